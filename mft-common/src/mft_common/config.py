@@ -1,0 +1,162 @@
+"""Read crossdock.yaml: one mapping a section, secrets resolved, every problem named by its path."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import marshmallow
+import yaml
+
+from mft_common import settings
+from mft_common.errors import ConfigError
+
+SECTIONS: Final = frozenset(
+    (
+        "accounts",
+        "http_mft",
+        "diplomat",
+        "ibm_mq_mft",
+        "data_protector",
+        "transactions",
+        "endpoints",
+        "openpgp",
+        "allowed_folders",
+        "gateway",
+    )
+)
+_REFERENCES: Final = ("env", "file", "demo")
+
+
+@dataclass
+class Reader:
+    """Resolves what a configuration refers to.
+
+    `folder` is where relative `{file: ...}` references start, `environ` where `{env: ...}` looks. `{demo: text}`
+    holds a secret in clear and is taken from the built-in demo alone.
+    """
+
+    folder: Path
+    environ: Mapping[str, str]
+    demo: bool = False
+    problems: list[str] = field(default_factory=list)
+
+    def secret(self, value: Any, path: str) -> str:
+        """Return the secret that `value` refers to; adds a problem and returns an empty text where it cannot."""
+        if not isinstance(value, Mapping) or len(value) != 1 or next(iter(value)) not in _REFERENCES:
+            self.problems.append(f"{path}: a secret is given as {{env: NAME}} or {{file: PATH}}, never in clear")
+            return ""
+        kind, target = next(iter(value.items()))
+        if kind == "demo" and not self.demo:
+            self.problems.append(f"{path}: only the built-in demo holds secrets in clear")
+        elif kind == "demo":
+            return str(target)
+        elif kind == "env" and str(target) in self.environ:
+            return self.environ[str(target)]
+        elif kind == "env":
+            self.problems.append(f"{path}: the environment has no variable {target}")
+        else:
+            try:
+                return (self.folder / str(target)).read_text(encoding="utf-8").rstrip("\n")
+            except (OSError, UnicodeDecodeError) as error:
+                self.problems.append(f"{path}: the file {target} cannot be read ({type(error).__name__})")
+        return ""
+
+    def check(self) -> None:
+        """Raise ConfigError with every problem found so far."""
+        if self.problems:
+            raise ConfigError(sorted(self.problems))
+
+
+class _UniqueLoader(yaml.SafeLoader):
+    """Refuses a mapping that names one key twice; plain YAML would silently keep the last."""
+
+
+def _unique_mapping(loader: _UniqueLoader, node: yaml.MappingNode) -> dict[Any, Any]:
+    seen: set[Any] = set()
+    for key_node, _ in node.value:
+        key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str | int):
+            raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)
+        if key in seen:
+            raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
+        seen.add(key)
+    mapping: dict[Any, Any] = loader.construct_mapping(node, deep=True)
+    return mapping
+
+
+_UniqueLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
+
+
+def parse(text: str, origin: str) -> dict[str, Any]:
+    """Return the sections of a configuration; ConfigError when it is no YAML mapping of known sections."""
+    try:
+        document = yaml.load(text, Loader=_UniqueLoader)  # noqa: S506 -- a SafeLoader with one more check
+    except yaml.YAMLError as error:
+        raise ConfigError([f"{origin}: {' '.join(str(error).split())}"]) from error
+    if document is None:
+        return {}
+    if not isinstance(document, dict):
+        raise ConfigError([f"{origin}: a configuration is a mapping of sections"])
+    unknown = sorted(str(key) for key in document if key not in SECTIONS)
+    if unknown:
+        raise ConfigError([f"{name}: no such section" for name in unknown])
+    return document
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a configuration file; ConfigError when it cannot be read or is none."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from error
+    return parse(text, path.name)
+
+
+def problems_of(error: marshmallow.ValidationError, path: str) -> list[str]:
+    """Turn marshmallow's nested messages into one line a problem, each beginning with its path."""
+    found: list[str] = []
+
+    def walk(messages: Any, at: str) -> None:
+        if isinstance(messages, dict):
+            for key, inner in messages.items():
+                walk(inner, at if key == marshmallow.exceptions.SCHEMA else f"{at}.{key}".lstrip("."))
+        else:
+            found.extend(f"{at}: {message}" for message in ([messages] if isinstance(messages, str) else messages))
+
+    walk(error.messages, path)
+    return found
+
+
+class Duration(marshmallow.fields.Field[float]):
+    """`10s`, `5m`, `24h`, `90d`: seconds as a float."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> float:  # noqa: ARG002
+        if not isinstance(value, str):
+            raise marshmallow.ValidationError("is no duration such as 10s, 5m, 24h or 90d")
+        try:
+            return settings.duration(value)
+        except ValueError as error:
+            raise marshmallow.ValidationError(str(error)) from error
+
+
+class Size(marshmallow.fields.Field[int]):
+    """`256KiB`, `8MiB`, or a whole number of bytes."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:  # noqa: ARG002
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise marshmallow.ValidationError("is no size such as 256KiB or 8MiB")
+        try:
+            return settings.size(str(value))
+        except ValueError as error:
+            raise marshmallow.ValidationError(str(error)) from error
+
+
+class Rate(Size):
+    """`10MiB/s`: bytes per second."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> int:
+        if not isinstance(value, str) or not re.fullmatch(r"[0-9]+\s*([KMGT]iB|B)/s", value):
+            raise marshmallow.ValidationError("is no rate such as 10MiB/s")
+        return super()._deserialize(value.removesuffix("/s").replace(" ", ""), attr, data, **kwargs)

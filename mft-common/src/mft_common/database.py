@@ -1,0 +1,175 @@
+"""Open a service's database, SQLite or PostgreSQL, and bring its tables up to date before anything else happens."""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy import event, make_url
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from mft_common.errors import Unavailable
+
+_BUSY_MS: Final = 30_000
+_POOL: Final = 40
+
+
+_LOCK: Final = sa.select(
+    sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("locked", type_=sa.Text), 0))
+)
+
+
+def one_at_a_time(connection: sa.Connection, name: str) -> None:
+    """Let one transaction at a time go on that locks `name`, whatever rows they touch.
+
+    `name` begins with the service's, because services may share a PostgreSQL server. On SQLite there is only one
+    transaction that writes anyway.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(_LOCK, {"locked": name})
+
+
+class Database:
+    """One service's tables. `read` and `write` are the two ways in; both hand out a SQLAlchemy connection.
+
+    `url` is a SQLAlchemy URL. On PostgreSQL the tables live in the schema `schema`, which need not exist yet; on SQLite
+    in a file of the service's own, in WAL mode and with every commit fsynced, because what is answered must survive a
+    power cut. `migrations` names the package that holds the service's alembic revisions, of which `head` is the newest.
+    """
+
+    def __init__(self, url: str, *, schema: str, metadata: sa.MetaData, migrations: str, head: str) -> None:
+        self.url = make_url(url)
+        self.schema = schema.replace("-", "_")
+        self.metadata = metadata
+        self._migrations = migrations
+        self._head = head
+        self.dialect = self.url.get_backend_name()
+        if self.dialect == "sqlite":
+            self.engine = self._sqlite()
+        elif self.dialect == "postgresql":
+            self.engine = self._postgresql()
+        else:
+            raise ValueError(f"a database URL begins with sqlite: or postgresql:, not {self.dialect}:")
+
+    def _sqlite(self) -> sa.Engine:
+        path = self.url.database
+        if not path or path == ":memory:":
+            raise ValueError("a SQLite database needs a file")
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(
+            self.url,
+            pool_size=_POOL,
+            max_overflow=-1,
+            # The driver's own habit of beginning transactions is switched off: `begin` below does it.
+            connect_args={"timeout": _BUSY_MS / 1000, "isolation_level": None, "check_same_thread": False},
+        )
+
+        @event.listens_for(engine, "connect")
+        def pragmas(connection: Any, _entry: ConnectionPoolEntry) -> None:
+            cursor = connection.cursor()
+            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+                cursor.execute(f"PRAGMA {pragma}")
+            cursor.close()
+
+        @event.listens_for(engine, "begin")
+        def begin(connection: sa.Connection) -> None:
+            # A transaction that will write takes the lock at once: one that read first and then had to wait would fail.
+            how = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
+            connection.exec_driver_sql(f"BEGIN {how}")
+
+        return engine
+
+    def _postgresql(self) -> sa.Engine:
+        url = self.url.set(drivername="postgresql+psycopg")
+        engine = sa.create_engine(
+            url, pool_size=_POOL, max_overflow=0, pool_pre_ping=True, connect_args={"connect_timeout": 5}
+        )
+
+        @event.listens_for(engine, "connect")
+        def search_path(connection: Any, _entry: ConnectionPoolEntry) -> None:
+            before, connection.autocommit = connection.autocommit, True
+            connection.execute(f'SET search_path TO "{self.schema}"')
+            connection.autocommit = before
+
+        return engine
+
+    @contextlib.contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Give a connection that sees what is committed: on SQLite as of its first statement, else of each one."""
+        with self._guarded(), self.engine.connect() as connection:
+            if self.dialect == "postgresql":
+                connection.execution_options(isolation_level="AUTOCOMMIT")
+            yield connection
+
+    @contextlib.contextmanager
+    def write(self) -> Iterator[sa.Connection]:
+        """Give a connection inside one transaction: committed when the block ends, rolled back when it raises."""
+        with (
+            self._guarded(),
+            self.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection,
+            connection.begin(),
+        ):
+            yield connection
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Turn a database that is away into Unavailable; every other error of it is a fault of ours and stays."""
+        try:
+            yield
+        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+            raise Unavailable("the database does not answer") from error
+
+    def ping(self) -> None:
+        """Raise Unavailable unless the database answers and its tables are those of this program."""
+        with self.read() as connection:
+            if self._revision(connection) != self._head:
+                raise Unavailable("the database's tables are not those of this version")
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+
+    def migrate(self) -> None:
+        """Bring the tables to the newest revision; of several processes that start at once, one does it."""
+        with self._guarded(), self._migration_lock(), self.engine.connect() as connection:
+            if self._revision(connection) == self._head:
+                return
+            connection.rollback()
+            # Imported here because it takes a good part of a start on which there is nothing to do.
+            from alembic.migration import MigrationContext
+            from alembic.operations import Operations
+            from alembic.script import ScriptDirectory
+
+            scripts = ScriptDirectory(str(resources.files(self._migrations)))
+
+            def steps(revision: Any, _context: Any) -> Any:
+                return scripts._upgrade_revs("head", revision)  # noqa: SLF001 -- what alembic's own `upgrade` calls
+
+            with connection.execution_options(sqlite_begin="IMMEDIATE").begin():
+                context = MigrationContext.configure(connection, opts={"fn": steps})
+                with Operations.context(context):
+                    context.run_migrations()
+
+    def _revision(self, connection: sa.Connection) -> str | None:
+        if not sa.inspect(connection).has_table("alembic_version"):
+            return None
+        return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+    @contextlib.contextmanager
+    def _migration_lock(self) -> Iterator[None]:
+        if self.dialect == "sqlite":
+            with Path(f"{self.url.database}.migrating").open("w") as file:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield
+            return
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            key = {"key": self.schema}
+            connection.execute(sa.text("SELECT pg_advisory_lock(hashtext(:key))"), key)
+            try:
+                connection.execute(sa.text(f'CREATE SCHEMA IF NOT EXISTS "{self.schema}"'))
+                yield
+            finally:
+                connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext(:key))"), key)

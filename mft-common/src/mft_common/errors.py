@@ -1,0 +1,21 @@
+"""Name what can go wrong below any protocol; services turn these into their vendor's own words."""
+
+
+class MftError(Exception):
+    """Anything the hub itself found wrong; its text is safe to show to a client."""
+
+
+class Unavailable(MftError):  # noqa: N818 -- reads as what it is where it is raised
+    """Something this process depends on does not answer; trying again later may help."""
+
+
+class IdentityError(MftError):
+    """A request to a service came without an identity that the gateway signed."""
+
+
+class ConfigError(MftError):
+    """The configuration cannot be used; `problems` holds one line for each fault, each naming its path."""
+
+    def __init__(self, problems: list[str]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems

@@ -1,0 +1,65 @@
+"""Carry events between services: a catalogue, an outbox and an inbox in each database, and two buses between them.
+
+`LocalBus` needs no broker. `mft_common.events.rabbit.RabbitBus` needs RabbitMQ, and is imported where it is chosen.
+"""
+
+from mft_common.events.bus import Bus, DeadLetter
+from mft_common.events.catalogue import (
+    EVENTS,
+    AccountChanged,
+    Event,
+    FileDeleted,
+    FileDescribed,
+    FileRead,
+    FileStored,
+    JobChanged,
+    SessionClosed,
+    SessionOpened,
+    TaskChanged,
+    TransferEnded,
+    TransferProgressed,
+    TransferStarted,
+)
+from mft_common.events.catalogue.items import FINAL_STATES, STATES, Agent, Item, Originator, Side, Totals
+from mft_common.events.delivery import Handler, Handlers, Patience
+from mft_common.events.envelope import Envelope
+from mft_common.events.errors import EventError
+from mft_common.events.inbox import Inbox
+from mft_common.events.local_bus import LocalBus
+from mft_common.events.outbox import Outbox
+from mft_common.events.outbox_queries import Backlog
+
+__all__ = [
+    "EVENTS",
+    "FINAL_STATES",
+    "STATES",
+    "AccountChanged",
+    "Agent",
+    "Backlog",
+    "Bus",
+    "DeadLetter",
+    "Envelope",
+    "Event",
+    "EventError",
+    "FileDeleted",
+    "FileDescribed",
+    "FileRead",
+    "FileStored",
+    "Handler",
+    "Handlers",
+    "Inbox",
+    "Item",
+    "JobChanged",
+    "LocalBus",
+    "Originator",
+    "Outbox",
+    "Patience",
+    "SessionClosed",
+    "SessionOpened",
+    "Side",
+    "TaskChanged",
+    "Totals",
+    "TransferEnded",
+    "TransferProgressed",
+    "TransferStarted",
+]

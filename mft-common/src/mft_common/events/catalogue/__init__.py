@@ -1,0 +1,42 @@
+"""List every event that the services tell one another."""
+
+from mft_common.events.catalogue.access import AccountChanged, SessionClosed, SessionOpened
+from mft_common.events.catalogue.base import Event
+from mft_common.events.catalogue.files import FileDeleted, FileDescribed, FileRead, FileStored
+from mft_common.events.catalogue.transfers import TransferEnded, TransferProgressed, TransferStarted
+from mft_common.events.catalogue.work import JobChanged, TaskChanged
+
+__all__ = [
+    "EVENTS",
+    "AccountChanged",
+    "Event",
+    "FileDeleted",
+    "FileDescribed",
+    "FileRead",
+    "FileStored",
+    "JobChanged",
+    "SessionClosed",
+    "SessionOpened",
+    "TaskChanged",
+    "TransferEnded",
+    "TransferProgressed",
+    "TransferStarted",
+]
+
+EVENTS: dict[str, type[Event]] = {
+    event.TYPE: event
+    for event in (
+        FileStored,
+        FileRead,
+        FileDescribed,
+        FileDeleted,
+        TransferStarted,
+        TransferProgressed,
+        TransferEnded,
+        JobChanged,
+        TaskChanged,
+        SessionOpened,
+        SessionClosed,
+        AccountChanged,
+    )
+}

@@ -1,0 +1,37 @@
+"""Say what every event has: a type, a subject, and a schema that both its producer and its consumers use."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Self
+
+from marshmallow import ValidationError
+
+from mft_common.events.catalogue.fields import WireSchema
+from mft_common.events.errors import EventError
+
+
+class Event:
+    """Something that happened, in the past tense. Subclasses are frozen dataclasses; None stands for "not known"."""
+
+    TYPE: ClassVar[str]
+    SCHEMA: ClassVar[WireSchema]
+
+    def subject(self) -> str:
+        """Return what the event is about, such as a path or a transfer's id."""
+        raise TypeError(f"{type(self).__name__} names no subject")
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event as JSON values, having read them back, because dumping alone checks nothing.
+
+        EventError where a consumer could not read it.
+        """
+        data: dict[str, Any] = self.SCHEMA.dump(self)
+        self.from_data(data)
+        return data
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> Self:
+        """Build the event from JSON values; EventError names what is missing or wrong."""
+        try:
+            return cls(**cls.SCHEMA.load(data))
+        except ValidationError as error:
+            raise EventError(f"{cls.TYPE}: {error.messages}") from error

@@ -1,0 +1,108 @@
+"""Read an outbox and keep the relay's marks in it; any service's outbox, since all have one shape."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+import sqlalchemy as sa
+
+from mft_common.events import tables
+from mft_common.events.envelope import render
+
+OUTBOX: Final = tables.outbox(sa.MetaData())
+_C: Final = OUTBOX.c
+_FIRST_PAUSE_MS: Final = 500
+_LONGEST_PAUSE_MS: Final = 60_000
+_MOST_DOUBLINGS: Final = 7
+
+
+class Place(NamedTuple):
+    """A place in an outbox, in the order of reading."""
+
+    tx: int = 0
+    position: int = 0
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How many events wait to be delivered, and since when the oldest does (milliseconds since the epoch, or None)."""
+
+    events: int
+    oldest: int | None
+
+
+def envelope_json(source: str, row: Any) -> str:
+    """Render a row of the outbox of `source` as an envelope."""
+    return render(
+        id=row.id,
+        source=source,
+        type=row.type,
+        subject=row.subject,
+        time=row.time,
+        correlationid=row.correlationid,
+        sequence=row.position,
+        data=row.data,
+    )
+
+
+def waiting(connection: sa.Connection, now: int, limit: int) -> Sequence[Any]:
+    """Return the oldest rows that no broker has confirmed yet and whose pause is over.
+
+    On PostgreSQL they are locked until the transaction ends, and rows that another relay holds are passed over.
+    """
+    query = (
+        sa.select(OUTBOX)
+        .where(sa.not_(_C.published), _C.not_before <= now)
+        .order_by(_C.position)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    return connection.execute(query).all()
+
+
+def mark_published(connection: sa.Connection, positions: Collection[int]) -> None:
+    """Mark what the broker has confirmed."""
+    if positions:
+        connection.execute(sa.update(OUTBOX).where(_C.position.in_(positions)).values(published=sa.true()))
+
+
+def postpone(connection: sa.Connection, rows: Collection[Any], now: int) -> None:
+    """Let rows that the broker refused wait, each time twice as long, so that they never hold up the others."""
+    for row in rows:
+        pause = min(_FIRST_PAUSE_MS * 2 ** min(row.attempts, _MOST_DOUBLINGS), _LONGEST_PAUSE_MS)
+        connection.execute(
+            sa.update(OUTBOX)
+            .where(_C.position == row.position)
+            .values(attempts=_C.attempts + 1, not_before=now + pause)
+        )
+
+
+def after(connection: sa.Connection, place: Place, types: Collection[str], limit: int) -> Sequence[Any]:
+    """Return the next `limit` rows after `place`; those of other types come without their data.
+
+    On PostgreSQL rows whose neighbours may still commit late are not returned yet.
+    """
+    data = sa.case((_C.type.in_(sorted(types)), _C.data)).label("data")
+    query = sa.select(_C.tx, _C.position, _C.id, _C.type, _C.subject, _C.time, _C.correlationid, data).limit(limit)
+    if connection.dialect.name == "postgresql":
+        here = sa.tuple_(sa.literal(place.tx), sa.literal(place.position))
+        query = query.where(sa.tuple_(_C.tx, _C.position) > here, _C.tx < tables.finished_tx())
+        return connection.execute(query.order_by(_C.tx, _C.position)).all()
+    return connection.execute(query.where(_C.position > place.position).order_by(_C.position)).all()
+
+
+def unpublished(connection: sa.Connection) -> Backlog:
+    """Count what no broker has confirmed yet."""
+    query = sa.select(sa.func.count(), sa.func.min(_C.time)).where(sa.not_(_C.published))
+    count, oldest = connection.execute(query).one()
+    return Backlog(count, oldest)
+
+
+def beyond(connection: sa.Connection, place: Place, types: Collection[str]) -> Backlog:
+    """Count the rows of `types` after `place`."""
+    here = sa.tuple_(sa.literal(place.tx), sa.literal(place.position))
+    query = sa.select(sa.func.count(), sa.func.min(_C.time)).where(
+        sa.tuple_(_C.tx, _C.position) > here, _C.type.in_(sorted(types))
+    )
+    count, oldest = connection.execute(query).one()
+    return Backlog(count, oldest)

@@ -1,0 +1,5 @@
+"""Speak with RabbitMQ; only workers import this."""
+
+from mft_common.events.rabbit.bus import RabbitBus
+
+__all__ = ["RabbitBus"]

@@ -1,0 +1,65 @@
+"""Follow a batch of published messages until the broker has confirmed or refused each."""
+
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Message:
+    """One message to publish; `key` names it within its batch, and goes with it as its message id."""
+
+    key: str
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: Any
+    mandatory: bool
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """The keys of what is safe with the broker, and of what it returned or refused; `complete` when that is all."""
+
+    confirmed: frozenset[str]
+    refused: frozenset[str]
+    complete: bool
+
+
+class Batch:
+    """The state of one batch: filled by the connection's thread, waited for by the caller's."""
+
+    def __init__(self, messages: list[Message]) -> None:
+        self.messages = messages
+        self._open: dict[int, str] = {}
+        self._confirmed: set[str] = set()
+        self._refused: set[str] = set()
+        self._done = threading.Event()
+
+    def sent(self, tag: int, key: str) -> None:
+        """Note that the message `key` has left under the number `tag`."""
+        self._open[tag] = key
+
+    def returned(self, key: str) -> None:
+        """Note that the broker found no queue for `key`; it confirms it all the same, afterwards."""
+        self._refused.add(key)
+
+    def answered(self, tag: int, *, multiple: bool, ok: bool) -> None:
+        """Note the broker's answer to `tag`, or to all up to it."""
+        tags = [t for t in self._open if t <= tag] if multiple else [tag]
+        for number in tags:
+            key = self._open.pop(number, None)
+            if key is not None and key not in self._refused:
+                (self._confirmed if ok else self._refused).add(key)
+        if len(self._confirmed) + len(self._refused) == len(self.messages) and not self._open:
+            self._done.set()
+
+    def give_up(self) -> None:
+        """Wake the caller: the connection is gone."""
+        self._done.set()
+
+    def wait(self, timeout: float) -> Outcome:
+        """Return what has become of the batch once all is answered, the connection is gone, or `timeout` s are over."""
+        self._done.wait(timeout)
+        confirmed, refused = frozenset(self._confirmed), frozenset(self._refused)
+        return Outcome(confirmed, refused, len(confirmed) + len(refused) == len(self.messages))

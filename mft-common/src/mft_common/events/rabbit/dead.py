@@ -1,0 +1,137 @@
+"""Write, list and replay dead letters: messages in a queue beside the service's own, the reason in their headers."""
+
+import contextlib
+import hashlib
+from collections.abc import Collection, Iterator
+from typing import Any, Final
+
+import pika
+from pika.exceptions import AMQPError, NackError, UnroutableError
+
+from mft_common.errors import Unavailable
+from mft_common.events.bus import DeadLetter
+from mft_common.events.catalogue.fields import storable
+from mft_common.events.envelope import CONTENT_TYPE, parse
+from mft_common.events.errors import EventError
+from mft_common.events.rabbit.batch import Message
+from mft_common.events.rabbit.declare import declare
+from mft_common.events.rabbit.link import Delivered, Settings
+from mft_common.events.topology import dead_queue
+
+_PERSISTENT: Final = 2
+# A message id of AMQP holds 255 bytes.
+_NAME_LENGTH: Final = 48
+
+
+def _message(service: str, key: str, event_id: str, body: bytes, headers: dict[str, Any]) -> Message:
+    properties = pika.BasicProperties(
+        content_type=CONTENT_TYPE,
+        delivery_mode=_PERSISTENT,
+        message_id=key,
+        headers={"event-id": event_id, **headers},
+    )
+    return Message(
+        key=key, exchange="", routing_key=dead_queue(service), body=body, properties=properties, mandatory=True
+    )
+
+
+def given_up_message(service: str, row: Any) -> Message:
+    """Turn a failure that was given up into a dead letter."""
+    headers = {"reason": row.reason, "attempts": row.attempts, "time": row.failed_at}
+    return _message(service, f"{row.source}/{row.id}", row.id, row.body.encode(), headers)
+
+
+def unreadable_message(service: str, delivered: Delivered, reason: str, now: int) -> Message:
+    """Turn a message that is no event of ours into a dead letter; without an id it is named by its content."""
+    name = (delivered.properties.message_id or hashlib.sha256(delivered.body).hexdigest()[:32])[:_NAME_LENGTH]
+    headers = {"reason": storable(reason), "attempts": 1, "time": now}
+    return _message(service, f"{delivered.tag}/{name}", name, delivered.body, headers)
+
+
+def _letter(properties: Any, body: bytes) -> DeadLetter:
+    headers = properties.headers or {}
+    # A message that the broker itself moved here, because its consumers died of it, has only the broker's header.
+    deaths = headers.get("x-death") or [{}]
+    died_at = deaths[0].get("time")
+    source, type_, subject = "", "", ""
+    with contextlib.suppress(EventError):
+        envelope = parse(body)
+        source, type_, subject = envelope.source, envelope.type, envelope.subject
+    return DeadLetter(
+        id=str(headers.get("event-id") or properties.message_id or hashlib.sha256(body).hexdigest()[:32]),
+        source=source,
+        type=type_,
+        subject=subject,
+        reason=str(headers.get("reason") or f"moved by the broker: {deaths[0].get('reason', 'unknown')}"),
+        attempts=int(headers.get("attempts") or headers.get("x-delivery-count") or 0),
+        time=int(headers.get("time") or (died_at.timestamp() * 1000 if died_at else 0)),
+        body=body.decode("utf-8", "backslashreplace"),
+    )
+
+
+@contextlib.contextmanager
+def _channel(settings: Settings, name: str) -> Iterator[Any]:
+    try:
+        connection = pika.BlockingConnection(settings.parameters(name))
+    except (AMQPError, OSError) as error:
+        raise Unavailable(f"RabbitMQ does not answer: {error!r}") from error
+    try:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        declare(channel, settings.topology)
+        yield channel
+    except AMQPError as error:
+        raise Unavailable(f"RabbitMQ broke off: {error!r}") from error
+    finally:
+        # What was taken and not acknowledged goes back to its place with the connection.
+        if connection.is_open:
+            connection.close()
+
+
+def _taken(channel: Any, service: str, limit: int | None) -> Iterator[tuple[int, DeadLetter, Any, bytes]]:
+    taken = 0
+    while limit is None or taken < limit:
+        method, properties, body = channel.basic_get(dead_queue(service))
+        if method is None:
+            return
+        taken += 1
+        yield method.delivery_tag, _letter(properties, body), properties, body
+
+
+def ask(settings: Settings) -> None:
+    """Raise Unavailable unless RabbitMQ takes a connection and has what the topology wants."""
+    with _channel(settings, "readiness"):
+        pass
+
+
+def dead_letters(settings: Settings, service: str, limit: int) -> list[DeadLetter]:
+    """List up to `limit` dead letters, oldest first; they stay where they are, in their order."""
+    with _channel(settings, f"{service}-dead-letters") as channel:
+        found = {
+            (letter.source, letter.id): letter for _tag, letter, _properties, _body in _taken(channel, service, limit)
+        }
+    return list(found.values())
+
+
+def replay(settings: Settings, service: str, ids: Collection[str] | None) -> int:
+    """Put dead letters, all or those `ids`, back into the queue of `service`; each leaves once it is safe there."""
+    replayed: set[tuple[str, str]] = set()
+    with _channel(settings, f"{service}-replay") as channel:
+        letters = list(_taken(channel, service, None))
+        for tag, letter, properties, body in letters:
+            if ids is not None and letter.id not in ids:
+                continue
+            if (letter.source, letter.id) in replayed:
+                # A consumer died between the publishing of the letter and its own note of it: one copy is enough.
+                channel.basic_ack(tag)
+                continue
+            fresh = pika.BasicProperties(
+                content_type=properties.content_type, delivery_mode=_PERSISTENT, message_id=letter.id
+            )
+            try:
+                channel.basic_publish("", service, body, fresh, mandatory=True)
+            except (NackError, UnroutableError) as error:
+                raise Unavailable(f"RabbitMQ refused a replay: {error!r}") from error
+            channel.basic_ack(tag)
+            replayed.add((letter.source, letter.id))
+    return len(replayed)

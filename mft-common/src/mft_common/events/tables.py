@@ -1,0 +1,153 @@
+"""Shape the tables that carry events: the outbox of a producer, and the inbox of a consumer.
+
+A migration makes them by `create_outbox(op)` and `create_inbox(op)`, from the very definitions that the queries use.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ColumnElement
+
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+class current_tx(ColumnElement[int]):  # noqa: N801 -- it stands for an SQL function
+    """The number of the running transaction; 0 on SQLite, where transactions commit one after another."""
+
+    inherit_cache = True
+    type = sa.BigInteger()
+
+
+class finished_tx(ColumnElement[int]):  # noqa: N801 -- it stands for an SQL function
+    """The number below which every transaction of PostgreSQL is over, and none can commit late."""
+
+    inherit_cache = True
+    type = sa.BigInteger()
+
+
+@compiles(current_tx, "postgresql")
+def _current_tx(_element: current_tx, _compiler: Any, **_kw: Any) -> str:
+    return "(pg_current_xact_id()::text::bigint)"
+
+
+@compiles(current_tx, "sqlite")
+def _no_tx(_element: current_tx, _compiler: Any, **_kw: Any) -> str:
+    return "0"
+
+
+@compiles(finished_tx, "postgresql")
+def _finished_tx(_element: finished_tx, _compiler: Any, **_kw: Any) -> str:
+    return "(pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"
+
+
+class Operations(Protocol):
+    """What the helpers here use of alembic's `op`."""
+
+    def get_bind(self) -> sa.Connection:
+        """Return the migration's connection."""
+        ...
+
+
+@dataclass(frozen=True)
+class InboxTables:
+    """The three tables of a consumer."""
+
+    inbox: sa.Table
+    cursors: sa.Table
+    failures: sa.Table
+
+
+def outbox(metadata: sa.MetaData) -> sa.Table:
+    """Define the outbox.
+
+    `position` never comes twice. (`tx`, `position`) is the order in which a cursor reads, see `finished_tx`.
+    `published`, `attempts` and `not_before` (milliseconds) belong to the relay.
+    """
+    table = sa.Table(
+        "outbox",
+        metadata,
+        sa.Column("position", _NUMBER, sa.Identity(), primary_key=True),
+        sa.Column("tx", sa.BigInteger(), nullable=False, server_default=current_tx()),
+        sa.Column("id", sa.String(64), nullable=False),
+        sa.Column("type", sa.String(64), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("time", sa.BigInteger(), nullable=False),
+        sa.Column("correlationid", sa.String(64), nullable=False),
+        sa.Column("data", sa.Text(), nullable=False),
+        sa.Column("published", sa.Boolean(), nullable=False, server_default=sa.false()),
+        sa.Column("attempts", sa.Integer(), nullable=False, server_default="0"),
+        sa.Column("not_before", sa.BigInteger(), nullable=False, server_default="0"),
+        sqlite_autoincrement=True,
+    )
+    waiting = sa.not_(table.c.published)
+    sa.Index("outbox_waiting", table.c.position, postgresql_where=waiting, sqlite_where=waiting)
+    # SQLite reads by position alone, which is the order of the file itself.
+    sa.Index("outbox_order", table.c.tx, table.c.position).ddl_if(dialect="postgresql")
+    return table
+
+
+def inbox(metadata: sa.MetaData) -> InboxTables:
+    """Define the inbox: what was handled, how far each producer's outbox was read, and what could not be handled.
+
+    A failure with a `next_try_at` (milliseconds) will be tried again; one without has been given up.
+    """
+    handled = sa.Table(
+        "inbox",
+        metadata,
+        sa.Column("source", sa.String(64), primary_key=True),
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("handled_at", sa.BigInteger(), nullable=False),
+    )
+    sa.Index("inbox_handled_at", handled.c.handled_at)
+    cursors = sa.Table(
+        "inbox_cursor",
+        metadata,
+        sa.Column("source", sa.String(64), primary_key=True),
+        sa.Column("tx", sa.BigInteger(), nullable=False),
+        sa.Column("position", sa.BigInteger(), nullable=False),
+    )
+    failures = sa.Table(
+        "inbox_failure",
+        metadata,
+        sa.Column("source", sa.String(64), primary_key=True),
+        sa.Column("id", sa.String(64), primary_key=True),
+        sa.Column("type", sa.Text(), nullable=False),
+        sa.Column("subject", sa.Text(), nullable=False),
+        sa.Column("body", sa.Text(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("failed_at", sa.BigInteger(), nullable=False),
+        sa.Column("next_try_at", sa.BigInteger()),
+    )
+    sa.Index("inbox_failure_next_try_at", failures.c.next_try_at)
+    return InboxTables(handled, cursors, failures)
+
+
+def create_outbox(op: Operations) -> None:
+    """Create the outbox in a migration."""
+    metadata = sa.MetaData()
+    outbox(metadata)
+    metadata.create_all(op.get_bind(), checkfirst=False)
+
+
+def drop_outbox(op: Operations) -> None:
+    """Drop the outbox in a migration."""
+    metadata = sa.MetaData()
+    outbox(metadata)
+    metadata.drop_all(op.get_bind(), checkfirst=False)
+
+
+def create_inbox(op: Operations) -> None:
+    """Create the inbox in a migration."""
+    metadata = sa.MetaData()
+    inbox(metadata)
+    metadata.create_all(op.get_bind(), checkfirst=False)
+
+
+def drop_inbox(op: Operations) -> None:
+    """Drop the inbox in a migration."""
+    metadata = sa.MetaData()
+    inbox(metadata)
+    metadata.drop_all(op.get_bind(), checkfirst=False)

@@ -1,0 +1,63 @@
+"""Answer whether a process is alive, and whether each thing it depends on answers."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from flask import Blueprint
+
+from mft_common import logs
+from mft_common.errors import MftError
+
+Checks = Mapping[str, Callable[[], None]]
+
+
+class Draining:
+    """Says that this process was told to stop: it still answers, but asks for no new work."""
+
+    def __init__(self) -> None:
+        self._flag = threading.Event()
+
+    def begin(self) -> None:
+        """Turn readiness off for the rest of this process."""
+        self._flag.set()
+
+    def check(self) -> None:
+        """Raise MftError once draining has begun."""
+        if self._flag.is_set():
+            raise MftError("this process is stopping")
+
+
+# One flag a process: a process stops once, and the signal handler that sets it has no other way to the application.
+DRAINING = Draining()
+
+
+def ask(checks: Checks) -> tuple[dict[str, Any], int]:
+    """Return `({"ok": [names], "failing": {name: reason}}, 200 or 503)`, each dependency asked now."""
+    ok: list[str] = []
+    failing: dict[str, str] = {}
+    for name, check in {"process": DRAINING.check, **checks}.items():
+        try:
+            check()
+            ok.append(name)
+        except MftError as error:
+            failing[name] = str(error)
+        except Exception as error:  # noqa: BLE001 -- whatever a dependency raises, it is not ready
+            logs.get("health").warning("check.failed", check=name, error=repr(error))
+            failing[name] = "does not answer"
+    return {"ok": ok, "failing": failing}, 503 if failing else 200
+
+
+def blueprint(checks: Checks) -> Blueprint:
+    """Return `/healthz` and `/readyz`."""
+    pages = Blueprint("health", __name__)
+
+    @pages.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @pages.get("/readyz")
+    def readyz() -> tuple[dict[str, Any], int]:
+        return ask(checks)
+
+    return pages

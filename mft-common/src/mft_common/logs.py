@@ -1,0 +1,103 @@
+"""Write one JSON line per event to stderr, with the request id of the work at hand and without secrets."""
+
+import logging
+import re
+import sys
+from collections.abc import Iterator, MutableMapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TextIO, cast
+from urllib.parse import unquote_plus
+
+import structlog
+
+_request_id: ContextVar[str] = ContextVar("request_id", default="")
+_SECRET_NAMES = re.compile(
+    r"pass(word|wd|phrase)?$|secret|token|answer|authorization|cookie|^key$|_key$|session_id", re.IGNORECASE
+)
+# Query parameters are shown only where their name says that they hold no secret.
+_SHOWN_PARAMETERS = frozenset(
+    (
+        *("requestType", "transactionID", "transactionName", "since", "sequence", "logViewID", "lineNum"),
+        *("filter", "sort", "direction", "start", "limit", "type"),
+        *("attributes", "after", "before", "name", "state", "agentName", "agentQmgr"),
+    )
+)
+REDACTED = "***"
+
+
+def request_id() -> str:
+    """Return the id of the request or event that this thread works for, or an empty text."""
+    return _request_id.get()
+
+
+@contextmanager
+def request_scope(value: str) -> Iterator[None]:
+    """Let every log line and event of the block carry the request id `value`."""
+    token = _request_id.set(value)
+    try:
+        yield
+    finally:
+        _request_id.reset(token)
+
+
+def redact_query(query: str) -> str:
+    """Return a query string with the values of all parameters but the harmless ones replaced."""
+    if not query:
+        return ""
+    shown = []
+    for pair in query.split("&"):
+        name, equals, value = pair.partition("=")
+        shown.append(name + equals + (value if unquote_plus(name) in _SHOWN_PARAMETERS or not value else REDACTED))
+    return "&".join(shown)
+
+
+def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    if value := _request_id.get():
+        event.setdefault("request_id", value)
+    return event
+
+
+def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if value and _SECRET_NAMES.search(name):
+            event[name] = REDACTED
+    return event
+
+
+def configure(service: str, level: str = "info", stream: TextIO | None = None) -> None:
+    """Send structlog's lines and those of the standard library to `stream` (stderr) as JSON, marked with `service`."""
+    shared: list[Any] = [
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        lambda _, __, event: {"service": service, **event},
+        _add_request_id,
+        _redact,
+        structlog.processors.format_exc_info,
+        structlog.processors.UnicodeDecoder(),
+    ]
+    number = logging.getLevelNamesMapping()[level.upper()]
+    structlog.configure(
+        processors=[*shared, structlog.processors.JSONRenderer(sort_keys=False, default=str)],
+        wrapper_class=structlog.make_filtering_bound_logger(number),
+        logger_factory=structlog.WriteLoggerFactory(file=stream or sys.stderr),
+        cache_logger_on_first_use=False,
+    )
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.JSONRenderer(sort_keys=False, default=str),
+            ],
+            foreign_pre_chain=[*shared[:-2], structlog.stdlib.add_logger_name],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.INFO)
+
+
+def get(name: str) -> structlog.typing.FilteringBoundLogger:
+    """Return the logger of the room `name`; event names are constant, data goes into fields."""
+    return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(room=name))

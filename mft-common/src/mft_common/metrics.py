@@ -1,0 +1,64 @@
+"""Count and time what happens, in figures that are right when several processes serve one address.
+
+With `PROMETHEUS_MULTIPROC_DIR` set before this process began, prometheus-client keeps every figure in a file of that
+folder and a scrape adds up the files of all processes; without it a process tells its own.
+"""
+
+import ipaddress
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, request
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import multiprocess as shared
+
+FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+
+REQUESTS = Counter("mft_requests_total", "Requests answered.", ["service", "protocol", "method", "status"])
+SECONDS = Histogram(
+    "mft_request_seconds",
+    "Seconds from a request's head to the end of its answer.",
+    ["service", "protocol"],
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600),
+)
+BYTES = Counter("mft_bytes_total", "Bytes of bodies.", ["service", "protocol", "direction"])
+
+
+def render() -> bytes:
+    """Return all figures in Prometheus' text format, of every process that shares the folder."""
+    folder = os.environ.get(FOLDER_VARIABLE)  # noqa: TID251 -- prometheus-client takes its folder from nowhere else
+    if not folder:
+        return generate_latest(REGISTRY)
+    registry = CollectorRegistry()
+    shared.MultiProcessCollector(registry, path=folder)  # type: ignore[no-untyped-call]
+    return generate_latest(registry)
+
+
+def forget_process(pid: int) -> None:
+    """Drop the gauges of a process that has ended; its counters stay part of the sums."""
+    folder = os.environ.get(FOLDER_VARIABLE)  # noqa: TID251 -- as above
+    if folder and Path(folder).is_dir():
+        shared.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
+
+
+def blueprint(allowed: Callable[[str], bool] | None = None) -> Blueprint:
+    """Return `/metrics`, shown to loopback alone unless `allowed(address)` says otherwise."""
+    pages = Blueprint("metrics", __name__)
+
+    @pages.get("/metrics")
+    def metrics() -> Response | tuple[dict[str, Any], int]:
+        address = request.remote_addr or ""
+        if not (allowed or _loopback)(address):
+            return {"error": "metrics are shown to loopback alone"}, 403
+        return Response(render(), content_type=CONTENT_TYPE_LATEST)
+
+    return pages
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

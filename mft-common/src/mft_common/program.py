@@ -1,0 +1,74 @@
+"""Run a service's worker as a program of its own: its parts, its bus, and a small page that says how it is."""
+
+import threading
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from typing import Protocol
+
+from flask import Flask
+from werkzeug.serving import make_server
+
+from mft_common import health, logs, metrics
+from mft_common.events import Bus
+from mft_common.events.rabbit import RabbitBus
+from mft_common.settings import choice, from_env, setting
+from mft_common.worker import Part, run_parts, stop_on_signals
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What every worker of its own is told, whatever its service."""
+
+    amqp_url: str = setting("MFT_AMQP_URL", secret=True, doc="a worker of its own needs RabbitMQ")
+    log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
+    listen: str = setting("MFT_WORKER_LISTEN", default="127.0.0.1:8009", doc="host:port of the health pages, or empty")
+
+
+class Service(Protocol):
+    """What a service's bootstrap builds, as far as its worker needs it."""
+
+    @property
+    def checks(self) -> Mapping[str, Callable[[], None]]:
+        """What readiness asks."""
+        ...
+
+    def parts(self, bus: Bus) -> list[Part]:
+        """Return what the worker runs."""
+        ...
+
+    def close(self) -> None:
+        """Close what is open."""
+        ...
+
+
+def run_worker(name: str, build: Callable[[], Service], environ: Mapping[str, str]) -> int:
+    """Run the worker of the service `name` until SIGTERM or SIGINT; return the process's exit code.
+
+    SettingsError without a broker: a worker alone has no other way to the other services' events.
+    """
+    settings = from_env(Settings, environ)
+    logs.configure(name, settings.log_level)
+    stop = threading.Event()
+    stop_on_signals(stop)
+    with ExitStack() as closing:
+        service = build()
+        closing.callback(service.close)
+        bus = RabbitBus(settings.amqp_url)
+        closing.callback(bus.close)
+        if settings.listen:
+            closing.callback(_serve_pages(settings.listen, {**service.checks, "broker": bus.check}))
+        run_parts(service.parts(bus), stop)
+    return 0
+
+
+def _serve_pages(address: str, checks: health.Checks) -> Callable[[], None]:
+    """Answer the three pages in a thread; return what stops it."""
+    host, _, port = address.rpartition(":")
+    app = Flask(__name__, static_folder=None)
+    app.register_blueprint(health.blueprint(checks))
+    app.register_blueprint(metrics.blueprint())
+    # Asked a few times a minute by a supervisor of containers, and reachable to nobody else.
+    server = make_server(host, int(port), app, threaded=True)
+    threading.Thread(target=server.serve_forever, name="pages", daemon=True).start()
+    return server.shutdown

@@ -1,0 +1,114 @@
+"""Say what went wrong with a transfer, and whether trying again may help; no text names a place on this machine."""
+
+# ruff: noqa: N818 -- they are all TransferErrors, and read as what they are where they are raised
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mft_common.errors import MftError
+
+
+class TransferError(MftError):
+    """A file could not be moved. `heals` is True where another try may succeed.
+
+    `leftover` is True when the partial upload could not be removed either; a later sweep by its token finds it.
+    `tries` counts how often the file was begun before this error was final.
+    """
+
+    heals = False
+    leftover = False
+    tries = 1
+
+
+class Transient(TransferError):
+    """A connection, a server or the machine failed in a way that may pass."""
+
+    heals = True
+
+
+class Changed(TransferError):
+    """The source is no longer what was listed or begun; it may be read again from its start."""
+
+    heals = True
+
+
+class Mismatch(TransferError):
+    """What arrived has another size or checksum than what was read."""
+
+    heals = True
+
+
+class NotFound(TransferError):
+    """The file or its folder does not exist."""
+
+
+class Denied(TransferError):
+    """Access is refused, or the name is a link or a special file."""
+
+
+class Exists(TransferError):
+    """A file of that name is there, and may not be replaced."""
+
+
+class TargetIsFolder(TransferError):
+    """The target's name belongs to a folder."""
+
+
+class DiskFull(TransferError):
+    """There is no room, or a quota is used up."""
+
+
+class BadName(TransferError):
+    """The name cannot be a file's name here."""
+
+
+class Interrupted(TransferError):
+    """The caller asked to stop; nothing under the final name was touched."""
+
+
+_CLASSES: dict[int, type[TransferError]] = {
+    errno.ENOENT: NotFound,
+    errno.ENOTDIR: NotFound,
+    errno.EACCES: Denied,
+    errno.EPERM: Denied,
+    errno.EROFS: Denied,
+    errno.ELOOP: Denied,
+    errno.ENXIO: Denied,
+    errno.EEXIST: Exists,
+    errno.EISDIR: TargetIsFolder,
+    errno.ENOTEMPTY: TargetIsFolder,
+    errno.ENOSPC: DiskFull,
+    errno.EDQUOT: DiskFull,
+    errno.EFBIG: DiskFull,
+    errno.ENAMETOOLONG: BadName,
+    errno.EINVAL: BadName,
+    errno.EILSEQ: BadName,
+}
+
+_REASONS: dict[type[TransferError], str] = {
+    NotFound: "does not exist",
+    Denied: "access is refused",
+    Exists: "exists already",
+    TargetIsFolder: "is a folder",
+    DiskFull: "there is no room for it",
+    BadName: "cannot be a file's name there",
+}
+
+
+def of_os_error(error: OSError, name: str) -> TransferError:
+    """Return the error class of an operating-system error met while working on the file `name`."""
+    cls = _CLASSES.get(error.errno or 0, Transient)
+    reason = _REASONS.get(cls)
+    if reason is None:
+        reason = f"the system answered {errno.errorcode.get(error.errno or 0, 'an unknown error')}"
+    return cls(f"{name}: {reason}")
+
+
+@contextmanager
+def os_errors(name: str) -> Iterator[None]:
+    """Turn every OSError of the block into the TransferError of its number."""
+    try:
+        yield
+    except OSError as error:
+        raise of_os_error(error, name) from error

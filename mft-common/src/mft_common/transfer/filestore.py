@@ -1,0 +1,261 @@
+"""The `filestore:` endpoint: a folder of the hub's own store, through its internal interface."""
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, Final, cast
+from urllib.parse import quote
+from wsgiref.types import WSGIApplication
+
+import requests
+import urllib3
+
+from mft_common import ids, logs
+from mft_common.identity import ENVIRON_KEY, HEADER, SYSTEM, Identity, Signer
+from mft_common.transfer.endpoint import Entry, IfExists, Skipped, Stored, Verify, ignore
+from mft_common.transfer.errors import (
+    BadName,
+    Changed,
+    Denied,
+    DiskFull,
+    Exists,
+    Mismatch,
+    NotFound,
+    TransferError,
+    Transient,
+)
+from mft_common.transfer.names import Patterns, check_name
+from mft_common.upstream import Upstream
+from mft_common.wsgi_adapter import WsgiAdapter
+
+SERVICE: Final = "filestore-svc"
+_IN_PROCESS: Final = "http://filestore-svc"
+_PAGE: Final = 1000
+_TIMEOUT_S: Final = (10.0, 60.0)
+_STATUS: Final[dict[int, type[TransferError]]] = {
+    400: BadName,
+    401: Denied,
+    403: Denied,
+    404: NotFound,
+    409: Exists,
+    413: DiskFull,
+    507: DiskFull,
+}
+
+
+class FilestoreUpstream:
+    """Where filestore-svc is: a URL with a signer, or in this process: its WSGI application or an Upstream to it."""
+
+    def __init__(self, upstream: str | WSGIApplication | Upstream, signer: Signer | None = None) -> None:
+        if isinstance(upstream, str) and signer is None:
+            raise ValueError("a filestore-svc of another process believes signed callers alone")
+        self._application: WSGIApplication | None = None
+        if not isinstance(upstream, str):
+            self._application = cast("WSGIApplication", getattr(upstream, "call", upstream))
+        self._base = upstream.rstrip("/") if isinstance(upstream, str) else _IN_PROCESS
+        self._signer = signer
+
+    def open(self, folder: str, transfer_id: str | None = None) -> "FilestoreEndpoint":
+        """Return an endpoint for `/folder`; its bytes belong to the transfer `transfer_id`."""
+        session = requests.Session()
+        # The environment's proxies and password files are not for the hub's own calls.
+        session.trust_env = False
+        if self._application is not None:
+            session.mount(_IN_PROCESS, WsgiAdapter(self._application, lambda: {ENVIRON_KEY: _identity(transfer_id)}))
+        return FilestoreEndpoint(session, self._base, folder, lambda: self._headers(transfer_id))
+
+    def _headers(self, transfer_id: str | None) -> dict[str, str]:
+        if self._application is not None or self._signer is None:
+            return {}
+        return {HEADER: self._signer.dumps(_identity(transfer_id), SERVICE)}
+
+
+def _identity(transfer_id: str | None) -> Identity:
+    request_id = logs.request_id() or ids.new_request_id()
+    return Identity(request_id=request_id, address="", account=SYSTEM, transfer_id=transfer_id)
+
+
+class FilestoreReader:
+    """One file as filestore-svc sends it."""
+
+    def __init__(self, answer: requests.Response, listed: Entry) -> None:
+        self.entry = Entry(
+            listed.name,
+            int(answer.headers["Content-Length"]),
+            listed.modified_at,
+            answer.headers.get("X-Fileset", ""),
+            answer.headers.get("X-Sha256", "").lower() or None,
+        )
+        self._answer = answer
+        self._digest = hashlib.sha256()
+
+    def blocks(self, size: int) -> Iterator[bytes]:
+        """Yield the content; a connection that breaks is Transient."""
+        try:
+            for block in self._answer.raw.stream(size, decode_content=False):
+                self._digest.update(block)
+                yield block
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Transient(f"{self.entry.name}: the connection to filestore broke") from error
+
+    def check(self) -> None:
+        """Compare the checksum with what filestore-svc says the content has; a fileset never changes its content."""
+        if self.entry.sha256 is not None and self._digest.hexdigest() != self.entry.sha256:
+            raise Mismatch(f"{self.entry.name}: what filestore sent has another checksum than it said")
+
+    def close(self) -> None:
+        """Let go of the connection."""
+        self._answer.close()
+
+
+class _Body:
+    """A request body of known length, sent block by block; it keeps the error that cut it short."""
+
+    def __init__(self, blocks: Iterator[bytes], size: int) -> None:
+        self.len = size
+        self.error: BaseException | None = None
+        self._blocks = blocks
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._blocks
+        except GeneratorExit:
+            # The other side has all the bytes it was promised and asks for no more.
+            raise
+        except BaseException as error:
+            self.error = error
+            raise
+
+
+class FilestoreWriter:
+    """One file on its way into filestore-svc, which shows it in one step when it has the promised number of bytes."""
+
+    def __init__(self, endpoint: "FilestoreEndpoint", name: str, size: int, if_exists: IfExists) -> None:
+        self._endpoint = endpoint
+        self._name = name
+        self._size = size
+        self._if_exists = if_exists
+        self._answer: dict[str, Any] | None = None
+
+    def begin(self) -> None:
+        """There is no temporary name to take: filestore-svc stages by itself."""
+
+    def fill(self, blocks: Iterable[bytes]) -> None:
+        """Send everything in one request; if `blocks` raises, the request is cut and nothing was stored."""
+        body = _Body(iter(blocks), self._size)
+        # An empty file goes out as bytes: an iterable of length 0 would be sent chunked. The blocks are asked for all
+        # the same, because they look at the source, at the caller's stop and at its right to go on.
+        data: Any = body if self._size else b"".join(body)
+        headers = {"X-If-Exists": self._if_exists, "X-Datatype": "application/octet-stream"}
+        try:
+            answer = self._endpoint.call("PUT", self._name, data=data, headers=headers)
+        except BaseException:
+            if body.error is not None:
+                raise body.error from None
+            raise
+        if body.error is not None:
+            raise body.error
+        self._answer = answer.json()
+
+    def seal(self, size: int, sha256: str, verify: Verify) -> None:
+        """Compare what filestore-svc says it stored."""
+        assert self._answer is not None
+        same = self._answer["sha256"].lower() == sha256 or verify == "size"
+        if self._answer["size"] != size or not same:
+            raise Mismatch(f"{self._name}: filestore holds another size or checksum than what was sent")
+
+    def commit(self) -> Stored:
+        """Tell what was stored; it has been visible since its last byte."""
+        assert self._answer is not None
+        answer, self._answer = self._answer, None
+        return Stored(answer["size"], answer["sha256"].lower(), str(answer["fileset"]), bool(answer["replaced"]))
+
+    def abort(self) -> None:
+        """Delete what arrived wrongly; what did not arrive was never stored."""
+        if self._answer is not None:
+            answer, self._answer = self._answer, None
+            self._endpoint.delete(Entry(self._name, 0, 0, str(answer["fileset"])))
+
+
+class FilestoreEndpoint:
+    """A folder of the hub's own store; made by FilestoreUpstream."""
+
+    def __init__(
+        self, session: requests.Session, base: str, folder: str, headers: Callable[[], dict[str, str]]
+    ) -> None:
+        self._session = session
+        self._base = base
+        self._folder = "/".join(check_name(step) for step in folder.split("/") if step)
+        self._headers = headers
+
+    def list(self, patterns: Patterns, skipped: Skipped = ignore) -> Iterator[Entry]:
+        """Yield the files that match, page by page, in the order of their names."""
+        del skipped
+        pattern = patterns.texts[0] if len(patterns.texts) == 1 else "*"
+        after = ""
+        while True:
+            query = {"pattern": pattern, "after": after, "limit": str(_PAGE)}
+            files = self._request("GET", f"folders/{self._quoted()}", self._folder, params=query).json()["files"]
+            for file in files:
+                if patterns.match(file["name"]):
+                    yield Entry(
+                        file["name"], file["size"], file["modified_at"], str(file["fileset"]), file["sha256"].lower()
+                    )
+            if len(files) < _PAGE:
+                return
+            after = files[-1]["name"]
+
+    def open(self, entry: Entry) -> FilestoreReader:
+        """Begin to read a listed file, as it is now."""
+        headers = {"Accept-Encoding": "identity"}
+        return FilestoreReader(self.call("GET", entry.name, stream=True, headers=headers), entry)
+
+    def writer(self, name: str, *, token: str, size: int, if_exists: IfExists = "replace") -> FilestoreWriter:
+        """Return a writer to `name`; `token` is not needed, for nothing unfinished can be left in a folder."""
+        del token
+        return FilestoreWriter(self, check_name(name), size, if_exists)
+
+    def delete(self, entry: Entry) -> None:
+        """Delete a listed file; Changed when another content has its name by now."""
+        try:
+            self.call("DELETE", entry.name, params={"fileset": entry.version})
+        except Exists as error:
+            raise Changed(f"{entry.name}: changed since it was read, so it was not deleted") from error
+
+    def sweep(self, token: str) -> tuple[str, ...]:
+        """Nothing to remove: filestore-svc sweeps its own staging."""
+        del token
+        return ()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._session.close()
+
+    def call(self, method: str, name: str, **options: Any) -> requests.Response:
+        """Ask filestore-svc about one file of the folder; every refusal is a TransferError."""
+        return self._request(method, f"files/{self._quoted(check_name(name))}", name, **options)
+
+    def _quoted(self, *names: str) -> str:
+        return quote("/".join((self._folder, *names)), safe="/", errors="surrogateescape")
+
+    def _request(self, method: str, path: str, shown: str, **options: Any) -> requests.Response:
+        headers = {**self._headers(), **options.pop("headers", {})}
+        url = f"{self._base}/internal/v1/{path}"
+        try:
+            answer = self._session.request(
+                method, url, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False, **options
+            )
+        except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
+            raise Transient(f"{shown}: filestore does not answer") from error
+        if answer.status_code >= 300:
+            raise _refusal(answer, shown)
+        return answer
+
+
+def _refusal(answer: requests.Response, shown: str) -> TransferError:
+    try:
+        message = str(answer.json()["message"])
+    except (ValueError, KeyError, TypeError, requests.RequestException):
+        message = f"filestore answered {answer.status_code}"
+    finally:
+        answer.close()
+    return _STATUS.get(answer.status_code, Transient)(f"{shown}: {message}")

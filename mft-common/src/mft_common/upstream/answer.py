@@ -1,0 +1,149 @@
+"""Read a response from a connection: its head, then its body in large blocks."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from mft_common.upstream.connection import BLOCK, Connection, Pool
+from mft_common.upstream.contract import UpstreamBroken
+from mft_common.upstream.head import MAX_HEAD, BadResponse, ResponseHead, parse
+
+_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
+_MAX_LINE: Final = 4096
+_FIRST_READ: Final = 64 << 10
+
+
+class NothingAnswered(ConnectionError):  # noqa: N818 -- reads as what it is where it is raised
+    """The connection ended before the first byte of an answer."""
+
+
+def read_head(connection: Connection, *, until_continue: bool = False) -> tuple[ResponseHead, bytes]:
+    """Return the final head and what came after it; with `until_continue`, a 100 counts as final too.
+
+    Raises NothingAnswered, BadResponse, or what the socket raises.
+    """
+    data = b""
+    while True:
+        end = data.find(b"\r\n\r\n")
+        if end >= 0:
+            head = parse(data[: end + 4])
+            data = data[end + 4 :]
+            if head.status >= 200 or (until_continue and head.status == 100):
+                return head, data
+            if head.status == 101:
+                raise BadResponse("the service switched protocols unasked")
+            continue
+        if len(data) > MAX_HEAD:
+            raise BadResponse("the head is too long")
+        block = connection.receive(_FIRST_READ)
+        if not block:
+            if data:
+                raise BadResponse("the head broke off")
+            raise NothingAnswered("no answer")
+        data = data + block if data else block
+
+
+class ResponseBody:
+    """The body of a response as an iterator of blocks; its connection goes back to the pool once it is read.
+
+    Raises UpstreamBroken where the body breaks off.
+    """
+
+    def __init__(self, connection: Connection, pool: Pool, head: ResponseHead, rest: bytes, *, reuse: bool) -> None:
+        self._connection: Connection | None = connection
+        self._pool = pool
+        self._reuse = reuse and head.keep
+        if head.chunked:
+            self._blocks = self._chunked(connection, rest)
+        elif head.length is not None:
+            self._blocks = self._counted(connection, rest, head.length)
+        else:
+            self._reuse = False
+            self._blocks = self._to_the_end(connection, rest)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        try:
+            return next(self._blocks)
+        except StopIteration:
+            self._finish()
+            raise
+        except (OSError, BadResponse) as error:
+            self.close()
+            raise UpstreamBroken(f"the answer broke off: {error}") from error
+
+    def close(self) -> None:
+        """Give up the connection unless the body was read to its end."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _finish(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._reuse:
+            self._pool.give_back(connection)
+        else:
+            connection.close()
+
+    @staticmethod
+    def _receive(connection: Connection, size: int) -> bytes:
+        block = connection.receive(size)
+        if not block:
+            raise BadResponse("the connection ended")
+        return block
+
+    def _counted(self, connection: Connection, rest: bytes, length: int) -> Iterator[bytes]:
+        if len(rest) > length:
+            # Bytes after the body belong to no request of ours.
+            self._reuse = False
+            rest = rest[:length]
+        left = length - len(rest)
+        if rest:
+            yield rest
+        while left:
+            block = self._receive(connection, min(left, BLOCK))
+            left -= len(block)
+            yield block
+
+    def _to_the_end(self, connection: Connection, rest: bytes) -> Iterator[bytes]:
+        if rest:
+            yield rest
+        while block := connection.receive(BLOCK):
+            yield block
+
+    def _chunked(self, connection: Connection, rest: bytes) -> Iterator[bytes]:
+        while True:
+            line, rest = self._line(connection, rest)
+            match = _CHUNK.fullmatch(line)
+            if match is None:
+                raise BadResponse("malformed chunk")
+            left = int(match[1], 16)
+            if left == 0:
+                break
+            while left:
+                if not rest:
+                    rest = self._receive(connection, min(left + 2, BLOCK))
+                block, rest = rest[:left], rest[left:]
+                left -= len(block)
+                yield block
+            while len(rest) < 2:
+                rest += self._receive(connection, BLOCK)
+            if rest[:2] != b"\r\n":
+                raise BadResponse("malformed chunk")
+            rest = rest[2:]
+        while line != b"\r\n":
+            # Trailers are read over: nothing here may change an answer that is on its way.
+            line, rest = self._line(connection, rest)
+        if rest:
+            self._reuse = False
+
+    def _line(self, connection: Connection, rest: bytes) -> tuple[bytes, bytes]:
+        while (end := rest.find(b"\r\n")) < 0:
+            if len(rest) > _MAX_LINE:
+                raise BadResponse("a line is too long")
+            rest += self._receive(connection, BLOCK)
+        return rest[: end + 2], rest[end + 2 :]

@@ -1,0 +1,175 @@
+"""Stream requests to a service at a URL over kept-alive HTTP/1.1 connections, in constant memory."""
+
+import ssl
+from collections.abc import Callable, Collection, Iterable, Mapping
+from http.client import responses
+from typing import Any, Final
+from urllib.parse import urlsplit
+from wsgiref.types import StartResponse
+
+from mft_common.upstream import head as heads
+from mft_common.upstream.answer import NothingAnswered, ResponseBody, read_head
+from mft_common.upstream.connection import BLOCK, Connection, Pool
+from mft_common.upstream.contract import RequestBodyCut, UpstreamUnavailable
+
+# These may be sent twice without harm when they carry no body, by the rules of HTTP.
+REPEATABLE: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
+# How long a service may think about `Expect: 100-continue` before the body is sent all the same.
+_CONTINUE_WAIT_S: Final = 2.0
+_SMALL: Final = 64 << 10
+
+
+class UrlUpstream:
+    """A service at `url` (`http://host:port`, optionally with a path that goes before every request's own).
+
+    Times are seconds: `connect_timeout` for a connection, `idle_timeout` for each read and write, none for the whole.
+    Nothing is retried but a request without a body on a kept connection that the service had closed meanwhile, and that
+    only for the methods in `repeatable`: a protocol whose GET changes things has none.
+    """
+
+    remote = True
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        connect_timeout: float = 5.0,
+        idle_timeout: float = 300.0,
+        keep: float = 15.0,
+        tls: ssl.SSLContext | None = None,
+        repeatable: Collection[str] = REPEATABLE,
+    ) -> None:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+            raise ValueError(f"{url!r} is no http or https URL of a service")
+        if parts.scheme == "https" and tls is None:
+            tls = ssl.create_default_context()
+        port = parts.port or (443 if parts.scheme == "https" else 80)
+        self._repeatable = frozenset(repeatable)
+        self._base_path = parts.path.rstrip("/")
+        self._pool = Pool(
+            parts.hostname,
+            port,
+            connect_timeout=connect_timeout,
+            idle_timeout=idle_timeout,
+            keep=keep,
+            tls=tls if parts.scheme == "https" else None,
+        )
+
+    def call(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """See Upstream."""
+        request = heads.request(environ, self._base_path)
+        length = _length(environ)
+        chunked = length is None and "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
+        try:
+            connection, answer, reuse = self._exchange(environ, request, length, chunked=chunked)
+        except (OSError, heads.BadResponse) as error:
+            raise UpstreamUnavailable(f"no answer: {error}") from error
+        head, rest = answer
+        start_response(f"{head.status} {head.reason or responses.get(head.status, '')}".rstrip(), head.headers)
+        if environ["REQUEST_METHOD"] == "HEAD" or head.status in (204, 304):
+            self._done(connection, reuse=reuse and head.keep and not rest)
+            return ()
+        if head.length is not None and len(rest) == head.length:
+            self._done(connection, reuse=reuse and head.keep)
+            return (rest,)
+        return ResponseBody(connection, self._pool, head, rest, reuse=reuse)
+
+    def close(self) -> None:
+        """Close the connections that are kept."""
+        self._pool.close()
+
+    def _done(self, connection: Connection, *, reuse: bool) -> None:
+        if reuse:
+            self._pool.give_back(connection)
+        else:
+            connection.close()
+
+    def _exchange(
+        self, environ: dict[str, Any], request: bytes, length: int | None, *, chunked: bool
+    ) -> tuple[Connection, tuple[heads.ResponseHead, bytes], bool]:
+        bodiless = not length and not chunked
+        repeatable = bodiless and environ["REQUEST_METHOD"] in self._repeatable
+        connection = self._pool.take(careful=not repeatable)
+        try:
+            if bodiless:
+                # Content-Length: 0 is passed on, for some services tell it from no length at all.
+                message = request + (b"\r\n" if length is None else b"Content-Length: 0\r\n\r\n")
+                try:
+                    connection.send(message)
+                    return connection, read_head(connection), True
+                except (NothingAnswered, ConnectionError):
+                    if not connection.used or not repeatable:
+                        raise
+                connection.close()
+                connection = self._pool.connect()
+                connection.send(message)
+                return connection, read_head(connection), True
+            return connection, *self._with_body(connection, environ, request, length)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _with_body(
+        self, connection: Connection, environ: dict[str, Any], request: bytes, length: int | None
+    ) -> tuple[tuple[heads.ResponseHead, bytes], bool]:
+        """Send head and body; return the answer, and whether the body went out whole."""
+        stream = environ["wsgi.input"]
+        framing = b"Transfer-Encoding: chunked\r\n" if length is None else b"Content-Length: %d\r\n" % length
+        if length is not None and length <= _SMALL and getattr(stream, "at_hand", 0) >= length:
+            connection.send(request + framing + b"\r\n" + _exactly(stream, length))
+            return read_head(connection), True
+        if environ.get("HTTP_EXPECT", "").lower() == "100-continue":
+            connection.send(request + framing + b"Expect: 100-continue\r\n\r\n")
+            if connection.wait_for_answer(_CONTINUE_WAIT_S):
+                answer = read_head(connection, until_continue=True)
+                if answer[0].status != 100 or answer[1]:
+                    return answer, False
+        else:
+            connection.send(request + framing + b"\r\n")
+        try:
+            whole = _send_body(connection, stream, length)
+        except ConnectionError:
+            # The service may have answered and hung up while we were still sending.
+            whole = False
+        return read_head(connection), whole
+
+
+def _exactly(stream: Any, length: int) -> bytes:
+    body: bytes = stream.read(length)
+    if len(body) != length:
+        raise RequestBodyCut(f"{len(body)} of {length} bytes came")
+    return body
+
+
+def _send_body(connection: Connection, stream: Any, length: int | None) -> bool:
+    """Send the client's body; False as soon as the service answers before its end. Raises RequestBodyCut."""
+    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
+    # Our own server can wait for client and service at once, so that an early answer need not wait for a slow client.
+    ready: Callable[[int], bool] | None = getattr(stream, "ready_before", None)
+    left = length
+    while left is None or left:
+        if ready is not None and not ready(connection.fileno()):
+            return False
+        try:
+            block = read(BLOCK if left is None else min(left, BLOCK))
+        except OSError as error:
+            raise RequestBodyCut(f"the client's body broke off: {error}") from error
+        if not block:
+            break
+        if left is None:
+            block = b"%x\r\n%b\r\n" % (len(block), block)
+        else:
+            left -= len(block)
+        if not connection.send_unless_answered(block):
+            return False
+    if left is None:
+        return connection.send_unless_answered(b"0\r\n\r\n")
+    if left:
+        raise RequestBodyCut(f"{left} of {length} bytes are missing")
+    return True
+
+
+def _length(environ: Mapping[str, Any]) -> int | None:
+    text = environ.get("CONTENT_LENGTH") or ""
+    return int(text) if text.isascii() and text.isdigit() else None

@@ -1,0 +1,83 @@
+"""Wire what all services' Flask applications share: identity, request id, health, metrics, errors."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from flask import Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from mft_common import health, logs, metrics
+from mft_common.errors import IdentityError
+from mft_common.identity import Identity, Signer, from_environ
+
+# Paths of a service's own, answered without an identity.
+_OWN_PATHS = frozenset(("/healthz", "/readyz", "/metrics"))
+
+Renderer = Callable[[Exception], Response]
+
+
+def identity() -> Identity:
+    """Return who sent the request at hand."""
+    return cast("Identity", g.identity)
+
+
+def create(
+    package: str,
+    *,
+    service: str,
+    protocol: str,
+    signer: Signer | None,
+    checks: health.Checks,
+    render_error: Renderer,
+) -> Flask:
+    """Return a Flask application with health, metrics, identity and errors in place, and no routes of the vendor yet.
+
+    `render_error(error)` turns every exception into the vendor's format: the service's own errors, werkzeug's
+    (unknown path, wrong method), IdentityError, and whatever else went wrong. It is asked on the application, not on a
+    blueprint, because a blueprint never sees unknown paths and wrong methods.
+    """
+    app = Flask(package, static_folder=None)
+    app.url_map.strict_slashes = False
+    app.url_map.merge_slashes = False
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    app.register_blueprint(health.blueprint(checks))
+    app.register_blueprint(metrics.blueprint())
+
+    @app.before_request
+    def begin() -> None:
+        g.began = time.monotonic()
+        if request.path in _OWN_PATHS:
+            return
+        g.identity = from_environ(request.environ, signer, service)
+        g.scope = logs.request_scope(g.identity.request_id)
+        g.scope.__enter__()
+
+    @app.teardown_request
+    def leave(_error: BaseException | None) -> None:
+        scope = g.pop("scope", None)
+        if scope is not None:
+            scope.__exit__(None, None, None)
+
+    @app.after_request
+    def count(response: Response) -> Response:
+        if request.path not in _OWN_PATHS:
+            metrics.REQUESTS.labels(service, protocol, request.method, response.status_code).inc()
+            metrics.SECONDS.labels(service, protocol).observe(time.monotonic() - g.began)
+        return response
+
+    @app.errorhandler(Exception)
+    def failed(error: Exception) -> Response:
+        if request.path in _OWN_PATHS and isinstance(error, HTTPException):
+            return cast("Response", error.get_response())
+        if not isinstance(error, HTTPException | IdentityError) and not hasattr(error, "status"):
+            logs.get("web").exception("request.failed", path=request.path, method=request.method)
+        return render_error(error)
+
+    return app
+
+
+def large_reads(stream: Any, block: int = 1 << 20) -> Iterator[bytes]:
+    """Yield what a request's input stream holds, in blocks of at most `block` bytes."""
+    while chunk := stream.read(block):
+        yield chunk

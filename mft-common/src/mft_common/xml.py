@@ -1,0 +1,88 @@
+"""Read XML that may be hostile, and write XML that always parses."""
+
+import re
+from collections.abc import Iterable
+from typing import Final
+from xml.etree.ElementTree import Element, ParseError, SubElement, TreeBuilder, tostring
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import DefusedXMLParser
+
+from mft_common.errors import MftError
+
+_DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+_FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_ENCODING: Final = re.compile(rb"""^\s*<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+_BOM: Final = b"\xef\xbb\xbf"
+
+
+class XmlError(MftError):
+    """The document is not one that we read: not well-formed, not UTF-8, with a DTD, too deep or too large."""
+
+
+class _LimitedBuilder(TreeBuilder):
+    """Builds the tree and stops at the first element past a limit, so that memory is bounded while parsing."""
+
+    def __init__(self, max_depth: int, max_elements: int) -> None:
+        super().__init__()
+        self._depth = 0
+        self._count = 0
+        self._max_depth = max_depth
+        self._max_elements = max_elements
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> Element:
+        self._depth += 1
+        self._count += 1
+        if self._depth > self._max_depth:
+            raise XmlError(f"more than {self._max_depth} levels of elements")
+        if self._count > self._max_elements:
+            raise XmlError(f"more than {self._max_elements} elements")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> Element:
+        self._depth -= 1
+        return super().end(tag)
+
+
+def parse(document: bytes, *, max_depth: int = 32, max_elements: int = 10_000) -> Element:
+    """Return the root of a UTF-8 document, with or without a byte order mark and a declaration.
+
+    Raises XmlError for everything else: a DTD of any kind (so no entity is ever expanded or fetched), another encoding,
+    more than `max_depth` levels or `max_elements` elements, or text that is no XML.
+    """
+    body = document.removeprefix(_BOM)
+    declared = _ENCODING.match(body)
+    if declared and declared[1].lower() not in (b"utf-8", b"utf8"):
+        raise XmlError("the document's encoding is not UTF-8")
+    try:
+        body.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise XmlError("the document is not UTF-8") from error
+    parser = DefusedXMLParser(
+        target=_LimitedBuilder(max_depth, max_elements), encoding="utf-8", forbid_dtd=True, forbid_external=True
+    )
+    try:
+        parser.feed(body)
+        root: Element = parser.close()
+    except (ParseError, DefusedXmlException, ValueError) as error:
+        raise XmlError("the document is not well-formed XML without a DTD") from error
+    return root
+
+
+def text(value: str) -> str:
+    """Return `value` with each character that XML 1.0 forbids replaced by U+FFFD."""
+    return _FORBIDDEN.sub("\ufffd", value)
+
+
+def add(parent: Element, tag: str, value: str | None = None, attributes: Iterable[tuple[str, str]] = ()) -> Element:
+    """Append an element with text and attributes, made safe, and return it."""
+    child = SubElement(parent, tag, {name: text(content) for name, content in attributes})
+    if value:
+        child.text = text(value)
+    return child
+
+
+def to_bytes(root: Element) -> bytes:
+    """Serialise with a declaration, UTF-8; a carriage return leaves as a character reference, so that it comes back."""
+    body: bytes = tostring(root, encoding="utf-8")
+    return _DECLARATION + body.replace(b"\r", b"&#13;")

@@ -1,0 +1,43 @@
+"""The real servers that tests talk to: one of each for the whole run, made when the first test asks for it."""
+
+import pytest
+
+from tests.servers import postgresql, rabbitmq
+
+
+@pytest.fixture(scope="session")
+def rabbitmq_server():
+    server = rabbitmq.find_or_start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server():
+    server = postgresql.find_or_start()
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def amqp_url(rabbitmq_server):
+    """Return a vhost of the test's own."""
+    vhost = rabbitmq_server.new_vhost()
+    yield rabbitmq_server.url(vhost)
+    rabbitmq_server.drop_vhost(vhost)
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server):
+    """Return a database of the test's own."""
+    url = postgresql_server.new_database()
+    yield url
+    postgresql_server.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request, tmp_path):
+    """Return an empty database of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/test.db"
+    return request.getfixturevalue("postgresql_url")

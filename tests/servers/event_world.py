@@ -1,0 +1,179 @@
+"""A producer and a consumer of events, as small as they can be, for tests, benches and the programs that they kill."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+
+from mft_common.database import Database
+from mft_common.events import Envelope, Event, FileDeleted, FileStored, Handlers, Inbox, Outbox, Patience, tables
+from mft_common.events.bus import Bus
+from mft_common.events.local_bus import LocalBus
+from mft_common.events.rabbit import RabbitBus
+from mft_common.worker import Part, start_parts
+
+PRODUCER = "filestore-svc"
+CONSUMER = "diplomat-svc"
+TOPOLOGY: dict[str, tuple[type[Event], ...]] = {CONSUMER: (FileStored,)}
+IMPATIENT = Patience(attempts=3, first_pause=20, longest_pause=100)
+TRANSFER_ID = "414D5120514D31202020202020202020" + "0" * 15 + "1"
+HEAD = "0001"
+
+
+def stored(path: str) -> FileStored:
+    """Return an event about `path`."""
+    return FileStored(
+        account="part1",
+        address="192.0.2.7",
+        path=path,
+        fileset=17,
+        size=4096,
+        sha256="a" * 64,
+        datatype="text/csv",
+        transfer_id=TRANSFER_ID,
+    )
+
+
+def deleted(path: str) -> FileDeleted:
+    """Return an event that nobody in this world is told of."""
+    return FileDeleted(
+        account="part1",
+        address="192.0.2.7",
+        path=path,
+        fileset=17,
+        size=4096,
+        sha256="a" * 64,
+        datatype="text/csv",
+        reason="expired",
+    )
+
+
+class Producer:
+    """A database with an outbox."""
+
+    def __init__(self, url: str, name: str = PRODUCER) -> None:
+        metadata = sa.MetaData()
+        self.outbox = Outbox(name, metadata)
+        self.database = Database(url, schema=name, metadata=metadata, migrations="", head=HEAD)
+
+    def create(self) -> None:
+        """Make the tables, by what a migration uses."""
+        with _migration(self.database) as op:
+            tables.create_outbox(op)
+
+    def commit(self, *events: Event) -> None:
+        """Commit events."""
+        with self.database.write() as connection:
+            self.outbox.add(connection, *events)
+
+    def unpublished(self) -> int:
+        """Count what no broker has confirmed."""
+        query = sa.select(sa.func.count()).where(sa.not_(self.outbox.table.c.published))
+        with self.database.read() as connection:
+            return int(connection.execute(query).scalar_one())
+
+
+class Consumer:
+    """A database with an inbox, and a table in which every effect is a row, so that a second effect shows."""
+
+    def __init__(self, url: str) -> None:
+        metadata = sa.MetaData()
+        self.outbox = Outbox(CONSUMER, metadata)
+        self.inbox = Inbox(metadata)
+        self.effects = sa.Table(
+            "effects", metadata, sa.Column("number", sa.Integer, primary_key=True), sa.Column("path", sa.Text)
+        )
+        self.database = Database(url, schema=CONSUMER, metadata=metadata, migrations="", head=HEAD)
+
+    def create(self) -> None:
+        """Make the tables, by what a migration uses."""
+        with _migration(self.database) as op:
+            tables.create_outbox(op)
+            tables.create_inbox(op)
+            self.effects.create(op.get_bind())
+
+    def handlers(self, before: Callable[[str], None] = lambda _path: None) -> Handlers:
+        """Return the handlers: each event's effect is one row; `before` is called first, with the path."""
+        insert = self.effects.insert().inline()
+
+        def on_stored(connection: sa.Connection, envelope: Envelope[Any]) -> None:
+            before(envelope.data.path)
+            connection.execute(insert, {"path": envelope.data.path})
+
+        return {FileStored: on_stored}
+
+    def seen(self) -> Counter[str]:
+        """Return how often each path had its effect."""
+        with self.database.read() as connection:
+            return Counter(connection.execute(sa.select(self.effects.c.path)).scalars())
+
+    def count(self) -> int:
+        """Return how many effects there were."""
+        with self.database.read() as connection:
+            return int(connection.execute(sa.select(sa.func.count()).select_from(self.effects)).scalar_one())
+
+    def order(self) -> list[str]:
+        """Return the paths in the order of their effects."""
+        with self.database.read() as connection:
+            return list(connection.execute(sa.select(self.effects.c.path).order_by(self.effects.c.number)).scalars())
+
+
+class World:
+    """One producer, one consumer, and the bus between them: LocalBus without `amqp`."""
+
+    def __init__(self, producer_url: str, consumer_url: str, amqp: str | None) -> None:
+        self.urls = (producer_url, consumer_url)
+        self.amqp = amqp
+        self.producer = Producer(producer_url)
+        self.consumer = Consumer(consumer_url)
+
+    def bus(self, amqp: str | None = None, **options: Any) -> Bus:
+        """Return a new bus; `amqp` is another way to the same broker."""
+        options = {"consumers": TOPOLOGY, "patience": IMPATIENT, **options}
+        if self.amqp is None:
+            return LocalBus({PRODUCER: self.producer.database, CONSUMER: self.consumer.database}, **options)
+        return RabbitBus(amqp or self.amqp, **options)
+
+    def relay(self, bus: Bus) -> list[Part]:
+        """Return the producer's parts."""
+        return bus.relay_parts(self.producer.database, self.producer.outbox)
+
+    def consume(self, bus: Bus, before: Callable[[str], None] = lambda _path: None) -> list[Part]:
+        """Return the consumer's parts."""
+        consumer = self.consumer
+        return bus.consume_parts(CONSUMER, consumer.database, consumer.inbox, consumer.handlers(before))
+
+    def close(self) -> None:
+        """Close both databases."""
+        self.producer.database.close()
+        self.consumer.database.close()
+
+
+@contextmanager
+def running(parts: Sequence[Part]) -> Iterator[threading.Event]:
+    """Run parts for the length of the block, and see them end."""
+    stop = threading.Event()
+    threads = start_parts(parts, stop)
+    try:
+        yield stop
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(20)
+        assert not any(thread.is_alive() for thread in threads), "a part did not end in time"
+
+
+@contextmanager
+def _migration(database: Database) -> Iterator[Operations]:
+    with database.write() as connection:
+        if database.dialect == "postgresql":
+            connection.exec_driver_sql(f'CREATE SCHEMA IF NOT EXISTS "{database.schema}"')
+        op = Operations(MigrationContext.configure(connection))
+        connection.exec_driver_sql("CREATE TABLE IF NOT EXISTS alembic_version (version_num VARCHAR(32))")
+        connection.exec_driver_sql(f"INSERT INTO alembic_version VALUES ('{HEAD}')")
+        yield op

@@ -1,0 +1,65 @@
+"""Start server programs for tests and benches: free ports, waiting with a deadline, installing what is missing."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def free_port() -> int:
+    """Return a port of the loopback address that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def wait_until(condition: Callable[[], T], *, within: float = 20.0, every: float = 0.01, what: str = "") -> T:
+    """Ask until `condition()` is true and return what it said; AssertionError after `within` seconds."""
+    deadline = time.monotonic() + within
+    pause = threading.Event()
+    while not (answer := condition()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {within} s: {what or condition}; last answer: {answer!r}")
+        pause.wait(every)
+    return answer
+
+
+def program(names: Sequence[str], package: str) -> str:
+    """Return the path of the first program of `names` that exists, installing Debian's `package` where none does."""
+    if found := _first(names):
+        return found
+    print(f"installing {package}, which the tests need", file=sys.stderr)
+    prefix = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
+        subprocess.run([*prefix, "apt-get", "-q", *arguments], check=True, stdout=sys.stderr, env=environment)
+    if found := _first(names):
+        return found
+    raise RuntimeError(f"the tests need one of {', '.join(names)}, and the package {package} does not bring it")
+
+
+def _first(names: Sequence[str]) -> str | None:
+    for name in names:
+        if "*" in name:
+            matches = sorted(str(path) for path in Path("/").glob(name.lstrip("/")))
+            if matches:
+                return matches[-1]
+        elif found := shutil.which(name):
+            return found
+    return None
+
+
+def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) -> None:
+    """Send `how` to the session that `process` leads, and wait for it."""
+    if process.poll() is None:
+        os.killpg(process.pid, how)
+    process.wait(30)

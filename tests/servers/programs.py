@@ -1,0 +1,87 @@
+"""Run one of the hub's own programs in a process group of its own, and stop or kill all of it."""
+
+import contextlib
+import os
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+from tests.servers.processes import wait_until
+
+
+class Program:
+    """A program in a process group of its own, its output in the file `log`."""
+
+    def __init__(self, command: Sequence[object], log: Path, *, env: Mapping[str, str] | None = None) -> None:
+        self.command = [str(part) for part in command]
+        self.log = log
+        self.env = env
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> Self:
+        """Start it and return at once."""
+        with self.log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self.command,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env=self.env,
+            )
+        return self
+
+    @property
+    def pid(self) -> int:
+        """The process id of its first process."""
+        assert self._process is not None
+        return self._process.pid
+
+    def running(self) -> bool:
+        """True while its first process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def wait(self, within: float = 30.0) -> int:
+        """Wait for its end and return its exit code."""
+        assert self._process is not None
+        return self._process.wait(within)
+
+    def terminate(self) -> None:
+        """Ask it to stop."""
+        if self.running():
+            os.kill(self.pid, signal.SIGTERM)
+
+    def stop(self, within: float = 40.0) -> int:
+        """Ask it to stop, and see that it does; return its exit code."""
+        self.terminate()
+        try:
+            return self.wait(within)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"{self.command} did not stop on SIGTERM:\n{self.tail()}") from None
+
+    def kill(self) -> None:
+        """Send SIGKILL to every process of its group at once, and wait until none is left."""
+        if self._process is None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._process.wait()
+        wait_until(lambda: not _group_lives(self.pid), what=f"the end of {self.command}")
+
+    def tail(self, lines: int = 30) -> str:
+        """Return the end of its output."""
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _group_lives(group: int) -> bool:
+    """True while a process of the group is more than a zombie."""
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with contextlib.suppress(OSError):
+                fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
+                if int(fields[2]) == group and fields[0] not in "ZX":
+                    return True
+    return False

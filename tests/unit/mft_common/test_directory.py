@@ -1,0 +1,26 @@
+import json
+
+import pytest
+
+from mft_common import directory as d
+
+SESSION = d.Session(public_id="p", service="s", account="a")
+ANSWERS = [
+    d.Account(name="a", grant={"roles": ["x"], "prompts": []}),
+    d.Wrong(),
+    d.Braked(7),
+    d.Opened("t", SESSION),
+    d.Full((SESSION, SESSION)),
+    d.Trusted(d.Account(name="a")),
+    d.Challenge(("one", "two")),
+    d.Denied(3),
+    (SESSION, d.Account(name="a")),
+    None,
+    True,
+]
+
+
+@pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: type(answer).__name__)
+def test_every_answer_survives_the_wire(answer):
+    """What the gateway's API sends is what a caller in its own process would get."""
+    assert d.from_wire(json.loads(json.dumps(d.to_wire(answer)))) == answer

@@ -1,0 +1,62 @@
+import io
+import json
+import logging
+
+import pytest
+
+from mft_common import logs
+
+
+@pytest.fixture
+def stream():
+    root = logging.getLogger()
+    before, level = root.handlers[:], root.level
+    made = io.StringIO()
+    logs.configure("sample-svc", stream=made)
+    yield made
+    root.handlers[:] = before
+    root.setLevel(level)
+    logs.structlog.reset_defaults()
+
+
+def lines(stream):
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_a_line_is_json_with_service_and_request_id(stream):
+    """Every line names its service and the request it belongs to."""
+    with logs.request_scope("r1"):
+        logs.get("room").info("file.stored", size=3)
+    line = lines(stream)[0]
+    assert (line["service"], line["request_id"], line["event"], line["size"]) == ("sample-svc", "r1", "file.stored", 3)
+
+
+def test_fields_that_hold_secrets_are_redacted(stream):
+    """A field whose name says secret is never written."""
+    logs.get("room").info("login", password="hunter2", token="t", authorization="Basic x", user="ada")
+    assert "hunter2" not in stream.getvalue()
+    assert lines(stream)[0]["user"] == "ada"
+    assert lines(stream)[0]["token"] == logs.REDACTED
+
+
+def test_lines_of_the_standard_library_have_the_same_form(stream):
+    """A library's log line is JSON with the request id as well."""
+    with logs.request_scope("r2"):
+        logging.getLogger("pika").warning("connection %s", "lost")
+    line = lines(stream)[0]
+    assert (line["event"], line["request_id"], line["logger"]) == ("connection lost", "r2", "pika")
+
+
+@pytest.mark.parametrize(
+    ("query", "shown"),
+    [
+        ("", ""),
+        ("requestType=connect&password=x&userName=y", "requestType=connect&password=***&userName=***"),
+        ("pass%77ord=x", "pass%77ord=***"),
+        ("limit=5&var=a|b", "limit=5&var=***"),
+        ("secret", "secret"),
+    ],
+)
+def test_query_strings_show_harmless_values_alone(query, shown):
+    """Only parameters known to be harmless keep their value."""
+    assert logs.redact_query(query) == shown

@@ -1,0 +1,313 @@
+"""The engine over real folders whose operating system can be told to fail."""
+
+import errno
+import hashlib
+import os
+import stat
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mft_common.transfer import (
+    Changed,
+    Denied,
+    DiskFull,
+    Exists,
+    FileEndpoint,
+    Interrupted,
+    Mover,
+    NotFound,
+    Patterns,
+    TargetIsFolder,
+    TransferError,
+    Transient,
+    is_temporary,
+)
+from mft_common.transfer.errors import of_os_error
+from mft_common.transfer.system import System
+
+TOKEN = "0000000000000042"
+CONTENT = bytes(range(256)) * 9000
+
+
+class Failing(System):
+    """The real system, whose call number `at` fails with EIO, after its work was done or before."""
+
+    def __init__(self, at, *, after):
+        self.at, self.after, self.calls, self.failed = at, after, 0, ""
+
+    def __getattribute__(self, name):
+        method = object.__getattribute__(self, name)
+        if name.startswith("_") or not callable(method):
+            return method
+
+        def call(*arguments):
+            self.calls += 1
+            if self.calls != self.at:
+                return method(*arguments)
+            self.failed = name
+            if self.after and name in ("create", "write", "rename", "link", "sync"):
+                method(*arguments)
+            raise OSError(errno.EIO, "made to fail")
+
+        return call
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """A folder to move from, with one file, and a folder to move to."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    (tmp_path / "from" / "a.txt").write_bytes(CONTENT)
+    return tmp_path
+
+
+def _names(path):
+    return sorted(one.name for one in path.iterdir())
+
+
+def _endpoint(path, system=None):
+    system = system or System()
+    return FileEndpoint(os.open(path, os.O_RDONLY | os.O_DIRECTORY), system=system)
+
+
+def _entry_of(path, name="a.txt"):
+    (entry,) = _endpoint(path).list(Patterns([name]))
+    return entry
+
+
+def _move(folders, system=None, **options):
+    mover = Mover(token=TOKEN, **options)
+    return mover.move(
+        _endpoint(folders / "from"), _entry_of(folders / "from"), _endpoint(folders / "to", system), "b.txt"
+    )
+
+
+def test_a_file_arrives_whole_with_its_checksum(folders):
+    """What arrives has the source's bytes, and nothing else is left in the folder."""
+    moved = _move(folders)
+    assert (folders / "to" / "b.txt").read_bytes() == CONTENT
+    assert _names(folders / "to") == ["b.txt"]
+    assert (moved.size, moved.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    assert (moved.retries, moved.replaced) == (0, False)
+    assert stat.S_IMODE((folders / "to" / "b.txt").stat().st_mode) & 0o600 == 0o600
+
+
+@pytest.mark.parametrize("size", [0, 1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1])
+def test_sizes_around_a_block_arrive(folders, size):
+    """Empty files and files around the size of a block arrive whole."""
+    (folders / "from" / "a.txt").write_bytes(b"x" * size)
+    assert _move(folders).size == size
+    assert (folders / "to" / "b.txt").stat().st_size == size
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("if_exists", ["replace", "fail"])
+def test_whichever_call_fails_the_name_shows_old_or_new_and_nothing_between(folders, if_exists, after):
+    """For every N: the Nth call to the system fails, and the name holds the old content, the new one, or nothing."""
+    target = folders / "to" / "b.txt"
+    for at in range(1, 200):
+        for path in (folders / "to").iterdir():
+            path.unlink()
+        if if_exists == "replace":
+            target.write_bytes(b"old")
+        system = Failing(at, after=after)
+        try:
+            _move(folders, system, if_exists=if_exists)
+            failed = False
+        except TransferError:
+            failed = True
+        if not system.failed:
+            assert at > 10
+            assert not failed
+            break
+        if target.exists():
+            assert target.read_bytes() in (b"old", CONTENT)
+        if failed and if_exists == "fail":
+            assert not target.exists(), (at, system.failed)
+        if not failed:
+            assert target.read_bytes() == CONTENT
+        _endpoint(folders / "to").sweep(TOKEN)
+        assert not any(is_temporary(name) for name in _names(folders / "to"))
+
+
+def test_a_call_that_fails_once_is_healed_by_another_try(folders):
+    """An error that may pass is tried again, and the tries are counted."""
+    told = []
+    moved = _move(folders, Failing(5, after=False), retries=2, delay=0.0, retrying=told.append)
+    assert (moved.retries, told) == (1, [1])
+    assert (folders / "to" / "b.txt").read_bytes() == CONTENT
+
+
+def test_an_error_that_stays_is_not_tried_again(folders):
+    """A target that is a folder, and a source that is gone, are tried once."""
+    (folders / "to" / "b.txt").mkdir()
+    with pytest.raises(TargetIsFolder) as caught:
+        _move(folders, retries=5, delay=0.0)
+    assert caught.value.tries == 1
+    entry = _entry_of(folders / "from")
+    (folders / "from" / "a.txt").unlink()
+    with pytest.raises(NotFound):
+        Mover(token=TOKEN).move(_endpoint(folders / "from"), entry, _endpoint(folders / "to"), "c.txt")
+
+
+def test_fail_never_replaces(folders):
+    """With `fail` a file that is there stays, also one that came while the bytes were moving."""
+    (folders / "to" / "b.txt").write_bytes(b"old")
+    with pytest.raises(Exists):
+        _move(folders, if_exists="fail")
+    (folders / "to" / "b.txt").unlink()
+    with pytest.raises(Exists):
+        _move(folders, if_exists="fail", guard=lambda: (folders / "to" / "b.txt").write_bytes(b"late") and None)
+    assert (folders / "to" / "b.txt").read_bytes() == b"late"
+    assert _names(folders / "to") == ["b.txt"]
+
+
+def test_a_stop_leaves_nothing(folders):
+    """A stop in mid-file, before the first byte and before the rename each leave the folder as it was."""
+    stop = threading.Event()
+
+    class Stopping(System):
+        def write(self, descriptor, block):
+            stop.set()
+            return super().write(descriptor, block)
+
+    with pytest.raises(Interrupted):
+        _move(folders, Stopping(), interrupt=stop)
+    with pytest.raises(Interrupted):
+        _move(folders, interrupt=stop)
+    assert _names(folders / "to") == []
+
+
+def test_a_guard_that_raises_keeps_the_file_from_becoming_visible(folders):
+    """An owner that lost its job never gets a file under its final name."""
+
+    class LostError(Exception):
+        pass
+
+    def guard():
+        raise LostError
+
+    with pytest.raises(LostError):
+        _move(folders, guard=guard)
+    assert _names(folders / "to") == []
+
+
+@pytest.mark.parametrize("change", [b"y" * 10, CONTENT[:-1], CONTENT + b"more", b"z" * len(CONTENT)])
+def test_a_source_that_changes_while_it_is_read_is_not_delivered(folders, change):
+    """Growing, shrinking and rewriting in mid-read each end as Changed; read again, the new content arrives."""
+    once = [True]
+
+    class Changing(System):
+        def write(self, descriptor, block):
+            if once:
+                once.clear()
+                with (folders / "from" / "a.txt").open("wb") as file:
+                    file.write(change)
+            return super().write(descriptor, block)
+
+    with pytest.raises(Changed):
+        _move(folders, Changing())
+    assert _names(folders / "to") == []
+    once.append(True)
+    (folders / "from" / "a.txt").write_bytes(CONTENT)
+    assert _move(folders, Changing(), retries=1, delay=0.0).retries == 1
+    assert (folders / "to" / "b.txt").read_bytes() == change
+
+
+def test_a_file_that_reads_back_otherwise_is_refused(folders):
+    """A write that lies is found by reading the file back."""
+
+    class Lying(System):
+        def write(self, descriptor, block):
+            return super().write(descriptor, bytes(len(block)))
+
+    with pytest.raises(TransferError, match="checksum"):
+        _move(folders, Lying())
+    assert _names(folders / "to") == []
+
+
+def test_a_full_disk_is_final(folders):
+    """No room is told as such and not tried again."""
+
+    class Full(System):
+        def write(self, descriptor, block):
+            raise OSError(errno.ENOSPC, "full")
+
+    with pytest.raises(DiskFull) as caught:
+        _move(folders, Full(), retries=3, delay=0.0)
+    assert (caught.value.tries, caught.value.leftover) == (1, False)
+
+
+def test_a_leftover_that_cannot_be_removed_is_told(folders):
+    """When the partial upload stays too, the error says so, and a later sweep removes it."""
+
+    class Stuck(System):
+        def sync(self, descriptor):
+            raise OSError(errno.EIO, "broken")
+
+        def remove(self, name, folder):
+            if is_temporary(name) and name in super().names(folder):
+                raise OSError(errno.EIO, "broken")
+            super().remove(name, folder)
+
+    with pytest.raises(Transient) as caught:
+        _move(folders, Stuck())
+    assert caught.value.leftover
+    assert len(_endpoint(folders / "to").sweep(TOKEN)) == 1
+    assert _names(folders / "to") == []
+
+
+def test_only_regular_files_are_listed_and_opened(folders):
+    """Links, pipes and folders are skipped, and a link that took a file's place is not followed."""
+    (folders / "from" / "link").symlink_to(folders / "from" / "a.txt")
+    os.mkfifo(folders / "from" / "pipe")
+    (folders / "from" / "folder").mkdir()
+    skipped = []
+    listed = list(_endpoint(folders / "from").list(Patterns(["*"]), lambda name, _: skipped.append(name)))
+    assert [entry.name for entry in listed] == ["a.txt"]
+    assert skipped == ["link", "pipe"]
+    for name in ("link", "pipe"):
+        with pytest.raises(Denied):
+            _endpoint(folders / "from").open(type(listed[0])(name, 0, 0)).close()
+
+
+def test_delete_removes_only_what_was_read(folders):
+    """A file that changed since it was read is not deleted."""
+    entry = _entry_of(folders / "from")
+    (folders / "from" / "a.txt").write_bytes(b"new")
+    with pytest.raises(Changed):
+        _endpoint(folders / "from").delete(entry)
+    _endpoint(folders / "from").delete(_entry_of(folders / "from"))
+    assert _names(folders / "from") == []
+
+
+def test_progress_grows_and_ends_at_the_size(folders):
+    """Progress is told in growing numbers of bytes, and last with the whole size."""
+    told = []
+    _move(folders, progress=told.append, progress_every=0.0)
+    assert told == sorted(told)
+    assert told[-1] == len(CONTENT)
+
+
+def test_no_error_names_a_place_of_this_machine(folders):
+    """Messages name the file, never its folder's path."""
+    error = of_os_error(FileNotFoundError(errno.ENOENT, "x", str(folders)), "a.txt")
+    assert str(error) == "a.txt: does not exist"
+
+
+@given(st.binary(min_size=1, max_size=200).filter(lambda raw: b"/" not in raw and b"\0" not in raw))
+def test_any_name_that_a_folder_holds_is_moved_as_it_is(tmp_path_factory, raw):
+    """Names that are not UTF-8, with line ends or wildcards, are delivered byte for byte."""
+    name = os.fsdecode(raw)
+    if name in (".", "..") or is_temporary(name):
+        return
+    base = tmp_path_factory.mktemp("names")
+    (base / "from").mkdir()
+    (base / "to").mkdir()
+    (base / "from" / name).write_bytes(b"x")
+    (entry,) = _endpoint(base / "from").list(Patterns(["*"]))
+    Mover(token=TOKEN).move(_endpoint(base / "from"), entry, _endpoint(base / "to"), entry.name)
+    assert _names(base / "to") == [name]

@@ -1,0 +1,22 @@
+import threading
+
+from mft_common.worker import Part, run_parts
+
+
+def test_a_part_that_fails_is_started_again_and_the_others_go_on():
+    """One part's exception costs nothing but its own restart."""
+    stop, tries, others = threading.Event(), [], []
+
+    def fails(_stop):
+        tries.append(1)
+        if len(tries) == 2:
+            stop.set()
+        raise RuntimeError("broken")
+
+    def lives(stopped):
+        others.append(1)
+        stopped.wait()
+
+    run_parts([Part("fails", fails), Part("lives", lives)], stop)
+    assert len(tries) == 2
+    assert others == [1]

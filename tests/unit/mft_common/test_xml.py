@@ -1,0 +1,52 @@
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mft_common import xml
+
+HOSTILE = {
+    "entity": b'<!DOCTYPE a [<!ENTITY b "c">]><a>&b;</a>',
+    "doctype alone": b"<!DOCTYPE a><a/>",
+    "external": b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
+    "not UTF-8": '<?xml version="1.0" encoding="ISO-8859-1"?><a>\xe9</a>'.encode("latin-1"),
+    "UTF-16": '<?xml version="1.0" encoding="UTF-16"?><a/>'.encode("utf-16"),
+    "bad bytes": b"<a>\xff\xfe</a>",
+    "cut": b"<a><b>",
+    "empty": b"",
+    "deep": b"<a>" * 33 + b"</a>" * 33,
+    "many": b"<a>" + b"<b/>" * 10_000 + b"</a>",
+    "two roots": b"<a/><b/>",
+}
+
+
+@pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE.keys())
+def test_hostile_documents_are_refused(document):
+    """What is not small, plain, well-formed UTF-8 XML is an XmlError."""
+    with pytest.raises(xml.XmlError):
+        xml.parse(document)
+
+
+def test_a_billion_laughs_costs_nothing():
+    """Nested entities are refused before anything is expanded."""
+    entities = "".join(f'<!ENTITY l{n} "{f"&l{n - 1};" * 10}">' for n in range(1, 12))
+    began = time.process_time()
+    with pytest.raises(xml.XmlError):
+        xml.parse(f'<!DOCTYPE a [<!ENTITY l0 "lol">{entities}]><a>&l11;</a>'.encode())
+    assert time.process_time() - began < 1
+
+
+def test_a_byte_order_mark_and_a_declaration_are_fine():
+    """Both are optional."""
+    assert xml.parse(b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?><a>\xc3\xa9</a>').text == "é"
+
+
+@given(st.text())
+def test_any_text_goes_out_and_comes_back(text):
+    """What XML can hold comes back as it went in; the rest is U+FFFD."""
+    root = xml.Element("a")
+    xml.add(root, "b", text, [("c", text)])
+    back = xml.parse(xml.to_bytes(root))
+    assert (back[0].text or "") == xml.text(text)
+    assert len(back[0].attrib["c"]) == len(xml.text(text))
