@@ -1,0 +1,122 @@
+"""Build the gateway's directory from its settings, and bring its accounts to what the configuration says."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from flask import Flask
+
+from gateway import routes
+from gateway.domain import AccountSpec, PromptRules, Trust
+from gateway.operations import Operations
+from gateway.operations.passwords import Passwords
+from gateway.schemas.accounts import read_accounts, read_prompt_rules
+from gateway.settings import Settings
+from gateway.store.tables import OUTBOX, open_database
+from mft_common import config
+from mft_common.clock import Clock, now_ms
+from mft_common.database import Database
+from mft_common.events.bus import Bus
+from mft_common.events.outbox import Outbox
+from mft_common.identity import Signer
+from mft_common.worker import Part
+
+_PRUNE_EVERY_S: Final = 60.0
+
+
+@dataclass(frozen=True)
+class Service:
+    """The gateway's directory, wired. `operations` is the directory that services of this process are given."""
+
+    settings: Settings
+    database: Database
+    operations: Operations
+    signer: Signer
+    outbox: Outbox
+    checks: Mapping[str, Callable[[], None]]
+
+    def pages(self) -> Flask:
+        """Return the gateway's own pages: internal API, health, figures."""
+        return routes.create(self.operations, self.signer, self.checks, self.settings.internal_port)
+
+    def parts(self, bus: Bus) -> list[Part]:
+        """Return what the gateway's worker runs."""
+        return [
+            *bus.relay_parts(self.database, self.outbox),
+            *bus.upkeep_parts(self.database, self.outbox),
+            Part("sessions.sweep", _every(self.settings.sweep_every, self.operations.sweep_sessions)),
+            Part("counts.prune", _every(_PRUNE_EVERY_S, self.operations.prune_counts)),
+        ]
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.operations.close()
+        self.database.close()
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """What of a configuration file is the gateway's."""
+
+    accounts: tuple[AccountSpec, ...]
+    prompt_rules: PromptRules
+
+
+def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust: Trust) -> Configuration:
+    """Return the gateway's part of a configuration; every problem is added to `reader.problems`.
+
+    A configuration without accounts is one in which there shall be none.
+    """
+    accounts = read_accounts(document.get("accounts"), reader, trust)
+    return Configuration(accounts, read_prompt_rules(document.get("data_protector"), reader))
+
+
+def build(settings: Settings, *, configuration: Configuration | None = None, clock: Clock = now_ms) -> Service:
+    """Open the database, bring its tables up to date, and what is in them to `configuration` where one is given."""
+    database = open_database(settings.database_url)
+    operations = Operations(
+        database,
+        clock=clock,
+        passwords=Passwords(settings.hash_slots, settings.hash_wait),
+        trust=settings.trust,
+        fixed_prompt_rules=settings.fixed_prompt_rules,
+    )
+    if configuration is not None:
+        operations.apply_accounts(configuration.accounts)
+        operations.apply_prompt_rules(configuration.prompt_rules)
+    checks = {"database": database.ping}
+    return Service(settings, database, operations, Signer(settings.internal_keys), OUTBOX, checks)
+
+
+def build_with(settings: Settings, document: Mapping[str, Any], reader: config.Reader) -> Service:
+    """Build with a configuration that was read already; ConfigError lists every problem, and nothing was changed.
+
+    An empty document changes nothing: some other process applies the configuration.
+    """
+    if not document:
+        return build(settings)
+    configuration = read_configuration(document, reader, settings.trust)
+    reader.check()
+    return build(settings, configuration=configuration)
+
+
+def build_from_file(settings: Settings, environ: Mapping[str, str]) -> Service:
+    """Build with the configuration file that the settings name, if any; ConfigError lists every problem.
+
+    `environ` is where the file's references to the environment look.
+    """
+    if settings.config is None:
+        return build(settings)
+    path = Path(settings.config).absolute()
+    return build_with(settings, config.load(path), config.Reader(path.parent, environ, demo=settings.demo))
+
+
+def _every(seconds: float, work: Callable[[], object]) -> Callable[[threading.Event], None]:
+    def run(stop: threading.Event) -> None:
+        while not stop.is_set():
+            work()
+            stop.wait(seconds)
+
+    return run

@@ -1,0 +1,196 @@
+"""Say what accounts, limits of sessions, the brake on guessing and prompts are, without a database."""
+
+import hashlib
+import hmac
+import ipaddress
+import unicodedata
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from mft_common.identity import SYSTEM
+
+# Names that the hub itself acts under, as originator of what nobody asked for or as an agent.
+RESERVED: Final = frozenset((SYSTEM, "CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR"))
+LONGEST_NAME: Final = 255
+LONGEST_TEXT: Final = 1024
+NEVER: Final = 1 << 62
+
+# From where an account that is `trusted` needs no prompts: from the networks it names, also from this machine, or
+# from anywhere because nothing but this machine reaches the hub.
+Trust = Literal["networks", "loopback", "any"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """A question of an account, with its right answer in clear: only ever on its way to be hashed."""
+
+    text: str
+    answer: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccountSpec:
+    """An account as the configuration wants it. `grants` goes by section name and holds no prompts."""
+
+    name: str
+    password: str | None = field(default=None, repr=False)
+    contact: str = ""
+    enabled: bool = True
+    expired: bool = False
+    grants: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    prompts: tuple[Prompt, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PromptRules:
+    """How prompts treat strangers and mistakes (sertainty.md 26, 27)."""
+
+    unknown_users: Literal["challenge", "deny"] = "challenge"
+    failures: int = 3
+
+
+def usable_name(name: str) -> bool:
+    """True when an account could be called so: what is too long or cannot be stored belongs to nobody."""
+    return 0 < len(name) <= LONGEST_NAME and name == storable(name)
+
+
+def storable(text: str) -> str:
+    """Return `text` without what no database takes: NUL and halves of surrogate pairs; cut to 1,024 characters."""
+    return text[:LONGEST_TEXT].replace("\0", "").encode("utf-8", "replace").decode()
+
+
+def plain_address(text: str) -> str:
+    """Return an address in one spelling, so that one caller has one count; what is no address stays as it is."""
+    try:
+        address = ipaddress.ip_address(text)
+    except ValueError:
+        return storable(text)
+    mapped = getattr(address, "ipv4_mapped", None)
+    return str(mapped or address)
+
+
+def trusted_from(grant: Mapping[str, Any], address: str, trust: Trust) -> bool:
+    """True when the account of this grant needs no prompts at `address` (sertainty.md 23)."""
+    if not grant.get("trusted"):
+        return False
+    if trust == "any":
+        return True
+    try:
+        caller = ipaddress.ip_address(plain_address(address))
+    except ValueError:
+        return False
+    if trust == "loopback" and caller.is_loopback:
+        return True
+    return any(caller in ipaddress.ip_network(network) for network in grant.get("trusted_from", ()))
+
+
+@dataclass(frozen=True)
+class Times:
+    """The limits of a session in milliseconds, None for none.
+
+    A use is written down only when the last one written is older than `grain`, a sixtieth of the idle limit. What was
+    not written is made up for by adding the grain to the limit: a session may live that much longer, never shorter.
+    """
+
+    idle: int | None
+    absolute_at: int | None
+
+    @property
+    def grain(self) -> int:
+        """How much later a use has to be before it is written."""
+        return self.idle // 60 if self.idle is not None else NEVER
+
+    def expires_at(self, used_at: int) -> int:
+        """Return when a session ends that was last used at `used_at`."""
+        by_idle = NEVER if self.idle is None else used_at + self.idle + self.grain
+        return min(by_idle, NEVER if self.absolute_at is None else self.absolute_at)
+
+    def stale(self, seen_at: int, now: int) -> bool:
+        """True when a use at `now` has to be written."""
+        return self.idle is not None and now - seen_at >= self.grain
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """The arithmetic of the brake: so many failures are told the truth, and one more every `refill` milliseconds.
+
+    A count is kept as the moment at which it will be back at nothing, so that it sinks without being written.
+    """
+
+    truths: int = 20
+    refill: int = 15_000
+
+    @property
+    def most(self) -> int:
+        """The longest way back to nothing from which one more failure is still told the truth."""
+        return (self.truths - 1) * self.refill
+
+    def wait(self, clear_at: int, now: int) -> int:
+        """Return the whole seconds until the next failure is told the truth, 0 when it is now."""
+        over = clear_at - now - self.most
+        return 0 if over <= 0 else -(-over // 1000)
+
+
+def brake_keys(name: str, address: str) -> tuple[str, str]:
+    """Return the keys of the two counts: the address's, and the account's from that address.
+
+    They are hashes, because people type passwords where names belong, and those must not be kept.
+    """
+    address = plain_address(address)
+    both = hashlib.sha256(f"{address} {name}".encode("utf-8", "surrogatepass")).hexdigest()
+    return f"a:{hashlib.sha256(address.encode()).hexdigest()}", f"n:{both}"
+
+
+def normal_form(answer: str) -> str:
+    """Return the form in which answers are compared: NFKC, trimmed, inner blanks single, case folded."""
+    return " ".join(unicodedata.normalize("NFKC", answer).split()).casefold()
+
+
+def prompt_name(position: int) -> str:
+    """Return the name under which the prompt at `position`, counted from 0, is sent."""
+    return f"prompt-{position + 1}"
+
+
+def sort_answers(prompts: Sequence[str], answers: Sequence[tuple[str | None, str]]) -> list[str] | None:
+    """Return one answer for each prompt, or None when one is missing, is given twice or belongs to no prompt.
+
+    An answer is named `prompt-1`..., or with the prompt's text, or has no name and goes by its position. (24)
+    """
+    places = {normal_form(text): position for position, text in enumerate(prompts)}
+    places.update({prompt_name(position): position for position in range(len(prompts))})
+    found: dict[int, str] = {}
+    for position, (name, answer) in enumerate(answers):
+        place = places.get(normal_form(name)) if name else position
+        if place is None or place >= len(prompts) or place in found:
+            return None
+        found[place] = answer
+    return [found[place] for place in range(len(prompts))] if len(found) == len(prompts) else None
+
+
+# What strangers are asked: the kind of question that an operator would write.
+_QUESTIONS: Final = (
+    "Port of registry?",
+    "Berth number?",
+    "Name of your first ship?",
+    "Customs office of departure?",
+    "Last four digits of the contract number?",
+    "Name of the forwarding agent?",
+    "Warehouse letter?",
+    "Month of the first shipment?",
+    "City of the head office?",
+    "Colour of the seal?",
+    "Dispatch code?",
+    "Name of your supervisor?",
+    "Gate number?",
+    "Year the contract was signed?",
+    "Street of the depot?",
+    "Middle name?",
+)
+
+
+def fake_prompts(name: str, key: bytes) -> tuple[str, ...]:
+    """Return one to three questions that depend on `name` and the hub's secret `key` alone (27)."""
+    digest = hmac.digest(key, name.encode("utf-8", "surrogatepass"), "sha256")
+    left = list(_QUESTIONS)
+    return tuple(left.pop(digest[1 + place] % len(left)) for place in range(1 + digest[0] % 3))

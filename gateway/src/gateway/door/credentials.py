@@ -1,0 +1,168 @@
+"""Resolve each protocol's credentials to an account, or to the reason why there is none."""
+
+import base64
+import binascii
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote
+
+from gateway.door.call import DoorDirectory
+from gateway.routing import Credentials
+from mft_common.directory import Account, Braked, Session, Wrong
+from mft_common.identity import Mechanism, Reason
+
+_REMEMBER_S: Final = 60.0
+_MOST_PAIRS: Final = 10_000
+# A client that sends more tokens than this has lost its way, and each costs a look at the database.
+_MOST_TOKENS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Who the credentials belong to; without an account, why."""
+
+    account: Account | None = None
+    session: Session | None = None
+    mechanism: Mechanism = "none"
+    reason: Reason | None = None
+    retry_after: int = 0
+
+
+ABSENT: Final = Found(reason="absent")
+NOBODY: Final = Found()
+Resolver = Callable[[str, Mapping[str, Any], str], Found]
+
+
+def cookies(header: str) -> list[tuple[str, str]]:
+    """Return the pairs of a Cookie header in order, quotes around values taken off."""
+    pairs = []
+    for part in header.split(";"):
+        name, equals, value = part.strip().partition("=")
+        if equals:
+            value = value.strip()
+            if len(value) > 1 and value[0] == value[-1] == '"':
+                value = value[1:-1]
+            pairs.append((name.strip(), value))
+    return pairs
+
+
+class Resolvers:
+    """One resolver for each kind of credentials: `(service, environ, address) -> Found`."""
+
+    def __init__(
+        self, directory: DoorDirectory, token_cookie: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._directory = directory
+        self._token_cookie = token_cookie
+        self._pairs = BasicPairs(directory, clock)
+        self._by_kind: Mapping[Credentials, Resolver] = {
+            "cookie-pair": self.cookie_pair,
+            "jsessionid": self.jsessionid,
+            "basic-or-token": self.basic_or_token,
+            "none": self.none,
+        }
+
+    def resolve(self, kind: Credentials, service: str, environ: Mapping[str, Any], address: str) -> Found:
+        """Look at what the request carries; a session that is found is touched."""
+        return self._by_kind[kind](service, environ, address)
+
+    def none(self, _service: str, _environ: Mapping[str, Any], _address: str) -> Found:
+        """Data Protector: the session is in the body, and the service looks for it itself."""
+        return NOBODY
+
+    def cookie_pair(self, service: str, environ: Mapping[str, Any], _address: str) -> Found:
+        """HTTP MFT: `sp-http-usr` and `sp-http-ses` must both be there and agree (http-mft.md S32)."""
+        pairs = cookies(environ.get("HTTP_COOKIE", ""))
+        users = {unquote(value) for name, value in pairs if name == "sp-http-usr"}
+        tokens = [value for name, value in pairs if name == "sp-http-ses"]
+        if not users or not tokens:
+            return ABSENT
+        return self._first_live(service, tokens, users)
+
+    def jsessionid(self, service: str, environ: Mapping[str, Any], _address: str) -> Found:
+        """Diplomat: of several cookies JSESSIONID the first live one counts (diplomat.md A8)."""
+        tokens = [value for name, value in cookies(environ.get("HTTP_COOKIE", "")) if name == "JSESSIONID"]
+        return self._first_live(service, tokens) if tokens else ABSENT
+
+    def basic_or_token(self, service: str, environ: Mapping[str, Any], address: str) -> Found:
+        """IBM MQ: an Authorization header decides; without one the token cookie does (ibm-mq-mft.md 11-13)."""
+        header = environ.get("HTTP_AUTHORIZATION")
+        if header is not None:
+            return self._pairs.resolve(service, header, address)
+        name = self._token_cookie
+        tokens = [value for key, value in cookies(environ.get("HTTP_COOKIE", "")) if key == name]
+        return self._first_live(service, tokens) if tokens else ABSENT
+
+    def _first_live(self, service: str, tokens: list[str], users: set[str] | None = None) -> Found:
+        mechanism: Mechanism = "token" if users is None else "form"
+        for token in dict.fromkeys(tokens[:_MOST_TOKENS]):
+            found = self._directory.find_session(service, token) if token else None
+            if found is None:
+                continue
+            session, account = found
+            if users is None or account.name in users:
+                return Found(account, session, mechanism)
+        return Found(reason="stale", mechanism=mechanism)
+
+
+class BasicPairs:
+    """Checks Basic credentials, and remembers right pairs for a minute (ibm-mq-mft.md 23).
+
+    A pair is remembered under a hash whose key never leaves this process, together with the account's revision: a
+    changed password, grant or state makes it unknown at once. Wrong pairs are never remembered.
+    """
+
+    def __init__(self, directory: DoorDirectory, clock: Callable[[], float]) -> None:
+        self._directory = directory
+        self._clock = clock
+        self._key = secrets.token_bytes(32)
+        self._lock = threading.Lock()
+        self._pairs: dict[bytes, tuple[str, int, float]] = {}
+
+    def resolve(self, service: str, header: str, address: str) -> Found:
+        """Return the account of an Authorization header."""
+        pair = _decode(header)
+        if pair is None:
+            return Found(mechanism="basic", reason="wrong")
+        name, password = pair
+        text = b"\0".join(part.encode("utf-8", "surrogateescape") for part in (service, name, password))
+        key = hmac.digest(self._key, text, hashlib.sha256)
+        known = self._pairs.get(key)
+        if known is not None and known[2] > self._clock():
+            account = self._directory.account(service, known[0])
+            if account is not None and account.revision == known[1]:
+                return Found(account=account, mechanism="basic")
+        answer = self._directory.verify(service, name, password, address)
+        if isinstance(answer, Account):
+            self._remember(key, answer)
+            return Found(account=answer, mechanism="basic")
+        with self._lock:
+            self._pairs.pop(key, None)
+        if isinstance(answer, Wrong):
+            return Found(mechanism="basic", reason="wrong")
+        assert isinstance(answer, Braked)
+        return Found(mechanism="basic", reason="braked", retry_after=answer.seconds)
+
+    def _remember(self, key: bytes, account: Account) -> None:
+        with self._lock:
+            self._pairs.pop(key, None)
+            if len(self._pairs) >= _MOST_PAIRS:
+                del self._pairs[next(iter(self._pairs))]
+            self._pairs[key] = (account.name, account.revision, self._clock() + _REMEMBER_S)
+
+
+def _decode(header: str) -> tuple[str, str] | None:
+    scheme, _, text = header.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        name, colon, password = base64.b64decode(text.strip(), validate=True).decode().partition(":")
+    except (binascii.Error, UnicodeDecodeError, ValueError):
+        return None
+    return (name, password) if colon else None

@@ -1,0 +1,33 @@
+"""Slow down addresses that send requests faster than anybody needs to."""
+
+import threading
+import time
+from collections.abc import Callable
+
+_MOST_ADDRESSES = 20_000
+
+
+class Rates:
+    """A token bucket for each address: `burst` requests at once, `rate` a second in the long run."""
+
+    def __init__(self, rate: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
+        self._rate = rate
+        self._burst = max(burst, 1)
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._buckets: dict[str, tuple[float, float]] = {}
+
+    def wait(self, address: str) -> int:
+        """Count a request of `address`; return 0, or the whole seconds after which it may try again."""
+        if not self._rate:
+            return 0
+        now = self._clock()
+        with self._lock:
+            tokens, at = self._buckets.pop(address, (float(self._burst), now))
+            tokens = min(self._burst, tokens + (now - at) * self._rate)
+            allowed = tokens >= 1
+            # Put back last: the first one in the dictionary is the one that has been quiet for the longest time.
+            self._buckets[address] = (tokens - 1 if allowed else tokens, now)
+            if len(self._buckets) > _MOST_ADDRESSES:
+                del self._buckets[next(iter(self._buckets))]
+        return 0 if allowed else max(1, int((1 - tokens) / self._rate) + 1)

@@ -1,0 +1,36 @@
+"""How gunicorn serves the gateway in a container.
+
+`gunicorn -c python:gateway.gunicorn_conf 'gateway.app:create_app()'`: `MFT_LISTEN` and `MFT_WEB_PROCESSES` say where
+and in how many processes, as for services; the ports of HTTPS and of the internal API, where they are set, are
+listened on at the same address.
+"""
+
+import os
+from typing import Any
+
+from gateway.serving.limits import ServingLimits
+from gateway.serving.options import gunicorn_options
+from mft_common import metrics
+from mft_common.gunicorn_logs import JsonLogger
+from mft_common.settings import from_env
+
+_environ = os.environ  # noqa: TID251 -- gunicorn reads its settings from this module before any application exists
+_limits = from_env(ServingLimits, _environ)
+_public = _environ.get("MFT_LISTEN", "0.0.0.0:8080")
+_more = (_limits.https_port, _environ.get("GATEWAY_INTERNAL_PORT"))
+
+
+def _child_exit(_server: Any, worker: Any) -> None:
+    """Drop the gauges of a worker process that has ended."""
+    metrics.forget_process(worker.pid)
+
+
+globals().update(
+    gunicorn_options(
+        bind=[_public, *(f"{_public.rpartition(':')[0]}:{port}" for port in _more if port)],
+        workers=int(_environ.get("MFT_WEB_PROCESSES", "2")),
+        limits=_limits,
+    ),
+    logger_class=JsonLogger,
+    child_exit=_child_exit,
+)

@@ -1,0 +1,5 @@
+"""The gateway's alembic revisions."""
+
+from typing import Final
+
+HEAD: Final = "0001"

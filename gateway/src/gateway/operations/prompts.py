@@ -1,0 +1,155 @@
+"""Ask for and check the answers of the Data Protector protocol; nothing tells a made-up account from a real one."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from gateway.domain import (
+    PromptRules,
+    Trust,
+    brake_keys,
+    fake_prompts,
+    normal_form,
+    sort_answers,
+    trusted_from,
+    usable_name,
+)
+from gateway.operations.brake import Brake
+from gateway.operations.passwords import Passwords
+from gateway.store import accounts
+from gateway.store import brake as store
+from gateway.store.lookup import account_of
+from mft_common.database import Database
+from mft_common.directory import GRANT_KEYS, Account, Challenge, Denied, Trusted
+
+_SERVICE: Final = "sertainty-svc"
+_KEY: Final = "fake prompts"
+_RULES: Final = "prompt rules"
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is asked for a name: its own prompts with their hashes, or made-up ones without."""
+
+    texts: tuple[str, ...]
+    hashes: tuple[str | None, ...]
+    account: Account | None
+    trusted: bool = False
+
+
+class Prompts:
+    """Challenges; `trust` says where trusted accounts need none.
+
+    How strangers and mistakes are treated is kept in the database, so that all replicas agree and a running hub can be
+    changed; `fixed` are rules of this process's environment, which win.
+    """
+
+    def __init__(
+        self, database: Database, passwords: Passwords, brake: Brake, trust: Trust, fixed: Mapping[str, Any]
+    ) -> None:
+        self._database = database
+        self._passwords = passwords
+        self._brake = brake
+        self._trust = trust
+        self._fixed = dict(fixed)
+        self._fake_key: bytes | None = None
+
+    def ask(self, name: str, address: str) -> Trusted | Challenge | Denied:
+        """See Directory.prompts; asking counts as nothing (sertainty.md 23-25)."""
+        known = self._know(name, address)
+        if known.trusted and known.account is not None:
+            return Trusted(known.account)
+        return self._challenge(known, self.rules())
+
+    def check(self, name: str, answers: Sequence[tuple[str | None, str]], address: str) -> Account | Challenge | Denied:
+        """See Directory.verify_prompts (sertainty.md 24-27)."""
+        known = self._know(name, address)
+        if known.trusted and known.account is not None:
+            return known.account
+        rules = self.rules()
+        if not answers:
+            return self._challenge(known, rules)
+        if wait := self._brake.wait(name, address):
+            return Denied(wait)
+        with self._passwords.turn():
+            if wait := self._brake.wait(name, address):
+                return Denied(wait)
+            right = self._right(known, answers)
+            if right and known.account is not None:
+                return self._succeeded(name, address, known.account)
+            return self._failed(name, address, known, rules)
+
+    def rules(self) -> PromptRules:
+        """Return how strangers and mistakes are treated."""
+        with self._database.read() as connection:
+            kept = accounts.kept_value(connection, _RULES)
+        return PromptRules(**{**(json.loads(kept) if kept else {}), **self._fixed})
+
+    def apply_rules(self, rules: PromptRules) -> None:
+        """Let `rules` hold from now on, on every replica; writes nothing where they do already."""
+        value = json.dumps(asdict(rules)).encode()
+        with self._database.read() as connection:
+            same = accounts.kept_value(connection, _RULES) == value
+        if not same:
+            with self._database.write() as connection:
+                accounts.replace_kept(connection, _RULES, value)
+
+    def _know(self, name: str, address: str) -> _Known:
+        row = None
+        if usable_name(name):
+            with self._database.read() as connection:
+                row = accounts.find(connection, name)
+        grant = row.grant(GRANT_KEYS[_SERVICE]) if row is not None and row.enabled else None
+        # Made up for everybody, so that it takes no longer for those who need it.
+        texts = fake_prompts(name, self._key())
+        if row is not None and grant is not None:
+            account = account_of(row.public(), _SERVICE)
+            if trusted_from(grant, address, self._trust):
+                return _Known((), (), account, trusted=True)
+            if row.prompts:
+                return _Known(
+                    tuple(prompt.text for prompt in row.prompts), tuple(prompt.hash for prompt in row.prompts), account
+                )
+        return _Known(texts, (None,) * len(texts), None)
+
+    def _challenge(self, known: _Known, rules: PromptRules) -> Challenge | Denied:
+        if known.account is None and rules.unknown_users == "deny":
+            return Denied()
+        return Challenge(known.texts)
+
+    def _right(self, known: _Known, answers: Sequence[tuple[str | None, str]]) -> bool:
+        """Compare every answer, whatever is known already: the time must not tell which one was wrong."""
+        given = sort_answers(known.texts, answers)
+        compared = [
+            self._passwords.matches(hashed, normal_form(answer))
+            for hashed, answer in zip(known.hashes, given or [""] * len(known.hashes), strict=True)
+        ]
+        return given is not None and all(compared)
+
+    def _succeeded(self, name: str, address: str, account: Account) -> Account | Denied:
+        if wait := self._brake.succeeded(name, address):
+            return Denied(wait)
+        key = brake_keys(name, address)[1]
+        with self._database.read() as connection:
+            failures = store.failed_prompts(connection, key)
+        if failures:
+            with self._database.write() as connection:
+                store.forget_prompts(connection, key)
+        return account
+
+    def _failed(self, name: str, address: str, known: _Known, rules: PromptRules) -> Challenge | Denied:
+        with self._database.write() as connection:
+            if wait := self._brake.failed(connection, name, address):
+                return Denied(wait)
+            key = brake_keys(name, address)[1]
+            failures = store.fail_prompts(connection, key, rules.failures, self._brake.clock())
+        return Denied() if failures >= rules.failures else self._challenge(known, rules)
+
+    def _key(self) -> bytes:
+        """Return the hub's secret behind made-up prompts: the same on every replica and after every restart."""
+        if self._fake_key is None:
+            with self._database.write() as connection:
+                self._fake_key = accounts.keep(connection, _KEY, os.urandom(32))
+        return self._fake_key

@@ -1,0 +1,84 @@
+"""Answer the internal API to services, and health and figures to operators."""
+
+import ipaddress
+from collections.abc import Mapping
+from typing import Any, Final
+
+from flask import Flask, Response, jsonify, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from gateway.errors import Refused
+from gateway.operations import Operations
+from gateway.schemas.calls import read_call
+from mft_common import health, logs, metrics
+from mft_common.directory import GATEWAY, to_wire
+from mft_common.errors import IdentityError, Unavailable
+from mft_common.identity import ENVIRON_HEADER, SYSTEM, Signer
+
+INTERNAL: Final = "/internal/v1/directory/"
+_LARGEST_CALL: Final = 1 << 20
+
+
+def is_internal(environ: Mapping[str, Any], internal_port: int | None) -> bool:
+    """True when a request came in by the port of the internal API, which the public does not reach.
+
+    SERVER_PORT is the port of the listening socket; nothing that a client sends decides it.
+    """
+    return internal_port is not None and environ.get("SERVER_PORT") == str(internal_port)
+
+
+def create(operations: Operations, signer: Signer, checks: health.Checks, internal_port: int | None) -> Flask:
+    """Return the gateway's own pages; the door shows them where no protocol has the path."""
+    app = Flask("gateway", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = _LARGEST_CALL
+
+    def may_see_figures(address: str) -> bool:
+        return is_internal(request.environ, internal_port) or _loopback(address)
+
+    app.register_blueprint(health.blueprint(checks))
+    app.register_blueprint(metrics.blueprint(may_see_figures))
+    app.register_error_handler(Exception, _failed)
+
+    @app.post(f"{INTERNAL}<call>")
+    def directory(call: str) -> Response:
+        if not is_internal(request.environ, internal_port):
+            raise Refused(404, "Not found")
+        with logs.request_scope(_request_id(signer)):
+            arguments = read_call(call, request.get_json())
+            if arguments is None:
+                raise Refused(404, "Not found")
+            return jsonify(answer=to_wire(getattr(operations, call)(**arguments)))
+
+    return app
+
+
+def _request_id(signer: Signer) -> str:
+    """Return the id of the request that a service works for; Refused unless the service itself is asking."""
+    identity = signer.loads(request.environ.get(ENVIRON_HEADER, ""), GATEWAY)
+    if identity.account != SYSTEM:
+        raise Refused(403, "the internal API is for services")
+    return identity.request_id
+
+
+def _failed(error: Exception) -> tuple[Response, int]:
+    """Render every error as JSON; what nobody expected is logged and tells nothing."""
+    if isinstance(error, HTTPException):
+        return jsonify(error=error.name), error.code or 500
+    if isinstance(error, Refused):
+        return jsonify(error=str(error)), error.status
+    if isinstance(error, ValidationError):
+        return jsonify(error="these are not the call's arguments", problems=error.messages), 400
+    if isinstance(error, IdentityError):
+        return jsonify(error=str(error)), 401
+    if isinstance(error, Unavailable):
+        return jsonify(error=str(error)), 503
+    logs.get("routes").error("request.failed", path=request.path, method=request.method, exc_info=error)
+    return jsonify(error="Internal error"), 500
+
+
+def _loopback(address: str) -> bool:
+    try:
+        return ipaddress.ip_address(address).is_loopback
+    except ValueError:
+        return False

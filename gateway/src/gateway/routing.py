@@ -1,0 +1,64 @@
+"""Which path belongs to which service, and how its callers show who they are."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+Protocol = Literal["http-mft", "diplomat", "ibm-mq-mft", "data-protector"]
+Credentials = Literal["cookie-pair", "jsessionid", "basic-or-token", "none"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """All paths at or below `prefix` go to `service`; `body_limit` is in bytes, None for none.
+
+    `safe_methods` says that the protocol's GET, PUT and DELETE are what HTTP says they are, and may be sent twice.
+    """
+
+    prefix: str
+    service: str
+    protocol: Protocol
+    credentials: Credentials
+    body_limit: int | None = None
+    safe_methods: bool = True
+
+
+# Files go through the first, and a file has no size limit here; the others carry documents.
+ROUTES: Final[tuple[Route, ...]] = (
+    Route(prefix="/2.0", service="filestore-svc", protocol="http-mft", credentials="cookie-pair"),
+    Route(
+        prefix="/diplomat",
+        service="diplomat-svc",
+        protocol="diplomat",
+        credentials="jsessionid",
+        body_limit=1 << 20,
+        safe_methods=False,
+    ),
+    Route(
+        prefix="/ibmmq/rest",
+        service="mqmft-svc",
+        protocol="ibm-mq-mft",
+        credentials="basic-or-token",
+        body_limit=8 << 20,
+    ),
+    Route(
+        prefix="/dataprotector",
+        service="sertainty-svc",
+        protocol="data-protector",
+        credentials="none",
+        body_limit=32 << 20,
+    ),
+)
+
+
+def find(path: str, routes: Sequence[Route] = ROUTES) -> Route | None:
+    """Return the route of a decoded path, None for the gateway's own pages."""
+    for route in routes:
+        if path.startswith(route.prefix) and path[len(route.prefix) :][:1] in ("", "/"):
+            return route
+    return None
+
+
+def with_limits(limits: Mapping[str, int | None], routes: Sequence[Route] = ROUTES) -> tuple[Route, ...]:
+    """Return the routes with the body limits of `limits`, which go by service."""
+    return tuple(replace(route, body_limit=limits.get(route.service, route.body_limit)) for route in routes)

@@ -1,0 +1,143 @@
+"""One client's connection between its requests: the handshake, a head in pieces, the quiet before a close."""
+
+import contextlib
+import socket
+import ssl
+import time
+from enum import Enum, auto
+from typing import Any
+
+from gateway.serving.channel import Channel
+from gateway.serving.head import Head, HeadError, check_begun, parse
+from gateway.serving.limits import ServingLimits
+
+_READ = 16 << 10
+
+
+class Stage(Enum):
+    """What a connection without a thread waits for."""
+
+    HANDSHAKE = auto()
+    HEAD = auto()
+    IDLE = auto()
+    LINGER = auto()
+
+
+class Connection:
+    """A client's connection. Whoever took it out of the worker's list of waiting ones owns it alone."""
+
+    def __init__(
+        self,
+        sock: socket.socket,
+        peer: tuple[str, int],
+        base: dict[str, Any],
+        limits: ServingLimits,
+        tls: ssl.SSLContext | None,
+    ) -> None:
+        sock.setblocking(False)
+        if tls is not None:
+            sock = tls.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+        self.sock = sock
+        self.fd = sock.fileno()
+        self.peer = peer
+        self.base = base
+        self.channel = Channel(sock, limits)
+        self.stage = Stage.HANDSHAKE if tls is not None else Stage.HEAD
+        self.deadline = time.monotonic() + limits.head_time
+        self.buffer = bytearray()
+        self.to_write = False
+        self._limits = limits
+        self._to_drain = limits.linger_size
+
+    def shake_hands(self) -> bool:
+        """Go on with the TLS handshake; False while it waits (`to_write` says for what). OSError ends it."""
+        self.to_write = False
+        try:
+            self.sock.do_handshake()  # type: ignore[attr-defined]
+        except ssl.SSLWantReadError:
+            return False
+        except ssl.SSLWantWriteError:
+            self.to_write = True
+            return False
+        self.stage = Stage.HEAD
+        return True
+
+    def read(self) -> bool:
+        """Take in what has arrived; False when nothing has. Raises OSError at the end of the stream."""
+        try:
+            block = self.sock.recv(_READ)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False
+        except ssl.SSLWantWriteError:
+            self.to_write = True
+            return False
+        if not block:
+            raise ConnectionResetError("the client closed")
+        self.buffer += block
+        return True
+
+    def take_head(self) -> tuple[Head, bytes] | None:
+        """Return the next request's head and what came after it, None while it is incomplete. Raises HeadError."""
+        buffer = self.buffer
+        while buffer[:2] == b"\r\n":
+            # An empty line before a request is an old client's habit.
+            del buffer[:2]
+        if not buffer:
+            return None
+        if self.stage is Stage.IDLE:
+            self.stage = Stage.HEAD
+            self.deadline = time.monotonic() + self._limits.head_time
+        limits = self._limits
+        end = buffer.find(b"\r\n\r\n", 0, limits.head_size)
+        if end < 0:
+            check_begun(bytes(buffer), limits.line_size, limits.head_size - 1)
+            return None
+        if buffer.find(b"\r\n", 0, limits.line_size + 2) < 0:
+            raise HeadError(414, "the request line is too long")
+        head = parse(bytes(buffer[: end + 4]), limits.head_fields)
+        rest = bytes(buffer[end + 4 :])
+        self.buffer = bytearray()
+        return head, rest
+
+    def rest(self, leftover: bytes) -> None:
+        """Begin to wait for the next request, of which `leftover` has come already."""
+        self.buffer = bytearray(leftover)
+        self.stage = Stage.IDLE
+        self.deadline = time.monotonic() + self._limits.keepalive
+
+    def begin_linger(self) -> bool:
+        """Say that nothing more will be sent; False when the connection can be closed at once.
+
+        To close with something unread would reset the connection, and the client might never read our answer.
+        """
+        if self.sock.fileno() < 0:
+            return False
+        try:
+            if self.channel.tls:
+                with contextlib.suppress(ssl.SSLWantReadError, ssl.SSLWantWriteError):
+                    self.sock.unwrap()  # type: ignore[attr-defined]
+            self.sock.shutdown(socket.SHUT_WR)
+        except (OSError, ValueError):
+            return False
+        self.stage = Stage.LINGER
+        self.deadline = time.monotonic() + self._limits.linger
+        return self.drain()
+
+    def drain(self) -> bool:
+        """Read away what the client still sends; False when it has ended, or has sent enough."""
+        try:
+            while self._to_drain > 0:
+                block = self.sock.recv(min(self._to_drain, 1 << 16))
+                if not block:
+                    return False
+                self._to_drain -= len(block)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except (OSError, ValueError):
+            return False
+        return False
+
+    def close(self) -> None:
+        """Close at once."""
+        with contextlib.suppress(OSError):
+            self.sock.close()

@@ -1,0 +1,134 @@
+"""Threads that take turns: few while requests are short, as many as it needs once they block."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from gateway.serving.poller import Poller
+from mft_common import logs
+
+# Threads that run Python get in each other's way, so short work is left to this many.
+_SHORT_HANDED: Final = 2
+_SHORT_S: Final = 0.001
+_STALL_S: Final = 0.002
+_IDLE_S: Final = 10.0
+_MOST_AT_ONCE: Final = 16
+
+
+class Crew:
+    """Runs `handle(fd)` for each event of `poller`, in at most `most` threads.
+
+    There is no queue between the thread that sees a request and the one that answers it: they are the same. A thread
+    more joins the turn when a request took a millisecond while nobody waited for events, or when nobody came back for
+    two; it leaves the turn after a short request when there are more than two, rests, and goes after ten seconds.
+    """
+
+    def __init__(self, poller: Poller, handle: Callable[[int], None], most: int) -> None:
+        self._poller = poller
+        self._handle = handle
+        self._most = max(most, 1)
+        self._lock = threading.Lock()
+        self._rest = threading.Semaphore(0)
+        self._busy = threading.Event()
+        self._stopped = threading.Event()
+        # Threads there are, of them in turn, of these waiting for events; those that rest; turns that were taken.
+        self._threads = self._in_turn = self._waiting = self._resting = self._turns = 0
+
+    def start(self) -> None:
+        """Begin with one thread, and one that looks for stalls."""
+        with self._lock:
+            self._join(1)
+        threading.Thread(target=self._look_for_stalls, name="serving-stalls", daemon=True).start()
+
+    def stop(self) -> None:
+        """Let each thread go once it is idle."""
+        self._stopped.set()
+        self._busy.set()
+
+    def _join(self, count: int) -> None:
+        """Bring so many threads more into the turn; the lock is held."""
+        for _ in range(count):
+            if self._resting:
+                self._resting -= 1
+                self._rest.release()
+            elif self._threads < self._most:
+                # A thread that still answers when the process has waited long enough must not keep it from ending.
+                try:
+                    threading.Thread(target=self._work, name="serving", daemon=True).start()
+                except RuntimeError:
+                    # No more threads are to be had; those there are go on.
+                    return
+                self._threads += 1
+            else:
+                return
+            self._in_turn += 1
+            self._waiting += 1
+
+    def _work(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                fd = self._poller.wait(_IDLE_S)
+            except (OSError, ValueError):
+                return
+            if fd is None:
+                if self._leave_quiet_turn():
+                    return
+                continue
+            with self._lock:
+                self._waiting -= 1
+                alone = not self._waiting
+            if alone and not self._busy.is_set():
+                self._busy.set()
+            began = time.monotonic()
+            try:
+                self._handle(fd)
+            except Exception:  # noqa: BLE001 -- one client's event must not cost the thread
+                logs.get("serving").exception("event.failed")
+            if not self._take_turn(time.monotonic() - began):
+                return
+
+    def _take_turn(self, took: float) -> bool:
+        """Go back to wait for events, or rest first; False when this thread is not needed any more."""
+        with self._lock:
+            self._turns += 1
+            if took >= _SHORT_S or self._in_turn <= _SHORT_HANDED:
+                if took >= _SHORT_S and not self._waiting:
+                    self._join(1)
+                self._waiting += 1
+                return True
+            self._in_turn -= 1
+            self._resting += 1
+        if self._rest.acquire(timeout=_IDLE_S):
+            return True
+        with self._lock:
+            if self._rest.acquire(blocking=False):
+                return True
+            self._resting -= 1
+            self._threads -= 1
+            return False
+
+    def _leave_quiet_turn(self) -> bool:
+        with self._lock:
+            if self._in_turn <= _SHORT_HANDED:
+                return False
+            self._in_turn -= 1
+            self._waiting -= 1
+            self._threads -= 1
+            return True
+
+    def _look_for_stalls(self) -> None:
+        """Bring in threads, ever more of them, while all are busy and none comes back."""
+        count = 1
+        while not self._stopped.is_set():
+            self._busy.wait()
+            self._busy.clear()
+            turns = self._turns
+            self._stopped.wait(_STALL_S)
+            with self._lock:
+                stalled = not self._waiting and turns == self._turns
+                if stalled:
+                    self._join(count)
+                if not self._waiting:
+                    self._busy.set()
+            count = min(count * 2, _MOST_AT_ONCE) if stalled else 1

@@ -1,0 +1,194 @@
+"""Receive clients: accept them, wait with all of them at once, and give a thread to whole requests alone."""
+
+import socket
+import ssl
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.serving.answer import Answer
+from gateway.serving.body import CountedBody
+from gateway.serving.connection import Connection, Stage
+from gateway.serving.crew import Crew
+from gateway.serving.exchange import Site, answer_request, base_environ
+from gateway.serving.head import HeadError, method_and_path
+from gateway.serving.limits import ServingLimits
+from gateway.serving.poller import best
+
+_ACCEPTS_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class _Door:
+    listener: socket.socket
+    base: Mapping[str, Any]
+    tls: ssl.SSLContext | None
+
+
+class Reception:
+    """All connections of one process. `tick` must be called about twice a second, from one thread."""
+
+    def __init__(
+        self, listeners: list[socket.socket], site: Site, limits: ServingLimits, tls: ssl.SSLContext | None
+    ) -> None:
+        self._limits = limits
+        self._site = site
+        self._poller = best()
+        self._crew = Crew(self._poller, self._event, limits.threads)
+        self._doors: dict[int, _Door] = {}
+        self._closed_doors: set[int] = set()
+        self._waiting: dict[int, Connection] = {}
+        self._open: set[Connection] = set()
+        for listener in listeners:
+            name = listener.getsockname()
+            host, port = (name[0], name[1]) if isinstance(name, tuple) else ("", 0)
+            context = tls if port == limits.https_port else None
+            listener.setblocking(False)
+            self._doors[listener.fileno()] = _Door(listener, base_environ(host, port, tls=context is not None), context)
+
+    def start(self) -> None:
+        """Begin to accept clients."""
+        for fd in self._doors:
+            self._poller.add(fd)
+        self._crew.start()
+
+    def tick(self) -> None:
+        """Close connections whose time is over, and listen again where that had to pause."""
+        now = time.monotonic()
+        for connection in list(self._waiting.values()):
+            if connection.deadline <= now:
+                self._evict(connection)
+        if self._closed_doors and len(self._open) < self._limits.connections:
+            for fd in list(self._closed_doors):
+                self._closed_doors.discard(fd)
+                self._poller.again(fd)
+        elif self._closed_doors:
+            self._make_room()
+
+    def stop_accepting(self) -> None:
+        """Take those clients that the system has connected already, then no more."""
+        for fd, door in list(self._doors.items()):
+            del self._doors[fd]
+            self._accept(door)
+            door.listener.close()
+
+    def leave_idle(self, older_than: float) -> int:
+        """Close connections without a request that have been quiet for so many seconds; return how many are open."""
+        now = time.monotonic()
+        for connection in list(self._waiting.values()):
+            limit = self._limits.keepalive if connection.stage is Stage.IDLE else self._limits.head_time
+            quiet = now - (connection.deadline - limit)
+            if connection.stage is not Stage.LINGER and not connection.buffer and quiet >= older_than:
+                self._evict(connection)
+        return len(self._open)
+
+    def close(self) -> None:
+        """Cut what is still open."""
+        self._crew.stop()
+        for connection in list(self._open):
+            connection.close()
+
+    def _event(self, fd: int) -> None:
+        connection = self._waiting.pop(fd, None)
+        if connection is not None:
+            self._advance(connection)
+            return
+        door = self._doors.get(fd)
+        if door is not None:
+            if self._accept(door):
+                self._poller.again(fd)
+            else:
+                self._closed_doors.add(fd)
+
+    def _accept(self, door: _Door) -> bool:
+        """Accept some clients; False when there is no room for more."""
+        for _ in range(_ACCEPTS_AT_ONCE):
+            if len(self._open) >= self._limits.connections:
+                return False
+            try:
+                sock, peer = door.listener.accept()
+            except (BlockingIOError, ConnectionAbortedError):
+                return True
+            except OSError:
+                # No descriptors are left; some will be free by the next tick.
+                return False
+            try:
+                address = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
+                connection = Connection(sock, address, dict(door.base), self._limits, door.tls)
+            except OSError:
+                sock.close()
+                continue
+            self._open.add(connection)
+            self._waiting[connection.fd] = connection
+            self._poller.add(connection.fd)
+        return True
+
+    def _advance(self, connection: Connection) -> None:
+        """Do what a connection's event allows, then wait with it again or close it. This thread owns it."""
+        try:
+            stays = self._work(connection)
+        except OSError:
+            stays = False
+        except BaseException:
+            self._open.discard(connection)
+            connection.close()
+            raise
+        if stays:
+            self._waiting[connection.fd] = connection
+            try:
+                self._poller.again(connection.fd, writing=connection.to_write)
+            except (OSError, ValueError):
+                self._evict(connection)
+        else:
+            self._open.discard(connection)
+            connection.close()
+
+    def _work(self, connection: Connection) -> bool:
+        if connection.stage is Stage.LINGER:
+            return connection.drain()
+        if connection.stage is Stage.HANDSHAKE and not connection.shake_hands():
+            return True
+        while connection.read():
+            while True:
+                try:
+                    taken = connection.take_head()
+                except HeadError as error:
+                    self._refuse(connection, error)
+                    return connection.begin_linger()
+                if taken is None:
+                    break
+                head, rest = taken
+                leftover = answer_request(
+                    self._site, connection.channel, base=connection.base, peer=connection.peer, head=head, rest=rest
+                )
+                if leftover is None:
+                    return connection.begin_linger()
+                connection.rest(leftover)
+            if not connection.channel.tls:
+                # What came meanwhile makes an event of its own. TLS may hold decrypted bytes that make none.
+                break
+        return True
+
+    def _refuse(self, connection: Connection, error: HeadError) -> None:
+        method, path = method_and_path(bytes(connection.buffer))
+        channel = connection.channel
+        answer = Answer(channel, CountedBody(channel, b"", length=0), method, 1, keep=False)
+        status, headers, text = self._site.refuse(error.status, method, path, connection.peer[0])
+        answer.start(status, headers)
+        answer.deliver([text])
+
+    def _evict(self, connection: Connection) -> None:
+        """Close a waiting connection, unless a thread has just taken it."""
+        taken = self._waiting.pop(connection.fd, None)
+        if taken is connection:
+            self._open.discard(connection)
+            connection.close()
+        elif taken is not None:
+            # The number has passed to another client meanwhile.
+            self._advance(taken)
+
+    def _make_room(self) -> None:
+        idle = [connection for connection in list(self._waiting.values()) if connection.stage is Stage.IDLE]
+        for connection in sorted(idle, key=lambda each: each.deadline)[: max(1, len(idle) // 10)]:
+            self._evict(connection)

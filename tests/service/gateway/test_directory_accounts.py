@@ -1,0 +1,206 @@
+"""The configuration's accounts become those of the table, and only what differs is written."""
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from gateway.domain import AccountSpec, Prompt, PromptRules
+from gateway.operations.apply import Applied
+from gateway.operations.passwords import Passwords
+from gateway.store import accounts as store
+from gateway.store.tables import OUTBOX
+from mft_common import directory as d
+
+PART = AccountSpec(name="part1", password="partner1", contact="Partner One", grants={"http_mft": {"contract": "std"}})
+AUDITOR = AccountSpec(
+    name="auditor", grants={"data_protector": {"role": "full"}}, prompts=(Prompt(text="Berth?", answer="7"),)
+)
+
+
+def row(database, name):
+    """Return an account as it is kept."""
+    with database.read() as connection:
+        return store.find(connection, name)
+
+
+def told(database):
+    """Return name, revision and kind of change of each account event, oldest first."""
+    table = OUTBOX.table
+    with database.read() as connection:
+        query = sa.select(table.c.data).where(table.c.type == "account.changed.v1").order_by(table.c.position)
+        events = [json.loads(text) for text in connection.execute(query).scalars()]
+    return [(event["name"], event["revision"], event["what"]) for event in events]
+
+
+@pytest.fixture
+def watch(database):
+    """Return a function that tells whether anybody has committed a change since it was last called."""
+    with database.engine.connect() as connection:
+        seen = [connection.exec_driver_sql("PRAGMA data_version").scalar()]
+        connection.rollback()
+
+        def changed():
+            before, seen[0] = seen[0], connection.exec_driver_sql("PRAGMA data_version").scalar()
+            connection.rollback()
+            return seen[0] != before
+
+        yield changed
+
+
+def test_second_start_writes_nothing(operations, watch):
+    """The same configuration once more changes no row, hashes nothing anew and tells nobody."""
+    assert operations.apply_accounts([PART, AUDITOR]) == Applied(made=("part1", "auditor"))
+    assert watch()
+    assert operations.apply_accounts([PART, AUDITOR]) == Applied()
+    assert not watch()
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"contact": "Partner 1"},
+        {"enabled": False},
+        {"expired": True},
+        {"password": "other"},
+        {"password": None},
+        {"grants": {}},
+        {"prompts": (Prompt(text="Berth?", answer="7"),)},
+    ],
+)
+def test_each_change_counts_once(operations, database, changed):
+    """Whatever changes, the revision grows by one, the number stays, and it is told once."""
+    operations.apply_accounts([PART])
+    before = row(database, "part1")
+    spec = AccountSpec(**{**PART.__dict__, **changed})
+    assert operations.apply_accounts([spec]) == Applied(changed=("part1",))
+    assert operations.apply_accounts([spec]) == Applied()
+    after = row(database, "part1")
+    assert (after.number, after.revision) == (before.number, 2)
+    assert told(database) == [("part1", 1, "made"), ("part1", 2, "changed")]
+
+
+def test_time_of_the_password(operations, database, time):
+    """Only another password moves the time of the last password change."""
+    operations.apply_accounts([PART])
+    began = time.now
+    time.now += 1000
+    operations.apply_accounts([AccountSpec(name="part1", password="partner1", contact="X")])
+    assert row(database, "part1").password_changed_at == began
+    operations.apply_accounts([AccountSpec(name="part1", password="partner2", contact="X")])
+    assert row(database, "part1").password_changed_at == time.now
+
+
+def test_removed_and_back(operations, database):
+    """A removed account loses all it had but its number and revision, which nobody gets again."""
+    operations.apply_accounts([PART])
+    number = row(database, "part1").number
+    assert operations.apply_accounts([AUDITOR]) == Applied(made=("auditor",), removed=("part1",))
+    assert operations.verify("filestore-svc", "part1", "partner1", "192.0.2.1") == d.Wrong()
+    assert row(database, "part1").password_hash is None
+    assert operations.apply_accounts([PART, AUDITOR]) == Applied(made=("part1",))
+    back = row(database, "part1")
+    assert (back.number, back.revision) == (number, 3)
+    assert told(database)[-2:] == [("part1", 2, "removed"), ("part1", 3, "made")]
+
+
+def test_new_answer(operations):
+    """Another answer holds at once, and closes what was opened by the former one."""
+    operations.apply_accounts([AUDITOR])
+    opened = operations.open_session(service="sertainty-svc", account="auditor")
+    other = operations.open_session(service="filestore-svc", account="auditor")
+    changed = AccountSpec(name="auditor", grants=AUDITOR.grants, prompts=(Prompt(text="Berth?", answer="8"),))
+    operations.apply_accounts([changed])
+    assert operations.find_session("sertainty-svc", opened.token) is None
+    assert operations.find_session("filestore-svc", other.token)
+    assert isinstance(operations.verify_prompts("auditor", [(None, "8")], "192.0.2.1"), d.Account)
+    assert isinstance(operations.verify_prompts("auditor", [(None, "7")], "192.0.2.1"), d.Challenge)
+
+
+def test_replicas_that_start_together(make_operations, database):
+    """Of several replicas that apply one configuration at once, one writes it."""
+    replicas = [make_operations() for _ in range(4)]
+    with ThreadPoolExecutor(4) as threads:
+        applied = list(threads.map(lambda replica: replica.apply_accounts([PART, AUDITOR]), replicas))
+    assert sorted(len(each.made) for each in applied) == [0, 0, 0, 2]
+    assert len(told(database)) == 2
+
+
+def test_newer_parameters(make_operations, database):
+    """A hash of former parameters is replaced at the next login or start, and no session notices."""
+    make_operations(passwords=Passwords(memory_kib=64)).apply_accounts([PART])
+    newer = make_operations(passwords=Passwords(memory_kib=128))
+    before = row(database, "part1")
+    assert isinstance(newer.verify("filestore-svc", "part1", "partner1", "192.0.2.1"), d.Account)
+    after = row(database, "part1")
+    assert "m=128" in after.password_hash
+    assert after.revision == before.revision
+    newest = make_operations(passwords=Passwords(memory_kib=256))
+    newest.apply_accounts([PART])
+    assert "m=256" in row(database, "part1").password_hash
+    assert row(database, "part1").revision == before.revision
+    assert len(told(database)) == 1
+
+
+def test_right_passwords_write_nothing(operations, watch):
+    """A login with nothing to clear leaves the database as it was; one after a mistake clears that once."""
+    operations.apply_accounts([PART])
+    watch()
+    operations.verify("filestore-svc", "part1", "partner1", "192.0.2.1")
+    assert not watch()
+    operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1")
+    assert watch()
+    operations.verify("filestore-svc", "part1", "partner1", "192.0.2.1")
+    assert watch()
+    operations.verify("filestore-svc", "part1", "partner1", "192.0.2.1")
+    assert not watch()
+
+
+def test_success_clears_its_own_count_alone(operations, time):
+    """After a right password the account's count is nothing, and the address's what it was."""
+    operations.apply_accounts([PART])
+    for _ in range(19):
+        operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1")
+    assert isinstance(operations.verify("filestore-svc", "part1", "partner1", "192.0.2.1"), d.Account)
+    assert operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1") == d.Wrong()
+    assert operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1") == d.Braked(15)
+    time.now += 15_000
+    assert operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1") == d.Wrong()
+
+
+def test_old_counts_are_forgotten(operations, database, time):
+    """Counts that are back at nothing leave no row behind."""
+    operations.verify("filestore-svc", "nobody", "wrong", "192.0.2.1")
+    operations.verify_prompts("nobody", [(None, "x")], "192.0.2.1")
+    assert operations.prune_counts() == 0
+    time.now += 25 * 3600 * 1000
+    assert operations.prune_counts() == 2
+    with database.read() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM prompt_failures").scalar() == 0
+
+
+def test_made_up_prompts_outlive_a_restart(make_operations):
+    """Every replica, today and tomorrow, asks a stranger the same."""
+    names = [f"stranger{i}" for i in range(20)]
+    first, second = make_operations(), make_operations()
+    assert [first.prompts(name, "x") for name in names] == [second.prompts(name, "x") for name in names]
+
+
+def test_strangers_may_be_denied(make_operations):
+    """Under `unknown_users: deny` a stranger gets no questions."""
+    operations = make_operations()
+    operations.apply_accounts([AUDITOR])
+    operations.apply_prompt_rules(PromptRules(unknown_users="deny"))
+    assert operations.prompts("nobody", "192.0.2.1") == d.Denied()
+    assert operations.verify_prompts("nobody", [(None, "x")], "192.0.2.1") == d.Denied()
+    assert operations.prompts("auditor", "192.0.2.1") == d.Challenge(("Berth?",))
+
+
+def test_account_by_name(operations):
+    """An enabled account is found by its exact name, with the grant of the asking service."""
+    operations.apply_accounts([PART, AccountSpec(name="off", enabled=False)])
+    assert operations.account("filestore-svc", "part1").grant == {"contract": "std"}
+    assert operations.account("filestore-svc", "Part1") is None
+    assert operations.account("filestore-svc", "off") is None
+    assert operations.account("filestore-svc", "\0") is None

@@ -1,0 +1,388 @@
+import contextlib
+import socket
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from gateway.door import Door
+from mft_common.identity import Identity, Signer, from_environ
+from mft_common.upstream import UpstreamUnavailable, UrlUpstream
+from tests.service.gateway.serving_lab import (
+    connect,
+    raw_service,
+    read_all,
+    read_answer,
+    read_head,
+    serving,
+    talk,
+    until,
+)
+
+GET = b"GET /2.0/x HTTP/1.1\r\nHost: dock\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+SIGNER = Signer(["the key"])
+
+
+class NoSessions:
+    """A directory in which nobody is known."""
+
+    def find_session(self, service, token):
+        """Find nobody."""
+        return
+
+
+@contextlib.contextmanager
+def door_to(port):
+    """Serve a door in front of the service at `port`."""
+    with contextlib.closing(UrlUpstream(f"http://127.0.0.1:{port}")) as upstream:
+        door = Door(own=upstream.call, upstreams={"filestore-svc": upstream}, directory=NoSessions(), signer=SIGNER)
+        with serving(door) as lab:
+            yield lab
+
+
+@contextlib.contextmanager
+def proxied(service):
+    """Serve a door in front of a WSGI application behind a URL."""
+    with serving(service) as inner, door_to(inner.port) as outer:
+        yield outer
+
+
+def test_a_request_and_its_answer_pass_unchanged():
+    """Method, target, host, fields and body arrive as sent, hop-by-hop fields do not, and the identity is signed."""
+    seen = {}
+
+    def service(environ, start_response):
+        seen.update(environ, body=environ["wsgi.input"].read())
+        start_response("201 Made it", [("X-Service", "yes"), ("Content-Length", "4"), ("X-Request-ID", "other")])
+        return [b"body"]
+
+    with proxied(service) as lab, connect(lab.port) as sock:
+        sock.sendall(
+            b"PUT /2.0/files/a%2Fb?x=|%20 HTTP/1.1\r\nHost: dock:8\r\nX-A: \xe9\r\nConnection: keep-alive, X-Hop\r\n"
+            b"X-Hop: 1\r\nTE: trailers\r\nX-Crossdock-Identity: forged\r\n"
+            b"Content-Type: text/x\r\nContent-Length: 3\r\n\r\nabc"
+        )
+        head, body = read_answer(sock)
+    assert head.startswith(b"HTTP/1.1 201 Made it\r\n")
+    assert b"X-Service: yes" in head
+    assert head.lower().count(b"x-request-id") == 1
+    assert body == b"body"
+    assert (seen["RAW_URI"], seen["HTTP_HOST"], seen["body"]) == ("/2.0/files/a%2Fb?x=|%20", "dock:8", b"abc")
+    assert (seen["HTTP_X_A"], seen["CONTENT_TYPE"], seen["CONTENT_LENGTH"]) == ("\xe9", "text/x", "3")
+    assert not {"HTTP_X_HOP", "HTTP_TE"} & set(seen)
+    identity = from_environ(seen, SIGNER, "filestore-svc")
+    assert isinstance(identity, Identity)
+    assert (identity.reason, identity.address, identity.base_url) == ("absent", "127.0.0.1", "http://dock:8")
+    assert seen["HTTP_X_REQUEST_ID"] == identity.request_id
+
+
+@pytest.mark.parametrize("size", [0, 1, 70_000, 3_000_000])
+@pytest.mark.parametrize("chunked", [False, True])
+def test_bodies_of_both_framings_go_both_ways(size, chunked):
+    """A body comes back as it went, in chunks or with a length."""
+
+    def service(environ, start_response):
+        body = environ["wsgi.input"].read()
+        start_response("200 OK", [] if chunked else [("Content-Length", str(len(body)))])
+        return iter([body[:10], body[10:]])
+
+    data = bytes(range(256)) * (size // 256 + 1)
+    data = data[:size]
+    framing = b"Transfer-Encoding: chunked" if chunked else b"Content-Length: %d" % size
+    sent = (b"%x\r\n%b\r\n" % (size, data) if size else b"") + b"0\r\n\r\n" if chunked else data
+    with proxied(service) as lab:
+        answer = talk(
+            lab.port, b"PUT /2.0/x HTTP/1.1\r\nHost: h\r\nConnection: close\r\n" + framing + b"\r\n\r\n" + sent
+        )
+    body = answer.partition(b"\r\n\r\n")[2]
+    if chunked:
+        whole = b""
+        while (line := body.partition(b"\r\n"))[0] not in (b"0", b""):
+            count = int(line[0], 16)
+            whole += line[2][:count]
+            body = line[2][count + 2 :]
+        body = whole
+    assert body == data
+
+
+def test_a_service_that_is_away_is_a_503_in_the_callers_form():
+    """The form is the protocol's, and Retry-After says when to come again."""
+    with socket.create_server(("127.0.0.1", 0)) as unused:
+        port = unused.getsockname()[1]
+    with door_to(port) as lab:
+        answer = talk(lab.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"Retry-After: 5" in answer
+    assert b'"message":"Temporarily unavailable","errorType":"io"' in answer
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Le",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nX: " + b"a" * 100_000,
+        b"HTTP/1.1 101 Switching\r\n\r\n",
+    ],
+    ids=["nothing", "half a head", "no HTTP", "bad length", "two framings", "a huge head", "another protocol"],
+)
+def test_an_answer_that_is_none_is_a_503(answer):
+    """What cannot be read is not passed on."""
+
+    def script(sock, number):
+        read_head(sock)
+        sock.sendall(answer)
+
+    with raw_service(script) as port, door_to(port) as lab:
+        assert talk(lab.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nxyz\r\n",
+    ],
+    ids=["short of its length", "chunks without an end", "a malformed chunk"],
+)
+def test_an_answer_that_breaks_off_is_cut_for_the_client_too(answer):
+    """Nobody takes the part for the whole."""
+
+    def script(sock, number):
+        read_head(sock)
+        sock.sendall(answer)
+
+    with raw_service(script) as port, door_to(port) as lab:
+        got = talk(lab.port, GET)
+    assert not got.endswith(b"0\r\n\r\n")
+    assert b"Content-Length: 3" not in got
+    assert got.count(b"HTTP/1.1") <= 1
+
+
+def test_an_answer_without_a_length_ends_with_the_services_connection():
+    """A service of the old kind is passed on in chunks, whole."""
+
+    def script(sock, number):
+        read_head(sock)
+        sock.sendall(b"HTTP/1.0 200 OK\r\n\r\nto the end")
+
+    with raw_service(script) as port, door_to(port) as lab:
+        got = talk(lab.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+    assert got.endswith(b"to the end\r\n0\r\n\r\n")
+
+
+def test_interim_answers_are_passed_over():
+    """A 103 is not the answer."""
+
+    def script(sock, number):
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK)
+
+    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+        sock.sendall(GET)
+        assert read_answer(sock)[1] == b"ok"
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 900000", b"Transfer-Encoding: chunked"])
+def test_a_client_that_vanishes_leaves_the_service_a_broken_body(framing):
+    """The service sees the connection end before the body does."""
+    seen = []
+
+    def script(sock, number):
+        seen.append(read_head(sock) + read_all(sock))
+
+    with raw_service(script) as port, door_to(port) as lab:
+        with connect(lab.port) as sock:
+            sock.sendall(b"PUT /2.0/x HTTP/1.1\r\nHost: h\r\n" + framing + b"\r\n\r\n3e8\r\n" + b"a" * 1000 + b"\r\n")
+        until(lambda: seen, "the service saw the end")
+    assert b"aaa" in seen[0]
+    assert not seen[0].endswith(b"0\r\n\r\n")
+    assert len(seen[0]) < 10_000
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 50000000", b"Transfer-Encoding: chunked"])
+def test_an_answer_before_the_end_of_the_body_reaches_the_client(framing):
+    """A service may refuse by the head alone while the client goes on sending, or waits."""
+
+    def script(sock, number):
+        read_head(sock)
+        sock.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\nno")
+        # The service neither reads on nor closes: to go on sending would block for ever.
+        read_all(sock)
+
+    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+        sock.sendall(b"PUT /2.0/x HTTP/1.1\r\nHost: h\r\n" + framing + b"\r\n\r\n")
+        # The client has sent no byte of its body yet, and need not.
+        head, body = read_answer(sock)
+    assert head.startswith(b"HTTP/1.1 401 ")
+    assert body == b"no"
+
+
+def test_an_early_answer_stops_an_upload_under_way():
+    """The rest of a large body is not forced on a service that has answered."""
+    taken = []
+
+    def script(sock, number):
+        taken.append(len(read_head(sock)))
+        taken.extend(len(sock.recv(1 << 16)) for _ in range(20))
+        sock.sendall(b"HTTP/1.1 413 Too Large\r\nContent-Length: 2\r\n\r\nno")
+        read_all(sock)
+
+    def upload(sock):
+        with contextlib.suppress(OSError):
+            sock.sendall(b"PUT /2.0/x HTTP/1.1\r\nHost: h\r\nContent-Length: 300000000\r\n\r\n")
+            for _ in range(300):
+                sock.sendall(bytes(1_000_000))
+
+    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+        sender = threading.Thread(target=upload, args=(sock,))
+        sender.start()
+        head, _ = read_answer(sock)
+        sender.join(10)
+    assert head.startswith(b"HTTP/1.1 413 ")
+    assert sum(taken) < 100_000_000
+
+
+def test_the_service_decides_about_an_expected_hundred():
+    """Its refusal comes without the body, and its consent invites it."""
+
+    def script(sock, number):
+        head = read_head(sock)
+        assert b"Expect: 100-continue" in head
+        if b"/no" in head:
+            sock.sendall(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno")
+            return
+        sock.sendall(b"HTTP/1.1 100 Continue\r\n\r\n")
+        assert sock.recv(10) == b"body"
+        sock.sendall(OK)
+
+    request = b"PUT /2.0%s HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    with raw_service(script) as port, door_to(port) as lab:
+        assert talk(lab.port, request % b"/no").startswith(b"HTTP/1.1 403 ")
+        with connect(lab.port) as sock:
+            sock.sendall(request % b"/yes")
+            assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            sock.sendall(b"body")
+            assert read_answer(sock)[1] == b"ok"
+
+
+def test_a_kept_connection_is_used_again():
+    """Requests in turn share one connection to the service."""
+    numbers = []
+
+    def script(sock, number):
+        while read_head(sock):
+            numbers.append(number)
+            sock.sendall(OK)
+
+    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+        for _ in range(3):
+            sock.sendall(GET)
+            assert read_answer(sock)[1] == b"ok"
+    assert numbers == [0, 0, 0]
+
+
+def test_a_connection_that_the_service_closed_is_replaced():
+    """Also a request with a body succeeds after the service let its kept connection go."""
+    ends = threading.Event()
+
+    def script(sock, number):
+        head = read_head(sock)
+        while b"\r\n\r\n" not in head or (b"POST" in head and not head.endswith(b"abc")):
+            head += sock.recv(1000)
+        sock.sendall(OK)
+        if number == 0:
+            sock.close()
+            ends.set()
+
+    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+        sock.sendall(GET)
+        assert read_answer(sock)[1] == b"ok"
+        assert ends.wait(10)
+        sock.sendall(b"POST /2.0/x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
+        assert read_answer(sock)[1] == b"ok"
+
+
+@pytest.mark.parametrize(("method", "status"), [(b"GET", b"200"), (b"POST", b"503")])
+def test_a_kept_connection_that_fails_at_use_is_tried_once_more(method, status):
+    """Only what may be sent twice is, and never on a new connection."""
+    served = []
+
+    def script(sock, number):
+        read_head(sock)
+        sock.sendall(OK)
+        if number == 0:
+            # Take the second request and hang up without a word.
+            served.append(read_head(sock))
+            return
+        read_head(sock)
+
+    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+        sock.sendall(GET)
+        assert read_answer(sock)[1] == b"ok"
+        sock.sendall(GET.replace(b"GET", method))
+        assert read_answer(sock)[0].startswith(b"HTTP/1.1 " + status)
+    assert len(served) == 1
+
+
+def test_a_silent_service_is_given_up():
+    """The idle limit holds for the head of the answer."""
+
+    def script(sock, number):
+        read_head(sock)
+        read_all(sock)
+
+    with raw_service(script) as port:
+        upstream = UrlUpstream(f"http://127.0.0.1:{port}", idle_timeout=0.2)  # keeps no connection that failed
+        began = time.monotonic()
+        with pytest.raises(UpstreamUnavailable):
+            upstream.call({"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "QUERY_STRING": ""}, lambda *_: None)
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("upload", [True, False], ids=["up", "down"])
+def test_memory_stays_flat_for_a_large_body(upload):
+    """200 MB pass without growing the process by 20."""
+    size, block = 200_000_000, bytes(1 << 20)
+
+    def service(environ, start_response):
+        taken = 0
+        while part := environ["wsgi.input"].read(1 << 20):
+            taken += len(part)
+        if upload:
+            start_response("200 OK", [("Content-Length", str(len(str(taken))))])
+            return [str(taken).encode()]
+        start_response("200 OK", [("Content-Length", str(size))])
+        return (block[: min(len(block), size - at)] for at in range(0, size, len(block)))
+
+    with proxied(service) as lab, connect(lab.port) as sock:
+        sock.sendall(GET.replace(b"/x", b"/warm") if upload else b"")
+        if upload:
+            read_answer(sock)
+        before = _peak()
+        if upload:
+            sock.sendall(b"PUT /2.0/x HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % size)
+            for at in range(0, size, len(block)):
+                sock.sendall(memoryview(block)[: min(len(block), size - at)])
+            assert read_answer(sock)[1] == str(size).encode()
+        else:
+            sock.sendall(GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+            got = 0
+            while part := sock.recv(1 << 18):
+                got += len(part)
+            assert got > size
+        assert _peak(reset=False) - before < 20_000
+
+
+def _peak(*, reset=True):
+    """Return the process's peak memory in kB, since the last reset."""
+    if reset:
+        Path("/proc/self/clear_refs").write_text("5")
+    text = Path("/proc/self/status").read_text()
+    return int(text.partition("VmHWM:")[2].split()[0])

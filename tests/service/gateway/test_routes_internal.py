@@ -1,0 +1,165 @@
+"""The internal API answers services on its own port, and nobody else."""
+
+import json
+
+import pytest
+
+from gateway import routes
+from gateway.domain import AccountSpec
+from mft_common.errors import Unavailable
+from mft_common.identity import ENVIRON_KEY, HEADER, Identity, Signer
+
+SIGNER = Signer(["a key"])
+PORT = 9081
+ARGUMENTS = {"service": "filestore-svc", "name": "part1", "password": "partner1", "address": "192.0.2.1"}
+
+
+@pytest.fixture
+def client(operations):
+    """Return a client of the gateway's pages."""
+    operations.apply_accounts([AccountSpec(name="part1", password="partner1", grants={"http_mft": {}})])
+    return routes.create(operations, SIGNER, {"database": operations.ping}, PORT).test_client()
+
+
+def signed(account="system", service="gateway", signer=SIGNER):
+    """Return the header of a caller."""
+    return {HEADER: signer.dumps(Identity(request_id="r1", address="", account=account), service)}
+
+
+def ask(client, call="verify", body=ARGUMENTS, headers=None, port=PORT, **more):
+    """Call the internal API as a service does."""
+    return client.post(
+        f"/internal/v1/directory/{call}",
+        json=body,
+        headers=signed() if headers is None else headers,
+        base_url=f"http://gateway:{port}",
+        **more,
+    )
+
+
+def test_answer(client):
+    """A service is answered with the same object that a caller in this process would get."""
+    answer = ask(client)
+    assert answer.status_code == 200
+    assert answer.json["answer"]["is"] == "Account"
+    assert answer.json["answer"]["grant"] == {}
+
+
+def test_public_port(client):
+    """On any other port there is no internal API, however well the request is signed."""
+    assert ask(client, port=8080).status_code == 404
+
+
+def test_no_port(operations):
+    """Without a port of its own, the internal API is nowhere."""
+    client = routes.create(operations, SIGNER, {}, None).test_client()
+    assert ask(client).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [
+        ({}, 401),
+        ({HEADER: "garbage"}, 401),
+        (signed(signer=Signer(["another key"])), 401),
+        (signed(service="filestore-svc"), 401),
+        (signed(account="part1"), 403),
+        (signed(account=None), 403),
+    ],
+)
+def test_only_services(client, headers, status):
+    """A caller that is not signed as the hub itself, for the gateway, is refused."""
+    assert ask(client, headers=headers).status_code == status
+
+
+def test_identity_object_does_not_count(client):
+    """Only a signature opens the internal API, not what the door says of a caller."""
+    environ = {ENVIRON_KEY: Identity(request_id="r", address="", account="system")}
+    assert ask(client, headers={}, environ_overrides=environ).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("call", "body", "status"),
+    [
+        ("apply_accounts", {}, 404),
+        ("__init__", {}, 404),
+        ("account", {"service": "filestore-svc", "name": "part1"}, 404),
+        ("verify", {}, 400),
+        ("verify", {**ARGUMENTS, "more": 1}, 400),
+        ("verify", {**ARGUMENTS, "service": "ftp-svc"}, 400),
+        ("verify", {**ARGUMENTS, "password": 7}, 400),
+        ("verify", [], 400),
+        ("verify", None, 415),
+        ("verify_prompts", {"name": "a", "address": "", "answers": [["prompt-1"]]}, 400),
+        ("verify_prompts", {"name": "a", "address": "", "answers": "x"}, 400),
+        ("open_session", {"service": "filestore-svc", "account": "part1", "token_bytes": 1}, 400),
+        ("open_session", {"service": "filestore-svc", "account": "part1", "limit": "1"}, 400),
+        ("open_session", {"service": "filestore-svc", "account": "nobody"}, 503),
+    ],
+)
+def test_calls_are_checked(client, call, body, status):
+    """Unknown calls and wrong arguments are refused as such, and never fail."""
+    assert ask(client, call, body).status_code == status
+
+
+def test_not_json(client):
+    """A body that is no JSON is the caller's mistake."""
+    answer = client.post(
+        "/internal/v1/directory/ping",
+        data=b"{",
+        content_type="application/json",
+        headers=signed(),
+        base_url=f"http://gateway:{PORT}",
+    )
+    assert answer.status_code == 400
+
+
+def test_large_body(client):
+    """A body past all reason is not read."""
+    assert ask(client, body={**ARGUMENTS, "password": "x" * (2 << 20)}).status_code == 413
+
+
+@pytest.mark.parametrize("path", ["/", "/nowhere", "/internal/v1/directory/", "/internal/v1"])
+def test_nothing_else(client, path):
+    """Every other path is 404 in JSON."""
+    answer = client.get(path)
+    assert (answer.status_code, answer.is_json) == (404, True)
+
+
+def test_wrong_method(client):
+    """The internal API is asked by POST alone."""
+    assert client.get("/internal/v1/directory/ping").status_code == 405
+
+
+def test_ready(operations, client):
+    """Readiness asks the database, and says what does not answer."""
+    assert client.get("/healthz").status_code == 200
+    assert client.get("/readyz").json == {"ok": ["process", "database"], "failing": {}}
+
+    def away():
+        raise Unavailable("gone")
+
+    other = routes.create(operations, SIGNER, {"database": away}, PORT).test_client()
+    assert other.get("/readyz").status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("address", "port", "status"), [("127.0.0.1", 8080, 200), ("192.0.2.1", 8080, 403), ("192.0.2.1", PORT, 200)]
+)
+def test_figures(client, address, port, status):
+    """Figures are shown to loopback, and on the internal port."""
+    environ = {"REMOTE_ADDR": address}
+    answer = client.get("/metrics", base_url=f"http://gateway:{port}", environ_overrides=environ)
+    assert answer.status_code == status
+
+
+def test_fault_tells_nothing(operations):
+    """A fault of ours is a 500 without a word about it."""
+
+    class Faulty:
+        def ping(self):
+            raise ValueError("secret")
+
+    client = routes.create(Faulty(), SIGNER, {}, PORT).test_client()
+    answer = ask(client, "ping", {})
+    assert (answer.status_code, json.loads(answer.data)) == (500, {"error": "Internal error"})

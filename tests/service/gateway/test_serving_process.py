@@ -1,0 +1,200 @@
+import datetime as dt
+import http.client
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from tests.service.gateway.serving_lab import WAIT_S, connect, read_all, read_answer, serving, talk, until
+
+SERVER = """
+import json, sys, threading
+from gunicorn.app.base import BaseApplication
+from gateway.serving.limits import ServingLimits
+from gateway.serving.options import gunicorn_options
+from mft_common.health import ask
+
+HELD = threading.Event()
+
+def app(environ, start_response):
+    path = environ["PATH_INFO"]
+    if path == "/hold":
+        environ["wsgi.input"].read(1)
+    answer, status = ask({}) if path == "/readyz" else ({"scheme": environ["wsgi.url_scheme"]}, 200)
+    body = json.dumps(answer).encode()
+    start_response(f"{status} X", [("Content-Length", str(len(body)))])
+    return [body]
+
+class Application(BaseApplication):
+    def load_config(self):
+        for name, value in gunicorn_options(**OPTIONS).items():
+            self.cfg.set(name, value)
+    def load(self):
+        return app
+
+OPTIONS = json.loads(sys.argv[1])
+OPTIONS["limits"] = ServingLimits(**OPTIONS["limits"])
+Application().run()
+"""
+
+
+def certificate(folder: Path) -> tuple[str, str]:
+    """Write a self-signed certificate for 127.0.0.1."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "dock")])
+    now = dt.datetime.now(dt.UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .sign(key, hashes.SHA256())
+    )
+    (folder / "cert.pem").write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    (folder / "key.pem").write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    )
+    return str(folder / "cert.pem"), str(folder / "key.pem")
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as sock:
+        return sock.getsockname()[1]
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start gunicorn with our options; return its process once it answers."""
+    running = []
+
+    def run(ports, **limits):
+        options = {"bind": [f"127.0.0.1:{port}" for port in ports], "workers": 1, "limits": limits}
+        process = subprocess.Popen([sys.executable, "-c", SERVER, json.dumps(options)], cwd=tmp_path, env=os.environ)
+        running.append(process)
+
+        def answers():
+            try:
+                return b"200" in talk(ports[0], b"GET /readyz HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+            except OSError:
+                return False
+
+        until(answers, "the server answers")
+        return process
+
+    yield run
+    for process in running:
+        process.kill()
+        process.wait(WAIT_S)
+
+
+def client_context():
+    """Return the TLS settings of a client that believes any certificate."""
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def test_one_process_serves_tls_on_one_port_and_plain_http_on_the_other(start, tmp_path):
+    """Each listener tells its scheme, and nothing is written beside the hub's folder."""
+    cert, key = certificate(tmp_path)
+    plain, tls = free_port(), free_port()
+    start([plain, tls], https_port=tls, tls_cert=cert, tls_key=key)
+    secure = http.client.HTTPSConnection("127.0.0.1", tls, timeout=WAIT_S, context=client_context())
+    for _ in range(2):
+        secure.request("GET", "/")
+        assert json.loads(secure.getresponse().read()) == {"scheme": "https"}
+    secure.close()
+    with connect(plain) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert json.loads(read_answer(sock)[1]) == {"scheme": "http"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["cert.pem", "key.pem"]
+
+
+def test_sigterm_turns_readiness_off_and_lets_requests_finish(start):
+    """New requests are answered for the grace time, those at work to their end, and then the process goes."""
+    port = free_port()
+    process = start([port], grace=1.5, drain=20)
+    with connect(port) as held:
+        held.sendall(b"POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n")
+        process.send_signal(signal.SIGTERM)
+
+        def unready():
+            with connect(port) as sock:
+                sock.sendall(b"GET /readyz HTTP/1.1\r\nHost: h\r\n\r\n")
+                head, _ = read_answer(sock)
+            # A closing answer, though the client would have kept the connection.
+            return b" 503 " in head and b"Connection: close" in head
+
+        until(unready, "readiness is off while the door is open")
+
+        def refused():
+            try:
+                connect(port).close()
+            except OSError:
+                return True
+            return False
+
+        until(refused, "no new connection is taken")
+        assert process.poll() is None
+        held.sendall(b"x")
+        assert b" 200 " in read_answer(held)[0]
+    assert process.wait(WAIT_S) == 0
+
+
+def test_sigterm_ends_an_idle_server_at_once(start):
+    """Without requests at work there is nothing to wait for, idle connections or not."""
+    port = free_port()
+    process = start([port])
+    with connect(port) as idle:
+        idle.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        read_answer(idle)
+        process.send_signal(signal.SIGTERM)
+        assert read_all(idle) == b""
+        assert process.wait(WAIT_S) == 0
+
+
+def test_sigint_stops_the_server_cleanly(start):
+    """Ctrl-C is no crash."""
+    process = start([free_port()])
+    process.send_signal(signal.SIGINT)
+    assert process.wait(WAIT_S) == 0
+
+
+def test_a_tls_handshake_holds_no_thread(tmp_path):
+    """Clients that never finish their handshake leave TLS and its requests to others."""
+    cert, key = certificate(tmp_path)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(cert, key)
+
+    def app(environ, start_response):
+        body = environ["wsgi.input"].read()
+        start_response("200 OK", [("Content-Length", str(len(body)))])
+        return [body]
+
+    with serving(app, tls=context, threads=4) as lab:
+        silent = [connect(lab.port) for _ in range(60)]
+        for sock in silent:
+            sock.sendall(b"\x16\x03\x01\x00\xf0\x01")
+        data = os.urandom(2 << 20)
+        secure = http.client.HTTPSConnection("127.0.0.1", lab.port, timeout=WAIT_S, context=client_context())
+        for _ in range(3):
+            secure.request("PUT", "/x", body=data)
+            assert secure.getresponse().read() == data
+        secure.close()
+        for sock in silent:
+            sock.close()

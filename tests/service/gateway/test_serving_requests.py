@@ -1,0 +1,411 @@
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from tests.service.gateway.serving_lab import connect, read_all, read_answer, serving, talk, until
+
+PAST = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
+SMUGGLED = {
+    "length and chunks": (
+        b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"
+    ),
+    "two lengths": b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 5\r\n\r\nabcde",
+    "the same length twice": b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nContent-Length: 4\r\n\r\nabcd",
+    "a list of lengths": b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: 4, 4\r\n\r\nabcd",
+    "a signed length": b"POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: +4\r\n\r\nabcd",
+    "a length of other digits": "POST %s HTTP/1.1\r\nHost: h\r\nContent-Length: \u0664\r\n\r\nabcd".encode(),
+    "a folded field": b"GET %s HTTP/1.1\r\nHost: h\r\nX-A: b\r\n c\r\n\r\n",
+    "a coding other than chunked": b"POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "chunked twice": b"POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n",
+    "a disguised coding": b"POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: \x0bchunked\r\n\r\n0\r\n\r\n",
+    "a blank before the colon": b"POST %s HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": b"POST %s HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "bare line feeds": b"GET %s HTTP/1.1\nHost: h\n\n",
+    "a bare carriage return": b"GET %s HTTP/1.1\r\nHost: h\r\nX-A: b\rc\r\n\r\n",
+    "a zero byte": b"GET %s HTTP/1.1\r\nHost: h\r\nX-A: b\0c\r\n\r\n",
+    "two hosts": b"GET %s HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n",
+    "no host": b"GET %s HTTP/1.1\r\nAccept: */*\r\n\r\n",
+    "a host with a path": b"GET %s HTTP/1.1\r\nHost: h/x\r\n\r\n",
+    "a nameless field": b"GET %s HTTP/1.1\r\nHost: h\r\n: x\r\n\r\n",
+    "another version": b"GET %s HTTP/2.0\r\nHost: h\r\n\r\n",
+    "two blanks in the line": b"GET  %s HTTP/1.1\r\nHost: h\r\n\r\n",
+}
+BROKEN_CHUNKS = {
+    "a size that is none": b"xyz\r\nabc\r\n0\r\n\r\n",
+    "a signed size": b"+3\r\nabc\r\n0\r\n\r\n",
+    "a chunk longer than its size": b"3\r\nabcd\r\n0\r\n\r\n",
+    "a bare line feed": b"3\nabc\r\n0\r\n\r\n",
+    "an extension with a bare carriage return": b"3;a\rb\r\nabc\r\n0\r\n\r\n",
+    "a size of many digits": b"1" * 40 + b"\r\n",
+    "a malformed trailer": b"0\r\nnot a field\r\n\r\n",
+}
+
+
+def echo(environ, start_response):
+    """Answer with what arrived."""
+    body = environ["wsgi.input"].read()
+    answer = json.dumps(
+        {
+            "path": environ["PATH_INFO"],
+            "raw": environ["crossdock.raw_path"],
+            "query": environ["QUERY_STRING"],
+            "host": environ.get("HTTP_HOST"),
+            "scheme": environ["wsgi.url_scheme"],
+            "body": body.decode("latin-1"),
+            "names": sorted(name for name in environ if name.startswith("HTTP_")),
+        }
+    ).encode()
+    start_response("200 OK", [("Content-Type", "application/json"), ("Content-Length", str(len(answer)))])
+    return [answer]
+
+
+def never(environ, start_response):
+    """Fail when called."""
+    raise AssertionError("a malformed request reached the application")
+
+
+@pytest.mark.parametrize("raw", SMUGGLED.values(), ids=SMUGGLED.keys())
+def test_a_smuggling_shape_gets_one_answer_and_a_closed_connection(raw):
+    """Whatever follows an unclear request is never read as a second one."""
+    with serving(never) as lab:
+        answer = talk(lab.port, raw.replace(b"%s", b"/2.0/files/in/a") + PAST)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"Connection: close" in answer
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["errorType"] == "request_syntax"
+
+
+@pytest.mark.parametrize("chunks", BROKEN_CHUNKS.values(), ids=BROKEN_CHUNKS.keys())
+def test_a_broken_chunked_body_gets_exactly_one_answer(chunks):
+    """An application that fails over a broken body is no fault of ours: 400, once, and closed."""
+    head = b"POST /ibmmq/rest/v2/login HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving(echo) as lab:
+        answer = talk(lab.port, head + chunks + PAST)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"][0]["msgId"] == "MQWB0970E"
+
+
+def test_a_broken_chunked_body_that_nobody_reads_gets_one_answer():
+    """The answer of an application that ignores the body is the only one."""
+
+    def ignoring(environ, start_response):
+        start_response("401 Unauthorized", [("Content-Length", "0")])
+        return []
+
+    head = b"POST /x HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving(ignoring) as lab:
+        answer = talk(lab.port, head + b"zz\r\n" + PAST)
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b" 401 " in answer
+
+
+@pytest.mark.parametrize(
+    ("path", "start", "part"),
+    [
+        (b"/2.0/files", b"HTTP/1.1 400", b'"result":"failed"'),
+        (b"/diplomat/APIRequest", b"HTTP/1.1 400", b'responseType="errorResponse"'),
+        (b"/ibmmq/rest/v2/login", b"HTTP/1.1 400", b'"msgId":"MQWB0970E"'),
+        (b"/dataprotector", b"HTTP/1.1 400", b"Content-Length: 0"),
+        (b"http://h/ibmmq/rest/v2/login", b"HTTP/1.1 400", b'"msgId":"MQWB0970E"'),
+        (b"/elsewhere", b"HTTP/1.1 400", b'"error"'),
+    ],
+)
+def test_a_malformed_head_is_answered_in_the_form_of_its_path(path, start, part):
+    """The vendor's form holds also where the request is no request yet."""
+    with serving(never) as lab:
+        answer = talk(lab.port, b"POST " + path + b" HTTP/1.1\r\nHost: h\r\nbad line\r\n\r\n")
+    assert answer.startswith(start)
+    assert part in answer
+    assert b"<html" not in answer.lower()
+
+
+@pytest.mark.parametrize(
+    ("raw", "status"),
+    [
+        (b"GET /2.0/" + b"a" * 40_000 + b" HTTP/1.1\r\nHost: h\r\n\r\n", b"414"),
+        (b"GET /2.0/" + b"a" * 40_000, b"414"),
+        (b"GET /2.0/x HTTP/1.1\r\nHost: h\r\nX: " + b"a" * 70_000 + b"\r\n\r\n", b"431"),
+        (b"GET /2.0/x HTTP/1.1\r\nHost: h\r\n" + b"X: a\r\n" * 200 + b"\r\n", b"431"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", b"400"),
+    ],
+    ids=["long line", "long line without end", "large head", "many fields", "TLS on a plain port"],
+)
+def test_too_large_a_head_is_answered_before_it_is_whole(raw, status):
+    """A client need not wait for the time limit to learn that its head is refused."""
+    with serving(never) as lab:
+        answer = talk(lab.port, raw)
+    assert answer.startswith(b"HTTP/1.1 " + status)
+
+
+def test_an_absolute_target_and_raw_bytes_of_a_path_arrive():
+    """The target's host counts, and the path comes decoded and as it was sent."""
+    with serving(echo) as lab, connect(lab.port) as sock:
+        sock.sendall(b"GET http://dock:81/a%2Fb%ff?c=%20|d HTTP/1.1\r\nHost: other\r\n\r\n")
+        seen = json.loads(read_answer(sock)[1])
+    assert (seen["path"], seen["raw"], seen["query"], seen["host"]) == ("/a/b\xff", "/a%2Fb%ff", "c=%20|d", "dock:81")
+
+
+def test_fields_with_an_underscore_do_not_reach_the_application():
+    """An environment cannot tell them from fields with a hyphen."""
+    with serving(echo) as lab, connect(lab.port) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\nScript_Name: /x\r\nX_Crossdock_Identity: me\r\nX-Real: y\r\n\r\n")
+        seen = json.loads(read_answer(sock)[1])
+    assert seen["names"] == ["HTTP_HOST", "HTTP_X_REAL"]
+    assert seen["path"] == "/"
+
+
+def test_requests_follow_one_another_on_a_connection():
+    """Kept connections, pipelined requests and bodies of both framings go together."""
+    with serving(echo) as lab, connect(lab.port) as sock:
+        sock.sendall(
+            b"\r\nPOST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none"
+            b"POST /2 HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+            b"2;x=y\r\ntw\r\n1\r\no\r\n0\r\nT: v\r\n\r\n"
+            b"GET /3 HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
+        )
+        text = read_all(sock)
+    assert text.count(b"HTTP/1.1 200 OK") == 3
+    for part in (b'"body": "one"', b'"body": "two"', b'"path": "/3"', b"Connection: close"):
+        assert text.count(part) == 1
+
+
+def test_an_old_client_sees_the_end_by_the_close():
+    """HTTP/1.0 gets no chunks."""
+
+    def streaming(environ, start_response):
+        start_response("200 OK", [])
+        yield b"one"
+        yield b"two"
+
+    with serving(streaming) as lab:
+        old = talk(lab.port, b"GET / HTTP/1.0\r\n\r\n")
+        new = talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    assert old.endswith(b"\r\n\r\nonetwo")
+    assert new.endswith(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
+
+
+def test_an_early_answer_reaches_a_client_that_is_still_sending():
+    """What it sends on is read away for a while, so that no reset eats the answer."""
+
+    def refusing(environ, start_response):
+        start_response("413 Content Too Large", [("Content-Length", "4")])
+        return [b"much"]
+
+    with serving(refusing) as lab, connect(lab.port) as sock:
+        sock.sendall(b"PUT /x HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n" + b"a" * 1000)
+        head, body = read_answer(sock)
+        assert b" 413 " in head
+        assert b"Connection: close" in head
+        assert body == b"much"
+        # 900 kB are taken without a reset, and then the connection ends.
+        sock.sendall(b"a" * 899_000)
+        assert read_all(sock) == b""
+
+
+def test_a_hundred_continue_is_sent_when_the_body_is_wanted():
+    """An application that refuses by the head alone never invites the body."""
+
+    def choosy(environ, start_response):
+        if environ["PATH_INFO"] == "/no":
+            start_response("403 Forbidden", [("Content-Length", "0")])
+            return []
+        return echo(environ, start_response)
+
+    request = b"PUT %s HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\n"
+    with serving(choosy) as lab:
+        refused = talk(lab.port, request % b"/no")
+        with connect(lab.port) as sock:
+            sock.sendall(request % b"/yes")
+            assert sock.recv(100) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            sock.sendall(b"ok")
+            assert json.loads(read_answer(sock)[1])["body"] == "ok"
+    assert refused.startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_short_body_reads_short_and_is_marked():
+    """A body cut before its length reads as a short stream, with the flag that says so."""
+    seen = []
+
+    def app(environ, start_response):
+        seen.append((environ["wsgi.input"].read(), environ["wsgi.input"].broken))
+        start_response("400 Bad Request", [("Content-Length", "0")])
+        return []
+
+    with serving(app) as lab, connect(lab.port) as sock:
+        sock.sendall(b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc")
+        sock.shutdown(socket.SHUT_WR)
+        assert read_all(sock).startswith(b"HTTP/1.1 400")
+    assert seen == [(b"abc", True)]
+
+
+def test_three_hundred_slow_clients_do_not_hold_up_the_others():
+    """Clients that dribble their head cost a buffer each, and no thread."""
+    with serving(echo, threads=4) as lab, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(connect(lab.port)) for _ in range(300)]
+        for sock in slow:
+            sock.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\nX-")
+        began = time.monotonic()
+        for _ in range(20):
+            assert b"200 OK" in talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert time.monotonic() - began < 5
+        slow[7].sendall(b"A: b\r\n\r\n")
+        assert b"200 OK" in read_answer(slow[7])[0]
+
+
+def test_slow_bodies_hold_up_nobody_either():
+    """Threads come as they are needed, so that sixty stalled uploads leave the door open."""
+    with serving(echo) as lab, contextlib.ExitStack() as stack:
+        for _ in range(60):
+            sock = stack.enter_context(connect(lab.port))
+            sock.sendall(b"PUT /slow HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nx")
+        assert b"200 OK" in talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+
+
+def test_a_head_that_takes_too_long_is_dropped():
+    """The time runs from the first byte, however many follow."""
+    with serving(echo, head_time=0.3) as lab, connect(lab.port) as sock:
+        sock.sendall(b"GET / HT")
+        assert read_all(sock) == b""
+
+
+def test_a_connection_that_stays_idle_is_dropped():
+    """A kept connection has a time limit of its own."""
+    with serving(echo, keepalive=0.3) as lab, connect(lab.port) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert b"200 OK" in read_answer(sock)[0]
+        assert read_all(sock) == b""
+
+
+@pytest.mark.parametrize(
+    "limits", [{"idle": 0.3}, {"idle": 60, "rate": 1000, "rate_window": 0.3}], ids=["idle", "rate"]
+)
+def test_a_body_that_stalls_is_given_up(limits):
+    """A pause ends a body, and so does a rate below the least one."""
+    with serving(echo, **limits) as lab, connect(lab.port) as sock:
+        sock.sendall(b"PUT /2.0/files/in/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
+        assert read_all(sock).startswith(b"HTTP/1.1 400")
+
+
+def test_a_reader_that_stalls_is_cut():
+    """A client that does not take its answer gives its thread back."""
+    ended = threading.Event()
+
+    def endless(environ, start_response):
+        start_response("200 OK", [("Content-Length", str(1 << 30))])
+        try:
+            for _ in range(1 << 10):
+                yield bytes(1 << 20)
+        finally:
+            ended.set()
+
+    with serving(endless, idle=0.3) as lab, connect(lab.port) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert ended.wait(10)
+
+
+def test_a_short_answer_is_cut_and_never_looks_whole():
+    """An application that breaks its promise of a length costs the connection."""
+
+    def short(environ, start_response):
+        start_response("200 OK", [("Content-Length", "10")])
+        yield b"abc"
+
+    def broken(environ, start_response):
+        start_response("200 OK", [])
+        yield b"abc"
+        raise RuntimeError("in the middle")
+
+    request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+    for app in (short, broken):
+        with serving(app) as lab:
+            assert not talk(lab.port, request).endswith((b"0\r\n\r\n", b"abc" * 3))
+
+
+def test_an_application_that_fails_is_answered_in_the_form_of_its_path():
+    """500 without a word about the reason."""
+
+    def failing(environ, start_response):
+        raise RuntimeError("secret")
+
+    with serving(failing) as lab:
+        answer = talk(lab.port, b"GET /diplomat/APIRequest HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"<statusCode>500</statusCode>" in answer
+    assert b"secret" not in answer
+
+
+def test_a_header_with_a_line_break_is_no_second_answer():
+    """An application cannot be talked into writing a head of the client's choice."""
+
+    def split(environ, start_response):
+        start_response("200 OK", [("X-A", "b\r\nSet-Cookie: c=d"), ("Content-Length", "0")])
+        return []
+
+    with serving(split) as lab:
+        answer = talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"Set-Cookie" not in answer
+
+
+def test_a_file_is_sent_by_the_kernel_from_where_it_stands(tmp_path):
+    """A file wrapper is recognised, its position and the announced length count, and the file is closed."""
+    path = tmp_path / "file"
+    path.write_bytes(os.urandom(3 << 20))
+    opened = []
+
+    def app(environ, start_response):
+        file = path.open("rb")
+        opened.append(file)
+        file.seek(5)
+        start_response("200 OK", [("Content-Length", str((3 << 20) - 10))])
+        return environ["wsgi.file_wrapper"](file)
+
+    with serving(app) as lab, connect(lab.port) as sock:
+        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+        assert read_answer(sock)[1] == path.read_bytes()[5:-5]
+        sock.sendall(b"HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        assert read_all(sock).endswith(b"\r\n\r\n")
+        until(lambda: all(file.closed for file in opened), "the files are closed")
+
+
+def test_a_full_house_lets_go_of_idle_connections():
+    """At the limit of connections the one that was idle for longest makes room."""
+    with serving(echo, connections=4) as lab, contextlib.ExitStack() as stack:
+        for _ in range(4):
+            sock = stack.enter_context(connect(lab.port))
+            sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
+            read_answer(sock)
+        assert b"200 OK" in talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+
+
+def test_an_error_of_the_system_in_an_application_is_answered():
+    """An OSError of the application is told from one of the client's connection."""
+
+    def failing(environ, start_response):
+        raise FileNotFoundError("gone")
+
+    with serving(failing) as lab:
+        answer = talk(lab.port, b"GET /2.0/x HTTP/1.1\r\nHost: h\r\n\r\n")
+    assert answer.startswith(b"HTTP/1.1 500 ")
+
+
+def test_the_end_of_an_answer_is_told():
+    """Who asked learns the status, the bytes that went out, and whether that was all."""
+    told = []
+
+    def app(environ, start_response):
+        environ["crossdock.finished"].append(lambda *end: told.append(end))
+        start_response("200 OK", [("Content-Length", "5")])
+        return [b"whole"] if environ["PATH_INFO"] == "/whole" else iter([b"cut"])
+
+    with serving(app) as lab:
+        talk(lab.port, b"GET /whole HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        talk(lab.port, b"GET /cut HTTP/1.1\r\nHost: h\r\n\r\n")
+        until(lambda: len(told) == 2, "both ends are told")
+    assert told == [(200, 5, True), (200, 3, False)]

@@ -1,0 +1,170 @@
+import base64
+
+import pytest
+
+from gateway.door.credentials import Resolvers, cookies
+from mft_common.directory import Account, Braked, Session, Wrong
+
+
+class Book:
+    """A directory that counts what it is asked."""
+
+    def __init__(self):
+        self.tokens = {"T1": "part1", "T2": "part2"}
+        self.revisions = {"part1": 1, "part2": 1}
+        self.asked = []
+        self.verified = []
+        self.braked = False
+
+    def find_session(self, service, token):
+        """Find a session by its token."""
+        self.asked.append(token)
+        name = self.tokens.get(token)
+        return (
+            (Session(public_id=f"public-{token}", service=service, account=name), self._account(name)) if name else None
+        )
+
+    def verify(self, service, name, password, address):
+        """Take any known name with the password `right`."""
+        self.verified.append((service, name, address))
+        if self.braked:
+            return Braked(9)
+        return self._account(name) if password == "right" and name in self.revisions else Wrong()
+
+    def account(self, service, name):
+        """Return an account as it is now."""
+        return self._account(name) if name in self.revisions else None
+
+    def _account(self, name):
+        return Account(name=name, revision=self.revisions[name])
+
+
+class Watch:
+    """A clock that is set by hand."""
+
+    now = 0.0
+
+    def __call__(self):
+        """Return the time."""
+        return self.now
+
+
+@pytest.fixture
+def book():
+    """Return the directory."""
+    return Book()
+
+
+@pytest.fixture
+def watch():
+    """Return the clock."""
+    return Watch()
+
+
+@pytest.fixture
+def resolve(book, watch):
+    """Return a function that resolves one kind of credentials."""
+    resolvers = Resolvers(book, "LtpaToken2", watch)
+
+    def run(kind, *, cookie="", authorization=None):
+        environ = {"HTTP_COOKIE": cookie}
+        if authorization is not None:
+            environ["HTTP_AUTHORIZATION"] = authorization
+        found = resolvers.resolve(kind, "svc", environ, "192.0.2.1")
+        return found.account.name if found.account else found.reason
+
+    return run
+
+
+def basic(name, password):
+    """Return a Basic header."""
+    return "Basic " + base64.b64encode(f"{name}:{password}".encode()).decode()
+
+
+def test_a_cookie_header_is_read_leniently():
+    """Blanks, quotes, values with equals signs and parts that are no pair are all seen in the wild."""
+    header = '$Version=1; a="q"; b=x==;c; a=2 ;; =d'
+    assert cookies(header) == [("$Version", "1"), ("a", "q"), ("b", "x=="), ("a", "2"), ("", "d")]
+
+
+@pytest.mark.parametrize(
+    ("cookie", "who"),
+    [
+        ("sp-http-usr=part1; sp-http-ses=T1", "part1"),
+        ("sp-http-ses=T1; x=y; sp-http-usr=%70art1", "part1"),
+        ("sp-http-usr=part2; sp-http-ses=T1", "stale"),
+        ("sp-http-usr=part1; sp-http-ses=old; sp-http-ses=T1", "part1"),
+        ("sp-http-usr=part1; sp-http-ses=old", "stale"),
+        ("sp-http-usr=part1", "absent"),
+        ("sp-http-ses=T1", "absent"),
+        ("sp-http-usr=%ff%00; sp-http-ses=", "stale"),
+        ("", "absent"),
+    ],
+)
+def test_both_cookies_must_agree(resolve, cookie, who):
+    """HTTP MFT: the pair, in any order, the user name percent-decoded."""
+    assert resolve("cookie-pair", cookie=cookie) == who
+
+
+def test_the_first_live_jsessionid_counts(resolve, book):
+    """Diplomat: dead ones before it are passed over, and not without end."""
+    assert resolve("jsessionid", cookie="JSESSIONID=old; JSESSIONID=T2; JSESSIONID=T1") == "part2"
+    assert resolve("jsessionid", cookie="x=1") == "absent"
+    book.asked.clear()
+    assert resolve("jsessionid", cookie="; ".join(f"JSESSIONID=x{i}" for i in range(1000))) == "stale"
+    assert len(book.asked) < 10
+
+
+def test_the_header_decides_over_the_token(resolve):
+    """IBM MQ: a wrong header is wrong, whatever the cookie says."""
+    cookie = "LtpaToken2=T1"
+    assert resolve("basic-or-token", cookie=cookie) == "part1"
+    assert resolve("basic-or-token", cookie=cookie, authorization=basic("part2", "right")) == "part2"
+    assert resolve("basic-or-token", cookie=cookie, authorization=basic("part2", "no")) == "wrong"
+    assert resolve("basic-or-token", cookie="LtpaToken2=gone") == "stale"
+    assert resolve("basic-or-token") == "absent"
+
+
+@pytest.mark.parametrize(
+    "header", ["", "Basic", "Basic !!", "Bearer x", "Basic " + base64.b64encode(b"nocolon").decode()]
+)
+def test_a_header_that_does_not_decode_is_wrong(resolve, book, header):
+    """It is a wrong password, and nobody is asked about it."""
+    assert resolve("basic-or-token", authorization=header) == "wrong"
+    assert not book.verified
+
+
+def test_a_right_pair_is_remembered_for_a_minute(resolve, book, watch):
+    """One verification serves many requests, and no longer than a minute's worth."""
+    header = basic("part1", "right")
+    for watch.now in (0.0, 30.0, 59.0):
+        assert resolve("basic-or-token", authorization=header) == "part1"
+    assert len(book.verified) == 1
+    watch.now = 60.0
+    assert resolve("basic-or-token", authorization=header) == "part1"
+    assert len(book.verified) == 2
+
+
+def test_a_changed_account_is_forgotten_at_once(resolve, book):
+    """A new revision, or no account, means a new verification."""
+    header = basic("part1", "right")
+    resolve("basic-or-token", authorization=header)
+    book.revisions["part1"] = 2
+    assert resolve("basic-or-token", authorization=header) == "part1"
+    assert len(book.verified) == 2
+    del book.revisions["part1"]
+    assert resolve("basic-or-token", authorization=header) == "wrong"
+
+
+def test_wrong_pairs_are_never_remembered(resolve, book):
+    """Each guess is looked at, so that the brake counts it."""
+    for _ in range(3):
+        assert resolve("basic-or-token", authorization=basic("part1", "guess")) == "wrong"
+    assert len(book.verified) == 3
+    book.braked = True
+    assert resolve("basic-or-token", authorization=basic("part1", "guess")) == "braked"
+
+
+def test_data_protector_carries_its_session_elsewhere(resolve):
+    """There is nobody, and no reason to give."""
+    assert resolve("none", cookie="JSESSIONID=T1", authorization=basic("part1", "right")) is None

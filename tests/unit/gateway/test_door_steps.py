@@ -1,0 +1,306 @@
+import ipaddress
+import json
+
+import pytest
+
+from gateway.door import Door, DoorOptions
+from gateway.door.address import client, last_host
+from gateway.door.input import BodyTooLargeError
+from gateway.door.rates import Rates
+from gateway.routing import find
+from mft_common.directory import Account, Session
+from mft_common.errors import Unavailable
+from mft_common.identity import Identity, Signer
+from mft_common.settings import SettingsError, from_env
+from mft_common.upstream import RequestBodyCut, UpstreamUnavailable, WsgiUpstream
+
+SERVICES = ("filestore-svc", "diplomat-svc", "mqmft-svc", "sertainty-svc")
+PROXIES = (ipaddress.ip_network("10.0.0.0/8"),)
+
+
+class OnePartner:
+    """A directory with one session, whose token is `live`."""
+
+    def find_session(self, service, token):
+        """Find the one session."""
+        if token == "away":
+            raise Unavailable("the database does not answer")
+        if token != "live":
+            return None
+        account = Account(name="part 1", contact="Partner", grant={"contract": "std"}, revision=7)
+        return Session(public_id="p1", service=service, account="part 1", label="dom/me"), account
+
+
+class Recorder:
+    """A service that remembers its requests, and answers, reads its body or fails as told."""
+
+    def __init__(self):
+        self.environs = []
+        self.act = lambda _environ: None
+        self.answer = [b"fine"]
+
+    def __call__(self, environ, start_response):
+        """Answer."""
+        self.environs.append(environ)
+        self.act(environ)
+        start_response("200 OK", [("Content-Length", "4"), ("X-Request-Id", "theirs")])
+        return self.answer
+
+
+class Chunks:
+    """A body of unknown length."""
+
+    def __init__(self, size):
+        self.left = size
+
+    def read(self, size=-1):
+        """Return up to `size` bytes."""
+        count = self.left if size < 0 else min(size, self.left)
+        self.left -= count
+        return b"a" * count
+
+
+@pytest.fixture
+def service():
+    """Return the service behind every route."""
+    return Recorder()
+
+
+@pytest.fixture
+def knock(service):
+    """Return a function that sends a request to a door and gives back status, headers and body."""
+
+    def send(path="/2.0/files/in/a", *, options=None, environ=None, upstreams=None, cookie="", **fields):
+        upstream = WsgiUpstream(service)
+        door = Door(
+            own=service,
+            upstreams=dict.fromkeys(SERVICES, upstream) if upstreams is None else upstreams,
+            directory=OnePartner(),
+            options=options,
+            signer=Signer(["k"]),
+        )
+        request = {
+            "REQUEST_METHOD": "GET",
+            "PATH_INFO": path,
+            "QUERY_STRING": "",
+            "REMOTE_ADDR": "192.0.2.7",
+            "HTTP_HOST": "dock:8080",
+            "HTTP_COOKIE": cookie,
+            "wsgi.url_scheme": "http",
+            **fields,
+            **(environ or {}),
+        }
+        started = []
+        result = door(request, lambda status, headers, _error=None: started.append((status, dict(headers))))
+        status, headers = started[-1]
+        return status, headers, b"".join(result)
+
+    return send
+
+
+def test_a_request_reaches_its_service_with_an_identity(knock, service):
+    """Who calls, from where and with which grant is told; the session's token is not."""
+    knock(cookie="other=1; sp-http-usr=part%201; sp-http-ses=live")
+    identity = service.environs[0]["crossdock.identity"]
+    assert identity == Identity(
+        request_id=identity.request_id,
+        address="192.0.2.7",
+        scheme="http",
+        base_url="http://dock:8080",
+        account="part 1",
+        contact="Partner",
+        grant={"contract": "std"},
+        revision=7,
+        session="p1",
+        label="dom/me",
+        mechanism="form",
+    )
+
+
+def test_the_services_own_object_goes_to_the_server_untouched(knock, service):
+    """A server knows its file wrapper by its class, so nothing may be put around it."""
+    service.answer = [b"mine"]
+    door = Door(own=service, upstreams={"filestore-svc": WsgiUpstream(service)}, directory=OnePartner(), signer=None)
+    environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/2.0/x", "REMOTE_ADDR": "127.0.0.1"}
+    assert door(environ, lambda *_: None) is service.answer
+
+
+@pytest.mark.parametrize("name", ["IDENTITY", "IDENTITY_X", "ANYTHING"])
+def test_claims_of_a_client_are_dropped(knock, service, name):
+    """Nobody tells us who he is but through his credentials."""
+    knock(**{f"HTTP_X_CROSSDOCK_{name}": "forged", "crossdock.identity": "forged", "HTTP_X_FORWARDED_FOR": "1.2.3.4"})
+    environ = service.environs[0]
+    assert not [key for key in environ if key.startswith(("HTTP_X_CROSSDOCK", "HTTP_X_FORWARDED"))]
+    assert environ["crossdock.identity"].account is None
+    assert environ["crossdock.identity"].address == "192.0.2.7"
+
+
+def test_the_request_id_is_ours_unless_a_trusted_proxy_gave_one(knock, service):
+    """Each answer shows the id, once, and the service gets the same."""
+    _, headers, _ = knock(HTTP_X_REQUEST_ID="chosen-by-client")
+    assert len(headers["X-Request-ID"]) == 32
+    assert "X-Request-Id" not in headers
+    assert service.environs[0]["HTTP_X_REQUEST_ID"] == headers["X-Request-ID"]
+    options = DoorOptions(trusted_proxies=PROXIES)
+    for given, kept in (("chosen-by-proxy", True), ("bad id\n", False), ("short", False)):
+        _, headers, _ = knock(options=options, REMOTE_ADDR="10.1.1.1", HTTP_X_REQUEST_ID=given)
+        assert (headers["X-Request-ID"] == given) is kept
+
+
+def test_forwarded_headers_count_from_trusted_proxies(knock, service):
+    """Address, scheme and host are the client's, as the nearest untrusted party is seen."""
+    fields = {
+        "REMOTE_ADDR": "10.1.1.1",
+        "HTTP_X_FORWARDED_FOR": "6.6.6.6, 198.51.100.9, 10.2.2.2",
+        "HTTP_X_FORWARDED_PROTO": "https",
+        "HTTP_X_FORWARDED_HOST": "hub.example",
+    }
+    knock(options=DoorOptions(trusted_proxies=PROXIES), **fields)
+    knock(**fields)
+    knock(options=DoorOptions(public_url="https://pub"), **fields)
+    first, second, third = (environ["crossdock.identity"] for environ in service.environs)
+    assert (first.address, first.scheme, first.base_url) == ("198.51.100.9", "https", "https://hub.example")
+    assert (second.address, second.scheme, second.base_url) == ("10.1.1.1", "http", "http://dock:8080")
+    assert third.base_url == "https://pub"
+    assert service.environs[0]["wsgi.url_scheme"] == "https"
+
+
+@pytest.mark.parametrize(
+    ("forwarded", "address"),
+    [("", "10.1.1.1"), ("nonsense", "10.1.1.1"), ("1.2.3.4, nonsense", "10.1.1.1"), ("10.3.3.3", "10.3.3.3")],
+)
+def test_a_strange_forwarded_for_is_not_believed(forwarded, address):
+    """Where the chain cannot be read it ends."""
+    assert client("10.1.1.1", forwarded, PROXIES) == address
+
+
+def test_a_forwarded_host_must_look_like_one():
+    """Only the last one counts, and only when it is a host."""
+    assert last_host("a, b:81") == "b:81"
+    assert last_host("b/x") == ""
+
+
+def test_a_body_over_the_routes_limit_is_413(knock, service):
+    """The declared length is enough to say no."""
+    status, _, body = knock("/ibmmq/rest/v2/login", CONTENT_LENGTH=str(64 << 20))
+    assert status.startswith("413")
+    assert json.loads(body)["error"][0]["msgId"] == "MQWB0973E"
+    assert not service.environs
+    assert knock("/2.0/files/in/a", CONTENT_LENGTH=str(1 << 50))[0] == "200 OK"
+
+
+def test_a_body_in_chunks_is_stopped_at_the_limit(knock, service):
+    """Whatever the service makes of the broken read, the client hears 413."""
+    fields = {"HTTP_TRANSFER_ENCODING": "chunked", "environ": {"wsgi.input": Chunks(2 << 20)}}
+    service.act = lambda environ: environ["wsgi.input"].read()
+    assert knock("/diplomat/APIRequest", **fields)[0].startswith("400")
+
+    def swallow(environ):
+        try:
+            environ["wsgi.input"].read()
+        except BodyTooLargeError:
+            environ["swallowed"] = True
+
+    service.act = swallow
+    fields["environ"] = {"wsgi.input": Chunks(64 << 20)}
+    assert knock("/dataprotector", **fields)[0].startswith("413")
+    assert service.environs[-1]["swallowed"]
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(UpstreamUnavailable("away"), "503"), (RequestBodyCut("cut"), "400"), (RuntimeError("fault"), "500")],
+)
+def test_what_goes_wrong_has_the_protocols_form(knock, service, error, status):
+    """Each failure of an upstream is answered, none with its reason."""
+
+    def fail(environ):
+        raise error
+
+    service.act = fail
+    got, headers, body = knock("/2.0/x")
+    assert got.startswith(status)
+    assert json.loads(body)["result"] == "failed"
+    assert str(error).encode() not in body
+    assert ("Retry-After" in headers) is (status == "503")
+    assert headers["X-Request-ID"]
+
+
+def test_a_directory_that_is_away_is_a_503(knock):
+    """Without the directory nobody can be told from nobody."""
+    assert knock(cookie="sp-http-usr=x; sp-http-ses=away")[0].startswith("503")
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [("/2.0/x", "404"), ("/ibmmq/rest/v1/login", "404"), ("/diplomat/APIRequest", "501"), ("/dataprotector", "502")],
+)
+def test_a_service_that_is_not_built_says_so_in_its_way(knock, path, status):
+    """Each protocol has its own word for what is not there."""
+    assert knock(path, upstreams={})[0].startswith(status)
+
+
+def test_requests_that_come_too_fast_are_429(knock):
+    """The bucket is per address, and this machine has none."""
+    rates = Rates(rate=2, burst=3, clock=iter([0.0, 0.0, 0.0, 0.0, 0.0, 0.6]).__next__)
+    assert [rates.wait("a") for _ in range(3)] == [0, 0, 0]
+    assert rates.wait("a") >= 1
+    assert rates.wait("b") == 0
+    assert rates.wait("a") == 0
+
+
+def test_a_429_has_the_protocols_form(knock, service):
+    """Data Protector has a status and nothing else; loopback is never counted."""
+    door = Door(
+        own=service,
+        upstreams={},
+        directory=OnePartner(),
+        options=DoorOptions(rate=1, burst=1),
+    )
+    seen = []
+    for address in ("192.0.2.1", "192.0.2.1", "127.0.0.1", "127.0.0.1"):
+        environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/dataprotector", "REMOTE_ADDR": address}
+        body = door(
+            environ, lambda status, headers, _error=None: seen.append((status[:3], "Retry-After" in dict(headers)))
+        )
+        assert b"".join(body) == b""
+    assert seen == [("502", False), ("429", True), ("502", False), ("502", False)]
+
+
+@pytest.mark.parametrize(
+    ("path", "service"),
+    [
+        ("/2.0", "filestore-svc"),
+        ("/2.0/files/in/a", "filestore-svc"),
+        ("/2.00", None),
+        ("/diplomat/APIRequest", "diplomat-svc"),
+        ("/ibmmq/rest/v9", "mqmft-svc"),
+        ("/ibmmq/console", None),
+        ("/dataprotector", "sertainty-svc"),
+        ("/dataprotectors", None),
+        ("/", None),
+        ("", None),
+    ],
+)
+def test_a_path_belongs_to_the_service_of_its_prefix(path, service):
+    """A prefix ends where a segment ends."""
+    route = find(path)
+    assert (route.service if route else None) == service
+
+
+def test_options_name_what_is_malformed():
+    """All problems are reported at once."""
+    with pytest.raises(SettingsError) as caught:
+        from_env(DoorOptions, {"MFT_TRUSTED_PROXIES": "10.0.0.0/8,x", "MFT_PUBLIC_URL": "hub"})
+    assert len(caught.value.problems) == 2
+    assert from_env(DoorOptions, {"MFT_TRUSTED_PROXIES": "10.0.0.0/8"}).trusted_proxies == PROXIES
+
+
+def test_services_behind_a_network_need_a_signer():
+    """An unsigned identity would be worth nothing there."""
+
+    class Far:
+        remote = True
+
+    with pytest.raises(ValueError, match="signer"):
+        Door(own=lambda *_: [], upstreams={"filestore-svc": Far()}, directory=OnePartner())
