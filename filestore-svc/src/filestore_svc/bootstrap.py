@@ -1,0 +1,120 @@
+"""Wire this service's parts together."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filestore_svc import schemas
+from filestore_svc.migrations import HEAD
+from filestore_svc.operations import Internal, Operations
+from filestore_svc.operations.access import Access
+from filestore_svc.operations.moves import Moves
+from filestore_svc.operations.sweeping import Sweeping
+from filestore_svc.operations.vault import Vault
+from filestore_svc.schemas import Configuration
+from filestore_svc.settings import SERVICE, Settings
+from filestore_svc.store import folders, tables
+from filestore_svc.store.blobs import LocalBlobs
+from filestore_svc.store.commits import Commits
+from filestore_svc.store.processes import Processes
+from mft_common import clock
+from mft_common import config as files
+from mft_common.clock import Clock
+from mft_common.config import Reader
+from mft_common.database import Database
+from mft_common.directory import Directory, RemoteDirectory
+from mft_common.errors import ConfigError, Unavailable
+from mft_common.events import Bus, Outbox
+from mft_common.identity import Signer
+from mft_common.ids import TransferIds
+from mft_common.worker import Part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Everything that web process and worker need; `checks` are what readiness asks."""
+
+    settings: Settings
+    configuration: Configuration
+    database: Database
+    outbox: Outbox
+    operations: Operations
+    internal: Internal
+    moves: Moves
+    sweeping: Sweeping
+    processes: Processes
+    signer: Signer | None
+    checks: Mapping[str, Callable[[], None]]
+
+    def parts(self, bus: Bus) -> list[Part]:
+        """Return what the worker runs."""
+        return [
+            *bus.relay_parts(self.database, self.outbox),
+            *bus.upkeep_parts(self.database, self.outbox),
+            Part(f"{SERVICE}-sweeping", self.sweeping.run),
+        ]
+
+    def close(self) -> None:
+        """Commit the records that wait, then close what is open."""
+        self.moves.close()
+        self.processes.close()
+        self.database.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    directory: Directory | None = None,
+    config: Mapping[str, Any] | None = None,
+    reader: Reader | None = None,  # noqa: ARG001 -- every service is handed one; this one's section holds no secrets
+    now: Clock = clock.now_ms,
+) -> Service:
+    """Build the service: tables up to date, folders as configured, and nothing left of processes that died.
+
+    `directory` is the gateway's own in one process; without it the gateway at `gateway_url` is asked. `config` is the
+    whole of crossdock.yaml as a mapping, else the file that the settings name.
+    """
+    if config is None:
+        config = files.load(Path(settings.config)) if settings.config else {}
+    configuration = schemas.configuration(config)
+    signer = Signer(settings.internal_keys) if settings.internal_keys else None
+    if directory is None:
+        if signer is None or not settings.gateway_url:
+            raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS: both are needed to ask the gateway"])
+        directory = RemoteDirectory(settings.gateway_url, signer)
+    settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
+    database = Database(
+        settings.database, schema=SERVICE, metadata=tables.metadata, migrations="filestore_svc.migrations", head=HEAD
+    )
+    database.migrate()
+    blobs = LocalBlobs(settings.bytes_folder)
+    # A SQLite file serves one machine, and locks tell there which processes live.
+    alone = database.dialect == "sqlite"
+    processes = Processes(settings.state / "processes" if alone else None)
+    commits = Commits(database)
+    commits.run(lambda connection: folders.apply(connection, configuration.folders))
+    moves = Moves(commits, processes, TransferIds(settings.transfer_id_prefix), now)
+    sweeping = Sweeping(commits, blobs, moves, now, alone=alone)
+    sweeping.at_start()
+    vault = Vault(Access(configuration), commits, blobs, moves, now)
+
+    def check_bytes() -> None:
+        try:
+            blobs.ping()
+        except OSError as error:
+            raise Unavailable("the folder of the bytes cannot be written to") from error
+
+    return Service(
+        settings=settings,
+        configuration=configuration,
+        database=database,
+        outbox=tables.outbox,
+        operations=Operations(configuration, directory, vault),
+        internal=Internal(vault),
+        moves=moves,
+        sweeping=sweeping,
+        processes=processes,
+        signer=signer,
+        checks={"database": database.ping, "bytes": check_bytes},
+    )

@@ -1,0 +1,1 @@
+"""Say what paths, names, rights, files and listings are, without any input or output."""

@@ -1,0 +1,95 @@
+"""Say what a stored file and a folder are, and which attributes they show."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from mft_common import clock
+
+Right = Literal["list", "read", "write", "delete", "create"]
+RIGHTS: Final[tuple[Right, ...]] = ("list", "read", "write", "delete", "create")
+
+FIXED: Final = (
+    "dstFileName",
+    "size",
+    "correlationId",
+    "putDate",
+    "firstReadDate",
+    "lastModifiedTime",
+    "lastAccessTime",
+    "creationTime",
+    "datatype",
+    "description",
+)
+# Of the fixed ten a client sets these three; the others are the system's. (S23)
+SETTABLE: Final = ("dstFileName", "correlationId", "description")
+DEFAULT_DATATYPE: Final = "application/octet-stream"
+MOST_FILESET: Final = (1 << 53) - 1
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A folder and its own access list, None where it inherits its parent's."""
+
+    id: int
+    path: str
+    access: Mapping[str, list[Right]] | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredFile:
+    """One content of one file; times are milliseconds since the epoch, 0 where there is none."""
+
+    fileset: int
+    path: str
+    name: str
+    size: int
+    sha256: str
+    datatype: str = DEFAULT_DATATYPE
+    owner: str = ""
+    dst_file_name: str = ""
+    correlation_id: str = ""
+    description: str = ""
+    created_at: int = 0
+    modified_at: int = 0
+    put_at: int = 0
+    first_read_at: int = 0
+    accessed_at: int = 0
+    expires_at: int = 0
+    custom: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def etag(self) -> str:
+        """The strong entity tag, without its quotes."""
+        return self.sha256
+
+    def attributes(self) -> dict[str, str]:
+        """Return every attribute by its name, all as texts, unset ones empty."""
+        return {
+            "dstFileName": self.dst_file_name,
+            "size": str(self.size),
+            "correlationId": self.correlation_id,
+            "putDate": _shown(self.put_at),
+            "firstReadDate": _shown(self.first_read_at),
+            "lastModifiedTime": _shown(self.modified_at),
+            "lastAccessTime": _shown(self.accessed_at),
+            "creationTime": _shown(self.created_at),
+            "datatype": self.datatype,
+            "description": self.description,
+            **self.custom,
+        }
+
+
+def _shown(at: int) -> str:
+    return clock.iso(at) if at else ""
+
+
+def rights_in(chain: list[Folder], account: str) -> frozenset[Right]:
+    """Return what `account` may in the last folder of `chain`, which begins at the top.
+
+    The nearest list counts, and it alone; without any there are no rights.
+    """
+    for folder in reversed(chain):
+        if folder.access is not None:
+            return frozenset(folder.access.get(account, ()))
+    return frozenset()

@@ -1,0 +1,59 @@
+"""Read the patterns that callers filter names with, as sequences of literal texts between runs of any characters."""
+
+import unicodedata
+from dataclasses import dataclass
+
+_MOST_LITERAL = 255
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """Matches a whole name: `tokens` are literal texts, `*` (any run, also none) and `?` (one character).
+
+    `hopeless` patterns match no name that can exist, and need not be asked of a database at all.
+    """
+
+    tokens: tuple[tuple[str, bool], ...]
+    hopeless: bool = False
+
+    @classmethod
+    def of(cls, text: str, wild: frozenset[str]) -> "Pattern":
+        """Return the pattern in which the characters of `wild` stand for more than themselves."""
+        tokens: list[tuple[str, bool]] = []
+        for character in unicodedata.normalize("NFC", text):
+            token = (character, character in wild)
+            if token != ("*", True) or not tokens or tokens[-1] != token:
+                tokens.append(token)
+        literals = [character for character, special in tokens if not special]
+        impossible = any(unicodedata.category(character) in ("Cc", "Cs") for character in literals)
+        return cls(tuple(tokens), impossible or len(tokens) > 4 * _MOST_LITERAL or len(literals) > _MOST_LITERAL)
+
+    def glob(self) -> str:
+        """Render as SQLite's GLOB."""
+        return "".join(
+            character if special or character not in "*?[" else f"[{character}]" for character, special in self.tokens
+        )
+
+    def like(self) -> str:
+        """Render as PostgreSQL's LIKE with a backslash as the escape."""
+        words = {"*": "%", "?": "_"}
+        return "".join(
+            words[character] if special else f"\\{character}" if character in "%_\\" else character
+            for character, special in self.tokens
+        )
+
+
+def listing_filter(text: str) -> Pattern | None:
+    """Read the `filter` of countelements and directories; None when it is empty.
+
+    `*` is the wildcard. `_` is one where it is a whole piece between dots, as the vendor's page prints it. (D1)
+    """
+    if not text:
+        return None
+    pieces = ["*" if piece == "_" else piece for piece in text.split(".")]
+    return Pattern.of(".".join(pieces), frozenset("*"))
+
+
+def shell_pattern(text: str) -> Pattern | None:
+    """Read a pattern with `*` and `?`; None when it is empty."""
+    return Pattern.of(text, frozenset("*?")) if text else None

@@ -1,0 +1,98 @@
+"""Decide who may do what where, in the order of checks that every call follows (http-mft.md S1 to S4)."""
+
+from urllib.parse import urlsplit
+
+import sqlalchemy as sa
+
+from filestore_svc.domain.files import Folder, Right, rights_in
+from filestore_svc.domain.paths import Target
+from filestore_svc.errors import (
+    Braked,
+    Forbidden,
+    ForeignOrigin,
+    NoContract,
+    NoListedPath,
+    NoPath,
+    NoRight,
+    NotAuthenticated,
+    Refused,
+)
+from filestore_svc.schemas import Configuration
+from filestore_svc.store import folders
+from mft_common.identity import SYSTEM, Identity
+
+
+class Access:
+    """Knows the contracts and origins of the configuration, and reads access lists from the database each time."""
+
+    def __init__(self, configuration: Configuration) -> None:
+        self._configuration = configuration
+
+    def caller(self, identity: Identity) -> str:
+        """Return the account of a caller with a session and a contract; NotAuthenticated, NoContract, Braked."""
+        if identity.reason == "braked":
+            raise Braked(identity.retry_after)
+        if identity.account is None:
+            raise NotAuthenticated
+        if (identity.grant or {}).get("contract") not in self._configuration.contracts:
+            raise NoContract
+        return identity.account
+
+    def writer(self, identity: Identity, origin: str | None) -> str:
+        """Return the account of a caller; ForeignOrigin where another site's page sent the request (S34)."""
+        account = self.caller(identity)
+        if origin is not None and identity.mechanism != "basic":
+            own = urlsplit(identity.base_url)
+            allowed = {f"{own.scheme}://{own.netloc}", *self._configuration.origins}
+            if origin.lower() not in {each.lower() for each in allowed}:
+                raise ForeignOrigin
+        return account
+
+    def system(self, identity: Identity) -> str:
+        """Return the account of the hub's own callers; Forbidden for everybody else."""
+        if identity.account != SYSTEM:
+            raise Forbidden
+        return SYSTEM
+
+    def folder_of(
+        self, connection: sa.Connection, target: Target, account: str, right: Right, only_folder: Refused
+    ) -> Folder:
+        """Return the folder that holds the file `target`; `only_folder` is raised where a folder has that very path.
+
+        The right is asked of the folder or its nearest existing ancestor, so that unknown names below a closed folder
+        do not leak. (S4)
+        """
+        chain = folders.chain(connection, target.pieces[: target.good])
+        above = len(target.parents)
+        self._demand(chain[:above], account, right)
+        if target.refused and target.good >= above:
+            raise NoPath(target.text)
+        if len(chain) < above or not chain:
+            raise NoPath("/".join(target.parents))
+        if len(chain) > above:
+            raise only_folder
+        return chain[-1]
+
+    def listed(self, connection: sa.Connection, target: Target, account: str) -> tuple[Folder | None, list[int] | None]:
+        """Return the folder to list and which folders below may be seen: (None, ids) for the root, else (folder, None).
+
+        Everybody with a contract may list the root: it shows the folders on which the caller has any right. (S8)
+        """
+        if not target.pieces:
+            return None, [folder.id for folder in folders.top(connection) if rights_in([folder], account)]
+        return self._named(connection, target, account, "list"), None
+
+    def _named(self, connection: sa.Connection, target: Target, account: str, right: Right) -> Folder:
+        chain = folders.chain(connection, target.pieces[: target.good])
+        if not chain:
+            raise NoListedPath
+        self._demand(chain, account, right)
+        if len(chain) < len(target.pieces):
+            raise NoListedPath
+        return chain[-1]
+
+    @staticmethod
+    def _demand(chain: list[Folder], account: str, right: Right) -> None:
+        """Without any existing folder there is nobody to ask: the root gives no rights and keeps no secrets."""
+        if chain and account != SYSTEM and right not in rights_in(chain, account):
+            raise NoRight(right)

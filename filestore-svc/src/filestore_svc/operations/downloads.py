@@ -1,0 +1,123 @@
+"""Send files out, and record each download once the last of its bytes is on its way."""
+
+import io
+from collections.abc import Callable
+from typing import Any, Final
+
+from filestore_svc.domain.files import StoredFile
+from filestore_svc.domain.moves import Outcome
+from filestore_svc.errors import TemporarilyAway
+from filestore_svc.operations.moves import Moves
+from filestore_svc.operations.uploads import event_fields
+from filestore_svc.store import files
+from filestore_svc.store.blobs import Blobs
+from filestore_svc.store.tables import outbox
+from mft_common import logs
+from mft_common.clock import Clock
+from mft_common.events.catalogue.files import FileRead
+from mft_common.identity import Identity
+
+_BROKEN_OFF: Final = "the client did not take all bytes"
+
+Close = Callable[[int, bool], None]
+
+
+class Sending:
+    """The part of an open blob that an answer sends: a file of which `start` to `stop` is all there is.
+
+    It is made for `wsgi.file_wrapper`: a server either reads it to its end, or takes its descriptor for sendfile and
+    then seeks to where it came. Both tell at `close` how much went out. The gateway's server does neither, but tells
+    those who ask it (`told_by`). `closed(sent, whole)` is called once.
+    """
+
+    mode = "rb"
+
+    def __init__(self, blob: io.RawIOBase, start: int, stop: int, closed: Close) -> None:
+        self._blob = blob
+        self._start = start
+        self._stop = stop
+        self._position = blob.seek(start)
+        self._at_end = start == stop
+        self._closed: Close | None = closed
+
+    def fileno(self) -> int:
+        """Return the descriptor, which stands where the next byte is."""
+        return self._blob.fileno()
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on; the empty read at the end shows that all before it was taken."""
+        rest = self._stop - self._position
+        block = self._blob.read(rest if size < 0 else min(size, rest)) if rest else b""
+        if not block:
+            self._at_end = self._position == self._stop
+            return b""
+        self._position += len(block)
+        return block
+
+    def tell(self) -> int:
+        """Return the position in the blob."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        """Take note how far sendfile came."""
+        self._position = self._blob.seek(offset, whence)
+        self._at_end = self._position >= self._stop
+        return self._position
+
+    def told_by(self, finished: list[Callable[[int, int, bool], None]]) -> None:
+        """Believe the server that calls all of `finished` with (status, bytes sent, whole) after its answer."""
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            finished.append(lambda _status, sent, whole: closed(sent, whole))
+
+    def close(self) -> None:
+        """Close the blob and tell how much was sent."""
+        self._blob.close()
+        closed, self._closed = self._closed, None
+        if closed is not None:
+            closed(min(self._position, self._stop) - self._start, self._at_end)
+
+
+class Downloads:
+    """Opens stored files for answers."""
+
+    def __init__(self, blobs: Blobs, moves: Moves, now: Clock) -> None:
+        self._blobs = blobs
+        self._moves = moves
+        self._now = now
+
+    def send(self, identity: Identity, account: str, file: StoredFile, start: int, stop: int) -> Sending:
+        """Open the bytes `start` to `stop` of a file; what becomes of them is a transfer (S28)."""
+        try:
+            blob = self._blobs.open(file.fileset)
+        except OSError as error:
+            logs.get("downloads").error("blob.unreadable", fileset=file.fileset, error=repr(error))
+            raise TemporarilyAway from error
+        move = self._moves.begin(identity, account, upload=False, source=file.path, fileset=file.fileset)
+
+        def closed(sent: int, whole: bool) -> None:
+            at = self._now()
+            outcome = Outcome(
+                at=at,
+                reason="" if whole else _BROKEN_OFF,
+                bytes_sent=sent,
+                size=stop - start,
+                sha256=file.sha256 if stop - start == file.size else None,
+                modified_at=file.modified_at,
+            )
+            read = FileRead(
+                **event_fields(file), account=account, address=identity.address, transfer_id=move.transfer_id
+            )
+
+            def record(connection: Any) -> None:
+                files.mark_read(connection, file.fileset, at)
+                outbox.add(connection, read)
+
+            self._moves.end_soon(move, outcome, record if whole and stop == file.size else None)
+            audit = {"account": account, "address": identity.address, "request_id": identity.request_id}
+            logs.get("audit").info(
+                "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,
+                result="sent" if whole else "broken off", **audit,
+            )  # fmt: skip
+
+        return Sending(blob, start, stop, closed)

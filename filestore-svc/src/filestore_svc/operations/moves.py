@@ -1,0 +1,200 @@
+"""Tell of every upload and download as a transfer, exactly once, whatever dies in between."""
+
+import contextlib
+import json
+import threading
+from collections.abc import Callable, Iterator
+from typing import Final
+
+import sqlalchemy as sa
+
+from filestore_svc.domain.moves import Move, Outcome, broken_off
+from filestore_svc.store import transfers
+from filestore_svc.store.commits import Commits
+from filestore_svc.store.processes import Processes
+from filestore_svc.store.tables import outbox
+from filestore_svc.store.transfers import OpenTransfer
+from mft_common import logs
+from mft_common.clock import Clock
+from mft_common.errors import Unavailable
+from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
+from mft_common.identity import Identity
+from mft_common.ids import TransferIds
+
+ANNOUNCE_AFTER_MS: Final = 1_000
+_TICK_S: Final = 0.2
+_LEASE_MS: Final = 30_000
+_RENEW_MS: Final = 10_000
+_DIED: Final = "the process that served this transfer died"
+
+Work = Callable[[sa.Connection], None]
+
+
+class Moves:
+    """The uploads and downloads of this process, and a thread that commits what no client waits for.
+
+    The thread starts with the first transfer. It announces transfers that take longer than a second, keeps their
+    leases, and commits the records of downloads and of failures in groups, less than a second late. (http-mft.md 5.8)
+    """
+
+    def __init__(self, commits: Commits, processes: Processes, ids: TransferIds, now: Clock) -> None:
+        self._commits = commits
+        self._processes = processes
+        self._ids = ids
+        self._now = now
+        self._live: set[Move] = set()
+        self._jobs: list[tuple[str, Work]] = []
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._stop = threading.Event()
+        self._renewed = 0
+
+    def begin(
+        self, identity: Identity, account: str, *, upload: bool, source: str, destination: str | None = None,
+        if_exists: str | None = None, fileset: int | None = None,
+    ) -> Move:  # fmt: skip
+        """Begin a transfer for `account`; what an identity with a transfer id moves is part of that transfer."""
+        move = Move(
+            transfer_id=identity.transfer_id or self._ids.new(),
+            foreign=identity.transfer_id is not None,
+            upload=upload,
+            account=account,
+            address=identity.address,
+            label=identity.label,
+            request_id=identity.request_id,
+            submitted_at=self._now(),
+            source=source,
+            destination=destination,
+            if_exists=if_exists,
+            fileset=fileset,
+        )
+        with self._lock:
+            self._live.add(move)
+            if self._thread is None and not self._stop.is_set():
+                self._thread = threading.Thread(target=self._run, name="moves", daemon=True)
+                self._thread.start()
+        return move
+
+    @contextlib.contextmanager
+    def closing(self, move: Move) -> Iterator[None]:
+        """Hold a transfer while the block commits its end; when the block raises, it goes on."""
+        with move.lock:
+            yield
+            move.over = True
+        self._forget(move)
+
+    def end(self, connection: sa.Connection, move: Move, outcome: Outcome) -> None:
+        """Write the end of a transfer, with its begin where that was not told yet, in the caller's transaction."""
+        if move.foreign:
+            return
+        if not move.announced:
+            outbox.add(connection, move.started(), move.ended(outcome, outcome.at or self._now()))
+        elif transfers.end(connection, move.transfer_id):
+            outbox.add(connection, move.ended(outcome, outcome.at or self._now()))
+
+    def end_soon(self, move: Move, outcome: Outcome, work: Work | None = None) -> None:
+        """Let the thread write the end of a transfer, and do `work` in the same transaction."""
+
+        def job(connection: sa.Connection) -> None:
+            if work is not None:
+                work(connection)
+            self.end(connection, move, outcome)
+
+        with move.lock:
+            move.over = True
+        with self._lock:
+            self._live.discard(move)
+            self._jobs.append((move.request_id, job))
+
+    def end_dead(self) -> int:
+        """End as failed what dead processes left open; returns how many (http-mft.md S21)."""
+        with self._commits.database.read() as connection:
+            found = [each for each in transfers.all_open(connection) if self._dead(each)]
+        for each in found:
+            with logs.request_scope(each.request_id):
+                self._commits.run(lambda connection, each=each: self._bury(connection, each))  # type: ignore[misc]
+        self._processes.forget_dead()
+        return len(found)
+
+    def flush(self) -> None:
+        """Commit now what waits for the thread."""
+        self._commit_jobs()
+
+    def close(self) -> None:
+        """Commit what is left and stop the thread."""
+        self._stop.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._commit_jobs()
+
+    def _dead(self, each: OpenTransfer) -> bool:
+        if self._processes.local:
+            return self._processes.dead(each.process)
+        return each.lease_until < self._now()
+
+    def _bury(self, connection: sa.Connection, each: OpenTransfer) -> None:
+        if transfers.end(connection, each.transfer_id):
+            started = TransferStarted.from_data(json.loads(each.head))
+            ended: TransferEnded = broken_off(started, _DIED, self._now())
+            outbox.add(connection, ended)
+
+    def _forget(self, move: Move) -> None:
+        with self._lock:
+            self._live.discard(move)
+
+    def _run(self) -> None:
+        while not self._stop.wait(_TICK_S):
+            try:
+                self._announce()
+                self._commit_jobs()
+            except Unavailable as error:
+                logs.get("moves").warning("records.waiting", error=str(error))
+            except Exception:  # noqa: BLE001 -- a thread that ends would let every later record be lost
+                logs.get("moves").exception("records.failed")
+
+    def _announce(self) -> None:
+        now = self._now()
+        with self._lock:
+            late = [
+                m for m in self._live if not m.announced and not m.foreign and now - m.submitted_at >= ANNOUNCE_AFTER_MS
+            ]
+            leased = any(move.announced for move in self._live)
+        for move in late:
+            with move.lock, logs.request_scope(move.request_id):
+                if not move.over:
+                    self._commits.run(lambda connection, move=move: self._open(connection, move))  # type: ignore[misc]
+                    move.announced = True
+        if leased and now - self._renewed >= _RENEW_MS:
+            self._commits.run(lambda connection: transfers.renew(connection, self._processes.own, now + _LEASE_MS))
+            self._renewed = now
+
+    def _open(self, connection: sa.Connection, move: Move) -> None:
+        started = move.started()
+        head = json.dumps(started.to_data())
+        lease = self._now() + _LEASE_MS
+        transfers.add(connection, OpenTransfer(move.transfer_id, self._processes.own, lease, head, move.request_id))
+        outbox.add(connection, started)
+
+    def _commit_jobs(self) -> None:
+        with self._lock:
+            jobs, self._jobs = self._jobs, []
+        if not jobs:
+            return
+        try:
+            self._commits.run(lambda connection: _do(connection, jobs))
+        except Unavailable:
+            with self._lock:
+                self._jobs[:0] = jobs
+            raise
+        except Exception:  # noqa: BLE001 -- one bad record must not take the others with it
+            for job in jobs:
+                try:
+                    self._commits.run(lambda connection, job=job: _do(connection, [job]))  # type: ignore[misc]
+                except Exception:  # noqa: BLE001 -- there is nobody left to tell
+                    logs.get("moves").exception("record.lost", request_id=job[0])
+
+
+def _do(connection: sa.Connection, jobs: list[tuple[str, Work]]) -> None:
+    for request_id, work in jobs:
+        with logs.request_scope(request_id):
+            work(connection)

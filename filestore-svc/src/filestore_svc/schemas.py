@@ -1,0 +1,200 @@
+"""Say what the section `http_mft` of crossdock.yaml, an account's grant and a listing's query may hold."""
+
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, cast
+
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from filestore_svc.domain.files import FIXED, RIGHTS, Right
+from filestore_svc.domain.listing import DEFAULT_LIMIT, KINDS, LARGEST_LIMIT, SORTS, Page, Selection
+from filestore_svc.domain.paths import canonical
+from filestore_svc.domain.wildcards import listing_filter
+from filestore_svc.errors import BadSyntax
+from mft_common import config
+from mft_common.errors import ConfigError
+
+_WHOLE: Final = re.compile(r"[0-9]+")
+_LARGEST_START: Final = 1 << 53
+_NOT_YET: Final = "not supported yet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sessions:
+    """How long a session lives, in seconds, and what is added to the vendor's cookie lines."""
+
+    idle: float = 1800.0
+    absolute: float = 43_200.0
+    secure: bool = False
+    same_site: str | None = None
+
+    @property
+    def cookie_suffix(self) -> str:
+        """What follows `HttpOnly`; empty by default, because the vendor's line is exact (S32)."""
+        return (";Secure" if self.secure else "") + (f";SameSite={self.same_site}" if self.same_site else "")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Configuration:
+    """The section `http_mft`, checked. `folders`: path -> own access list, None where it inherits."""
+
+    contracts: frozenset[str] = frozenset()
+    folders: Mapping[str, Mapping[str, Sequence[Right]] | None]
+    sessions: Sessions = Sessions()
+    on_conflict: str = "replace"
+    origins: frozenset[str] = frozenset()
+    timestamps_everywhere: bool = False
+    show_owner: bool = False
+
+
+def _nothing(value: Any) -> None:
+    if value not in (None, False):
+        raise ValidationError(_NOT_YET)
+
+
+class _Off(fields.Field[Any]):
+    """A key whose feature is not there yet: taken while it is switched off."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> None:
+        _nothing(value)
+
+
+class _Strict(Schema):
+    class Meta:
+        """An unknown key is a mistake that should not be found out in production."""
+
+        unknown = RAISE
+
+
+class _SessionsSchema(_Strict):
+    idle = config.Duration()
+    absolute = config.Duration()
+    secure = fields.Boolean(truthy={True}, falsy={False})
+    same_site = fields.String(allow_none=True, validate=validate.OneOf(("Strict", "Lax", "None")))
+
+
+class _RetentionSchema(_Strict):
+    after_put = _Off(allow_none=True)
+    after_get = _Off(allow_none=True)
+
+
+class _FolderSchema(_Strict):
+    access = fields.Dict(
+        keys=fields.String(), values=fields.List(fields.String(validate=validate.OneOf(RIGHTS))), allow_none=True
+    )
+    retention = fields.Nested(_RetentionSchema, allow_none=True)
+    quota = _Off(allow_none=True)
+
+
+class _ContractSchema(_Strict):
+    """A contract is there or not, so far."""
+
+
+class _SectionSchema(_Strict):
+    contracts = fields.Dict(
+        keys=fields.String(validate=validate.Length(min=1)), values=fields.Nested(_ContractSchema, allow_none=True)
+    )
+    folders = fields.Dict(keys=fields.String(), values=fields.Nested(_FolderSchema, allow_none=True))
+    sessions = fields.Nested(_SessionsSchema)
+    on_conflict = fields.String(validate=validate.OneOf(("replace", "reject")))
+    origins = fields.List(fields.Url(require_tld=False, schemes={"http", "https"}))
+    timestamps_everywhere = fields.Boolean(truthy={True}, falsy={False})
+    show_owner = fields.Boolean(truthy={True}, falsy={False})
+    keep_metadata = _Off()
+    raw_put = _Off()
+    basic_auth = _Off()
+
+    @validates_schema
+    def _paths(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        wrong = {path: ["is no absolute path of a folder"] for path in data.get("folders", {}) if not _is_folder(path)}
+        if wrong:
+            raise ValidationError({"folders": wrong})
+
+
+class _GrantSchema(_Strict):
+    """An account's grant: `{contract: NAME}`, or nothing (http-mft.md 1)."""
+
+    contract = fields.String(validate=validate.Length(min=1))
+
+
+def _grant_problems(accounts: Any, contracts: Collection[str]) -> list[str]:
+    """Return what is wrong with the accounts' grants; everything else about accounts is the gateway's to check."""
+    problems: list[str] = []
+    for name, account in accounts.items() if isinstance(accounts, Mapping) else ():
+        grants = account.get("grants") if isinstance(account, Mapping) else None
+        grant = grants.get("http_mft") if isinstance(grants, Mapping) else None
+        path = f"accounts.{name}.grants.http_mft"
+        try:
+            contract = cast("dict[str, Any]", _GrantSchema().load(grant or {})).get("contract")
+        except ValidationError as error:
+            problems += config.problems_of(error, path)
+            continue
+        if contract is not None and contract not in contracts:
+            problems.append(f"{path}.contract: http_mft.contracts has no {contract}")
+    return problems
+
+
+def _is_folder(path: str) -> bool:
+    target = canonical(path.encode("utf-8", "surrogatepass"))
+    usable = bool(target.pieces) and not target.refused and not target.folder
+    return usable and path == f"/{target.text}"
+
+
+def configuration(document: Mapping[str, Any]) -> Configuration:
+    """Check the section `http_mft` and all accounts' grants for it; ConfigError names each problem by its path."""
+    problems: list[str] = []
+    loaded: dict[str, Any] = {}
+    try:
+        loaded = cast("dict[str, Any]", _SectionSchema().load(document.get("http_mft") or {}))
+    except ValidationError as error:
+        problems += config.problems_of(error, "http_mft")
+    else:
+        problems += _grant_problems(document.get("accounts"), loaded.get("contracts", ()))
+    if problems:
+        raise ConfigError(problems)
+    switches = ("on_conflict", "timestamps_everywhere", "show_owner")
+    return Configuration(
+        contracts=frozenset(loaded.get("contracts", ())),
+        folders={path: (folder or {}).get("access") for path, folder in loaded.get("folders", {}).items()},
+        sessions=Sessions(**loaded.get("sessions", {})),
+        origins=frozenset(origin.rstrip("/") for origin in loaded.get("origins", ())),
+        **{name: loaded[name] for name in switches if name in loaded},
+    )
+
+
+def selection(query: Mapping[str, str]) -> Selection:
+    """Read which children are asked for; BadSyntax for a type that does not exist (D21)."""
+    return Selection(
+        kind=_word(query, "type", KINDS, "all"),
+        pattern=listing_filter(query.get("filter", "")),
+    )
+
+
+def page(query: Mapping[str, str]) -> Page:
+    """Read which page of a listing is asked for (84 to 90, D21)."""
+    names = tuple(name for name in (part.strip() for part in query.get("attributes", "").split(",")) if name)
+    return Page(
+        selection=selection(query),
+        sort=_word(query, "sort", SORTS, "name"),
+        descending=_word(query, "direction", ("desc", "asc"), "desc") == "desc",
+        start=_whole(query, "start", 0, _LARGEST_START),
+        limit=_whole(query, "limit", DEFAULT_LIMIT, LARGEST_LIMIT),
+        attributes=names or FIXED,
+    )
+
+
+def _word(query: Mapping[str, str], name: str, allowed: Sequence[Any], default: str) -> Any:
+    word = query.get(name, default).lower()
+    if word not in allowed:
+        raise BadSyntax
+    return word
+
+
+def _whole(query: Mapping[str, str], name: str, default: int, largest: int) -> int:
+    text = query.get(name, str(default))
+    if not _WHOLE.fullmatch(text):
+        raise BadSyntax
+    digits = text.lstrip("0") or "0"
+    # A number with more digits is beyond every limit, and Python would refuse to read one with thousands of them.
+    return min(int(digits), largest) if len(digits) < 20 else largest

@@ -1,0 +1,52 @@
+"""Do the heavy part of taking bytes in a thread beside the one that receives them."""
+
+import queue
+import threading
+from collections.abc import Callable
+from typing import Final
+
+Block = memoryview | bytes
+
+_MOST_WAITING: Final = 4
+
+
+class Behind:
+    """Calls `take(block)` for each block in order, in a thread of its own; digests and disks leave the other one free.
+
+    At most four blocks wait. What `take` raises is raised to whoever hands over the next block, or finishes.
+    """
+
+    def __init__(self, take: Callable[[Block], None]) -> None:
+        self._take = take
+        self._waiting: queue.Queue[Block | None] = queue.Queue(_MOST_WAITING)
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="behind", daemon=True)
+        self._thread.start()
+
+    def put(self, block: Block) -> None:
+        """Hand over a block that nobody will change."""
+        self._check()
+        self._waiting.put(block)
+
+    def finish(self) -> None:
+        """Wait until all blocks are taken."""
+        self.stop()
+        self._check()
+
+    def stop(self) -> None:
+        """End the thread, whatever came of the blocks."""
+        if self._thread.is_alive():
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _check(self) -> None:
+        if self._error is not None:
+            raise self._error
+
+    def _run(self) -> None:
+        while (block := self._waiting.get()) is not None:
+            if self._error is None:
+                try:
+                    self._take(block)
+                except BaseException as error:  # noqa: BLE001 -- it is raised where somebody waits for it
+                    self._error = error

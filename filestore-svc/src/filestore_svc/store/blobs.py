@@ -1,0 +1,210 @@
+"""Keep bytes: the interface of a store for them, and the store that is a local or shared folder."""
+
+import contextlib
+import fcntl
+import hashlib
+import io
+import os
+import secrets
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+from filestore_svc.store.behind import Behind
+
+_FOLDER_BITS = 12
+_INLINE = 2 << 20
+
+
+class Staging(Protocol):
+    """The bytes of an upload while they arrive. `size` counts them, `sha256` and `md5` digest them."""
+
+    size: int
+    sha256: Any
+    md5: Any | None
+
+    def write(self, block: memoryview | bytes, /) -> object:
+        """Take the next bytes."""
+        ...
+
+    def finish(self) -> None:
+        """Wait until all bytes are counted in; what went wrong with any of them is raised here at the latest."""
+        ...
+
+    def discard(self) -> None:
+        """Forget them; harmless once they are kept."""
+        ...
+
+
+class Blobs(Protocol):
+    """A store of contents named by their fileset ids, each written once and whole."""
+
+    def stage(self, *, md5: bool = False) -> Staging:
+        """Begin a content that nobody can see yet."""
+        ...
+
+    def keep(self, staging: Any, fileset: int) -> None:
+        """Make a staged content durable under its id, whatever happens to this machine next."""
+        ...
+
+    def open(self, fileset: int) -> io.RawIOBase:
+        """Open a content for reading; FileNotFoundError where there is none."""
+        ...
+
+    def remove(self, fileset: int) -> None:
+        """Remove a content; readers that have it open go on. Harmless where there is none."""
+        ...
+
+    def older_than(self, age: float) -> Iterator[list[int]]:
+        """Yield the ids of all contents kept more than `age` seconds ago, in portions."""
+        ...
+
+    def clear_staging(self, age: float | None) -> int:
+        """Remove abandoned uploads: untouched for `age` seconds, or for None all whose process has died here."""
+        ...
+
+    def ping(self) -> None:
+        """Raise OSError unless the store can be written to."""
+        ...
+
+
+class LocalStaging:
+    """A file of the staging folder, locked for as long as its upload lives.
+
+    A small upload is written and digested where it is received; a larger one goes on in a thread beside.
+    """
+
+    def __init__(self, path: Path, *, md5: bool) -> None:
+        self.path = path
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+        self.md5 = hashlib.md5(usedforsecurity=False) if md5 else None
+        self._behind: Behind | None = None
+        self.descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def write(self, block: memoryview | bytes, /) -> None:
+        """Write and digest the next bytes; `block` must not change any more."""
+        self.size += len(block)
+        if self._behind is None and self.size > _INLINE:
+            self._behind = Behind(self._take)
+        if self._behind is None:
+            self._take(block)
+        else:
+            self._behind.put(block)
+
+    def _take(self, block: memoryview | bytes) -> None:
+        self.sha256.update(block)
+        if self.md5 is not None:
+            self.md5.update(block)
+        rest = memoryview(block)
+        while rest:
+            rest = rest[os.write(self.descriptor, rest) :]
+
+    def finish(self) -> None:
+        """Wait for the thread."""
+        if self._behind is not None:
+            self._behind.finish()
+
+    def discard(self) -> None:
+        """Remove the file and let its lock go."""
+        if self._behind is not None:
+            self._behind.stop()
+        with contextlib.suppress(FileNotFoundError):
+            self.path.unlink()
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class LocalBlobs:
+    """Contents as files: `blobs/<high>/<middle>/<fileset>`, 4,096 to a folder, and `staging/` beside them."""
+
+    def __init__(self, folder: Path) -> None:
+        self._blobs = folder / "blobs"
+        self._staging = folder / "staging"
+        for made in (self._blobs, self._staging):
+            made.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync(folder)
+
+    def stage(self, *, md5: bool = False) -> LocalStaging:
+        """Begin a file of the staging folder."""
+        while True:
+            staging = LocalStaging(self._staging / secrets.token_hex(16), md5=md5)
+            # A cleaner that met the file between its making and its locking took it for a dead process's.
+            if os.fstat(staging.descriptor).st_nlink:
+                return staging
+            staging.discard()
+
+    def keep(self, staging: LocalStaging, fileset: int) -> None:
+        """Fsync the bytes, link them under their id, fsync the folder."""
+        os.fsync(staging.descriptor)
+        target = self._path(fileset)
+        try:
+            os.link(staging.path, target)
+        except FileNotFoundError:
+            self._make(target.parent)
+            os.link(staging.path, target)
+        _sync(target.parent)
+        staging.discard()
+
+    def open(self, fileset: int) -> io.FileIO:
+        """Open a blob, without any buffer."""
+        return io.FileIO(self._path(fileset), "r")
+
+    def remove(self, fileset: int) -> None:
+        """Unlink a blob."""
+        self._path(fileset).unlink(missing_ok=True)
+
+    def older_than(self, age: float) -> Iterator[list[int]]:
+        """Yield the ids in one folder after the other."""
+        limit = time.time() - age
+        for folder in sorted(self._blobs.glob("*/*")):
+            with os.scandir(folder) as entries:
+                yield [int(entry.name) for entry in entries if entry.stat().st_ctime < limit]
+
+    def clear_staging(self, age: float | None) -> int:
+        """Unlink what is old enough, or what no living process has locked."""
+        count = 0
+        for path in self._staging.iterdir():
+            with contextlib.suppress(FileNotFoundError, BlockingIOError):
+                if age is not None and time.time() - path.stat().st_mtime < age:
+                    continue
+                if age is None:
+                    _check_unlocked(path)
+                path.unlink()
+                count += 1
+        return count
+
+    def ping(self) -> None:
+        """Ask whether the staging folder takes files."""
+        if not os.access(self._staging, os.W_OK | os.X_OK):
+            raise PermissionError(f"{self._staging} cannot be written to")
+
+    def _path(self, fileset: int) -> Path:
+        middle = (fileset >> _FOLDER_BITS) & ((1 << _FOLDER_BITS) - 1)
+        return self._blobs / f"{fileset >> 2 * _FOLDER_BITS:x}" / f"{middle:03x}" / str(fileset)
+
+    def _make(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _sync(folder.parent)
+        _sync(self._blobs)
+
+
+def _check_unlocked(path: Path) -> None:
+    """Raise BlockingIOError when a living process has the file locked."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    finally:
+        os.close(descriptor)
+
+
+def _sync(folder: Path) -> None:
+    """Make the names in a folder durable."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,106 @@
+"""Keep what is known of each file: one row per content, under the name that it has in its folder."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import sqlalchemy as sa
+
+from filestore_svc.domain.files import Folder, StoredFile
+from filestore_svc.store.tables import attributes, doomed, files, filesets
+from mft_common.database import one_at_a_time
+
+_C = files.c
+COLUMNS = tuple(column for column in files.columns if column.name != "folder_id")
+_HERE = (_C.folder_id == sa.bindparam("in_folder"), _C.name == sa.bindparam("called"))
+_FIND = sa.select(*COLUMNS).where(*_HERE, sa.or_(_C.expires_at == 0, _C.expires_at > sa.bindparam("now")))
+_LOCK = sa.select(*COLUMNS).where(*_HERE).with_for_update()
+_INSERT = sa.insert(files)
+_DELETE = sa.delete(files).where(_C.fileset == sa.bindparam("gone"))
+_DOOM = sa.insert(doomed)
+_ATTRIBUTES = sa.insert(attributes)
+_READ = (
+    sa.update(files)
+    .where(_C.fileset == sa.bindparam("was_read"))
+    .values(
+        accessed_at=sa.bindparam("at"),
+        first_read_at=sa.case((_C.first_read_at == 0, sa.bindparam("at")), else_=_C.first_read_at),
+    )
+)
+
+
+def of_row(row: sa.Row[Any], folder: str) -> StoredFile:
+    """Build a file from a row of COLUMNS."""
+    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for a row as a mapping
+    return StoredFile(path=f"{folder}/{values['name']}", **values)
+
+
+def find(connection: sa.Connection, folder: Folder, name: str, now: int) -> StoredFile | None:
+    """Return the file of that name, None where there is none or it has expired."""
+    row = connection.execute(_FIND, {"in_folder": folder.id, "called": name, "now": now}).first()
+    return None if row is None else of_row(row, folder.path)
+
+
+def lock(connection: sa.Connection, folder: Folder, name: str) -> StoredFile | None:
+    """Return the file of that name, also one that has expired; nobody else changes the name before the commit.
+
+    On PostgreSQL a row lock is not enough: it holds no name that is free, and of two writers that replace one row the
+    second would see neither the old nor the new. SQLite has one writer at a time.
+    """
+    one_at_a_time(connection, f"filestore-svc {folder.id}/{name}")
+    row = connection.execute(_LOCK, {"in_folder": folder.id, "called": name}).first()
+    return None if row is None else of_row(row, folder.path)
+
+
+def add(connection: sa.Connection, folder: Folder, file: StoredFile) -> None:
+    """Add a file; its name must be free."""
+    values = {column.name: getattr(file, column.name) for column in COLUMNS}
+    connection.execute(_INSERT, values | {"folder_id": folder.id})
+    if file.custom:
+        rows = [{"fileset": file.fileset, "key": key, "value": value} for key, value in file.custom.items()]
+        connection.execute(_ATTRIBUTES, rows)
+
+
+def remove(connection: sa.Connection, fileset: int, now: int) -> None:
+    """Remove a file; the sweeper takes its bytes once no reader can be about to open them."""
+    connection.execute(_DELETE, {"gone": fileset})
+    connection.execute(_DOOM, {"fileset": fileset, "since": now})
+
+
+def mark_read(connection: sa.Connection, fileset: int, at: int) -> None:
+    """Set the dates of a download that came to its end; nothing happens where the content is gone (S28)."""
+    connection.execute(_READ, {"was_read": fileset, "at": at})
+
+
+def custom(connection: sa.Connection, ids: Iterable[int], keys: Iterable[str]) -> dict[int, dict[str, str]]:
+    """Return the custom attributes of several files, as far as they are among `keys`."""
+    found: dict[int, dict[str, str]] = {}
+    query = sa.select(attributes).where(attributes.c.fileset.in_(list(ids)), attributes.c.key.in_(list(keys)))
+    for fileset, key, value in connection.execute(query):
+        found.setdefault(fileset, {})[key] = value
+    return found
+
+
+def take_ids(connection: sa.Connection, count: int) -> range:
+    """Take `count` fileset ids that nobody has had and nobody will have again."""
+    query = sa.update(filesets).where(filesets.c.id == 1).values(next=filesets.c.next + count)
+    after: int = connection.execute(query.returning(filesets.c.next)).scalar_one()
+    return range(after - count, after)
+
+
+def known(connection: sa.Connection, ids: Iterable[int]) -> set[int]:
+    """Return which of `ids` have a row, or one among the doomed."""
+    wanted = list(ids)
+    rows = sa.select(files.c.fileset).where(files.c.fileset.in_(wanted))
+    dead = sa.select(doomed.c.fileset).where(doomed.c.fileset.in_(wanted))
+    return set(connection.execute(rows.union(dead)).scalars())
+
+
+def doomed_before(connection: sa.Connection, moment: int, limit: int) -> list[int]:
+    """Return contents that have been doomed since before `moment`."""
+    query = sa.select(doomed.c.fileset).where(doomed.c.since < moment).order_by(doomed.c.since).limit(limit)
+    return list(connection.execute(query).scalars())
+
+
+def forget_doomed(connection: sa.Connection, ids: Iterable[int]) -> None:
+    """Forget contents whose bytes are gone."""
+    connection.execute(sa.delete(doomed).where(doomed.c.fileset.in_(list(ids))))

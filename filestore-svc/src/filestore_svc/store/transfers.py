@@ -1,0 +1,42 @@
+"""Keep the transfers that were announced and have not ended."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from filestore_svc.store.tables import open_transfers
+
+_C = open_transfers.c
+_DELETE = sa.delete(open_transfers).where(_C.transfer_id == sa.bindparam("gone"))
+
+
+@dataclass(frozen=True)
+class OpenTransfer:
+    """An announced transfer: its `head` is the data of its started event."""
+
+    transfer_id: str
+    process: str
+    lease_until: int
+    head: str
+    request_id: str
+
+
+def add(connection: sa.Connection, transfer: OpenTransfer) -> None:
+    """Remember a transfer until it ends."""
+    connection.execute(sa.insert(open_transfers).values(**vars(transfer)))
+
+
+def end(connection: sa.Connection, transfer_id: str) -> bool:
+    """Forget a transfer; False when somebody else has ended it already."""
+    return connection.execute(_DELETE, {"gone": transfer_id}).rowcount == 1
+
+
+def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
+    """Keep all transfers of a process from being ended by others until then."""
+    connection.execute(sa.update(open_transfers).where(_C.process == process).values(lease_until=lease_until))
+
+
+def all_open(connection: sa.Connection) -> Collection[OpenTransfer]:
+    """Return what is open, of every process."""
+    return [OpenTransfer(*row) for row in connection.execute(sa.select(*open_transfers.columns))]

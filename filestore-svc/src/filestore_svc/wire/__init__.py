@@ -1,0 +1,1 @@
+"""Translate between the bytes of HTTP and plain values, without asking what they mean."""

@@ -1,0 +1,100 @@
+"""Read the body of an upload block by block, and tell a whole one from one that was cut."""
+
+import errno
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from werkzeug.exceptions import HTTPException
+
+from filestore_svc.errors import BadSyntax, NoSpace, TooLarge
+from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead
+
+BLOCK = 1 << 20
+_LONGEST_METADATA = 256 << 10
+
+
+class Cut(BadSyntax):
+    """The body ended before its end: the client went away, or the way to it did."""
+
+
+class Sink(Protocol):
+    """Where a file's bytes go."""
+
+    def write(self, block: memoryview | bytes, /) -> object:
+        """Take the next bytes."""
+        ...
+
+
+@dataclass(frozen=True)
+class Form:
+    """What an upload's body held: the head of its file, and its metadata as it came."""
+
+    file: PartHead
+    metadata: bytes | None
+
+
+def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
+    """Yield the body's blocks; Cut when it is shorter than `length`, or when the server says that its end is missing.
+
+    Behind gunicorn a cut body is a short stream without any error, which is why the bytes are counted. (S12)
+    """
+    rest = length
+    while rest is None or rest > 0:
+        try:
+            block = stream.read(BLOCK if rest is None else min(BLOCK, rest))
+        except HTTPException as error:
+            raise (TooLarge() if error.code == 413 else Cut()) from error
+        except Exception as error:  # each server has its own way to tell of a broken body
+            raise Cut from error
+        if not block:
+            break
+        if rest is not None:
+            rest -= len(block)
+        yield block
+    if rest:
+        raise Cut
+
+
+def receive_form(source: Iterator[bytes], boundary: bytes, open_file: Callable[[PartHead], Sink]) -> Form:
+    """Send the part `file` to the sink that `open_file` gives for its head; parts of other names are skipped.
+
+    BadSyntax for a body that is no multipart, has no `file` part or two, or two `metadata` parts. (8, S12, S13)
+    """
+    decoder = Decoder(boundary)
+    heads: dict[str, PartHead] = {}
+    metadata = _Bounded()
+    sink: Sink | None = None
+    for block in source:
+        for event in decoder.feed(block):
+            if isinstance(event, memoryview):
+                if sink is not None:
+                    sink.write(event)
+            elif isinstance(event, PartEnd):
+                sink = None
+            elif event.name in ("file", "metadata"):
+                if event.name in heads:
+                    raise BadSyntax
+                heads[event.name] = event
+                sink = open_file(event) if event.name == "file" else metadata
+    decoder.finish()
+    if "file" not in heads:
+        raise BadSyntax
+    return Form(heads["file"], bytes(metadata.bytes) if "metadata" in heads else None)
+
+
+class _Bounded:
+    """Collects the metadata, up to its limit (S24)."""
+
+    def __init__(self) -> None:
+        self.bytes = bytearray()
+
+    def write(self, block: memoryview | bytes, /) -> None:
+        if len(self.bytes) + len(block) > _LONGEST_METADATA:
+            raise BadSyntax
+        self.bytes += block
+
+
+def no_space(error: OSError) -> NoSpace | None:
+    """Return the refusal for a full disk, None for any other error."""
+    return NoSpace() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else None

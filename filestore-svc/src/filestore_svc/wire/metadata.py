@@ -1,0 +1,79 @@
+"""Read the JSON in which clients send metadata, as strictly as http-mft.md 5.4 asks."""
+
+import json
+import unicodedata
+from typing import Any
+
+from filestore_svc.domain.files import FIXED, SETTABLE
+from filestore_svc.errors import BadSyntax
+
+_MOST_KEYS = 64
+_LONGEST_KEY = 128
+_LONGEST_VALUE = 4 << 10
+_LONGEST = 256 << 10
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise BadSyntax
+    return found
+
+
+def _no_constant(_text: str) -> None:
+    raise BadSyntax
+
+
+def parse(raw: bytes) -> dict[str, str]:
+    """Return the attributes that a body sets, fixed and custom ones alike; BadSyntax for anything else (S22 to S24)."""
+    if len(raw) > _LONGEST:
+        raise BadSyntax
+    try:
+        # Numbers keep the text they came in: 1.0 is no 1, and 1e5 no 100000.0.
+        root = json.loads(
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_int=_Number,
+            parse_float=_Number,
+        )
+    except (ValueError, RecursionError) as error:
+        raise BadSyntax from error
+    if isinstance(root, dict) and list(root) == ["metadata"] and isinstance(root["metadata"], dict):
+        root = root["metadata"]
+    if not isinstance(root, dict):
+        raise BadSyntax
+    values = {_key(key): _value(value) for key, value in root.items()}
+    if sum(key not in FIXED for key in values) > _MOST_KEYS:
+        raise BadSyntax
+    return values
+
+
+class _Number(str):
+    """The text of a JSON number."""
+
+    __slots__ = ()
+
+
+def _key(key: str) -> str:
+    if not 0 < len(key) <= _LONGEST_KEY or (key in FIXED and key not in SETTABLE):
+        raise BadSyntax
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in key):
+        raise BadSyntax
+    return key
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if not isinstance(value, str):
+        raise BadSyntax
+    text = str(value)
+    try:
+        size = len(text.encode("utf-8"))
+    except UnicodeEncodeError as error:
+        raise BadSyntax from error
+    # No database column holds a NUL everywhere.
+    if size > _LONGEST_VALUE or "\0" in text:
+        raise BadSyntax
+    return text

@@ -1,0 +1,180 @@
+"""Split a multipart body into its parts as it arrives, copying nothing that need not be held back.
+
+Written here because werkzeug's decoder takes a bare line feed for a line break, so that a file that holds a line like
+the boundary is cut, and adds a byte to the file when a read ends between the two last dashes of the body.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from werkzeug.http import parse_options_header
+
+from filestore_svc.errors import BadSyntax
+
+_LONGEST_BOUNDARY = 200
+_LONGEST_HEAD = 16 << 10
+_LONGEST_PADDING = 64
+_MOST_PARTS = 8
+
+
+@dataclass(frozen=True)
+class PartHead:
+    """The head of a part: its field name, its file name where it has one, and its headers in lower case."""
+
+    name: str
+    filename: str | None
+    headers: dict[str, str]
+
+
+@dataclass(frozen=True)
+class PartEnd:
+    """The part at hand is complete."""
+
+
+Event = PartHead | memoryview | PartEnd
+
+
+def boundary_of(content_type: str) -> bytes:
+    """Return the boundary that a Content-Type names, quoted or not; BadSyntax where it is no multipart/form-data."""
+    kind, options = parse_options_header(content_type)
+    boundary = options.get("boundary", "")
+    if kind.lower() != "multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
+        raise BadSyntax
+    if not boundary.isascii() or not boundary.isprintable():
+        raise BadSyntax
+    return boundary.encode()
+
+
+class Decoder:
+    """Takes blocks of a body and gives heads, pieces of content and ends; constant memory.
+
+    Lines end in CRLF, as RFC 7578 wants it; what merely looks like a boundary is content. BadSyntax where the body is
+    none, and from `finish` where the final boundary never came.
+    """
+
+    def __init__(self, boundary: bytes) -> None:
+        self._delimiter = b"\r\n--" + boundary
+        # The first boundary has no line break before it; with this one it looks like all others.
+        self._held = b"\r\n"
+        self._state = self._preamble
+        self._parts = 0
+        self._blank = 0
+        self._waste = 0
+        self.complete = False
+
+    def feed(self, block: bytes) -> Iterator[Event]:
+        """Yield what `block` completes; the pieces of content are views of it, good until the next block."""
+        data = self._held + block if self._held else block
+        self._held = b""
+        position: int | None = 0
+        while position is not None:  # each state says where the next begins, None when it wants more
+            events, position = self._state(data, position)
+            yield from events
+
+    def finish(self) -> None:
+        """Check that the final boundary was there."""
+        if not self.complete:
+            raise BadSyntax
+
+    def _preamble(self, data: bytes, position: int) -> tuple[list[Event], int | None]:
+        stop, after, final = self._boundary(data, position)
+        self._waste += stop - position
+        if self._waste > _LONGEST_HEAD:
+            raise BadSyntax
+        return [], self._next(after, final=final)
+
+    def _content(self, data: bytes, position: int) -> tuple[list[Event], int | None]:
+        stop, after, final = self._boundary(data, position)
+        events: list[Event] = []
+        if stop > position:
+            position += self._blank
+            self._blank = 0
+            if stop > position:
+                events.append(memoryview(data)[position:stop])
+        if after is not None:
+            events.append(PartEnd())
+        return events, self._next(after, final=final)
+
+    def _head(self, data: bytes, position: int) -> tuple[list[Event], int | None]:
+        end = data.find(b"\r\n\r\n", position)
+        if end < 0:
+            self._held = data[position:]
+            if len(self._held) > _LONGEST_HEAD:
+                raise BadSyntax
+            return [], None
+        self._parts += 1
+        if end - position > _LONGEST_HEAD or self._parts > _MOST_PARTS:
+            raise BadSyntax
+        self._state = self._content
+        # The blank line's break may be the boundary's own: a part without content needs no blank line.
+        self._blank = 2
+        return [_head_of(data[position:end])], end + 2
+
+    def _epilogue(self, data: bytes, position: int) -> tuple[list[Event], int | None]:
+        self._waste += len(data) - position
+        if self._waste > _LONGEST_HEAD:
+            raise BadSyntax
+        return [], None
+
+    def _next(self, after: int | None, *, final: bool) -> int | None:
+        if after is not None:
+            self.complete = final
+            self._state = self._epilogue if final else self._head
+        return after
+
+    def _boundary(self, data: bytes, position: int) -> tuple[int, int | None, bool]:
+        """Return where the content stops, where what follows a boundary begins (None: not yet), if it was final."""
+        at = position
+        while True:
+            found = data.find(self._delimiter, at)
+            if found < 0:
+                stop = self._possible_start(data, at)
+                self._held = data[stop:]
+                return stop, None, False
+            verdict = self._line_end(data, found + len(self._delimiter))
+            if verdict is None:
+                self._held = data[found:]
+                return found, None, False
+            after, final = verdict
+            if after > 0:
+                return found, after, final
+            at = found + 2
+
+    def _possible_start(self, data: bytes, position: int) -> int:
+        """Return where a boundary may begin that the end of `data` cuts; the end itself where none can."""
+        at = data.find(b"\r", max(position, len(data) - len(self._delimiter) + 1))
+        while at >= 0:
+            if self._delimiter.startswith(data[at:]):
+                return at
+            at = data.find(b"\r", at + 1)
+        return len(data)
+
+    def _line_end(self, data: bytes, at: int) -> tuple[int, bool] | None:
+        """Say where the boundary's line ends and if it was the final one; (0, False): no boundary, None: too early."""
+        rest = data[at : at + _LONGEST_PADDING + 2]
+        if rest.startswith(b"--"):
+            return at + 2, True
+        padding = len(rest) - len(rest.lstrip(b" \t"))
+        tail = rest[padding : padding + 2]
+        if tail == b"\r\n":
+            return at + padding + 2, False
+        if len(rest) < _LONGEST_PADDING + 2 and (b"\r\n".startswith(tail) or rest == b"-"):
+            return None
+        return 0, False
+
+
+def _head_of(raw: bytes) -> PartHead:
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise BadSyntax from error
+    headers: dict[str, str] = {}
+    for line in text.replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n"):
+        name, colon, value = line.partition(":")
+        if not colon:
+            raise BadSyntax
+        headers.setdefault(name.strip().lower(), value.strip())
+    kind, options = parse_options_header(headers.get("content-disposition", ""))
+    if kind.lower() != "form-data" or "name" not in options:
+        raise BadSyntax
+    return PartHead(options["name"], options.get("filename"), headers)

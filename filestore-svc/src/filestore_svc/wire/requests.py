@@ -1,0 +1,49 @@
+"""Read what a request names: its path from the raw bytes of the URL, and a small body whole."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import quote
+
+from filestore_svc.domain.paths import Target, below
+from filestore_svc.errors import TooLarge
+from filestore_svc.wire import bodies, queries
+from filestore_svc.wire.uploads import length_of
+
+_LARGEST_FORM: Final = 64 << 10
+
+
+def raw_path(environ: Mapping[str, Any]) -> bytes:
+    """Return the path as it stood in the request line, percent-encoded, without the query.
+
+    Frameworks decode paths with replacement characters, so that two names would become one. Where no server kept the
+    line, PATH_INFO holds its decoded bytes, which are encoded again here. (S6)
+    """
+    raw = environ.get("crossdock.raw_path") or environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    if raw is None:
+        return quote(environ.get("PATH_INFO", "").encode("latin-1")).encode()
+    line: bytes = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")
+    path = line.partition(b"?")[0]
+    if not path.startswith(b"/") and b"://" in path:
+        path = b"/" + path.partition(b"://")[2].partition(b"/")[2]
+    return path
+
+
+def target(environ: Mapping[str, Any], prefix: str) -> Target:
+    """Return what the URL names below `prefix`."""
+    return below(raw_path(environ), prefix.encode())
+
+
+def form(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Return the fields of an urlencoded form, none when the body is something else or was cut."""
+    length = length_of(environ)
+    if length is not None and length > _LARGEST_FORM:
+        raise TooLarge
+    body = bytearray()
+    try:
+        for block in bodies.blocks(environ["wsgi.input"], length):
+            body += block
+            if len(body) > _LARGEST_FORM:
+                raise TooLarge
+    except bodies.Cut:
+        return {}
+    return queries.form(bytes(body), environ.get("CONTENT_TYPE", ""))
