@@ -1,0 +1,19 @@
+"""Give a web server the Diplomat API."""
+
+import os
+
+from flask import Flask
+
+from diplomat_svc import routes
+from diplomat_svc.bootstrap import Service, build
+from diplomat_svc.settings import SERVICE, Settings
+from mft_common import logs
+
+
+def create_app(service: Service | None = None) -> Flask:
+    """Return the application of `service`, or of one built from the environment."""
+    if service is None:
+        settings = Settings.from_env(os.environ)  # noqa: TID251 -- where this process reads its environment
+        logs.configure(SERVICE, settings.log_level)
+        service = build(settings)
+    return routes.create(service.operations, service.signer, service.checks)

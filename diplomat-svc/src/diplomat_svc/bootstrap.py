@@ -1,0 +1,137 @@
+"""Build the service from its settings and the configuration: database, operations, worker."""
+
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from wsgiref.types import WSGIApplication
+
+from diplomat_svc.domain.transactions import Configuration
+from diplomat_svc.events import HANDLERS
+from diplomat_svc.operations import Operations
+from diplomat_svc.operations.alone import OneOfMany, OnlyOne
+from diplomat_svc.operations.dispatch import Dispatcher
+from diplomat_svc.operations.running import Reach
+from diplomat_svc.schemas.configuration import read
+from diplomat_svc.settings import Settings
+from diplomat_svc.store import transactions, workers
+from diplomat_svc.store.tables import INBOX, OUTBOX, SERVICE, open_database
+from mft_common import config as configuration_file
+from mft_common.clock import Clock, now_ms
+from mft_common.database import Database, one_at_a_time
+from mft_common.directory import Directory, RemoteDirectory
+from mft_common.errors import ConfigError, MftError
+from mft_common.events import Bus, Outbox
+from mft_common.identity import Signer
+from mft_common.ids import TransferIds
+from mft_common.transfer import FilestoreUpstream, Places
+from mft_common.upstream import Upstream
+from mft_common.worker import Part
+
+_LOCK: Final = "worker.lock"
+
+
+@dataclass(frozen=True)
+class Service:
+    """diplomat-svc, wired."""
+
+    settings: Settings
+    configuration: Configuration
+    database: Database
+    operations: Operations
+    signer: Signer | None
+    outbox: Outbox
+    reach: Reach
+    checks: Mapping[str, Callable[[], None]]
+
+    def parts(self, bus: Bus) -> list[Part]:
+        """Return what the worker runs."""
+        return [
+            Part("jobs", self.dispatcher().run),
+            *bus.relay_parts(self.database, self.outbox),
+            *bus.consume_parts(SERVICE, self.database, INBOX, HANDLERS),
+            *bus.upkeep_parts(self.database, self.outbox, INBOX),
+        ]
+
+    def dispatcher(self) -> Dispatcher:
+        """Return the part that runs jobs."""
+        operations = self.operations
+        return Dispatcher(
+            self.database,
+            operations.clock,
+            host=operations.host,
+            options=self.configuration.options,
+            reach=self.reach,
+            company=OnlyOne(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else OneOfMany(),
+        )
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self.database.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    directory: Directory | None = None,
+    config: Mapping[str, Any] | None = None,
+    reader: configuration_file.Reader | None = None,
+    filestore: Upstream | WSGIApplication | None = None,
+    clock: Clock = now_ms,
+) -> Service:
+    """Open the database and bring the transactions to what the configuration says; ConfigError lists every problem.
+
+    What is not given comes from the settings: the configuration's file, the gateway's and filestore-svc's URLs.
+    `reader` resolves secrets, of which nothing built so far has any.
+    """
+    del reader
+    signer = Signer(settings.internal_keys) if settings.internal_keys else None
+    if config is None:
+        config = configuration_file.load(Path(settings.config)) if settings.config else {}
+    data = Path(settings.data).absolute()
+    wanted = read(config, data)
+    database = open_database(settings.database)
+    with database.write() as connection:
+        # Several processes that start at once do this one after another.
+        one_at_a_time(connection, f"{SERVICE} configuration")
+        problems = transactions.apply(connection, wanted.transactions, clock())
+        if problems:
+            raise ConfigError(problems)
+    reach = Reach(Places(data, wanted.allowed_folders), _filestore(settings, signer, filestore))
+    operations = Operations(
+        database=database,
+        directory=directory or _remote(settings, signer),
+        configuration=wanted,
+        transfer_ids=TransferIds(settings.transfer_id_prefix),
+        clock=clock,
+        host=socket.gethostname(),
+    )
+    checks: dict[str, Callable[[], None]] = {"database": database.ping}
+    if database.dialect == "sqlite":
+        checks["worker"] = lambda: _recovered(database, OnlyOne(settings.state / _LOCK))
+    return Service(settings, wanted, database, operations, signer, OUTBOX, reach, checks)
+
+
+def _remote(settings: Settings, signer: Signer | None) -> Directory:
+    if settings.gateway_url is None or signer is None:
+        raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS are needed where the gateway is another process"])
+    return RemoteDirectory(settings.gateway_url, signer)
+
+
+def _filestore(
+    settings: Settings, signer: Signer | None, given: Upstream | WSGIApplication | None
+) -> FilestoreUpstream | None:
+    if given is not None:
+        return FilestoreUpstream(given)
+    if settings.filestore_url is not None and signer is not None:
+        return FilestoreUpstream(settings.filestore_url, signer)
+    return None
+
+
+def _recovered(database: Database, only: OnlyOne) -> None:
+    """Raise MftError unless a worker lives and has ended what the one before it left (E15)."""
+    owner = only.owner()
+    with database.read() as connection:
+        if not workers.is_signed_in(connection, owner):
+            raise MftError("the worker is still recovering")

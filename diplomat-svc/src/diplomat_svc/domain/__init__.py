@@ -1,0 +1,1 @@
+"""The nouns of the service: transactions, jobs, labels, variables. Nothing here reads or writes."""

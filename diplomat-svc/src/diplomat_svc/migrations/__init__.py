@@ -1,0 +1,5 @@
+"""The alembic revisions of diplomat-svc."""
+
+from typing import Final
+
+HEAD: Final = "0001"

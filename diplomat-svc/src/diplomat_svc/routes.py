@@ -1,0 +1,139 @@
+"""The one path of the API, and every way in which a request can fail, as XML."""
+
+from collections.abc import Callable
+from typing import Any, Final, NamedTuple
+
+from flask import Blueprint, Flask, Response, g, request
+from werkzeug.exceptions import HTTPException
+
+from diplomat_svc.errors import BadRequest, DiplomatError, Unauthorized
+from diplomat_svc.operations import Operations
+from diplomat_svc.operations.sessions import COOKIE, AllTaken, Connected, PasswordExpired
+from diplomat_svc.schemas import requests
+from diplomat_svc.settings import SERVICE
+from diplomat_svc.wire import answers, parameters
+from diplomat_svc.wire.answers import Answer
+from mft_common import health, logs, web
+from mft_common.errors import IdentityError
+from mft_common.identity import Identity, Signer
+
+PATH: Final = "/diplomat/APIRequest"
+_ALLOW: Final = {"Allow": "GET, POST"}
+_METHODS: Final = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE")
+
+
+class Request(NamedTuple):
+    """One of the eleven requests: how its parameters are read, what it does, how its result is written."""
+
+    read: Callable[[requests.Parameters], Any]
+    do: Callable[..., Any]
+    write: Callable[[Any], Answer]
+    session: bool = True
+
+
+def _nothing(_result: None) -> Answer:
+    return answers.ok()
+
+
+_NOT_BUILT: Final = Request(requests.not_built, Operations.not_built, _nothing)
+
+
+def requests_of(operations: Operations) -> dict[str, Request]:
+    """Return the table of the API's requests (6)."""
+    display_name = operations.configuration.options.display_name
+
+    def connected(outcome: Connected | AllTaken | PasswordExpired) -> Answer:
+        if isinstance(outcome, Connected):
+            return answers.connected(outcome.account, outcome.role, display_name, outcome.cookie)
+        if isinstance(outcome, AllTaken):
+            return answers.full(outcome.sessions, display_name)
+        return answers.expired(display_name)
+
+    def connect(operations: Operations, asked: requests.Connect, caller: Identity) -> Any:
+        return operations.connect(asked, caller, parameters.cookies(request.environ, COOKIE))
+
+    built = {
+        "connect": Request(requests.connect, connect, connected, session=False),
+        "disconnect": Request(requests.disconnect, Operations.disconnect, _nothing),
+        "runNow": Request(requests.run_now, Operations.run_now, answers.scheduled),
+        "transactionStatuses": Request(
+            requests.transaction_statuses, Operations.transaction_statuses, answers.statuses
+        ),
+    }
+    later = ("cancel", "terminate", "summary", "jobHistories", "logView", "logBuffer", "removeLogView")
+    return {**built, **dict.fromkeys(later, _NOT_BUILT)}
+
+
+def _answer(operations: Operations, table: dict[str, Request], caller: Identity) -> Answer:
+    """Check in the order that A6 gives, then do what is asked."""
+    operations.check_api()
+    call = parameters.read(request.environ)
+    g.kind = call.kind
+    one = table.get(call.kind or "")
+    if one is None:
+        raise BadRequest("The parameter requestType names no request of this API.")
+    if request.headers.get("Sec-Fetch-Site") == "cross-site":
+        raise Unauthorized("Requests from other sites' pages have no session here.")
+    if one.session:
+        operations.check_session(caller)
+    if call.fault is not None:
+        raise BadRequest(call.fault)
+    return one.write(one.do(operations, one.read(call.parameters), caller))
+
+
+def _respond(answer: Answer) -> Response:
+    return Response(answer.body, status=answer.status, headers=dict(answer.headers), content_type=answers.CONTENT_TYPE)
+
+
+def render_error(error: Exception) -> Response:
+    """Turn whatever went wrong into an errorResponse; of an error of ours the client learns only that it is one."""
+    if isinstance(error, Unauthorized):
+        after = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
+        return _respond(answers.error(401, str(error), after))
+    if isinstance(error, DiplomatError):
+        return _respond(answers.error(error.status, str(error)))
+    if isinstance(error, IdentityError):
+        return _respond(answers.error(401, "There is no active session."))
+    if isinstance(error, HTTPException):
+        return _respond(_http(error))
+    return _respond(answers.error(500, "The service met an internal error."))
+
+
+def _http(error: HTTPException) -> Answer:
+    if request.path == PATH and error.code == 405:
+        return answers.error(405, "The API takes GET and POST.", _ALLOW)
+    if error.code in (404, 405, 308):
+        return answers.error(404, f"The API is at {PATH}.")
+    return answers.error(400, "The request cannot be read.")
+
+
+def create(operations: Operations, signer: Signer | None, checks: health.Checks) -> Flask:
+    """Return the application."""
+    app = web.create(
+        "diplomat_svc",
+        service=SERVICE,
+        protocol="diplomat",
+        signer=signer,
+        checks=checks,
+        render_error=render_error,
+    )
+    app.url_map.strict_slashes = True
+    pages = Blueprint("diplomat", __name__)
+    table = requests_of(operations)
+
+    @pages.route(PATH, methods=_METHODS, provide_automatic_options=False)
+    def api_request() -> Response:
+        if request.method not in ("GET", "POST"):
+            return _respond(answers.error(405, "The API takes GET and POST.", _ALLOW))
+        return _respond(_answer(operations, table, web.identity()))
+
+    @app.after_request
+    def line(response: Response) -> Response:
+        if request.path == PATH and "identity" in g:
+            # One line a request (A59): the label and the request's type, never its parameters.
+            label = web.identity().label
+            logs.get("routes").info("request", label=label, kind=g.get("kind"), status=response.status_code)
+        return response
+
+    app.register_blueprint(pages)
+    return app

@@ -1,0 +1,174 @@
+"""Read the sections of crossdock.yaml that are this service's, and name every problem by its path."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, validate
+
+from diplomat_svc.domain.transactions import Configuration, Options, Transaction
+from diplomat_svc.schemas.transactions import TransactionSchema
+from mft_common import config
+from mft_common.errors import ConfigError
+from mft_common.transfer import Places, TransferError
+from mft_common.transfer.places import check_allowed
+
+_YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
+
+
+class _License(Schema):
+    valid_until = fields.Raw(load_default=None)
+
+
+class _Sessions(Schema):
+    limit = fields.Integer(strict=True, validate=validate.Range(min=1))
+    idle = config.Duration(allow_none=True)
+    absolute = config.Duration(allow_none=True)
+
+
+class _Histories(Schema):
+    enabled = fields.Boolean(**_YES)
+    update_rate = config.Duration()
+    keep = config.Duration()
+    keep_newest = fields.Integer(strict=True, validate=validate.Range(min=1))
+
+
+class _Logs(Schema):
+    keep = config.Duration()
+    time_zone = fields.String()
+
+
+class _Jobs(Schema):
+    at_once = fields.Integer(strict=True, validate=validate.Range(min=1, max=64))
+    queue_limit = fields.Integer(strict=True, validate=validate.Range(min=1))
+    lease = config.Duration(validate=validate.Range(min=1))
+    stop_grace = config.Duration()
+
+
+class _Diplomat(Schema):
+    api = fields.Boolean(**_YES)
+    license = fields.Nested(_License)
+    display_name = fields.String(validate=validate.Length(min=1, max=255))
+    sessions = fields.Nested(_Sessions)
+    log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1))
+    histories = fields.Nested(_Histories)
+    logs = fields.Nested(_Logs)
+    jobs = fields.Nested(_Jobs)
+    audit = fields.Raw(validate=lambda _: _refuse())
+    mail = fields.Raw(validate=lambda _: _refuse())
+
+
+class _Endpoint(Schema):
+    url = fields.String(required=True, validate=validate.Regexp(r"(file|filestore):", error="is not supported yet"))
+
+
+def _refuse() -> None:
+    raise ValidationError("is not supported yet")
+
+
+def read(document: Mapping[str, Any], data: Path) -> Configuration:
+    """Return what the sections say; ConfigError with every problem of all of them at once."""
+    problems: list[str] = []
+    options = _load(_Diplomat(), document.get("diplomat") or {}, "diplomat", problems)
+    endpoints = {
+        name: _load(_Endpoint(), value, f"endpoints.{name}", problems)
+        for name, value in _mapping(document, "endpoints", problems).items()
+    }
+    if document.get("openpgp"):
+        problems.append("openpgp: is not supported yet")
+    listed = document.get("allowed_folders") or []
+    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
+        problems.append("allowed_folders: is no list of folders")
+        listed = []
+    allowed = tuple(Path(one) for one in listed)
+    problems += [f"allowed_folders: {problem}" for problem in check_allowed(allowed, data)]
+    definitions = document.get("transactions") or []
+    if not isinstance(definitions, list):
+        problems.append("transactions: is no list")
+        definitions = []
+    places = Places(data, allowed)
+    transactions = []
+    for place, given in enumerate(definitions):
+        before = len(problems)
+        one = _load(TransactionSchema(), given, f"transactions.{place}", problems)
+        if len(problems) == before:
+            transactions.append(_resolved(one, endpoints, places, f"transactions.{place}", problems))
+    _unique(transactions, problems)
+    made = _options(options, problems)
+    if problems:
+        raise ConfigError(sorted(problems))
+    return Configuration(options=made, transactions=tuple(transactions), allowed_folders=allowed)
+
+
+def _mapping(document: Mapping[str, Any], name: str, problems: list[str]) -> dict[str, Any]:
+    value = document.get(name) or {}
+    if isinstance(value, dict):
+        return value
+    problems.append(f"{name}: is no mapping")
+    return {}
+
+
+def _load(schema: Schema, value: Any, path: str, problems: list[str]) -> Any:
+    try:
+        return schema.load(value)
+    except ValidationError as error:
+        problems.extend(config.problems_of(error, path))
+        return {}
+
+
+def _resolved(
+    one: Transaction, endpoints: Mapping[str, Any], places: Places, path: str, problems: list[str]
+) -> Transaction:
+    """Put endpoints' URLs in the place of their names, and check where they lead."""
+    sides = {}
+    for side in ("source", "destination"):
+        spec = getattr(one, side)
+        url = spec.url
+        if url.startswith("endpoint:"):
+            name = url.removeprefix("endpoint:")
+            if name not in endpoints:
+                problems.append(f"{path}.{side}.url: there is no endpoint {name}")
+            url = endpoints.get(name, {}).get("url", url)
+        if url.startswith("file:"):
+            try:
+                places.resolve(url)
+            except TransferError as error:
+                problems.append(f"{path}.{side}.url: {error}")
+        sides[side] = replace(spec, url=url)
+    return replace(one, **sides)
+
+
+def _unique(transactions: list[Transaction], problems: list[str]) -> None:
+    for what in ("name", "id"):
+        seen: set[Any] = set()
+        for place, one in enumerate(transactions):
+            value = getattr(one, what)
+            if value is not None and value in seen:
+                problems.append(f"transactions.{place}.{what}: {value} is given twice")
+            seen.add(value)
+
+
+def _options(given: Mapping[str, Any], problems: list[str]) -> Options:
+    values: dict[str, Any] = {name: given[name] for name in ("api", "display_name") if name in given}
+    values |= {f"session_{name}": value for name, value in given.get("sessions", {}).items()}
+    values |= given.get("jobs", {})
+    until = given.get("license", {}).get("valid_until")
+    if until is not None:
+        try:
+            values["valid_until"] = _moment(until)
+        except ValueError:
+            problems.append("diplomat.license.valid_until: is no date")
+    return Options(**values)
+
+
+def _moment(value: Any) -> int:
+    """Return the end of a date, or a time, in milliseconds; without a zone it is UTC."""
+    if isinstance(value, str):
+        value = datetime.fromisoformat(value) if len(value) > 10 else date.fromisoformat(value)
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime(value.year, value.month, value.day, 23, 59, 59, 999_000, UTC)
+    if not isinstance(value, datetime):
+        raise ValueError("no date")  # noqa: TRY004 -- the caller wants one kind of error
+    return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp() * 1000)

@@ -1,0 +1,105 @@
+"""Read one transaction of the configuration; what is not built yet is refused by name."""
+
+from collections.abc import Callable
+from typing import Any
+
+from marshmallow import Schema, ValidationError, fields, post_load, validate
+
+from diplomat_svc.domain.names import controls
+from diplomat_svc.domain.transactions import Destination, Retries, Source, Transaction
+from mft_common import config
+
+_YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
+_LONGEST_NAME = 255
+_BUILT = ("file:", "filestore:", "endpoint:")
+
+
+def _only(*allowed: Any) -> Callable[[Any], None]:
+    """Return a validator for a key of which only the values `allowed` are built."""
+
+    def check(value: Any) -> None:
+        if value not in allowed:
+            raise ValidationError("is not supported yet")
+
+    return check
+
+
+def _url(value: str) -> None:
+    if not value.startswith(_BUILT):
+        raise ValidationError("is not supported yet: file:, filestore: and endpoint: are")
+    if value.startswith("filestore:") and not value.startswith("filestore:/"):
+        raise ValidationError("a folder of the hub's own store begins with filestore:/")
+
+
+def _name(value: str) -> None:
+    if not 1 <= len(value) <= _LONGEST_NAME or controls(value):
+        raise ValidationError(f"has 1 to {_LONGEST_NAME} characters, none of them a control character")
+
+
+def _pattern(value: str) -> None:
+    if "/" in value or "\0" in value or value in ("", ".", ".."):
+        raise ValidationError("is a name or a pattern for names, never a path")
+
+
+class _SourceSchema(Schema):
+    url = fields.String(required=True, validate=_url)
+    files = fields.List(fields.String(validate=_pattern), required=True, validate=validate.Length(min=1))
+    required = fields.List(fields.String(validate=_pattern), load_default=list)
+    min_age = config.Duration(load_default=0.0)
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Source:
+        return Source(**{**values, "files": tuple(values["files"]), "required": tuple(values["required"])})
+
+
+class _DestinationSchema(Schema):
+    url = fields.String(required=True, validate=_url)
+    files = fields.String(load_default=None, validate=_pattern)
+    if_exists = fields.String(load_default="replace", validate=[validate.OneOf(("replace", "fail", "number"))])
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Destination:
+        if values["if_exists"] == "number":
+            raise ValidationError({"if_exists": ["number is not supported yet"]})
+        return Destination(**values)
+
+
+class _RetriesSchema(Schema):
+    file = fields.Integer(strict=True, load_default=2, validate=validate.Range(min=0, max=100))
+    file_delay = config.Duration(load_default=5.0)
+    job = fields.Integer(strict=True, load_default=0, validate=_only(0))
+    job_delay = config.Duration(load_default=0.0)
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Retries:
+        return Retries(file=values["file"], file_delay=values["file_delay"])
+
+
+class TransactionSchema(Schema):
+    """One transaction."""
+
+    name = fields.String(required=True, validate=_name)
+    id = fields.Integer(strict=True, load_default=None, validate=validate.Range(min=1, max=10**15 - 1))
+    direction = fields.String(required=True, validate=validate.OneOf(("outbound", "inbound")))
+    api_allowed = fields.Boolean(load_default=False, **_YES)
+    enabled = fields.Boolean(load_default=True, **_YES)
+    source = fields.Nested(_SourceSchema, required=True)
+    destination = fields.Nested(_DestinationSchema, required=True)
+    variables = fields.Dict(keys=fields.String(), values=fields.String(), load_default=dict)
+    fail_if_not_found = fields.Boolean(load_default=False, **_YES)
+    delete_source = fields.Boolean(load_default=False, **_YES)
+    verify = fields.String(load_default="sha256", validate=validate.OneOf(("sha256", "size")))
+    retries = fields.Nested(_RetriesSchema, load_default=Retries)
+    bandwidth = config.Rate(load_default=None, validate=validate.Range(min=1))
+    mode = fields.String(load_default="binary", validate=_only("binary"))
+    schedule = fields.Raw(load_default=None, allow_none=True, validate=_only(None, "none"))
+    compress = fields.Raw(validate=_only())
+    openpgp = fields.Raw(validate=_only())
+    archive = fields.Raw(validate=_only())
+    trigger = fields.Raw(validate=_only())
+    audit = fields.Raw(validate=_only())
+    notify = fields.Raw(validate=_only())
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Transaction:
+        return Transaction(**{name: value for name, value in values.items() if name not in ("mode", "schedule")})

@@ -1,0 +1,58 @@
+"""Keep what happened to each file of a job."""
+
+import dataclasses
+from collections.abc import Collection
+from typing import Any
+
+import sqlalchemy as sa
+
+from diplomat_svc.domain.jobs import FileRecord
+from diplomat_svc.store.tables import files
+
+_C = files.c
+_NAMES = tuple(field.name for field in dataclasses.fields(FileRecord))
+
+
+def storable(text: str) -> str:
+    """Return a name as a column can hold it: bytes that are no UTF-8 become U+FFFD (A60)."""
+    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
+def _file(row: Any) -> FileRecord:
+    return FileRecord(**{name: getattr(row, name) for name in _NAMES})
+
+
+def add(connection: sa.Connection, sequence: int, file: FileRecord) -> None:
+    """Note a file that begins, before anything of it is made (E20)."""
+    values = {name: getattr(file, name) for name in _NAMES}
+    values |= {"source": storable(file.source), "destination": storable(file.destination)}
+    connection.execute(sa.insert(files).values(sequence=sequence, **values))
+
+
+def change(connection: sa.Connection, sequence: int, place: int, **values: Any) -> None:
+    """Change columns of one file."""
+    connection.execute(sa.update(files).where(_C.sequence == sequence, _C.place == place).values(**values))
+
+
+def of_job(connection: sa.Connection, sequence: int) -> tuple[FileRecord, ...]:
+    """Return the files of one job in their places."""
+    rows = connection.execute(sa.select(files).where(_C.sequence == sequence).order_by(_C.place))
+    return tuple(_file(row) for row in rows)
+
+
+def of_jobs(connection: sa.Connection, sequences: Collection[int]) -> dict[int, list[FileRecord]]:
+    """Return the files of several jobs by the jobs' numbers."""
+    found: dict[int, list[FileRecord]] = {sequence: [] for sequence in sequences}
+    wanted = sorted(sequences)
+    for start in range(0, len(wanted), 500):
+        some = _C.sequence.in_(wanted[start : start + 500])
+        for row in connection.execute(sa.select(files).where(some).order_by(_C.sequence, _C.place)):
+            found[row.sequence].append(_file(row))
+    return found
+
+
+def abandon(connection: sa.Connection, sequence: int, completion: str, now: int) -> None:
+    """End the files that a job was in the middle of."""
+    unfinished = (_C.sequence == sequence, _C.ended_at.is_(None))
+    values = {"status": "Complete", "completion": completion, "ended_at": now}
+    connection.execute(sa.update(files).where(*unfinished).values(**values))

@@ -1,0 +1,139 @@
+"""Keep the jobs: schedule, take, change, end. Each change stamps its transaction in the same transaction (A40)."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from diplomat_svc.domain.jobs import ACTIVE, COMPLETE, QUEUED, RUNNING, WAITING, Asker, Job
+from diplomat_svc.domain.transactions import Transaction
+from diplomat_svc.errors import NotOwner
+from diplomat_svc.store import stamps
+from diplomat_svc.store.tables import jobs, records, transactions
+
+_C = jobs.c
+_PLAIN = (
+    *("sequence", "transaction_id", "transfer_id", "scheduled_at", "updated_at", "began_at", "ended_at", "status"),
+    *("completion", "found", "successful", "failed", "warnings", "attempt", "bytes_total", "bytes_done", "lease"),
+)
+
+
+def job_of(row: Any, prefix: str = "") -> Job:
+    """Return the job that a row holds, whose columns may have a prefix."""
+    values = {name: getattr(row, prefix + name) for name in _PLAIN}
+    return Job(
+        **values,
+        definition=Transaction.from_json(getattr(row, f"{prefix}definition")),
+        variables=json.loads(getattr(row, f"{prefix}variables")),
+        asker=Asker(**{name: getattr(row, prefix + name) for name in ("account", "label", "address")}),
+    )
+
+
+def add(connection: sa.Connection, job: Job, request_id: str) -> None:
+    """Store a new job and make it the most recent one of its transaction (A33)."""
+    values = {name: getattr(job, name) for name in _PLAIN}
+    connection.execute(
+        sa.insert(jobs).values(
+            **values,
+            definition=job.definition.to_json(),
+            variables=json.dumps(dict(job.variables)),
+            account=job.asker.account,
+            label=job.asker.label,
+            address=job.asker.address,
+            request_id=request_id,
+        )
+    )
+    _stamp(connection, job, job.updated_at)
+
+
+def _stamp(connection: sa.Connection, job: Job, stamp: int) -> None:
+    """Tell that the transaction changed; its last end is that of its most recent job alone."""
+    c = transactions.c
+    newest = sa.or_(c.last_sequence.is_(None), c.last_sequence <= job.sequence)
+    connection.execute(sa.update(transactions).where(c.id == job.transaction_id).values(stamp=stamp))
+    connection.execute(
+        sa.update(transactions)
+        .where(c.id == job.transaction_id, newest)
+        .values(last_sequence=job.sequence, last_completion=job.completion)
+    )
+
+
+def any_queued(connection: sa.Connection) -> bool:
+    """True when a look for work is worth the lock."""
+    return connection.execute(sa.select(_C.sequence).where(_C.status == QUEUED).limit(1)).first() is not None
+
+
+def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | None:
+    """Give the first queued job whose transaction is idle to `owner`; also return the id of the request behind it.
+
+    The caller's transaction begins with the tick of the clock, which lets one worker at a time look (E12).
+    """
+    stamp = stamps.tick(connection, now)
+    others = jobs.alias()
+    busy = sa.exists().where(others.c.transaction_id == _C.transaction_id, others.c.status.in_(ACTIVE))
+    found = (
+        sa.select(_C.sequence)
+        .where(_C.status == QUEUED, sa.not_(busy))
+        .order_by(_C.sequence)
+        .limit(1)
+        .scalar_subquery()
+    )
+    row = connection.execute(
+        sa.update(jobs)
+        .where(_C.sequence == found, _C.status == QUEUED)
+        .values(status=RUNNING, owner=owner, lease=_C.lease + 1, began_at=stamp, updated_at=stamp)
+        .returning(*jobs.c)
+    ).one_or_none()
+    if row is None:
+        return None
+    job = job_of(row)
+    _stamp(connection, job, stamp)
+    return job, row.request_id
+
+
+def change(connection: sa.Connection, job: Job, owner: str, **values: Any) -> None:
+    """Change columns of a job that `owner` still owns; NotOwner when it does not (E13)."""
+    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease, _C.status.in_(ACTIVE))
+    if connection.execute(sa.update(jobs).where(*mine).values(**values)).rowcount != 1:
+        raise NotOwner(f"job {job.sequence} has another owner, or is over")
+
+
+def check_owner(connection: sa.Connection, job: Job, owner: str) -> None:
+    """Raise NotOwner unless `owner` still owns the job."""
+    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease, _C.status.in_(ACTIVE))
+    if connection.execute(sa.select(_C.sequence).where(*mine)).first() is None:
+        raise NotOwner(f"job {job.sequence} has another owner, or is over")
+
+
+def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: str | None = None) -> Job | None:
+    """End a job once; return it as it is then, None when it was over already or, where one is named, is not `owner`'s.
+
+    The tick comes before the job's row, as everywhere: two locks that are always taken in one order cannot lock up. Its
+    number is the time of the end, because `now` was read before the wait for the lock.
+    """
+    stamp = stamps.tick(connection, now)
+    whose = sa.true() if owner is None else sa.and_(_C.owner == owner, _C.lease == job.lease)
+    row = connection.execute(
+        sa.update(jobs)
+        .where(_C.sequence == job.sequence, _C.status != COMPLETE, whose)
+        .values(status=COMPLETE, completion=completion, ended_at=stamp, updated_at=stamp, owner=None)
+        .returning(*jobs.c)
+    ).one_or_none()
+    if row is None:
+        return None
+    ended = job_of(row)
+    _stamp(connection, ended, stamp)
+    return ended
+
+
+def open_jobs(connection: sa.Connection, owners: Sequence[str], *, waiting: bool) -> list[Job]:
+    """Return the active jobs of `owners`, and with `waiting` all that wait, in order."""
+    active = sa.and_(_C.status.in_(ACTIVE), _C.owner.in_(owners))
+    which = sa.or_(active, _C.status.in_(WAITING)) if waiting else active
+    return [job_of(row) for row in connection.execute(sa.select(jobs).where(which).order_by(_C.sequence))]
+
+
+def record(connection: sa.Connection, sequence: int, at: int, severity: str, text: str) -> None:
+    """Add a record to a job's log (E39)."""
+    connection.execute(sa.insert(records).values(sequence=sequence, at=at, severity=severity, text=text))

@@ -1,0 +1,36 @@
+"""Give every change a number from one clock that only moves forward (A38).
+
+The row of the clock is the lock of all writers: whoever ticks holds it until commit, so changes become visible in the
+order of their numbers.
+"""
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from diplomat_svc.store.tables import clock
+
+_C = clock.c
+
+
+def _greatest(connection: sa.Connection, *values: sa.ColumnElement[int] | int) -> Any:
+    name = "greatest" if connection.dialect.name == "postgresql" else "max"
+    return getattr(sa.func, name)(*values, type_=sa.BigInteger())
+
+
+def tick(connection: sa.Connection, now: int) -> int:
+    """Return a number greater than every one before it and every `monitorTime` answered, and never behind `now`."""
+    number = _greatest(connection, _C.stamp + 1, _C.answered + 1, now)
+    return int(connection.execute(sa.update(clock).values(stamp=number).returning(_C.stamp)).scalar_one())
+
+
+def next_sequence(connection: sa.Connection) -> int:
+    """Return a job's number: one counter for the whole service, never used twice (67, E19)."""
+    return int(
+        connection.execute(sa.update(clock).values(sequence=_C.sequence + 1).returning(_C.sequence)).scalar_one()
+    )
+
+
+def promise(connection: sa.Connection, now: int) -> None:
+    """Let no later change have a number up to `now`, so that `now` may be answered as a `monitorTime`."""
+    connection.execute(sa.update(clock).values(answered=_greatest(connection, _C.answered, _C.stamp, now)))

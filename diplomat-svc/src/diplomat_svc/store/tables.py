@@ -1,0 +1,83 @@
+"""Name the tables."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from diplomat_svc.migrations import HEAD
+from mft_common.database import Database
+from mft_common.events import Inbox, Outbox
+
+SERVICE: Final = "diplomat-svc"
+metadata = sa.MetaData()
+_NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+def _numbers(*names: str) -> list[sa.Column[int]]:
+    return [sa.Column(name, sa.BigInteger(), nullable=False) for name in names]
+
+
+def _texts(*names: str) -> list[sa.Column[str]]:
+    return [sa.Column(name, sa.Text(), nullable=False) for name in names]
+
+
+clock = sa.Table(
+    "clock", metadata, sa.Column("id", sa.Integer(), primary_key=True), *_numbers("stamp", "answered", "sequence")
+)
+
+transactions = sa.Table(
+    "transactions",
+    metadata,
+    sa.Column("id", _NUMBER, primary_key=True),
+    *_texts("name", "direction", "state", "definition"),
+    sa.Column("removed", sa.Boolean(), nullable=False),
+    *_numbers("stamp"),
+    sa.Column("last_sequence", sa.BigInteger()),
+    sa.Column("last_completion", sa.String(32)),
+)
+
+jobs = sa.Table(
+    "jobs",
+    metadata,
+    sa.Column("sequence", _NUMBER, primary_key=True, autoincrement=False),
+    *_numbers("transaction_id"),
+    *_texts("definition", "variables", "account", "label", "address", "transfer_id", "request_id", "status"),
+    *_numbers("scheduled_at", "updated_at"),
+    sa.Column("began_at", sa.BigInteger()),
+    sa.Column("ended_at", sa.BigInteger()),
+    sa.Column("completion", sa.String(32)),
+    *_numbers("found", "successful", "failed", "warnings", "attempt", "bytes_total", "bytes_done", "lease"),
+    sa.Column("owner", sa.String(64)),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),
+    *_texts("source", "destination", "status", "description"),
+    *_numbers("size", "began_at", "retries", "bytes_done"),
+    sa.Column("ended_at", sa.BigInteger()),
+    sa.Column("completion", sa.String(32)),
+    sa.Column("sha256", sa.String(64)),
+)
+
+records = sa.Table(
+    "records",
+    metadata,
+    sa.Column("id", _NUMBER, sa.Identity(), primary_key=True),
+    *_numbers("sequence", "at"),
+    *_texts("severity", "text"),
+)
+
+workers = sa.Table("workers", metadata, sa.Column("owner", sa.String(64), primary_key=True), *_numbers("until"))
+
+OUTBOX: Final = Outbox(SERVICE, metadata)
+INBOX: Final = Inbox(metadata)
+
+
+def open_database(url: str) -> Database:
+    """Open the database and bring its tables up to date."""
+    database = Database(url, schema=SERVICE, metadata=metadata, migrations="diplomat_svc.migrations", head=HEAD)
+    database.migrate()
+    return database

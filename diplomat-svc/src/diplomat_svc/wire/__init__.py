@@ -1,0 +1,1 @@
+"""Syntax: parameters from query and form, answers as XML."""

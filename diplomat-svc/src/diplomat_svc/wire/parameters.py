@@ -1,0 +1,80 @@
+"""Read the pairs of a query and a form, whatever bytes they are made of."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+_BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_FORM: Final = "application/x-www-form-urlencoded"
+_MOST_PAIRS: Final = 1000
+_LONGEST_VALUE: Final = 8 << 10
+_LONGEST_FORM: Final = 1 << 20
+
+
+@dataclass(frozen=True)
+class Call:
+    """A request as it was sent: `kind` is its requestType, `fault` says what cannot be read, None when all can."""
+
+    kind: str | None
+    parameters: Mapping[str, tuple[str, ...]]
+    fault: str | None
+
+
+def read(environ: Mapping[str, Any]) -> Call:
+    """Return the pairs of the query, then of a form (A1); nothing is refused here, because a session comes first."""
+    pieces = environ.get("QUERY_STRING", "").encode("latin-1").split(b"&")
+    form, fault = _form(environ)
+    pieces = [piece for piece in (*pieces, *form.split(b"&")) if piece]
+    if len(pieces) > _MOST_PAIRS:
+        pieces, fault = pieces[:_MOST_PAIRS], f"There are more than {_MOST_PAIRS} parameters."
+    found: dict[str, list[str]] = {}
+    for piece in pieces:
+        raw_name, _, raw_value = piece.partition(b"=")
+        name, value = _text(raw_name), _text(raw_value)
+        if name is None or value is None:
+            fault = fault or "A parameter is not percent-encoded UTF-8, or holds a NUL."
+        elif len(value.encode()) > _LONGEST_VALUE:
+            fault = fault or "A parameter's value is longer than 8 KiB."
+        else:
+            found.setdefault(name, []).append(value)
+    kinds = found.get("requestType")
+    return Call(kinds[0] if kinds else None, {name: tuple(values) for name, values in found.items()}, fault)
+
+
+def _form(environ: Mapping[str, Any]) -> tuple[bytes, str | None]:
+    kind = environ.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
+    if environ.get("REQUEST_METHOD") != "POST" or kind != _FORM:
+        return b"", None
+    length = environ.get("CONTENT_LENGTH") or ""
+    chunked = bool(environ.get("wsgi.input_terminated")) and not length
+    if not chunked and not length.isdigit():
+        return b"", None
+    if length and int(length[:12]) > _LONGEST_FORM:
+        return b"", "The form is larger than 1 MiB."
+    wanted = _LONGEST_FORM + 1 if chunked else int(length)
+    body = b""
+    while len(body) < wanted and (block := environ["wsgi.input"].read(wanted - len(body))):
+        body += block
+    if len(body) > _LONGEST_FORM:
+        return b"", "The form is larger than 1 MiB."
+    if not chunked and len(body) < wanted:
+        return b"", "The form was cut short."
+    return body, None
+
+
+def _text(raw: bytes) -> str | None:
+    if _BROKEN.search(raw):
+        return None
+    try:
+        text = unquote_to_bytes(raw.replace(b"+", b" ")).decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    return None if "\0" in text else text
+
+
+def cookies(environ: Mapping[str, Any], name: str) -> tuple[str, ...]:
+    """Return the values of all cookies of that name, in the order sent (A8)."""
+    pairs = (piece.strip().partition("=") for piece in environ.get("HTTP_COOKIE", "").split(";"))
+    return tuple(value.strip().strip('"') for found, _, value in pairs if found == name and value)

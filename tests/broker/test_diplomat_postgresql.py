@@ -1,0 +1,131 @@
+"""Several workers of diplomat-svc on one PostgreSQL: each job once, and a dead worker's jobs end (E12, E14, E16)."""
+
+import itertools
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from diplomat_svc.bootstrap import build
+from diplomat_svc.schemas.requests import RunNow
+from diplomat_svc.settings import Settings
+from diplomat_svc.store.tables import jobs, workers
+from mft_common.identity import Identity
+
+CALLER = Identity(
+    request_id="r1",
+    address="127.0.0.1",
+    account="Administrator",
+    session="s",
+    label="Jim",
+    grant={"role": "Administrator", "transactions": ["*"]},
+)
+
+
+def _transaction(name, **more):
+    sides = {"source": {"url": "file:from", "files": ["*"]}, "destination": {"url": f"file:to/{name}"}}
+    return {"name": name, "direction": "outbound", "api_allowed": True, **sides, **more}
+
+
+@pytest.fixture
+def hub(postgresql_url, tmp_path):
+    """Return a function that builds the service on one database; every call makes another process's view of it."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "f").write_bytes(b"x" * 300)
+    made = []
+
+    def make(*transactions, lease="15s"):
+        config = {"diplomat": {"jobs": {"lease": lease, "stop_grace": "0s"}}, "transactions": list(transactions)}
+        settings = Settings(data=str(tmp_path), database_url=postgresql_url)
+        made.append(build(settings, directory=object(), config=config))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.close()
+
+
+def _run_now(service, name):
+    return service.operations.run_now(RunNow(number=None, name=name, variables={}), CALLER)
+
+
+def _rows(service):
+    with service.database.read() as connection:
+        return connection.execute(sa.select(jobs).order_by(jobs.c.sequence)).all()
+
+
+def _until(condition, timeout=30.0):
+    deadline = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)
+
+
+def test_three_workers_run_each_job_once_and_in_order_e12_a32(hub):
+    """Three workers and several schedulers at once: each job runs once, in order within its transaction."""
+    names = [f"t{number}" for number in range(4)]
+    services = [hub(*(_transaction(name) for name in names)) for _ in range(3)]
+    stop = threading.Event()
+    threads = [threading.Thread(target=service.dispatcher().run, args=(stop,)) for service in services]
+    for thread in threads:
+        thread.start()
+    with ThreadPoolExecutor(4) as pool:
+        times = list(pool.map(lambda n: _run_now(services[n % 3], names[n % 4]), range(40)))
+    _until(lambda: all(row.status == "Complete" for row in _rows(services[0])))
+    stop.set()
+    for thread in threads:
+        thread.join()
+    rows = _rows(services[0])
+    assert [row.sequence for row in rows] == list(range(1, 41))
+    assert sorted(times) == [row.scheduled_at for row in rows], "sequence and scheduledTime agree (A32)"
+    assert {(row.completion, row.lease) for row in rows} == {("Successful", 1)}
+    for number in {row.transaction_id for row in rows}:
+        mine = [row for row in rows if row.transaction_id == number]
+        assert all(before.ended_at <= after.began_at for before, after in itertools.pairwise(mine))
+
+
+def test_a_worker_whose_lease_ran_out_loses_its_job_to_nobody_e14_e16(hub):
+    """A live worker ends the job of a dead one as Incomplete, and the queue goes on with it."""
+    service = hub(_transaction("one"), _transaction("two"), lease="1s")
+    _run_now(service, "one")
+    with service.database.write() as connection:
+        connection.execute(sa.insert(workers).values(owner="dead", until=1))
+        connection.execute(sa.update(jobs).values(status="Running", owner="dead", lease=1, began_at=1))
+        connection.execute(sa.insert(workers).values(owner="alive", until=2**60))
+    _run_now(service, "two")
+    stop = threading.Event()
+    thread = threading.Thread(target=service.dispatcher().run, args=(stop,))
+    thread.start()
+    _until(lambda: all(row.status == "Complete" for row in _rows(service)))
+    stop.set()
+    thread.join()
+    assert [row.completion for row in _rows(service)] == ["Incomplete", "Successful"]
+
+
+def test_no_change_hides_behind_an_answered_time_a38(hub):
+    """Readers that follow `monitor_time` while several writers schedule see each job once."""
+    names = [f"t{number}" for number in range(60)]
+    services = [hub(*(_transaction(name) for name in names)) for _ in range(3)]
+    seen, done = [], threading.Event()
+    before = services[2].operations.transaction_statuses(None, CALLER).monitor_time
+
+    def poll():
+        at = before
+        while True:
+            last = done.is_set()
+            found = services[2].operations.transaction_statuses(at, CALLER)
+            at = found.monitor_time
+            seen.extend(one.name for one in found.transactions)
+            if last:
+                return
+
+    poller = threading.Thread(target=poll)
+    poller.start()
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(lambda n: _run_now(services[n % 3], names[n]), range(60)))
+    done.set()
+    poller.join()
+    assert sorted(set(names) - set(seen)) == []
+    assert len(seen) == len(set(seen))

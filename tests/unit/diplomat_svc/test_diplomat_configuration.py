@@ -1,0 +1,88 @@
+"""The sections of crossdock.yaml: what is taken, and every problem by its path."""
+
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import yaml
+
+from diplomat_svc.schemas.configuration import read
+from mft_common.errors import ConfigError
+
+DATA = Path("/nonexistent/data")
+ONE = {
+    "name": "one",
+    "direction": "outbound",
+    "source": {"url": "file:a", "files": ["*"]},
+    "destination": {"url": "file:b"},
+}
+
+
+def _problems(document):
+    with pytest.raises(ConfigError) as caught:
+        read(document, DATA)
+    return caught.value.problems
+
+
+def test_the_demo_is_taken():
+    """The built-in demo has the eight transactions, with their ids, and ten places for sessions."""
+    document = yaml.safe_load(resources.files("crossdock").joinpath("demo.yaml").read_text(encoding="utf-8"))
+    configuration = read(document, DATA)
+    assert [one.id for one in configuration.transactions] == [1, 2, 3, 4, 5, 6, 7, 8]
+    slow = configuration.transactions[2]
+    assert (slow.bandwidth, slow.retries.file_delay, slow.delete_source) == (256 * 1024, 0.1, False)
+    assert configuration.options.session_limit == 10
+
+
+def test_endpoints_are_put_in_the_place_of_their_names():
+    """`endpoint:name` becomes the endpoint's URL."""
+    document = {
+        "endpoints": {"x": {"url": "file:c"}},
+        "transactions": [{**ONE, "source": {**ONE["source"], "url": "endpoint:x"}}],
+    }
+    assert read(document, DATA).transactions[0].source.url == "file:c"
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ({"nmae": "x"}, "transactions.0.nmae: Unknown field."),
+        ({"openpgp": {"sign": "x"}}, "transactions.0.openpgp: is not supported yet"),
+        ({"schedule": {"cron": "* * * * *"}}, "transactions.0.schedule: is not supported yet"),
+        ({"trigger": {"stored": "filestore:/in"}}, "transactions.0.trigger: is not supported yet"),
+        ({"mode": "ascii"}, "transactions.0.mode: is not supported yet"),
+        ({"retries": {"job": 1}}, "transactions.0.retries.job: is not supported yet"),
+        ({"direction": "sideways"}, "transactions.0.direction: Must be one of: outbound, inbound."),
+        ({"bandwidth": "fast"}, "transactions.0.bandwidth: is no rate such as 10MiB/s"),
+        ({"destination": {"url": "sftp://x/y"}}, "transactions.0.destination.url: is not supported yet"),
+        ({"destination": {"url": "file:../x"}}, "transactions.0.destination.url: '..' cannot be a file's name"),
+        ({"destination": {"url": "file:state/x"}}, "transactions.0.destination.url: file:state/x: the hub's own state"),
+        ({"destination": {"url": "file:/etc"}}, "transactions.0.destination.url: the folder is neither below"),
+        ({"destination": {"url": "endpoint:none"}}, "transactions.0.destination.url: there is no endpoint none"),
+        ({"source": {"url": "file:a", "files": ["a/b"]}}, "transactions.0.source.files.0: is a name or a pattern"),
+    ],
+)
+def test_a_problem_is_named_by_its_path(change, problem):
+    """Each mistake is one line that begins with its path; what is not built yet says so."""
+    (found,) = _problems({"transactions": [{**ONE, **change}]})
+    assert found.startswith(problem)
+
+
+def test_all_problems_come_at_once():
+    """Mistakes of every section are told together."""
+    document = {
+        "diplomat": {"apii": True, "sessions": {"limit": 0}, "mail": {}, "license": {"valid_until": "soon"}},
+        "openpgp": {"x": {}},
+        "allowed_folders": ["relative", "/nonexistent/data/state/x"],
+        "endpoints": {"far": {"url": "s3://x"}},
+        "transactions": [ONE, {**ONE, "id": 5}, {"name": ""}],
+    }
+    text = "\n".join(_problems(document))
+    for path in ("diplomat.apii", "diplomat.sessions.limit", "diplomat.mail", "openpgp", "endpoints.far.url"):
+        assert f"{path}:" in text
+    for part in (
+        "allowed_folders: relative",
+        "allowed_folders: /nonexistent",
+        "transactions.1.name: one is given twice",
+    ):
+        assert part in text
