@@ -1,0 +1,106 @@
+"""Wire this service's parts together."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mft_common import config as configuration
+from mft_common import logs
+from mft_common.config import Reader
+from mft_common.database import Database
+from mft_common.directory import Directory, RemoteDirectory
+from mft_common.errors import ConfigError
+from mft_common.events import Bus, Inbox, Outbox
+from mft_common.identity import Signer
+from mft_common.worker import Part
+from mqmft_svc import SERVICE, store
+from mqmft_svc.events import handlers
+from mqmft_svc.migrations import HEAD
+from mqmft_svc.operations import Operations
+from mqmft_svc.schemas import config as sections
+from mqmft_svc.schemas.config import Section
+from mqmft_svc.settings import Settings
+
+_PURGE_EVERY_S: Final = 60.0
+_DEMO_QMGR: Final = "QM1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Everything that web process and worker need; `checks` are what readiness asks."""
+
+    settings: Settings
+    section: Section
+    database: Database
+    outbox: Outbox
+    inbox: Inbox
+    operations: Operations
+    signer: Signer | None
+    checks: Mapping[str, Callable[[], None]]
+
+    def parts(self, bus: Bus) -> list[Part]:
+        """Return what the worker runs."""
+        return [
+            *bus.relay_parts(self.database, self.outbox),
+            *bus.consume_parts(SERVICE, self.database, self.inbox, handlers(self.operations)),
+            *bus.upkeep_parts(self.database, self.outbox, self.inbox),
+            Part(f"{SERVICE}-purge", self._purge),
+        ]
+
+    def _purge(self, stop: threading.Event) -> None:
+        while not stop.wait(_PURGE_EVERY_S):
+            while self.operations.purge() and not stop.is_set():
+                pass
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.database.close()
+
+
+def reader_for(settings: Settings, environ: Mapping[str, str]) -> Reader:
+    """Return what resolves the secrets that the configuration file refers to."""
+    folder = Path(settings.config).parent if settings.config else Path()
+    return Reader(folder=folder, environ=environ, demo=settings.demo)
+
+
+def build(
+    settings: Settings,
+    *,
+    directory: Directory | None = None,
+    config: Mapping[str, Any] | None = None,
+    reader: Reader | None = None,
+) -> Service:
+    """Build the service, with its tables up to date.
+
+    `directory` is the gateway's own in one process; without it the gateway at `gateway_url` is asked. `config` is the
+    whole of crossdock.yaml as a mapping, else the file that the settings name; `reader` resolves its secrets.
+    """
+    if config is None:
+        config = configuration.load(Path(settings.config)) if settings.config else {}
+    section = sections.section(config.get("ibm_mq_mft"), reader or reader_for(settings, {}))
+    qmgr = settings.coordination_qmgr
+    if qmgr is None:
+        qmgr = section.coordination_qmgr or (_DEMO_QMGR if settings.demo else "")
+    signer = Signer(settings.internal_keys) if settings.internal_keys else None
+    if directory is None:
+        if signer is None or not settings.gateway_url:
+            raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS: both are needed to ask the gateway"])
+        directory = RemoteDirectory(settings.gateway_url, signer)
+    database = Database(
+        settings.database_url, schema=SERVICE, metadata=store.metadata, migrations="mqmft_svc.migrations", head=HEAD
+    )
+    database.migrate()
+    if not settings.security:
+        logs.get("bootstrap").warning("security.off", user=settings.security_off_user)
+    return Service(
+        settings=settings,
+        section=section,
+        database=database,
+        outbox=store.OUTBOX,
+        inbox=store.INBOX,
+        operations=Operations(database, directory, settings, coordination_qmgr=qmgr),
+        signer=signer,
+        checks={"database": database.ping},
+    )

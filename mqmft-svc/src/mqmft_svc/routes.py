@@ -1,0 +1,202 @@
+"""Map URLs to operations, and what is raised to the vendor's answers."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from flask import Blueprint, Response, g, request
+from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import MethodNotAllowed as WrongMethod
+
+from mft_common import logs, web
+from mft_common.errors import IdentityError, Unavailable
+from mqmft_svc import wire
+from mqmft_svc.domain import Caller
+from mqmft_svc.errors import (
+    BodyNotJson,
+    BodyTooLarge,
+    CredentialsMissing,
+    CsrfHeaderMissing,
+    Internal,
+    MethodNotAllowed,
+    NoSuchResource,
+    QueueManagerAway,
+    RestError,
+)
+from mqmft_svc.operations import Answer, Operations
+from mqmft_svc.schemas import queries
+from mqmft_svc.schemas.login import login as read_login
+
+_BASE: Final = "/ibmmq/rest/<any(v1,v2,v3):version>"
+_V3: Final = "/ibmmq/rest/v3"
+_MFT: Final = "/admin/mft"
+_PREFLIGHT: Final[Mapping[str, str]] = {
+    "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
+    "Access-Control-Allow-Headers": "content-type, authorization, ibm-mq-rest-csrf-token",
+}
+
+
+def blueprint(operations: Operations) -> Blueprint:
+    """Return all resources, with credentials checked before anything else is told (22)."""
+    pages = Blueprint("mft", __name__)
+    _add_hooks(pages, operations)
+    _add_transfers(pages, operations)
+    _add_login(pages, operations)
+    _add_unbuilt(pages, operations)
+    return pages
+
+
+def _add_hooks(pages: Blueprint, operations: Operations) -> None:
+    @pages.before_app_request
+    def first() -> Response | None:
+        if "identity" not in g:
+            return None
+        if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and _origin(operations):
+            return _empty(_PREFLIGHT)
+        if request.endpoint != "mft.post_login":
+            g.caller = operations.authenticate(web.identity())
+        return None
+
+    @pages.after_app_request
+    def allow_origin(response: Response) -> Response:
+        if operations.settings.cors_origins:
+            response.vary.add("Origin")
+        if origin := _origin(operations):
+            response.headers["Access-Control-Allow-Origin"] = origin
+            response.headers["Access-Control-Allow-Credentials"] = "true"
+            response.headers["Access-Control-Expose-Headers"] = f"{wire.TOTAL}, Location"
+        return response
+
+
+def _add_transfers(pages: Blueprint, operations: Operations) -> None:
+    settings = operations.settings
+
+    @pages.get(f"{_BASE}{_MFT}/transfer")
+    def get_transfers(version: str) -> Response:
+        operations.authorize_read(_caller(), "transfer")
+        return _shown(operations.list_transfers(queries.list_query(_pairs(), version, settings)))
+
+    @pages.get(f"{_BASE}{_MFT}/transfer/<transfer_id>")
+    def get_transfer(version: str, transfer_id: str) -> Response:  # noqa: ARG001 -- all versions answer alike
+        operations.authorize_read(_caller(), "transfer")
+        return _shown(operations.get_transfer(transfer_id, queries.single_query(_pairs(), settings)))
+
+
+def _add_login(pages: Blueprint, operations: Operations) -> None:
+    settings = operations.settings
+
+    @pages.post(f"{_BASE}/login")
+    def post_login(version: str) -> Response:  # noqa: ARG001 -- all versions answer alike
+        # Read to its end: that is where a chunked body over the limit is found out.
+        body = b"".join(web.large_reads(request.stream))
+        name, password = read_login(wire.json_body(request.headers.get("Content-Type", ""), body))
+        opened = operations.login(name, password, web.identity())
+        return _with_cookie(opened.token)
+
+    @pages.get(f"{_BASE}/login")
+    def get_login(version: str) -> Response:
+        queries.no_query(_pairs(), settings)
+        user: dict[str, Any] = {"name": _caller().user, "role": list(_caller().roles)}
+        if version == "v1":
+            user["authenticationMechanism"] = _caller().mechanism
+        return _json({"user": [user]})
+
+    @pages.delete(f"{_BASE}/login")
+    def delete_login(version: str) -> Response:  # noqa: ARG001 -- all versions answer alike
+        _require_csrf(operations)
+        operations.logout(web.identity(), request.cookies.get(settings.token_cookie))
+        return _with_cookie("", drop=True)
+
+    def _with_cookie(token: str, *, drop: bool = False) -> Response:
+        secure = web.identity().scheme == "https"
+        value = wire.cookie(settings.token_cookie, token, secure=secure, drop=drop)
+        return _empty({"Set-Cookie": value})
+
+
+def _add_unbuilt(pages: Blueprint, operations: Operations) -> None:
+    """Let what this version does not serve yet answer 404, after the checks that go before it (22)."""
+
+    def add(path: str, resource: str, *methods: str) -> None:
+        def unbuilt(**_names: str) -> Response:
+            if request.method in {"GET", "HEAD"}:
+                operations.authorize_read(_caller(), resource)
+            else:
+                _require_csrf(operations)
+                operations.authorize_write(_caller())
+            raise NoSuchResource
+
+        pages.add_url_rule(path, f"{path} {methods[0]}", unbuilt, methods=list(methods))
+
+    add(f"{_BASE}{_MFT}/transfer", "transfer", "POST")
+    add(f"{_V3}{_MFT}/transfer/<transfer_id>", "transfer", "DELETE")
+    add(f"{_BASE}{_MFT}/agent", "agent", "GET")
+    add(f"{_BASE}{_MFT}/agent/<path:name>", "agent", "GET")
+    add(f"{_BASE}{_MFT}/monitor", "monitor", "GET", "POST")
+    add(f"{_BASE}{_MFT}/monitor/<path:name>", "monitor", "GET", "DELETE")
+    add(f"{_V3}{_MFT}/call", "call", "GET", "POST")
+    add(f"{_V3}{_MFT}/call/<call_id>", "call", "GET")
+
+
+def _caller() -> Caller:
+    caller: Caller = g.caller
+    return caller
+
+
+def _pairs() -> queries.Pairs:
+    return wire.query_pairs(request.environ.get("QUERY_STRING", ""))
+
+
+def _require_csrf(operations: Operations) -> None:
+    if wire.CSRF not in request.headers:
+        raise CsrfHeaderMissing(int(operations.settings.csrf_status))
+
+
+def _origin(operations: Operations) -> str | None:
+    origin = request.headers.get("Origin")
+    return origin if origin in operations.settings.cors_origins else None
+
+
+def _json(value: Any, headers: Mapping[str, str] | None = None, status: int = 200) -> Response:
+    body = value if isinstance(value, bytes) else wire.to_bytes(value)
+    return Response(body, status, {**wire.HEADERS, **(headers or {})}, content_type=wire.CONTENT_TYPE)
+
+
+def _empty(headers: Mapping[str, str]) -> Response:
+    response = Response(status=204, headers={**wire.HEADERS, **headers})
+    del response.headers["Content-Type"]
+    return response
+
+
+def _shown(answer: Answer) -> Response:
+    return _json({"transfer": answer.transfers}, {wire.TOTAL: str(answer.total)})
+
+
+def error_renderer(operations: Operations) -> Callable[[Exception], Response]:
+    """Return what turns any exception into the vendor's answer (120-128)."""
+    log = logs.get("routes")
+
+    def render(error: Exception) -> Response:
+        told = _told(error, operations.coordination_qmgr)
+        headers = dict(told.headers)
+        if told.status == 401 and not request.path.rstrip("/").endswith("/login"):
+            headers["WWW-Authenticate"] = wire.CHALLENGE
+        note = log.info if told.status < 500 else log.error
+        note("request.refused", msg_id=told.msg_id, status=told.status, method=request.method, path=request.path)
+        return _json(wire.error_bytes(told), headers, told.status)
+
+    return render
+
+
+def _told(error: Exception, qmgr: str) -> RestError:
+    if isinstance(error, RestError):
+        return error
+    if isinstance(error, IdentityError):
+        return CredentialsMissing()
+    if isinstance(error, Unavailable):
+        return QueueManagerAway(qmgr=qmgr)
+    if isinstance(error, WrongMethod):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
+        return MethodNotAllowed(method=request.method, headers={"Allow": allowed})
+    known = {400: BodyNotJson, 404: NoSuchResource, 413: BodyTooLarge}
+    if isinstance(error, HTTPException) and error.code in known:
+        return known[error.code]()
+    return Internal(request_id=logs.request_id() or "-")

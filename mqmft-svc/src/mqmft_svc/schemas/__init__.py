@@ -1,0 +1,1 @@
+"""Give what comes and goes its meaning: configuration, query parameters, attributes, bodies and answers."""

@@ -1,0 +1,93 @@
+"""Read the query parameters of the transfer resource (1.D)."""
+
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from mqmft_svc.errors import (
+    AfterWithBefore,
+    AttributesNeedId,
+    LimitInvalid,
+    PageWithId,
+    ParameterEmpty,
+    ParameterRepeated,
+    ParameterUnknown,
+)
+from mqmft_svc.schemas import attributes
+from mqmft_svc.schemas.attributes import Selection
+from mqmft_svc.settings import Settings
+
+_PAGE: Final = ("limit", "after", "before")
+_DIGITS: Final = re.compile("0*([0-9]+)", re.ASCII)
+# More digits than any maximum has; int() of more would only cost time.
+_MANY_DIGITS: Final = 18
+
+Pairs = Sequence[tuple[str, str]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListQuery:
+    """What a list is asked for: at most `limit` transfers, nearest to `after` or `before`, ids in upper case."""
+
+    limit: int
+    after: str | None = None
+    before: str | None = None
+    selection: Selection = attributes.DEFAULT
+
+
+def list_query(pairs: Pairs, version: str, settings: Settings) -> ListQuery:
+    """Read the parameters of `GET transfer`; raises the 400s of 31-41 and 48."""
+    given = _once(pairs, {"attributes", *_PAGE}, settings)
+    strict = settings.list_attributes == "strict" or (settings.list_attributes == "by-version" and version == "v2")
+    if "attributes" in given and strict:
+        raise AttributesNeedId
+    if "after" in given and "before" in given:
+        raise AfterWithBefore
+    return ListQuery(
+        limit=_limit(given["limit"], settings.limit_max) if "limit" in given else settings.limit_default,
+        after=given["after"].upper() if "after" in given else None,
+        before=given["before"].upper() if "before" in given else None,
+        selection=_selection(given),
+    )
+
+
+def single_query(pairs: Pairs, settings: Settings) -> Selection:
+    """Read the parameters of `GET transfer/{id}`; raises the 400s of 31-34, 42 and 48."""
+    given = _once(pairs, {"attributes", *_PAGE}, settings)
+    for name in _PAGE:
+        if name in given:
+            raise PageWithId(name=name)
+    return _selection(given)
+
+
+def no_query(pairs: Pairs, settings: Settings) -> None:
+    """Refuse every parameter, for a resource that has none."""
+    _once(pairs, (), settings)
+
+
+def _selection(given: dict[str, str]) -> Selection:
+    return attributes.parse(given["attributes"]) if "attributes" in given else attributes.DEFAULT
+
+
+def _once(pairs: Pairs, known: Collection[str], settings: Settings) -> dict[str, str]:
+    given: dict[str, str] = {}
+    for name, value in pairs:
+        if name not in known:
+            if settings.unknown_parameters == "reject":
+                raise ParameterUnknown(name=name)
+            continue
+        if name in given:
+            raise ParameterRepeated(name=name)
+        given[name] = value
+    for name, value in given.items():
+        if not value:
+            raise LimitInvalid if name == "limit" else ParameterEmpty(name=name)
+    return given
+
+
+def _limit(value: str, largest: int) -> int:
+    match = _DIGITS.fullmatch(value)
+    if match is None or match[1] == "0":
+        raise LimitInvalid
+    return largest if len(match[1]) > _MANY_DIGITS else min(int(match[1]), largest)

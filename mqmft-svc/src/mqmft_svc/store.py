@@ -1,0 +1,245 @@
+"""Keep the record in the database: one row a transfer, one row an item, and a counter beside them."""
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mft_common.events import Inbox, Outbox
+from mqmft_svc import SERVICE
+from mqmft_svc.domain import Item, Transfer
+
+metadata: Final = sa.MetaData()
+_NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+_CHUNK: Final = 500
+
+
+def _text(name: str) -> sa.Column[Any]:
+    return sa.Column(name, sa.Text(), nullable=False)
+
+
+def _number(name: str, *, nullable: bool = False) -> sa.Column[Any]:
+    return sa.Column(name, sa.BigInteger(), nullable=nullable)
+
+
+# The columns bear the names of domain.Transfer. A list needs this table alone, in the order of its second index (241).
+transfer: Final = sa.Table(
+    "transfer",
+    metadata,
+    sa.Column("arrival", _NUMBER, sa.Identity(), primary_key=True),
+    sa.Column("id", sa.String(48), nullable=False),
+    _text("protocol"),
+    _text("state"),
+    sa.Column("head_rank", sa.SmallInteger(), nullable=False),
+    _number("sequence"),
+    _number("started_at"),
+    _number("began_at", nullable=True),
+    _number("ended_at", nullable=True),
+    _number("updated_at"),
+    *(_text(name) for name in ("description", "source_agent", "source_qmgr", "destination_agent", "destination_qmgr")),
+    *(_text(name) for name in ("home_qmgr", "host", "account", "mqmd_user", "label", "job_name", "user_properties")),
+    *(_number(name) for name in ("files", "successes", "failures", "warnings", "bytes_sent", "retries")),
+)
+sa.Index("transfer_id", transfer.c.id, unique=True)
+sa.Index("transfer_place", transfer.c.started_at, transfer.c.arrival)
+
+# `leaves` and `older` are JSON objects, see domain.Item.
+item: Final = sa.Table(
+    "item",
+    metadata,
+    sa.Column("transfer", _NUMBER, sa.ForeignKey("transfer.arrival", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.BigInteger(), primary_key=True),
+    _number("sequence"),
+    _text("leaves"),
+    _text("older"),
+    sqlite_with_rowid=False,
+)
+
+# How many rows `transfer` has, as a sum over a few rows that triggers of the database keep (50, 241).
+counter: Final = sa.Table(
+    "counter", metadata, sa.Column("slot", sa.SmallInteger(), primary_key=True, autoincrement=False), _number("value")
+)
+
+OUTBOX: Final = Outbox(SERVICE, metadata)
+INBOX: Final = Inbox(metadata)
+
+_T: Final = transfer.c
+_FIELDS: Final = tuple(field.name for field in fields(Transfer))
+# What the default set needs; a list of it reads no JSON (241).
+_BRIEF: Final = (
+    *("id", "protocol", "arrival", "state", "started_at", "ended_at", "home_qmgr", "source_agent"),
+    *("destination_agent", "host", "account", "files", "successes", "failures", "warnings"),
+)
+_STORED: Final = tuple(name for name in _FIELDS if name != "arrival")
+_PLACE: Final = sa.tuple_(_T.started_at, _T.arrival)
+# Statements are built once: building one costs more than running it.
+_WHOLE: Final = sa.select(*(_T[name] for name in _FIELDS))
+_ONE: Final = _WHOLE.where(_T.id == sa.bindparam("id"))
+_ONE_LOCKED: Final = _ONE.with_for_update()
+_LOCKED: Final = _WHOLE.where(_T.id.in_(sa.bindparam("ids", expanding=True))).order_by(_T.id).with_for_update()
+_UPDATE: Final = (
+    transfer.update()
+    .where(_T.arrival == sa.bindparam("key"))
+    .values({name: sa.bindparam(name) for name in _STORED if name not in {"id", "protocol", "home_qmgr"}})
+)
+_COUNT: Final = sa.select(sa.func.coalesce(sa.func.sum(counter.c.value), 0))
+_ITEMS: Final = sa.select(item).where(item.c.transfer.in_(sa.bindparam("keys", expanding=True)))
+
+
+_ITEMS_AT: Final = _ITEMS.where(item.c.position.in_(sa.bindparam("positions", expanding=True)))
+_ITEMS_IN_ORDER: Final = _ITEMS.order_by(item.c.transfer, item.c.position)
+
+
+def _insert_new(insert: Any) -> Any:
+    return insert(transfer).on_conflict_do_nothing(index_elements=["id"]).returning(_T.id, _T.arrival)
+
+
+def _insert_item(insert: Any) -> Any:
+    key = ["transfer", "position"]
+    return insert(item).on_conflict_do_nothing(index_elements=key).returning(item.c.transfer, item.c.position)
+
+
+def _upsert_item(insert: Any) -> Any:
+    statement = insert(item)
+    values = {name: statement.excluded[name] for name in ("sequence", "leaves", "older")}
+    return statement.on_conflict_do_update(index_elements=["transfer", "position"], set_=values)
+
+
+_INSERTS: Final[Mapping[str, Any]] = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_INSERT_NEW: Final = {dialect: _insert_new(insert) for dialect, insert in _INSERTS.items()}
+_INSERT_ITEM: Final = {dialect: _insert_item(insert) for dialect, insert in _INSERTS.items()}
+_UPSERT_ITEM: Final = {dialect: _upsert_item(insert) for dialect, insert in _INSERTS.items()}
+
+
+def _chunks(values: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for start in range(0, len(values), _CHUNK):
+        yield values[start : start + _CHUNK]
+
+
+def _transfer(row: Any) -> Transfer:
+    values = dict(row._mapping)  # noqa: SLF001 -- SQLAlchemy's documented way to a row's names
+    if "user_properties" in values:
+        values["user_properties"] = json.loads(values["user_properties"])
+    return Transfer(**values)
+
+
+def _row(record: Transfer) -> dict[str, Any]:
+    values = {name: getattr(record, name) for name in _STORED}
+    values["user_properties"] = json.dumps(record.user_properties, ensure_ascii=False)
+    return values
+
+
+def count(connection: sa.Connection) -> int:
+    """Return how many transfers there are, from the counter."""
+    return int(connection.execute(_COUNT).scalar_one())
+
+
+def find(connection: sa.Connection, id_: str) -> Transfer | None:
+    """Return one transfer."""
+    row = connection.execute(_ONE, {"id": id_}).one_or_none()
+    return None if row is None else _transfer(row)
+
+
+def lock(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Transfer]:
+    """Return the transfers of `ids` that there are; nobody else changes them until the transaction ends."""
+    if len(ids) == 1:
+        rows = connection.execute(_ONE_LOCKED, {"id": ids[0]}).all()
+    else:
+        rows = [row for chunk in _chunks(sorted(ids)) for row in connection.execute(_LOCKED, {"ids": list(chunk)})]
+    return {record.id: record for record in map(_transfer, rows)}
+
+
+def insert(connection: sa.Connection, records: Iterable[Transfer]) -> dict[str, int]:
+    """Store new transfers; return the arrival of each that was not there before, by its id."""
+    rows = [_row(record) for record in records]
+    if not rows:
+        return {}
+    # One row goes without a list: what SQLAlchemy does for many costs more than the row itself.
+    made = connection.execute(_INSERT_NEW[connection.dialect.name], rows if len(rows) > 1 else rows[0])
+    return {row.id: row.arrival for row in made}
+
+
+def update(connection: sa.Connection, records: Iterable[Transfer]) -> None:
+    """Store what changed of transfers that are there already."""
+    rows = [{"key": record.arrival, **_row(record)} for record in records]
+    if rows:
+        connection.execute(_UPDATE, rows)
+
+
+def items(connection: sa.Connection, arrivals: Sequence[int]) -> dict[int, list[Item]]:
+    """Return the items of transfers by arrival, in their order."""
+    found: dict[int, list[Item]] = {arrival: [] for arrival in arrivals}
+    for chunk in _chunks(sorted(arrivals)):
+        for row in connection.execute(_ITEMS_IN_ORDER, {"keys": list(chunk)}):
+            found[row.transfer].append(_item(row))
+    return found
+
+
+def _item(row: Any) -> Item:
+    return Item(
+        position=row.position, sequence=row.sequence, leaves=json.loads(row.leaves), older=json.loads(row.older)
+    )
+
+
+def add_items(connection: sa.Connection, told: Mapping[int, Mapping[int, Item]]) -> None:
+    """Store items by the arrival of their transfer and their position, merged with what was there."""
+    rows = [_item_row(arrival, one) for arrival, group in told.items() for one in group.values()]
+    if not rows:
+        return
+    dialect = connection.dialect.name
+    made = connection.execute(_INSERT_ITEM[dialect], rows if len(rows) > 1 else rows[0])
+    added = {(row.transfer, row.position) for row in made}
+    merged = []
+    for arrival, group in told.items():
+        positions = [position for position in group if (arrival, position) not in added]
+        for chunk in _chunks(positions):
+            found = connection.execute(_ITEMS_AT, {"keys": [arrival], "positions": list(chunk)})
+            merged += [_item_row(arrival, _item(row).merged(group[row.position])) for row in found]
+    if merged:
+        connection.execute(_UPSERT_ITEM[dialect], merged)
+
+
+def _item_row(arrival: int, one: Item) -> dict[str, Any]:
+    return {
+        "transfer": arrival,
+        "position": one.position,
+        "sequence": one.sequence,
+        "leaves": json.dumps(one.leaves, ensure_ascii=False),
+        "older": json.dumps(one.older) if one.older else "{}",
+    }
+
+
+def newest(
+    connection: sa.Connection,
+    limit: int,
+    *,
+    after: Transfer | None = None,
+    before: Transfer | None = None,
+    brief: bool = True,
+) -> list[Transfer]:
+    """Return at most `limit` transfers, newest first; with `after` or `before` those nearest to that one (40, 44).
+
+    A `brief` record holds what the default set needs, and nothing else.
+    """
+    query = sa.select(*(_T[name] for name in (_BRIEF if brief else _FIELDS))).limit(limit)
+    if after is not None:
+        query = query.where(_place_of(after) < _PLACE).order_by(_T.started_at, _T.arrival)
+        return [_transfer(row) for row in reversed(connection.execute(query).all())]
+    if before is not None:
+        query = query.where(_place_of(before) > _PLACE)
+    query = query.order_by(_T.started_at.desc(), _T.arrival.desc())
+    return [_transfer(row) for row in connection.execute(query)]
+
+
+def _place_of(record: Transfer) -> Any:
+    return sa.tuple_(sa.literal(record.started_at), sa.literal(record.arrival))
+
+
+def forget(connection: sa.Connection, before: int, limit: int) -> int:
+    """Delete at most `limit` of the transfers that are over and began before `before` (ms); return how many."""
+    old = sa.select(_T.arrival).where(_T.started_at < before, _T.ended_at.is_not(None))
+    chosen = old.order_by(_T.started_at).limit(limit).scalar_subquery()
+    return connection.execute(transfer.delete().where(_T.arrival.in_(chosen))).rowcount

@@ -1,0 +1,94 @@
+"""Wire this service's parts together."""
+
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from mft_common import config as configuration
+from mft_common.clock import Clock, now_ms
+from mft_common.config import Reader
+from mft_common.database import Database
+from mft_common.directory import Directory, RemoteDirectory
+from mft_common.errors import ConfigError
+from mft_common.events import Bus, Inbox, Outbox
+from mft_common.identity import Signer
+from mft_common.worker import Part
+from sertainty_svc import SERVICE, schemas, store
+from sertainty_svc.events import handlers
+from sertainty_svc.migrations import HEAD
+from sertainty_svc.operations import Operations
+from sertainty_svc.schemas import Section
+from sertainty_svc.settings import Settings
+
+_BEAT_EVERY_S: Final = 2.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Everything that web process and worker need; `checks` are what readiness asks."""
+
+    settings: Settings
+    section: Section
+    database: Database
+    outbox: Outbox
+    inbox: Inbox
+    operations: Operations
+    signer: Signer | None
+    checks: Mapping[str, Callable[[], None]]
+
+    def parts(self, bus: Bus) -> list[Part]:
+        """Return what the worker runs."""
+        return [
+            *bus.relay_parts(self.database, self.outbox),
+            *bus.consume_parts(SERVICE, self.database, self.inbox, handlers(self.operations)),
+            *bus.upkeep_parts(self.database, self.outbox, self.inbox),
+            Part(f"{SERVICE}-heartbeat", self._beat),
+        ]
+
+    def _beat(self, stop: threading.Event) -> None:
+        self.operations.beat()
+        while not stop.wait(_BEAT_EVERY_S):
+            self.operations.beat()
+
+    def close(self) -> None:
+        """Close what is open."""
+        self.database.close()
+
+
+def build(
+    settings: Settings,
+    *,
+    directory: Directory | None = None,
+    config: Mapping[str, Any] | None = None,
+    reader: Reader | None = None,  # noqa: ARG001 -- every service is handed one; this section refers to no secret
+    now: Clock = now_ms,
+) -> Service:
+    """Build the service, with its tables up to date.
+
+    `directory` is the gateway's own in one process; without it the gateway at `gateway_url` is asked. `config` is the
+    whole of crossdock.yaml as a mapping, else the file that the settings name.
+    """
+    if config is None:
+        config = configuration.load(Path(settings.config)) if settings.config else {}
+    section = schemas.section(config.get("data_protector"), Path(settings.data))
+    signer = Signer(settings.internal_keys) if settings.internal_keys else None
+    if directory is None:
+        if signer is None or not settings.gateway_url:
+            raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS: both are needed to ask the gateway"])
+        directory = RemoteDirectory(settings.gateway_url, signer)
+    database = Database(
+        settings.database_url, schema=SERVICE, metadata=store.metadata, migrations="sertainty_svc.migrations", head=HEAD
+    )
+    database.migrate()
+    return Service(
+        settings=settings,
+        section=section,
+        database=database,
+        outbox=store.OUTBOX,
+        inbox=store.INBOX,
+        operations=Operations(database, directory, now=now),
+        signer=signer,
+        checks={"database": database.ping},
+    )

@@ -1,0 +1,162 @@
+"""Say what the protocol's functions take and give, and what the agent's states mean."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+# A worker that has not told of itself for this long counts as gone (section 3).
+BEAT_LIFE_MS: Final = 10_000
+APPLICATION: Final = "Crossdock"
+
+
+class Place(StrEnum):
+    """Where a function carries its session (18)."""
+
+    ELEMENT = "element"
+    ARGUMENT = "argument"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class Argument:
+    """One argument as it came: its `name`, or None, and its content, still in Base64."""
+
+    name: str | None
+    content: str
+
+
+@dataclass(frozen=True)
+class Function:
+    """One function: its arguments in order, and its results, `*` at the end of the last one that may repeat."""
+
+    name: str
+    args: tuple[str, ...] = ()
+    results: tuple[str, ...] = ()
+    place: Place = Place.ELEMENT
+    named_results: bool = False
+
+    @property
+    def singles(self) -> tuple[str, ...]:
+        """The arguments that come exactly once."""
+        return tuple(name for name in self.args if not name.endswith("*"))
+
+    @property
+    def repeated(self) -> str | None:
+        """The argument that comes any number of times, if there is one."""
+        return self.args[-1].removesuffix("*") if self.args and self.args[-1].endswith("*") else None
+
+    @property
+    def reads_only(self) -> bool:
+        """Whether the role `read` may call it (29)."""
+        return "Get" in self.name or self.name in {"hostCloseSession", "hostOpenSession", "agentPing"}
+
+
+_STATUS: Final = ("config-status", "task-status")
+_TASK: Final = ("config-name", "task-name")
+_TASK_STATUS: Final = ("StartTime", "EndTime", "LastErrorTime", "Status", "Error", "ExecCnt", "ErrorCnt")
+_AGENT_STATUS: Final = ("agent-status", "application-name", "application-version", "config-name", *_STATUS)
+
+FUNCTIONS: Final[tuple[Function, ...]] = (
+    Function("agentAlter", ("session-id", "alter-option"), place=Place.ARGUMENT),
+    Function("agentGetLog", (), ("clear-log-data",)),
+    Function("agentGetStatus", (), _AGENT_STATUS),
+    Function("agentPing", place=Place.NONE),
+    Function("agentRestart"),
+    Function("agentShutdown"),
+    Function("agentStart"),
+    Function("configActivate", ("config-name",)),
+    Function("configCreate", ("config-name",)),
+    Function("configDelete", ("config-name",)),
+    Function("configGetID", ("config-name", "id-name"), ("id-contents",)),
+    Function("configGetList", (), ("config-name*",)),
+    Function("configGetScript", ("config-name", "script-name"), ("script-contents",)),
+    Function("configGetStatus", ("config-name",), _STATUS),
+    Function("configGetTasks", ("config-name",), ("task-definitions",)),
+    Function("configNewID", ("config-name", "id-name", "machine-fingerprint*")),
+    Function("configSaveID", ("config-name", "id-name", "id-contents")),
+    Function("configSaveScript", ("config-name", "script-name", "script-contents")),
+    Function("configSaveTasks", ("config-name", "tasks-contents")),
+    Function("hostCloseSession", ("session-id",), place=Place.ARGUMENT),
+    Function("hostGetMachine", (), ("fingerprint",)),
+    Function("hostOpenSession", ("client-user", "prompt-n*"), ("session-id",), place=Place.NONE),
+    Function("sharedGetID", ("id-name",), ("id-contents",)),
+    Function("sharedGetScript", ("script-name",), ("script-contents",)),
+    Function("sharedGetPreset", ("preset-name",), ("preset-contents",)),
+    Function("sharedGetPresetList", (), ("preset-name*",)),
+    Function("sharedNewID", ("id-name", "machine-fingerprint*")),
+    Function("sharedSaveID", ("id-name", "id-contents")),
+    Function("sharedSaveScript", ("script-name", "script-contents")),
+    Function("taskGetLog", _TASK, ("task-log",)),
+    Function("taskGetStatus", _TASK, _TASK_STATUS, named_results=True),
+    Function("taskPause", _TASK),
+    Function("taskReset", _TASK),
+    Function("taskResume", _TASK),
+    Function("templateGetList", (), ("task-name*",)),
+    Function("templateGetTask", ("task-name",), ("task-definition",)),
+    Function("templateSaveTask", ("task-definition",)),
+)
+
+# The guide's own slips (5, 7): a function whose format is misprinted, and an argument.
+_ALIASES: Final[Mapping[str, str]] = {"tempategettask": "templategettask"}
+ARGUMENT_ALIASES: Final[Mapping[str, str]] = {"prset-name": "preset-name"}
+# The only arguments that are bytes; all others are text (9).
+BINARY: Final = frozenset(("id-contents", "script-contents"))
+DOCUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "tasks-contents": ("Tasks",),
+    "task-definition": ("Task", "Tasks"),
+}
+NAMES: Final = frozenset(("config-name", "id-name", "script-name", "preset-name", "task-name"))
+ALTER_OPTIONS: Final = frozenset(("disable", "enable"))
+
+_BY_NAME: Final = {function.name.lower(): function for function in FUNCTIONS}
+_FORBIDDEN_IN_NAMES: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f]')
+_DEVICE: Final = re.compile(r"(CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(\..*)?", re.IGNORECASE | re.DOTALL)
+
+
+def find_function(name: str) -> Function | None:
+    """Return the function of that name, in any case and with the guide's misprints (5)."""
+    key = name.lower()
+    return _BY_NAME.get(_ALIASES.get(key, key)) if name.isascii() else None
+
+
+def is_name(text: str) -> bool:
+    """Tell whether `text` may name a configuration, ID, script, preset, task or template (17)."""
+    return (
+        1 <= len(text.encode("utf-8", "surrogatepass")) <= 255
+        and not _FORBIDDEN_IN_NAMES.search(text)
+        and not text.startswith((".", " "))
+        and not text.endswith((".", " "))
+        and not _DEVICE.fullmatch(text)
+    )
+
+
+class AgentStatus(StrEnum):
+    """The three states of the agent (68)."""
+
+    ACTIVE = "Active"
+    DISABLED = "Disabled"
+    OFFLINE = "Offline"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """What is stored of the agent: what was wished for, and when its worker last told of itself (ms)."""
+
+    running: bool
+    enabled: bool
+    beat_at: int
+
+    def status(self, now: int) -> AgentStatus:
+        """Return the state: a wish holds only while a worker carries it out (68)."""
+        if not self.running or now - self.beat_at > BEAT_LIFE_MS:
+            return AgentStatus.OFFLINE
+        return AgentStatus.ACTIVE if self.enabled else AgentStatus.DISABLED
+
+
+def config_status(agent: AgentStatus, *, active: bool) -> str:
+    """Return the state of a configuration, `active` when it is the active one (69)."""
+    if agent is AgentStatus.OFFLINE:
+        return "Idle"
+    return "Active" if active and agent is AgentStatus.ACTIVE else "Disabled"

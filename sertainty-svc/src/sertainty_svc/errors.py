@@ -1,0 +1,78 @@
+"""Name the outcomes of a call other than success, each with the protocol's own status code (14)."""
+
+# ruff: noqa: N818 -- they are all Outcomes, and read as what they are where they are raised
+
+from typing import ClassVar
+
+
+class Outcome(Exception):
+    """A call that ends with another status than success; `detail` is for the log and a header, never for the body."""
+
+    code: ClassVar[int] = 502
+    message: ClassVar[str] = "The call failed."
+    status: ClassVar[int] = 200
+
+    def __init__(self, detail: str = "") -> None:
+        super().__init__(detail or self.message)
+        self.detail = detail
+
+    @property
+    def text(self) -> str:
+        """The status message: static for each code."""
+        return self.message
+
+
+class Denied(Outcome):
+    """No valid session, no right, or not let in; `retry_after` counts seconds under the brake on guessing."""
+
+    code = 3
+    message = "Denied"
+
+    def __init__(self, detail: str = "", *, retry_after: int = 0) -> None:
+        super().__init__(detail)
+        self.retry_after = retry_after
+
+
+class NotThere(Outcome):
+    """A configuration, task, ID, script, preset or template that does not exist."""
+
+    code = 213
+    message = "File not found"
+
+
+class AlreadyThere(Outcome):
+    """A name that is to be made and exists."""
+
+    code = 232
+    message = "File already exists"
+
+
+class InvalidRequest(Outcome):
+    """A request, name or document of a wrong form; `detail` says what is wrong with it (15)."""
+
+    code = 408
+    message = "Invalid request"
+
+
+class GeneralError(Outcome):
+    """Anything else: the one status whose message is a sentence of its own (15)."""
+
+    code = 502
+
+    @property
+    def text(self) -> str:
+        """The sentence about this error."""
+        return self.detail or self.message
+
+
+class AgentOffline(GeneralError):
+    """The agent does not run, and the call needs it."""
+
+    message = "The agent is offline."
+
+
+class NotSupported(GeneralError):
+    """A function of the protocol that this version does not do yet."""
+
+    def __init__(self, function: str) -> None:
+        super().__init__(f"The function {function} is not supported yet.")

@@ -1,0 +1,3 @@
+"""Revisions of this service's tables."""
+
+HEAD = "0001"

@@ -1,0 +1,27 @@
+"""Hold this service's settings, each read from one environment variable."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from mft_common.settings import boolean, choice, csv, from_env, setting, text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What an operator may set besides the section `data_protector` of crossdock.yaml."""
+
+    database_url: str = setting("SERTAINTY_DATABASE_URL", doc="where the agent's state is kept")
+    internal_keys: tuple[str, ...] | None = setting("MFT_INTERNAL_KEYS", csv, None, secret=True)
+    gateway_url: str | None = setting("MFT_GATEWAY_URL", text, None)
+    amqp_url: str | None = setting("MFT_AMQP_URL", text, None, secret=True)
+    config: str | None = setting("MFT_CONFIG", text, None)
+    data: str = setting("MFT_DATA", text, "data")
+    demo: bool = setting("MFT_DEMO", boolean, default=False)
+    log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
+    host_key_file: str | None = setting("SERTAINTY_HOST_KEY_FILE", text, None)
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Self:
+        """Read the settings; SettingsError names every variable that is wrong."""
+        return from_env(cls, environ)

@@ -1,0 +1,19 @@
+"""Run the agent: the process that takes events in and tells that it is there."""
+
+import os
+import sys
+
+from mft_common.program import run_worker
+from sertainty_svc import SERVICE, bootstrap
+from sertainty_svc.settings import Settings
+
+
+def main() -> int:
+    """Run the worker until it is told to stop; return the process's exit code."""
+    environ = dict(os.environ)  # noqa: TID251 -- the one place of the worker that reads the environment
+    settings = Settings.from_env(environ)
+    return run_worker(SERVICE, lambda: bootstrap.build(settings), environ)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Hands the tests a service over a database of its own."""
+
+import io
+import logging
+
+import pytest
+import structlog
+
+from mft_common import logs
+from tests.service.mqmft_svc.mqmft_hub import Hub
+
+
+@pytest.fixture
+def hub(tmp_path):
+    """A hub with nothing in its record."""
+    made = Hub(tmp_path)
+    yield made
+    made.service.close()
+
+
+@pytest.fixture
+def make_hub(tmp_path):
+    """Make hubs with settings of their own over one database."""
+    made = []
+
+    def make(**environ):
+        made.append(Hub(tmp_path, **environ))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.service.close()
+
+
+@pytest.fixture
+def log():
+    """The log as text; afterwards logging is as it was, whoever configured it meanwhile."""
+    root, stream = logging.getLogger(), io.StringIO()
+    before = root.handlers[:], root.level
+    logs.configure("mqmft-svc", "debug", stream)
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:], root.level = before

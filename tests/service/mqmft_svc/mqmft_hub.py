@@ -1,0 +1,165 @@
+"""Builds the service over a database of its own, with a fake directory and a way to be anybody."""
+
+import dataclasses
+
+from mft_common.directory import Account, Braked, Opened, Session, Wrong
+from mft_common.events import (
+    Agent,
+    Envelope,
+    Item,
+    Originator,
+    Side,
+    Totals,
+    TransferEnded,
+    TransferProgressed,
+    TransferStarted,
+)
+from mft_common.identity import ENVIRON_KEY, Identity
+from mqmft_svc import bootstrap
+from mqmft_svc.app import create_app
+from mqmft_svc.events import handlers
+from mqmft_svc.settings import Settings
+
+BASE = 1_780_000_000_000
+ADMIN = {"roles": ["MFTWebAdmin"]}
+
+
+class FakeDirectory:
+    """Knows `mftadmin` and nobody else; tokens are counted."""
+
+    def __init__(self):
+        self.open = {}
+        self.opened_with = []
+
+    def verify(self, service, name, password, address):
+        """See Directory; the user `braked` has guessed too often."""
+        if name == "braked":
+            return Braked(30)
+        return Account(name=name, grant=ADMIN) if (name, password) == ("mftadmin", "mftadmin") else Wrong()
+
+    def open_session(self, **request):
+        """See Directory."""
+        self.opened_with.append(request)
+        token = f"token{len(self.opened_with)}"
+        self.open[token] = request
+        return Opened(token, Session(public_id=token, service=request["service"], account=request["account"]))
+
+    def close_token(self, service, token):
+        """See Directory."""
+        return self.open.pop(token, None) is not None
+
+
+class Hub:
+    """One service, its client, and short words for what the tests do to it."""
+
+    def __init__(self, folder, **environ):
+        values = {"MQMFT_DATABASE_URL": f"sqlite:///{folder}/mqmft.db", "MQMFT_COORDINATION_QMGR": "QM1", **environ}
+        self.directory = FakeDirectory()
+        self.service = bootstrap.build(Settings.from_env(values), directory=self.directory, config={})
+        self.app = create_app(self.service)
+        self.client = self.app.test_client(use_cookies=False)
+        self.handlers = handlers(self.service.operations)
+        self.sequence = 0
+
+    def ask(self, path, method="GET", *, identity=None, **options):
+        """Send a request as `identity`, by default an administrator's."""
+        environ = {ENVIRON_KEY: identity or caller()}
+        return self.client.open(path, method=method, environ_overrides=environ, **options)
+
+    def mft(self, path="", version="v3", **options):
+        """Ask for transfers."""
+        return self.ask(f"/ibmmq/rest/{version}/admin/mft/transfer{path}", **options)
+
+    def tell(self, *envelopes):
+        """Handle events in one transaction, as a bus does."""
+        with self.service.database.write() as connection:
+            for envelope in envelopes:
+                self.handlers[type(envelope.data)](connection, envelope)
+
+    def upload(self, number, *, at=None, **changes):
+        """Record a finished upload of one file, and return its id."""
+        event = ended(number, at=at, **changes)
+        self.sequence += 1
+        self.tell(envelope(event, self.sequence, time=event.ended_at))
+        return event.transfer_id
+
+
+def caller(account="mftadmin", roles=("MFTWebAdmin",), topics=(), **changes):
+    """Return an identity as the gateway hands it over."""
+    grant = {"roles": list(roles), "topics": list(topics)}
+    values = {"request_id": "r1", "address": "10.0.0.9", "account": account, "grant": grant, "mechanism": "basic"}
+    return Identity(**{**values, **changes})
+
+
+def nobody(reason, **changes):
+    """Return the identity of a caller who could not be told."""
+    return Identity(request_id="r1", address="10.0.0.9", reason=reason, **changes)
+
+
+def transfer_id(number):
+    """Return the id of test transfer `number`."""
+    return f"{'414D5120514D31'.ljust(32, '2')}{number:016X}"
+
+
+def envelope(event, sequence, time=BASE):
+    """Wrap an event."""
+    return Envelope(
+        id=f"e{sequence}",
+        source="t",
+        type=event.TYPE,
+        subject=event.subject(),
+        time=time,
+        data=event,
+        sequence=sequence,
+    )
+
+
+def _head(number, submitted):
+    return {
+        "transfer_id": transfer_id(number),
+        "protocol": "http-mft",
+        "source_agent": Agent(name="CLIENT"),
+        "destination_agent": Agent(name="FILESTORE"),
+        "originator": Originator(account="part1", host="10.1.2.3"),
+        "submitted_at": submitted,
+        "job_name": "",
+        "user_properties": {"crossdock.protocol": "http-mft"},
+    }
+
+
+def file_item(index=0, state="successful", size=12, **changes):
+    """Return an item of one file."""
+    source = Side(type="file", path="crate.bin", size=size, modified_at=BASE, disposition="leave")
+    destination = Side(type="file", path="/in/crate.bin", size=size, md5="ab" * 16, if_exists="overwrite")
+    return dataclasses.replace(Item(index=index, state=state, source=source, destination=destination), **changes)
+
+
+def started(number, *, at=None, **changes):
+    """Return a started event."""
+    values = {**_head(number, at or BASE + number * 1000), "state": "started", "totals": Totals(files=1)}
+    return TransferStarted(**{**values, **changes})
+
+
+def progressed(number, **changes):
+    """Return a progressed event."""
+    values = {
+        "transfer_id": transfer_id(number),
+        "protocol": "http-mft",
+        "state": "inProgress",
+        "totals": Totals(files=1),
+    }
+    return TransferProgressed(**{**values, **changes})
+
+
+def ended(number, *, at=None, **changes):
+    """Return an ended event of a good upload."""
+    submitted = at or BASE + number * 1000
+    values = {
+        **_head(number, submitted),
+        "state": "successful",
+        "began_at": submitted + 1,
+        "ended_at": submitted + 5,
+        "totals": Totals(files=1, successes=1, bytes_sent=12),
+        "items": (file_item(),),
+    }
+    return TransferEnded(**{**values, **changes})

@@ -1,0 +1,122 @@
+"""Builds the service over a database of its own, with a fake directory, and speaks the envelope to it."""
+
+import base64
+from xml.etree import ElementTree as ET
+
+from mft_common.directory import Account, Challenge, Denied, Full, Opened, Session, Trusted
+from mft_common.identity import ENVIRON_KEY, Identity
+from sertainty_svc import bootstrap
+from sertainty_svc.app import create_app
+from sertainty_svc.settings import Settings
+
+PROMPTS = ("Port of registry?", "Berth number?")
+START = 1_780_000_000_000
+
+
+def b64(content):
+    """Return Base64 as a client writes it."""
+    return base64.b64encode(content.encode() if isinstance(content, str) else content).decode()
+
+
+class FakeDirectory:
+    """Knows a trusted `operator`, an `auditor` with prompts, a `reader` who may only read, and `full` without room."""
+
+    def __init__(self):
+        self.open = {}
+        self.asked = []
+        self.wrong = 0
+
+    def _account(self, name):
+        return Account(name=name, grant={"role": "read" if name == "reader" else "full"})
+
+    def prompts(self, name, address):
+        """See Directory."""
+        if name in {"operator", "reader", "full"}:
+            return Trusted(self._account(name))
+        return Denied() if name == "outcast" else Challenge(PROMPTS)
+
+    def verify_prompts(self, name, answers, address):
+        """See Directory; three wrong sets are denied, and `braked` is always held back."""
+        self.asked.append((name, tuple(answers), address))
+        if name == "braked":
+            return Denied(30)
+        if [text for _, text in answers] == ["Rotterdam", "7"] and name == "auditor":
+            return self._account(name)
+        self.wrong += 1
+        return Denied() if self.wrong % 3 == 0 else Challenge(PROMPTS)
+
+    def open_session(self, **request):
+        """See Directory."""
+        if request["account"] == "full":
+            return Full(())
+        token = f"{request['account']}{len(self.open):x}".ljust(43, "_")
+        session = Session(public_id=token[:9], service=request["service"], account=request["account"])
+        self.open[token] = (session, self._account(request["account"]), request)
+        return Opened(token, session)
+
+    def find_session(self, service, token):
+        """See Directory."""
+        found = self.open.get(token)
+        return found and found[:2]
+
+    def close_token(self, service, token):
+        """See Directory."""
+        return self.open.pop(token, None) is not None
+
+
+class Reply:
+    """One answer, read as a client reads it."""
+
+    def __init__(self, answer):
+        self.http = answer
+        self.root = ET.fromstring(answer.data)
+        self.status = int(self.root.findtext("Status"))
+        self.message = self.root.findtext("StatusMessage")
+        results = self.root.find("ResultList")
+        self.results = None if results is None else [base64.b64decode(one.text or "").decode() for one in results]
+        self.names = None if results is None else [one.get("name") for one in results]
+
+    @property
+    def detail(self):
+        """What the header says was wrong."""
+        return self.http.headers.get("Crossdock-Detail")
+
+
+class Hub:
+    """One service with its client; `now` is the service's clock and moves only by hand."""
+
+    def __init__(self, folder, config=None, **environ):
+        values = {"SERTAINTY_DATABASE_URL": f"sqlite:///{folder}/s.db", "MFT_DATA": str(folder / "data"), **environ}
+        self.now = START
+        self.directory = FakeDirectory()
+        self.service = bootstrap.build(
+            Settings.from_env(values), directory=self.directory, config=config or {}, now=lambda: self.now
+        )
+        self.client = create_app(self.service).test_client(use_cookies=False)
+        self.service.operations.beat()
+
+    def send(self, body, *, method="POST", path="/dataprotector", address="10.0.0.9", environ=None, **options):
+        """Send bytes as the gateway hands them over."""
+        environ = {ENVIRON_KEY: Identity(request_id="r1", address=address), **(environ or {})}
+        return self.client.open(path, method=method, data=body, environ_overrides=environ, **options)
+
+    def call(self, function, *arguments, session=None, **options):
+        """Call a function; an argument is a text, bytes, or a pair of its name and either."""
+        parts = [f"<Function>{function}</Function>"]
+        if session is not None:
+            parts.append(f"<Session>{session}</Session>")
+        if arguments:
+            parts.append("<ArgList>" + "".join(map(written, arguments)) + "</ArgList>")
+        return Reply(self.send(f"<Request>{''.join(parts)}</Request>".encode(), **options))
+
+    def login(self, account="operator"):
+        """Open a session and return its id."""
+        (session,) = self.call("hostOpenSession", account).results
+        return session
+
+
+def written(argument):
+    """Return one Argument element."""
+    if isinstance(argument, tuple):
+        return f'<Argument name="{argument[0]}">{b64(argument[1])}</Argument>'
+    return f"<Argument>{b64(argument)}</Argument>"

@@ -1,0 +1,34 @@
+import threading
+
+import pytest
+
+from mft_common.errors import ConfigError
+from mft_common.events import LocalBus
+from sertainty_svc import worker
+from sertainty_svc.app import create_app
+
+
+def test_the_worker_takes_in_what_the_topology_tells_it_of_and_beats(hub):
+    """The parts are consumer, upkeep and heartbeat, and the heartbeat begins at once."""
+    parts = {part.name: part for part in hub.service.parts(LocalBus({"sertainty-svc": hub.service.database}))}
+    assert {"sertainty-svc-events", "sertainty-svc-heartbeat"} <= set(parts)
+    hub.now += 60_000
+    assert hub.call("agentPing").status == 502
+    stop = threading.Event()
+    stop.set()
+    parts["sertainty-svc-heartbeat"].run(stop)
+    assert hub.call("agentPing").status == 1
+
+
+def test_the_application_is_built_from_the_environment(tmp_path, monkeypatch, log):
+    """On a machine of its own everything comes from the environment, and only the gateway gets in."""
+    monkeypatch.setenv("SERTAINTY_DATABASE_URL", f"sqlite:///{tmp_path}/s.db")
+    with pytest.raises(ConfigError, match="MFT_GATEWAY_URL"):
+        create_app()
+    monkeypatch.setenv("MFT_GATEWAY_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("MFT_INTERNAL_KEYS", "k1,k2")
+    client = create_app().test_client()
+    assert client.post("/dataprotector", data="<Request/>").status_code == 403
+    assert client.get("/readyz").status_code == 200
+    with pytest.raises(ConfigError, match="MFT_AMQP_URL"):
+        worker.main()

@@ -1,0 +1,99 @@
+import contextlib
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mft_common.settings import SettingsError
+from mqmft_svc import errors, wire
+from mqmft_svc.errors import RestError
+from mqmft_svc.settings import Settings
+
+JSON = "application/json"
+
+
+def all_errors():
+    """Return every error class below RestError."""
+    return [one for one in vars(errors).values() if isinstance(one, type) and issubclass(one, RestError)]
+
+
+def test_48_broken_escapes_and_bytes_that_are_not_utf8_are_refused():
+    """Item 48: a query that cannot be read is a 400, and what can be read comes in order."""
+    for query in ("limit=%", "limit=%2", "x%zz=1", "after=%ff%fe", "after=\xff"):
+        with pytest.raises(errors.ParameterUnknown):
+            wire.query_pairs(query)
+    assert wire.query_pairs("a=1&&b=%C3%A9&a=+x") == [("a", "1"), ("b", "é"), ("a", " x")]
+
+
+@pytest.mark.parametrize("kind", ["", "text/plain", "application/jsonp", "application/json; charset=latin-1"])
+def test_143_a_body_of_another_type_is_refused(kind):
+    """Item 143: the header has to say JSON."""
+    with pytest.raises(errors.ContentTypeWrong):
+        wire.json_body(kind, b"{}")
+
+
+@pytest.mark.parametrize(
+    "kind", [JSON, "Application/JSON", "application/json;charset=utf-8", 'application/json; charset="UTF-8"']
+)
+def test_150_json_may_name_its_character_set(kind):
+    """Item 150: the type is read in any case, with or without UTF-8."""
+    assert wire.json_body(kind, b'{"a": 1}') == {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"[]", b"1", b"null", b"{", b'{"a":1,"a":2}', b'{"a":NaN}', b"\xff", b'{"a":"\\ud800"}', b"[" * 100_000,
+     b'{"a":' * 40 + b"1" + b"}" * 40],
+)  # fmt: skip
+def test_143_154_what_is_no_json_object_is_refused(body):
+    """Items 143 and 154: doubled names, NaN, surrogates, depth, and everything that is not an object."""
+    with pytest.raises(errors.BodyNotJson):
+        wire.json_body(JSON, body)
+
+
+@given(st.binary(max_size=60))
+def test_143_random_bytes_are_an_object_or_a_refusal(body):
+    """Item 143: no bytes make anything else of the reader."""
+    with contextlib.suppress(errors.BodyNotJson):
+        assert isinstance(wire.json_body(JSON, body), dict)
+
+
+def test_120_123_every_error_has_the_same_seven_members():
+    """Items 120 to 123: one shape, the id first in the message, whole sentences, and 2059 for a database away."""
+    words = {"user": "u", "topic": "t", "roles": "r", "cookie": "c", "name": "n", "id": "i", "method": "m", "qmgr": "q"}
+    words |= {"reason": "r", "request_id": "1"}
+    for cls in all_errors():
+        error = cls(401) if cls is errors.CsrfHeaderMissing else cls(**words)
+        entry = json.loads(wire.error_bytes(error))["error"][0]
+        away = entry.pop("exceptions", None) is not None
+        assert set(entry) == {"type", "msgId", "message", "explanation", "action", "completionCode", "reasonCode"}
+        assert entry["message"].startswith(f"{entry['msgId']}: ")
+        assert all(entry[name].endswith(".") and "{" not in entry[name] for name in ("explanation", "action"))
+        assert (entry["completionCode"], entry["reasonCode"]) == ((2, 2059) if away else (0, 0))
+        assert entry["type"] == ("java" if away else "rest")
+    ids = [cls.msg_id for cls in all_errors() if cls not in {RestError, errors.Internal}]
+    assert len(ids) == len(set(ids))
+
+
+def test_141_the_cookie_is_secure_only_over_https():
+    """Item 141: the token's cookie by its exact attributes."""
+    assert wire.cookie("LtpaToken2", "x", secure=False) == "LtpaToken2=x; Path=/; HttpOnly; SameSite=Strict"
+    assert wire.cookie("LtpaToken2", "x", secure=True).endswith("; Secure")
+
+
+def test_settings_are_read_and_every_problem_is_named():
+    """Booleans are 1/0, true/false, on/off, and what is wrong stops the start with the variable's name."""
+    wrong = {
+        "MQMFT_SECURITY": "maybe",
+        "MQMFT_LIMIT_MAX": "0",
+        "MQMFT_CSRF_STATUS": "404",
+        "MQMFT_CACHE_RESET_ON_START": "1",
+    }
+    with pytest.raises(SettingsError) as caught:
+        Settings.from_env(wrong)
+    assert {line.split(":")[0].split(" ")[0] for line in caught.value.problems} == {*wrong, "MQMFT_DATABASE_URL"}
+    good = Settings.from_env(
+        {"MQMFT_DATABASE_URL": "sqlite:////x", "MQMFT_SECURITY": "off", "MQMFT_CORS_ORIGINS": "a, b"}
+    )
+    assert (good.security, good.cors_origins, good.token_cookie) == (False, ("a", "b"), "LtpaToken2")
