@@ -1,0 +1,139 @@
+"""The `crossdock` command."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from crossdock import demo as demo_content
+from crossdock import secrets_folder
+from mft_common.errors import ConfigError, MftError
+
+_FOLDER = click.Path(path_type=Path, file_okay=False)
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+def _speaks_plainly(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Turn what the hub itself found wrong into lines on stderr and exit code 2, without a stack trace."""
+
+    @wraps(run)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return run(*args, **kwargs)
+        except ConfigError as error:
+            click.echo(f"crossdock: the configuration has {len(error.problems)} problem(s):", err=True)
+            for problem in error.problems:
+                click.echo(f"  {problem}", err=True)
+        except MftError as error:
+            click.echo(f"crossdock: {error}", err=True)
+        sys.exit(2)
+
+    return wrapped
+
+
+def _environ() -> dict[str, str]:
+    return dict(os.environ)  # noqa: TID251 -- the command's one look at the environment
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="crossdock")
+def main() -> None:
+    """A hub for managed file transfer that speaks four vendors' protocols on one address."""
+
+
+@main.command()
+@click.option("--demo", is_flag=True, help="Published accounts and sample files, on loopback alone.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="HTTP port.")
+@click.option("--https-port", type=click.IntRange(0, 65535), help="HTTPS port as well.")
+@click.option("--data", default="./data", show_default=True, type=_FOLDER, help="Everything is kept below this folder.")
+@click.option("--config", type=_FILE, help="Configuration file.  [default: crossdock.yaml, where there is one]")
+@click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
+@_speaks_plainly
+def up(
+    *, demo: bool, host: str, port: int, https_port: int | None, data: Path, config: Path | None, workers: int
+) -> None:
+    """Start the hub on this machine and stay in the foreground."""
+    from crossdock.up import Options, start
+
+    options = Options(
+        data=data.absolute(), host=host, port=port, https_port=https_port, workers=workers, demo=demo, config=config
+    )
+    sys.exit(start(options, _environ()))
+
+
+@main.command()
+@click.option("--data", required=True, type=_FOLDER)
+@click.option("--secrets", required=True, type=_FOLDER)
+@_speaks_plainly
+def init(*, data: Path, secrets: Path) -> None:
+    """Make what many containers share before any of them starts: secrets, and the demo's files (with MFT_DEMO=1)."""
+    secrets_folder.ensure(secrets)
+    data.mkdir(parents=True, exist_ok=True)
+    if _environ().get("MFT_DEMO") == "1":
+        demo_content.lay_out(data)
+
+
+@main.command()
+@click.argument("file", type=_FILE)
+@_speaks_plainly
+def check(*, file: Path) -> None:
+    """Validate a configuration file as a whole, and change nothing."""
+    from crossdock import configuration
+
+    environ = _environ()
+    document, reader = configuration.read(file, environ, demo=False)
+    configuration.validate(document, reader, environ)
+    click.echo(f"{file}: fine")
+
+
+@main.group()
+def deadletter() -> None:
+    """Events that a service could not handle."""
+
+
+_DATA = click.option("--data", default="./data", show_default=True, type=_FOLDER, help="The hub's data folder.")
+
+
+@deadletter.command("list")
+@click.argument("service", required=False)
+@_DATA
+@_speaks_plainly
+def deadletter_list(*, service: str | None, data: Path) -> None:
+    """List them, of one service or of all: service, id, type, subject, tries, reason."""
+    from crossdock import deadletters
+
+    for name, letter in deadletters.listing(data.absolute(), _environ(), service):
+        columns = (name, letter.id, letter.type, letter.subject, str(letter.attempts), letter.reason)
+        click.echo("\t".join(columns))
+
+
+@deadletter.command("replay")
+@click.argument("service")
+@click.argument("ids", nargs=-1)
+@_DATA
+@_speaks_plainly
+def deadletter_replay(*, service: str, ids: tuple[str, ...], data: Path) -> None:
+    """Hand them to the service once more: all, or those with IDS."""
+    from crossdock import deadletters
+
+    count = deadletters.replay(data.absolute(), _environ(), service, ids or None)
+    click.echo(f"{count} handed out again")
+
+
+@main.command(hidden=True)
+@click.argument("folder", type=_FOLDER)
+@click.option("--check", "only_check", is_flag=True, help="Say whether the pages are up to date, and change nothing.")
+@_speaks_plainly
+def docs(*, folder: Path, only_check: bool) -> None:
+    """Write the generated pages of docs/ anew."""
+    from crossdock import pages
+
+    stale = pages.write(folder, only_check=only_check)
+    for page in stale:
+        click.echo(f"{page} {'is not up to date: run `make docs`' if only_check else 'written'}")
+    sys.exit(1 if only_check and stale else 0)

@@ -1,0 +1,44 @@
+"""Find the configuration, and validate it as a whole before anything of it takes effect."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from crossdock import demo as built_in
+from mft_common import config
+from mft_common.config import Reader
+from mft_common.errors import ConfigError
+
+DEFAULT = Path("crossdock.yaml")
+
+
+def read(path: Path | None, environ: Mapping[str, str], *, demo: bool) -> tuple[dict[str, Any], Reader]:
+    """Return the sections and what resolves their references.
+
+    The demo has its own configuration unless a path is given; without either, `crossdock.yaml` of the current folder
+    is taken where there is one, else an empty configuration.
+    """
+    if path is None and demo:
+        return config.parse(built_in.configuration(), "demo.yaml"), Reader(Path(), environ, demo=True)
+    if path is None:
+        path = DEFAULT
+        if not path.exists():
+            return {}, Reader(Path(), environ)
+    path = path.absolute()
+    return config.load(path), Reader(path.parent, environ, demo=demo)
+
+
+def validate(document: Mapping[str, Any], reader: Reader, environ: Mapping[str, str]) -> None:
+    """Raise one ConfigError with every problem of every section; nothing is opened or changed."""
+    from crossdock import sections
+
+    problems: list[str] = []
+    for check in sections.CHECKS:
+        try:
+            check(document, reader, environ)
+        except ConfigError as error:
+            problems += error.problems
+    problems += reader.problems
+    reader.problems.clear()
+    if problems:
+        raise ConfigError(sorted(set(problems)))

@@ -1,0 +1,56 @@
+"""Open a hub's buses from the command line, to look at dead letters and to hand them out again."""
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from crossdock import environment
+from crossdock.errors import CannotStart
+from mft_common.database import Database
+from mft_common.events import Bus, DeadLetter, LocalBus
+from mft_common.events.rabbit import RabbitBus
+from mft_common.events.topology import CONSUMERS
+
+
+@contextmanager
+def _bus(data: Path, environ: Mapping[str, str]) -> Iterator[Bus]:
+    """Open the hub's bus, and of its databases nothing but the connection: nothing is migrated or configured here."""
+    settings = environment.of_one_machine(data, environ, host="127.0.0.1", demo=False)
+    if amqp_url := settings.get("MFT_AMQP_URL"):
+        bus: Bus = RabbitBus(amqp_url)
+    elif (data / "state").is_dir():
+        urls = {service: settings[f"{prefix}_DATABASE_URL"] for prefix, service in environment.DATABASES.items()}
+        bus = LocalBus({name: _opened(name, url) for name, url in urls.items()})
+    else:
+        raise CannotStart(f"there is no hub's data in {data}: name the folder with --data")
+    try:
+        yield bus
+    finally:
+        bus.close()
+
+
+def _opened(service: str, url: str) -> Database:
+    return Database(url, schema=service, metadata=sa.MetaData(), migrations="", head="")
+
+
+def listing(data: Path, environ: Mapping[str, str], service: str | None) -> Iterator[tuple[str, DeadLetter]]:
+    """Yield `(service, dead letter)`, the oldest first within each service."""
+    names = [_known(service)] if service else sorted(CONSUMERS)
+    with _bus(data, environ) as bus:
+        for name in names:
+            for letter in bus.dead_letters(name):
+                yield name, letter
+
+
+def replay(data: Path, environ: Mapping[str, str], service: str, ids: Collection[str] | None) -> int:
+    """Hand dead letters out again and return how many."""
+    with _bus(data, environ) as bus:
+        return bus.replay(_known(service), ids)
+
+
+def _known(service: str) -> str:
+    if service not in CONSUMERS:
+        raise CannotStart(f"{service} handles no events; these do: {', '.join(sorted(CONSUMERS))}")
+    return service

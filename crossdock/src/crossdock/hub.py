@@ -1,0 +1,98 @@
+"""Wire the gateway and the four services into one system that needs no network between its parts."""
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import diplomat_svc.app
+import diplomat_svc.bootstrap
+import diplomat_svc.settings
+import filestore_svc.app
+import filestore_svc.bootstrap
+import filestore_svc.settings
+import gateway.app
+import gateway.bootstrap
+import gateway.settings
+import mqmft_svc.app
+import mqmft_svc.bootstrap
+import mqmft_svc.settings
+import sertainty_svc.app
+import sertainty_svc.bootstrap
+import sertainty_svc.settings
+from mft_common.config import Reader
+from mft_common.events import Bus, LocalBus
+from mft_common.events.rabbit import RabbitBus
+from mft_common.upstream import Upstream, WsgiUpstream
+from mft_common.worker import Part
+
+# Every service by its name; filestore-svc first, because others reach it through its application.
+PACKAGES: Final[Mapping[str, Any]] = {
+    "filestore-svc": filestore_svc,
+    "diplomat-svc": diplomat_svc,
+    "mqmft-svc": mqmft_svc,
+    "sertainty-svc": sertainty_svc,
+}
+
+
+@dataclass
+class Hub:
+    """Gateway and services of one process, each with its database open."""
+
+    gateway: gateway.bootstrap.Service
+    services: Mapping[str, Any]
+    environ: Mapping[str, str]
+
+    @functools.cached_property
+    def upstreams(self) -> Mapping[str, Upstream]:
+        """Return each service's application as the gateway calls it."""
+        return {name: WsgiUpstream(PACKAGES[name].app.create_app(self.services[name])) for name in self.services}
+
+    def application(self) -> Any:
+        """Return what the web processes serve: the gateway's door, with the services behind it.
+
+        Readiness asks for all of them: nothing is ready before every service is, and its worker has recovered.
+        """
+        checks = dict(self.gateway.checks)
+        for name, made in self.services.items():
+            checks |= {f"{name} {check}": ask for check, ask in made.checks.items()}
+        return gateway.app.create_app(dataclasses.replace(self.gateway, checks=checks), upstreams=self.upstreams)
+
+    def bus(self) -> Bus:
+        """Return the way of the events: RabbitMQ where one is named, else the outbox tables themselves."""
+        if amqp_url := self.environ.get("MFT_AMQP_URL"):
+            return RabbitBus(amqp_url)
+        producers = {"gateway": self.gateway.database, **{name: made.database for name, made in self.services.items()}}
+        return LocalBus(producers)
+
+    def parts(self, bus: Bus) -> list[Part]:
+        """Return what the worker process runs: the parts of the gateway's worker and of every service's."""
+        return [part for made in (self.gateway, *self.services.values()) for part in made.parts(bus)]
+
+    def close(self) -> None:
+        """Close every database."""
+        for made in (*self.services.values(), self.gateway):
+            made.close()
+
+
+def build(
+    environ: Mapping[str, str], document: Mapping[str, Any], reader: Reader, *, apply_accounts: bool = False
+) -> Hub:
+    """Build gateway and services from one environment and one configuration; ConfigError lists every problem.
+
+    `apply_accounts` brings the account directory to the configuration as well, which one process does for all.
+    """
+    made = gateway.bootstrap.build_with(
+        gateway.settings.Settings.from_env(environ), document if apply_accounts else {}, reader
+    )
+    services: dict[str, Any] = {}
+    for name, package in PACKAGES.items():
+        settings = package.settings.Settings.from_env(environ)
+        more: dict[str, Any] = {}
+        if name == "diplomat-svc":
+            more["filestore"] = WsgiUpstream(filestore_svc.app.create_app(services["filestore-svc"]))
+        services[name] = package.bootstrap.build(
+            settings, directory=made.operations, config=document, reader=reader, **more
+        )
+    return Hub(made, services, environ)

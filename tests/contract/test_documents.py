@@ -1,0 +1,60 @@
+"""What the documents say is what the code does."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+from crossdock import pages
+from crossdock.hub import PACKAGES
+from mft_common.directory import GRANT_KEYS
+
+ROOT = Path(__file__).parents[2]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+# Who reads them is no settings class: what each of these says stands beside it.
+ELSEWHERE = {
+    "MFT_LISTEN",  # gunicorn_conf.py
+    "PROMETHEUS_MULTIPROC_DIR",
+}
+
+
+def test_generated_pages_are_up_to_date():
+    """`make docs` would change nothing."""
+    assert pages.write(ROOT / "docs", only_check=True) == []
+
+
+def test_every_setting_that_compose_sets_is_read_by_somebody():
+    """A variable with a slip in its name would be ignored in silence."""
+    names = {name for service in COMPOSE["services"].values() for name in service.get("environment", {})}
+    source = "\n".join(path.read_text() for path in ROOT.glob("*/src/**/*.py"))
+    ours = {
+        name for name in names if name.startswith(("MFT_", "GATEWAY_", "FILESTORE_", "DIPLOMAT_", "MQMFT_", "SERT"))
+    }
+    assert ours
+    for name in ours - ELSEWHERE:
+        assert f'"{name.removesuffix("_FILE")}"' in source or f'f"{name.split("_")[0]}' in source, name
+
+
+@pytest.mark.parametrize("service", sorted(GRANT_KEYS))
+def test_every_service_has_its_web_process_and_its_worker_in_compose(service):
+    """Folder, image, compose service and DNS name are one name."""
+    web, worker = COMPOSE["services"][service], COMPOSE["services"][service.replace("-svc", "-worker")]
+    assert web["image"] == worker["image"] == f"crossdock/{service}:${{CROSSDOCK_TAG:-dev}}"
+    assert web["build"]["args"] == {"SERVICE": service}
+    assert (ROOT / service / "pyproject.toml").exists()
+    assert service in PACKAGES
+
+
+@pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=lambda page: page.name)
+def test_links_between_documents_lead_somewhere(page):
+    """Every relative link names a file that is there."""
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        if "://" not in target:
+            assert (page.parent / target).exists(), target
+
+
+def test_each_file_of_code_is_of_a_size_that_one_can_read():
+    """A room over 350 lines is two rooms."""
+    for path in ROOT.glob("*/src/**/*.py"):
+        assert len(path.read_text().splitlines()) <= 350, path

@@ -1,0 +1,166 @@
+"""kill -9 of every process of the hub, in the middle of uploads and jobs: what was promised still holds."""
+
+import hashlib
+import os
+import random
+import sqlite3
+import threading
+
+import requests
+
+from tests.e2e.clients import Diplomat, HttpMft, IbmMq
+from tests.servers.hub import OneMachine
+from tests.servers.processes import wait_until
+
+ROUNDS = int(os.environ.get("MFT_TEST_ROUNDS", "20"))
+UPLOADERS = 4
+FINAL = {"successful", "failed", "partiallySuccessful", "cancelled", "malformed", "notAuthorized", "deleted"}
+DATABASES = ("gateway", "filestore", "diplomat", "mqmft", "sertainty")
+
+
+class Load:
+    """Uploads and jobs that go on until the hub is killed; remembers what was tried and what was promised."""
+
+    def __init__(self, seed):
+        self.random = random.Random(seed)
+        self.tried = {}
+        self.promised = {}
+        self.scheduled = []
+        self.lock = threading.Lock()
+
+    def run(self, url, round_number, seconds):
+        """Load the hub at `url` until `seconds` have gone by; return the threads, which end when the hub is gone."""
+        over = threading.Event()
+        threads = [
+            threading.Thread(target=self._upload, args=(url, round_number, number, over, self.random.random()))
+            for number in range(UPLOADERS)
+        ]
+        threads.append(threading.Thread(target=self._schedule, args=(url, over)))
+        for thread in threads:
+            thread.start()
+        over.wait(seconds)
+        return over, threads
+
+    def _upload(self, url, round_number, number, over, seed):
+        mine = random.Random(seed)
+        try:
+            client = HttpMft(url)
+            for count in range(10_000):
+                if over.is_set():
+                    return
+                content = mine.randbytes(mine.choice((0, 100, 4096, 300_000, 3_000_000)))
+                name = f"r{round_number}-{number}-{count % 7}.bin"
+                digest = hashlib.sha256(content).hexdigest()
+                with self.lock:
+                    self.tried.setdefault(name, set()).add(digest)
+                if client.put(f"inbox/{name}", content).status_code == 201:
+                    with self.lock:
+                        self.promised[name] = digest
+                        # What came before has been replaced for good.
+                        self.tried[name] = {digest}
+        except (requests.RequestException, AssertionError):
+            return
+
+    def _schedule(self, url, over):
+        try:
+            client = Diplomat(url)
+            while not over.is_set():
+                for name, variables in (
+                    ("outboundSample", {"filename": "301", "ext": "txt"}),
+                    ("slowSample", {}),
+                    ("notFoundSample", {}),
+                ):
+                    made = client.run(name, **variables)
+                    with self.lock:
+                        self.scheduled.append(made)
+                over.wait(0.2)
+        except (requests.RequestException, AssertionError):
+            return
+
+
+def rows(hub, service, statement):
+    """Read a database of the hub while it runs."""
+    folder = "gateway" if service == "gateway" else f"{service}-svc"
+    path = hub.data / "state" / folder / f"{service}.db"
+    with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def check_files(hub, load):
+    """Every promised file is whole, and nothing that is visible is half."""
+    client = HttpMft(hub.url)
+    visible = {}
+    for name in client.names("inbox"):
+        visible[name] = hashlib.sha256(client.get(f"inbox/{name}").content).hexdigest()
+    for name, digest in load.promised.items():
+        # A later upload of that name that was not answered may have been committed all the same, as a whole.
+        assert visible.get(name) in {digest} | load.tried[name], f"{name} was promised and is not there"
+    for name, digest in visible.items():
+        assert digest in load.tried[name], f"{name} is half of something"
+    for name in list(load.promised):
+        load.promised[name] = visible[name]
+        load.tried[name] = {visible[name]}
+
+
+def check_jobs(hub, load):
+    """Every accepted job that the crash met is in one final state, and what it delivered is whole."""
+    open_jobs = rows(hub, "diplomat", "SELECT count(*) FROM jobs WHERE status != 'Complete'")
+    assert open_jobs == [(0,)]
+    known = {row[0] for row in rows(hub, "diplomat", "SELECT scheduled_at FROM jobs WHERE completion IS NOT NULL")}
+    assert set(load.scheduled) <= known
+    partner = hub.data / "demo/partner"
+    assert [path.name for path in partner.iterdir() if path.name.startswith(".")] == []
+    for path in partner.iterdir():
+        assert path.read_bytes() == (hub.data / "demo/outbox" / path.name).read_bytes()
+
+
+def check_events(hub):
+    """Every committed change has its event, every event of a transfer its one effect."""
+    told = {row[0] for row in rows(hub, "filestore", "SELECT subject FROM outbox WHERE type = 'file.stored.v1'")}
+    stored = {f"/inbox/{row[0]}" for row in rows(hub, "filestore", "SELECT name FROM files")}
+    assert stored <= told
+
+    def settled():
+        sent = set()
+        for service in ("filestore", "diplomat"):
+            kind = "SELECT id FROM outbox WHERE type LIKE 'transfer.%'"
+            sent |= {row[0] for row in rows(hub, service, kind)}
+        return sent == {row[0] for row in rows(hub, "mqmft", "SELECT id FROM inbox")}
+
+    wait_until(settled, within=20, every=0.05, what="every event has had its effect")
+    for service in ("filestore", "diplomat"):
+        ends = "SELECT subject, count(*) FROM outbox WHERE type = 'transfer.ended.v1' GROUP BY 1 HAVING count(*) > 1"
+        assert rows(hub, service, ends) == []
+    assert {one["status"]["state"] for one in IbmMq(hub.url).transfers(limit=10_000)} <= FINAL
+
+
+def check_leftovers(hub):
+    """No staging file of a dead upload is left."""
+    staging = hub.data / "state/filestore-svc/staging"
+    assert list(staging.iterdir()) == []
+
+
+def test_nothing_is_lost_or_half_done(tmp_path):
+    """Twenty times: load, kill -9 of everything at a random moment, restart, and look at every promise."""
+    seed = int(os.environ.get("MFT_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"MFT_TEST_SEED={seed}")
+    load = Load(seed)
+    hub = OneMachine(tmp_path)
+    try:
+        hub.start()
+        for round_number in range(ROUNDS):
+            over, threads = load.run(hub.url, round_number, load.random.uniform(0.3, 1.5))
+            hub.kill()
+            over.set()
+            for thread in threads:
+                thread.join()
+            hub.start()
+            check_files(hub, load)
+            check_jobs(hub, load)
+            check_leftovers(hub)
+            check_events(hub)
+        assert len(load.promised) > ROUNDS
+        assert len(load.scheduled) > ROUNDS
+        assert hub.stop() == 0
+    finally:
+        hub.kill()

@@ -1,0 +1,170 @@
+"""Start the hub as its users do: in one process group, or as one group of processes a service with real servers."""
+
+import os
+import sys
+from pathlib import Path
+
+import requests
+
+from tests.servers.processes import free_port, wait_until
+from tests.servers.programs import Program
+
+BIN = Path(sys.executable).parent
+UPSTREAMS = {
+    "GATEWAY_UPSTREAM_FILESTORE": "filestore_svc",
+    "GATEWAY_UPSTREAM_DIPLOMAT": "diplomat_svc",
+    "GATEWAY_UPSTREAM_MQMFT": "mqmft_svc",
+    "GATEWAY_UPSTREAM_SERTAINTY": "sertainty_svc",
+}
+DEMO = Path(__file__).parents[2] / "crossdock/src/crossdock/demo.yaml"
+
+
+def clean_environment(**more):
+    """Return this machine's environment without settings of a hub, and with `more`."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("MFT_", "GATEWAY_", "FILESTORE_", "DIPLOMAT_", "MQMFT_", "SERTAINTY_", "PROMETHEUS_"))
+    }
+    return {**kept, **{name: str(value) for name, value in more.items()}}
+
+
+class OneMachine:
+    """`crossdock up --demo` on a free port."""
+
+    def __init__(self, folder, *options, env=None, demo=True):
+        self.data = folder / "data"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        command = [BIN / "crossdock", "up", "--port", self.port, "--data", self.data, *options]
+        if demo:
+            command.insert(2, "--demo")
+        self.program = Program(command, folder / "hub.log", env=clean_environment(**(env or {})))
+
+    def start(self):
+        """Start it and wait until it is ready."""
+        self.program.start()
+        return self.wait()
+
+    def wait(self):
+        """Wait until `/readyz` says yes."""
+        wait_until(self._ready, within=60, what="a ready hub")
+        return self
+
+    def _ready(self):
+        assert self.program.running(), self.program.tail()
+        return answers(f"{self.url}/readyz")
+
+    def stop(self):
+        """Stop it as Ctrl-C or a service manager would; return the exit code."""
+        return self.program.stop()
+
+    def kill(self):
+        """Kill -9 every process of it at once."""
+        self.program.kill()
+
+    def log(self):
+        """Return its log: every line that it has written but the greeting."""
+        lines = self.program.log.read_text(errors="replace").splitlines()
+        return "\n".join(line for line in lines if line.startswith("{"))
+
+
+class ManyProcesses:
+    """Gateway, services and workers as programs of their own, on PostgreSQL and RabbitMQ, as containers run them."""
+
+    def __init__(self, folder, *, database_url, amqp_url):
+        self.folder = folder
+        self.data = folder / "data"
+        self.port, internal = free_port(), free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        ports = {package: free_port() for package in UPSTREAMS.values()}
+        common = {
+            "MFT_DATA": self.data,
+            "MFT_DEMO": 1,
+            "MFT_CONFIG": DEMO,
+            "MFT_INTERNAL_KEYS": "a key for this test run alone",
+            "MFT_AMQP_URL": amqp_url,
+            "MFT_GATEWAY_URL": f"http://127.0.0.1:{internal}",
+            "MFT_FILESTORE_URL": f"http://127.0.0.1:{ports['filestore_svc']}",
+            **{
+                f"{name}_DATABASE_URL": database_url
+                for name in ("GATEWAY", "FILESTORE", "DIPLOMAT", "MQMFT", "SERTAINTY")
+            },
+        }
+        self.programs: dict[str, Program] = {}
+        self.worker_ports: dict[str, int] = {}
+        self._add(
+            "gateway",
+            "gateway.gunicorn_conf",
+            common
+            | {
+                "MFT_LISTEN": f"127.0.0.1:{self.port}",
+                "GATEWAY_INTERNAL_PORT": internal,
+            }
+            | {name: f"http://127.0.0.1:{ports[package]}" for name, package in UPSTREAMS.items()},
+        )
+        for package, port in ports.items():
+            self._add(package, "mft_common.gunicorn_conf", common | {"MFT_LISTEN": f"127.0.0.1:{port}"})
+        self.web_ports = {"gateway": self.port, **ports}
+
+    def _add(self, package, conf, env):
+        figures = self.folder / f"{package}.figures"
+        figures.mkdir(parents=True, exist_ok=True)
+        web = clean_environment(**env, MFT_WEB_PROCESSES=1, PROMETHEUS_MULTIPROC_DIR=figures)
+        self.programs[f"{package}-web"] = Program(
+            [BIN / "gunicorn", "-c", f"python:{conf}", f"{package}.app:create_app()"],
+            self.folder / f"{package}-web.log",
+            env=web,
+        )
+        pages = free_port()
+        self.worker_ports[package] = pages
+        self.programs[f"{package}-worker"] = Program(
+            [sys.executable, "-m", f"{package}.worker"],
+            self.folder / f"{package}-worker.log",
+            env=clean_environment(**env, MFT_WORKER_LISTEN=f"127.0.0.1:{pages}"),
+        )
+
+    def start(self):
+        """Lay out the demo's files, start everything, and wait until each service is ready."""
+        Program(
+            [BIN / "crossdock", "init", "--data", self.data, "--secrets", self.folder / "secrets"],
+            self.folder / "init.log",
+            env=clean_environment(MFT_DEMO=1),
+        ).start().wait()
+        for program in self.programs.values():
+            program.start()
+        return self.wait()
+
+    def wait(self):
+        """Wait until every web process and every worker is ready."""
+        for package, port in (*self.web_ports.items(), *self.worker_ports.items()):
+            wait_until(lambda at=package, p=port: self._ready(at, p), within=60, what=f"a ready {package}")
+        return self
+
+    def _ready(self, package, port):
+        for name, program in self.programs.items():
+            assert program.running(), f"{name}:\n{program.tail()}"
+        return answers(f"http://127.0.0.1:{port}/readyz")
+
+    def stop(self):
+        """Stop all, the doors first; return 0 when each of them ended cleanly."""
+        for program in self.programs.values():
+            program.terminate()
+        return max(abs(program.stop()) for program in self.programs.values())
+
+    def kill(self):
+        """Kill -9 every process of it."""
+        for program in self.programs.values():
+            program.kill()
+
+    def log(self):
+        """Return everything its programs have written."""
+        return "\n".join(program.log.read_text(errors="replace") for program in self.programs.values())
+
+
+def answers(url):
+    """True when a GET of `url` is answered 200."""
+    try:
+        return requests.get(url, timeout=5).status_code == 200
+    except requests.RequestException:
+        return False
