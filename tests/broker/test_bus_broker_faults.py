@@ -38,9 +38,12 @@ def all_once(world, expected: list[str]) -> bool:
 
 
 def channel_of(url: str):
-    """Return a connection of the test's own, and a channel."""
+    """Return a connection of the test's own, and a channel that waits until the broker has what is published."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
-    return connection, connection.channel()
+    channel = connection.channel()
+    # Without confirms, what a quorum queue had not taken yet is gone when its publisher hangs up.
+    channel.confirm_delivery()
+    return connection, channel
 
 
 def waiting_in(url: str, queue: str) -> int:

@@ -1,11 +1,19 @@
+import os
+
 import pytest
 
-from tests.servers.hub import ManyProcesses, OneMachine
+from tests.servers.hub import Compose, ManyProcesses, OneMachine
+
+# `deploy/compose-check` runs the same scenario against the containers that it has brought up.
+SHAPES = ["compose"] if os.environ.get("MFT_TEST_SHAPE") == "compose" else ["one machine", "many processes"]
 
 
-@pytest.fixture(params=["one machine", "many processes"], scope="module")
+@pytest.fixture(params=SHAPES, scope="module")
 def hub(request, tmp_path_factory):
     """Return a running demo hub: in one process group, then as one program a service on real servers."""
+    if request.param == "compose":
+        yield Compose().start()
+        return
     folder = tmp_path_factory.mktemp("hub")
     if request.param == "one machine":
         made = OneMachine(folder)

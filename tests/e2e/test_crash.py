@@ -6,13 +6,13 @@ import random
 import sqlite3
 import threading
 
+import pytest
 import requests
 
 from tests.e2e.clients import Diplomat, HttpMft, IbmMq
 from tests.servers.hub import OneMachine
 from tests.servers.processes import wait_until
 
-ROUNDS = int(os.environ.get("MFT_TEST_ROUNDS", "20"))
 UPLOADERS = 4
 FINAL = {"successful", "failed", "partiallySuccessful", "cancelled", "malformed", "notAuthorized", "deleted"}
 DATABASES = ("gateway", "filestore", "diplomat", "mqmft", "sertainty")
@@ -140,15 +140,16 @@ def check_leftovers(hub):
     assert list(staging.iterdir()) == []
 
 
-def test_nothing_is_lost_or_half_done(tmp_path):
-    """Twenty times: load, kill -9 of everything at a random moment, restart, and look at every promise."""
+@pytest.mark.parametrize("rounds", [4, pytest.param(20, marks=pytest.mark.slow)])
+def test_nothing_is_lost_or_half_done(tmp_path, rounds):
+    """Again and again: load, kill -9 of everything at a random moment, restart, and look at every promise."""
     seed = int(os.environ.get("MFT_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"MFT_TEST_SEED={seed}")
     load = Load(seed)
     hub = OneMachine(tmp_path)
     try:
         hub.start()
-        for round_number in range(ROUNDS):
+        for round_number in range(rounds):
             over, threads = load.run(hub.url, round_number, load.random.uniform(0.3, 1.5))
             hub.kill()
             over.set()
@@ -159,8 +160,8 @@ def test_nothing_is_lost_or_half_done(tmp_path):
             check_jobs(hub, load)
             check_leftovers(hub)
             check_events(hub)
-        assert len(load.promised) > ROUNDS
-        assert len(load.scheduled) > ROUNDS
+        assert len(load.promised) > rounds
+        assert len(load.scheduled) > rounds
         assert hub.stop() == 0
     finally:
         hub.kill()

@@ -1,6 +1,7 @@
 """Start the hub as its users do: in one process group, or as one group of processes a service with real servers."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -32,6 +33,8 @@ def clean_environment(**more):
 class OneMachine:
     """`crossdock up --demo` on a free port."""
 
+    seen_as = "127.0.0.1"
+
     def __init__(self, folder, *options, env=None, demo=True):
         self.data = folder / "data"
         self.port = free_port()
@@ -55,6 +58,10 @@ class OneMachine:
         assert self.program.running(), self.program.tail()
         return answers(f"{self.url}/readyz")
 
+    def read(self, path):
+        """Return what is in a file below the data folder."""
+        return (self.data / path).read_bytes()
+
     def stop(self):
         """Stop it as Ctrl-C or a service manager would; return the exit code."""
         return self.program.stop()
@@ -71,6 +78,8 @@ class OneMachine:
 
 class ManyProcesses:
     """Gateway, services and workers as programs of their own, on PostgreSQL and RabbitMQ, as containers run them."""
+
+    seen_as = "127.0.0.1"
 
     def __init__(self, folder, *, database_url, amqp_url):
         self.folder = folder
@@ -146,6 +155,10 @@ class ManyProcesses:
             assert program.running(), f"{name}:\n{program.tail()}"
         return answers(f"http://127.0.0.1:{port}/readyz")
 
+    def read(self, path):
+        """Return what is in a file below the data folder."""
+        return (self.data / path).read_bytes()
+
     def stop(self):
         """Stop all, the doors first; return 0 when each of them ended cleanly."""
         for program in self.programs.values():
@@ -160,6 +173,50 @@ class ManyProcesses:
     def log(self):
         """Return everything its programs have written."""
         return "\n".join(program.log.read_text(errors="replace") for program in self.programs.values())
+
+
+class Compose:
+    """The containers that `deploy/compose-check` has brought up; started and stopped by that script."""
+
+    def __init__(self):
+        self.compose = os.environ.get("MFT_TEST_COMPOSE", "docker compose").split()
+        host, _, port = os.environ["CROSSDOCK_PUBLISH"].rpartition(":")
+        self.port = int(port)
+        self.url = f"http://{host}:{port}"
+
+    @property
+    def seen_as(self):
+        """Return the address that clients of this machine have inside: that of the containers' network."""
+        ids = self._run("ps", "-q", "gateway").decode().split()
+        gateway = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}"
+        found = subprocess.run(["docker", "inspect", "-f", gateway, ids[0]], capture_output=True, text=True, check=True)
+        return found.stdout.strip()
+
+    def start(self):
+        """Wait until the gateway is ready and every container healthy."""
+        wait_until(lambda: answers(f"{self.url}/readyz"), within=120, every=0.5, what="a ready gateway")
+        wait_until(self._healthy, within=120, every=1.0, what="healthy containers")
+        return self
+
+    def _healthy(self):
+        ids = self._run("ps", "-q").decode().split()
+        health = "{{if .State.Health}}{{.State.Health.Status}}{{else}}done{{end}}"
+        states = subprocess.run(["docker", "inspect", "-f", health, *ids], capture_output=True, text=True, check=True)
+        return set(states.stdout.split()) <= {"healthy", "done"}
+
+    def read(self, path):
+        """Return what is in a file below the data folder."""
+        return self._run("exec", "-T", "diplomat-worker", "cat", f"/data/{path}")
+
+    def log(self):
+        """Return what the containers have written."""
+        return self._run("logs", "--no-color").decode(errors="replace")
+
+    def kill(self):
+        """Leave them to the script."""
+
+    def _run(self, *arguments):
+        return subprocess.run([*self.compose, *arguments], capture_output=True, check=True).stdout
 
 
 def answers(url):

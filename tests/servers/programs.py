@@ -48,10 +48,22 @@ class Program:
         assert self._process is not None
         return self._process.wait(within)
 
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to its first process."""
+        os.kill(self.pid, number)
+
     def terminate(self) -> None:
         """Ask it to stop."""
         if self.running():
-            os.kill(self.pid, signal.SIGTERM)
+            self.signal(signal.SIGTERM)
+
+    def children(self) -> list[int]:
+        """Return the process ids of its first process's children."""
+        return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+
+    def kill_one(self, pid: int) -> None:
+        """Kill -9 one of its processes."""
+        os.kill(pid, signal.SIGKILL)
 
     def stop(self, within: float = 40.0) -> int:
         """Ask it to stop, and see that it does; return its exit code."""

@@ -37,6 +37,9 @@ def start(options: Options, environ: Mapping[str, str]) -> int:
     """Run the hub until it is told to stop; return the exit code. CannotStart or ConfigError say why it cannot."""
     if options.demo and not environment.is_loopback(options.host):
         raise CannotStart(f"--demo has published passwords and listens on loopback alone, not on {options.host}")
+    unguarded = environ.get("MQMFT_SECURITY", "on").lower() in ("off", "0", "false")
+    if unguarded and not environment.is_loopback(options.host):
+        raise CannotStart(f"MQMFT_SECURITY=off lets everybody in, and needs a loopback address, not {options.host}")
     state = options.data / "state"
     state.mkdir(parents=True, exist_ok=True)
     lock = _lock(state / "hub.lock")

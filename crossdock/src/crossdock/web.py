@@ -19,7 +19,7 @@ from mft_common.gunicorn_logs import JsonLogger
 _PR_SET_PDEATHSIG = 1
 
 
-class _Application(BaseApplication):  # type: ignore[misc]
+class _Application(BaseApplication):
     """gunicorn's application: the settings are handed over, and each process builds a hub of its own."""
 
     def __init__(self, options: Mapping[str, Any], build: Callable[[], Hub]) -> None:

@@ -7,15 +7,16 @@ Used as `gunicorn -c python:mft_common.gunicorn_conf 'x_svc.app:create_app()'`. 
 import os
 from typing import Any
 
-from mft_common import health, metrics
+from mft_common import metrics
 from mft_common.gunicorn_logs import JsonLogger
+from mft_common.gunicorn_worker import Worker
 
 _environ = os.environ  # noqa: TID251 -- gunicorn reads its settings from this module before any application exists
 
 bind = _environ.get("MFT_LISTEN", "0.0.0.0:8000")
 workers = int(_environ.get("MFT_WEB_PROCESSES", "2"))
 threads = int(_environ.get("MFT_WEB_THREADS", "32"))
-worker_class = "gthread"
+worker_class = Worker
 worker_connections = 2000
 # The gateway keeps connections open longer than it leaves them idle, so that it never sends into a closing one.
 keepalive = 75
@@ -32,11 +33,6 @@ limit_request_field_size = 65_536
 accesslog = None
 loglevel = "warning"
 logger_class = JsonLogger
-
-
-def worker_int(_worker: Any) -> None:
-    """Say that this process is stopping as soon as it is told so."""
-    health.DRAINING.begin()
 
 
 def child_exit(_server: Any, worker: Any) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from gunicorn.glogging import Logger
 
 
-class JsonLogger(Logger):  # type: ignore[misc]
+class JsonLogger(Logger):
     """Sends what gunicorn says to the root logger, which `mft_common.logs` has set up; there is no access log here."""
 
     def setup(self, cfg: Any) -> None:

@@ -59,17 +59,17 @@ def test_no_port(operations):
 @pytest.mark.parametrize(
     ("headers", "status"),
     [
-        ({}, 401),
-        ({HEADER: "garbage"}, 401),
-        (signed(signer=Signer(["another key"])), 401),
-        (signed(service="filestore-svc"), 401),
-        (signed(account="part1"), 403),
-        (signed(account=None), 403),
+        (dict, 401),
+        (lambda: {HEADER: "garbage"}, 401),
+        (lambda: signed(signer=Signer(["another key"])), 401),
+        (lambda: signed(service="filestore-svc"), 401),
+        (lambda: signed(account="part1"), 403),
+        (lambda: signed(account=None), 403),
     ],
 )
 def test_only_services(client, headers, status):
     """A caller that is not signed as the hub itself, for the gateway, is refused."""
-    assert ask(client, headers=headers).status_code == status
+    assert ask(client, headers=headers()).status_code == status
 
 
 def test_identity_object_does_not_count(client):

@@ -42,9 +42,9 @@ def test_fields_that_hold_secrets_are_redacted(stream):
 def test_lines_of_the_standard_library_have_the_same_form(stream):
     """A library's log line is JSON with the request id as well."""
     with logs.request_scope("r2"):
-        logging.getLogger("pika").warning("connection %s", "lost")
+        logging.getLogger("a.library").warning("connection %s", "lost")
     line = lines(stream)[0]
-    assert (line["event"], line["request_id"], line["logger"]) == ("connection lost", "r2", "pika")
+    assert (line["event"], line["request_id"], line["logger"]) == ("connection lost", "r2", "a.library")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,240 @@
+"""`crossdock up` as an operator meets it: its flags, its words, its refusals, and what is there after a restart."""
+
+import re
+import signal
+import socket
+import subprocess
+
+import pytest
+import requests
+import yaml
+
+from tests.e2e.clients import DataProtector, HttpMft, IbmMq
+from tests.servers.hub import BIN, OneMachine, clean_environment
+from tests.servers.processes import free_port, wait_until
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Return a function that starts a hub on this test's data folder; all are gone when the test ends."""
+    made = []
+
+    def new(*options, **more):
+        hub = OneMachine(tmp_path, *options, **more)
+        made.append(hub)
+        return hub.start()
+
+    yield new
+    for hub in made:
+        hub.kill()
+
+
+def crossdock(*arguments, cwd, **env):
+    """Run the command to its end."""
+    return subprocess.run(
+        [str(BIN / "crossdock"), *map(str, arguments)],
+        cwd=cwd,
+        env=clean_environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def greeting(hub):
+    """Return what the hub has printed once it is there."""
+    wait_until(lambda: "listens" in hub.program.log.read_text(), what="the greeting")
+    return hub.program.log.read_text()
+
+
+def test_the_printed_commands_work_when_pasted(start, tmp_path):
+    """One line a protocol, each of which does what it says in a shell."""
+    hub = start()
+    wait_until(lambda: "dataprotector" in greeting(hub), what="all of the greeting")
+    lines = re.findall(r"^  (curl .*)$", greeting(hub), flags=re.MULTILINE)
+    assert len(lines) == 4
+    outs = []
+    for line in lines:
+        pasted = ["bash", "-c", line.replace("/tmp/", f"{tmp_path}/")]
+        outs.append(subprocess.run(pasted, capture_output=True, timeout=60, check=True).stdout.decode())
+    assert '"message":"Upload successful"' in outs[0]
+    assert '"filename":"x"' in outs[0]
+    assert "<transactionName>outboundSample</transactionName>" in outs[1]
+    assert outs[2].startswith('{"transfer":')
+    assert "<Status>1</Status>" in outs[3]
+
+
+def test_a_second_start_goes_on_where_the_first_was(start):
+    """Files, accounts, sessions and the record of transfers are there again."""
+    hub = start()
+    client = HttpMft(hub.url)
+    assert client.put("in/kept.txt", b"kept").status_code == 201
+    _, (session,) = DataProtector(hub.url).call("hostOpenSession", "operator")
+    wait_until(lambda: len(IbmMq(hub.url).transfers()) == 1, what="the upload's record")
+    assert hub.stop() == 0
+    again = start()
+    client.url = again.url
+    assert client.get("in/kept.txt").content == b"kept"
+    assert DataProtector(again.url).call("agentGetStatus", session=session)[0] == 1
+    assert "kept.txt" in client.names("in")
+    wait_until(lambda: len(IbmMq(again.url).transfers()) == 2, what="both records")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_it_stops_cleanly(start, how):
+    """Both signals end every process with exit code 0."""
+    hub = start()
+    hub.program.signal(how)
+    assert hub.program.wait() == 0
+
+
+def test_https_is_served_beside_http_with_a_certificate_of_its_own(start, tmp_path):
+    """The certificate is made once, its key is the owner's alone, and it names this machine."""
+    port = free_port()
+    hub = start("--https-port", str(port))
+    folder = tmp_path / "data/state/gateway"
+    assert (folder / "tls.key").stat().st_mode & 0o777 == 0o600
+    made = (folder / "tls.crt").read_bytes()
+    answer = requests.get(f"https://localhost:{port}/healthz", verify=str(folder / "tls.crt"), timeout=10)
+    assert answer.status_code == 200
+    login = requests.post(
+        f"https://localhost:{port}/ibmmq/rest/v2/login",
+        json={"username": "mftadmin", "password": "mftadmin"},
+        verify=str(folder / "tls.crt"),
+        timeout=20,
+    )
+    assert "Secure" in login.headers["Set-Cookie"]
+    assert hub.stop() == 0
+    start("--https-port", str(port))
+    assert (folder / "tls.crt").read_bytes() == made
+
+
+def test_a_second_hub_on_the_same_data_is_refused(start, tmp_path):
+    """Two hubs on one folder would be two truths; the second says so."""
+    start()
+    done = crossdock("up", "--demo", "--port", free_port(), "--data", tmp_path / "data", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "another hub runs" in done.stderr
+
+
+def test_the_demo_listens_on_loopback_alone(tmp_path):
+    """Published passwords are never served to a network."""
+    done = crossdock("up", "--demo", "--host", "0.0.0.0", "--port", free_port(), cwd=tmp_path)
+    assert done.returncode == 2
+    assert "loopback" in done.stderr
+    assert not (tmp_path / "data").exists()
+
+
+def test_switched_off_security_listens_on_loopback_alone(tmp_path):
+    """A test bench without passwords is no server for a network either."""
+    arguments = ("up", "--host", "0.0.0.0", "--port", free_port())
+    done = crossdock(*arguments, cwd=tmp_path, MQMFT_SECURITY="off")
+    assert done.returncode == 2
+    assert "MQMFT_SECURITY" in done.stderr
+
+
+def test_a_port_in_use_is_said_before_anything_starts(tmp_path):
+    """The message names the port."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        done = crossdock("up", "--demo", "--port", port, cwd=tmp_path)
+    assert done.returncode == 2
+    assert str(port) in done.stderr
+
+
+BROKEN = {
+    "accounts": {
+        "CLIENT": {"password": {"env": "NOWHERE"}, "grants": {}},
+        "part1": {"password": "in clear", "grants": {"http_mft": {"contract": 5}}},
+    },
+    "http_mft": {"folders": {"in": {"access": {"part1": ["fly"]}}}},
+    "transactions": [{"name": "x", "direction": "sideways"}],
+    "data_protector": {"folders": ["state"]},
+    "ibm_mq_mft": {"agents": {"a b": {}}},
+}
+
+
+def test_every_problem_of_a_configuration_is_named_by_its_path(tmp_path):
+    """All of them at once, of every section, and no secret is repeated."""
+    (tmp_path / "crossdock.yaml").write_text(yaml.safe_dump(BROKEN))
+    done = crossdock("up", "--port", free_port(), cwd=tmp_path)
+    assert done.returncode == 2
+    for path in (
+        "accounts.CLIENT",
+        "accounts.part1.password",
+        "http_mft.folders",
+        "transactions",
+        "data_protector.folders",
+    ):
+        assert path in done.stderr, path
+    assert "ibm_mq_mft.agents" in done.stderr
+    assert "in clear" not in done.stderr.replace("never in clear", "").replace("secrets in clear", "")
+    assert crossdock("check", "crossdock.yaml", cwd=tmp_path).returncode == 2
+
+
+def test_an_own_configuration_is_served(start, tmp_path):
+    """Accounts and folders come from the file, and nothing of the demo is there."""
+    (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "own.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "accounts": {"ada": {"password": {"file": "secret"}, "grants": {"http_mft": {"contract": "std"}}}},
+                "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"ada": ["list", "write"]}}}},
+            }
+        )
+    )
+    hub = start("--config", str(tmp_path / "own.yaml"), demo=False)
+    client = HttpMft(hub.url, "ada", "s3cret")
+    assert client.put("dock/a.txt", b"a").status_code == 201
+    assert client.names("dock") == ["a.txt"]
+    assert client.get("dock/a.txt").status_code == 403
+    wrong = requests.post(f"{hub.url}/2.0/login/basic", data={"username": "part1", "password": "partner1"}, timeout=20)
+    assert wrong.status_code == 401
+
+
+def test_a_worker_that_dies_is_started_again(start):
+    """The hub goes on without it, and with it again soon after."""
+    hub = start()
+    children = [int(pid) for pid in (hub.program.children())]
+    worker = max(children)
+    hub.program.kill_one(worker)
+    wait_until(lambda: set(hub.program.children()) - set(children), what="another worker")
+    assert HttpMft(hub.url).put("in/after.txt", b"after").status_code == 201
+    wait_until(lambda: IbmMq(hub.url).transfers(), what="its record")
+
+
+def test_dead_letters_can_be_listed_while_the_hub_runs(start, tmp_path):
+    """There are none, and a service that handles no events is named as such."""
+    start()
+    done = crossdock("deadletter", "list", "--data", tmp_path / "data", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (0, "")
+    done = crossdock("deadletter", "list", "gateway", "--data", tmp_path / "data", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "mqmft-svc" in done.stderr
+
+
+def test_nothing_is_written_outside_the_data_folder(start, tmp_path):
+    """The folder that the hub was started in and the home folder stay as they were."""
+    home = tmp_path / "home"
+    home.mkdir()
+    hub = start(env={"HOME": str(home), "TMPDIR": str(home)})
+    HttpMft(hub.url).put("in/x", b"x" * 3_000_000)
+    assert hub.stop() == 0
+    assert list(home.iterdir()) == []
+
+
+def test_figures_are_those_of_all_processes(start):
+    """Requests that several web processes answered are counted together, at least as many as were sent."""
+    hub = start("--workers", "3")
+    for _ in range(60):
+        requests.get(f"{hub.url}/2.0/directories/in", timeout=10)
+    text = requests.get(f"{hub.url}/metrics", timeout=10).text
+    counted = sum(
+        float(line.rsplit(" ", 1)[1])
+        for line in text.splitlines()
+        if line.startswith("mft_requests_total") and 'service="gateway"' in line and 'protocol="http-mft"' in line
+    )
+    assert counted == 60
