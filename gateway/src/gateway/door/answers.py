@@ -9,6 +9,7 @@ from gateway.door.call import Call
 from mft_common import logs, metrics
 
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
+_PROBES = frozenset(("/healthz", "/readyz", "/metrics"))
 _counters: dict[tuple[str, str, int], Any] = {}
 _timers: dict[str, Any] = {}
 
@@ -68,7 +69,9 @@ def write_down(call: Call, status: int, sent: int, *, whole: bool) -> None:
         fields["account"] = identity.account
     if not whole:
         fields["cut"] = True
-    logs.get("access").info("request.answered", **fields)
+    # What a supervisor asks every few seconds is worth no line.
+    say = logs.get("access").debug if call.route is None and call.path in _PROBES else logs.get("access").info
+    say("request.answered", **fields)
 
 
 def _count(protocol: str, method: str, status: int, seconds: float, sent: int) -> None:
