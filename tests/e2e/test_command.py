@@ -195,6 +195,37 @@ def test_an_own_configuration_is_served(start, tmp_path):
     assert wrong.status_code == 401
 
 
+def test_a_running_hub_takes_another_configuration(start, tmp_path):
+    """Accounts and folders change at once, a broken file changes nothing, and nobody's connection is cut."""
+    hub = start()
+    client = HttpMft(hub.url)
+    own = {
+        "accounts": {"ada": {"password": {"file": "secret"}, "grants": {"http_mft": {"contract": "std"}}}},
+        "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"ada": ["list", "write"]}}}},
+    }
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+    (tmp_path / "broken.yaml").write_text(yaml.safe_dump(BROKEN))
+    data = ("--data", tmp_path / "data")
+    broken = crossdock("apply", "broken.yaml", *data, cwd=tmp_path)
+    assert broken.returncode == 2
+    assert "accounts.part1.password" in broken.stderr
+    assert client.put("in/still.txt", b"there").status_code == 201
+    applied = crossdock("apply", "own.yaml", *data, cwd=tmp_path)
+    assert (applied.returncode, applied.stderr) == (0, "")
+    assert HttpMft(hub.url, "ada", "s3cret").http.cookies
+    wait_until(lambda: HttpMft(hub.url, "ada", "s3cret").put("dock/a.txt", b"a").status_code == 201, what="the folder")
+    assert client.put("in/x.txt", b"gone").status_code == 401
+    assert hub.stop() == 0
+
+
+def test_apply_needs_a_hub_that_runs(tmp_path):
+    """Without one it says so."""
+    done = crossdock("apply", "any.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no hub runs" in done.stderr
+
+
 def test_a_worker_that_dies_is_started_again(start):
     """The hub goes on without it, and with it again soon after."""
     hub = start()

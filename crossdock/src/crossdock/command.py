@@ -91,6 +91,18 @@ def check(*, file: Path) -> None:
     click.echo(f"{file}: fine")
 
 
+@main.command()
+@click.argument("file", type=_FILE)
+@click.option("--data", default="./data", show_default=True, type=_FOLDER, help="The hub's data folder.")
+@_speaks_plainly
+def apply(*, file: Path, data: Path) -> None:
+    """Give the hub that runs on this machine another configuration, without a restart."""
+    from crossdock import applying
+
+    applying.ask(data.absolute(), file)
+    click.echo(f"{file}: applied")
+
+
 @main.group()
 def deadletter() -> None:
     """Events that a service could not handle."""

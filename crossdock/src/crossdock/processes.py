@@ -5,7 +5,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from types import FrameType
 
@@ -43,7 +43,11 @@ class Supervisor:
 
     processes: list[Process]
     grace: float = 30.0
+    # What SIGHUP asks for; it returns the names of the processes that are to be replaced.
+    reload: Callable[[], Collection[str]] | None = None
     _stopping: bool = field(default=False, init=False)
+    _reloading: bool = field(default=False, init=False)
+    _leaving: list[int] = field(default_factory=list, init=False)
 
     def run(self, announce: Callable[[], bool]) -> int:
         """Start all and stay until a signal or the end of an essential process; return an exit code.
@@ -52,6 +56,7 @@ class Supervisor:
         """
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._signalled)
+        signal.signal(signal.SIGHUP, self._asked_to_reload)
         # Blocked, so that the end of a child waits for `_doze` instead of getting lost between two looks.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         for process in self.processes:
@@ -61,6 +66,9 @@ class Supervisor:
         while not self._stopping:
             if not announced:
                 announced = announce()
+            if self._reloading and self.reload is not None:
+                self._reloading = False
+                self._replace(self.reload())
             code = self._watch()
             if code:
                 break
@@ -70,6 +78,18 @@ class Supervisor:
 
     def _signalled(self, _signal: int, _frame: FrameType | None) -> None:
         self._stopping = True
+
+    def _asked_to_reload(self, _signal: int, _frame: FrameType | None) -> None:
+        self._reloading = True
+
+    def _replace(self, names: Collection[str]) -> None:
+        """Start the named processes anew, and let the former ones finish what they have at work."""
+        for process in self.processes:
+            if process.name in names and process.pid:
+                former = process.pid
+                self._start(process)
+                os.kill(former, signal.SIGTERM)
+                self._leaving.append(former)
 
     @staticmethod
     def _doze(seconds: float) -> None:
@@ -88,7 +108,7 @@ class Supervisor:
         try:
             _die_with_parent(parent)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-            for number in (signal.SIGTERM, signal.SIGINT):
+            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_DFL)
             # Ctrl-C reaches the whole foreground group; the supervisor alone decides what it means.
             signal.signal(signal.SIGINT, signal.SIG_IGN)
@@ -105,6 +125,7 @@ class Supervisor:
     def _watch(self) -> int:
         """Start what has ended; return an exit code once an essential process is gone."""
         now = time.monotonic()
+        self._leaving = [pid for pid in self._leaving if _ended(pid) is None]
         for process in self.processes:
             if process.pid and (status := _ended(process.pid)) is not None:
                 logs.get("processes").error("process.ended", process=process.name, status=status)
@@ -132,6 +153,10 @@ class Supervisor:
                     deadline += 5
                 self._doze(0.05)
             process.pid = 0
+        for pid in self._leaving:
+            if _ended(pid) is None:
+                os.kill(pid, signal.SIGKILL)
+                os.waitpid(pid, 0)
 
 
 def _ended(pid: int) -> int | None:

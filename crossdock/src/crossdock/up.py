@@ -10,7 +10,7 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
 
 from crossdock import certificate, configuration, demo, environment, greeting
 from crossdock.errors import CannotStart
@@ -35,73 +35,42 @@ class Options:
 
 def start(options: Options, environ: Mapping[str, str]) -> int:
     """Run the hub until it is told to stop; return the exit code. CannotStart or ConfigError say why it cannot."""
-    if options.demo and not environment.is_loopback(options.host):
-        raise CannotStart(f"--demo has published passwords and listens on loopback alone, not on {options.host}")
-    unguarded = environ.get("MQMFT_SECURITY", "on").lower() in ("off", "0", "false")
-    if unguarded and not environment.is_loopback(options.host):
-        raise CannotStart(f"MQMFT_SECURITY=off lets everybody in, and needs a loopback address, not {options.host}")
+    _refuse_networks(options, environ)
     state = options.data / "state"
     state.mkdir(parents=True, exist_ok=True)
-    lock = _lock(state / "hub.lock")
-    settings = environment.of_one_machine(options.data, environ, host=options.host, demo=options.demo)
-    _figures(state / "metrics")
-    # Imported here: prometheus-client looks for its folder when it is imported, and `--help` need not wait for this.
-    from crossdock import hub
-    from mft_common import logs
+    with _lock(state / "hub.lock"):
+        settings = environment.of_one_machine(options.data, environ, host=options.host, demo=options.demo)
+        _figures(state / "metrics")
+        # Imported here: prometheus-client looks for its folder when it is imported, and `--help` need not wait for it.
+        from crossdock.machine import Machine
 
-    logs.configure("crossdock", settings.get("MFT_LOG_LEVEL", "info"))
-    document, reader = configuration.read(options.config, settings, demo=options.demo)
-    configuration.validate(document, reader, settings)
-    if options.demo:
-        demo.lay_out(options.data)
-    # Tables, accounts, folders and what an earlier end left behind, before anything listens.
-    hub.build(settings, document, reader, apply_accounts=True).close()
-    sockets = _listen(options)
-    ports = [one.getsockname()[1] for one in sockets]
-    tls = _tls(options, settings)
-
-    def build() -> hub.Hub:
-        return hub.build(settings, document, reader)
-
-    def web() -> int:
-        from crossdock.web import serve
-
-        return serve(build, settings, sockets, workers=options.workers, tls=tls)
-
-    def worker() -> int:
-        for one in sockets:
-            one.close()
-        return _work(build())
-
-    told = greeting.listening(options.host, ports[0], ports[1] if options.https_port is not None else None)
-    if options.demo:
-        told += "\n" + greeting.demo(options.host, ports[0])
-    supervisor = Supervisor([Process("web", web, essential=True), Process("worker", worker)])
-    try:
+        machine = Machine(settings, state, options.workers)
+        machine.take(configuration.read(options.config, settings, demo=options.demo))
+        if options.demo:
+            demo.lay_out(options.data)
+        machine.sockets = _listen(options)
+        machine.tls = _tls(options, settings)
+        ports = [one.getsockname()[1] for one in machine.sockets]
+        told = greeting.listening(options.host, ports[0], ports[1] if options.https_port is not None else None)
+        if options.demo:
+            told += "\n" + greeting.demo(options.host, ports[0])
+        processes = [Process("web", machine.web, essential=True), Process("worker", machine.worker)]
+        supervisor = Supervisor(processes, reload=machine.reload)
         return supervisor.run(lambda: _announce(options.host, ports[0], told))
-    finally:
-        for one in sockets:
-            one.close()
-        lock.close()
 
 
-def _work(hub: Any) -> int:
-    from mft_common.worker import run_parts, stop_on_signals
-
-    stop = threading.Event()
-    stop_on_signals(stop)
-    bus = hub.bus()
-    try:
-        run_parts(hub.parts(bus), stop)
-    finally:
-        bus.close()
-        hub.close()
-    return 0
+def _refuse_networks(options: Options, environ: Mapping[str, str]) -> None:
+    if environment.is_loopback(options.host):
+        return
+    if options.demo:
+        raise CannotStart(f"--demo has published passwords and listens on loopback alone, not on {options.host}")
+    if environ.get("MQMFT_SECURITY", "on").lower() in ("off", "0", "false"):
+        raise CannotStart(f"MQMFT_SECURITY=off lets everybody in, and needs a loopback address, not {options.host}")
 
 
 def _lock(path: Path) -> TextIO:
     """Take the data folder for this hub alone; children inherit the lock, so it is free when the last is gone."""
-    file = path.open("w")
+    file = path.open("a+")
     waited = threading.Event()
     for _ in range(int(_LOCK_WAIT_S / 0.1)):
         try:
@@ -109,6 +78,9 @@ def _lock(path: Path) -> TextIO:
         except BlockingIOError:
             waited.wait(0.1)
         else:
+            file.truncate(0)
+            file.write(str(os.getpid()))
+            file.flush()
             return file
     raise CannotStart(f"another hub runs on {path.parent.parent}: stop it, or give this one another --data")
 

@@ -1,0 +1,77 @@
+"""What the processes of a hub on one machine run, and the configuration that is in force among them."""
+
+import threading
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from crossdock import applying, configuration, hub, web
+from crossdock.errors import CannotStart
+from mft_common import logs
+from mft_common.config import Reader
+from mft_common.errors import ConfigError
+from mft_common.worker import run_parts, stop_on_signals
+
+if TYPE_CHECKING:
+    import socket
+
+Configuration = tuple[dict[str, Any], Reader]
+
+
+class Machine:
+    """The hub of one machine, as its watching process sees it; its children are forked with what it holds."""
+
+    def __init__(self, settings: Mapping[str, str], state: Path, workers: int) -> None:
+        self.sockets: Sequence[socket.socket] = ()
+        self.tls: tuple[Path, Path] | None = None
+        self._settings = settings
+        self._state = state
+        self._workers = workers
+        self._in_force: Configuration | None = None
+        logs.configure("crossdock", settings.get("MFT_LOG_LEVEL", "info"))
+
+    def take(self, wanted: Configuration) -> None:
+        """Validate a configuration as a whole, and bring tables, accounts and folders to it.
+
+        ConfigError lists every problem; nothing has changed then. What an earlier end left behind is cleared as well.
+        """
+        configuration.validate(*wanted, self._settings)
+        hub.build(self._settings, *wanted, apply_accounts=True).close()
+        self._in_force = wanted
+
+    def reload(self) -> Collection[str]:
+        """Take the configuration that `crossdock apply` names; jobs go on, so the worker is not replaced."""
+        try:
+            request, file = applying.requested(self._state)
+        except CannotStart:
+            return ()
+        try:
+            self.take(configuration.read(file, self._settings, demo=False))
+        except ConfigError as error:
+            applying.answer(self._state, request, error.problems)
+            return ()
+        applying.answer(self._state, request, [])
+        return ("web",)
+
+    def web(self) -> int:
+        """Serve until SIGTERM: what the web child runs."""
+        return web.serve(self._build, self._settings, self.sockets, workers=self._workers, tls=self.tls)
+
+    def worker(self) -> int:
+        """Run every service's worker until SIGTERM: what the other child runs."""
+        for one in self.sockets:
+            one.close()
+        stop = threading.Event()
+        stop_on_signals(stop)
+        made = self._build()
+        bus = made.bus()
+        try:
+            run_parts(made.parts(bus), stop)
+        finally:
+            bus.close()
+            made.close()
+        return 0
+
+    def _build(self) -> hub.Hub:
+        assert self._in_force is not None
+        return hub.build(self._settings, *self._in_force)
