@@ -81,6 +81,13 @@ class IbmMq:
         assert answer.status_code == 200, answer.text
         return answer.json()["transfer"]
 
+    def items(self, transfer_id):
+        """Return the items of one transfer."""
+        path = self.url.replace("/v2/", "/v3/")
+        answer = self.http.get(f"{path}/{transfer_id}", params={"attributes": "*"}, timeout=20)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["transfer"][0]["transferSet"]["item"]
+
 
 class DataProtector:
     """A client of the Data Protector Web API."""

@@ -1,5 +1,6 @@
 """One file, one job, four protocols: the hub as its users see it, in both shapes."""
 
+import hashlib
 import socket
 
 import requests
@@ -28,6 +29,9 @@ def test_an_upload_is_a_transfer_within_a_second(hub):
     assert seen[0]["originator"] == {"host": hub.seen_as, "userId": "part1"}
     assert seen[0]["status"] == {"state": "successful"}
     assert seen[0]["statistics"]["numberOfFiles"] == seen[0]["statistics"]["numberOfFileSuccesses"] == 1
+    (item,) = mq.items(seen[0]["id"])
+    assert (item["destination"]["file"]["path"], item["destination"]["file"]["size"]) == ("/in/x", 10)
+    assert item["destination"]["checksum"]["value"] == hashlib.sha256(b"hello dock").hexdigest().upper()
     assert client.get("in/x").content == b"hello dock"
 
 
@@ -42,7 +46,11 @@ def test_a_job_is_a_transfer_within_a_second(hub):
     assert len(seen) == 1
     assert seen[0]["originator"]["userId"] == "Administrator"
     assert seen[0]["status"] == {"state": "successful"}
-    assert hub.read("demo/partner/301.txt") == hub.read("demo/outbox/301.txt")
+    content = hub.read("demo/outbox/301.txt")
+    assert hub.read("demo/partner/301.txt") == content
+    (item,) = mq.items(seen[0]["id"])
+    assert [item[side]["file"]["size"] for side in ("source", "destination")] == [len(content)] * 2
+    assert item["destination"]["checksum"]["value"] == hashlib.sha256(content).hexdigest().upper()
 
 
 def test_a_file_of_one_protocol_is_moved_by_another(hub):

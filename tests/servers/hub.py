@@ -1,10 +1,12 @@
 """Start the hub as its users do: in one process group, or as one group of processes a service with real servers."""
 
 import os
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import requests
 
 from tests.servers.processes import free_port, wait_until
@@ -34,6 +36,8 @@ class OneMachine:
     """`crossdock up --demo` on a free port."""
 
     seen_as = "127.0.0.1"
+    # What the crash left is cleared before the hub is ready; events need a moment more.
+    recovers_within = 5.0
 
     def __init__(self, folder, *options, env=None, demo=True):
         self.data = folder / "data"
@@ -62,6 +66,13 @@ class OneMachine:
         """Return what is in a file below the data folder."""
         return (self.data / path).read_bytes()
 
+    def rows(self, service, statement):
+        """Read a service's database while the hub runs."""
+        folder = "gateway" if service == "gateway" else f"{service}-svc"
+        path = self.data / "state" / folder / f"{service}.db"
+        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as connection:
+            return connection.execute(statement).fetchall()
+
     def stop(self):
         """Stop it as Ctrl-C or a service manager would; return the exit code."""
         return self.program.stop()
@@ -80,9 +91,12 @@ class ManyProcesses:
     """Gateway, services and workers as programs of their own, on PostgreSQL and RabbitMQ, as containers run them."""
 
     seen_as = "127.0.0.1"
+    # Others might be alive, so what the dead left is taken up when their leases have run out.
+    recovers_within = 150.0
 
     def __init__(self, folder, *, database_url, amqp_url):
         self.folder = folder
+        self.database_url = database_url
         self.data = folder / "data"
         self.port, internal = free_port(), free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -158,6 +172,12 @@ class ManyProcesses:
     def read(self, path):
         """Return what is in a file below the data folder."""
         return (self.data / path).read_bytes()
+
+    def rows(self, service, statement):
+        """Read a service's database while the hub runs."""
+        schema = "gateway" if service == "gateway" else f"{service}_svc"
+        with psycopg.connect(self.database_url, options=f"-c search_path={schema}") as connection:
+            return connection.execute(statement).fetchall()
 
     def stop(self):
         """Stop all, the doors first; return 0 when each of them ended cleanly."""
