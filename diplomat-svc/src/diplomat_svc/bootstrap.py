@@ -101,7 +101,7 @@ def build(
     reach = Reach(Places(data, wanted.allowed_folders), _filestore(settings, signer, filestore))
     operations = Operations(
         database=database,
-        directory=directory or _remote(settings, signer),
+        directory=directory or RemoteDirectory.configured(settings.gateway_url, signer),
         configuration=wanted,
         transfer_ids=TransferIds(settings.transfer_id_prefix),
         clock=clock,
@@ -111,12 +111,6 @@ def build(
     if database.dialect == "sqlite":
         checks["worker"] = lambda: _recovered(database, OnlyOne(settings.state / _LOCK))
     return Service(settings, wanted, database, operations, signer, OUTBOX, reach, checks)
-
-
-def _remote(settings: Settings, signer: Signer | None) -> Directory:
-    if settings.gateway_url is None or signer is None:
-        raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS are needed where the gateway is another process"])
-    return RemoteDirectory(settings.gateway_url, signer)
 
 
 def _filestore(

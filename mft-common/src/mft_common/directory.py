@@ -3,13 +3,13 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol, cast
+from typing import Any, Final, Literal, Protocol, Self, cast
 
 import requests
 from requests.adapters import HTTPAdapter
 
 from mft_common import logs
-from mft_common.errors import Unavailable
+from mft_common.errors import ConfigError, Unavailable
 from mft_common.identity import HEADER, SYSTEM, Identity, Signer
 
 TokenForm = Literal["hex", "base64", "urlsafe"]
@@ -187,6 +187,13 @@ def from_wire(value: Any) -> Any:
 
 class RemoteDirectory:
     """Asks the gateway of another process through its internal API: `POST <url>/internal/v1/directory/<call>`."""
+
+    @classmethod
+    def configured(cls, url: str | None, signer: Signer | None) -> Self:
+        """Return the gateway at `url`; ConfigError where the settings do not say how to reach it."""
+        if signer is None or not url:
+            raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS: both are needed to ask the gateway"])
+        return cls(url, signer)
 
     def __init__(self, url: str, signer: Signer, *, timeout: float = 10.0) -> None:
         self._url = url.rstrip("/")

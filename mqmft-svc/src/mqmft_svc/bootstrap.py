@@ -11,7 +11,6 @@ from mft_common import logs
 from mft_common.config import Reader
 from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
-from mft_common.errors import ConfigError
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.identity import Signer
 from mft_common.worker import Part
@@ -85,9 +84,7 @@ def build(
         qmgr = section.coordination_qmgr or (_DEMO_QMGR if settings.demo else "")
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
-        if signer is None or not settings.gateway_url:
-            raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS: both are needed to ask the gateway"])
-        directory = RemoteDirectory(settings.gateway_url, signer)
+        directory = RemoteDirectory.configured(settings.gateway_url, signer)
     database = Database(
         settings.database_url, schema=SERVICE, metadata=store.metadata, migrations="mqmft_svc.migrations", head=HEAD
     )

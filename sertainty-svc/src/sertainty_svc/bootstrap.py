@@ -11,7 +11,6 @@ from mft_common.clock import Clock, now_ms
 from mft_common.config import Reader
 from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
-from mft_common.errors import ConfigError
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.identity import Signer
 from mft_common.worker import Part
@@ -75,9 +74,7 @@ def build(
     section = schemas.section(config.get("data_protector"), Path(settings.data))
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
-        if signer is None or not settings.gateway_url:
-            raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS: both are needed to ask the gateway"])
-        directory = RemoteDirectory(settings.gateway_url, signer)
+        directory = RemoteDirectory.configured(settings.gateway_url, signer)
     database = Database(
         settings.database_url, schema=SERVICE, metadata=store.metadata, migrations="sertainty_svc.migrations", head=HEAD
     )

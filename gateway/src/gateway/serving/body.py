@@ -1,6 +1,7 @@
 """A request's body as `wsgi.input`: in large blocks, with a flag for one that broke off."""
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Final
 
@@ -18,7 +19,7 @@ class BrokenBodyError(OSError):
     """The chunks of a body are malformed or break off."""
 
 
-class Body:
+class Body(ABC):
     """A readable stream. `broken` is set once the client's body is known not to be whole.
 
     A body with a length that breaks off reads as a short stream, as WSGI servers have always done; one in chunks
@@ -38,18 +39,18 @@ class Body:
         return len(self._text)
 
     @property
+    @abstractmethod
     def exhausted(self) -> bool:
         """True when the body was read, or can be skipped, to its end without waiting for the client."""
-        raise NotImplementedError
 
     @property
     def leftover(self) -> bytes:
         """What came after the body: the begin of the next request."""
         return self._raw
 
+    @abstractmethod
     def _more(self, wanted: int) -> bytes:
         """Return the next bytes of the body, empty at its end."""
-        raise NotImplementedError
 
     def read1(self, size: int = -1) -> bytes:
         """Return at least one byte and at most `size`, as soon as there are any; empty at the end."""
