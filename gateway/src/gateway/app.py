@@ -8,7 +8,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 from gateway.bootstrap import Service, build_from_file
 from gateway.door import Door, DoorOptions
 from gateway.routes import is_internal
-from gateway.routing import ROUTES
+from gateway.routing import ROUTES, with_limits
 from gateway.settings import Settings
 from mft_common import logs
 from mft_common.upstream import REPEATABLE, Upstream, UrlUpstream
@@ -43,6 +43,7 @@ def _application(service: Service, upstreams: Mapping[str, Upstream]) -> WSGIApp
         upstreams=upstreams,
         directory=service.operations,
         signer=service.signer,
+        routes=with_limits({"filestore-svc": settings.upload_limit}),
         options=DoorOptions(
             public_url=settings.public_url,
             trusted_proxies=settings.trusted_proxies,

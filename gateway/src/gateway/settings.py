@@ -5,14 +5,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from mft_common.settings import boolean, choice, csv, duration, from_env, integer, setting, text
+from mft_common.settings import boolean, choice, csv, duration, from_env, integer, setting, size, text
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(raw: str) -> tuple[Network, ...]:
     """Read a comma-separated list of addresses and networks."""
-    return tuple(ipaddress.ip_network(part) for part in csv(raw))
+    try:
+        return tuple(ipaddress.ip_network(part) for part in csv(raw))
+    except ValueError as error:
+        raise ValueError(f"is no list of networks: {error}") from error
 
 
 def base_url(raw: str) -> str:
@@ -58,6 +61,7 @@ class Settings:
     prompt_failures: int | None = setting(
         "GATEWAY_PROMPT_FAILURES", integer, None, doc="wins over data_protector.failures"
     )
+    upload_limit: int | None = setting("GATEWAY_UPLOAD_LIMIT", size, None, doc="largest body of an HTTP MFT request")
     sweep_every: float = setting("GATEWAY_SWEEP_EVERY", duration, 5.0, doc="how often expired sessions are closed")
 
     @property

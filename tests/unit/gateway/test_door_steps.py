@@ -8,10 +8,11 @@ from gateway.door.address import client, last_host
 from gateway.door.input import BodyTooLargeError
 from gateway.door.rates import Rates
 from gateway.routing import find
+from gateway.settings import Settings
 from mft_common.directory import Account, Session
 from mft_common.errors import Unavailable
 from mft_common.identity import Identity, Signer
-from mft_common.settings import SettingsError, from_env
+from mft_common.settings import SettingsError
 from mft_common.upstream import RequestBodyCut, UpstreamUnavailable, WsgiUpstream
 
 SERVICES = ("filestore-svc", "diplomat-svc", "mqmft-svc", "sertainty-svc")
@@ -290,10 +291,11 @@ def test_a_path_belongs_to_the_service_of_its_prefix(path, service):
 
 def test_options_name_what_is_malformed():
     """All problems are reported at once."""
+    needed = {"GATEWAY_DATABASE_URL": "sqlite:///x.db", "MFT_INTERNAL_KEYS": "key"}
     with pytest.raises(SettingsError) as caught:
-        from_env(DoorOptions, {"MFT_TRUSTED_PROXIES": "10.0.0.0/8,x", "MFT_PUBLIC_URL": "hub"})
+        Settings.from_env({**needed, "MFT_TRUSTED_PROXIES": "10.0.0.0/8,x", "MFT_PUBLIC_URL": "hub"})
     assert len(caught.value.problems) == 2
-    assert from_env(DoorOptions, {"MFT_TRUSTED_PROXIES": "10.0.0.0/8"}).trusted_proxies == PROXIES
+    assert Settings.from_env({**needed, "MFT_TRUSTED_PROXIES": "10.0.0.0/8"}).trusted_proxies == PROXIES
 
 
 def test_services_behind_a_network_need_a_signer():
