@@ -237,6 +237,22 @@ def test_a_worker_that_dies_is_started_again(start):
     wait_until(lambda: IbmMq(hub.url).transfers(), what="its record")
 
 
+def test_no_process_outlives_the_one_that_watches(start):
+    """The first process, killed alone, takes all others along, and a new hub can start at once."""
+    hub = start()
+    hub.program.kill_one(hub.program.pid)
+    wait_until(lambda: not hub.program.lives(), what="the end of all")
+    assert HttpMft(start().url).put("in/next.txt", b"next").status_code == 201
+
+
+def test_a_hub_whose_door_is_gone_ends_and_says_so(start):
+    """Without the process that listens there is no hub: it ends with an exit code that a service manager sees."""
+    hub = start()
+    hub.program.kill_one(min(hub.program.children()))
+    assert hub.program.wait() == 1
+    assert "process.ended" in hub.log()
+
+
 def test_dead_letters_can_be_listed_while_the_hub_runs(start, tmp_path):
     """There are none, and a service that handles no events is named as such."""
     start()

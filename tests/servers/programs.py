@@ -74,6 +74,10 @@ class Program:
             self.kill()
             raise AssertionError(f"{self.command} did not stop on SIGTERM:\n{self.tail()}") from None
 
+    def lives(self) -> bool:
+        """True while any process of its group does."""
+        return _group_lives(self.pid)
+
     def kill(self) -> None:
         """Send SIGKILL to every process of its group at once, and wait until none is left."""
         if self._process is None:
@@ -81,7 +85,7 @@ class Program:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
-        wait_until(lambda: not _group_lives(self.pid), what=f"the end of {self.command}")
+        wait_until(lambda: not self.lives(), what=f"the end of {self.command}")
 
     def tail(self, lines: int = 30) -> str:
         """Return the end of its output."""
