@@ -14,6 +14,10 @@ _DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENCODING: Final = re.compile(rb"""^\s*<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BOM: Final = b"\xef\xbb\xbf"
+_SLICE: Final = 64 << 10
+# expat keeps a tag, comment or instruction whole until it ends, and makes one dictionary of all its attributes.
+_LONGEST_MARKUP: Final = 256 << 10
+_MARKUP_PER_ELEMENT: Final = 4
 
 
 class XmlError(MftError):
@@ -21,12 +25,16 @@ class XmlError(MftError):
 
 
 class _LimitedBuilder(TreeBuilder):
-    """Builds the tree and stops at the first element past a limit, so that memory is bounded while parsing."""
+    """Builds the tree and stops at the first element past a limit, so that memory is bounded while parsing.
+
+    What is no element costs time as well: attributes, comments, instructions and CDATA sections have a limit together.
+    """
 
     def __init__(self, max_depth: int, max_elements: int) -> None:
         super().__init__()
         self._depth = 0
         self._count = 0
+        self._other = 0
         self._max_depth = max_depth
         self._max_elements = max_elements
 
@@ -37,18 +45,34 @@ class _LimitedBuilder(TreeBuilder):
             raise XmlError(f"more than {self._max_depth} levels of elements")
         if self._count > self._max_elements:
             raise XmlError(f"more than {self._max_elements} elements")
+        self.count_other(len(attrs))
         return super().start(tag, attrs)
 
     def end(self, tag: str, /) -> Element:
         self._depth -= 1
         return super().end(tag)
 
+    def comment(self, text: str | None, /) -> Element:
+        self.count_other()
+        return super().comment(text)
+
+    def pi(self, target: str, text: str | None = None, /) -> Element:
+        self.count_other()
+        return super().pi(target, text)
+
+    def count_other(self, more: int = 1) -> None:
+        """Count markup that makes no element."""
+        self._other += more
+        if self._other > self._max_elements * _MARKUP_PER_ELEMENT:
+            raise XmlError("too many attributes, comments, instructions or CDATA sections")
+
 
 def parse(document: bytes, *, max_depth: int = 32, max_elements: int = 10_000) -> Element:
     """Return the root of a UTF-8 document, with or without a byte order mark and a declaration.
 
     Raises XmlError for everything else: a DTD of any kind (so no entity is ever expanded or fetched), another encoding,
-    more than `max_depth` levels or `max_elements` elements, or text that is no XML.
+    more than `max_depth` levels or `max_elements` elements, four times as much of other markup, a tag or comment longer
+    than about 256 KiB, or text that is no XML.
     """
     body = document.removeprefix(_BOM)
     declared = _ENCODING.match(body)
@@ -58,11 +82,14 @@ def parse(document: bytes, *, max_depth: int = 32, max_elements: int = 10_000) -
         body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise XmlError("the document is not UTF-8") from error
-    parser = DefusedXMLParser(
-        target=_LimitedBuilder(max_depth, max_elements), encoding="utf-8", forbid_dtd=True, forbid_external=True
-    )
+    builder = _LimitedBuilder(max_depth, max_elements)
+    parser = DefusedXMLParser(target=builder, encoding="utf-8", forbid_dtd=True, forbid_external=True)
+    parser.parser.StartCdataSectionHandler = builder.count_other
     try:
-        parser.feed(body)
+        for start in range(0, len(body), _SLICE):
+            parser.feed(body[start : start + _SLICE])
+            if start + _SLICE - parser.parser.CurrentByteIndex > _LONGEST_MARKUP + _SLICE:
+                raise XmlError("a tag or comment is too long")
         root: Element = parser.close()
     except (ParseError, DefusedXmlException, ValueError) as error:
         raise XmlError("the document is not well-formed XML without a DTD") from error
