@@ -85,7 +85,7 @@ def test_a_second_start_goes_on_where_the_first_was(start):
 def test_it_stops_cleanly(start, how):
     """Both signals end every process with exit code 0."""
     hub = start()
-    hub.program.signal(how)
+    hub.program.send(how)
     assert hub.program.wait() == 0
 
 
@@ -157,6 +157,12 @@ BROKEN = {
 }
 
 
+OWN = {
+    "accounts": {"ada": {"password": {"file": "secret"}, "grants": {"http_mft": {"contract": "std"}}}},
+    "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"ada": ["list", "write"]}}}},
+}
+
+
 def test_every_problem_of_a_configuration_is_named_by_its_path(tmp_path):
     """All of them at once, of every section, and no secret is repeated."""
     (tmp_path / "crossdock.yaml").write_text(yaml.safe_dump(BROKEN))
@@ -172,20 +178,82 @@ def test_every_problem_of_a_configuration_is_named_by_its_path(tmp_path):
         assert path in done.stderr, path
     assert "ibm_mq_mft.agents" in done.stderr
     assert "in clear" not in done.stderr.replace("never in clear", "").replace("secrets in clear", "")
-    assert crossdock("check", "crossdock.yaml", cwd=tmp_path).returncode == 2
+    checked = crossdock("check", "crossdock.yaml", cwd=tmp_path)
+    assert checked.returncode == 2
+    assert set(checked.stderr.splitlines()) == set(done.stderr.splitlines())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["crossdock.yaml", "data"]
+
+
+def test_a_configuration_without_problems_is_said_to_be_fine(tmp_path):
+    """Nothing is made or opened to find out."""
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
+    done = crossdock("check", "own.yaml", cwd=tmp_path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "own.yaml: fine\n", "")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["own.yaml", "secret"]
+
+
+def test_names_that_another_section_does_not_have_are_problems(tmp_path):
+    """A slip in an account's or a folder's name would be a right or a job that never works."""
+    ends = {"source": {"url": "filestore:/nope", "files": ["*"]}, "destination": {"url": "file:out"}}
+    wrong = {
+        "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"alise": ["list"]}}}},
+        "transactions": [{"name": "x", "direction": "inbound", **ends}],
+        "diplomat": [],
+    }
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(wrong))
+    assert "diplomat: is a mapping" in crossdock("check", "own.yaml", cwd=tmp_path).stderr
+    del wrong["diplomat"]
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(wrong))
+    said = crossdock("check", "own.yaml", cwd=tmp_path).stderr
+    assert "http_mft.folders./dock.access.alise: no such account" in said
+    assert "transactions.0.source.url: http_mft.folders has no /nope" in said
+
+
+def test_accounts_of_the_demo_do_not_survive_it(start):
+    """A hub without a configuration on the demo's data lets nobody in."""
+    hub = start()
+    HttpMft(hub.url)
+    assert hub.stop() == 0
+    own = start(demo=False)
+    wrong = requests.post(f"{own.url}/2.0/login/basic", data={"username": "part1", "password": "partner1"}, timeout=20)
+    assert wrong.status_code == 401
+
+
+def test_what_the_hub_keeps_is_for_its_owner_alone(start, tmp_path):
+    """Nobody else on the machine reads password hashes or keys."""
+    start()
+    assert (tmp_path / "data/state").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_closed_terminal_stops_the_hub(start):
+    """SIGHUP to the whole group ends it cleanly, as closing its terminal does."""
+    hub = start()
+    hub.program.send_to_all(signal.SIGHUP)
+    assert hub.program.wait() == 0
+
+
+def test_plain_mistakes_are_said_plainly(tmp_path):
+    """A level that is none, a folder that cannot be made, a pair that is no pair: one line, no stack trace."""
+    (tmp_path / "file").write_text("")
+    port = ("up", "--port", free_port())
+    for done, word in (
+        (crossdock(*port, cwd=tmp_path, MFT_LOG_LEVEL="chatty"), "MFT_LOG_LEVEL"),
+        (crossdock(*port, "--data", tmp_path / "file/below", cwd=tmp_path), "file"),
+        (crossdock(*port, cwd=tmp_path, GATEWAY_DATABASE_URL="sqlite://"), "needs a file"),
+        (crossdock(*port, "--https-port", "0", cwd=tmp_path, MFT_TLS_CERT="file", MFT_TLS_KEY="file"), "MFT_TLS_CERT"),
+        (crossdock("deadletter", "list", "--data", tmp_path / "nothing", cwd=tmp_path), "no hub's data"),
+    ):
+        assert done.returncode == 2
+        assert word in done.stderr
+        assert "Traceback" not in done.stderr
+    assert not (tmp_path / "nothing").exists()
 
 
 def test_an_own_configuration_is_served(start, tmp_path):
     """Accounts and folders come from the file, and nothing of the demo is there."""
     (tmp_path / "secret").write_text("s3cret\n")
-    (tmp_path / "own.yaml").write_text(
-        yaml.safe_dump(
-            {
-                "accounts": {"ada": {"password": {"file": "secret"}, "grants": {"http_mft": {"contract": "std"}}}},
-                "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"ada": ["list", "write"]}}}},
-            }
-        )
-    )
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
     hub = start("--config", str(tmp_path / "own.yaml"), demo=False)
     client = HttpMft(hub.url, "ada", "s3cret")
     assert client.put("dock/a.txt", b"a").status_code == 201
@@ -199,12 +267,8 @@ def test_a_running_hub_takes_another_configuration(start, tmp_path):
     """Accounts and folders change at once, a broken file changes nothing, and nobody's connection is cut."""
     hub = start()
     client = HttpMft(hub.url)
-    own = {
-        "accounts": {"ada": {"password": {"file": "secret"}, "grants": {"http_mft": {"contract": "std"}}}},
-        "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"ada": ["list", "write"]}}}},
-    }
     (tmp_path / "secret").write_text("s3cret")
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump(own))
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
     (tmp_path / "broken.yaml").write_text(yaml.safe_dump(BROKEN))
     data = ("--data", tmp_path / "data")
     broken = crossdock("apply", "broken.yaml", *data, cwd=tmp_path)

@@ -48,14 +48,18 @@ class Program:
         assert self._process is not None
         return self._process.wait(within)
 
-    def signal(self, number: signal.Signals) -> None:
+    def send(self, number: signal.Signals) -> None:
         """Send a signal to its first process."""
         os.kill(self.pid, number)
+
+    def send_to_all(self, number: signal.Signals) -> None:
+        """Send a signal to every process of its group."""
+        os.killpg(self.pid, number)
 
     def terminate(self) -> None:
         """Ask it to stop."""
         if self.running():
-            self.signal(signal.SIGTERM)
+            self.send(signal.SIGTERM)
 
     def children(self) -> list[int]:
         """Return the process ids of its first process's children."""

@@ -1,5 +1,6 @@
 """Hand a configuration file to the hub that runs on a data folder, and hear what it says of it."""
 
+import fcntl
 import json
 import os
 import signal
@@ -24,14 +25,13 @@ def ask(data: Path, file: Path) -> None:
     `data`, or where it does not answer within a minute.
     """
     state = data / "state"
-    try:
-        pid = int((state / "hub.lock").read_text(encoding="ascii"))
-    except (OSError, ValueError) as error:
-        raise CannotStart(f"no hub runs on {data}: name its folder with --data") from error
+    pid = _hub_of(state)
+    if pid is None:
+        raise CannotStart(f"no hub runs on {data}: name its folder with --data")
     wanted = uuid.uuid4().hex
     _write(state / _REQUEST, {"id": wanted, "file": str(file.absolute())})
     try:
-        os.kill(pid, signal.SIGHUP)
+        os.kill(pid, signal.SIGUSR1)
     except ProcessLookupError as error:
         raise CannotStart(f"no hub runs on {data} any more") from error
     deadline, pause = time.monotonic() + _WAIT_S, threading.Event()
@@ -54,6 +54,20 @@ def requested(state: Path) -> tuple[str, Path]:
 def answer(state: Path, request: str, problems: list[str]) -> None:
     """Say what became of a request; no problems means that it was applied."""
     _write(state / _RESULT, {"id": request, "problems": problems})
+    (state / _REQUEST).unlink(missing_ok=True)
+
+
+def _hub_of(state: Path) -> int | None:
+    """Return the process that watches the hub, None where nobody holds the lock: its number means nothing then."""
+    try:
+        with (state / "hub.lock").open("r") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return int(file.read())
+    except (OSError, ValueError):
+        pass
+    return None
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:

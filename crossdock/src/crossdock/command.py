@@ -28,7 +28,7 @@ def _speaks_plainly(run: Callable[..., Any]) -> Callable[..., Any]:
             click.echo(f"crossdock: the configuration has {len(error.problems)} problem(s):", err=True)
             for problem in error.problems:
                 click.echo(f"  {problem}", err=True)
-        except MftError as error:
+        except (MftError, OSError) as error:
             click.echo(f"crossdock: {error}", err=True)
         sys.exit(2)
 
@@ -83,9 +83,9 @@ def init(*, data: Path, secrets: Path) -> None:
 @_speaks_plainly
 def check(*, file: Path) -> None:
     """Validate a configuration file as a whole, and change nothing."""
-    from crossdock import configuration
+    from crossdock import configuration, environment
 
-    environ = _environ()
+    environ = environment.of_a_check(_environ())
     document, reader = configuration.read(file, environ, demo=False)
     configuration.validate(document, reader, environ)
     click.echo(f"{file}: fine")

@@ -12,17 +12,18 @@ from mft_common.database import Database
 from mft_common.events import Bus, DeadLetter, LocalBus
 from mft_common.events.rabbit import RabbitBus
 from mft_common.events.topology import CONSUMERS
+from mft_common.settings import lookup
 
 
 @contextmanager
 def _bus(data: Path, environ: Mapping[str, str]) -> Iterator[Bus]:
     """Open the hub's bus, and of its databases nothing but the connection: nothing is migrated or configured here."""
-    settings = environment.of_one_machine(data, environ, host="127.0.0.1", demo=False)
-    if amqp_url := settings.get("MFT_AMQP_URL"):
+    if amqp_url := lookup("MFT_AMQP_URL", environ):
         bus: Bus = RabbitBus(amqp_url)
     elif (data / "state").is_dir():
-        urls = {service: settings[f"{prefix}_DATABASE_URL"] for prefix, service in environment.DATABASES.items()}
-        bus = LocalBus({name: _opened(name, url) for name, url in urls.items()})
+        urls = environment.database_urls(data, environ)
+        services = {service: urls[f"{prefix}_DATABASE_URL"] for prefix, service in environment.DATABASES.items()}
+        bus = LocalBus({name: _opened(name, url) for name, url in services.items()})
     else:
         raise CannotStart(f"there is no hub's data in {data}: name the folder with --data")
     try:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
+from mft_common import settings
+
 DATABASES: Final = {
     "GATEWAY": "gateway",
     "FILESTORE": "filestore-svc",
@@ -26,27 +28,40 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def database_urls(data: Path, environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variable of each database with its URL: what the environment says, else a file below `data/state`."""
+    urls = {}
+    for prefix, service in DATABASES.items():
+        name = f"{prefix}_DATABASE_URL"
+        path = data / "state" / service / f"{service.removesuffix('-svc')}.db"
+        urls[name] = settings.lookup(name, environ) or f"sqlite:///{path}"
+    return urls
+
+
 def of_one_machine(data: Path, environ: Mapping[str, str], *, host: str, demo: bool) -> dict[str, str]:
     """Return the environment that each service's settings are read from.
 
     Databases, keys and blobs live below `data/state/<service>/`. The key that identities are signed with is made at
     the first start.
     """
-    state = data / "state"
-    made = {
+    key = settings.lookup("MFT_INTERNAL_KEYS", environ) or _internal_key(data / "state/gateway/internal.key")
+    return {
+        "GATEWAY_LOOPBACK_ONLY": "1" if is_loopback(host) else "0",
+        **environ,
+        **database_urls(data, environ),
+        "MFT_INTERNAL_KEYS": key,
         "MFT_DATA": str(data),
         "MFT_DEMO": "1" if demo else "0",
-        "MFT_INTERNAL_KEYS": _internal_key(state / "gateway" / "internal.key", environ),
-        "GATEWAY_LOOPBACK_ONLY": "1" if is_loopback(host) else "0",
     }
-    for prefix, service in DATABASES.items():
-        made[f"{prefix}_DATABASE_URL"] = f"sqlite:///{state / service / (service.removesuffix('-svc') + '.db')}"
-    return {**made, **environ, "MFT_DEMO": made["MFT_DEMO"]}
 
 
-def _internal_key(path: Path, environ: Mapping[str, str]) -> str:
-    if given := environ.get("MFT_INTERNAL_KEYS"):
-        return given
+def of_a_check(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return what a configuration is checked against: the hub that `crossdock up` without options would start."""
+    urls = {f"{prefix}_DATABASE_URL": "sqlite:///never-opened.db" for prefix in DATABASES}
+    return {**urls, "MFT_INTERNAL_KEYS": "never used", "GATEWAY_LOOPBACK_ONLY": "1", **environ}
+
+
+def _internal_key(path: Path) -> str:
     if not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -24,6 +24,7 @@ import sertainty_svc.settings
 from mft_common.config import Reader
 from mft_common.events import Bus, LocalBus
 from mft_common.events.rabbit import RabbitBus
+from mft_common.settings import lookup
 from mft_common.upstream import Upstream, WsgiUpstream
 from mft_common.worker import Part
 
@@ -61,7 +62,7 @@ class Hub:
 
     def bus(self) -> Bus:
         """Return the way of the events: RabbitMQ where one is named, else the outbox tables themselves."""
-        if amqp_url := self.environ.get("MFT_AMQP_URL"):
+        if amqp_url := lookup("MFT_AMQP_URL", self.environ):
             return RabbitBus(amqp_url)
         producers = {"gateway": self.gateway.database, **{name: made.database for name, made in self.services.items()}}
         return LocalBus(producers)
@@ -84,7 +85,7 @@ def build(
     `apply_accounts` brings the account directory to the configuration as well, which one process does for all.
     """
     made = gateway.bootstrap.build_with(
-        gateway.settings.Settings.from_env(environ), document if apply_accounts else {}, reader
+        gateway.settings.Settings.from_env(environ), document if apply_accounts else None, reader
     )
     services: dict[str, Any] = {}
     for name, package in PACKAGES.items():

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from crossdock import applying, configuration, hub, web
 from crossdock.errors import CannotStart
+from gateway.settings import Settings
 from mft_common import logs
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
+from mft_common.settings import from_env
 from mft_common.worker import run_parts, stop_on_signals
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ class Machine:
         self._state = state
         self._workers = workers
         self._in_force: Configuration | None = None
-        logs.configure("crossdock", settings.get("MFT_LOG_LEVEL", "info"))
+        logs.configure("crossdock", from_env(Settings, settings).log_level)
 
     def take(self, wanted: Configuration) -> None:
         """Validate a configuration as a whole, and bring tables, accounts and folders to it.
@@ -48,8 +50,10 @@ class Machine:
         try:
             self.take(configuration.read(file, self._settings, demo=False))
         except ConfigError as error:
+            logs.get("machine").warning("configuration.refused", file=str(file), problems=len(error.problems))
             applying.answer(self._state, request, error.problems)
             return ()
+        logs.get("machine").info("configuration.applied", file=str(file))
         applying.answer(self._state, request, [])
         return ("web",)
 

@@ -43,7 +43,7 @@ class Supervisor:
 
     processes: list[Process]
     grace: float = 30.0
-    # What SIGHUP asks for; it returns the names of the processes that are to be replaced.
+    # What SIGUSR1 asks for; it returns the names of the processes that are to be replaced.
     reload: Callable[[], Collection[str]] | None = None
     _stopping: bool = field(default=False, init=False)
     _reloading: bool = field(default=False, init=False)
@@ -54,9 +54,9 @@ class Supervisor:
 
         `announce()` is called again and again until it says that it has told the user that the hub is ready.
         """
-        for number in (signal.SIGTERM, signal.SIGINT):
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, self._signalled)
-        signal.signal(signal.SIGHUP, self._asked_to_reload)
+        signal.signal(signal.SIGUSR1, self._asked_to_reload)
         # Blocked, so that the end of a child waits for `_doze` instead of getting lost between two looks.
         signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGCHLD])
         for process in self.processes:
@@ -108,10 +108,11 @@ class Supervisor:
         try:
             _die_with_parent(parent)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
-            for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            for number in (signal.SIGTERM, signal.SIGUSR1):
                 signal.signal(number, signal.SIG_DFL)
-            # Ctrl-C reaches the whole foreground group; the supervisor alone decides what it means.
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            # Ctrl-C and a closed terminal reach the whole group; the supervisor alone decides what they mean.
+            for number in (signal.SIGINT, signal.SIGHUP):
+                signal.signal(number, signal.SIG_IGN)
             code = process.run()
         except SystemExit as end:
             code = end.code if isinstance(end.code, int) else 1

@@ -11,6 +11,7 @@ import gateway.settings
 import mqmft_svc.schemas.config
 import sertainty_svc.schemas
 from mft_common.config import Reader
+from mft_common.errors import ConfigError
 
 Check = Callable[[Mapping[str, Any], Reader, Mapping[str, str]], object]
 
@@ -36,4 +37,29 @@ def _diplomat(document: Mapping[str, Any], _reader: Reader, environ: Mapping[str
     return diplomat_svc.schemas.configuration.read(document, Path(environ.get("MFT_DATA", "data")).absolute())
 
 
-CHECKS: Final[tuple[Check, ...]] = (_gateway, _filestore, _diplomat, _mqmft, _sertainty)
+def _references(document: Mapping[str, Any], _reader: Reader, _environ: Mapping[str, str]) -> None:
+    """Find names of one section that another does not have: each would be a right or a job that never works."""
+    accounts = document.get("accounts") or {}
+    folders = (document.get("http_mft") or {}).get("folders") or {}
+    problems = []
+    for path, folder in folders.items() if isinstance(folders, Mapping) else ():
+        access = folder.get("access") if isinstance(folder, Mapping) else None
+        unknown = [name for name in access if name not in accounts] if isinstance(access, Mapping) else []
+        problems += [f"http_mft.folders.{path}.access.{name}: no such account" for name in unknown]
+    for number, transaction in enumerate(document.get("transactions") or ()):
+        for side in ("source", "destination"):
+            end = transaction.get(side) if isinstance(transaction, Mapping) else None
+            url = end.get("url") if isinstance(end, Mapping) else None
+            if isinstance(url, str) and url.startswith("filestore:") and not _is_folder(url, folders):
+                problems.append(f"transactions.{number}.{side}.url: http_mft.folders has no {url[10:]}")
+    if problems:
+        raise ConfigError(problems)
+
+
+def _is_folder(url: str, folders: Mapping[str, Any]) -> bool:
+    """True for a configured folder and for one that lies on the way to it."""
+    path = url.removeprefix("filestore:").rstrip("/")
+    return any(name == path or name.startswith(f"{path}/") for name in folders)
+
+
+CHECKS: Final[tuple[Check, ...]] = (_gateway, _filestore, _diplomat, _mqmft, _sertainty, _references)

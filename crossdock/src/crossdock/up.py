@@ -4,6 +4,8 @@ import fcntl
 import os
 import shutil
 import socket
+import ssl
+import sys
 import threading
 import urllib.error
 import urllib.request
@@ -38,6 +40,8 @@ def start(options: Options, environ: Mapping[str, str]) -> int:
     _refuse_networks(options, environ)
     state = options.data / "state"
     state.mkdir(parents=True, exist_ok=True)
+    # Password hashes and keys are in there.
+    state.chmod(0o700)
     with _lock(state / "hub.lock"):
         settings = environment.of_one_machine(options.data, environ, host=options.host, demo=options.demo)
         _figures(state / "metrics")
@@ -72,10 +76,12 @@ def _lock(path: Path) -> TextIO:
     """Take the data folder for this hub alone; children inherit the lock, so it is free when the last is gone."""
     file = path.open("a+")
     waited = threading.Event()
-    for _ in range(int(_LOCK_WAIT_S / 0.1)):
+    for tries in range(int(_LOCK_WAIT_S / 0.1)):
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
+            if tries == 5:
+                print(f"crossdock: waiting for the hub that uses {path.parent.parent}", file=sys.stderr, flush=True)  # noqa: T201 -- the user waits
             waited.wait(0.1)
         else:
             file.truncate(0)
@@ -115,9 +121,10 @@ def _tls(options: Options, settings: Mapping[str, str]) -> tuple[Path, Path] | N
     if any(given) and not all(given):
         raise CannotStart("MFT_TLS_CERT and MFT_TLS_KEY belong together: set both or neither")
     if given[0] and given[1]:
-        for path in given:
-            if not os.access(str(path), os.R_OK):
-                raise CannotStart(f"{path} cannot be read")
+        try:
+            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(given[0], given[1])
+        except (OSError, ssl.SSLError) as error:
+            raise CannotStart(f"MFT_TLS_CERT and MFT_TLS_KEY are no pair that can be used: {error}") from error
         return Path(given[0]), Path(given[1])
     return certificate.ensure(options.data / "state" / "gateway")
 

@@ -49,6 +49,11 @@ def _post_fork(_arbiter: Any, _worker: Any) -> None:
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
+def _ignore_the_terminal(_process: Any) -> None:
+    """Leave a closed terminal to the process that watches: gunicorn would begin to exchange its children."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+
 def _child_exit(_arbiter: Any, worker: Any) -> None:
     metrics.forget_process(worker.pid)
 
@@ -73,5 +78,6 @@ def serve(
         one.close()
     options = gunicorn_options(bind=binds, workers=workers, limits=limits)
     options |= {"logger_class": JsonLogger, "post_fork": _post_fork, "child_exit": _child_exit}
+    options |= {"when_ready": _ignore_the_terminal, "post_worker_init": _ignore_the_terminal}
     _Application(options, build).run()
     return 0

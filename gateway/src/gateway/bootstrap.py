@@ -90,12 +90,12 @@ def build(settings: Settings, *, configuration: Configuration | None = None, clo
     return Service(settings, database, operations, Signer(settings.internal_keys), OUTBOX, checks)
 
 
-def build_with(settings: Settings, document: Mapping[str, Any], reader: config.Reader) -> Service:
+def build_with(settings: Settings, document: Mapping[str, Any] | None, reader: config.Reader) -> Service:
     """Build with a configuration that was read already; ConfigError lists every problem, and nothing was changed.
 
-    An empty document changes nothing: some other process applies the configuration.
+    None changes nothing: some other process applies the configuration. An empty one leaves no accounts.
     """
-    if not document:
+    if document is None:
         return build(settings)
     configuration = read_configuration(document, reader, settings.trust)
     reader.check()

@@ -11,6 +11,13 @@ from mft_common import clock, ids, logs, metrics
 
 UNBUILT: Final = 501
 _JSON: Final = "application/json"
+_IBM_HEADERS: Final = (
+    ("Content-Type", "application/json;charset=utf-8"),
+    ("Cache-Control", "no-cache, no-store, must-revalidate"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Content-Language", "en-US"),
+)
+_FILES: Final = "/2.0/files"
 _LOGIN_PATHS: Final = ("/2.0/login", "/2.0/login/basic")
 _SYNTAX = "Missing parameters or syntax error"
 
@@ -133,7 +140,7 @@ def _http_mft(status: int, method: str, path: str) -> Refusal:
     if status == UNBUILT:
         status = 404
     message, kind = _HTTP_MFT[status]
-    on_files = path.rstrip("/") == "/2.0/files"
+    on_files = path == _FILES or path.startswith(f"{_FILES}/")
     if status == 400 and method == "DELETE" and on_files:
         message, kind = "missing param or syntax error", "syntax_error"
     envelope: dict[str, str] = {"result": "failed"}
@@ -150,7 +157,7 @@ def _diplomat(status: int, _method: str, _path: str) -> Refusal:
         f'<diplomatApiResponse responseType="errorResponse"><statusCode>{code}</statusCode>'
         f"<message>{message}</message></diplomatApiResponse>"
     )
-    return Refusal(code, [("Content-Type", "application/xml; charset=utf-8")], body.encode())
+    return Refusal(code, [("Content-Type", "text/xml; charset=UTF-8")], body.encode())
 
 
 def _ibm(status: int, _method: str, _path: str) -> Refusal:
@@ -168,7 +175,7 @@ def _ibm(status: int, _method: str, _path: str) -> Refusal:
     }
     if status == 503:
         error["exceptions"] = []
-    return _json(status, {"error": [error]})
+    return Refusal(status, list(_IBM_HEADERS), _dumps({"error": [error]}))
 
 
 def _data_protector(status: int, _method: str, _path: str) -> Refusal:
@@ -180,8 +187,11 @@ def _own(status: int, _method: str, _path: str) -> Refusal:
 
 
 def _json(status: int, value: object) -> Refusal:
-    body = json.dumps(value, separators=(",", ":")).encode()
-    return Refusal(status, [("Content-Type", _JSON), ("Cache-Control", "no-store")], body)
+    return Refusal(status, [("Content-Type", _JSON), ("Cache-Control", "no-store")], _dumps(value))
+
+
+def _dumps(value: object) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 _TEMPLATES: Final[dict[str | None, Callable[[int, str, str], Refusal]]] = {

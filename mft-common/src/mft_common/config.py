@@ -23,9 +23,9 @@ SECTIONS: Final = frozenset(
         "endpoints",
         "openpgp",
         "allowed_folders",
-        "gateway",
     )
 )
+_LISTS: Final = frozenset(("transactions", "allowed_folders"))
 _REFERENCES: Final = ("env", "file", "demo")
 
 
@@ -99,10 +99,14 @@ def parse(text: str, origin: str) -> dict[str, Any]:
         return {}
     if not isinstance(document, dict):
         raise ConfigError([f"{origin}: a configuration is a mapping of sections"])
-    unknown = sorted(str(key) for key in document if key not in SECTIONS)
-    if unknown:
-        raise ConfigError([f"{name}: no such section" for name in unknown])
-    return document
+    problems = [f"{key}: no such section" for key in document if key not in SECTIONS]
+    for name, value in document.items():
+        wanted = list if name in _LISTS else dict
+        if value is not None and not isinstance(value, wanted):
+            problems.append(f"{name}: is a {'list' if wanted is list else 'mapping'}")
+    if problems:
+        raise ConfigError(sorted(problems))
+    return {name: value for name, value in document.items() if value is not None}
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -119,7 +123,11 @@ def problems_of(error: marshmallow.ValidationError, path: str) -> list[str]:
     found: list[str] = []
 
     def walk(messages: Any, at: str) -> None:
-        if isinstance(messages, dict):
+        if isinstance(messages, dict) and messages.keys() <= {"key", "value"}:
+            # marshmallow tells a mapping's keys from their values; the path needs no word for that.
+            for inner in messages.values():
+                walk(inner, at)
+        elif isinstance(messages, dict):
             for key, inner in messages.items():
                 walk(inner, at if key == marshmallow.exceptions.SCHEMA else f"{at}.{key}".lstrip("."))
         else:

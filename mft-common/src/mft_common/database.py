@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from mft_common.errors import Unavailable
+from mft_common.errors import ConfigError, Unavailable
 
 _BUSY_MS: Final = 30_000
 _POOL: Final = 40
@@ -52,12 +52,12 @@ class Database:
         elif self.dialect == "postgresql":
             self.engine = self._postgresql()
         else:
-            raise ValueError(f"a database URL begins with sqlite: or postgresql:, not {self.dialect}:")
+            raise ConfigError([f"a database URL begins with sqlite: or postgresql:, not {self.dialect}:"])
 
     def _sqlite(self) -> sa.Engine:
         path = self.url.database
         if not path or path == ":memory:":
-            raise ValueError("a SQLite database needs a file")
+            raise ConfigError(["sqlite://: a SQLite database needs a file"])
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(
             self.url,

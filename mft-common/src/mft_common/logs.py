@@ -24,6 +24,8 @@ _SHOWN_PARAMETERS = frozenset(
     )
 )
 REDACTED = "***"
+# What a client sends may be megabytes long, a user's name for one.
+_LONGEST_VALUE = 4096
 
 
 def request_id() -> str:
@@ -42,13 +44,19 @@ def request_scope(value: str) -> Iterator[None]:
 
 
 def redact_query(query: str) -> str:
-    """Return a query string with the values of all parameters but the harmless ones replaced."""
+    """Return a query string with the values of all parameters but the harmless ones replaced.
+
+    What stands between two `&` without a `=` is replaced as well: it may be the rest of a value that was not escaped.
+    """
     if not query:
         return ""
     shown = []
     for pair in query.split("&"):
         name, equals, value = pair.partition("=")
-        shown.append(name + equals + (value if unquote_plus(name) in _SHOWN_PARAMETERS or not value else REDACTED))
+        if unquote_plus(name) in _SHOWN_PARAMETERS or not pair.strip("="):
+            shown.append(pair)
+        else:
+            shown.append(f"{name}={REDACTED if value else ''}" if equals else REDACTED)
     return "&".join(shown)
 
 
@@ -62,7 +70,22 @@ def _redact(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[
     for name, value in event.items():
         if value and _SECRET_NAMES.search(name):
             event[name] = REDACTED
+        elif name == "path" and isinstance(value, str):
+            event[name] = _redact_path(value)
     return event
+
+
+def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    for name, value in event.items():
+        if isinstance(value, str) and len(value) > _LONGEST_VALUE:
+            event[name] = f"{value[:_LONGEST_VALUE]}..."
+    return event
+
+
+def _redact_path(path: str) -> str:
+    """Redact the query that is in a decoded path when a client has escaped the question mark."""
+    before, mark, query = path.partition("?")
+    return f"{before}{mark}{redact_query(query)}" if "=" in query else path
 
 
 def configure(service: str, level: str = "info", stream: TextIO | None = None) -> None:
@@ -73,6 +96,7 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
         lambda _, __, event: {"service": service, **event},
         _add_request_id,
         _redact,
+        _shorten,
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
     ]
@@ -88,6 +112,7 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(sort_keys=False, default=str),
             ],
             foreign_pre_chain=[*shared[:-2], structlog.stdlib.add_logger_name],

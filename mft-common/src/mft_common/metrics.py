@@ -24,6 +24,12 @@ SECONDS = Histogram(
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600),
 )
 BYTES = Counter("mft_bytes_total", "Bytes of bodies.", ["service", "protocol", "direction"])
+_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
+
+
+def method_label(method: str) -> str:
+    """Return the label of a request's method: a client that makes up methods must not make up figures."""
+    return method if method in _METHODS else "other"
 
 
 def render() -> bytes:

@@ -87,16 +87,18 @@ def setting(name: str, parse: Parser = text, default: Any = REQUIRED, *, secret:
     return dataclasses.field(default=default, metadata=metadata, repr=not secret)
 
 
-def _lookup(name: str, environ: Mapping[str, str], problems: list[str]) -> str | None:
-    """Return what `name` is set to, or what is in the file that `name_FILE` names; None where there is neither."""
+def lookup(name: str, environ: Mapping[str, str]) -> str | None:
+    """Return what `name` is set to, or what is in the file that `name_FILE` names; None where there is neither.
+
+    SettingsError when that file cannot be read.
+    """
     path = environ.get(f"{name}_FILE")
     if name in environ or path is None:
         return environ.get(name)
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        problems.append(f"{name}_FILE: {path} cannot be read ({type(error).__name__})")
-        return None
+        raise SettingsError([f"{name}_FILE: {path} cannot be read ({type(error).__name__})"]) from error
 
 
 def from_env(cls: type[S], environ: Mapping[str, str]) -> S:
@@ -110,7 +112,11 @@ def from_env(cls: type[S], environ: Mapping[str, str]) -> S:
         name = field.metadata.get("env")
         if name is None:
             continue
-        raw = _lookup(name, environ, problems)
+        try:
+            raw = lookup(name, environ)
+        except SettingsError as error:
+            problems += error.problems
+            continue
         if raw is None:
             if field.default is dataclasses.MISSING:
                 problems.append(f"{name} is not set{': ' + field.metadata['doc'] if field.metadata['doc'] else ''}")

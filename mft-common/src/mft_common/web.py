@@ -62,7 +62,8 @@ def create(
     @app.after_request
     def count(response: Response) -> Response:
         if request.path not in _OWN_PATHS:
-            metrics.REQUESTS.labels(service, protocol, request.method, response.status_code).inc()
+            method = metrics.method_label(request.method)
+            metrics.REQUESTS.labels(service, protocol, method, response.status_code).inc()
             metrics.SECONDS.labels(service, protocol).observe(time.monotonic() - g.began)
         return response
 

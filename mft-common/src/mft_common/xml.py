@@ -88,7 +88,7 @@ def parse(document: bytes, *, max_depth: int = 32, max_elements: int = 10_000) -
     try:
         for start in range(0, len(body), _SLICE):
             parser.feed(body[start : start + _SLICE])
-            if start + _SLICE - parser.parser.CurrentByteIndex > _LONGEST_MARKUP + _SLICE:
+            if start - parser.parser.CurrentByteIndex > _LONGEST_MARKUP:
                 raise XmlError("a tag or comment is too long")
         root: Element = parser.close()
     except (ParseError, DefusedXmlException, ValueError) as error:

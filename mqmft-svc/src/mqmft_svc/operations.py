@@ -31,6 +31,8 @@ from mqmft_svc.schemas.queries import ListQuery
 from mqmft_svc.settings import Settings
 
 _PURGE_AT_ONCE: Final = 500
+# As many of the cookies of one name as the gateway looks at.
+_MOST_TOKENS: Final = 8
 _DAY_MS: Final = 86_400_000
 
 
@@ -117,11 +119,12 @@ class Operations:
             raise Unavailable("no session could be opened")
         return opened
 
-    def logout(self, identity: Identity, token: str | None) -> None:
-        """Close the token of the request's cookie at once (146)."""
-        if not token:
+    def logout(self, identity: Identity, tokens: Sequence[str]) -> None:
+        """Close the token of the request's cookie at once (146); of several cookies of that name every live one."""
+        if not any(tokens):
             raise CredentialsMissing
-        if not self._directory.close_token(SERVICE, token):
+        closed = [self._directory.close_token(SERVICE, token) for token in tokens[:_MOST_TOKENS] if token]
+        if not any(closed):
             raise TokenInvalid(cookie=self.settings.token_cookie)
         self._log.info("session.left", user=identity.account)
 

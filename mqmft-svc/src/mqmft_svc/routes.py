@@ -1,5 +1,6 @@
 """Map URLs to operations, and what is raised to the vendor's answers."""
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -29,6 +30,7 @@ from mqmft_svc.schemas.login import login as read_login
 _BASE: Final = "/ibmmq/rest/<any(v1,v2,v3):version>"
 _V3: Final = "/ibmmq/rest/v3"
 _MFT: Final = "/admin/mft"
+_LOGIN: Final = re.compile("/ibmmq/rest/v[123]/login/?")
 _PREFLIGHT: Final[Mapping[str, str]] = {
     "Access-Control-Allow-Methods": "GET, POST, PATCH, DELETE",
     "Access-Control-Allow-Headers": "content-type, authorization, ibm-mq-rest-csrf-token",
@@ -103,7 +105,7 @@ def _add_login(pages: Blueprint, operations: Operations) -> None:
     @pages.delete(f"{_BASE}/login")
     def delete_login(version: str) -> Response:  # noqa: ARG001 -- all versions answer alike
         _require_csrf(operations)
-        operations.logout(web.identity(), request.cookies.get(settings.token_cookie))
+        operations.logout(web.identity(), request.cookies.getlist(settings.token_cookie))
         return _with_cookie("", drop=True)
 
     def _with_cookie(token: str, *, drop: bool = False) -> Response:
@@ -177,7 +179,7 @@ def error_renderer(operations: Operations) -> Callable[[Exception], Response]:
     def render(error: Exception) -> Response:
         told = _told(error, operations.coordination_qmgr)
         headers = dict(told.headers)
-        if told.status == 401 and not request.path.rstrip("/").endswith("/login"):
+        if told.status == 401 and not _LOGIN.fullmatch(request.path):
             headers["WWW-Authenticate"] = wire.CHALLENGE
         note = log.info if told.status < 500 else log.error
         note("request.refused", msg_id=told.msg_id, status=told.status, method=request.method, path=request.path)

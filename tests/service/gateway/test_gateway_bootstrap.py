@@ -117,7 +117,7 @@ def test_application(settings):
 def test_rules_reach_other_processes(settings):
     """What one process applies holds in another that applies nothing, and goes when it is no longer configured."""
     bootstrap.build_from_file(settings(), {}).close()
-    other = bootstrap.build_with(settings(), {}, Reader(Path(), {}))
+    other = bootstrap.build_with(settings(), None, Reader(Path(), {}))
     assert other.operations.prompts("nobody", "192.0.2.1") == d.Denied()
     assert other.operations.account("filestore-svc", "part1")
     bootstrap.build_with(settings(), {"data_protector": {}}, Reader(Path(), {})).close()

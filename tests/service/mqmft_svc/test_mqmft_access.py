@@ -26,6 +26,14 @@ def test_11_12_13_14_without_valid_credentials_everything_is_401(hub, reason, id
         assert answer.headers["WWW-Authenticate"] == 'Basic realm="IBM MQ REST API"'
 
 
+@pytest.mark.parametrize("path", ["agent/login", "monitor/login", "transfer/login/"])
+def test_14_a_resource_that_is_called_login_has_the_challenge(hub, path):
+    """Item 14: only the login itself goes without the challenge."""
+    answer = hub.ask(f"/ibmmq/rest/v3/admin/mft/{path}", identity=nobody("absent"))
+    assert answer.headers["WWW-Authenticate"] == 'Basic realm="IBM MQ REST API"'
+    assert "WWW-Authenticate" not in hub.ask(f"{LOGIN}/", identity=nobody("absent")).headers
+
+
 def test_13_the_message_names_the_cookie_and_never_its_value(hub):
     """Item 13: a token that does not verify is not repeated."""
     answer = hub.mft(identity=nobody("stale"), headers={"Cookie": "LtpaToken2=secret"})
@@ -187,6 +195,14 @@ def test_146_logout_closes_the_token_and_drops_the_cookie(hub):
     assert answer.headers["Set-Cookie"].startswith("LtpaToken2=; Path=/; HttpOnly; SameSite=Strict; Max-Age=0")
     assert msg(hub.ask(LOGIN, "DELETE", headers={**cookie, **CSRF})) == "0112E"
     assert msg(hub.ask(LOGIN, "DELETE", headers=CSRF)) == "0104E"
+
+
+def test_146_logout_closes_the_live_one_of_several_cookies(hub):
+    """Item 146: a stale cookie of the same name before it does not keep a token open."""
+    hub.ask(LOGIN, "POST", json=RIGHT, identity=nobody("absent"))
+    headers = {"Cookie": "LtpaToken2=stale; LtpaToken2=token1", **CSRF}
+    assert hub.ask(LOGIN, "DELETE", headers=headers, identity=caller(mechanism="token")).status_code == 204
+    assert not hub.directory.open
 
 
 def test_58_cross_origin_answers_only_for_listed_origins(make_hub):

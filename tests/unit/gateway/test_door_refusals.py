@@ -30,16 +30,21 @@ def test_http_mft_gets_its_envelope(status, message, kind):
     assert body == {"result": "failed", "message": message, "errorType": kind}
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/2.0/login/basic"), ("POST", "/2.0/files")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/2.0/login/basic"), ("POST", "/2.0/files"), ("POST", "/2.0/files/in")]
+)
 def test_http_mft_has_two_calls_without_a_timestamp(method, path):
     """http-mft.md C2: login and POST /2.0/files."""
     assert "timestamp" not in json.loads(refusal("http-mft", 413, method=method, path=path).body)
 
 
-def test_http_mft_deletes_have_a_spelling_of_their_own():
-    """http-mft.md E-DSYN."""
-    body = json.loads(refusal("http-mft", 400, method="DELETE", path="/2.0/files").body)
+@pytest.mark.parametrize("path", ["/2.0/files", "/2.0/files/in/a"])
+def test_http_mft_deletes_have_a_spelling_of_their_own(path):
+    """http-mft.md E-DSYN, for deletes of files alone."""
+    body = json.loads(refusal("http-mft", 400, method="DELETE", path=path).body)
     assert (body["message"], body["errorType"]) == ("missing param or syntax error", "syntax_error")
+    other = json.loads(refusal("http-mft", 400, method="DELETE", path="/2.0/fileset/7").body)
+    assert other["errorType"] == "request_syntax"
 
 
 @pytest.mark.parametrize(
@@ -53,6 +58,7 @@ def test_diplomat_gets_an_error_response_of_a_code_it_knows(status, code):
     assert (made.status, root.tag, root.get("responseType")) == (code, "diplomatApiResponse", "errorResponse")
     assert [child.tag for child in root] == ["statusCode", "message"]
     assert root.findtext("statusCode") == str(code)
+    assert dict(made.headers)["Content-Type"] == "text/xml; charset=UTF-8"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +73,7 @@ def test_diplomat_gets_an_error_response_of_a_code_it_knows(status, code):
     ],
 )
 def test_ibm_mq_gets_its_error_object(status, number):
-    """ibm-mq-mft.md 120-124: seven members, the message begins with the id."""
+    """ibm-mq-mft.md 49, 55, 120-124: the protocol's headers, seven members, the message begins with the id."""
     made = refusal("ibm-mq-mft", status)
     (error,) = json.loads(made.body)["error"]
     assert made.status == status
@@ -75,6 +81,12 @@ def test_ibm_mq_gets_its_error_object(status, number):
     assert error["msgId"] == number
     assert error["message"].startswith(f"{number}: ")
     assert (error["type"], error["completionCode"], error["reasonCode"]) == ("rest", 0, 0)
+    assert made.headers[:4] == [
+        ("Content-Type", "application/json;charset=utf-8"),
+        ("Cache-Control", "no-cache, no-store, must-revalidate"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Content-Language", "en-US"),
+    ]
 
 
 def test_ibm_mq_away_is_an_error_of_type_java():

@@ -54,9 +54,29 @@ def test_lines_of_the_standard_library_have_the_same_form(stream):
         ("requestType=connect&password=x&userName=y", "requestType=connect&password=***&userName=***"),
         ("pass%77ord=x", "pass%77ord=***"),
         ("limit=5&var=a|b", "limit=5&var=***"),
-        ("secret", "secret"),
+        ("secret", "***"),
+        ("password=half&half&since", "password=***&***&since"),
+        ("password%3Dx&userName=&=&", "***&userName=&=&"),
     ],
 )
 def test_query_strings_show_harmless_values_alone(query, shown):
     """Only parameters known to be harmless keep their value."""
     assert logs.redact_query(query) == shown
+
+
+def test_a_query_that_was_escaped_into_the_path_is_redacted(stream):
+    """A client that escapes the question mark of its URL does not write its password into the log."""
+    logs.get("access").info("request.answered", path="/diplomat/APIRequest?requestType=connect&password=hunter2")
+    logs.get("audit").info("file.upload", path="/in/really?.txt")
+    assert [line["path"] for line in lines(stream)] == [
+        "/diplomat/APIRequest?requestType=connect&password=***",
+        "/in/really?.txt",
+    ]
+
+
+def test_a_client_cannot_fill_the_log_with_one_value(stream):
+    """A field is cut where it gets long; a trace of ours is not."""
+    logs.get("room").error("session.denied", user="u" * 1_000_000, exc_info=ValueError("x" * 10_000))
+    (line,) = lines(stream)
+    assert line["user"] == "u" * 4096 + "..."
+    assert "x" * 10_000 in line["exception"]

@@ -37,6 +37,36 @@ def test_a_billion_laughs_costs_nothing():
     assert time.process_time() - began < 1
 
 
+def _many_attributes(size):
+    names = b"".join(b" a%x=''" % number for number in range(size // 8))
+    return b"<a" + names + b"/>"
+
+
+EXPENSIVE = {
+    "attributes of one tag": _many_attributes(2 << 20),
+    "attributes of many tags": b"<a>" + b"<b c='' d='' e='' f='' g=''/>" * 9_000 + b"</a>",
+    "comments": b"<a>" + b"<!---->" * 100_000 + b"</a>",
+    "instructions": b"<a>" + b"<?b?>" * 100_000 + b"</a>",
+    "CDATA sections": b"<a>" + b"<![CDATA[]]>" * 100_000 + b"</a>",
+    "a value": b"<a b='" + b"x" * (1 << 20) + b"'/>",
+    "a comment": b"<a><!--" + b"x" * (1 << 20) + b"--></a>",
+    "a name": b"<" + b"a" * (1 << 20) + b"/>",
+}
+
+
+@pytest.mark.parametrize("document", EXPENSIVE.values(), ids=EXPENSIVE.keys())
+def test_markup_that_is_no_element_is_limited_as_well(document):
+    """A document of few elements cannot cost time and memory by its attributes, comments and sections."""
+    with pytest.raises(xml.XmlError, match="too"):
+        xml.parse(document)
+
+
+def test_a_long_text_is_no_long_tag():
+    """Content has no limit of its own, however the document is cut while it is read."""
+    content = "0123456789" * 200_000
+    assert xml.parse(f"<a><b c='d'>{content}</b><!-- e --><b/></a>".encode())[0].text == content
+
+
 def test_a_byte_order_mark_and_a_declaration_are_fine():
     """Both are optional."""
     assert xml.parse(b'\xef\xbb\xbf<?xml version="1.0" encoding="utf-8"?><a>\xc3\xa9</a>').text == "é"

@@ -55,8 +55,11 @@ def _form(environ: Mapping[str, Any]) -> tuple[bytes, str | None]:
         return b"", "The form is larger than 1 MiB."
     wanted = _LONGEST_FORM + 1 if chunked else int(length)
     body = b""
-    while len(body) < wanted and (block := environ["wsgi.input"].read(wanted - len(body))):
-        body += block
+    try:
+        while len(body) < wanted and (block := environ["wsgi.input"].read(wanted - len(body))):
+            body += block
+    except Exception:  # noqa: BLE001 -- each server has its own way to tell of a broken body
+        return b"", "The form cannot be read to its end."
     if len(body) > _LONGEST_FORM:
         return b"", "The form is larger than 1 MiB."
     if not chunked and len(body) < wanted:

@@ -8,7 +8,6 @@ from wsgiref.types import StartResponse
 from gateway.door.call import Call
 from mft_common import logs, metrics
 
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
 _PROBES = frozenset(("/healthz", "/readyz", "/metrics"))
 _counters: dict[tuple[str, str, int], Any] = {}
 _timers: dict[str, Any] = {}
@@ -52,7 +51,7 @@ def write_down(call: Call, status: int, sent: int, *, whole: bool) -> None:
     environ = call.environ
     method = environ["REQUEST_METHOD"]
     protocol = call.route.protocol if call.route else "own"
-    _count(protocol, method if method in _METHODS else "other", status, seconds, sent)
+    _count(protocol, metrics.method_label(method), status, seconds, sent)
     identity = call.identity
     fields: dict[str, Any] = {
         "method": method,

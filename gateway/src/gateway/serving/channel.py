@@ -6,6 +6,7 @@ import select
 import socket
 import ssl
 import time
+from collections.abc import Callable
 
 from gateway.serving.limits import ServingLimits
 
@@ -22,14 +23,16 @@ class Channel:
     """A client's socket, never blocking; where nothing can be moved the thread waits, and only that wait is timed.
 
     `gone` is set once nothing can be sent any more, so that an error of the client's connection is told from others.
+    `crowded()` tells that others wait for the thread that waits here.
     """
 
-    def __init__(self, sock: socket.socket, limits: ServingLimits) -> None:
+    def __init__(self, sock: socket.socket, limits: ServingLimits, crowded: Callable[[], bool]) -> None:
         self.sock = sock
         self.tls = isinstance(sock, ssl.SSLSocket)
         self.sent = 0
         self.gone = False
         self._limits = limits
+        self._crowded = crowded
         self._waited = 0.0
         self._moved = 0
 
@@ -119,10 +122,17 @@ class Channel:
         poll = select.poll()
         poll.register(self.sock.fileno(), select.POLLIN)
         poll.register(other, select.POLLIN)
-        began = time.monotonic()
-        ready = [fd for fd, _ in poll.poll(self._limits.idle * 1000)]
-        self._count_wait(time.monotonic() - began, sending=False)
-        return other not in ready
+        left = self._limits.idle
+        while left > 0:
+            turn = min(left, self._limits.crowded_after)
+            began = time.monotonic()
+            ready = [fd for fd, _ in poll.poll(turn * 1000)]
+            took = time.monotonic() - began
+            self._count_wait(took, sending=False)
+            if ready:
+                return other not in ready
+            left -= max(took, turn)
+        return True
 
     def abort(self) -> None:
         """Cut the connection so that the client cannot take what it got for a whole answer."""
@@ -137,7 +147,7 @@ class Channel:
         poll.register(self.sock.fileno(), events)
         left = limits.idle
         while left > 0:
-            turn = min(left, limits.rate_window - self._waited)
+            turn = min(left, limits.rate_window - self._waited, limits.crowded_after)
             began = time.monotonic()
             ready = poll.poll(turn * 1000)
             took = time.monotonic() - began
@@ -151,6 +161,10 @@ class Channel:
     def _count_wait(self, seconds: float, *, sending: bool) -> None:
         limits = self._limits
         self._waited += seconds
+        slow = self._waited >= limits.crowded_after and self._moved < limits.crowded_rate * self._waited
+        # Nobody need be fast, but many slow ones together may not keep all others out.
+        if slow and not sending and self._crowded():
+            raise SlowClientError("the client is too slow while others wait")
         if self._waited >= limits.rate_window:
             if self._moved < limits.rate * self._waited:
                 self.gone = self.gone or sending

@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import time
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Any
 
@@ -33,6 +34,8 @@ class Connection:
         base: dict[str, Any],
         limits: ServingLimits,
         tls: ssl.SSLContext | None,
+        *,
+        crowded: Callable[[], bool],
     ) -> None:
         sock.setblocking(False)
         if tls is not None:
@@ -41,7 +44,7 @@ class Connection:
         self.fd = sock.fileno()
         self.peer = peer
         self.base = base
-        self.channel = Channel(sock, limits)
+        self.channel = Channel(sock, limits, crowded)
         self.stage = Stage.HANDSHAKE if tls is not None else Stage.HEAD
         self.deadline = time.monotonic() + limits.head_time
         self.buffer = bytearray()

@@ -46,6 +46,10 @@ class Crew:
         self._stopped.set()
         self._busy.set()
 
+    def crowded(self) -> bool:
+        """True while as many threads as there may be are at work, so that events wait for one."""
+        return not self._waiting and self._in_turn >= self._most
+
     def _join(self, count: int) -> None:
         """Bring so many threads more into the turn; the lock is held."""
         for _ in range(count):

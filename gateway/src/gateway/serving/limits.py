@@ -10,7 +10,8 @@ class ServingLimits:
     """The limits of one worker process. Times are seconds, sizes bytes; there is no limit on a whole transfer.
 
     A client that sends or takes a body must not pause for `idle`, and while we wait for it must move at least `rate`
-    bytes a second on an average of `rate_window`.
+    bytes a second on an average of `rate_window`. While every thread is taken, a client that has been waited for
+    `crowded_after` must have moved `crowded_rate`, or its thread goes to others.
     """
 
     head_size: int = setting("GATEWAY_HEAD_SIZE", size, 64 << 10, doc="request line and header fields together")
@@ -21,6 +22,8 @@ class ServingLimits:
     idle: float = setting("GATEWAY_IDLE", duration, 60.0, doc="longest pause of a client within a body")
     rate: int = setting("GATEWAY_RATE", size, 256, doc="least bytes a second of a body; 0 is none")
     rate_window: float = setting("GATEWAY_RATE_WINDOW", duration, 30.0, doc="time over which that rate is taken")
+    crowded_rate: int = setting("GATEWAY_CROWDED_RATE", size, 4 << 10, doc="the same, while every thread is taken")
+    crowded_after: float = setting("GATEWAY_CROWDED_AFTER", duration, 5.0, doc="how long less than that is borne then")
     linger: float = setting("GATEWAY_LINGER", duration, 1.0, doc="how long an unread body is read away before closing")
     linger_size: int = setting("GATEWAY_LINGER_SIZE", size, 1 << 20, doc="how much of it is read away")
     connections: int = setting("GATEWAY_CONNECTIONS", integer, 4096, doc="open connections of one process")

@@ -115,7 +115,9 @@ class Reception:
                 return False
             try:
                 address = (peer[0], peer[1]) if isinstance(peer, tuple) else ("", 0)
-                connection = Connection(sock, address, dict(door.base), self._limits, door.tls)
+                connection = Connection(
+                    sock, address, dict(door.base), self._limits, door.tls, crowded=self._crew.crowded
+                )
             except OSError:
                 sock.close()
                 continue
