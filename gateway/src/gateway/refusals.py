@@ -12,6 +12,7 @@ from mft_common import clock, ids, logs, metrics
 UNBUILT: Final = 501
 _JSON: Final = "application/json"
 _LOGIN_PATHS: Final = ("/2.0/login", "/2.0/login/basic")
+_FILES: Final = "/2.0/files"
 _SYNTAX = "Missing parameters or syntax error"
 
 _HTTP_MFT: Final = {
@@ -133,7 +134,7 @@ def _http_mft(status: int, method: str, path: str) -> Refusal:
     if status == UNBUILT:
         status = 404
     message, kind = _HTTP_MFT[status]
-    on_files = path.rstrip("/") == "/2.0/files"
+    on_files = path == _FILES or path.startswith(f"{_FILES}/")
     if status == 400 and method == "DELETE" and on_files:
         message, kind = "missing param or syntax error", "syntax_error"
     envelope: dict[str, str] = {"result": "failed"}

@@ -30,15 +30,18 @@ def test_http_mft_gets_its_envelope(status, message, kind):
     assert body == {"result": "failed", "message": message, "errorType": kind}
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/2.0/login/basic"), ("POST", "/2.0/files")])
+@pytest.mark.parametrize(
+    ("method", "path"), [("POST", "/2.0/login/basic"), ("POST", "/2.0/files"), ("POST", "/2.0/files/in")]
+)
 def test_http_mft_has_two_calls_without_a_timestamp(method, path):
     """http-mft.md C2: login and POST /2.0/files."""
     assert "timestamp" not in json.loads(refusal("http-mft", 413, method=method, path=path).body)
 
 
-def test_http_mft_deletes_have_a_spelling_of_their_own():
+@pytest.mark.parametrize("path", ["/2.0/files", "/2.0/files/", "/2.0/files/in/a"])
+def test_http_mft_deletes_have_a_spelling_of_their_own(path):
     """http-mft.md E-DSYN."""
-    body = json.loads(refusal("http-mft", 400, method="DELETE", path="/2.0/files").body)
+    body = json.loads(refusal("http-mft", 400, method="DELETE", path=path).body)
     assert (body["message"], body["errorType"]) == ("missing param or syntax error", "syntax_error")
 
 
