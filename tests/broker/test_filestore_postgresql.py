@@ -1,5 +1,6 @@
 """filestore-svc over PostgreSQL does what it does over SQLite."""
 
+import json
 import threading
 
 import pytest
@@ -60,3 +61,23 @@ def test_writers_of_one_name(store):
     assert len(set(replaced)) == 80
     store.service.sweeping.doomed(-1)
     assert len(store.blobs()) == 1
+
+
+def test_metadata_by_path_and_by_id(store):
+    """Attributes are added, replaced and counted alike on every database (45, 60, S24)."""
+    fileset = store.put("/2.0/files/in/described").json["fileset"]
+    headers = {"Content-Type": "application/json"}
+    for path in ("/2.0/metadata/in/described", f"/2.0/metadatabyid/{fileset}"):
+        for body, status in (('{"b":"1","Z":"1","description":"d"}', 200), ('{"b":"2"}', 200), ("{}", 200)):
+            assert store.call("POST", path, data=body, headers=headers).status_code == status
+    many = json.dumps({f"k{number}": "" for number in range(63)})
+    assert store.call("POST", "/2.0/metadata/in/described", data=many, headers=headers).status_code == 400
+    found = store.get(f"/2.0/metadatabyid/{fileset}").json["metadata"]
+    assert [*found][10:] == ["Z", "b"]
+    assert (found["b"], found["Z"], found["description"]) == ("2", "1", "d")
+
+
+def test_ids_beyond_every_database(store):
+    """D22: a number that no column holds is E-ID, and asked of none."""
+    for text in ("9223372036854775808", "9007199254740992", "9" * 30):
+        assert store.get(f"/2.0/fileset/{text}").json["message"] == f"{text} doesn't exist"

@@ -137,6 +137,16 @@ def deadletter_replay(*, service: str, ids: tuple[str, ...], data: Path) -> None
     click.echo(f"{count} handed out again")
 
 
+@main.command()
+@_DATA
+@_speaks_plainly
+def scrub(*, data: Path) -> None:
+    """Read every stored file again, and say which are damaged, missing, or nobody's. Exit code 1 when there are any."""
+    from crossdock import scrubbing
+
+    sys.exit(1 if scrubbing.run(data.absolute(), _environ(), click.echo) else 0)
+
+
 @main.command(hidden=True)
 @click.argument("folder", type=_FOLDER)
 @click.option("--check", "only_check", is_flag=True, help="Say whether the pages are up to date, and change nothing.")

@@ -1,6 +1,7 @@
 """Wire this service's parts together."""
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,14 +10,17 @@ from filestore_svc import schemas
 from filestore_svc.migrations import HEAD
 from filestore_svc.operations import Internal, Operations
 from filestore_svc.operations.access import Access
+from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.moves import Moves
+from filestore_svc.operations.resuming import Resuming
+from filestore_svc.operations.scrubbing import Scrub
 from filestore_svc.operations.sweeping import Sweeping
 from filestore_svc.operations.vault import Vault
 from filestore_svc.schemas import Configuration
 from filestore_svc.settings import SERVICE, Settings
-from filestore_svc.store import folders, tables
-from filestore_svc.store.blobs import LocalBlobs
+from filestore_svc.store import folders, quotas, tables
 from filestore_svc.store.commits import Commits
+from filestore_svc.store.places import open_blobs
 from filestore_svc.store.processes import Processes
 from mft_common import clock
 from mft_common import config as files
@@ -42,6 +46,7 @@ class Service:
     operations: Operations
     internal: Internal
     moves: Moves
+    resuming: Resuming
     sweeping: Sweeping
     processes: Processes
     signer: Signer | None
@@ -84,26 +89,27 @@ def build(
             raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS: both are needed to ask the gateway"])
         directory = RemoteDirectory(settings.gateway_url, signer)
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
-    database = Database(
-        settings.database, schema=SERVICE, metadata=tables.metadata, migrations="filestore_svc.migrations", head=HEAD
-    )
+    database = _database(settings)
     database.migrate()
-    blobs = LocalBlobs(settings.bytes_folder)
+    blobs = open_blobs(settings)
     # A SQLite file serves one machine, and locks tell there which processes live.
     alone = database.dialect == "sqlite"
     processes = Processes(settings.state / "processes" if alone else None)
     commits = Commits(database)
     commits.run(lambda connection: folders.apply(connection, configuration.folders))
+    commits.run(lambda connection: quotas.apply(connection, configuration.limits.quotas))
     moves = Moves(commits, processes, TransferIds(settings.transfer_id_prefix), now)
-    sweeping = Sweeping(commits, blobs, moves, now, alone=alone)
+    metering = Quotas(commits, processes, configuration.limits, now)
+    vault = Vault(Access(configuration), commits, blobs, moves, metering, now=now)
+    resuming = Resuming(configuration, vault, blobs)
+    sweeping = Sweeping(commits, blobs, moves, resuming, metering, now=now, alone=alone)
     sweeping.at_start()
-    vault = Vault(Access(configuration), commits, blobs, moves, now)
 
     def check_bytes() -> None:
         try:
             blobs.ping()
         except OSError as error:
-            raise Unavailable("the folder of the bytes cannot be written to") from error
+            raise Unavailable("the store of the bytes does not take any") from error
 
     return Service(
         settings=settings,
@@ -113,8 +119,26 @@ def build(
         operations=Operations(configuration, directory, vault),
         internal=Internal(vault),
         moves=moves,
+        resuming=resuming,
         sweeping=sweeping,
         processes=processes,
         signer=signer,
         checks={"database": database.ping, "bytes": check_bytes},
+    )
+
+
+@contextlib.contextmanager
+def scrub(settings: Settings) -> Iterator[Scrub]:
+    """Open database and bytes for a scrub, and nothing else; Unavailable where no hub has made them yet."""
+    database = _database(settings)
+    try:
+        database.ping()
+        yield Scrub(database, open_blobs(settings))
+    finally:
+        database.close()
+
+
+def _database(settings: Settings) -> Database:
+    return Database(
+        settings.database, schema=SERVICE, metadata=tables.metadata, migrations="filestore_svc.migrations", head=HEAD
     )

@@ -61,7 +61,7 @@ class BadDelete(Refused):
 
 
 class NoRight(Refused):
-    """E-W, E-R, E-D, E-L: `right` is write, read, delete or list."""
+    """E-W, E-R, E-D, E-L, and `create` of our own: `right` is the one that is missing."""
 
     status = 403
     error_type = "authorization"
@@ -97,6 +97,13 @@ class NoFile(Gone):
 
     def __init__(self, name: str) -> None:
         super().__init__(f"File '{name[:_ECHO]}' doesn't exist")
+
+
+class NoSuch(Gone):
+    """E-ID and E-FILE2: `named` is a fileset's id as it came, or a file's name (D9)."""
+
+    def __init__(self, named: str) -> None:
+        super().__init__(f"{named[:_ECHO]} doesn't exist")
 
 
 class NoListedPath(Gone):
@@ -144,6 +151,16 @@ class TooLarge(Refused):
     text = "Request too large"
 
 
+class RangeNotSatisfiable(Refused):
+    """A range that begins behind the last byte; `size` is the file's."""
+
+    status = 416
+    text = "Range not satisfiable"
+
+    def __init__(self, size: int) -> None:
+        super().__init__(headers={"Content-Range": f"bytes */{size}"})
+
+
 class Braked(Refused):
     """Too many wrong guesses (S33)."""
 
@@ -188,3 +205,37 @@ class OtherContent(Refused):
     status = 409
     error_type = "io"
     text = "The file has another fileset"
+
+
+class WrongVersion(Refused):
+    """A call of an upload in pieces that does not say which version of tus it speaks, or another one (X1)."""
+
+    status = 412
+    text = "Tus-Resumable must be 1.0.0"
+
+
+class WrongOffset(Refused):
+    """A piece that begins elsewhere than where the last one ended."""
+
+    status = 409
+    error_type = "io"
+    text = "Upload-Offset does not match"
+
+
+class Superseded(WrongOffset):
+    """Another request has gone on with the upload meanwhile."""
+
+
+class WrongType(Refused):
+    """A piece that is no application/offset+octet-stream."""
+
+    status = 415
+    text = "Unsupported media type"
+
+
+class WrongChecksum(Refused):
+    """A piece whose digest is not the one that was promised; nothing of it is kept."""
+
+    status = 460
+    error_type = "io"
+    text = "Checksum mismatch"

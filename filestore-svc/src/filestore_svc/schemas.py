@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
 
 from filestore_svc.domain.files import FIXED, RIGHTS, Right
+from filestore_svc.domain.limits import NO_LIMITS, Limits, Retention
 from filestore_svc.domain.listing import DEFAULT_LIMIT, KINDS, LARGEST_LIMIT, SORTS, Page, Selection
 from filestore_svc.domain.paths import canonical
 from filestore_svc.domain.wildcards import listing_filter
@@ -46,6 +47,11 @@ class Configuration:
     origins: frozenset[str] = frozenset()
     timestamps_everywhere: bool = False
     show_owner: bool = False
+    keep_metadata: bool = False
+    raw_put: bool = False
+    limits: Limits = NO_LIMITS
+    # Seconds after its last byte that an unfinished upload in pieces lives.
+    uploads_expire: float = 86_400.0
 
 
 def _nothing(value: Any) -> None:
@@ -75,8 +81,8 @@ class _SessionsSchema(_Strict):
 
 
 class _RetentionSchema(_Strict):
-    after_put = _Off(allow_none=True)
-    after_get = _Off(allow_none=True)
+    after_put = config.Duration(allow_none=True)
+    after_get = config.Duration(allow_none=True)
 
 
 class _FolderSchema(_Strict):
@@ -84,7 +90,11 @@ class _FolderSchema(_Strict):
         keys=fields.String(), values=fields.List(fields.String(validate=validate.OneOf(RIGHTS))), allow_none=True
     )
     retention = fields.Nested(_RetentionSchema, allow_none=True)
-    quota = _Off(allow_none=True)
+    quota = config.Size(allow_none=True)
+
+
+class _UploadsSchema(_Strict):
+    expire = config.Duration()
 
 
 class _ContractSchema(_Strict):
@@ -101,9 +111,11 @@ class _SectionSchema(_Strict):
     origins = fields.List(fields.Url(require_tld=False, schemes={"http", "https"}))
     timestamps_everywhere = fields.Boolean(truthy={True}, falsy={False})
     show_owner = fields.Boolean(truthy={True}, falsy={False})
-    keep_metadata = _Off()
-    raw_put = _Off()
+    keep_metadata = fields.Boolean(truthy={True}, falsy={False})
+    raw_put = fields.Boolean(truthy={True}, falsy={False})
     basic_auth = _Off()
+    max_file_size = config.Size(allow_none=True)
+    uploads = fields.Nested(_UploadsSchema)
 
     @validates_schema
     def _paths(self, data: dict[str, Any], **_kwargs: Any) -> None:
@@ -153,13 +165,28 @@ def configuration(document: Mapping[str, Any]) -> Configuration:
         problems += _grant_problems(document.get("accounts"), loaded.get("contracts", ()))
     if problems:
         raise ConfigError(problems)
-    switches = ("on_conflict", "timestamps_everywhere", "show_owner")
+    switches = ("on_conflict", "timestamps_everywhere", "show_owner", "keep_metadata", "raw_put")
     return Configuration(
         contracts=frozenset(loaded.get("contracts", ())),
         folders={path: (folder or {}).get("access") for path, folder in loaded.get("folders", {}).items()},
         sessions=Sessions(**loaded.get("sessions", {})),
+        limits=_limits(loaded),
+        uploads_expire=loaded.get("uploads", {}).get("expire", 86_400.0),
         origins=frozenset(origin.rstrip("/") for origin in loaded.get("origins", ())),
         **{name: loaded[name] for name in switches if name in loaded},
+    )
+
+
+def _limits(loaded: Mapping[str, Any]) -> Limits:
+    folders = {path: folder or {} for path, folder in loaded.get("folders", {}).items()}
+    retention = {path: folder["retention"] for path, folder in folders.items() if folder.get("retention") is not None}
+    return Limits(
+        retention={
+            path: Retention(*(int((each.get(key) or 0) * 1000) for key in ("after_put", "after_get")))
+            for path, each in retention.items()
+        },
+        quotas={path: folder["quota"] for path, folder in folders.items() if folder.get("quota") is not None},
+        file=loaded.get("max_file_size"),
     )
 
 
@@ -171,9 +198,15 @@ def selection(query: Mapping[str, str]) -> Selection:
     )
 
 
+# More than a file can have; an answer holds each of them for each of up to 10,000 elements.
+_MOST_ATTRIBUTES: Final = 100
+
+
 def page(query: Mapping[str, str]) -> Page:
     """Read which page of a listing is asked for (84 to 90, D21)."""
-    names = tuple(name for name in (part.strip() for part in query.get("attributes", "").split(",")) if name)
+    names = tuple(dict.fromkeys(name for part in query.get("attributes", "").split(",") if (name := part.strip())))
+    if len(names) > _MOST_ATTRIBUTES:
+        raise BadSyntax
     return Page(
         selection=selection(query),
         sort=_word(query, "sort", SORTS, "name"),

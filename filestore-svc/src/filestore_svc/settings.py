@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Self
 
 from mft_common import settings
+from mft_common.errors import ConfigError
 from mft_common.settings import setting
 
 SERVICE = "filestore-svc"
@@ -19,7 +20,12 @@ class Settings:
     database_url: str = setting(
         "FILESTORE_DATABASE_URL", default="", doc="SQLAlchemy URL; empty: SQLite below MFT_DATA"
     )
-    bytes_url: str = setting("FILESTORE_BYTES_URL", default="", doc="file:FOLDER; empty: a folder below MFT_DATA")
+    bytes_url: str = setting(
+        "FILESTORE_BYTES_URL", default="", doc="file:FOLDER or s3://BUCKET/PREFIX; empty: a folder below MFT_DATA"
+    )
+    s3_endpoint: str = setting("FILESTORE_S3_ENDPOINT", default="", doc="URL of an S3 server; empty: Amazon's")
+    s3_key_id: str = setting("FILESTORE_S3_KEY_ID", default="", doc="access key; empty: what the machine itself has")
+    s3_secret: str | None = setting("FILESTORE_S3_SECRET", default=None, secret=True, doc="its secret")
     config: str = setting("MFT_CONFIG", default="", doc="path of crossdock.yaml")
     amqp_url: str = setting("MFT_AMQP_URL", default="", doc="amqp:// URL of the broker; empty: the outbox tables")
     gateway_url: str = setting("MFT_GATEWAY_URL", default="", doc="base of the gateway's internal API")
@@ -46,14 +52,16 @@ class Settings:
     @property
     def database(self) -> str:
         """The database's URL."""
-        return self.database_url or f"sqlite:///{(self.state / 'filestore.sqlite').absolute()}"
+        return self.database_url or f"sqlite:///{(self.state / 'filestore.db').absolute()}"
 
     @property
-    def bytes_folder(self) -> Path:
-        """The folder that holds blobs and staging; ValueError for a scheme that is not built in."""
+    def bytes_place(self) -> tuple[str, str]:
+        """Return where the bytes are: `file` and a folder, or `s3` and BUCKET/PREFIX; ConfigError for anything else."""
         if not self.bytes_url:
-            return self.state
+            return "file", str(self.state)
         scheme, _, rest = self.bytes_url.partition(":")
-        if scheme != "file" or not rest:
-            raise ValueError(f"FILESTORE_BYTES_URL: only file:FOLDER is supported, not {scheme}:")
-        return Path(rest.removeprefix("//") or "/")
+        if scheme == "file" and rest:
+            return scheme, rest.removeprefix("//") or "/"
+        if scheme == "s3" and rest.removeprefix("//").strip("/"):
+            return scheme, rest.removeprefix("//").strip("/")
+        raise ConfigError([f"FILESTORE_BYTES_URL: is neither file:FOLDER nor s3://BUCKET/PREFIX, but begins {scheme}:"])

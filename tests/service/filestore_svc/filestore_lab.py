@@ -13,7 +13,7 @@ import requests
 from filestore_svc import bootstrap
 from filestore_svc.app import create_app
 from filestore_svc.settings import Settings
-from mft_common import ids
+from mft_common import clock, ids
 from mft_common.directory import Account, Braked, Opened, Session, Wrong
 from mft_common.identity import ENVIRON_KEY, HEADER, Identity, Signer
 from tests.servers.processes import free_port, wait_until
@@ -48,6 +48,7 @@ class Accounts:
 
     def __init__(self) -> None:
         self.opened: list[dict[str, Any]] = []
+        self.closed: list[tuple[str, str]] = []
 
     def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Braked:
         """Know `part1` alone."""
@@ -61,20 +62,35 @@ class Accounts:
         session = Session(public_id="1", service=asked["service"], account=asked["account"])
         return Opened("AAAAAAAAAAAAAAAAAAAAAA==", session)
 
+    def close_session(self, service: str, public_id: str) -> bool:
+        """Remember what was closed."""
+        self.closed.append((service, public_id))
+        return True
+
 
 class Lab:
     """The service in this process, and requests to it as anybody."""
 
-    def __init__(self, data: Path, *, database_url: str = "", **section: Any) -> None:
+    def __init__(self, data: Path, *, database_url: str = "", settings: Settings | None = None, **section: Any) -> None:
         self.accounts = Accounts()
-        self.settings = Settings(data=str(data), database_url=database_url)
+        self.ahead = 0
+        self.settings = settings or Settings(data=str(data), database_url=database_url)
         self.document = {"http_mft": {**SECTION, **section}}
         self.open()
 
     def open(self) -> None:
         """Build the service anew over the same data."""
-        self.service = bootstrap.build(self.settings, directory=self.accounts, config=self.document)  # type: ignore[arg-type]
+        self.service = bootstrap.build(
+            self.settings,
+            directory=self.accounts,
+            config=self.document,
+            now=lambda: clock.now_ms() + self.ahead,  # type: ignore[arg-type]
+        )
         self.client = create_app(self.service).test_client()
+
+    def later(self, *, hours: float) -> None:
+        """Set the service's clock ahead."""
+        self.ahead += int(hours * 3_600_000)
 
     def call(
         self, method: str, path: str, account: str | None = "part1", *, who: Identity | None = None, **more: Any

@@ -158,24 +158,16 @@ def test_foreign_origins(lab, origin, status):
 def test_a_full_disk(lab):
     """507: told as such, stored is nothing."""
 
-    def full(*, md5):
+    def full(_fileset, *, md5):
         raise OSError(28, "No space left on device")
 
     lab.service.operations.vault.uploads._blobs.stage = full
     assert _told(lab.put("/2.0/files/in/a"))[0] == 507
 
 
-def test_what_is_not_built_answers_not_found(lab):
-    """POST to files and the calls that are still missing are 404 in the envelope, D5's ones without timestamp."""
-    assert "timestamp" not in lab.call("POST", "/2.0/files/in").json
-    for path in (
-        "/2.0/fileset/1",
-        "/2.0/metadata/in/a",
-        "/2.0/metadatabyid/1",
-        "/2.0/countelements/in",
-        "/2.0/x",
-        "/x",
-    ):
+def test_what_is_nowhere_answers_not_found(lab):
+    """C5: a path of no call is 404 in the envelope."""
+    for path in ("/2.0/x", "/2.0", "/2.0/filesets/1", "/2.0/files%25", "/x"):
         status, body = _told(lab.get(path))
         assert (status, body["message"], body["errorType"]) == (404, "Not found", "request_syntax")
 

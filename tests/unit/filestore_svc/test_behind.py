@@ -35,13 +35,13 @@ def test_staged_bytes_are_kept_whole(tmp_path, size):
     blobs = LocalBlobs(tmp_path)
     content = bytes(range(251)) * (size // 251 + 1)
     content = content[:size]
-    staging = blobs.stage(md5=True)
+    staging = blobs.stage(4097, md5=True)
     for start in range(0, size, 1 << 20):
         staging.write(memoryview(content)[start : start + (1 << 20)])
     staging.finish()
     assert staging.sha256.hexdigest() == hashlib.sha256(content).hexdigest()
     assert (staging.size, staging.md5.digest()) == (size, hashlib.md5(content).digest())
-    blobs.keep(staging, 4097)
+    blobs.keep(staging)
     with blobs.open(4097) as kept:
         assert kept.readall() == content
     assert list((tmp_path / "staging").iterdir()) == []
@@ -53,7 +53,7 @@ def test_staged_bytes_are_kept_whole(tmp_path, size):
 def test_the_staging_of_the_living_is_left_alone(tmp_path):
     """What a process holds locked is no leftover; what nobody holds is."""
     blobs = LocalBlobs(tmp_path)
-    living = blobs.stage()
+    living = blobs.stage(1)
     (tmp_path / "staging/dead").write_bytes(b"x")
     assert blobs.clear_staging(None) == 1
     assert blobs.clear_staging(3600) == 0

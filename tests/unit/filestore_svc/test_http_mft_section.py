@@ -31,10 +31,12 @@ def test_a_whole_section():
         ({"folders": {"in": {}}}, "http_mft.folders.in"),
         ({"folders": {"/in/": {}}}, "http_mft.folders./in/"),
         ({"folders": {"/a/../b": {}}}, "http_mft.folders./a/../b"),
-        ({"folders": {"/in": {"quota": "1GiB"}}}, "quota: not supported yet"),
-        ({"folders": {"/in": {"retention": {"after_put": "1h"}}}}, "after_put: not supported yet"),
+        ({"folders": {"/in": {"quota": "much"}}}, "http_mft.folders./in"),
+        ({"folders": {"/in": {"retention": {"after_put": 1}}}}, "http_mft.folders./in"),
+        ({"max_file_size": "large"}, "http_mft.max_file_size"),
+        ({"uploads": {"expire": "late"}}, "http_mft.uploads.expire"),
         ({"folders": {"/in": {"access": {"x": ["look"]}}}}, "http_mft.folders./in"),
-        ({"raw_put": True}, "http_mft.raw_put: not supported yet"),
+        ({"basic_auth": True}, "http_mft.basic_auth: not supported yet"),
         ({"nonsense": 1}, "http_mft.nonsense"),
         ({"on_conflict": "ask"}, "http_mft.on_conflict"),
         ({"sessions": {"idle": "long"}}, "http_mft.sessions.idle"),
@@ -94,3 +96,21 @@ def test_queries_that_make_no_sense(query):
     """A bad value is E-SYN (D21)."""
     with pytest.raises(BadSyntax):
         schemas.page(query)
+
+
+def test_limits_and_retention():
+    """A folder has its own retention or that of the nearest above it, and counts for every quota above it."""
+    folders = {
+        "/a": {"retention": {"after_put": "1h", "after_get": None}, "quota": "1GiB"},
+        "/a/b": {"retention": {"after_get": "2h"}, "quota": 5},
+        "/c": {"retention": None, "quota": None},
+    }
+    limits = schemas.configuration({"http_mft": {"folders": folders, "max_file_size": "1KiB"}}).limits
+    assert (limits.file, limits.retention_of("/a/x").after_put, limits.retention_of("/a/x").after_get) == (
+        1024,
+        3_600_000,
+        0,
+    )
+    assert (limits.retention_of("/a/b/c").after_put, limits.retention_of("/a/b/c").after_get) == (0, 7_200_000)
+    assert limits.quotas_over("/a/b/c") == {"/a": 1 << 30, "/a/b": 5}
+    assert (limits.quotas_over("/ab"), limits.retention_of("/c").after_put) == ({}, 0)

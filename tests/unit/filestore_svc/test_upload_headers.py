@@ -5,7 +5,7 @@ import pytest
 
 from filestore_svc.errors import BadSyntax, PreconditionFailed
 from filestore_svc.wire import metadata
-from filestore_svc.wire.headers import Preconditions, digests, repr_digest, without_odd_range
+from filestore_svc.wire.headers import Preconditions, digests, repr_digest
 from filestore_svc.wire.uploads import datatype_of
 
 SHA256 = hashlib.sha256(b"x").digest()
@@ -39,23 +39,6 @@ def test_preconditions():
     ):
         with pytest.raises(PreconditionFailed):
             wrong.check(etag)
-
-
-@pytest.mark.parametrize(
-    ("text", "kept"),
-    [
-        ("bytes=0-1", True),
-        ("bytes=5-", True),
-        ("bytes=-5", True),
-        ("bytes=0-1,3-4", False),
-        ("lines=1-2", False),
-        ("bytes=-", False),
-    ],
-)
-def test_ranges_that_are_served(text, kept):
-    """One well-formed range is looked at, everything else is as if not there (S27)."""
-    assert ("HTTP_RANGE" in without_odd_range({"REQUEST_METHOD": "GET", "HTTP_RANGE": text})) is kept
-    assert "HTTP_RANGE" not in without_odd_range({"REQUEST_METHOD": "HEAD", "HTTP_RANGE": text})
 
 
 @pytest.mark.parametrize(

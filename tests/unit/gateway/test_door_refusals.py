@@ -38,7 +38,7 @@ def test_http_mft_has_two_calls_without_a_timestamp(method, path):
     assert "timestamp" not in json.loads(refusal("http-mft", 413, method=method, path=path).body)
 
 
-@pytest.mark.parametrize("path", ["/2.0/files", "/2.0/files/in/a"])
+@pytest.mark.parametrize("path", ["/2.0/files", "/2.0/files/", "/2.0/files/in/a"])
 def test_http_mft_deletes_have_a_spelling_of_their_own(path):
     """http-mft.md E-DSYN, for deletes of files alone."""
     body = json.loads(refusal("http-mft", 400, method="DELETE", path=path).body)

@@ -1,8 +1,8 @@
 """Say what a stored file and a folder are, and which attributes they show."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Final, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 from mft_common import clock
 
@@ -21,8 +21,14 @@ FIXED: Final = (
     "datatype",
     "description",
 )
-# Of the fixed ten a client sets these three; the others are the system's. (S23)
-SETTABLE: Final = ("dstFileName", "correlationId", "description")
+# Of the fixed ten a client sets these three, each kept in a field of its own; the others are the system's. (S23)
+COLUMN_OF: Final = {
+    "dstFileName": "dst_file_name",
+    "correlationId": "correlation_id",
+    "description": "description",
+}
+SETTABLE: Final = tuple(COLUMN_OF)
+MOST_CUSTOM: Final = 64
 DEFAULT_DATATYPE: Final = "application/octet-stream"
 MOST_FILESET: Final = (1 << 53) - 1
 
@@ -62,6 +68,12 @@ class StoredFile:
     def etag(self) -> str:
         """The strong entity tag, without its quotes."""
         return self.sha256
+
+    def described(self, given: Mapping[str, str]) -> "StoredFile":
+        """Return the file with some attributes set, fixed and custom ones alike; the others stay as they are."""
+        fixed: dict[str, Any] = {COLUMN_OF[key]: value for key, value in given.items() if key in COLUMN_OF}
+        custom = {key: value for key, value in given.items() if key not in COLUMN_OF}
+        return replace(self, **fixed, custom={**self.custom, **custom})
 
     def attributes(self) -> dict[str, str]:
         """Return every attribute by its name, all as texts, unset ones empty."""

@@ -18,6 +18,7 @@ class Outcome:
     """How a transfer ended, and when (milliseconds, 0 for now): well when `reason` is empty. Sizes in bytes."""
 
     reason: str = ""
+    cancelled: bool = False
     at: int = 0
     bytes_sent: int = 0
     fileset: int | None = None
@@ -31,7 +32,8 @@ class Move:
     """One upload or download while it runs.
 
     `foreign` ones belong to a transfer that another service tells of. `announced` once the started event is committed,
-    `over` once nothing more will be told. `lock` is held by whoever commits for it.
+    `over` once nothing more will be told. `kept` ones outlive their process: a row of their own says whether they are
+    open. `lock` is held by whoever commits for it.
     """
 
     transfer_id: str
@@ -48,6 +50,7 @@ class Move:
     fileset: int | None = None
     announced: bool = False
     over: bool = False
+    kept: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def started(self) -> TransferStarted:
@@ -68,7 +71,7 @@ class Move:
 
     def ended(self, outcome: Outcome, at: int) -> TransferEnded:
         """Return the event that tells of its end."""
-        state = "failed" if outcome.reason else "successful"
+        state = "cancelled" if outcome.cancelled else "failed" if outcome.reason else "successful"
         head = _head(self.started())
         head["user_properties"] = self._properties(outcome.fileset or self.fileset)
         item = self._item(state, outcome)

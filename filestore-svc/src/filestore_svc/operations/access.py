@@ -73,6 +73,31 @@ class Access:
             raise only_folder
         return chain[-1]
 
+    def folder(self, connection: sa.Connection, target: Target, account: str, right: Right) -> Folder:
+        """Return the folder that `target` names; the root gives nobody any right (19, S4, S8)."""
+        if not target.pieces:
+            raise NoRight(right)
+        return self._named(connection, target, account, right, NoPath(target.text))
+
+    def parent(self, connection: sa.Connection, target: Target, account: str) -> Folder:
+        """Return the folder in which the folder `target` may be made; NoRight, NoListedPath (X2, S4)."""
+        above = Target(target.parents, min(target.good, len(target.parents)))
+        if not above.pieces:
+            raise NoRight("create")
+        folder = self._named(connection, above, account, "create", NoListedPath())
+        if target.refused:
+            raise NoListedPath
+        return folder
+
+    def allowed(self, connection: sa.Connection, path: str, account: str, right: Right) -> Folder | None:
+        """Return the folder at `path`, None where it is out of sight; NoRight (38, 43, 65, 71)."""
+        pieces = tuple(path.split("/")[1:])
+        chain = folders.chain(connection, pieces)
+        if len(chain) < len(pieces):
+            return None
+        self._demand(chain, account, right)
+        return chain[-1]
+
     def listed(self, connection: sa.Connection, target: Target, account: str) -> tuple[Folder | None, list[int] | None]:
         """Return the folder to list and which folders below may be seen: (None, ids) for the root, else (folder, None).
 
@@ -80,15 +105,13 @@ class Access:
         """
         if not target.pieces:
             return None, [folder.id for folder in folders.top(connection) if rights_in([folder], account)]
-        return self._named(connection, target, account, "list"), None
+        return self._named(connection, target, account, "list", NoListedPath()), None
 
-    def _named(self, connection: sa.Connection, target: Target, account: str, right: Right) -> Folder:
+    def _named(self, connection: sa.Connection, target: Target, account: str, right: Right, missing: Refused) -> Folder:
         chain = folders.chain(connection, target.pieces[: target.good])
-        if not chain:
-            raise NoListedPath
         self._demand(chain, account, right)
-        if len(chain) < len(target.pieces):
-            raise NoListedPath
+        if not chain or len(chain) < len(target.pieces):
+            raise missing
         return chain[-1]
 
     @staticmethod

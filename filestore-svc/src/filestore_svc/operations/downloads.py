@@ -5,6 +5,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from filestore_svc.domain.files import StoredFile
+from filestore_svc.domain.limits import Limits
 from filestore_svc.domain.moves import Outcome
 from filestore_svc.errors import TemporarilyAway
 from filestore_svc.operations.moves import Moves
@@ -81,7 +82,8 @@ class Sending:
 class Downloads:
     """Opens stored files for answers."""
 
-    def __init__(self, blobs: Blobs, moves: Moves, now: Clock) -> None:
+    def __init__(self, blobs: Blobs, moves: Moves, limits: Limits, now: Clock) -> None:
+        self._limits = limits
         self._blobs = blobs
         self._moves = moves
         self._now = now
@@ -93,6 +95,7 @@ class Downloads:
         except OSError as error:
             logs.get("downloads").error("blob.unreadable", fileset=file.fileset, error=repr(error))
             raise TemporarilyAway from error
+        life = self._limits.retention_of(file.path.rpartition("/")[0]).after_get
         move = self._moves.begin(identity, account, upload=False, source=file.path, fileset=file.fileset)
 
         def closed(sent: int, whole: bool) -> None:
@@ -110,7 +113,7 @@ class Downloads:
             )
 
             def record(connection: Any) -> None:
-                files.mark_read(connection, file.fileset, at)
+                files.mark_read(connection, file.fileset, at, at + life if life else 0)
                 outbox.add(connection, read)
 
             self._moves.end_soon(move, outcome, record if whole and stop == file.size else None)

@@ -43,7 +43,8 @@ class Internal:
 
     def find(self, identity: Identity, target: Target) -> StoredFile:
         """Find a file."""
-        return self._vault.find(self._vault.access.system(identity), target, "read", NoFilename())
+        account = self._vault.access.system(identity)
+        return self._vault.places.named(account, target, "read", NoFilename()).file
 
     def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
         """Open the bytes `start` to `stop` of a file that was found."""
@@ -80,4 +81,5 @@ class Internal:
         if target.only_folder or (fileset is not None and not re.fullmatch(r"[0-9]{1,16}", fileset)):
             raise BadSyntax
         number = None if fileset is None else int(fileset)
-        return self._vault.remove(identity, account, target, only_folder=NoFilename(), fileset=number)
+        place = self._vault.places.named(account, target, "delete", NoFilename())
+        return self._vault.remove(identity, account, place, fileset=number)

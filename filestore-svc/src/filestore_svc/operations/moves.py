@@ -49,12 +49,12 @@ class Moves:
         self._stop = threading.Event()
         self._renewed = 0
 
-    def begin(
+    def describe(
         self, identity: Identity, account: str, *, upload: bool, source: str, destination: str | None = None,
         if_exists: str | None = None, fileset: int | None = None,
     ) -> Move:  # fmt: skip
-        """Begin a transfer for `account`; what an identity with a transfer id moves is part of that transfer."""
-        move = Move(
+        """Make a transfer for `account`; what an identity with a transfer id moves is part of that transfer."""
+        return Move(
             transfer_id=identity.transfer_id or self._ids.new(),
             foreign=identity.transfer_id is not None,
             upload=upload,
@@ -68,6 +68,16 @@ class Moves:
             if_exists=if_exists,
             fileset=fileset,
         )
+
+    def begin(
+        self, identity: Identity, account: str, *, upload: bool, source: str, destination: str | None = None,
+        if_exists: str | None = None, fileset: int | None = None,
+    ) -> Move:  # fmt: skip
+        """Begin a transfer for `account` that ends with this process at the latest."""
+        move = self.describe(
+            identity, account, upload=upload, source=source, destination=destination, if_exists=if_exists,
+            fileset=fileset,
+        )  # fmt: skip
         with self._lock:
             self._live.add(move)
             if self._thread is None and not self._stop.is_set():
@@ -89,7 +99,7 @@ class Moves:
             return
         if not move.announced:
             outbox.add(connection, move.started(), move.ended(outcome, outcome.at or self._now()))
-        elif transfers.end(connection, move.transfer_id):
+        elif move.kept or transfers.end(connection, move.transfer_id):
             outbox.add(connection, move.ended(outcome, outcome.at or self._now()))
 
     def end_soon(self, move: Move, outcome: Outcome, work: Work | None = None) -> None:

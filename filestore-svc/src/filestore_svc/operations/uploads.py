@@ -1,19 +1,22 @@
 """Take files in: receive, verify, make durable, and show them in one transaction with their events."""
 
+import contextlib
 import functools
+import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.files import DEFAULT_DATATYPE, Folder, StoredFile
+from filestore_svc.domain.files import COLUMN_OF, DEFAULT_DATATYPE, MOST_CUSTOM, Folder, StoredFile
 from filestore_svc.domain.moves import Move, Outcome
 from filestore_svc.errors import AlreadyExists, BadSyntax, Refused, TemporarilyAway
+from filestore_svc.operations.metering import Metered, Quotas
 from filestore_svc.operations.moves import Moves
-from filestore_svc.store import files
+from filestore_svc.store import files, folders, quotas
 from filestore_svc.store.blobs import Blobs, Staging
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox
@@ -45,10 +48,15 @@ class Intake:
     move: Move
     preconditions: Preconditions
     reject: bool
+    keep_metadata: bool = False
     staging: Staging | None = None
     datatype: str = DEFAULT_DATATYPE
     attributes: dict[str, str] | None = None
     began_at: int = 0
+    # Under which name bytes of quotas were reserved for it.
+    reservation: str = ""
+    # What else is to be committed with the file.
+    also: Callable[[sa.Connection, StoredFile], None] | None = None
 
     def check(self, there: StoredFile | None) -> None:
         """Raise PreconditionFailed or AlreadyExists unless the file may be stored over the one that is there."""
@@ -78,10 +86,11 @@ class FilesetIds:
 class Uploads:
     """Stores files. A file is there once `keep` returns, and nobody sees anything of it before."""
 
-    def __init__(self, commits: Commits, blobs: Blobs, moves: Moves, now: Clock) -> None:
+    def __init__(self, commits: Commits, blobs: Blobs, moves: Moves, quotas: Quotas, now: Clock) -> None:
         self._commits = commits
         self._blobs = blobs
         self._moves = moves
+        self.quotas = quotas
         self._now = now
         self._ids = FilesetIds(commits)
 
@@ -93,19 +102,26 @@ class Uploads:
         except BaseException as error:
             if intake.staging is not None:
                 intake.staging.discard()
-            refusal = _refusal(error)
+            refusal = refusal_of(error)
             size = intake.staging.size if intake.staging else 0
-            self._moves.end_soon(intake.move, Outcome(reason=_reason(refusal), at=self._now(), bytes_sent=size))
+            outcome = Outcome(reason=_reason(refusal), at=self._now(), bytes_sent=size)
+            self._moves.end_soon(intake.move, outcome, functools.partial(_release, identifier=intake.reservation))
             if refusal is error:
                 raise
             logs.get("uploads").warning("upload.failed", error=repr(error))
             raise refusal from error
 
-    def stage(self, intake: Intake, *, md5: bool = False) -> Staging:
+    def stage(self, intake: Intake, *, md5: bool = False) -> Metered:
         """Open the place where the bytes arrive."""
         intake.began_at = self._now()
-        intake.staging = self._blobs.stage(md5=md5)
-        return intake.staging
+        intake.staging = self._blobs.stage(self._ids.next(), md5=md5)
+        intake.reservation = secrets.token_hex(16)
+        reserve = self.quotas.reserving(intake.reservation, intake.folder.path)
+        return Metered(intake.staging, self.quotas.limits.file, reserve)
+
+    def assemble(self, intake: Intake, upload: str, size: int, pieces: Sequence[str], sha256: Any | None) -> None:
+        """Stage what came in pieces; `sha256` is the digest of all of it where it is known."""
+        intake.staging = self._blobs.whole(upload, self._ids.next(), size, pieces, sha256=sha256, watch=None)
 
     def keep(self, intake: Intake, promised: dict[str, bytes]) -> Kept:
         """Check the digests, make the bytes durable, then commit the row and the events (S11, S17)."""
@@ -116,43 +132,58 @@ class Uploads:
         if any(_digest(staging, name) != wanted for name, wanted in promised.items()):
             raise BadSyntax
         modified_at = self._now()
-        fileset = self._ids.next()
-        self._blobs.keep(staging, fileset)
-        file = self._file(intake, staging, fileset, modified_at)
+        self._make_durable(staging)
+        file = self._file(intake, staging, modified_at)
         try:
             with self._moves.closing(intake.move):
                 return self._commits.run(lambda connection: self._show(connection, intake, file))
         except Refused:
             # Only of a refusal is it certain that nothing was committed; any other orphan is collected later.
-            self._blobs.remove(fileset)
+            self._blobs.remove(staging.fileset)
             raise
 
-    def _file(self, intake: Intake, staging: Staging, fileset: int, modified_at: int) -> StoredFile:
-        custom = dict(intake.attributes or {})
-        return StoredFile(
-            fileset=fileset,
+    def _make_durable(self, staging: Staging) -> None:
+        try:
+            self._blobs.keep(staging)
+        except OSError:
+            # It may have got its name before the disk was found full.
+            with contextlib.suppress(OSError):
+                self._blobs.remove(staging.fileset)
+            raise
+
+    def _file(self, intake: Intake, staging: Staging, modified_at: int) -> StoredFile:
+        put_at = max(self._now(), modified_at, intake.began_at)
+        life = self.quotas.limits.retention_of(intake.folder.path).after_put
+        file = StoredFile(
+            fileset=staging.fileset,
             path=f"{intake.folder.path}/{intake.name}",
             name=intake.name,
             size=staging.size,
             sha256=staging.sha256.hexdigest(),
             datatype=intake.datatype,
             owner=intake.owner,
-            dst_file_name=custom.pop("dstFileName", ""),
-            correlation_id=custom.pop("correlationId", ""),
-            description=custom.pop("description", ""),
             created_at=intake.began_at,
             modified_at=max(modified_at, intake.began_at),
-            put_at=max(self._now(), modified_at, intake.began_at),
-            custom=custom,
+            put_at=put_at,
+            expires_at=put_at + life if life else 0,
         )
+        return file.described(intake.attributes or {})
 
     def _show(self, connection: sa.Connection, intake: Intake, file: StoredFile) -> Kept:
+        limits = self.quotas.limits
         there = files.lock(connection, intake.folder, intake.name)
         intake.check(there if there and not 0 < there.expires_at <= self._now() else None)
         replaced = None
         if there is not None:
+            if intake.keep_metadata:
+                file = _with_metadata_of(connection, there, file, intake.attributes or {})
             files.remove(connection, there.fileset, file.put_at)
             replaced = there.fileset
+        elif folders.has(connection, intake.folder, intake.name):
+            raise AlreadyExists(intake.name)
+        if over := limits.quotas_over(intake.folder.path):
+            quotas.release(connection, intake.reservation)
+            quotas.take(connection, over, file.size)
         files.add(connection, intake.folder, file)
         stored = FileStored(
             **event_fields(file), account=intake.owner, address=intake.move.address, replaced=replaced,
@@ -163,7 +194,25 @@ class Uploads:
             bytes_sent=file.size, fileset=file.fileset, size=file.size, sha256=file.sha256, modified_at=file.modified_at
         )
         self._moves.end(connection, intake.move, outcome)
+        if intake.also is not None:
+            intake.also(connection, file)
         return Kept(file, replaced)
+
+
+def _with_metadata_of(
+    connection: sa.Connection, there: StoredFile, file: StoredFile, given: Mapping[str, str]
+) -> StoredFile:
+    """Return `file` with what clients have said of the content that it replaces, where it says nothing itself (S15)."""
+    old = {key: getattr(there, column) for key, column in COLUMN_OF.items()}
+    file = file.described({**old, **(files.all_custom(connection, there.fileset) or {}), **given})
+    if len(file.custom) > MOST_CUSTOM:
+        raise BadSyntax
+    return file
+
+
+def _release(connection: sa.Connection, identifier: str) -> None:
+    if identifier:
+        quotas.release(connection, identifier)
 
 
 def event_fields(file: StoredFile) -> dict[str, Any]:
@@ -187,7 +236,7 @@ def _reason(error: BaseException) -> str:
     return str(error) if isinstance(error, MftError) else "an error inside the hub"
 
 
-def _refusal(error: BaseException) -> BaseException:
+def refusal_of(error: BaseException) -> BaseException:
     """Return how a failure is told: a full disk and a store that is away have words of their own."""
     if isinstance(error, OSError):
         return no_space(error) or TemporarilyAway()

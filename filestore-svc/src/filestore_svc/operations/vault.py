@@ -2,14 +2,17 @@
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.files import Folder, Right, StoredFile
+from filestore_svc.domain.files import Folder, StoredFile
 from filestore_svc.domain.paths import Target
-from filestore_svc.errors import AlreadyExists, NoFile, OtherContent, Refused
+from filestore_svc.errors import AlreadyExists, NoFilename, OtherContent, Refused
 from filestore_svc.operations.access import Access
+from filestore_svc.operations.describing import Describing
 from filestore_svc.operations.downloads import Downloads, Sending
+from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.moves import Moves
+from filestore_svc.operations.places import Place, Places
 from filestore_svc.operations.uploads import Intake, Uploads, event_fields
-from filestore_svc.store import files
+from filestore_svc.store import files, folders
 from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox
@@ -22,13 +25,17 @@ from mft_common.identity import Identity
 class Vault:
     """The files, behind the access lists."""
 
-    def __init__(self, access: Access, commits: Commits, blobs: Blobs, moves: Moves, now: Clock) -> None:
+    def __init__(
+        self, access: Access, commits: Commits, blobs: Blobs, moves: Moves, quotas: Quotas, *, now: Clock
+    ) -> None:
         self.access = access
         self.now = now
         self.commits = commits
         self.moves = moves
-        self.uploads = Uploads(commits, blobs, moves, now)
-        self._downloads = Downloads(blobs, moves, now)
+        self.places = Places(access, commits.database, now)
+        self.describing = Describing(commits, now)
+        self.uploads = Uploads(commits, blobs, moves, quotas, now)
+        self._downloads = Downloads(blobs, moves, quotas.limits, now)
 
     def begin_upload(
         self,
@@ -41,34 +48,50 @@ class Vault:
         only_folder: Refused,
     ) -> Intake:
         """Make every check that comes before a body is read, then begin the transfer (S1)."""
+        folder = self.writable(account, target, preconditions=preconditions, reject=reject, only_folder=only_folder)
+        return self._intake(identity, account, folder, target.name, preconditions=preconditions, reject=reject)
+
+    def writable(
+        self, account: str, target: Target, *, preconditions: Preconditions, reject: bool, only_folder: Refused
+    ) -> Folder:
+        """Return the folder to which the file `target` may be uploaded as things stand; NoRight, NoPath and so on."""
         with self.commits.database.read() as connection:
             folder = self.access.folder_of(connection, target, account, "write", only_folder)
             there = files.find(connection, folder, target.name, self.now())
         preconditions.check(None if there is None else there.etag)
         if reject and there is not None:
             raise AlreadyExists(target.name)
+        return folder
+
+    def begin_unnamed(
+        self, identity: Identity, account: str, target: Target, *, preconditions: Preconditions, reject: bool
+    ) -> Intake:
+        """Begin an upload into the folder `target`, whose body is yet to tell the name; NoRight, NoPath (18, 19)."""
+        with self.commits.database.read() as connection:
+            folder = self.access.folder(connection, target, account, "write")
+        return self._intake(identity, account, folder, "", preconditions=preconditions, reject=reject)
+
+    def name(self, intake: Intake, name: str) -> None:
+        """Give an upload the name that its body told, with the checks that other uploads have had before it (S18)."""
+        intake.name = name
+        intake.move.destination = f"{intake.folder.path}/{name}"
+        with self.commits.database.read() as connection:
+            if folders.has(connection, intake.folder, name):
+                raise NoFilename
+            intake.check(files.find(connection, intake.folder, name, self.now()))
+
+    def _intake(
+        self, identity: Identity, account: str, folder: Folder, name: str, *, preconditions: Preconditions, reject: bool
+    ) -> Intake:
         move = self.moves.begin(
             identity,
             account,
             upload=True,
-            source=target.name,
-            destination=f"{folder.path}/{target.name}",
+            source=name,
+            destination=f"{folder.path}/{name}",
             if_exists="error" if reject else "overwrite",
         )
-        return Intake(
-            folder=folder, name=target.name, owner=account, move=move, preconditions=preconditions, reject=reject
-        )
-
-    def find(self, account: str, target: Target, right: Right, only_folder: Refused) -> StoredFile:
-        """Return a file on which the account has `right`; NoRight, NoPath, NoFile."""
-        if target.only_folder:
-            raise only_folder
-        with self.commits.database.read() as connection:
-            folder = self.access.folder_of(connection, target, account, right, only_folder)
-            file = files.find(connection, folder, target.name, self.now())
-        if file is None:
-            raise NoFile(target.name)
-        return file
+        return Intake(folder=folder, name=name, owner=account, move=move, preconditions=preconditions, reject=reject)
 
     def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
         """Open the bytes `start` to `stop` of a file that was found."""
@@ -78,18 +101,15 @@ class Vault:
         self,
         identity: Identity,
         account: str,
-        target: Target,
+        place: Place,
         *,
-        only_folder: Refused,
         preconditions: Preconditions | None = None,
         fileset: int | None = None,
     ) -> StoredFile:
         """Remove a file and tell of it in one transaction; OtherContent unless it has `fileset`, where one is given."""
-        with self.commits.database.read() as connection:
-            folder = self.access.folder_of(connection, target, account, "delete", only_folder)
 
         def work(connection: sa.Connection) -> StoredFile:
-            file = self._standing(connection, folder, target.name)
+            file = place.still(connection, self.now())
             if preconditions is not None:
                 preconditions.check(file.etag)
             if fileset is not None and file.fileset != fileset:
@@ -106,9 +126,3 @@ class Vault:
             return file
 
         return self.commits.run(work)
-
-    def _standing(self, connection: sa.Connection, folder: Folder, name: str) -> StoredFile:
-        file = files.lock(connection, folder, name)
-        if file is None or 0 < file.expires_at <= self.now():
-            raise NoFile(name)
-        return file

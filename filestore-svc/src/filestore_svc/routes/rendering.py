@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flask import Response, request
-from werkzeug.exceptions import HTTPException, RequestedRangeNotSatisfiable
+from werkzeug.exceptions import HTTPException
 
 from filestore_svc.errors import NotAuthenticated, NotFound, Refused, TemporarilyAway, TooLarge
 from filestore_svc.wire import answers
@@ -45,9 +45,7 @@ def _told(error: Exception) -> tuple[int, str, str, dict[str, str]]:
 
 
 def _of_werkzeug(error: HTTPException) -> tuple[int, str, str, dict[str, str]]:
-    """Word werkzeug's own refusals: unknown routes, wrong methods, ranges, and what its parsers find wrong."""
-    if isinstance(error, RequestedRangeNotSatisfiable):
-        return 416, "Range not satisfiable", "request_syntax", {"Content-Range": f"bytes */{error.length}"}
+    """Word werkzeug's own refusals: unknown routes, wrong methods, and what its parsers find wrong."""
     if error.code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return 405, "Method not allowed", "request_syntax", {"Allow": allowed}

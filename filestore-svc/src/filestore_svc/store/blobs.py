@@ -7,11 +7,13 @@ import io
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 from filestore_svc.store.behind import Behind
+from filestore_svc.store.disk import Disk
+from filestore_svc.store.partials import Check, LocalPartial, LocalWhole, Partial, Watch
 
 _FOLDER_BITS = 12
 _INLINE = 2 << 20
@@ -20,6 +22,7 @@ _INLINE = 2 << 20
 class Staging(Protocol):
     """The bytes of an upload while they arrive. `size` counts them, `sha256` and `md5` digest them."""
 
+    fileset: int
     size: int
     sha256: Any
     md5: Any | None
@@ -40,12 +43,30 @@ class Staging(Protocol):
 class Blobs(Protocol):
     """A store of contents named by their fileset ids, each written once and whole."""
 
-    def stage(self, *, md5: bool = False) -> Staging:
+    def stage(self, fileset: int, *, md5: bool = False) -> Staging:
         """Begin a content that nobody can see yet."""
         ...
 
-    def keep(self, staging: Any, fileset: int) -> None:
+    def keep(self, staging: Any) -> None:
         """Make a staged content durable under its id, whatever happens to this machine next."""
+        ...
+
+    def resume(self, upload: str, offset: int, check: Check) -> Partial:
+        """Go on with an upload in pieces; `check()` raises when somebody else does, and nothing is written then."""
+        ...
+
+    def whole(
+        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
+    ) -> Staging:
+        """Stage what came in pieces; it is read only where its digest is not known, or to be shown to `watch`."""
+        ...
+
+    def drop(self, upload: str) -> None:
+        """Forget what came of an upload in pieces. Harmless where there is nothing."""
+        ...
+
+    def partials_older_than(self, age: float) -> list[str]:
+        """Return the uploads in pieces of which nothing came in the last `age` seconds."""
         ...
 
     def open(self, fileset: int) -> io.RawIOBase:
@@ -75,9 +96,11 @@ class LocalStaging:
     A small upload is written and digested where it is received; a larger one goes on in a thread beside.
     """
 
-    def __init__(self, path: Path, *, md5: bool) -> None:
+    def __init__(self, path: Path, fileset: int, *, md5: bool, disk: Disk) -> None:
         self.path = path
+        self.fileset = fileset
         self.size = 0
+        self._disk = disk
         self.sha256 = hashlib.sha256()
         self.md5 = hashlib.md5(usedforsecurity=False) if md5 else None
         self._behind: Behind | None = None
@@ -100,7 +123,7 @@ class LocalStaging:
             self.md5.update(block)
         rest = memoryview(block)
         while rest:
-            rest = rest[os.write(self.descriptor, rest) :]
+            rest = rest[self._disk.write(self.descriptor, rest) :]
 
     def finish(self) -> None:
         """Wait for the thread."""
@@ -119,35 +142,58 @@ class LocalStaging:
 
 
 class LocalBlobs:
-    """Contents as files: `blobs/<high>/<middle>/<fileset>`, 4,096 to a folder, and `staging/` beside them."""
+    """Contents as files: `blobs/<high>/<middle>/<fileset>`, 4,096 to a folder; `staging/`, `partial/` beside them."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._blobs = folder / "blobs"
         self._staging = folder / "staging"
-        for made in (self._blobs, self._staging):
+        self._partial = folder / "partial"
+        self._disk = disk or Disk()
+        for made in (self._blobs, self._staging, self._partial):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sync(folder)
+        self._disk.sync_folder(folder)
 
-    def stage(self, *, md5: bool = False) -> LocalStaging:
+    def stage(self, fileset: int, *, md5: bool = False) -> LocalStaging:
         """Begin a file of the staging folder."""
         while True:
-            staging = LocalStaging(self._staging / secrets.token_hex(16), md5=md5)
+            staging = LocalStaging(self._staging / secrets.token_hex(16), fileset, md5=md5, disk=self._disk)
             # A cleaner that met the file between its making and its locking took it for a dead process's.
             if os.fstat(staging.descriptor).st_nlink:
                 return staging
             staging.discard()
 
-    def keep(self, staging: LocalStaging, fileset: int) -> None:
+    def keep(self, staging: LocalStaging | LocalWhole) -> None:
         """Fsync the bytes, link them under their id, fsync the folder."""
-        os.fsync(staging.descriptor)
-        target = self._path(fileset)
+        self._disk.sync(staging.descriptor)
+        target = self._path(staging.fileset)
         try:
             os.link(staging.path, target)
         except FileNotFoundError:
             self._make(target.parent)
             os.link(staging.path, target)
-        _sync(target.parent)
+        self._disk.sync_folder(target.parent)
         staging.discard()
+
+    def resume(self, upload: str, offset: int, check: Check) -> LocalPartial:
+        """Open the file of an upload in pieces."""
+        return LocalPartial(self._partial / upload, offset, check, self._disk)
+
+    def whole(
+        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
+    ) -> LocalWhole:
+        """Take the file as it is, which has no `pieces`; it stays where it is until it is dropped."""
+        del pieces
+        return LocalWhole(self._partial / upload, fileset, size, sha256, watch)
+
+    def drop(self, upload: str) -> None:
+        """Unlink the file."""
+        (self._partial / upload).unlink(missing_ok=True)
+
+    def partials_older_than(self, age: float) -> list[str]:
+        """Ask for the time of the last write."""
+        limit = time.time() - age
+        with os.scandir(self._partial) as entries:
+            return [entry.name for entry in entries if entry.stat().st_mtime < limit]
 
     def open(self, fileset: int) -> io.FileIO:
         """Open a blob, without any buffer."""
@@ -188,8 +234,8 @@ class LocalBlobs:
 
     def _make(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _sync(folder.parent)
-        _sync(self._blobs)
+        self._disk.sync_folder(folder.parent)
+        self._disk.sync_folder(self._blobs)
 
 
 def _check_unlocked(path: Path) -> None:
@@ -197,14 +243,5 @@ def _check_unlocked(path: Path) -> None:
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    finally:
-        os.close(descriptor)
-
-
-def _sync(folder: Path) -> None:
-    """Make the names in a folder durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
     finally:
         os.close(descriptor)

@@ -1,12 +1,16 @@
 """Let writers that come at the same time share one commit, and with it one wait for the disk."""
 
+import contextlib
+import fcntl
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
 from mft_common.database import Database
+from mft_common.errors import Unavailable
 
 T = TypeVar("T")
 
@@ -18,11 +22,12 @@ class _Job(Generic[T]):
         self.error: BaseException | None = None
         self.over = False
 
-    def run(self, connection: sa.Connection, *, alone: bool) -> None:
-        """Do the work; beside others in a savepoint, so that its failure is its own."""
-        if alone:
-            self.result = self.work(connection)
-            return
+    def run(self, connection: sa.Connection) -> None:
+        """Do the work."""
+        self.result = self.work(connection)
+
+    def run_apart(self, connection: sa.Connection) -> None:
+        """Do the work in a savepoint, so that its failure is its own."""
         try:
             with connection.begin_nested():
                 self.result = self.work(connection)
@@ -36,7 +41,9 @@ class Commits:
     """Runs pieces of work, each all or nothing, in as few transactions as the writers of this process allow.
 
     SQLite has one writer at a time: those that wait while one commits are committed together by the next of them.
-    On PostgreSQL, which does this itself, each has its own transaction. A piece of work must not call `run`.
+    Where one of them fails, all are undone and done again, then with a savepoint for each: a piece of work does nothing
+    but change the database through its connection. On PostgreSQL, which groups commits itself, each has its own
+    transaction. A piece of work must not call `run`.
     """
 
     _MOST = 64
@@ -57,22 +64,43 @@ class Commits:
         with self._queued:
             self._queue.append(job)
         with self._leader:
-            if not job.over:
+            while not job.over:
                 self._lead()
         if job.error is not None:
             raise job.error
         return cast("T", job.result)
 
     def _lead(self) -> None:
-        with self._queued:
-            jobs, self._queue = self._queue[: self._MOST], self._queue[self._MOST :]
+        with self._turn():
+            # Whoever came while the other processes had their turn is in it as well.
+            with self._queued:
+                jobs, self._queue = self._queue[: self._MOST], self._queue[self._MOST :]
+            try:
+                self._commit(jobs)
+            except BaseException as error:  # noqa: BLE001 -- nothing of them was committed, and each has to hear it
+                for job in jobs:
+                    job.error = job.error or error
+            finally:
+                for job in jobs:
+                    job.over = True
+
+    def _commit(self, jobs: list[_Job[Any]]) -> None:
         try:
             with self.database.write() as connection:
                 for job in jobs:
-                    job.run(connection, alone=len(jobs) == 1)
-        except Exception as error:  # noqa: BLE001 -- nothing of them was committed, and each has to hear it
-            for job in jobs:
-                job.error = job.error or error
-        finally:
-            for job in jobs:
-                job.over = True
+                    job.run(connection)
+        except Unavailable:
+            raise
+        except Exception:
+            if len(jobs) == 1:
+                raise
+            with self.database.write() as connection:
+                for job in jobs:
+                    job.run_apart(connection)
+
+    @contextlib.contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Wait in line with the other processes: SQLite itself would look again after ever longer pauses."""
+        with Path(f"{self.database.url.database}.turn").open("wb") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            yield

@@ -1,12 +1,13 @@
 """Keep what is known of each file: one row per content, under the name that it has in its folder."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.files import Folder, StoredFile
-from filestore_svc.store.tables import attributes, doomed, files, filesets
+from filestore_svc.domain.files import COLUMN_OF, Folder, StoredFile
+from filestore_svc.store import quotas
+from filestore_svc.store.tables import attributes, doomed, files, filesets, folders
 from mft_common.database import one_at_a_time
 
 _C = files.c
@@ -14,6 +15,17 @@ COLUMNS = tuple(column for column in files.columns if column.name != "folder_id"
 _HERE = (_C.folder_id == sa.bindparam("in_folder"), _C.name == sa.bindparam("called"))
 _FIND = sa.select(*COLUMNS).where(*_HERE, sa.or_(_C.expires_at == 0, _C.expires_at > sa.bindparam("now")))
 _LOCK = sa.select(*COLUMNS).where(*_HERE).with_for_update()
+_BY_FILESET = (
+    sa.select(folders.c.path.label("folder_path"), *COLUMNS)
+    .join(folders, folders.c.id == _C.folder_id)
+    .where(_C.fileset == sa.bindparam("wanted"), sa.or_(_C.expires_at == 0, _C.expires_at > sa.bindparam("now")))
+)
+_CUSTOM = (
+    sa.select(attributes.c.key, attributes.c.value)
+    .select_from(files.outerjoin(attributes, attributes.c.fileset == _C.fileset))
+    .where(_C.fileset == sa.bindparam("wanted"))
+    .order_by(attributes.c.key)
+)
 _INSERT = sa.insert(files)
 _DELETE = sa.delete(files).where(_C.fileset == sa.bindparam("gone"))
 _DOOM = sa.insert(doomed)
@@ -24,6 +36,17 @@ _READ = (
     .values(
         accessed_at=sa.bindparam("at"),
         first_read_at=sa.case((_C.first_read_at == 0, sa.bindparam("at")), else_=_C.first_read_at),
+        expires_at=sa.case(
+            (
+                sa.and_(
+                    _C.first_read_at == 0,
+                    sa.bindparam("until") > 0,
+                    sa.or_(_C.expires_at == 0, _C.expires_at > sa.bindparam("until")),
+                ),
+                sa.bindparam("until"),
+            ),
+            else_=_C.expires_at,
+        ),
     )
 )
 
@@ -62,13 +85,40 @@ def add(connection: sa.Connection, folder: Folder, file: StoredFile) -> None:
 
 def remove(connection: sa.Connection, fileset: int, now: int) -> None:
     """Remove a file; the sweeper takes its bytes once no reader can be about to open them."""
+    quotas.forget_file(connection, fileset)
     connection.execute(_DELETE, {"gone": fileset})
     connection.execute(_DOOM, {"fileset": fileset, "since": now})
 
 
-def mark_read(connection: sa.Connection, fileset: int, at: int) -> None:
-    """Set the dates of a download that came to its end; nothing happens where the content is gone (S28)."""
-    connection.execute(_READ, {"was_read": fileset, "at": at})
+def mark_read(connection: sa.Connection, fileset: int, at: int, until: int = 0) -> None:
+    """Set the dates of a download that came to its end; nothing happens where the content is gone (S28).
+
+    After the first one the file expires at `until`, 0 for never, unless it does so earlier. (S29)
+    """
+    connection.execute(_READ, {"was_read": fileset, "at": at, "until": until})
+
+
+def expired(connection: sa.Connection, now: int, limit: int) -> list[tuple[Folder, str]]:
+    """Return files whose time is over, by folder (without its access list) and name."""
+    query = (
+        sa.select(folders.c.id, folders.c.path, _C.name)
+        .join(folders, folders.c.id == _C.folder_id)
+        .where(_C.expires_at > 0, _C.expires_at <= now)
+        .limit(limit)
+    )
+    return [(Folder(row.id, row.path, None), row.name) for row in connection.execute(query)]
+
+
+def after(connection: sa.Connection, fileset: int, limit: int) -> list[tuple[int, str, int, str]]:
+    """Return fileset, path, size and SHA-256 of the next files after a fileset, whether they are in sight or not."""
+    query = (
+        sa.select(_C.fileset, (folders.c.path + "/" + _C.name).label("path"), _C.size, _C.sha256)
+        .join(folders, folders.c.id == _C.folder_id)
+        .where(_C.fileset > fileset)
+        .order_by(_C.fileset)
+        .limit(limit)
+    )
+    return [(row.fileset, row.path, row.size, row.sha256) for row in connection.execute(query)]
 
 
 def custom(connection: sa.Connection, ids: Iterable[int], keys: Iterable[str]) -> dict[int, dict[str, str]]:
@@ -78,6 +128,35 @@ def custom(connection: sa.Connection, ids: Iterable[int], keys: Iterable[str]) -
     for fileset, key, value in connection.execute(query):
         found.setdefault(fileset, {})[key] = value
     return found
+
+
+def by_fileset(connection: sa.Connection, fileset: int, now: int) -> tuple[str, StoredFile] | None:
+    """Return the path of the folder that holds this content, and the file; None where it is gone or has expired."""
+    row = connection.execute(_BY_FILESET, {"wanted": fileset, "now": now}).first()
+    if row is None:
+        return None
+    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 -- as above
+    folder: str = values.pop("folder_path")
+    return folder, StoredFile(path=f"{folder}/{values['name']}", **values)
+
+
+def all_custom(connection: sa.Connection, fileset: int) -> dict[str, str] | None:
+    """Return all custom attributes of a content by key, None where the content is gone."""
+    rows = connection.execute(_CUSTOM, {"wanted": fileset}).all()
+    return {row.key: row.value for row in rows if row.key is not None} if rows else None
+
+
+def describe(connection: sa.Connection, fileset: int, given: Mapping[str, str]) -> None:
+    """Set attributes, fixed and custom ones alike; the others stay as they are (45)."""
+    fixed = {COLUMN_OF[key]: value for key, value in given.items() if key in COLUMN_OF}
+    custom = {key: value for key, value in given.items() if key not in COLUMN_OF}
+    if fixed:
+        connection.execute(sa.update(files).where(_C.fileset == fileset).values(**fixed))
+    if custom:
+        old = sa.delete(attributes).where(attributes.c.fileset == fileset, attributes.c.key.in_(list(custom)))
+        connection.execute(old)
+        rows = [{"fileset": fileset, "key": key, "value": value} for key, value in custom.items()]
+        connection.execute(_ATTRIBUTES, rows)
 
 
 def take_ids(connection: sa.Connection, count: int) -> range:

@@ -1,6 +1,8 @@
 """Keep the tree of folders and their access lists."""
 
+import functools
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -11,12 +13,15 @@ from mft_common.database import one_at_a_time
 
 _C = folders.c
 _COLUMNS = (_C.id, _C.path, _C.access)
-_CHAIN = (
-    sa.select(*_COLUMNS)
-    .where(_C.path.in_(sa.bindparam("paths", expanding=True)), _C.active)
-    .order_by(sa.func.length(_C.path))
-)
+_HAS = sa.select(_C.id).where(_C.path == sa.bindparam("wanted"))
 _TOP = sa.select(*_COLUMNS).where(_C.parent_id.is_(None), _C.active)
+
+
+@functools.cache
+def _chain(depth: int) -> sa.Select[Any]:
+    """Return the query for so many paths: a list of any length would be put into the SQL anew each time."""
+    paths: list[sa.BindParameter[str]] = [sa.bindparam(f"path{number}") for number in range(depth)]
+    return sa.select(*_COLUMNS).where(_C.path.in_(paths), _C.active).order_by(sa.func.length(_C.path))
 
 
 def chain(connection: sa.Connection, pieces: tuple[str, ...]) -> list[Folder]:
@@ -24,7 +29,8 @@ def chain(connection: sa.Connection, pieces: tuple[str, ...]) -> list[Folder]:
     if not pieces:
         return []
     paths = ancestry(pieces)
-    rows = [Folder(*row) for row in connection.execute(_CHAIN, {"paths": paths})]
+    named = {f"path{number}": path for number, path in enumerate(paths)}
+    rows = [Folder(*row) for row in connection.execute(_chain(len(paths)), named)]
     return [folder for folder, path in zip(rows, paths, strict=False) if folder.path == path]
 
 
@@ -33,10 +39,26 @@ def top(connection: sa.Connection) -> list[Folder]:
     return [Folder(*row) for row in connection.execute(_TOP)]
 
 
+def has(connection: sa.Connection, parent: Folder, name: str) -> bool:
+    """Say whether a folder of that name is right below `parent`, in sight or not.
+
+    One that the configuration no longer has keeps its name: whoever made it anew would see what others left in it.
+    """
+    return connection.execute(_HAS, {"wanted": f"{parent.path}/{name}"}).first() is not None
+
+
+def make(connection: sa.Connection, parent: Folder, name: str) -> Folder:
+    """Make a folder below `parent`, whose access list it inherits; the configuration does not take it away (X2)."""
+    values = {"name": name, "parent_id": parent.id, "access": None, "active": True, "made": True}
+    insert = sa.insert(folders).values(path=f"{parent.path}/{name}", **values).returning(*_COLUMNS)
+    return Folder(*connection.execute(insert).one())
+
+
 def apply(connection: sa.Connection, wanted: Mapping[str, Mapping[str, Sequence[Right]] | None]) -> None:
     """Make the tree what the configuration says: path -> its own access list, None where it inherits.
 
-    Folders that lie between are made without a list. Those that are no longer wanted keep their files out of sight.
+    Folders that lie between are made without a list. Those that are no longer wanted keep their files out of sight;
+    those that an account made stay.
     """
     # Several processes that start at once do this one after another.
     one_at_a_time(connection, "filestore-svc folders")
@@ -52,10 +74,10 @@ def apply(connection: sa.Connection, wanted: Mapping[str, Mapping[str, Sequence[
         values = {"access": access and {account: list(rights) for account, rights in access.items()}, "active": True}
         row = known.get(path)
         if row is None:
-            insert = sa.insert(folders).values(path=path, name=name, parent_id=ids.get(parent), **values)
+            insert = sa.insert(folders).values(path=path, name=name, parent_id=ids.get(parent), made=False, **values)
             ids[path] = connection.execute(insert.returning(_C.id)).scalar_one()
         elif (row.access, row.active) != (values["access"], True):
             connection.execute(sa.update(folders).where(_C.id == row.id).values(**values))
     for path, row in known.items():
-        if path not in tree and row.active:
+        if path not in tree and row.active and not row.made:
             connection.execute(sa.update(folders).where(_C.id == row.id).values(active=False))

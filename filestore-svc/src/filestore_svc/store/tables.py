@@ -15,7 +15,11 @@ from mft_common.events.outbox import Outbox
 metadata: Final = sa.MetaData()
 outbox: Final = Outbox(SERVICE, metadata)
 
+# On SQLite the table itself is then in the order of this key, and needs no index for it.
+_ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _NAME: Final = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+_WILL_EXPIRE: Final = sa.text("expires_at > 0")
 
 folders: Final = sa.Table(
     "folders",
@@ -28,13 +32,15 @@ folders: Final = sa.Table(
     sa.Column("access", sa.JSON(none_as_null=True)),
     # False once the configuration no longer has it: its files stay, and nobody sees them until it is back.
     sa.Column("active", sa.Boolean, nullable=False),
+    # True for a folder that an account made: the configuration need not name it.
+    sa.Column("made", sa.Boolean, nullable=False),
 )
 sa.Index("folders_parent", folders.c.parent_id, folders.c.name)
 
 files: Final = sa.Table(
     "files",
     metadata,
-    sa.Column("fileset", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("fileset", _ID, primary_key=True, autoincrement=False),
     sa.Column("folder_id", sa.Integer, sa.ForeignKey("folders.id"), nullable=False),
     sa.Column("name", _NAME, nullable=False),
     sa.Column("size", sa.BigInteger, nullable=False),
@@ -50,7 +56,25 @@ files: Final = sa.Table(
     sa.Column("first_read_at", sa.BigInteger, nullable=False),
     sa.Column("accessed_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
-    sa.UniqueConstraint("folder_id", "name"),
+    # On PostgreSQL every index holds what a listing asks for, so that it need not read the rows.
+    sa.Index("files_by_name", "folder_id", "name", unique=True, postgresql_include=["expires_at", "fileset"]),
+    sa.Index("files_by_size", "folder_id", "size", "name", postgresql_include=["expires_at", "fileset"]),
+    sa.Index("files_by_put", "folder_id", "put_at", "name", postgresql_include=["expires_at", "fileset"]),
+    sa.Index("files_by_read", "folder_id", "first_read_at", "name", postgresql_include=["expires_at", "fileset"]),
+    # For the sweeper, and only of files that will expire.
+    sa.Index("files_expiring", "expires_at", sqlite_where=_WILL_EXPIRE, postgresql_where=_WILL_EXPIRE),
+    sa.Index("files_by_expiry", "folder_id", "expires_at", "name", postgresql_include=["fileset"]),
+)
+
+# How many files a folder has, kept by triggers on `files` in the transaction of each change; `changes` only grows.
+# PostgreSQL spreads a folder over 16 rows by the files' names, so that uploads into it need not wait for one another.
+folder_counts: Final = sa.Table(
+    "folder_counts",
+    metadata,
+    sa.Column("folder_id", sa.Integer, sa.ForeignKey("folders.id"), primary_key=True, autoincrement=False),
+    sa.Column("stripe", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("files", sa.BigInteger, nullable=False),
+    sa.Column("changes", sa.BigInteger, nullable=False),
 )
 
 # Custom metadata belongs to one content, not to a name.
@@ -87,4 +111,53 @@ open_transfers: Final = sa.Table(
     sa.Column("lease_until", sa.BigInteger, nullable=False),
     sa.Column("head", sa.Text, nullable=False),
     sa.Column("request_id", sa.String(64), nullable=False),
+)
+
+# Uploads in pieces (tus): a row each until it expires, `fileset` 0 while bytes are missing.
+resumables: Final = sa.Table(
+    "resumable_uploads",
+    metadata,
+    sa.Column("id", sa.String(32), primary_key=True),
+    sa.Column("path", _NAME, nullable=False),
+    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("length", sa.BigInteger, nullable=False),
+    sa.Column("received", sa.BigInteger, nullable=False),
+    sa.Column("datatype", sa.String(255), nullable=False),
+    sa.Column("attributes", sa.Text, nullable=False),
+    sa.Column("metadata", sa.Text, nullable=False),
+    sa.Column("if_match", sa.Text, nullable=False),
+    sa.Column("if_none_match", sa.Text, nullable=False),
+    sa.Column("reject", sa.Boolean, nullable=False),
+    sa.Column("writer", sa.String(32), nullable=False),
+    sa.Column("fileset", sa.BigInteger, nullable=False),
+    sa.Column("head", sa.Text, nullable=False),
+    sa.Column("began_at", sa.BigInteger, nullable=False),
+    sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+)
+
+# What a bucket keeps of them lies in objects of these names, in the order of their first bytes; a folder needs none.
+pieces: Final = sa.Table(
+    "resumable_pieces",
+    metadata,
+    sa.Column("upload", sa.String(32), sa.ForeignKey("resumable_uploads.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.String(64), primary_key=True),
+)
+
+# How many bytes the trees of folders hold that have a quota, those that are on their way included.
+quotas: Final = sa.Table(
+    "quotas",
+    metadata,
+    sa.Column("path", _NAME, primary_key=True),
+    sa.Column("used", sa.BigInteger, nullable=False),
+)
+
+# The bytes on their way. Those of a dead process are given back; an upload in pieces has none, and keeps its own.
+reservations: Final = sa.Table(
+    "reservations",
+    metadata,
+    sa.Column("id", sa.String(48), primary_key=True),
+    sa.Column("folder", _NAME, nullable=False),
+    sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("process", sa.String(32), nullable=False),
+    sa.Column("lease_until", sa.BigInteger, nullable=False),
 )

@@ -20,11 +20,10 @@ def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None
     return Response(body, status, headers, content_type="application/json")
 
 
-def done(message: str, fileset: int, status: int = 200) -> Response:
-    """Render the envelope of success, members in the printed order (C3)."""
-    return as_json(
-        {"result": "ok", "timestamp": clock.iso(clock.now_ms()), "message": message, "fileset": fileset}, status
-    )
+def done(message: str, fileset: int, status: int = 200, *, timestamp: bool = True) -> Response:
+    """Render the envelope of success, members in the printed order (C3, D5)."""
+    when = {"timestamp": clock.iso(clock.now_ms())} if timestamp else {}
+    return as_json({"result": "ok", **when, "message": message, "fileset": fileset}, status)
 
 
 def failed(status: int, message: str, error_type: str, *, timestamp: bool, headers: dict[str, str]) -> Response:
@@ -42,6 +41,36 @@ def logged_in(user: str, token: str, suffix: str) -> Response:
     for name, value in (("sp-http-usr", quote(user, safe=_COOKIE_SAFE)), ("sp-http-ses", token)):
         response.headers.add("Set-Cookie", f"{name}={value};Version=1;Path=/;HttpOnly{suffix}")
     return response
+
+
+def logged_out(suffix: str) -> Response:
+    """Render the answer of a logout: both cookies, expired (X3)."""
+    response = Response(b"", 200)
+    del response.headers["Content-Type"]
+    for name in ("sp-http-usr", "sp-http-ses"):
+        gone = "Max-Age=0;Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+        response.headers.add("Set-Cookie", f"{name}=;Version=1;Path=/;{gone};HttpOnly{suffix}")
+    return response
+
+
+def metadata(file: StoredFile, base: str) -> Response:
+    """Render what is known of a file: a bare object, the ten fixed attributes first (53)."""
+    return as_json(
+        {
+            "id": file.path,
+            "uri": uri(base, "files", file.path),
+            "metaUri": uri(base, "metadata", file.path),
+            "filename": file.name,
+            "fileset": file.fileset,
+            "metadata": file.attributes(),
+        }
+    )
+
+
+def made(uri: str) -> Response:
+    """Render the answer to the making of a folder (X2)."""
+    body = {"result": "ok", "timestamp": clock.iso(clock.now_ms()), "message": "Folder created"}
+    return as_json(body, 201, {"Location": uri})
 
 
 def uri(base: str, kind: str, path: str) -> str:
@@ -98,5 +127,6 @@ def _child(child: Child, parent: str, base: str, names: tuple[str, ...], *, show
 def _attributes(file: StoredFile, names: tuple[str, ...]) -> dict[str, str]:
     values = file.attributes()
     if names is not FIXED:
-        values.setdefault("sha256", file.sha256)
+        # Nobody's own attribute of that name may pass for the digest that was computed here.
+        values["sha256"] = file.sha256
     return {name: values.get(name, "") for name in names}

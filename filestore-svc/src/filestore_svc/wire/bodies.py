@@ -1,13 +1,13 @@
 """Read the body of an upload block by block, and tell a whole one from one that was cut."""
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from werkzeug.exceptions import HTTPException
 
-from filestore_svc.errors import BadSyntax, NoSpace, TooLarge
+from filestore_svc.errors import BadSyntax, NoSpace, Refused, TooLarge
 from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead
 
 BLOCK = 1 << 20
@@ -28,10 +28,32 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Form:
-    """What an upload's body held: the head of its file, and its metadata as it came."""
+    """What an upload's body held: the head of its file, and its metadata as it came, with the type it came as."""
 
     file: PartHead
     metadata: bytes | None
+    metadata_type: str | None
+
+
+def length_of(environ: Mapping[str, Any]) -> int | None:
+    """Return the declared length of the body: 0 when there is none, None for a body in chunks."""
+    text = environ.get("CONTENT_LENGTH")
+    if text:
+        return int(text) if text.isascii() and text.isdigit() else 0
+    return None if environ.get("wsgi.input_terminated") else 0
+
+
+def small(environ: Mapping[str, Any], most: int, too_large: Refused) -> bytes:
+    """Return a whole body; `too_large` is raised for more than `most` bytes, Cut for a body that was cut."""
+    length = length_of(environ)
+    if length is not None and length > most:
+        raise too_large
+    body = bytearray()
+    for block in blocks(environ["wsgi.input"], length):
+        body += block
+        if len(body) > most:
+            raise too_large
+    return bytes(body)
 
 
 def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
@@ -80,7 +102,9 @@ def receive_form(source: Iterator[bytes], boundary: bytes, open_file: Callable[[
     decoder.finish()
     if "file" not in heads:
         raise BadSyntax
-    return Form(heads["file"], bytes(metadata.bytes) if "metadata" in heads else None)
+    if "metadata" not in heads:
+        return Form(heads["file"], None, None)
+    return Form(heads["file"], bytes(metadata.bytes), heads["metadata"].headers.get("content-type"))
 
 
 class _Bounded:

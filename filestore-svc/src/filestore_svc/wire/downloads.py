@@ -1,7 +1,6 @@
 """Write the head of an answer that sends a file, and decide which of its bytes are sent."""
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
@@ -9,7 +8,8 @@ from flask import Response
 from werkzeug.wsgi import FileWrapper
 
 from filestore_svc.domain.files import StoredFile
-from filestore_svc.wire.headers import repr_digest, without_odd_range
+from filestore_svc.wire import conditions
+from filestore_svc.wire.headers import repr_digest
 
 _BLOCK = 1 << 18
 
@@ -19,7 +19,7 @@ def answer(
 ) -> Response:
     """Answer GET or HEAD for a file: 200, 206 or 304; `send(start, stop)` opens the bytes, once they are needed (S27).
 
-    werkzeug decides by the headers; RequestedRangeNotSatisfiable is its 416.
+    PreconditionFailed, RangeNotSatisfiable.
     """
     response = Response((), 200, direct_passthrough=True)
     response.automatically_set_content_length = False
@@ -32,17 +32,22 @@ def answer(
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
             "X-Content-Type-Options": "nosniff",
             "Cache-Control": "private, no-cache",
+            "Accept-Ranges": "bytes",
             **extra,
         }
     )
-    response.last_modified = datetime.fromtimestamp(file.modified_at // 1000, UTC)
-    response.make_conditional(without_odd_range(environ), accept_ranges=True, complete_length=file.size)
-    if response.status_code in (304, 412) or environ["REQUEST_METHOD"] == "HEAD":
-        response.response = ()
+    response.last_modified = conditions.modified(file)
+    if conditions.unchanged(environ, file):
+        response.status_code = 304
         return response
-    start = response.content_range.start or 0
-    stop = file.size if response.status_code == 200 else response.content_range.stop or 0
-    body = send(start, stop)
+    if environ["REQUEST_METHOD"] == "HEAD":
+        return response
+    wanted = conditions.range_of(environ, file)
+    if wanted is not None:
+        response.status_code = 206
+        response.headers["Content-Length"] = str(wanted[1] - wanted[0])
+        response.headers["Content-Range"] = f"bytes {wanted[0]}-{wanted[1] - 1}/{file.size}"
+    body = send(*(wanted or (0, file.size)))
     if "crossdock.finished" in environ:
         body.told_by(environ["crossdock.finished"])
     response.response = environ.get("wsgi.file_wrapper", FileWrapper)(body, _BLOCK)

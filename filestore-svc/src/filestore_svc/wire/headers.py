@@ -1,4 +1,4 @@
-"""Read the headers that uploads and downloads carry: digests, preconditions, ranges."""
+"""Read the headers that uploads and other writes carry: digests and preconditions."""
 
 import base64
 import binascii
@@ -13,7 +13,6 @@ from filestore_svc.errors import BadSyntax, PreconditionFailed
 
 _DIGEST = re.compile(r"\s*([a-z*][a-z0-9_\-.*]*)\s*=\s*:([A-Za-z0-9+/=]*):\s*")
 _LENGTHS: Final = {"sha-256": 32, "md5": 16}
-_RANGE = re.compile(r"\s*bytes\s*=\s*([0-9]{0,18})\s*-\s*([0-9]{0,18})\s*", re.IGNORECASE)
 
 
 def digests(repr_digest: str | None, content_md5: str | None) -> dict[str, bytes]:
@@ -68,17 +67,3 @@ class Preconditions:
 def preconditions(environ: Mapping[str, Any]) -> Preconditions:
     """Read the preconditions of a request."""
     return Preconditions(environ.get("HTTP_IF_MATCH", ""), environ.get("HTTP_IF_NONE_MATCH", ""))
-
-
-def without_odd_range(environ: Mapping[str, Any]) -> dict[str, Any]:
-    """Return `environ` with its Range only where it is one that is served: a GET for one well-formed range.
-
-    Several ranges are answered in full, and malformed ones are as if not there. (S27)
-    """
-    kept = dict(environ)
-    match = _RANGE.fullmatch(kept.get("HTTP_RANGE", ""))
-    first, last = match.groups() if match else ("", "")
-    backwards = bool(first and last) and int(first) > int(last)
-    if kept["REQUEST_METHOD"] != "GET" or not (first or last) or backwards:
-        kept.pop("HTTP_RANGE", None)
-    return kept

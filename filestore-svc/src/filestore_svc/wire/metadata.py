@@ -2,12 +2,13 @@
 
 import json
 import unicodedata
+from collections.abc import Mapping
 from typing import Any
 
-from filestore_svc.domain.files import FIXED, SETTABLE
+from filestore_svc.domain.files import FIXED, MOST_CUSTOM, SETTABLE
 from filestore_svc.errors import BadSyntax
+from filestore_svc.wire import bodies
 
-_MOST_KEYS = 64
 _LONGEST_KEY = 128
 _LONGEST_VALUE = 4 << 10
 _LONGEST = 256 << 10
@@ -44,9 +45,20 @@ def parse(raw: bytes) -> dict[str, str]:
     if not isinstance(root, dict):
         raise BadSyntax
     values = {_key(key): _value(value) for key, value in root.items()}
-    if sum(key not in FIXED for key in values) > _MOST_KEYS:
+    if sum(key not in FIXED for key in values) > MOST_CUSTOM:
         raise BadSyntax
     return values
+
+
+def only_json(content_type: str | None) -> None:
+    """Raise BadSyntax unless the type is `application/json`, with or without a charset (47, S26)."""
+    if (content_type or "").partition(";")[0].strip().lower() != "application/json":
+        raise BadSyntax
+
+
+def body(environ: Mapping[str, Any]) -> dict[str, str]:
+    """Read the attributes that a request's body sets; BadSyntax also for one that is too long or was cut."""
+    return parse(bodies.small(environ, _LONGEST, BadSyntax()))
 
 
 class _Number(str):

@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, unquote_to_bytes
 
 from filestore_svc.domain.paths import Target, below
 from filestore_svc.errors import TooLarge
 from filestore_svc.wire import bodies, queries
-from filestore_svc.wire.uploads import length_of
 
 _LARGEST_FORM: Final = 64 << 10
 
@@ -33,17 +32,16 @@ def target(environ: Mapping[str, Any], prefix: str) -> Target:
     return below(raw_path(environ), prefix.encode())
 
 
+def fileset(environ: Mapping[str, Any], prefix: str) -> str:
+    """Return what stands in the URL for a fileset's id, decoded; empty when nothing does (35, D22)."""
+    rest = unquote_to_bytes(raw_path(environ))[len(prefix) :]
+    return rest.removeprefix(b"/").decode("utf-8", "replace")
+
+
 def form(environ: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of an urlencoded form, none when the body is something else or was cut."""
-    length = length_of(environ)
-    if length is not None and length > _LARGEST_FORM:
-        raise TooLarge
-    body = bytearray()
     try:
-        for block in bodies.blocks(environ["wsgi.input"], length):
-            body += block
-            if len(body) > _LARGEST_FORM:
-                raise TooLarge
+        body = bodies.small(environ, _LARGEST_FORM, TooLarge())
     except bodies.Cut:
         return {}
-    return queries.form(bytes(body), environ.get("CONTENT_TYPE", ""))
+    return queries.form(body, environ.get("CONTENT_TYPE", ""))

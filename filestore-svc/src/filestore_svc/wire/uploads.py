@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from filestore_svc.domain.files import DEFAULT_DATATYPE
+from filestore_svc.domain.paths import name_of
+from filestore_svc.errors import BadSyntax, NoFilename
 from filestore_svc.wire import bodies, metadata, multipart
 from filestore_svc.wire.bodies import Sink
 from filestore_svc.wire.headers import Preconditions, digests, preconditions
@@ -15,58 +17,87 @@ _PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation
 
 
 @dataclass(frozen=True)
-class FormUpload:
-    """A multipart upload whose headers made sense; `promised` are the digests that they carry."""
+class Upload:
+    """An upload whose headers made sense; `promised` are the digests that they carry.
+
+    Without a `boundary` the body is the file itself, of the type `datatype`.
+    """
 
     stream: Any
     length: int | None
-    boundary: bytes
+    boundary: bytes | None
+    datatype: str
     promised: dict[str, bytes]
     preconditions: Preconditions
 
 
 @dataclass(frozen=True)
 class Received:
-    """What a multipart body held beside the bytes of its file."""
+    """What a body held beside the bytes of its file; `attributes` is None where it had no metadata."""
 
     datatype: str
     filename: str | None
-    attributes: dict[str, str]
+    attributes: dict[str, str] | None
     promised: dict[str, bytes]
 
 
-def form_upload(environ: Mapping[str, Any]) -> FormUpload:
-    """Read the headers of a multipart upload; BadSyntax where they show that it is none (8, 14, 17)."""
-    boundary = multipart.boundary_of(environ.get("CONTENT_TYPE", ""))
-    promised = digests(environ.get("HTTP_REPR_DIGEST"), environ.get("HTTP_CONTENT_MD5"))
-    return FormUpload(environ["wsgi.input"], length_of(environ), boundary, promised, preconditions(environ))
+def upload(environ: Mapping[str, Any], *, raw: bool = False) -> Upload:
+    """Read the headers of an upload; BadSyntax where they show that it is none (8, 15, S17).
+
+    With `raw` a body that is no multipart is taken as the file itself (S14).
+    """
+    content_type = environ.get("CONTENT_TYPE", "")
+    bare = raw and not content_type.strip().lower().startswith("multipart/")
+    return Upload(
+        stream=environ["wsgi.input"],
+        length=bodies.length_of(environ),
+        boundary=None if bare else multipart.boundary_of(content_type),
+        datatype=datatype_of(content_type),
+        promised=digests(environ.get("HTTP_REPR_DIGEST"), environ.get("HTTP_CONTENT_MD5")),
+        preconditions=preconditions(environ),
+    )
 
 
-def receive(upload: FormUpload, open_sink: Callable[..., Sink]) -> Received:
-    """Send the file's bytes to `open_sink(md5=...)`; BadSyntax for a body that is cut or says too little (S12, S13)."""
+def receive(upload: Upload, open_sink: Callable[..., Sink], named: Callable[[str | None], None]) -> Received:
+    """Send the file's bytes to `open_sink(md5=...)`; BadSyntax for a body that is cut or says too little (S12, S13).
+
+    `named` hears the file name of the part before any of its bytes is taken, and may refuse it.
+    """
     promised = dict(upload.promised)
+    if upload.boundary is None:
+        sink = open_sink(md5="md5" in promised)
+        for block in bodies.blocks(upload.stream, upload.length):
+            sink.write(block)
+        return Received(upload.datatype, None, None, promised)
 
     def open_file(head: multipart.PartHead) -> Sink:
+        named(head.filename)
         promised.update(digests(head.headers.get("repr-digest"), head.headers.get("content-md5")))
         return open_sink(md5="md5" in promised)
 
     form = bodies.receive_form(bodies.blocks(upload.stream, upload.length), upload.boundary, open_file)
-    attributes = {} if form.metadata is None else metadata.parse(form.metadata)
+    attributes = None
+    if form.metadata is not None:
+        if form.metadata_type is not None:
+            metadata.only_json(form.metadata_type)
+        attributes = metadata.parse(form.metadata)
     datatype = datatype_of(form.file.headers.get("content-type"))
     return Received(datatype, form.file.filename, attributes, promised)
 
 
+def stored_name(filename: str | None) -> str:
+    """Return the name under which the file of a part is stored; NoFilename, BadSyntax for a name of nobody (14, S6)."""
+    if not filename:
+        raise NoFilename
+    name = None if "/" in filename else name_of(filename.encode("utf-8", "surrogatepass"))
+    if name is None:
+        raise BadSyntax
+    return name
+
+
 def raw_blocks(environ: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield a body that is the file itself."""
-    return bodies.blocks(environ["wsgi.input"], length_of(environ))
-
-
-def length_of(environ: Mapping[str, Any]) -> int | None:
-    """Return the declared length of the body: 0 when there is none, None for a body in chunks."""
-    text = environ.get("CONTENT_LENGTH")
-    if text:
-        return int(text) if text.isascii() and text.isdigit() else 0
-    return None if environ.get("wsgi.input_terminated") else 0
+    return bodies.blocks(environ["wsgi.input"], bodies.length_of(environ))
 
 
 def datatype_of(content_type: str | None) -> str:

@@ -14,6 +14,7 @@ CONTENT_TYPE: Final = "application/cloudevents+json"
 # The sequence extension of CloudEvents is a text that sorts like the number.
 _SEQUENCE_DIGITS: Final = 20
 _NAME_LENGTH: Final = 64
+_ENCODE: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 E = TypeVar("E", bound=Event)
 
@@ -57,7 +58,7 @@ class Envelope(Generic[E]):
 
 def dump_data(event: Event) -> str:
     """Render an event's `data` as JSON text; EventError where a consumer could not read it."""
-    return json.dumps(event.to_data(), ensure_ascii=False, separators=(",", ":"))
+    return _ENCODE(event.to_data())
 
 
 def render(
@@ -84,7 +85,7 @@ def render(
     }
     if correlationid:
         head["correlationid"] = correlationid
-    return f'{json.dumps(head, ensure_ascii=False, separators=(",", ":"))[:-1]},"data":{data}}}'
+    return f'{_ENCODE(head)[:-1]},"data":{data}}}'
 
 
 def _text(raw: dict[str, Any], name: str, longest: int | None = None) -> str:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Self
 from marshmallow import ValidationError
 
 from mft_common.events.catalogue.fields import WireSchema
+from mft_common.events.catalogue.writing import writer
 from mft_common.events.errors import EventError
 
 
@@ -20,12 +21,11 @@ class Event:
         raise TypeError(f"{type(self).__name__} names no subject")
 
     def to_data(self) -> dict[str, Any]:
-        """Return the event as JSON values, having read them back, because dumping alone checks nothing.
-
-        EventError where a consumer could not read it.
-        """
-        data: dict[str, Any] = self.SCHEMA.dump(self)
-        self.from_data(data)
+        """Return the event as JSON values; EventError where a consumer could not read it."""
+        try:
+            data: dict[str, Any] = writer(self.SCHEMA)(self)
+        except ValidationError as error:
+            raise EventError(f"{self.TYPE}: {error.messages}") from error
         return data
 
     @classmethod

@@ -1,0 +1,76 @@
+"""Find the file that a call is about, by its path or by its fileset, once its folder's access list allows it."""
+
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+
+from filestore_svc.domain.files import MOST_FILESET, Folder, Right, StoredFile
+from filestore_svc.domain.paths import Target
+from filestore_svc.errors import NoFile, NoFileset, NoSuch, Refused
+from filestore_svc.operations.access import Access
+from filestore_svc.store import files
+from mft_common.clock import Clock
+from mft_common.database import Database
+
+_LONGEST_ID = len(str(MOST_FILESET))
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a file was found. One that was asked for by its fileset is `only` that content, whatever replaces it."""
+
+    folder: Folder
+    file: StoredFile
+    missing: Refused
+    only: bool = False
+
+    def still(self, connection: sa.Connection, now: int) -> StoredFile:
+        """Return the file that is there now, held until the commit; `missing` where there is none."""
+        file = files.lock(connection, self.folder, self.file.name)
+        if file is None or 0 < file.expires_at <= now or (self.only and file.fileset != self.file.fileset):
+            raise self.missing
+        return file
+
+
+class Places:
+    """Finds files for accounts."""
+
+    def __init__(self, access: Access, database: Database, now: Clock) -> None:
+        self._access = access
+        self._database = database
+        self._now = now
+
+    def named(
+        self, account: str, target: Target, right: Right, only_folder: Refused, missing: Refused | None = None
+    ) -> Place:
+        """Find a file by its path; `only_folder`, NoRight, NoPath, and `missing` (NoFile) where there is none."""
+        if target.only_folder:
+            raise only_folder
+        missing = missing or NoFile(target.name)
+        with self._database.read() as connection:
+            folder = self._access.folder_of(connection, target, account, right, only_folder)
+            file = files.find(connection, folder, target.name, self._now())
+        if file is None:
+            raise missing
+        return Place(folder, file, missing)
+
+    def numbered(self, account: str, fileset: str, right: Right) -> Place:
+        """Find a file by its fileset's id as it was written; NoFileset, NoRight, and NoSuch for all that is no id."""
+        if not fileset:
+            raise NoFileset
+        number, missing = _number(fileset), NoSuch(fileset)
+        with self._database.read() as connection:
+            found = files.by_fileset(connection, number, self._now()) if number else None
+            if found is None:
+                raise missing
+            path, file = found
+            folder = self._access.allowed(connection, path, account, right)
+        if folder is None:
+            raise missing
+        return Place(folder, file, missing, only=True)
+
+
+def _number(text: str) -> int:
+    """Return the id that a text is, 0 for one that is none: `0`, `01`, `+1`, and what no fileset can reach (D22)."""
+    plain = text.isascii() and text.isdigit() and not text.startswith("0")
+    return int(text) if plain and len(text) <= _LONGEST_ID else 0

@@ -1,0 +1,145 @@
+"""Call a bucket that speaks S3, and tell its failures as those of a disk are told."""
+
+import base64
+import contextlib
+import errno
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+
+_MISSING: Final = frozenset(("404", "NoSuchKey", "NoSuchUpload", "NotFound"))
+_FULL: Final = frozenset(("507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuota"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bucket:
+    """Where a bucket is, and who may use it. Without an endpoint it is Amazon's; without a key the machine's own."""
+
+    name: str
+    prefix: str
+    endpoint: str = ""
+    key_id: str = ""
+    secret: str = ""
+
+
+class Calls:
+    """The requests that are made of a bucket. Each raises OSError: ENOSPC where it is full, FileNotFoundError."""
+
+    def __init__(self, bucket: Bucket) -> None:
+        self._bucket = bucket.name
+        self._prefix = f"{bucket.prefix}/" if bucket.prefix else ""
+        session = boto3.session.Session(
+            aws_access_key_id=bucket.key_id or None, aws_secret_access_key=bucket.secret or None
+        )
+        # Many threads share the client, which allows for it; each may have a connection of its own.
+        config = Config(
+            connect_timeout=5,
+            read_timeout=60,
+            max_pool_connections=64,
+            retries={"max_attempts": 4, "mode": "standard"},
+            s3={"addressing_style": "path" if bucket.endpoint else "auto"},
+        )
+        region = session.region_name or "us-east-1"
+        with _told():
+            self._s3 = session.client("s3", region_name=region, endpoint_url=bucket.endpoint or None, config=config)
+
+    def put(self, key: str, content: bytes) -> None:
+        """Store an object whole."""
+        with _told():
+            self._s3.put_object(**self._at(key), Body=content, ChecksumSHA256=_checksum(content))
+
+    def begin(self, key: str) -> str:
+        """Begin an object in parts; return what its upload is called."""
+        with _told():
+            return str(self._s3.create_multipart_upload(**self._at(key), ChecksumAlgorithm="SHA256")["UploadId"])
+
+    def part(self, key: str, upload: str, number: int, content: bytes) -> dict[str, Any]:
+        """Send a part; return how it is named at the end."""
+        checksum = _checksum(content)
+        with _told():
+            answer = self._s3.upload_part(
+                **self._at(key), UploadId=upload, PartNumber=number, Body=content, ChecksumSHA256=checksum
+            )
+        return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
+
+    def complete(self, key: str, upload: str, parts: Sequence[dict[str, Any]]) -> None:
+        """Make the parts one object."""
+        with _told():
+            self._s3.complete_multipart_upload(**self._at(key), UploadId=upload, MultipartUpload={"Parts": list(parts)})
+
+    def abort(self, key: str, upload: str) -> None:
+        """Forget all parts. Harmless where there are none."""
+        with contextlib.suppress(FileNotFoundError), _told():
+            self._s3.abort_multipart_upload(**self._at(key), UploadId=upload)
+
+    def size(self, key: str) -> int:
+        """Return an object's size."""
+        with _told():
+            return int(self._s3.head_object(**self._at(key))["ContentLength"])
+
+    def get(self, key: str, start: int) -> Any:
+        """Return the stream of an object's bytes from `start` on."""
+        more = {"Range": f"bytes={start}-"} if start else {}
+        with _told():
+            return self._s3.get_object(**self._at(key), **more)["Body"]
+
+    def read(self, body: Any, size: int) -> bytes:
+        """Read from such a stream."""
+        with _told():
+            return bytes(body.read(size))
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete objects. Harmless where there are none."""
+        with _told():
+            for key in keys:
+                self._s3.delete_object(**self._at(key))
+
+    def listing(self, folder: str) -> Iterator[list[tuple[str, datetime]]]:
+        """Yield keys and times of what lies below a folder, a page at a time."""
+        with _told():
+            pages = self._s3.get_paginator("list_objects_v2")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + folder):
+                yield [
+                    (each["Key"].removeprefix(self._prefix), each["LastModified"]) for each in page.get("Contents", ())
+                ]
+
+    def unfinished(self, folder: str) -> Iterator[tuple[str, str, datetime]]:
+        """Yield key, name and time of the uploads in parts that were begun and not ended."""
+        with _told():
+            pages = self._s3.get_paginator("list_multipart_uploads")
+            for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + folder):
+                for each in page.get("Uploads", ()):
+                    yield each["Key"].removeprefix(self._prefix), each["UploadId"], each["Initiated"]
+
+    def ping(self) -> None:
+        """Ask whether the bucket is there."""
+        with _told():
+            self._s3.head_bucket(Bucket=self._bucket)
+
+    def _at(self, key: str) -> dict[str, str]:
+        return {"Bucket": self._bucket, "Key": self._prefix + key}
+
+
+def _checksum(content: bytes) -> str:
+    return base64.b64encode(hashlib.sha256(content).digest()).decode()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    try:
+        yield
+    except ClientError as error:
+        code = str(error.response.get("Error", {}).get("Code", ""))
+        if code in _MISSING:
+            raise FileNotFoundError(errno.ENOENT, code) from error
+        if code in _FULL:
+            raise OSError(errno.ENOSPC, code) from error
+        raise OSError(errno.EIO, f"the bucket refuses: {code}") from error
+    except (BotoCoreError, HTTPClientError) as error:
+        raise OSError(errno.EIO, f"the bucket does not answer: {type(error).__name__}") from error

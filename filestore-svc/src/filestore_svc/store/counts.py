@@ -1,0 +1,81 @@
+"""Tell how many files a folder has without counting them, and count what a pattern matches once for each change."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from weakref import WeakKeyDictionary
+
+import sqlalchemy as sa
+
+from filestore_svc.domain.wildcards import Pattern
+from filestore_svc.store.tables import files, folder_counts
+
+_MOST: Final = 256
+_KEPT: Final = sa.select(
+    sa.func.coalesce(sa.func.sum(folder_counts.c.files), 0), sa.func.coalesce(sa.func.sum(folder_counts.c.changes), 0)
+).where(folder_counts.c.folder_id == sa.bindparam("folder"))
+_EXPIRED: Final = (
+    sa.select(sa.func.count())
+    .select_from(files)
+    .where(
+        files.c.folder_id == sa.bindparam("folder"), files.c.expires_at > 0, files.c.expires_at <= sa.bindparam("now")
+    )
+)
+
+
+@dataclass(frozen=True)
+class Held:
+    """What a folder holds: `living` files, beside `expired` ones that wait for the sweeper, after so many `changes`."""
+
+    living: int
+    expired: int
+    changes: int
+
+
+class _Known:
+    """The newest counts by folder and pattern, each with the number of changes that it was made after."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._counts: OrderedDict[tuple[int, str], tuple[int, int]] = OrderedDict()
+
+    def get(self, key: tuple[int, str], changes: int) -> int | None:
+        with self._lock:
+            after, number = self._counts.get(key, (-1, 0))
+            return number if after == changes else None
+
+    def put(self, key: tuple[int, str], changes: int, number: int) -> None:
+        with self._lock:
+            self._counts[key] = (changes, number)
+            self._counts.move_to_end(key)
+            if len(self._counts) > _MOST:
+                self._counts.popitem(last=False)
+
+
+_known: Final[WeakKeyDictionary[sa.Engine, _Known]] = WeakKeyDictionary()
+
+
+def held(connection: sa.Connection, folder: int, now: int) -> Held:
+    """Return what is kept of a folder."""
+    kept, changes = connection.execute(_KEPT, {"folder": folder}).one()
+    expired: int = connection.execute(_EXPIRED, {"folder": folder, "now": now}).scalar_one()
+    return Held(int(kept) - expired, expired, int(changes))
+
+
+def matching(
+    connection: sa.Connection, folder: int, pattern: Pattern, held_: Held, conditions: Sequence[sa.ColumnElement[bool]]
+) -> int:
+    """Return how many files match; whoever pages through them pays for the count once, as long as nothing changes.
+
+    The number of changes was read before, so that a count which saw a later change is never taken for a newer one.
+    """
+    known = _known.setdefault(connection.engine, _Known())
+    key = (folder, pattern.glob())
+    number = None if held_.expired else known.get(key, held_.changes)
+    if number is None:
+        number = connection.execute(sa.select(sa.func.count()).select_from(files).where(*conditions)).scalar_one()
+        if not held_.expired:
+            known.put(key, held_.changes, number)
+    return number

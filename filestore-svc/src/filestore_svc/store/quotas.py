@@ -1,0 +1,95 @@
+"""Count the bytes that trees of folders hold, those in flight among them, so that no two writers share the last one."""
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Final
+
+import sqlalchemy as sa
+
+from filestore_svc.errors import NoSpace
+from filestore_svc.store.tables import files, folders, quotas, reservations
+from mft_common.database import one_at_a_time
+
+# One lock for all trees: writers that take from several at once would else wait for each other in a circle.
+_LOCK: Final = "filestore-svc quotas"
+_Q = quotas.c
+_R = reservations.c
+_TAKE = (
+    sa.update(quotas)
+    .where(_Q.path == sa.bindparam("tree"), _Q.used + sa.bindparam("more") <= sa.bindparam("most"))
+    .values(used=_Q.used + sa.bindparam("more"))
+)
+# `/in` holds what lies in `/in` and in `/in/...`, not what lies in `/inbox`.
+_HOLDS = sa.func.substr(sa.bindparam("below"), 1, sa.func.length(_Q.path) + 1) == _Q.path + "/"
+_GIVE = sa.update(quotas).where(_HOLDS).values(used=_Q.used - sa.bindparam("less"))
+_SIZE = (
+    sa.select(files.c.size, folders.c.path)
+    .join(folders, folders.c.id == files.c.folder_id)
+    .where(files.c.fileset == sa.bindparam("gone"), sa.exists(sa.select(_Q.path)))
+)
+
+
+def apply(connection: sa.Connection, paths: Collection[str]) -> None:
+    """Count for these trees from now on, and for no other; a new one begins with what it holds."""
+    one_at_a_time(connection, _LOCK)
+    known = set(connection.execute(sa.select(_Q.path)).scalars())
+    if known - set(paths):
+        connection.execute(sa.delete(quotas).where(_Q.path.in_(known - set(paths))))
+    for path in set(paths) - known:
+        held = (
+            sa.select(sa.func.coalesce(sa.func.sum(files.c.size), 0))
+            .join(folders, folders.c.id == files.c.folder_id)
+            .where(sa.func.substr(folders.c.path + "/", 1, len(path) + 1) == f"{path}/")
+        )
+        flying = sa.select(sa.func.coalesce(sa.func.sum(_R.bytes), 0)).where(
+            sa.func.substr(_R.folder + "/", 1, len(path) + 1) == f"{path}/"
+        )
+        used = connection.execute(held).scalar_one() + connection.execute(flying).scalar_one()
+        connection.execute(sa.insert(quotas).values(path=path, used=int(used)))
+
+
+def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
+    """Count `size` bytes more; NoSpace, with nothing counted once the transaction is undone, where a quota is full."""
+    if over:
+        one_at_a_time(connection, _LOCK)
+    for path, most in over.items():
+        if connection.execute(_TAKE, {"tree": path, "more": size, "most": most}).rowcount != 1:
+            raise NoSpace
+
+
+def give_back(connection: sa.Connection, folder: str, size: int) -> None:
+    """Count `size` bytes of a folder less."""
+    one_at_a_time(connection, _LOCK)
+    connection.execute(_GIVE, {"below": f"{folder}/", "less": size})
+
+
+def forget_file(connection: sa.Connection, fileset: int) -> None:
+    """Count a file no longer that is about to be removed."""
+    row = connection.execute(_SIZE, {"gone": fileset}).first()
+    if row is not None:
+        give_back(connection, row.path, row.size)
+
+
+def reserve(
+    connection: sa.Connection, identifier: str, folder: str, over: Mapping[str, int], *, size: int, process: str,
+    lease_until: int,
+) -> None:  # fmt: skip
+    """Count bytes that are on their way, for an upload that may have reserved some before; NoSpace."""
+    take(connection, over, size)
+    mine = sa.update(reservations).where(_R.id == identifier)
+    if not connection.execute(mine.values(bytes=_R.bytes + size, lease_until=lease_until)).rowcount:
+        values = {"id": identifier, "folder": folder, "bytes": size, "process": process, "lease_until": lease_until}
+        connection.execute(sa.insert(reservations).values(**values))
+
+
+def release(connection: sa.Connection, identifier: str) -> None:
+    """Count what an upload has reserved no longer; nothing happens where it has reserved nothing."""
+    gone = sa.delete(reservations).where(_R.id == identifier).returning(_R.folder, _R.bytes)
+    row = connection.execute(gone).first()
+    if row is not None:
+        give_back(connection, row.folder, row.bytes)
+
+
+def reserved(connection: sa.Connection) -> Iterable[tuple[str, str, int]]:
+    """Return the id, process and lease of each reservation that belongs to a process."""
+    query = sa.select(_R.id, _R.process, _R.lease_until).where(_R.process != "")
+    return [(row.id, row.process, row.lease_until) for row in connection.execute(query)]

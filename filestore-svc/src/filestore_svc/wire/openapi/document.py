@@ -1,0 +1,222 @@
+"""List the calls with what they take and what they answer."""
+
+import functools
+from dataclasses import dataclass
+from typing import Any, Final
+
+from filestore_svc.domain.listing import KINDS, SORTS
+from filestore_svc.wire.openapi import shapes
+from filestore_svc.wire.openapi.shapes import Row, Shape
+
+_NAMES: Final[dict[str, str]] = {
+    "folder": "Names of folders, one below the other, with slashes between them.",
+    "file": "Names of folders, one below the other, and the name of a file, with slashes between them.",
+    "id": "A fileset's id: it stands for one content of one file.",
+}
+_HEADERS: Final[dict[str, str]] = {
+    "If-Match": "The entity tag that the file must have.",
+    "If-None-Match": "Entity tags that the file must not have; `*` for no file at all.",
+    "If-Range": "The entity tag or date for which the range is meant.",
+    "Range": "One range of bytes.",
+    "Repr-Digest": "The SHA-256 of the file's bytes, as RFC 9530 writes it.",
+    "Content-MD5": "The MD5 of the file's bytes, in base64.",
+}
+_QUERY: Final[dict[str, Shape]] = {
+    "filter": {"type": "string"},
+    "type": {"type": "string", "enum": list(KINDS), "default": "all"},
+    "sort": {"type": "string", "enum": list(SORTS), "default": "name"},
+    "direction": {"type": "string", "enum": ["DESC", "ASC"], "default": "DESC"},
+    "start": {"type": "integer", "minimum": 0, "default": 0},
+    "limit": {"type": "integer", "minimum": 0, "default": 500},
+    "attributes": {"type": "string"},
+}
+_GUARDS: Final = ("If-Match", "If-None-Match")
+_SAVED: Final = (*_GUARDS, "Repr-Digest", "Content-MD5")
+_FETCHED: Final = (*_GUARDS, "If-Range", "Range")
+_COUNTED: Final = ("filter", "type")
+
+_SESSION: Final = (shapes.E_AUTH, shapes.E_CONF)
+_WRITER: Final = (*_SESSION, shapes.ORIGIN)
+_STORED: Final = (
+    *_WRITER,
+    *(shapes.E_NOFILE, shapes.E_SYN, shapes.E_W, shapes.E_PATH),
+    *(shapes.EXISTS, shapes.PRECONDITION, shapes.TOO_LARGE, shapes.FULL),
+)
+_SENT: Final = (*_SESSION, shapes.E_R, shapes.PRECONDITION, shapes.RANGE)
+_LISTED: Final = (*_SESSION, shapes.E_SYN, shapes.E_L, shapes.E_LPATH)
+_DESCRIBED: Final = (*_WRITER, shapes.E_SYN, shapes.E_W, shapes.PRECONDITION)
+
+_FIELDS: Final[Shape] = {
+    "type": "object",
+    "properties": {"username": shapes.TEXT, "password": {"type": "string", "format": "password"}},
+    "required": ["username", "password"],
+}
+_BYTES: Final[Shape] = {"type": "string", "format": "binary"}
+_ATTRIBUTES: Final[Shape] = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """One operation. `takes` is the type and schema of its body, `gives` the schema of its success; None for none."""
+
+    path: str
+    method: str
+    name: str
+    summary: str
+    rows: tuple[Row, ...]
+    status: int = 200
+    takes: tuple[str, Shape] | None = None
+    gives: Shape | None = None
+    gives_bytes: bool = False
+    headers: tuple[str, ...] = ()
+    query: tuple[str, ...] = ()
+    session: bool = True
+    timestamp: bool = True
+
+
+def _form(*required: str) -> tuple[str, Shape]:
+    parts = {"file": _BYTES, "metadata": _ATTRIBUTES}
+    return "multipart/form-data", {"type": "object", "properties": parts, "required": list(required)}
+
+
+def _calls() -> list[Call]:
+    deleted = shapes.done("File deleted")
+    attributes, described = ("application/json", _ATTRIBUTES), shapes.done("Metadata updated")
+    files, fileset, folder = "/2.0/files/{file}", "/2.0/fileset/{id}", "/2.0/directories/{folder}"
+    found = (*_SENT, shapes.E_NOFILE, shapes.E_PATH, shapes.E_FILE)
+    by_id = (*_SENT, shapes.E_NOSET, shapes.E_ID)
+    return [
+        Call(
+            path="/2.0/login/basic", method="post", name="login_basic", summary="Open a session; two cookies hold it.",
+            rows=(shapes.E_AUTH, shapes.E_LOGIN, shapes.TOO_LARGE), session=False, timestamp=False,
+            takes=("application/x-www-form-urlencoded", _FIELDS),
+        ),
+        Call(path="/2.0/logout", method="post", name="logout", summary="End the session.", rows=_WRITER),
+        Call(
+            path=files, method="put", name="upload", summary="Store a file under the name in the URL.",
+            rows=_STORED, headers=_SAVED, takes=_form("file"), status=201, gives=shapes.done("Upload successful"),
+        ),
+        Call(
+            path="/2.0/files/{folder}", method="post", name="upload_with_metadata",
+            summary="Store a file with metadata under the name that its part carries.",
+            rows=_STORED, headers=_SAVED, takes=_form("file", "metadata"), status=201, timestamp=False,
+            gives=shapes.done("Upload successful", timestamp=False),
+        ),
+        Call(
+            path=files, method="get", name="download", summary="Fetch a file.",
+            rows=found, headers=_FETCHED, gives_bytes=True,
+        ),
+        Call(
+            path=files, method="delete", name="delete_file", summary="Delete a file.", headers=_GUARDS, gives=deleted,
+            rows=(*_WRITER, shapes.E_DSYN, shapes.E_D, shapes.E_PATH, shapes.E_FILE, shapes.PRECONDITION),
+        ),
+        Call(
+            path=fileset, method="get", name="fileset", summary="Fetch a file by its fileset.",
+            rows=by_id, headers=_FETCHED, gives_bytes=True,
+        ),
+        Call(
+            path=fileset, method="delete", name="delete_fileset", summary="Delete a file by its fileset.",
+            rows=(*_WRITER, shapes.E_NOSET, shapes.E_D, shapes.E_ID, shapes.PRECONDITION), headers=_GUARDS,
+            gives=deleted,
+        ),
+        Call(
+            path="/2.0/metadata/{file}", method="post", name="set_metadata", summary="Add and replace metadata.",
+            rows=(*_DESCRIBED, shapes.E_NOFILE, shapes.E_PATH, shapes.E_FILE), headers=_GUARDS, takes=attributes,
+            gives=described,
+        ),
+        Call(
+            path="/2.0/metadata/{file}", method="get", name="metadata", summary="Read metadata.",
+            rows=(*_SESSION, shapes.E_NOFILE, shapes.E_R, shapes.E_PATH, shapes.E_ID), gives=shapes.METADATA,
+        ),
+        Call(
+            path="/2.0/metadatabyid/{id}", method="post", name="set_metadatabyid",
+            summary="Add and replace metadata by fileset.",
+            rows=(*_DESCRIBED, shapes.E_NOSET, shapes.E_ID), headers=_GUARDS, takes=attributes, gives=described,
+        ),
+        Call(
+            path="/2.0/metadatabyid/{id}", method="get", name="metadatabyid", summary="Read metadata by fileset.",
+            rows=(*_SESSION, shapes.E_NOSET, shapes.E_R, shapes.E_ID), gives=shapes.METADATA,
+        ),
+        Call(
+            path=folder, method="post", name="create_folder", summary="Make a folder.", status=201,
+            rows=(*_WRITER, shapes.NO_CREATE, shapes.E_LPATH, shapes.EXISTS),
+            gives=shapes.done("Folder created", fileset=False),
+        ),
+        *_listings(),
+        Call(
+            path="/2.0/openapi.json", method="get", name="openapi_json", summary="Read this document.",
+            rows=(), session=False, gives={"type": "object"},
+        ),
+    ]  # fmt: skip
+
+
+def _listings() -> list[Call]:
+    calls = []
+    for below, which in (("", "the root"), ("/{folder}", "a folder")):
+        end = "_root" if not below else ""
+        calls += [
+            Call(
+                path=f"/2.0/countelements{below}", method="get", name=f"countelements{end}",
+                summary=f"Count the direct children of {which}.", rows=_LISTED, query=_COUNTED, gives=shapes.COUNT,
+            ),
+            Call(
+                path=f"/2.0/directories{below}", method="get", name=f"directories{end}",
+                summary=f"List the direct children of {which}.", rows=_LISTED, query=tuple(_QUERY),
+                gives=shapes.LISTING,
+            ),
+        ]  # fmt: skip
+    return calls
+
+
+@functools.cache
+def document() -> dict[str, Any]:
+    """Return the document; it holds no secrets, and is the same for everybody."""
+    paths: dict[str, Any] = {}
+    for call in _calls():
+        paths.setdefault(call.path, {})[call.method] = _operation(call)
+    cookies = {"user": "sp-http-usr", "session": "sp-http-ses"}
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "HTTP MFT REST API", "version": "2.0"},
+        "servers": [{"url": "/"}],
+        "security": [{name: [] for name in cookies}],
+        "paths": paths,
+        "components": {
+            "securitySchemes": {
+                name: {"type": "apiKey", "in": "cookie", "name": cookie} for name, cookie in cookies.items()
+            }
+        },
+    }
+
+
+def _operation(call: Call) -> dict[str, Any]:
+    name = call.path.partition("{")[2].rstrip("}")
+    described = [{"name": name, "in": "path", "required": True, "description": _NAMES[name]}] if name else []
+    parameters = [{**each, "schema": {"type": "string", "minLength": 1}} for each in described]
+    parameters += [
+        {"name": each, "in": "header", "description": _HEADERS[each], "schema": shapes.TEXT} for each in call.headers
+    ]
+    parameters += [{"name": each, "in": "query", "schema": _QUERY[each]} for each in call.query]
+    rows = (*call.rows, shapes.BRAKED, shapes.AWAY)
+    answers: dict[str, Any] = {str(call.status): _success(call)}
+    if call.gives_bytes:
+        answers |= {"206": _success(call), "304": {"description": "the client has it already"}}
+    operation: dict[str, Any] = {
+        "operationId": call.name,
+        "summary": call.summary,
+        "parameters": parameters,
+        "responses": answers | shapes.refusals(rows, timestamp=call.timestamp),
+    }
+    if call.takes is not None:
+        operation["requestBody"] = {"required": True, "content": {call.takes[0]: {"schema": call.takes[1]}}}
+    if not call.session:
+        operation["security"] = []
+    return operation
+
+
+def _success(call: Call) -> dict[str, Any]:
+    if call.gives_bytes:
+        return {"description": "the bytes", "content": {"*/*": {}}}
+    if call.gives is None:
+        return {"description": "done"}
+    return {"description": "done", "content": {"application/json": {"schema": call.gives}}}

@@ -1,0 +1,68 @@
+"""Uploads in pieces, quotas and retention over PostgreSQL are what they are over SQLite."""
+
+import threading
+
+import pytest
+
+from tests.service.filestore_svc.filestore_lab import ALL, Lab, form
+from tests.service.filestore_svc.test_resumable_uploads import TUS, head, location, patch
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store(request, tmp_path):
+    """The service over either database, with a quota and a retention."""
+    url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else ""
+    folders = {
+        "/in": {"access": {"part1": ALL}, "quota": 10_000},
+        "/in/sub": {"quota": 5_000, "retention": {"after_put": "1h", "after_get": "1m"}},
+    }
+    made = Lab(tmp_path, database_url=url, folders=folders)
+    yield made
+    made.close()
+
+
+def test_an_upload_in_pieces(store):
+    """It is made, continued after a restart, and ends as a file; another one is ended by its owner."""
+    where, other = location(store), location(store, "/in/b")
+    patch(store, where, 0, b"01234")
+    store.close()
+    store.open()
+    assert head(store, where).headers["Upload-Offset"] == "5"
+    assert "Fileset" in patch(store, where, 5, b"56789").headers
+    assert store.call("DELETE", other, headers=TUS).status_code == 204
+    assert sorted(event["state"] for event in store.events("transfer.ended.v1")) == ["cancelled", "successful"]
+    store.later(hours=25)
+    assert store.service.resuming.expire() == 1
+
+
+def test_writers_share_a_quota_to_the_byte(store):
+    """Of twenty writers at once that each want a tenth of it, ten are let in, and nothing is left of the others."""
+    told = []
+
+    def write(number):
+        answer = store.call(
+            "PUT", f"/2.0/files/in/{number}", data=form(b"x" * 1000), content_type="multipart/form-data; boundary=XbX"
+        )
+        told.append(answer.status_code)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == [201] * 10 + [507] * 10
+    assert len(store.blobs()) == 10
+
+
+def test_files_expire(store):
+    """After a first read earlier than after being put; the sweeper takes them and gives their bytes back."""
+    store.put("/2.0/files/in/sub/a", b"x" * 5_000)
+    store.put("/2.0/files/in/b", b"x")
+    store.get("/2.0/files/in/sub/a")
+    store.service.moves.flush()
+    store.later(hours=0.5)
+    assert store.get("/2.0/files/in/sub/a").status_code == 404
+    assert store.put("/2.0/files/in/sub/b", b"x").status_code == 507
+    assert store.service.sweeping.expired() == 1
+    assert store.put("/2.0/files/in/sub/b", b"x").status_code == 201
+    assert [event["reason"] for event in store.events("file.deleted.v1")] == ["expired"]

@@ -1,0 +1,203 @@
+"""One suite for every store of bytes: the folder, and the bucket on a real S3 server (S11, S20)."""
+
+import errno
+import hashlib
+import io
+import itertools
+import random
+
+import pytest
+
+from filestore_svc.store.blobs import LocalBlobs
+from filestore_svc.store.bucket import BucketBlobs
+from filestore_svc.store.bucket_calls import Bucket, Calls
+from tests.servers.s3 import KEY_ID, SECRET
+
+UPLOAD = "0123456789abcdef0123456789abcdef"
+
+
+def bucket_blobs(s3, name, prefix="a/prefix"):
+    return BucketBlobs(Calls(Bucket(name=name, prefix=prefix, endpoint=s3.url, key_id=KEY_ID, secret=SECRET)))
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def blobs(request, tmp_path):
+    """A store of either kind."""
+    if request.param == "folder":
+        return LocalBlobs(tmp_path)
+    s3 = request.getfixturevalue("s3")
+    return bucket_blobs(s3, s3.bucket())
+
+
+def stored(blobs, fileset, content, **more):
+    """Stage and keep a content in blocks of 1 MiB."""
+    staging = blobs.stage(fileset, **more)
+    for start in range(0, len(content), 1 << 20):
+        staging.write(memoryview(content)[start : start + (1 << 20)])
+    staging.finish()
+    blobs.keep(staging)
+    return staging
+
+
+def read(blobs, fileset):
+    with blobs.open(fileset) as blob:
+        return blob.readall()
+
+
+@pytest.mark.parametrize("size", [0, 1, (8 << 20) - 1, 8 << 20, (20 << 20) + 7])
+def test_what_is_kept_comes_out_as_it_went_in(blobs, size):
+    """Small and large contents, with their digests."""
+    content = random.Random(size).randbytes(size)
+    staging = stored(blobs, 4097, content, md5=True)
+    assert staging.sha256.hexdigest() == hashlib.sha256(content).hexdigest()
+    assert (staging.size, staging.md5.digest()) == (size, hashlib.md5(content).digest())
+    assert read(blobs, 4097) == content
+    assert [ids for ids in blobs.older_than(-5) if ids] == [[4097]]
+
+
+@pytest.mark.parametrize("size", [10, 20 << 20])
+def test_what_is_not_kept_is_nowhere(blobs, size):
+    """A content is not to be seen before it is kept, and a discarded one leaves nothing."""
+    staging = blobs.stage(1)
+    staging.write(b"x" * size)
+    with pytest.raises(FileNotFoundError):
+        blobs.open(1)
+    staging.finish()
+    staging.discard()
+    staging.discard()
+    assert [ids for ids in blobs.older_than(-5) if ids] == []
+    assert blobs.clear_staging(-5) == 0
+
+
+def test_reading_from_anywhere(blobs):
+    """A reader goes where it wants, and reads what is asked for."""
+    content = random.Random(3).randbytes(3_000_000)
+    stored(blobs, 7, content)
+    with blobs.open(7) as blob:
+        assert blob.seek(2_999_990) == 2_999_990
+        assert blob.read(100) == content[-10:]
+        assert blob.read(100) == b""
+        assert blob.seek(-5, io.SEEK_END) == 2_999_995
+        blob.seek(100)
+        got = b""
+        while len(got) < 1_000_000:
+            got += blob.read(1 << 16)
+        assert got == content[100 : 100 + len(got)]
+        assert blob.tell() == 100 + len(got)
+
+
+def test_removing(blobs):
+    """What is removed is gone, readers that have it open go on, and a second time does no harm."""
+    stored(blobs, 1, b"hello")
+    with blobs.open(1) as blob:
+        assert blob.read(1) == b"h"
+        blobs.remove(1)
+        blobs.remove(1)
+        assert blob.read(10) == b"ello"
+    with pytest.raises(FileNotFoundError):
+        blobs.open(1)
+
+
+def test_ids_of_what_is_there(blobs):
+    """All of them are told, but none that is younger than asked."""
+    for fileset in (1, 2, 5000, 1 << 40):
+        stored(blobs, fileset, b"x")
+    assert {fileset for ids in blobs.older_than(-5) for fileset in ids} == {1, 2, 5000, 1 << 40}
+    assert [ids for ids in blobs.older_than(3600) if ids] == []
+
+
+def test_abandoned_uploads_are_cleared_by_their_age(blobs):
+    """What a dead process left is removed when it is old enough (moto says that all of its began in 2010)."""
+    staging = blobs.stage(1)
+    staging.write(b"x" * (9 << 20))
+    staging.finish()
+    assert blobs.clear_staging(-5) == 1
+    assert blobs.clear_staging(-5) == 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_an_upload_in_pieces(blobs, known):
+    """Pieces of any size become one content, what was not made durable is written over, and none is left."""
+    content = random.Random(5).randbytes(20_000_000)
+    edges = [0, 1, 1_000_000, 9_500_000, 20_000_000]
+    names = []
+    for start, stop in itertools.pairwise(edges):
+        partial = blobs.resume(UPLOAD, start, lambda: None)
+        partial.append(content[start:stop])
+        names += partial.sync()
+        partial.append(b"a rest that nobody was told of"[: len(content) - stop])
+        partial.close()
+    seen = hashlib.sha256()
+    digest = hashlib.sha256(content) if known else None
+    whole = blobs.whole(UPLOAD, 9, len(content), names, sha256=digest, watch=seen.update)
+    assert whole.sha256.hexdigest() == seen.hexdigest() == hashlib.sha256(content).hexdigest()
+    whole.finish()
+    blobs.keep(whole)
+    assert blobs.partials_older_than(-5) == [UPLOAD]
+    blobs.drop(UPLOAD)
+    blobs.drop(UPLOAD)
+    assert blobs.partials_older_than(-5) == []
+    assert read(blobs, 9) == content
+
+
+def test_an_upload_of_no_pieces(blobs):
+    """A file without any byte is one, too."""
+    whole = blobs.whole(UPLOAD, 9, 0, [], sha256=None, watch=None)
+    blobs.keep(whole)
+    blobs.drop(UPLOAD)
+    assert read(blobs, 9) == b""
+
+
+def test_pieces_that_are_not_all_there(blobs):
+    """An upload of another size than was told is none."""
+    partial = blobs.resume(UPLOAD, 0, lambda: None)
+    partial.append(b"12345")
+    names = partial.sync()
+    partial.close()
+    with pytest.raises(OSError, match=r"size|pieces"):
+        blobs.whole(UPLOAD, 9, 6, names, sha256=None, watch=None)
+    assert [ids for ids in blobs.older_than(-5) if ids] == []
+
+
+def test_who_was_overtaken_writes_nothing(blobs):
+    """The check comes before each write."""
+
+    def overtaken():
+        raise LookupError
+
+    partial = blobs.resume(UPLOAD, 0, overtaken)
+    with pytest.raises(LookupError):
+        partial.append(b"x")
+    partial.close()
+
+
+def test_being_there(blobs):
+    """A store that is there says so by saying nothing."""
+    blobs.ping()
+
+
+def test_a_bucket_that_is_not_there(s3):
+    """It is told as a broken disk would be told."""
+    blobs = bucket_blobs(s3, "no-such-bucket")
+    with pytest.raises(OSError, match=r"404|bucket"):
+        blobs.ping()
+    with pytest.raises(OSError, match="NoSuchBucket") as caught:
+        stored(blobs, 1, b"x")
+    assert caught.value.errno == errno.EIO
+    nobody = BucketBlobs(Calls(Bucket(name="x", prefix="", endpoint="http://127.0.0.1:1", key_id="a", secret="b")))
+    with pytest.raises(OSError, match="does not answer"):
+        nobody.ping()
+
+
+def test_an_abort_leaves_no_parts(s3):
+    """A discarded upload has no parts in the bucket, and everything lies below the prefix."""
+    name = s3.bucket()
+    blobs = bucket_blobs(s3, name)
+    staging = blobs.stage(1)
+    for _ in range(3):
+        staging.write(b"x" * (8 << 20))
+    assert s3.unfinished(name) == ["a/prefix/blobs/1"]
+    staging.discard()
+    assert (s3.unfinished(name), s3.keys(name)) == ([], [])
+    stored(blobs, 2, b"x" * (9 << 20))
+    assert (s3.unfinished(name), s3.keys(name)) == ([], ["a/prefix/blobs/2"])

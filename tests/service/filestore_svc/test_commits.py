@@ -1,0 +1,84 @@
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from filestore_svc.store.commits import Commits
+from filestore_svc.store.tables import doomed
+from tests.servers.processes import wait_until
+
+WRITERS = 100
+
+
+def kept(database):
+    """Return what is committed."""
+    with database.read() as connection:
+        return set(connection.execute(sa.select(doomed.c.fileset)).scalars())
+
+
+def add(number):
+    """Return work that adds a row, and fails afterwards for every tenth."""
+
+    def work(connection):
+        connection.execute(sa.insert(doomed).values(fileset=number, since=0))
+        if number % 10 == 0:
+            raise ValueError(number)
+        return number
+
+    return work
+
+
+def test_each_of_many_writers_hears_of_its_own_work(lab):
+    """Of a hundred who wait for one commit each gets its own result once it is committed, and failures are undone."""
+    commits = Commits(lab.service.database)
+    began, go = threading.Event(), threading.Event()
+    told = {}
+
+    def hold(_connection):
+        began.set()
+        assert go.wait(20)
+
+    def write(number):
+        try:
+            told[number] = commits.run(add(number))
+            assert number in kept(lab.service.database)
+        except ValueError as error:
+            told[number] = error.args
+
+    threads = [threading.Thread(target=commits.run, args=(hold,))]
+    threads[0].start()
+    assert began.wait(20)
+    threads += [threading.Thread(target=write, args=(number,)) for number in range(1, WRITERS + 1)]
+    for thread in threads[1:]:
+        thread.start()
+    wait_until(lambda: len(commits._queue) == WRITERS, what="all writers in the queue")
+    go.set()
+    for thread in threads:
+        thread.join()
+    good = {number for number in range(1, WRITERS + 1) if number % 10}
+    assert told == {number: number if number in good else (number,) for number in range(1, WRITERS + 1)}
+    assert kept(lab.service.database) == good
+
+
+def test_work_that_fails_alone_is_undone(lab):
+    """The one who comes alone hears what went wrong, and nothing of its work stays."""
+    commits = Commits(lab.service.database)
+    with pytest.raises(ValueError, match="10"):
+        commits.run(add(10))
+    assert commits.run(add(11)) == 11
+    assert kept(lab.service.database) == {11}
+
+
+def test_two_processes_take_turns(lab):
+    """Another process with its turn is waited for, and both are committed."""
+    mine, other = Commits(lab.service.database), Commits(lab.service.database)
+    threads = [
+        threading.Thread(target=each.run, args=(add(number),))
+        for number, each in enumerate((mine, other) * 20, 1000)
+        if number % 10
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(kept(lab.service.database)) == len(threads)

@@ -1,0 +1,52 @@
+"""Points 1 to 5: POST /2.0/login/basic."""
+
+import base64
+import re
+
+from mft_common.identity import Identity
+from tests.service.filestore_svc.filestore_lab import whoever
+from tests.service.filestore_svc.vendor_words import E_AUTH, E_LOGIN, refused
+
+LOGIN = "/2.0/login/basic"
+FORM = "application/x-www-form-urlencoded"
+
+
+def _login(lab, body, content_type=FORM, path=LOGIN):
+    return lab.call("POST", path, None, data=body, content_type=content_type)
+
+
+def test_item_01_takes_a_form_and_never_the_query(lab):
+    """1: an urlencoded form, with or without a charset; what the query says counts for nothing."""
+    for content_type in (FORM, f"{FORM}; charset=UTF-8"):
+        assert _login(lab, "username=part1&password=partner1", content_type).status_code == 200
+    in_query = _login(lab, "", path=f"{LOGIN}?username=part1&password=partner1")
+    assert refused(in_query, timestamp=False) == E_LOGIN
+
+
+def test_item_02_two_cookies_of_the_vendors_form(lab):
+    """2: exactly two cookie lines, and an empty body."""
+    answer = _login(lab, "username=part1&password=partner1")
+    user, session = answer.headers.getlist("Set-Cookie")
+    assert user == "sp-http-usr=part1;Version=1;Path=/;HttpOnly"
+    token = re.fullmatch(r"sp-http-ses=(.{22}==);Version=1;Path=/;HttpOnly", session)[1]
+    assert len(base64.b64decode(token)) == 16
+    assert answer.data == b""
+
+
+def test_item_03_a_wrong_pair(lab):
+    """3: unknown user and wrong password are told alike, without timestamp."""
+    for body in ("username=part1&password=x", "username=nobody&password=partner1"):
+        assert refused(_login(lab, body), timestamp=False) == E_AUTH
+
+
+def test_item_04_missing_parameters(lab):
+    """4: 404, without timestamp."""
+    for body in ("", "username=part1", "password=x", "username=&password=x", "username=part1&password="):
+        assert refused(_login(lab, body), timestamp=False) == E_LOGIN
+
+
+def test_item_05_the_cookies_authenticate_every_call(lab):
+    """5: whoever the gateway knows by the cookies is let in, and nobody else."""
+    assert lab.get("/2.0/directories", who=whoever("part1", session="1")).status_code == 200
+    stale = Identity(request_id="1" * 32, address="192.0.2.1", mechanism="form", reason="stale")
+    assert refused(lab.get("/2.0/directories", who=stale)) == E_AUTH

@@ -1,0 +1,88 @@
+"""X1 on a real server: cut connections and kill -9 between any two bytes of an upload in pieces."""
+
+import hashlib
+import random
+
+import pytest
+import requests
+
+from tests.servers.processes import wait_until
+from tests.service.filestore_svc.filestore_lab import Server
+from tests.service.filestore_svc.test_resumable_uploads import TUS, TYPE, _metadata
+
+
+def _create(server, path, length):
+    headers = {**server.headers(), **TUS, "Upload-Length": str(length), "Upload-Metadata": _metadata(path)}
+    answer = requests.post(f"{server.url}/2.0/uploads", headers=headers, timeout=30)
+    assert answer.status_code == 201
+    return answer.headers["Location"].rpartition("/")[2]
+
+
+def _offset(server, upload):
+    headers = {**server.headers(), **TUS}
+    answer = requests.head(f"{server.url}/2.0/uploads/{upload}", headers=headers, timeout=30)
+    assert (answer.status_code, answer.content) == (200, b"")
+    return int(answer.headers["Upload-Offset"])
+
+
+def _start(server, upload, offset, length, body):
+    """Open a connection, send a head that promises `length` bytes, and some of them."""
+    fields = {**server.headers(), **TUS, **TYPE, "Upload-Offset": str(offset), "Content-Length": str(length)}
+    lines = [f"PATCH /2.0/uploads/{upload} HTTP/1.1", "Host: x", *(f"{name}: {text}" for name, text in fields.items())]
+    connection = server.connect()
+    connection.sendall("\r\n".join([*lines, "", ""]).encode() + body)
+    return connection
+
+
+def _finish(server, upload, content):
+    """Go on from where the server says it is; return the last answer."""
+    offset = _offset(server, upload)
+    headers = {**server.headers(), **TUS, **TYPE, "Upload-Offset": str(offset)}
+    return requests.patch(f"{server.url}/2.0/uploads/{upload}", content[offset:], headers=headers, timeout=60)
+
+
+def test_a_cut_connection_keeps_what_came(server):
+    """The offset is that of the last byte that arrived, and the file comes out whole."""
+    content = random.Random(1).randbytes(3_000_000)
+    upload = _create(server, "/in/cut", len(content))
+    with _start(server, upload, 0, len(content), content[:1_234_567]) as connection:
+        connection.shutdown(1)
+        connection.recv(1000)
+    wait_until(lambda: _offset(server, upload) == 1_234_567, what="the offset of what came")
+    assert "cut" not in server.names()
+    answer = _finish(server, upload, content)
+    assert (answer.status_code, answer.headers["Fileset"]) == (204, str(server.names()["cut"]["fileset"]))
+    assert server.get("/2.0/files/in/cut").content == content
+
+
+def test_who_waits_for_a_silent_client_stops_nobody(server):
+    """The request of a client that has gone without a word does not keep the next one from going on."""
+    content = random.Random(2).randbytes(200_000)
+    upload = _create(server, "/in/silent", len(content))
+    with _start(server, upload, 0, len(content), content[:1000]):
+        assert _finish(server, upload, content).status_code == 204
+    assert server.get("/2.0/files/in/silent").content == content
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_kill_9_between_any_two_bytes(tmp_path, seed):
+    """HEAD tells an offset that is on disk, and the rest makes the file, byte for byte."""
+    chance = random.Random(seed)
+    content = chance.randbytes(80 << 20)
+    server = Server(tmp_path).start()
+    upload = _create(server, "/in/killed", len(content))
+    for _ in range(2):
+        offset = _offset(server, upload)
+        sent = chance.randrange(34 << 20, 39 << 20)
+        _start(server, upload, offset, len(content) - offset, content[offset : offset + sent]).close()
+        server.program.kill()
+        server.start()
+        told = _offset(server, upload)
+        partial = server.state / "partial" / upload
+        assert told == 0 or partial.read_bytes()[:told] == content[:told]
+    assert "killed" not in server.names()
+    answer = _finish(server, upload, content)
+    assert answer.status_code == 204
+    assert server.names()["killed"]["attributes"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert not list((server.state / "partial").iterdir())
+    server.program.kill()
