@@ -31,7 +31,7 @@ def _send(server, data):
 
 
 def _rows(server, query):
-    with sqlite3.connect(server.state / "filestore.sqlite") as database:
+    with sqlite3.connect(server.state / "filestore.db") as database:
         return database.execute(query).fetchall()
 
 
