@@ -28,7 +28,7 @@ from mft_common.clock import Clock
 from mft_common.config import Reader
 from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
-from mft_common.errors import ConfigError, Unavailable
+from mft_common.errors import Unavailable
 from mft_common.events import Bus, Outbox
 from mft_common.identity import Signer
 from mft_common.ids import TransferIds
@@ -85,9 +85,7 @@ def build(
     configuration = schemas.configuration(config)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
-        if signer is None or not settings.gateway_url:
-            raise ConfigError(["MFT_GATEWAY_URL and MFT_INTERNAL_KEYS: both are needed to ask the gateway"])
-        directory = RemoteDirectory(settings.gateway_url, signer)
+        directory = RemoteDirectory.configured(settings.gateway_url, signer)
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = _database(settings)
     database.migrate()
