@@ -1,6 +1,5 @@
 """Hand a configuration file to the hub that runs on a data folder, and hear what it says of it."""
 
-import fcntl
 import json
 import os
 import signal
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossdock.errors import CannotStart
+from mft_common import locks
 from mft_common.errors import ConfigError
 
 _REQUEST: Final = "apply.request"
@@ -61,9 +61,7 @@ def _hub_of(state: Path) -> int | None:
     """Return the process that watches the hub, None where nobody holds the lock: its number means nothing then."""
     try:
         with (state / "hub.lock").open("r") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            except BlockingIOError:
+            if locks.is_held(file.fileno()):
                 return int(file.read())
     except (OSError, ValueError):
         pass

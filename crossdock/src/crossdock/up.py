@@ -1,6 +1,5 @@
 """Start the hub on one machine: look at everything first, then fork the door and the worker, and watch them."""
 
-import fcntl
 import os
 import shutil
 import socket
@@ -17,6 +16,7 @@ from typing import TextIO
 from crossdock import certificate, configuration, demo, environment, greeting
 from crossdock.errors import CannotStart
 from crossdock.processes import Process, Supervisor
+from mft_common import locks
 
 _LOCK_WAIT_S = 10.0
 _BACKLOG = 2048
@@ -77,17 +77,14 @@ def _lock(path: Path) -> TextIO:
     file = path.open("a+")
     waited = threading.Event()
     for tries in range(int(_LOCK_WAIT_S / 0.1)):
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            if tries == 5:
-                print(f"crossdock: waiting for the hub that uses {path.parent.parent}", file=sys.stderr, flush=True)  # noqa: T201 -- the user waits
-            waited.wait(0.1)
-        else:
+        if locks.hold(file.fileno()):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()
             return file
+        if tries == 5:
+            print(f"crossdock: waiting for the hub that uses {path.parent.parent}", file=sys.stderr, flush=True)  # noqa: T201 -- the user waits
+        waited.wait(0.1)
     raise CannotStart(f"another hub runs on {path.parent.parent}: stop it, or give this one another --data")
 
 

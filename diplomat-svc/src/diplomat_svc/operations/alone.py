@@ -1,10 +1,10 @@
 """Tell a worker whether it is the only one of its database."""
 
-import fcntl
 import os
 from pathlib import Path
 from typing import Protocol
 
+from mft_common import locks
 from mft_common.errors import MftError
 
 
@@ -43,11 +43,9 @@ class OnlyOne:
         """Take the lock, or raise MftError while another worker has it; leave the owner's name in the file."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        if not locks.hold(descriptor):
             os.close(descriptor)
-            raise MftError("another worker runs the jobs of this database") from error
+            raise MftError("another worker runs the jobs of this database")
         self._descriptor = descriptor
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, owner.encode(), 0)
@@ -64,9 +62,7 @@ class OnlyOne:
         try:
             with self._path.open("rb") as file:
                 owner = file.read().decode()
-                try:
-                    fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-                except OSError:
+                if locks.is_held(file.fileno()):
                     return owner
         except FileNotFoundError:
             pass

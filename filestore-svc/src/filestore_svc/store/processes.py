@@ -1,10 +1,11 @@
 """Tell which processes of this service are alive, so that what dead ones left open can be ended."""
 
 import contextlib
-import fcntl
 import os
 import secrets
 from pathlib import Path
+
+from mft_common import locks
 
 
 class Processes:
@@ -19,8 +20,7 @@ class Processes:
         self._descriptor = -1
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._descriptor = os.open(folder / self.own, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+            self._descriptor = _made_and_held(folder / self.own)
 
     @property
     def local(self) -> bool:
@@ -36,12 +36,9 @@ class Processes:
         except FileNotFoundError:
             return True
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
+            return not locks.is_held(descriptor)
         finally:
             os.close(descriptor)
-        return True
 
     def forget_dead(self) -> None:
         """Remove the files of dead processes, once what they left open is ended."""
@@ -56,3 +53,13 @@ class Processes:
                 (self._folder / self.own).unlink()
             os.close(self._descriptor)
             self._descriptor = -1
+
+
+def _made_and_held(path: Path) -> int:
+    """Make a file and lock it; made anew where somebody took it for a dead process's before it was locked."""
+    while True:
+        descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+        locks.hold(descriptor)
+        if os.fstat(descriptor).st_nlink:
+            return descriptor
+        os.close(descriptor)
