@@ -52,7 +52,6 @@ class Service:
 
     def close(self) -> None:
         """Let go of the database."""
-        self.operations.close()
         self.database.close()
 
 

@@ -2,16 +2,20 @@
 
 import contextlib
 import fcntl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from importlib import resources
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from mft_common.errors import ConfigError, Unavailable
+from mft_common.looks import Looks
+from mft_common.statements import Look
+
+T = TypeVar("T")
 
 _BUSY_MS: Final = 30_000
 _POOL: Final = 40
@@ -35,6 +39,8 @@ def one_at_a_time(connection: sa.Connection, name: str) -> None:
 class Database:
     """One service's tables. `read` and `write` are the two ways in; both hand out a SQLAlchemy connection.
 
+    `look` is a third for what every request asks: reads by `mft_common.statements`, at a tenth of the cost.
+
     `url` is a SQLAlchemy URL. On PostgreSQL the tables live in the schema `schema`, which need not exist yet; on SQLite
     in a file of the service's own, in WAL mode and with every commit fsynced, because what is answered must survive a
     power cut. `migrations` names the package that holds the service's alembic revisions, of which `head` is the newest.
@@ -53,6 +59,7 @@ class Database:
             self.engine = self._postgresql()
         else:
             raise ConfigError([f"a database URL begins with sqlite: or postgresql:, not {self.dialect}:"])
+        self._looks = Looks(self.engine)
 
     def _sqlite(self) -> sa.Engine:
         path = self.url.database
@@ -104,6 +111,11 @@ class Database:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
             yield connection
 
+    def look(self, work: Callable[[Look], T]) -> T:
+        """Return `work(look)`, which only reads, and may be done a second time where a connection was broken."""
+        with self._guarded():
+            return self._looks.run(work)
+
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """Give a connection inside one transaction: committed when the block ends, rolled back when it raises."""
@@ -130,6 +142,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
+        self._looks.close()
         self.engine.dispose()
 
     def migrate(self) -> None:

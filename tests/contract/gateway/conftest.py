@@ -52,7 +52,6 @@ def hub(request, empty_database):
     operations.apply_accounts(ACCOUNTS)
     if request.param == "local":
         yield Hub(empty_database, operations, operations, time)
-        operations.close()
         return
     signer = Signer(["a key"])
     port = processes.free_port()
@@ -65,4 +64,3 @@ def hub(request, empty_database):
     server.shutdown()
     thread.join()
     server.server_close()
-    operations.close()

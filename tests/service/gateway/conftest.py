@@ -35,18 +35,11 @@ def database(tmp_path):
 @pytest.fixture
 def make_operations(database, time):
     """Return a function that makes one replica's directory; all share the database."""
-    made = []
 
     def make(**options):
-        operations = Operations(
-            database, **{"clock": time, "passwords": Passwords(4, wait=0.05, memory_kib=64), **options}
-        )
-        made.append(operations)
-        return operations
+        return Operations(database, **{"clock": time, "passwords": Passwords(4, wait=0.05, memory_kib=64), **options})
 
-    yield make
-    for operations in made:
-        operations.close()
+    return make
 
 
 @pytest.fixture

@@ -109,7 +109,6 @@ def test_lowered_limit(operations):
 def test_database_away(operations, database, tmp_path):
     """A database that is not there is said to be away, and found again when it is back."""
     token = operations.open_session(service="diplomat-svc", account="part1").token
-    operations.close()
     database.close()
     (tmp_path / "gateway.db").rename(tmp_path / "elsewhere.db")
     (tmp_path / "gateway.db").mkdir()

@@ -104,7 +104,3 @@ class Operations:
             pruned += gone
             if gone < _BATCH:
                 return pruned
-
-    def close(self) -> None:
-        """Close the connections kept for look-ups."""
-        self._sessions.disconnect()

@@ -120,10 +120,6 @@ class Sessions:
             if gone < _BATCH:
                 return swept
 
-    def disconnect(self) -> None:
-        """Close the connections kept for look-ups."""
-        self._lookup.close()
-
     def _make_room(self, connection: sa.Connection, opening: Opening, now: int) -> list[str]:
         """Close what this session takes the place of, and return whose those were."""
         freed = []

@@ -9,9 +9,13 @@ from gateway.serving.poller import Poller
 from mft_common import logs
 
 # Threads that run Python get in each other's way, so short work is left to this many.
-_SHORT_HANDED: Final = 2
+_SHORT_HANDED: Final = 1
 _SHORT_S: Final = 0.001
 _STALL_S: Final = 0.002
+# A process that has spent this much of the time computing is not waiting for anything: another thread would only
+# compete for the interpreter. Work that lets go of it (a digest, a password's hash) shows in a long turn instead.
+_BUSY: Final = 0.6
+_LONG_S: Final = 0.010
 _IDLE_S: Final = 10.0
 _MOST_AT_ONCE: Final = 16
 
@@ -20,8 +24,9 @@ class Crew:
     """Runs `handle(fd)` for each event of `poller`, in at most `most` threads.
 
     There is no queue between the thread that sees a request and the one that answers it: they are the same. A thread
-    more joins the turn when a request took a millisecond while nobody waited for events, or when nobody came back for
-    two; it leaves the turn after a short request when there are more than two, rests, and goes after ten seconds.
+    more joins the turn when a request waited for a millisecond (for a disk, a database, a client) while nobody waited
+    for events, or when nobody came back for two; it leaves the turn after a request that did not wait, rests, and goes
+    after ten seconds.
     """
 
     def __init__(self, poller: Poller, handle: Callable[[int], None], most: int) -> None:
@@ -84,20 +89,20 @@ class Crew:
                 alone = not self._waiting
             if alone and not self._busy.is_set():
                 self._busy.set()
-            began = time.monotonic()
+            watch = _Watch()
             try:
                 self._handle(fd)
             except Exception:  # noqa: BLE001 -- one client's event must not cost the thread
                 logs.get("serving").exception("event.failed")
-            if not self._take_turn(time.monotonic() - began):
+            if not self._take_turn(waited=watch.waited()):
                 return
 
-    def _take_turn(self, took: float) -> bool:
+    def _take_turn(self, *, waited: bool) -> bool:
         """Go back to wait for events, or rest first; False when this thread is not needed any more."""
         with self._lock:
             self._turns += 1
-            if took >= _SHORT_S or self._in_turn <= _SHORT_HANDED:
-                if took >= _SHORT_S and not self._waiting:
+            if waited or self._in_turn <= _SHORT_HANDED:
+                if waited and not self._waiting:
                     self._join(1)
                 self._waiting += 1
                 return True
@@ -123,16 +128,32 @@ class Crew:
 
     def _look_for_stalls(self) -> None:
         """Bring in threads, ever more of them, while all are busy and none comes back."""
-        count = 1
+        count, turns, watch = 1, -1, _Watch()
         while not self._stopped.is_set():
             self._busy.wait()
             self._busy.clear()
-            turns = self._turns
+            if turns != self._turns:
+                turns, watch = self._turns, _Watch()
             self._stopped.wait(_STALL_S)
             with self._lock:
-                stalled = not self._waiting and turns == self._turns
+                stalled = not self._waiting and turns == self._turns and watch.waited()
                 if stalled:
                     self._join(count)
                 if not self._waiting:
                     self._busy.set()
             count = min(count * 2, _MOST_AT_ONCE) if stalled else 1
+
+
+class _Watch:
+    """Times a piece of work by the clock and by what the whole process computes meanwhile."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+        self._computed = time.process_time()
+
+    def waited(self) -> bool:
+        """True for work that took time without the process computing all the while, or simply long."""
+        took = time.monotonic() - self._began
+        if took < _SHORT_S:
+            return False
+        return took >= _LONG_S or time.process_time() - self._computed < _BUSY * took

@@ -16,7 +16,7 @@ from gateway.serving.head import HeadError, method_and_path
 from gateway.serving.limits import ServingLimits
 from gateway.serving.poller import best
 
-_ACCEPTS_AT_ONCE = 16
+_ACCEPTS_AT_ONCE = 1
 
 
 @dataclass(frozen=True)

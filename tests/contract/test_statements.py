@@ -1,0 +1,145 @@
+"""Statements that go to the driver as text behave as SQLAlchemy's own, on both databases."""
+
+import pytest
+import sqlalchemy as sa
+
+from mft_common.errors import Unavailable
+from mft_common.looks import Looks
+from mft_common.statements import Look, Statement
+
+metadata = sa.MetaData()
+things = sa.Table(
+    "things",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("name", sa.Text, nullable=False, unique=True),
+    sa.Column("active", sa.Boolean, nullable=False),
+    sa.Column("raw", sa.LargeBinary),
+    sa.Column("access", sa.JSON(none_as_null=True)),
+)
+C = things.c
+INSERT = Statement(sa.insert(things), [column.name for column in things.columns])
+BY_NAME = Statement(sa.select(*things.columns).where(C.name == sa.bindparam("called"), C.active))
+BY_RAW = Statement(sa.select(C.id).where(C.raw == sa.bindparam("bytes")))
+RENAME = Statement(sa.update(things).where(C.id == sa.bindparam("which")).values(name=sa.bindparam("called")))
+REMOVE = Statement(sa.delete(things).where(C.active).returning(C.id, C.access))
+ALL = Statement(sa.select(C.id, C.name).order_by(C.id))
+ROWS = [
+    {"id": 1, "name": "one", "active": True, "raw": b"\0\xff", "access": {"a": ["list"]}},
+    {"id": 2, "name": "it's ünicode %s ? :x", "active": False, "raw": None, "access": None},
+    {"id": 3, "name": "three", "active": True, "raw": b"", "access": {}},
+]
+
+
+@pytest.fixture
+def engine(database_url):
+    """Return an engine on an empty database with the table of things."""
+    url = sa.make_url(database_url)
+    if url.get_backend_name() == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
+    made = sa.create_engine(url)
+    metadata.create_all(made)
+    yield made
+    made.dispose()
+
+
+@pytest.fixture
+def filled(engine):
+    """Return a connection inside a transaction that has added three things."""
+    with engine.begin() as connection:
+        assert INSERT.run_many(connection, ROWS) == 3
+        yield connection
+
+
+def test_rows_are_those_that_sqlalchemy_returns(filled):
+    """Booleans, bytes, JSON and nothing come back as what they were."""
+    for row in ROWS:
+        expected = filled.execute(sa.select(*things.columns).where(C.name == row["name"], C.active)).first()
+        found = BY_NAME.first(filled, {"called": row["name"]})
+        assert found == (None if expected is None else tuple(expected))
+    assert ALL.all(filled, {}) == [(row["id"], row["name"]) for row in ROWS]
+    assert [tuple(row) for row in BY_RAW.all(filled, {"bytes": b"\0\xff"})] == [(1,)]
+
+
+def test_changes_are_counted_and_returned(filled):
+    """One row, many rows, and what a deletion returns."""
+    assert RENAME.run(filled, {"which": 1, "called": "uno"}) == 1
+    assert RENAME.run(filled, {"which": 9, "called": "x"}) == 0
+    assert RENAME.run_many(filled, [{"which": 1, "called": "a"}, {"which": 3, "called": "b"}]) == 2
+    assert RENAME.run_many(filled, [{"which": 1, "called": "c"}]) == 1
+    assert sorted(REMOVE.all(filled, {})) == [(1, {"a": ["list"]}), (3, {})]
+
+
+def test_they_are_part_of_the_transaction_at_hand(engine):
+    """What a statement changed is undone with everything else."""
+    with engine.connect() as connection:
+        INSERT.run_many(connection, ROWS)
+        connection.rollback()
+    with engine.connect() as connection:
+        assert ALL.all(connection, {}) == []
+
+
+def test_errors_are_sqlalchemys_own_and_tell_no_values(engine):
+    """A name that is taken is an IntegrityError, for one row as for many."""
+    for rows in ([ROWS[0]], [ROWS[0], ROWS[2]]):
+        with engine.connect() as connection:
+            INSERT.run_many(connection, ROWS)
+            with pytest.raises(sa.exc.IntegrityError) as caught:
+                INSERT.run_many(connection, rows)
+            connection.rollback()
+        assert "ünicode" not in str(caught.value)
+
+
+def test_a_look_reads_what_is_committed_and_is_kept(engine):
+    """The same connection serves one read after the other, and sees each commit."""
+    looks, used = Looks(engine), set()
+
+    def work(look):
+        used.add(look)
+        return ALL.all(look, {})
+
+    assert looks.run(work) == []
+    with engine.begin() as connection:
+        INSERT.run_many(connection, ROWS)
+    assert len(looks.run(work)) == 3
+    assert len(used) == 1
+    looks.close()
+
+
+def test_a_connection_that_broke_is_replaced_once(engine):
+    """A read is done anew on a new connection; where that breaks as well, the error is told."""
+    looks, used = Looks(engine), []
+
+    def break_at_first(look):
+        used.append(look)
+        if len(used) == 2:
+            raise sa.exc.OperationalError("read", None, Exception("gone"))
+        return ALL.all(look, {})
+
+    looks.run(break_at_first)
+    assert looks.run(break_at_first) == []
+    assert used[0] is used[1]
+    assert used[2] is not used[1]
+
+    def always(look):
+        assert isinstance(look, Look)
+        raise sa.exc.OperationalError("read", None, Exception("gone"))
+
+    with pytest.raises(sa.exc.OperationalError):
+        looks.run(always)
+    looks.close()
+
+
+def test_a_refusal_from_within_keeps_the_connection(engine):
+    """An error that has nothing to do with the database costs no connection."""
+    looks, used = Looks(engine), []
+
+    def refuse(look):
+        used.append(look)
+        raise Unavailable("not now")
+
+    for _ in range(2):
+        with pytest.raises(Unavailable):
+            looks.run(refuse)
+    assert used[0] is used[1]
+    looks.close()
