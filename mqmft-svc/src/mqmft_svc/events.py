@@ -1,6 +1,6 @@
 """Turn the events of transfers into changes of the record."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -12,6 +12,7 @@ from mft_common.events import (
     Handlers,
     Item,
     Side,
+    Together,
     TransferEnded,
     TransferProgressed,
     TransferStarted,
@@ -76,18 +77,19 @@ def change_of(envelope: Envelope[Any]) -> Change:
     )
 
 
-def transfer_told(connection: sa.Connection, envelope: Envelope[Any], operations: Operations) -> None:
-    """A transfer was accepted, moved on or ended."""
-    operations.record(connection, [change_of(envelope)])
+def transfers_told(connection: sa.Connection, envelopes: Sequence[Envelope[Any]], operations: Operations) -> None:
+    """Transfers were accepted, moved on or ended."""
+    operations.record(connection, [change_of(envelope) for envelope in envelopes])
 
 
 HANDLERS: Final[Mapping[type[Event], Callable[..., None]]] = {
-    TransferStarted: transfer_told,
-    TransferProgressed: transfer_told,
-    TransferEnded: transfer_told,
+    TransferStarted: transfers_told,
+    TransferProgressed: transfers_told,
+    TransferEnded: transfers_told,
 }
 
 
 def handlers(operations: Operations) -> Handlers:
-    """Bind the handlers to the operations that they call."""
-    return {event: partial(handler, operations=operations) for event, handler in HANDLERS.items()}
+    """Bind the handlers to the operations that they call; all of one kind are one."""
+    bound = {each: Together(partial(each, operations=operations)) for each in set(HANDLERS.values())}
+    return {event: bound[handler] for event, handler in HANDLERS.items()}

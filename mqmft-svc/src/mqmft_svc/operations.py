@@ -199,7 +199,8 @@ class Operations:
             for id_, group in waiting.items():
                 for change in group:
                     (known.get(id_) or fresh[id_]).apply(change)
-            arrivals = store.insert(connection, fresh.values())
+            # In one order, so that of two workers with the same new transfers one waits for the other, never both.
+            arrivals = store.insert(connection, [fresh[id_] for id_ in sorted(fresh)])
             store.update(connection, known.values())
             self._record_items(connection, waiting, arrivals, known)
             # Another worker may have been first with a transfer: that one is read and changed once more.

@@ -71,10 +71,10 @@ class Hub:
         return self.ask(f"/ibmmq/rest/{version}/admin/mft/transfer{path}", **options)
 
     def tell(self, *envelopes):
-        """Handle events in one transaction, as a bus does."""
+        """Handle events in one transaction and together, as a bus does."""
+        (together,) = {self.handlers[type(envelope.data)] for envelope in envelopes}
         with self.service.database.write() as connection:
-            for envelope in envelopes:
-                self.handlers[type(envelope.data)](connection, envelope)
+            together.handle(connection, envelopes)
 
     def upload(self, number, *, at=None, **changes):
         """Record a finished upload of one file, and return its id."""

@@ -27,6 +27,12 @@ class Outcome:
     modified_at: int | None = None
 
 
+_OPEN: Final = Outcome()
+_ONE: Final = Totals(files=1)
+# Where a client puts what it downloads is nobody's business.
+_NOWHERE: Final = Side()
+
+
 @dataclass(eq=False, kw_only=True)
 class Move:
     """One upload or download while it runs.
@@ -56,37 +62,35 @@ class Move:
     def started(self) -> TransferStarted:
         """Return the event that tells of its begin."""
         return TransferStarted(
-            transfer_id=self.transfer_id,
-            protocol=PROTOCOL,
-            state="started",
-            totals=Totals(files=1),
-            began_at=self.submitted_at,
-            source_agent=CLIENT if self.upload else FILESTORE,
-            destination_agent=FILESTORE if self.upload else CLIENT,
-            originator=Originator(account=self.account, host=self.address, label=self.label or None),
-            submitted_at=self.submitted_at,
-            user_properties=self._properties(self.fileset),
-            items=(self._item("started", Outcome()),),
+            **self._head(self.fileset), state="started", totals=_ONE, items=(self._item("started", _OPEN),)
         )
 
     def ended(self, outcome: Outcome, at: int) -> TransferEnded:
         """Return the event that tells of its end."""
         state = "cancelled" if outcome.cancelled else "failed" if outcome.reason else "successful"
-        head = _head(self.started())
-        head["user_properties"] = self._properties(outcome.fileset or self.fileset)
-        item = self._item(state, outcome)
         return TransferEnded(
-            **head,
+            **self._head(outcome.fileset or self.fileset),
             state=state,
             description=outcome.reason,
             totals=_totals(failed=bool(outcome.reason), bytes_sent=outcome.bytes_sent),
             ended_at=max(at, self.submitted_at),
-            items=(item,),
+            items=(self._item(state, outcome),),
         )
 
-    def _properties(self, fileset: int | None) -> dict[str, str]:
-        own = {"crossdock.protocol": PROTOCOL}
-        return own if fileset is None else own | {"crossdock.fileset": str(fileset)}
+    def _head(self, fileset: int | None) -> dict[str, Any]:
+        properties = {"crossdock.protocol": PROTOCOL}
+        if fileset is not None:
+            properties["crossdock.fileset"] = str(fileset)
+        return {
+            "transfer_id": self.transfer_id,
+            "protocol": PROTOCOL,
+            "began_at": self.submitted_at,
+            "source_agent": CLIENT if self.upload else FILESTORE,
+            "destination_agent": FILESTORE if self.upload else CLIENT,
+            "originator": Originator(account=self.account, host=self.address, label=self.label or None),
+            "submitted_at": self.submitted_at,
+            "user_properties": properties,
+        }
 
     def _item(self, state: str, outcome: Outcome) -> Item:
         content: dict[str, Any] = {"size": outcome.size, "sha256": outcome.sha256}
@@ -95,7 +99,7 @@ class Move:
             source = Side(path=self.source, **content)
             target = Side(path=self.destination, if_exists=self.if_exists, **content, **times)
         else:
-            source, target = Side(path=self.source, **content, **times), Side()
+            source, target = Side(path=self.source, **content, **times), _NOWHERE
         return Item(index=0, state=state, description=outcome.reason, source=source, destination=target)
 
 

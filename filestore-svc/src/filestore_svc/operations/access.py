@@ -20,6 +20,7 @@ from filestore_svc.errors import (
 from filestore_svc.schemas import Configuration
 from filestore_svc.store import folders
 from mft_common.identity import SYSTEM, Identity
+from mft_common.statements import Connection
 
 
 class Access:
@@ -55,7 +56,7 @@ class Access:
         return SYSTEM
 
     def folder_of(
-        self, connection: sa.Connection, target: Target, account: str, right: Right, only_folder: Refused
+        self, connection: Connection, target: Target, account: str, right: Right, only_folder: Refused
     ) -> Folder:
         """Return the folder that holds the file `target`; `only_folder` is raised where a folder has that very path.
 
@@ -73,13 +74,13 @@ class Access:
             raise only_folder
         return chain[-1]
 
-    def folder(self, connection: sa.Connection, target: Target, account: str, right: Right) -> Folder:
+    def folder(self, connection: Connection, target: Target, account: str, right: Right) -> Folder:
         """Return the folder that `target` names; the root gives nobody any right (19, S4, S8)."""
         if not target.pieces:
             raise NoRight(right)
         return self._named(connection, target, account, right, NoPath(target.text))
 
-    def parent(self, connection: sa.Connection, target: Target, account: str) -> Folder:
+    def parent(self, connection: Connection, target: Target, account: str) -> Folder:
         """Return the folder in which the folder `target` may be made; NoRight, NoListedPath (X2, S4)."""
         above = Target(target.parents, min(target.good, len(target.parents)))
         if not above.pieces:
@@ -89,7 +90,7 @@ class Access:
             raise NoListedPath
         return folder
 
-    def allowed(self, connection: sa.Connection, path: str, account: str, right: Right) -> Folder | None:
+    def allowed(self, connection: Connection, path: str, account: str, right: Right) -> Folder | None:
         """Return the folder at `path`, None where it is out of sight; NoRight (38, 43, 65, 71)."""
         pieces = tuple(path.split("/")[1:])
         chain = folders.chain(connection, pieces)
@@ -107,7 +108,7 @@ class Access:
             return None, [folder.id for folder in folders.top(connection) if rights_in([folder], account)]
         return self._named(connection, target, account, "list", NoListedPath()), None
 
-    def _named(self, connection: sa.Connection, target: Target, account: str, right: Right, missing: Refused) -> Folder:
+    def _named(self, connection: Connection, target: Target, account: str, right: Right, missing: Refused) -> Folder:
         chain = folders.chain(connection, target.pieces[: target.good])
         self._demand(chain, account, right)
         if not chain or len(chain) < len(target.pieces):

@@ -2,7 +2,7 @@
 
 import io
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.limits import Limits
@@ -10,9 +10,8 @@ from filestore_svc.domain.moves import Outcome
 from filestore_svc.errors import TemporarilyAway
 from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.uploads import event_fields
-from filestore_svc.store import files
 from filestore_svc.store.blobs import Blobs
-from filestore_svc.store.tables import outbox
+from filestore_svc.store.files import Read
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.events.catalogue.files import FileRead
@@ -108,15 +107,11 @@ class Downloads:
                 sha256=file.sha256 if stop - start == file.size else None,
                 modified_at=file.modified_at,
             )
-            read = FileRead(
+            told = FileRead(
                 **event_fields(file), account=account, address=identity.address, transfer_id=move.transfer_id
             )
-
-            def record(connection: Any) -> None:
-                files.mark_read(connection, file.fileset, at, at + life if life else 0)
-                outbox.add(connection, read)
-
-            self._moves.end_soon(move, outcome, record if whole and stop == file.size else None)
+            read = (told, Read(file.fileset, at, at + life if life else 0))
+            self._moves.end_soon(move, outcome, read=read if whole and stop == file.size else None)
             audit = {"account": account, "address": identity.address, "request_id": identity.request_id}
             logs.get("audit").info(
                 "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,

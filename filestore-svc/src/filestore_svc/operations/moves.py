@@ -3,20 +3,24 @@
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from filestore_svc.domain.moves import Move, Outcome, broken_off
-from filestore_svc.store import transfers
+from filestore_svc.store import files, transfers
 from filestore_svc.store.commits import Commits
+from filestore_svc.store.files import Read
 from filestore_svc.store.processes import Processes
 from filestore_svc.store.tables import outbox
 from filestore_svc.store.transfers import OpenTransfer
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.errors import Unavailable
+from mft_common.events.catalogue import Event
+from mft_common.events.catalogue.files import FileRead
 from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
 from mft_common.identity import Identity
 from mft_common.ids import TransferIds
@@ -27,7 +31,25 @@ _LEASE_MS: Final = 30_000
 _RENEW_MS: Final = 10_000
 _DIED: Final = "the process that served this transfer died"
 
+# So many records share a commit: others wait for the database meanwhile.
+_TOGETHER: Final = 256
+
 Work = Callable[[sa.Connection], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """What is still to be told of a transfer that is over: `read` of a file, and what `work` does, with its end."""
+
+    move: Move
+    outcome: Outcome
+    read: tuple[FileRead, Read] | None
+    work: Work | None
+
+    @property
+    def plain(self) -> bool:
+        """True for one that needs nothing of the database but to be written down."""
+        return self.work is None and not self.move.announced and not self.move.kept
 
 
 class Moves:
@@ -43,7 +65,7 @@ class Moves:
         self._ids = ids
         self._now = now
         self._live: set[Move] = set()
-        self._jobs: list[tuple[str, Work]] = []
+        self._records: list[_Record] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
@@ -98,23 +120,23 @@ class Moves:
         if move.foreign:
             return
         if not move.announced:
-            outbox.add(connection, move.started(), move.ended(outcome, outcome.at or self._now()))
+            outbox.add(connection, *self._whole(move, outcome))
         elif move.kept or transfers.end(connection, move.transfer_id):
             outbox.add(connection, move.ended(outcome, outcome.at or self._now()))
 
-    def end_soon(self, move: Move, outcome: Outcome, work: Work | None = None) -> None:
-        """Let the thread write the end of a transfer, and do `work` in the same transaction."""
+    def _whole(self, move: Move, outcome: Outcome) -> tuple[Event, ...]:
+        """Return both events of a transfer of which nothing was told yet."""
+        return move.started(), move.ended(outcome, outcome.at or self._now())
 
-        def job(connection: sa.Connection) -> None:
-            if work is not None:
-                work(connection)
-            self.end(connection, move, outcome)
-
+    def end_soon(
+        self, move: Move, outcome: Outcome, work: Work | None = None, *, read: tuple[FileRead, Read] | None = None
+    ) -> None:
+        """Let the thread write the end of a transfer, with what was `read` by it, and do `work` in one transaction."""
         with move.lock:
             move.over = True
         with self._lock:
             self._live.discard(move)
-            self._jobs.append((move.request_id, job))
+            self._records.append(_Record(move=move, outcome=outcome, read=read, work=work))
 
     def end_dead(self) -> int:
         """End as failed what dead processes left open; returns how many (http-mft.md S21)."""
@@ -128,14 +150,14 @@ class Moves:
 
     def flush(self) -> None:
         """Commit now what waits for the thread."""
-        self._commit_jobs()
+        self._commit_records()
 
     def close(self) -> None:
         """Commit what is left and stop the thread."""
         self._stop.set()
         if self._thread is not None:
             self._thread.join()
-        self._commit_jobs()
+        self._commit_records()
 
     def _dead(self, each: OpenTransfer) -> bool:
         if self._processes.local:
@@ -156,7 +178,7 @@ class Moves:
         while not self._stop.wait(_TICK_S):
             try:
                 self._announce()
-                self._commit_jobs()
+                self._commit_records()
             except Unavailable as error:
                 logs.get("moves").warning("records.waiting", error=str(error))
             except Exception:  # noqa: BLE001 -- a thread that ends would let every later record be lost
@@ -180,31 +202,52 @@ class Moves:
 
     def _open(self, connection: sa.Connection, move: Move) -> None:
         started = move.started()
-        head = json.dumps(started.to_data())
+        head = started.to_json()
         lease = self._now() + _LEASE_MS
         transfers.add(connection, OpenTransfer(move.transfer_id, self._processes.own, lease, head, move.request_id))
         outbox.add(connection, started)
 
-    def _commit_jobs(self) -> None:
-        with self._lock:
-            jobs, self._jobs = self._jobs, []
-        if not jobs:
-            return
-        try:
-            self._commits.run(lambda connection: _do(connection, jobs))
-        except Unavailable:
+    def _commit_records(self) -> None:
+        while True:
             with self._lock:
-                self._jobs[:0] = jobs
-            raise
-        except Exception:  # noqa: BLE001 -- one bad record must not take the others with it
-            for job in jobs:
-                try:
-                    self._commits.run(lambda connection, job=job: _do(connection, [job]))  # type: ignore[misc]
-                except Exception:  # noqa: BLE001 -- there is nobody left to tell
-                    logs.get("moves").exception("record.lost", request_id=job[0])
+                records, self._records = self._records[:_TOGETHER], self._records[_TOGETHER:]
+            if not records:
+                return
+            try:
+                self._commit(records)
+            except Unavailable:
+                with self._lock:
+                    self._records[:0] = records
+                raise
+            except Exception:  # noqa: BLE001 -- one bad record must not take the others with it
+                self._commit_one_by_one(records)
 
+    def _commit(self, records: Sequence[_Record]) -> None:
+        """Commit records together; the events of most are written out before anybody has to wait for the database."""
+        reads = [record.read[1] for record in records if record.read is not None]
+        rows = [row for record in records for row in self._rows(record)]
+        rest = [record for record in records if not record.plain]
 
-def _do(connection: sa.Connection, jobs: list[tuple[str, Work]]) -> None:
-    for request_id, work in jobs:
-        with logs.request_scope(request_id):
-            work(connection)
+        def work(connection: sa.Connection) -> None:
+            files.mark_read(connection, reads)
+            outbox.write(connection, rows)
+            for record in rest:
+                with logs.request_scope(record.move.request_id):
+                    if record.work is not None:
+                        record.work(connection)
+                    self.end(connection, record.move, record.outcome)
+
+        self._commits.run(work)
+
+    def _rows(self, record: _Record) -> list[dict[str, Any]]:
+        events: list[Event] = [] if record.read is None else [record.read[0]]
+        if record.plain and not record.move.foreign:
+            events += self._whole(record.move, record.outcome)
+        return outbox.rows(events, record.move.request_id)
+
+    def _commit_one_by_one(self, records: Sequence[_Record]) -> None:
+        for record in records:
+            try:
+                self._commit([record])
+            except Exception:  # noqa: BLE001 -- there is nobody left to tell
+                logs.get("moves").exception("record.lost", request_id=record.move.request_id)

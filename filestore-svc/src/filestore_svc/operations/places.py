@@ -11,6 +11,7 @@ from filestore_svc.operations.access import Access
 from filestore_svc.store import files
 from mft_common.clock import Clock
 from mft_common.database import Database
+from mft_common.statements import Look
 
 _LONGEST_ID = len(str(MOST_FILESET))
 
@@ -47,9 +48,12 @@ class Places:
         if target.only_folder:
             raise only_folder
         missing = missing or NoFile(target.name)
-        with self._database.read() as connection:
+
+        def look(connection: Look) -> tuple[Folder, StoredFile | None]:
             folder = self._access.folder_of(connection, target, account, right, only_folder)
-            file = files.find(connection, folder, target.name, self._now())
+            return folder, files.find(connection, folder, target.name, self._now())
+
+        folder, file = self._database.look(look)
         if file is None:
             raise missing
         return Place(folder, file, missing)
@@ -59,12 +63,15 @@ class Places:
         if not fileset:
             raise NoFileset
         number, missing = _number(fileset), NoSuch(fileset)
-        with self._database.read() as connection:
+
+        def look(connection: Look) -> tuple[Folder | None, StoredFile]:
             found = files.by_fileset(connection, number, self._now()) if number else None
             if found is None:
                 raise missing
             path, file = found
-            folder = self._access.allowed(connection, path, account, right)
+            return self._access.allowed(connection, path, account, right), file
+
+        folder, file = self._database.look(look)
         if folder is None:
             raise missing
         return Place(folder, file, missing, only=True)

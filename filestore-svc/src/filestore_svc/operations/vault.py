@@ -20,6 +20,7 @@ from filestore_svc.wire.headers import Preconditions
 from mft_common.clock import Clock
 from mft_common.events.catalogue.files import FileDeleted
 from mft_common.identity import Identity
+from mft_common.statements import Look
 
 
 class Vault:
@@ -55,9 +56,12 @@ class Vault:
         self, account: str, target: Target, *, preconditions: Preconditions, reject: bool, only_folder: Refused
     ) -> Folder:
         """Return the folder to which the file `target` may be uploaded as things stand; NoRight, NoPath and so on."""
-        with self.commits.database.read() as connection:
+
+        def look(connection: Look) -> tuple[Folder, StoredFile | None]:
             folder = self.access.folder_of(connection, target, account, "write", only_folder)
-            there = files.find(connection, folder, target.name, self.now())
+            return folder, files.find(connection, folder, target.name, self.now())
+
+        folder, there = self.commits.database.look(look)
         preconditions.check(None if there is None else there.etag)
         if reject and there is not None:
             raise AlreadyExists(target.name)
@@ -67,18 +71,22 @@ class Vault:
         self, identity: Identity, account: str, target: Target, *, preconditions: Preconditions, reject: bool
     ) -> Intake:
         """Begin an upload into the folder `target`, whose body is yet to tell the name; NoRight, NoPath (18, 19)."""
-        with self.commits.database.read() as connection:
-            folder = self.access.folder(connection, target, account, "write")
+        folder = self.commits.database.look(lambda look: self.access.folder(look, target, account, "write"))
         return self._intake(identity, account, folder, "", preconditions=preconditions, reject=reject)
 
     def name(self, intake: Intake, name: str) -> None:
         """Give an upload the name that its body told, with the checks that other uploads have had before it (S18)."""
         intake.name = name
         intake.move.destination = f"{intake.folder.path}/{name}"
-        with self.commits.database.read() as connection:
-            if folders.has(connection, intake.folder, name):
-                raise NoFilename
-            intake.check(files.find(connection, intake.folder, name, self.now()))
+
+        def look(connection: Look) -> tuple[bool, StoredFile | None]:
+            there = files.find(connection, intake.folder, name, self.now())
+            return folders.has(connection, intake.folder, name), there
+
+        is_folder, there = self.commits.database.look(look)
+        if is_folder:
+            raise NoFilename
+        intake.check(there)
 
     def _intake(
         self, identity: Identity, account: str, folder: Folder, name: str, *, preconditions: Preconditions, reject: bool

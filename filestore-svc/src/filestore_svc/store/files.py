@@ -1,6 +1,7 @@
 """Keep what is known of each file: one row per content, under the name that it has in its folder."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
@@ -9,16 +10,19 @@ from filestore_svc.domain.files import COLUMN_OF, Folder, StoredFile
 from filestore_svc.store import quotas
 from filestore_svc.store.tables import attributes, doomed, files, filesets, folders
 from mft_common.database import one_at_a_time
+from mft_common.statements import Connection, Statement
 
 _C = files.c
 COLUMNS = tuple(column for column in files.columns if column.name != "folder_id")
+_NAMES = tuple(column.name for column in COLUMNS)
 _HERE = (_C.folder_id == sa.bindparam("in_folder"), _C.name == sa.bindparam("called"))
-_FIND = sa.select(*COLUMNS).where(*_HERE, sa.or_(_C.expires_at == 0, _C.expires_at > sa.bindparam("now")))
-_LOCK = sa.select(*COLUMNS).where(*_HERE).with_for_update()
-_BY_FILESET = (
-    sa.select(folders.c.path.label("folder_path"), *COLUMNS)
+_LIVING = sa.or_(_C.expires_at == 0, _C.expires_at > sa.bindparam("now"))
+_FIND = Statement(sa.select(*COLUMNS).where(*_HERE, _LIVING))
+_LOCK = Statement(sa.select(*COLUMNS).where(*_HERE).with_for_update())
+_BY_FILESET = Statement(
+    sa.select(folders.c.path, *COLUMNS)
     .join(folders, folders.c.id == _C.folder_id)
-    .where(_C.fileset == sa.bindparam("wanted"), sa.or_(_C.expires_at == 0, _C.expires_at > sa.bindparam("now")))
+    .where(_C.fileset == sa.bindparam("wanted"), _LIVING)
 )
 _CUSTOM = (
     sa.select(attributes.c.key, attributes.c.value)
@@ -26,11 +30,11 @@ _CUSTOM = (
     .where(_C.fileset == sa.bindparam("wanted"))
     .order_by(attributes.c.key)
 )
-_INSERT = sa.insert(files)
-_DELETE = sa.delete(files).where(_C.fileset == sa.bindparam("gone"))
-_DOOM = sa.insert(doomed)
-_ATTRIBUTES = sa.insert(attributes)
-_READ = (
+_INSERT = Statement(sa.insert(files), [column.name for column in files.columns])
+_DELETE = Statement(sa.delete(files).where(_C.fileset == sa.bindparam("gone")))
+_DOOM = Statement(sa.insert(doomed), ["fileset", "since"])
+_ATTRIBUTES = Statement(sa.insert(attributes), ["fileset", "key", "value"])
+_READ = Statement(
     sa.update(files)
     .where(_C.fileset == sa.bindparam("was_read"))
     .values(
@@ -51,15 +55,15 @@ _READ = (
 )
 
 
-def of_row(row: sa.Row[Any], folder: str) -> StoredFile:
+def of_row(row: Sequence[Any], folder: str) -> StoredFile:
     """Build a file from a row of COLUMNS."""
-    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for a row as a mapping
+    values = dict(zip(_NAMES, row, strict=True))
     return StoredFile(path=f"{folder}/{values['name']}", **values)
 
 
-def find(connection: sa.Connection, folder: Folder, name: str, now: int) -> StoredFile | None:
+def find(connection: Connection, folder: Folder, name: str, now: int) -> StoredFile | None:
     """Return the file of that name, None where there is none or it has expired."""
-    row = connection.execute(_FIND, {"in_folder": folder.id, "called": name, "now": now}).first()
+    row = _FIND.first(connection, {"in_folder": folder.id, "called": name, "now": now})
     return None if row is None else of_row(row, folder.path)
 
 
@@ -70,32 +74,56 @@ def lock(connection: sa.Connection, folder: Folder, name: str) -> StoredFile | N
     second would see neither the old nor the new. SQLite has one writer at a time.
     """
     one_at_a_time(connection, f"filestore-svc {folder.id}/{name}")
-    row = connection.execute(_LOCK, {"in_folder": folder.id, "called": name}).first()
+    row = _LOCK.first(connection, {"in_folder": folder.id, "called": name})
     return None if row is None else of_row(row, folder.path)
 
 
 def add(connection: sa.Connection, folder: Folder, file: StoredFile) -> None:
     """Add a file; its name must be free."""
-    values = {column.name: getattr(file, column.name) for column in COLUMNS}
-    connection.execute(_INSERT, values | {"folder_id": folder.id})
+    values = {name: getattr(file, name) for name in _NAMES}
+    values["folder_id"] = folder.id
+    _INSERT.run(connection, values)
     if file.custom:
         rows = [{"fileset": file.fileset, "key": key, "value": value} for key, value in file.custom.items()]
-        connection.execute(_ATTRIBUTES, rows)
+        _ATTRIBUTES.run_many(connection, rows)
 
 
 def remove(connection: sa.Connection, fileset: int, now: int) -> None:
     """Remove a file; the sweeper takes its bytes once no reader can be about to open them."""
     quotas.forget_file(connection, fileset)
-    connection.execute(_DELETE, {"gone": fileset})
-    connection.execute(_DOOM, {"fileset": fileset, "since": now})
+    _DELETE.run(connection, {"gone": fileset})
+    _DOOM.run(connection, {"fileset": fileset, "since": now})
 
 
-def mark_read(connection: sa.Connection, fileset: int, at: int, until: int = 0) -> None:
-    """Set the dates of a download that came to its end; nothing happens where the content is gone (S28).
+@dataclass(frozen=True)
+class Read:
+    """A download that came to its end `at`; after a first one the file expires at `until`, 0 for never (S28, S29)."""
 
-    After the first one the file expires at `until`, 0 for never, unless it does so earlier. (S29)
+    fileset: int
+    at: int
+    until: int
+
+
+def mark_read(connection: sa.Connection, reads: Sequence[Read]) -> None:
+    """Set the dates of downloads, in the order of their ends; nothing happens where the content is gone.
+
+    A file that would expire earlier anyway still does. (S29)
     """
-    connection.execute(_READ, {"was_read": fileset, "at": at, "until": until})
+    rows = [{"was_read": read.fileset, "at": read.at, "until": read.until} for read in _first_and_last(reads)]
+    if rows:
+        _READ.run_many(connection, rows)
+
+
+def _first_and_last(reads: Sequence[Read]) -> Iterable[Read]:
+    """Leave out what lies between the first and the last download of a content: no date tells of it."""
+    first: dict[int, Read] = {}
+    last: dict[int, Read] = {}
+    for read in reads:
+        if read.fileset in first:
+            last[read.fileset] = read
+        else:
+            first[read.fileset] = read
+    return [*first.values(), *last.values()]
 
 
 def expired(connection: sa.Connection, now: int, limit: int) -> list[tuple[Folder, str]]:
@@ -130,14 +158,10 @@ def custom(connection: sa.Connection, ids: Iterable[int], keys: Iterable[str]) -
     return found
 
 
-def by_fileset(connection: sa.Connection, fileset: int, now: int) -> tuple[str, StoredFile] | None:
+def by_fileset(connection: Connection, fileset: int, now: int) -> tuple[str, StoredFile] | None:
     """Return the path of the folder that holds this content, and the file; None where it is gone or has expired."""
-    row = connection.execute(_BY_FILESET, {"wanted": fileset, "now": now}).first()
-    if row is None:
-        return None
-    values: dict[str, Any] = dict(row._mapping)  # noqa: SLF001 -- as above
-    folder: str = values.pop("folder_path")
-    return folder, StoredFile(path=f"{folder}/{values['name']}", **values)
+    row = _BY_FILESET.first(connection, {"wanted": fileset, "now": now})
+    return None if row is None else (row[0], of_row(row[1:], row[0]))
 
 
 def all_custom(connection: sa.Connection, fileset: int) -> dict[str, str] | None:
@@ -156,7 +180,7 @@ def describe(connection: sa.Connection, fileset: int, given: Mapping[str, str]) 
         old = sa.delete(attributes).where(attributes.c.fileset == fileset, attributes.c.key.in_(list(custom)))
         connection.execute(old)
         rows = [{"fileset": fileset, "key": key, "value": value} for key, value in custom.items()]
-        connection.execute(_ATTRIBUTES, rows)
+        _ATTRIBUTES.run_many(connection, rows)
 
 
 def take_ids(connection: sa.Connection, count: int) -> range:

@@ -2,7 +2,6 @@
 
 import functools
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -10,27 +9,28 @@ from filestore_svc.domain.files import Folder, Right
 from filestore_svc.domain.paths import ancestry
 from filestore_svc.store.tables import folders
 from mft_common.database import one_at_a_time
+from mft_common.statements import Connection, Statement
 
 _C = folders.c
 _COLUMNS = (_C.id, _C.path, _C.access)
-_HAS = sa.select(_C.id).where(_C.path == sa.bindparam("wanted"))
+_HAS = Statement(sa.select(_C.id).where(_C.path == sa.bindparam("wanted")))
 _TOP = sa.select(*_COLUMNS).where(_C.parent_id.is_(None), _C.active)
 
 
 @functools.cache
-def _chain(depth: int) -> sa.Select[Any]:
+def _chain(depth: int) -> Statement:
     """Return the query for so many paths: a list of any length would be put into the SQL anew each time."""
     paths: list[sa.BindParameter[str]] = [sa.bindparam(f"path{number}") for number in range(depth)]
-    return sa.select(*_COLUMNS).where(_C.path.in_(paths), _C.active).order_by(sa.func.length(_C.path))
+    return Statement(sa.select(*_COLUMNS).where(_C.path.in_(paths), _C.active).order_by(sa.func.length(_C.path)))
 
 
-def chain(connection: sa.Connection, pieces: tuple[str, ...]) -> list[Folder]:
+def chain(connection: Connection, pieces: tuple[str, ...]) -> list[Folder]:
     """Return the folders that exist on the way down to the one that `pieces` name, the topmost first, without gaps."""
     if not pieces:
         return []
     paths = ancestry(pieces)
     named = {f"path{number}": path for number, path in enumerate(paths)}
-    rows = [Folder(*row) for row in connection.execute(_chain(len(paths)), named)]
+    rows = [Folder(*row) for row in _chain(len(paths)).all(connection, named)]
     return [folder for folder, path in zip(rows, paths, strict=False) if folder.path == path]
 
 
@@ -39,12 +39,12 @@ def top(connection: sa.Connection) -> list[Folder]:
     return [Folder(*row) for row in connection.execute(_TOP)]
 
 
-def has(connection: sa.Connection, parent: Folder, name: str) -> bool:
+def has(connection: Connection, parent: Folder, name: str) -> bool:
     """Say whether a folder of that name is right below `parent`, in sight or not.
 
     One that the configuration no longer has keeps its name: whoever made it anew would see what others left in it.
     """
-    return connection.execute(_HAS, {"wanted": f"{parent.path}/{name}"}).first() is not None
+    return _HAS.first(connection, {"wanted": f"{parent.path}/{name}"}) is not None
 
 
 def make(connection: sa.Connection, parent: Folder, name: str) -> Folder:

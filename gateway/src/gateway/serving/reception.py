@@ -16,7 +16,8 @@ from gateway.serving.head import HeadError, method_and_path
 from gateway.serving.limits import ServingLimits
 from gateway.serving.poller import best
 
-_ACCEPTS_AT_ONCE = 1
+# At the end, as many as may wait in a listener's queue.
+_LAST_CLIENTS = 4096
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Reception:
         """Take those clients that the system has connected already, then no more."""
         for fd, door in list(self._doors.items()):
             del self._doors[fd]
-            self._accept(door)
+            self._accept(door, _LAST_CLIENTS)
             door.listener.close()
 
     def leave_idle(self, older_than: float) -> int:
@@ -96,14 +97,15 @@ class Reception:
             return
         door = self._doors.get(fd)
         if door is not None:
-            if self._accept(door):
+            # One at a time: of clients that come together, the other processes get theirs.
+            if self._accept(door, 1):
                 self._poller.again(fd)
             else:
                 self._closed_doors.add(fd)
 
-    def _accept(self, door: _Door) -> bool:
-        """Accept some clients; False when there is no room for more."""
-        for _ in range(_ACCEPTS_AT_ONCE):
+    def _accept(self, door: _Door, most: int) -> bool:
+        """Accept up to `most` clients; False when there is no room for more."""
+        for _ in range(most):
             if len(self._open) >= self._limits.connections:
                 return False
             try:

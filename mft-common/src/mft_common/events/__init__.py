@@ -21,7 +21,7 @@ from mft_common.events.catalogue import (
     TransferStarted,
 )
 from mft_common.events.catalogue.items import FINAL_STATES, STATES, Agent, Item, Originator, Side, Totals
-from mft_common.events.delivery import Handler, Handlers, Patience
+from mft_common.events.delivery import Handler, Handlers, Patience, Together
 from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
 from mft_common.events.inbox import Inbox
@@ -58,6 +58,7 @@ __all__ = [
     "SessionOpened",
     "Side",
     "TaskChanged",
+    "Together",
     "Totals",
     "TransferEnded",
     "TransferProgressed",

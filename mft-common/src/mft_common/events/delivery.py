@@ -16,7 +16,20 @@ from mft_common.events.inbox import Failures, Inbox
 from mft_common.events.transient import is_transient
 
 Handler = Callable[[sa.Connection, Envelope[Any]], None]
-Handlers = Mapping[type[Event], Handler]
+
+
+@dataclass(frozen=True)
+class Together:
+    """A handler that takes many envelopes in one call, whatever their order: a statement for all costs as one for each.
+
+    Work that one event asks for, and that tells events of its own, is done one by one instead, so that it carries the
+    id of the request that caused it.
+    """
+
+    handle: Callable[[sa.Connection, Sequence[Envelope[Any]]], None]
+
+
+Handlers = Mapping[type[Event], Handler | Together]
 Advance = Callable[[sa.Connection], bool]
 
 _REASON_LENGTH: Final = 2_000
@@ -49,6 +62,8 @@ def reason_of(error: BaseException) -> str:
 
 class Delivery:
     """Runs the handlers of one service: `handlers[type(event)](connection, envelope)`, in the inbox's transaction.
+
+    What goes to one `Together` is handed over at the end of its batch.
 
     A handler does nothing but change the database through its connection: a batch of which one handler fails is rolled
     back and done again, then with a savepoint for each event.
@@ -93,10 +108,17 @@ class Delivery:
         with self.database.write() as connection:
             self._advance(connection, advance)
             new = self.inbox.claim(connection, envelopes, self._now())
+            groups: dict[Together, list[Envelope[Any]]] = {}
             for envelope in envelopes:
                 if envelope.key in new:
                     new.discard(envelope.key)
-                    self._handle(connection, envelope)
+                    handler = self._handlers[envelope.type]
+                    if isinstance(handler, Together):
+                        groups.setdefault(handler, []).append(envelope)
+                    else:
+                        self._handle(connection, handler, envelope)
+            for together, group in groups.items():
+                together.handle(connection, group)
 
     def _one_by_one(self, envelopes: Sequence[Envelope[Any]], advance: Advance | None) -> None:
         with self.database.write() as connection:
@@ -109,16 +131,20 @@ class Delivery:
         try:
             with connection.begin_nested():
                 if self.inbox.claim(connection, (envelope,), self._now()):
-                    self._handle(connection, envelope)
+                    self._handle(connection, self._handlers[envelope.type], envelope)
         except Exception as error:
             if is_transient(error):
                 raise
             return error
         return None
 
-    def _handle(self, connection: sa.Connection, envelope: Envelope[Any]) -> None:
+    @staticmethod
+    def _handle(connection: sa.Connection, handler: Handler | Together, envelope: Envelope[Any]) -> None:
         with logs.request_scope(envelope.correlationid):
-            self._handlers[envelope.type](connection, envelope)
+            if isinstance(handler, Together):
+                handler.handle(connection, (envelope,))
+            else:
+                handler(connection, envelope)
 
     @staticmethod
     def _advance(connection: sa.Connection, advance: Advance | None) -> None:

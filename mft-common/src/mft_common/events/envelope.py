@@ -52,13 +52,8 @@ class Envelope(Generic[E]):
             time=self.time,
             correlationid=self.correlationid,
             sequence=self.sequence,
-            data=dump_data(self.data),
+            data=self.data.to_json(),
         )
-
-
-def dump_data(event: Event) -> str:
-    """Render an event's `data` as JSON text; EventError where a consumer could not read it."""
-    return _ENCODE(event.to_data())
 
 
 def render(
@@ -127,12 +122,6 @@ def parse(text: str | bytes) -> Envelope[Any]:
     if raw.get("specversion") != SPECVERSION:
         raise EventError(f"envelope: specversion is not {SPECVERSION}")
     type_ = _text(raw, "type", _NAME_LENGTH)
-    event = EVENTS.get(type_)
-    if event is None:
-        raise EventError(f"unknown type {type_!r}")
-    data = raw.get("data")
-    if not isinstance(data, dict):
-        raise EventError("data is missing, or no JSON object")
     return Envelope(
         id=_text(raw, "id", _NAME_LENGTH),
         source=_text(raw, "source", _NAME_LENGTH),
@@ -141,5 +130,42 @@ def parse(text: str | bytes) -> Envelope[Any]:
         time=_time(raw),
         correlationid=_text(raw, "correlationid", _NAME_LENGTH) if "correlationid" in raw else "",
         sequence=_sequence(raw),
-        data=event.from_data(data),
+        data=_event(type_, raw.get("data")),
     )
+
+
+def from_row(
+    *,
+    id: str,  # noqa: A002 -- the names of CloudEvents
+    source: str,
+    type: str,  # noqa: A002
+    subject: str,
+    time: int,
+    correlationid: str,
+    sequence: int,
+    data: str,
+) -> Envelope[Any]:
+    """Build the envelope that `parse(render(...))` would give; EventError where its event cannot be read."""
+    try:
+        values = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise EventError(f"not JSON: {error}") from error
+    return Envelope(
+        id=id,
+        source=source,
+        type=type,
+        subject=subject,
+        time=time,
+        correlationid=correlationid,
+        sequence=sequence,
+        data=_event(type, values),
+    )
+
+
+def _event(type_: str, data: Any) -> Event:
+    event = EVENTS.get(type_)
+    if event is None:
+        raise EventError(f"unknown type {type_!r}")
+    if not isinstance(data, dict):
+        raise EventError("data is missing, or no JSON object")
+    return event.from_data(data)

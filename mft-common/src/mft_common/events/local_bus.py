@@ -12,11 +12,11 @@ from mft_common.database import Database
 from mft_common.events import outbox_queries, pruning, topology
 from mft_common.events.bus import DeadLetter
 from mft_common.events.delivery import Delivery, Handlers, OvertakenError, Patience
-from mft_common.events.envelope import Envelope, parse
+from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
 from mft_common.events.inbox import Failures, Inbox
 from mft_common.events.outbox import Outbox
-from mft_common.events.outbox_queries import Backlog, Place, envelope_json
+from mft_common.events.outbox_queries import Backlog, Place
 from mft_common.events.transient import is_transient
 from mft_common.events.watch import Watch
 from mft_common.worker import Part
@@ -74,11 +74,10 @@ class _Feed:
     def _parse(self, rows: list[Any]) -> tuple[list[Envelope[Any]], list[tuple[Any, str, str]]]:
         envelopes, unreadable = [], []
         for row in rows:
-            body = envelope_json(self._source, row)
             try:
-                envelopes.append(parse(body))
+                envelopes.append(outbox_queries.envelope(self._source, row))
             except EventError as error:
-                unreadable.append((row, body, str(error)))
+                unreadable.append((row, outbox_queries.envelope_json(self._source, row), str(error)))
         return envelopes, unreadable
 
     def _stored(self) -> Place:

@@ -1,12 +1,17 @@
 """Keep the events of a producer in its own database, written in the transaction of the change that they tell of."""
 
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
 import sqlalchemy as sa
 
 from mft_common import clock, ids, logs
 from mft_common.events import tables
 from mft_common.events.catalogue import Event
 from mft_common.events.catalogue.fields import storable
-from mft_common.events.envelope import dump_data
+from mft_common.statements import Statement
+
+_COLUMNS: Final = ("id", "type", "subject", "time", "correlationid", "data")
 
 
 class Outbox:
@@ -16,8 +21,7 @@ class Outbox:
         self.source = source
         self.table = tables.outbox(metadata)
         self._now = now
-        # Inline: nobody asks for the new position, so PostgreSQL need not send it.
-        self._insert = self.table.insert().inline()
+        self._insert = Statement(self.table.insert(), _COLUMNS)
 
     def add(self, connection: sa.Connection, *events: Event) -> None:
         """Write `events` in the caller's transaction, with the id of the request at hand as their correlation id.
@@ -26,18 +30,24 @@ class Outbox:
         gives out becomes the envelope's `sequence`: it grows for each subject as long as changes of one subject are
         made one after another, which the lock of the subject's own row sees to.
         """
-        if not events:
-            return
-        now, correlation = self._now(), logs.request_id()[:64]
-        rows = [
+        self.write(connection, self.rows(events, logs.request_id()))
+
+    def rows(self, events: Iterable[Event], request_id: str) -> list[dict[str, Any]]:
+        """Return what `write` takes, for those who make it before their transaction begins; EventError as above."""
+        now, correlation = self._now(), request_id[:64]
+        return [
             {
                 "id": ids.new_event_id(),
                 "type": event.TYPE,
                 "subject": storable(event.subject()),
                 "time": now,
                 "correlationid": correlation,
-                "data": dump_data(event),
+                "data": event.to_json(),
             }
             for event in events
         ]
-        connection.execute(self._insert, rows)
+
+    def write(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Write rows in the caller's transaction."""
+        if rows:
+            self._insert.run_many(connection, rows)

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from mft_common.events import tables
-from mft_common.events.envelope import render
+from mft_common.events.envelope import Envelope, from_row, render
 
 OUTBOX: Final = tables.outbox(sa.MetaData())
 _C: Final = OUTBOX.c
@@ -33,16 +33,17 @@ class Backlog:
 
 def envelope_json(source: str, row: Any) -> str:
     """Render a row of the outbox of `source` as an envelope."""
-    return render(
-        id=row.id,
-        source=source,
-        type=row.type,
-        subject=row.subject,
-        time=row.time,
-        correlationid=row.correlationid,
-        sequence=row.position,
-        data=row.data,
-    )
+    return render(**_members(source, row))
+
+
+def envelope(source: str, row: Any) -> Envelope[Any]:
+    """Return the envelope of a row of the outbox of `source`; EventError where its event cannot be read."""
+    return from_row(**_members(source, row))
+
+
+def _members(source: str, row: Any) -> dict[str, Any]:
+    names = {"id": row.id, "source": source, "type": row.type, "subject": row.subject, "time": row.time}
+    return {**names, "correlationid": row.correlationid, "sequence": row.position, "data": row.data}
 
 
 def waiting(connection: sa.Connection, now: int, limit: int) -> Sequence[Any]:

@@ -1,11 +1,13 @@
 """Say what every event has: a type, a subject, and a schema that both its producer and its consumers use."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar, Self
 
 from marshmallow import ValidationError
 
 from mft_common.events.catalogue.fields import WireSchema
+from mft_common.events.catalogue.reading import NotPlain, reader
 from mft_common.events.catalogue.writing import writer
 from mft_common.events.errors import EventError
 
@@ -20,17 +22,25 @@ class Event:
         """Return what the event is about, such as a path or a transfer's id."""
         raise TypeError(f"{type(self).__name__} names no subject")
 
-    def to_data(self) -> dict[str, Any]:
-        """Return the event as JSON values; EventError where a consumer could not read it."""
+    def to_json(self) -> str:
+        """Return the event as JSON text; EventError where a consumer could not read it."""
         try:
-            data: dict[str, Any] = writer(self.SCHEMA)(self)
+            return writer(self.SCHEMA)(self)
         except ValidationError as error:
             raise EventError(f"{self.TYPE}: {error.messages}") from error
+
+    def to_data(self) -> dict[str, Any]:
+        """Return the event as JSON values; EventError where a consumer could not read it."""
+        data: dict[str, Any] = json.loads(self.to_json())
         return data
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> Self:
         """Build the event from JSON values; EventError names what is missing or wrong."""
+        try:
+            return cls(**reader(cls.SCHEMA)(data))
+        except NotPlain:
+            pass
         try:
             return cls(**cls.SCHEMA.load(data))
         except ValidationError as error:
