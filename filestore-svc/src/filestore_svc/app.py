@@ -28,5 +28,5 @@ def create_app(service: Service | None = None) -> Flask:
         checks=service.checks,
         render_error=render,
     )
-    routes.register(app, service.operations, service.internal, service.resuming)
+    routes.register(app, service.operations, service.internal, service.resuming, service.signer)
     return app

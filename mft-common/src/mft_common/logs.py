@@ -1,12 +1,13 @@
 """Write one JSON line per event to stderr, with the request id of the work at hand and without secrets."""
 
+import functools
 import logging
 import re
 import sys
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any, TextIO, cast
+from typing import Any, Final, TextIO
 from urllib.parse import unquote_plus
 
 import structlog
@@ -24,6 +25,7 @@ _SHOWN_PARAMETERS = frozenset(
     )
 )
 REDACTED = "***"
+_least = logging.NOTSET
 # What a client sends may be megabytes long, a user's name for one.
 _LONGEST_VALUE = 4096
 
@@ -100,7 +102,8 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
     ]
-    number = logging.getLevelNamesMapping()[level.upper()]
+    global _least  # noqa: PLW0603 -- as much a property of the process as structlog's own settings
+    number = _least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(sort_keys=False, default=str)],
         wrapper_class=structlog.make_filtering_bound_logger(number),
@@ -123,6 +126,42 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
     root.setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.INFO)
 
 
-def get(name: str) -> structlog.typing.FilteringBoundLogger:
-    """Return the logger of the room `name`; event names are constant, data goes into fields."""
-    return cast("structlog.typing.FilteringBoundLogger", structlog.get_logger(room=name))
+class Room:
+    """The logger of one room; event names are constant, data goes into fields."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def debug(self, event: str, **fields: Any) -> None:
+        """Write a line that few will want to read."""
+        self._write(logging.DEBUG, event, fields)
+
+    def info(self, event: str, **fields: Any) -> None:
+        """Write a line about something that is as it should be."""
+        self._write(logging.INFO, event, fields)
+
+    def warning(self, event: str, **fields: Any) -> None:
+        """Write a line about something that an operator may have to look at."""
+        self._write(logging.WARNING, event, fields)
+
+    def error(self, event: str, **fields: Any) -> None:
+        """Write a line about something that an operator has to look at."""
+        self._write(logging.ERROR, event, fields)
+
+    def exception(self, event: str, **fields: Any) -> None:
+        """Write a line about the error at hand, with its traceback."""
+        self._write(logging.ERROR, event, {"exc_info": True, **fields})
+
+    def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
+        # structlog puts a logger together for each line, only to find out that the line is not wanted.
+        if level >= _least:
+            getattr(structlog.get_logger(room=self._name), _METHODS[level])(event, **fields)
+
+
+_METHODS: Final = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
+
+
+@functools.cache
+def get(name: str) -> Room:
+    """Return the logger of the room `name`."""
+    return Room(name)

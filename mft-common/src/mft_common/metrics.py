@@ -27,6 +27,23 @@ BYTES = Counter("mft_bytes_total", "Bytes of bodies.", ["service", "protocol", "
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
 
 
+_counters: dict[tuple[str, str, str, int], Any] = {}
+_timers: dict[tuple[str, str], Any] = {}
+
+
+def count(service: str, protocol: str, method: str, status: int, seconds: float) -> None:
+    """Count and time an answer; to look a figure up by its labels each time would cost more than to count."""
+    key = (service, protocol, method, status)
+    counter = _counters.get(key)
+    if counter is None:
+        counter = _counters[key] = REQUESTS.labels(*key)
+    counter.inc()
+    timer = _timers.get(key[:2])
+    if timer is None:
+        timer = _timers[key[:2]] = SECONDS.labels(service, protocol)
+    timer.observe(seconds)
+
+
 def method_label(method: str) -> str:
     """Return the label of a request's method: a client that makes up methods must not make up figures."""
     return method if method in _METHODS else "other"

@@ -31,7 +31,7 @@ Connection = sa.Connection | Look
 class _Compiled:
     text: str
     arrange: Callable[[Values], Any]
-    results: tuple[Callable[[Any], Any] | None, ...] | None
+    results: tuple[tuple[int, Callable[[Any], Any]], ...]
 
 
 class Statement:
@@ -50,13 +50,13 @@ class Statement:
         """Return all rows."""
         compiled = self._for(connection.dialect)
         found: list[Row] = self._run(connection, compiled, values).fetchall()
-        return found if compiled.results is None else [_converted(row, compiled.results) for row in found]
+        return [_converted(row, compiled.results) for row in found] if compiled.results else found
 
     def first(self, connection: Connection, values: Values) -> Row | None:
         """Return the first row, None where there is none."""
         compiled = self._for(connection.dialect)
         row: Row | None = self._run(connection, compiled, values).fetchone()
-        return row if row is None or compiled.results is None else _converted(row, compiled.results)
+        return row if row is None or not compiled.results else _converted(row, compiled.results)
 
     def run(self, connection: Connection, values: Values) -> int:
         """Change rows, and return how many."""
@@ -101,9 +101,11 @@ class Statement:
         if processors:
             arrange = _processed(arrange, constants, processors)
         results = tuple(
-            column.type.dialect_impl(dialect).result_processor(dialect, None) for column in _returned(self._clause)
+            (place, processor)
+            for place, column in enumerate(_returned(self._clause))
+            if (processor := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
         )
-        return _Compiled(str(made), arrange, results if any(results) else None)
+        return _Compiled(str(made), arrange, results)
 
 
 def _by_name(constants: Values) -> Callable[[Values], Any]:
@@ -137,8 +139,11 @@ def _returned(clause: Any) -> Iterable[Any]:
     return getattr(clause, "_returning", ())
 
 
-def _converted(row: Row, results: Sequence[Callable[[Any], Any] | None]) -> Row:
-    return tuple(value if convert is None else convert(value) for value, convert in zip(row, results, strict=True))
+def _converted(row: Row, results: Sequence[tuple[int, Callable[[Any], Any]]]) -> Row:
+    values = list(row)
+    for place, convert in results:
+        values[place] = convert(values[place])
+    return tuple(values)
 
 
 def _driver(connection: Connection) -> Any:

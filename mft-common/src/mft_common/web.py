@@ -63,8 +63,7 @@ def create(
     def count(response: Response) -> Response:
         if request.path not in _OWN_PATHS:
             method = metrics.method_label(request.method)
-            metrics.REQUESTS.labels(service, protocol, method, response.status_code).inc()
-            metrics.SECONDS.labels(service, protocol).observe(time.monotonic() - g.began)
+            metrics.count(service, protocol, method, response.status_code, time.monotonic() - g.began)
         return response
 
     @app.errorhandler(Exception)

@@ -257,7 +257,7 @@ def test_204_own_agents_have_the_coordination_queue_manager(hub):
 
 
 def test_208_214_events_in_any_order_and_twice_make_one_record(hub):
-    """Items 208 to 214: the same three events in many orders, one by one or in one batch, end alike in the real store."""
+    """Items 208 to 214: the same three events in many orders, one by one or in one batch, end alike."""
     shuffled = random.Random(7)
     expected = None
     for number in range(1, 13):

@@ -3,12 +3,15 @@
 Two ways of normalising that differ are how permission checks get bypassed, so there is no second one. (S5 to S7)
 """
 
+import re
 import unicodedata
 from dataclasses import dataclass
 from urllib.parse import unquote_to_bytes
 
 _MOST_BYTES = 255
 _DEEPEST = 64
+# What most names are made of: ASCII without control characters and the backslash, already in every normal form.
+_PLAIN = re.compile(rb"[ -\[\]-~]{1,255}")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ ROOT = Target()
 
 def name_of(raw: bytes) -> str | None:
     """Return the name that a piece spells, in normal form C, or None where it can be none (S6)."""
+    if _PLAIN.fullmatch(raw):
+        return None if raw in (b".", b"..") else raw.decode("ascii")
     try:
         name = unicodedata.normalize("NFC", raw.decode("utf-8"))
     except UnicodeDecodeError:

@@ -116,13 +116,18 @@ class Moves:
         self._forget(move)
 
     def end(self, connection: sa.Connection, move: Move, outcome: Outcome) -> None:
-        """Write the end of a transfer, with its begin where that was not told yet, in the caller's transaction."""
+        """Write the end of a transfer in the caller's transaction."""
+        outbox.add(connection, *self.ending(connection, move, outcome))
+
+    def ending(self, connection: sa.Connection, move: Move, outcome: Outcome) -> tuple[Event, ...]:
+        """Return what is to be told of a transfer's end in this transaction: its begin too, where that was not yet."""
         if move.foreign:
-            return
+            return ()
         if not move.announced:
-            outbox.add(connection, *self._whole(move, outcome))
-        elif move.kept or transfers.end(connection, move.transfer_id):
-            outbox.add(connection, move.ended(outcome, outcome.at or self._now()))
+            return self._whole(move, outcome)
+        if move.kept or transfers.end(connection, move.transfer_id):
+            return (move.ended(outcome, outcome.at or self._now()),)
+        return ()
 
     def _whole(self, move: Move, outcome: Outcome) -> tuple[Event, ...]:
         """Return both events of a transfer of which nothing was told yet."""

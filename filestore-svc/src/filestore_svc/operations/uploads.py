@@ -189,11 +189,10 @@ class Uploads:
             **event_fields(file), account=intake.owner, address=intake.move.address, replaced=replaced,
             transfer_id=intake.move.transfer_id,
         )  # fmt: skip
-        outbox.add(connection, stored)
         outcome = Outcome(
             bytes_sent=file.size, fileset=file.fileset, size=file.size, sha256=file.sha256, modified_at=file.modified_at
         )
-        self._moves.end(connection, intake.move, outcome)
+        outbox.add(connection, stored, *self._moves.ending(connection, intake.move, outcome))
         if intake.also is not None:
             intake.also(connection, file)
         return Kept(file, replaced)

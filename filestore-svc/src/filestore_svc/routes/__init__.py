@@ -1,5 +1,7 @@
 """Map URLs to operations: `/2.0` for everybody, `/internal/v1` for the hub itself."""
 
+from typing import Any
+
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
@@ -7,6 +9,8 @@ from filestore_svc.operations import Internal, Operations
 from filestore_svc.operations.resuming import Resuming
 from filestore_svc.routes import internal, uploads, vendor
 from filestore_svc.routes.audit import audited
+from filestore_svc.routes.lane import Lane
+from mft_common.identity import Signer
 
 
 class _Tail(BaseConverter):
@@ -16,8 +20,10 @@ class _Tail(BaseConverter):
     part_isolating = False
 
 
-def register(app: Flask, operations: Operations, own: Internal, resuming: Resuming) -> None:
-    """Add all routes to the application."""
+def register(app: Flask, operations: Operations, own: Internal, resuming: Resuming, signer: Signer | None) -> None:
+    """Add all routes to the application, and the way past it."""
+    application: Any = app
+    application.wsgi_app = Lane(app.wsgi_app, operations, signer)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.converters["tail"] = _Tail
     app.register_blueprint(vendor.blueprint(operations))

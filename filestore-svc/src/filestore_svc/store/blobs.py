@@ -197,7 +197,7 @@ class LocalBlobs:
 
     def open(self, fileset: int) -> io.FileIO:
         """Open a blob, without any buffer."""
-        return io.FileIO(self._path(fileset), "r")
+        return io.FileIO(self._name(fileset), "r")
 
     def remove(self, fileset: int) -> None:
         """Unlink a blob."""
@@ -228,9 +228,12 @@ class LocalBlobs:
         if not os.access(self._staging, os.W_OK | os.X_OK):
             raise PermissionError(f"{self._staging} cannot be written to")
 
-    def _path(self, fileset: int) -> Path:
+    def _name(self, fileset: int) -> str:
         middle = (fileset >> _FOLDER_BITS) & ((1 << _FOLDER_BITS) - 1)
-        return self._blobs / f"{fileset >> 2 * _FOLDER_BITS:x}" / f"{middle:03x}" / str(fileset)
+        return f"{self._blobs}/{fileset >> 2 * _FOLDER_BITS:x}/{middle:03x}/{fileset}"
+
+    def _path(self, fileset: int) -> Path:
+        return Path(self._name(fileset))
 
     def _make(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)

@@ -1,10 +1,12 @@
 """Write the head of an answer that sends a file, and decide which of its bytes are sent."""
 
+import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from flask import Response
+from werkzeug.http import http_date
 from werkzeug.wsgi import FileWrapper
 
 from filestore_svc.domain.files import StoredFile
@@ -12,6 +14,35 @@ from filestore_svc.wire import conditions
 from filestore_svc.wire.headers import repr_digest
 
 _BLOCK = 1 << 18
+# With none of these the answer is the whole file.
+_CONDITIONS: Final = (
+    "HTTP_RANGE",
+    "HTTP_IF_MATCH",
+    "HTTP_IF_NONE_MATCH",
+    "HTTP_IF_MODIFIED_SINCE",
+    "HTTP_IF_UNMODIFIED_SINCE",
+)
+_last_modified = functools.lru_cache(4096)(http_date)
+
+
+def unconditional(environ: Mapping[str, Any]) -> bool:
+    """True where the whole file is asked for, whatever it is."""
+    return environ["REQUEST_METHOD"] == "GET" and not any(name in environ for name in _CONDITIONS)
+
+
+def head(file: StoredFile) -> list[tuple[str, str]]:
+    """Return the headers of the whole file (S27)."""
+    return [
+        ("Content-Type", file.datatype),
+        ("Content-Length", str(file.size)),
+        ("ETag", f'"{file.etag}"'),
+        ("Repr-Digest", repr_digest(file.sha256)),
+        ("Content-Disposition", f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"),
+        ("X-Content-Type-Options", "nosniff"),
+        ("Cache-Control", "private, no-cache"),
+        ("Accept-Ranges", "bytes"),
+        ("Last-Modified", _last_modified(file.modified_at // 1000)),
+    ]
 
 
 def answer(
@@ -21,22 +52,9 @@ def answer(
 
     PreconditionFailed, RangeNotSatisfiable.
     """
-    response = Response((), 200, direct_passthrough=True)
+    response = Response((), 200, head(file), direct_passthrough=True)
+    response.headers.update(extra)
     response.automatically_set_content_length = False
-    response.headers.update(
-        {
-            "Content-Type": file.datatype,
-            "Content-Length": str(file.size),
-            "ETag": f'"{file.etag}"',
-            "Repr-Digest": repr_digest(file.sha256),
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name, safe='')}",
-            "X-Content-Type-Options": "nosniff",
-            "Cache-Control": "private, no-cache",
-            "Accept-Ranges": "bytes",
-            **extra,
-        }
-    )
-    response.last_modified = conditions.modified(file)
     if conditions.unchanged(environ, file):
         response.status_code = 304
         return response

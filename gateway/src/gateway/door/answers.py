@@ -9,8 +9,7 @@ from gateway.door.call import Call
 from mft_common import logs, metrics
 
 _PROBES = frozenset(("/healthz", "/readyz", "/metrics"))
-_counters: dict[tuple[str, str, int], Any] = {}
-_timers: dict[str, Any] = {}
+_sent: dict[str, Any] = {}
 
 
 def watch(call: Call) -> None:
@@ -74,16 +73,8 @@ def write_down(call: Call, status: int, sent: int, *, whole: bool) -> None:
 
 
 def _count(protocol: str, method: str, status: int, seconds: float, sent: int) -> None:
-    key = (protocol, method, status)
-    counter = _counters.get(key)
+    metrics.count("gateway", protocol, method, status, seconds)
+    counter = _sent.get(protocol)
     if counter is None:
-        counter = _counters[key] = metrics.REQUESTS.labels("gateway", protocol, method, status)
-    counter.inc()
-    timer = _timers.get(protocol)
-    if timer is None:
-        timer = _timers[protocol] = (
-            metrics.SECONDS.labels("gateway", protocol),
-            metrics.BYTES.labels("gateway", protocol, "out"),
-        )
-    timer[0].observe(seconds)
-    timer[1].inc(sent)
+        counter = _sent[protocol] = metrics.BYTES.labels("gateway", protocol, "out")
+    counter.inc(sent)
