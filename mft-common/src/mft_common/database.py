@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 _BUSY_MS: Final = 30_000
 _POOL: Final = 40
+_PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY")
+# The same few pages change again and again: the longer the log (16 MiB), the fewer times each is copied out of it.
+_WAL_PAGES: Final = 4_000
 
 
 _LOCK: Final = sa.select(
@@ -77,7 +80,7 @@ class Database:
         @event.listens_for(engine, "connect")
         def pragmas(connection: Any, _entry: ConnectionPoolEntry) -> None:
             cursor = connection.cursor()
-            for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY"):
+            for pragma in (*_PRAGMAS, f"wal_autocheckpoint={_WAL_PAGES}"):
                 cursor.execute(f"PRAGMA {pragma}")
             cursor.close()
 

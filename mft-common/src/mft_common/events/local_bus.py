@@ -23,6 +23,8 @@ from mft_common.worker import Part
 
 # As many as one transaction holds the write lock of SQLite for without anybody noticing.
 _BATCH: Final = 200
+# What comes one after the other is handled together: each batch costs a commit of its own.
+_TOGETHER_S: Final = 0.05
 _RETRY_EVERY_MS: Final = 250
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -35,17 +37,17 @@ class _Feed:
         self._source = source
         self._producer = producer
         self._delivery = delivery
+        self._reading = outbox_queries.Reading(delivery.types)
         self._seen: Place | None = None
         self.watch = Watch(producer)
 
-    def step(self) -> bool:
-        """Handle the next batch; True where there may be more."""
+    def step(self) -> int:
+        """Handle the next batch, and return how many rows it had; with `_BATCH` of them there may be more."""
         old = self._stored() if self._seen is None else self._seen
-        with self._producer.read() as connection:
-            rows = outbox_queries.after(connection, old, self._delivery.types, _BATCH)
+        rows = self._producer.look(lambda look: self._reading.after(look, old, _BATCH))
         if not rows:
             self._seen = old
-            return False
+            return 0
         new = Place(rows[-1].tx, rows[-1].position)
         envelopes, unreadable = self._parse([row for row in rows if row.data is not None])
         if envelopes or unreadable or len(rows) == _BATCH:
@@ -53,7 +55,7 @@ class _Feed:
         else:
             # Nothing here is for this consumer: its cursor moves in memory, and on disk with the next event that is.
             self._seen = new
-        return len(rows) == _BATCH
+        return len(rows)
 
     def _apply(self, envelopes: list[Envelope[Any]], unreadable: list[tuple[Any, str, str]], new: Place) -> None:
         stored = self._stored()
@@ -81,8 +83,7 @@ class _Feed:
         return envelopes, unreadable
 
     def _stored(self) -> Place:
-        with self._delivery.database.read() as connection:
-            return self._delivery.inbox.place(connection, self._source)
+        return self._delivery.database.look(lambda look: self._delivery.inbox.place(look, self._source))
 
 
 class LocalBus:
@@ -130,11 +131,13 @@ class LocalBus:
             for feed in feeds:
                 stack.enter_context(feed.watch)
             tick = min(feed.watch.pause for feed in feeds)
-            ready = set(feeds)
-            while not stop.wait(0 if ready else tick):
+            ready, rest = set(feeds), tick
+            while not stop.wait(0 if ready else rest):
                 ready |= {feed for feed in feeds if feed.watch.changed()}
                 try:
-                    ready = {feed for feed in ready if feed.step()}
+                    taken = {feed: feed.step() for feed in ready}
+                    ready = {feed for feed, count in taken.items() if count == _BATCH}
+                    rest = max(tick, _TOGETHER_S) if any(taken.values()) else tick
                     if self._now() >= retry_at:
                         delivery.retry_due()
                         retry_at = self._now() + _RETRY_EVERY_MS

@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from mft_common.events import tables
 from mft_common.events.envelope import Envelope, from_row, render
+from mft_common.statements import Connection, Statement
 
 OUTBOX: Final = tables.outbox(sa.MetaData())
 _C: Final = OUTBOX.c
@@ -78,18 +79,42 @@ def postpone(connection: sa.Connection, rows: Collection[Any], now: int) -> None
         )
 
 
-def after(connection: sa.Connection, place: Place, types: Collection[str], limit: int) -> Sequence[Any]:
-    """Return the next `limit` rows after `place`; those of other types come without their data.
+class Row(NamedTuple):
+    """A row of an outbox as consumers read it; without `data` where nobody asked for its type."""
 
-    On PostgreSQL rows whose neighbours may still commit late are not returned yet.
-    """
-    data = sa.case((_C.type.in_(sorted(types)), _C.data)).label("data")
-    query = sa.select(_C.tx, _C.position, _C.id, _C.type, _C.subject, _C.time, _C.correlationid, data).limit(limit)
-    if connection.dialect.name == "postgresql":
-        here = sa.tuple_(sa.literal(place.tx), sa.literal(place.position))
-        query = query.where(sa.tuple_(_C.tx, _C.position) > here, _C.tx < tables.finished_tx())
-        return connection.execute(query.order_by(_C.tx, _C.position)).all()
-    return connection.execute(query.where(_C.position > place.position).order_by(_C.position)).all()
+    tx: int
+    position: int
+    id: str
+    type: str
+    subject: str
+    time: int
+    correlationid: str
+    data: str | None
+
+
+class Reading:
+    """Reads on in an outbox, for a consumer of events of some `types`; other rows come without their data."""
+
+    def __init__(self, types: Collection[str]) -> None:
+        wanted = sa.or_(sa.false(), *(_C.type == type_ for type_ in sorted(types)))
+        data = sa.case((wanted, _C.data)).label("data")
+        query = sa.select(_C.tx, _C.position, _C.id, _C.type, _C.subject, _C.time, _C.correlationid, data)
+        query = query.limit(sa.bindparam("most"))
+        position = sa.bindparam("after_position", type_=sa.BigInteger())
+        here = sa.tuple_(sa.bindparam("after_tx", type_=sa.BigInteger()), position)
+        self._postgresql = Statement(
+            query.where(sa.tuple_(_C.tx, _C.position) > here, _C.tx < tables.finished_tx()).order_by(_C.tx, _C.position)
+        )
+        self._sqlite = Statement(query.where(_C.position > position).order_by(_C.position))
+
+    def after(self, connection: Connection, place: Place, limit: int) -> Sequence[Row]:
+        """Return the next `limit` rows after `place`.
+
+        On PostgreSQL rows whose neighbours may still commit late are not returned yet.
+        """
+        values = {"after_tx": place.tx, "after_position": place.position, "most": limit}
+        statement = self._postgresql if connection.dialect.name == "postgresql" else self._sqlite
+        return [Row(*row) for row in statement.all(connection, values)]
 
 
 def unpublished(connection: sa.Connection) -> Backlog:
