@@ -18,7 +18,6 @@ from mft_common.errors import ConfigError
 
 _WHOLE: Final = re.compile(r"[0-9]+")
 _LARGEST_START: Final = 1 << 53
-_NOT_YET: Final = "not supported yet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +48,11 @@ class Configuration:
     show_owner: bool = False
     keep_metadata: bool = False
     raw_put: bool = False
+    # Only what is told of it: the gateway resolves the credentials.
+    basic_auth: bool = False
     limits: Limits = NO_LIMITS
     # Seconds after its last byte that an unfinished upload in pieces lives.
     uploads_expire: float = 86_400.0
-
-
-def _nothing(value: Any) -> None:
-    if value not in (None, False):
-        raise ValidationError(_NOT_YET)
-
-
-class _Off(fields.Field[Any]):
-    """A key whose feature is not there yet: taken while it is switched off."""
-
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> None:
-        _nothing(value)
 
 
 class _Strict(Schema):
@@ -113,7 +102,7 @@ class _SectionSchema(_Strict):
     show_owner = fields.Boolean(truthy={True}, falsy={False})
     keep_metadata = fields.Boolean(truthy={True}, falsy={False})
     raw_put = fields.Boolean(truthy={True}, falsy={False})
-    basic_auth = _Off()
+    basic_auth = fields.Boolean(truthy={True}, falsy={False})
     max_file_size = config.Size(allow_none=True)
     uploads = fields.Nested(_UploadsSchema)
 
@@ -165,7 +154,7 @@ def configuration(document: Mapping[str, Any]) -> Configuration:
         problems += _grant_problems(document.get("accounts"), loaded.get("contracts", ()))
     if problems:
         raise ConfigError(problems)
-    switches = ("on_conflict", "timestamps_everywhere", "show_owner", "keep_metadata", "raw_put")
+    switches = ("on_conflict", "timestamps_everywhere", "show_owner", "keep_metadata", "raw_put", "basic_auth")
     return Configuration(
         contracts=frozenset(loaded.get("contracts", ())),
         folders={path: (folder or {}).get("access") for path, folder in loaded.get("folders", {}).items()},

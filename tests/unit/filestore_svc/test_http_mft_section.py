@@ -36,7 +36,7 @@ def test_a_whole_section():
         ({"max_file_size": "large"}, "http_mft.max_file_size"),
         ({"uploads": {"expire": "late"}}, "http_mft.uploads.expire"),
         ({"folders": {"/in": {"access": {"x": ["look"]}}}}, "http_mft.folders./in"),
-        ({"basic_auth": True}, "http_mft.basic_auth: not supported yet"),
+        ({"basic_auth": "on"}, "http_mft.basic_auth"),
         ({"nonsense": 1}, "http_mft.nonsense"),
         ({"on_conflict": "ask"}, "http_mft.on_conflict"),
         ({"sessions": {"idle": "long"}}, "http_mft.sessions.idle"),

@@ -1,4 +1,4 @@
-"""Read the section `accounts` of the configuration, and what `data_protector` says of prompts."""
+"""Read the section `accounts` of the configuration, and what other sections say of how callers show who they are."""
 
 import ipaddress
 import unicodedata
@@ -125,6 +125,19 @@ def read_prompt_rules(section: Any, reader: Reader) -> PromptRules:
     except ValidationError as error:
         reader.problems.extend(problems_of(error, _PROMPTED))
         return PromptRules()
+
+
+def read_basic(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return the services whose section says `basic_auth: true`, of which the gateway reads nothing else.
+
+    Which sections may say so, and that it is a boolean, is checked by the services.
+    """
+    sections = {service: document.get(key) for service, key in GRANT_KEYS.items()}
+    return frozenset(
+        service
+        for service, section in sections.items()
+        if isinstance(section, Mapping) and section.get("basic_auth") is True
+    )
 
 
 class _Account:

@@ -1,4 +1,4 @@
-"""Answer the two questions of every request in one indexed read each, on connections that are kept for nothing else."""
+"""Answer what requests ask of the directory, one indexed read a question, on connections kept for nothing else."""
 
 import json
 from collections import deque
@@ -23,6 +23,7 @@ _BY_NAME: Final = (
     "SELECT name, contact, number, grants, revision, password_changed_at, expired "
     "FROM accounts WHERE name = ? AND state = 'enabled'"
 )
+_KEPT_VALUE: Final = "SELECT value FROM kept WHERE name = ?"
 
 
 @lru_cache(maxsize=8192)
@@ -67,6 +68,7 @@ class Lookup:
         style = "%s" if self._postgresql else "?"
         self._session = _SESSION.replace("?", style)
         self._account = _BY_NAME.replace("?", style)
+        self._value = _KEPT_VALUE.replace("?", style)
 
     def session(self, token_hash: bytes, service: str) -> Sequence[Any] | None:
         """Return the row of a token's hash, or None; whether its time is over is the caller's question."""
@@ -75,6 +77,11 @@ class Lookup:
     def account(self, name: str) -> Sequence[Any] | None:
         """Return an account that is enabled, or None."""
         return self._one(self._account, (name,))
+
+    def kept_value(self, name: str) -> bytes | None:
+        """Return what is kept under `name`, None where nothing is."""
+        row = self._one(self._value, (name,))
+        return None if row is None else bytes(row[0])
 
     def close(self) -> None:
         """Close the connections that are not in use."""

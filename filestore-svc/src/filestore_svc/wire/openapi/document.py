@@ -169,23 +169,25 @@ def _listings() -> list[Call]:
 
 
 @functools.cache
-def document() -> dict[str, Any]:
-    """Return the document; it holds no secrets, and is the same for everybody."""
+def document(*, basic: bool = False) -> dict[str, Any]:
+    """Return the document; it holds no secrets, and is the same for everybody. `basic`: passwords are taken too."""
     paths: dict[str, Any] = {}
     for call in _calls():
         paths.setdefault(call.path, {})[call.method] = _operation(call)
     cookies = {"user": "sp-http-usr", "session": "sp-http-ses"}
+    schemes = {name: {"type": "apiKey", "in": "cookie", "name": cookie} for name, cookie in cookies.items()}
+    ways: list[dict[str, list[str]]] = [{name: [] for name in cookies}]
+    if basic:
+        told = "With each call, where neither of the cookies is sent."
+        schemes["basic"] = {"type": "http", "scheme": "basic", "description": told}
+        ways.append({"basic": []})
     return {
         "openapi": "3.1.0",
         "info": {"title": "HTTP MFT REST API", "version": "2.0"},
         "servers": [{"url": "/"}],
-        "security": [{name: [] for name in cookies}],
+        "security": ways,
         "paths": paths,
-        "components": {
-            "securitySchemes": {
-                name: {"type": "apiKey", "in": "cookie", "name": cookie} for name, cookie in cookies.items()
-            }
-        },
+        "components": {"securitySchemes": schemes},
     }
 
 
