@@ -21,7 +21,7 @@ from filestore_svc.wire.uploads import datatype_of
 VERSION: Final = "1.0.0"
 EXTENSIONS: Final = "creation,termination,expiration,checksum"
 ALGORITHMS: Final = ("sha1", "sha256")
-_TYPE: Final = "application/offset+octet-stream"
+PIECE: Final = "application/offset+octet-stream"
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _KEY: Final = re.compile(r"[!-+\--~]+")
 _LONGEST: Final = 512 << 10
@@ -83,7 +83,7 @@ def creation(environ: Mapping[str, Any], largest: int | None) -> Creation:
 def patch(environ: Mapping[str, Any]) -> Patch:
     """Read the head of a piece; WrongVersion, WrongType, BadSyntax."""
     check_version(environ)
-    if environ.get("CONTENT_TYPE", "").strip().lower() != _TYPE:
+    if environ.get("CONTENT_TYPE", "").strip().lower() != PIECE:
         raise WrongType
     algorithm, digest = "", b""
     if (promised := environ.get("HTTP_UPLOAD_CHECKSUM")) is not None:
