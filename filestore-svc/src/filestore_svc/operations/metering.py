@@ -12,7 +12,7 @@ from filestore_svc.store.processes import Processes
 from mft_common.clock import Clock
 
 # What fits into this is counted by the commit that shows the file; only larger ones pay a commit to reserve.
-_SMALL: Final = 1 << 20
+SMALL: Final = 1 << 20
 _STEP: Final = 16 << 20
 _LEASE_MS: Final = 30_000
 
@@ -33,7 +33,7 @@ class Metered:
         size = self._staging.size + len(block)
         if self._most is not None and size > self._most:
             raise TooLarge
-        if self._reserve is not None and size > _SMALL and size > self._reserved:
+        if self._reserve is not None and size > SMALL and size > self._reserved:
             self._grow(self._reserve, size)
         self._staging.write(block)
 

@@ -47,6 +47,17 @@ def apply(connection: sa.Connection, paths: Collection[str]) -> None:
         connection.execute(sa.insert(quotas).values(path=path, used=int(used)))
 
 
+def used(connection: sa.Connection, paths: Collection[str]) -> dict[str, int]:
+    """Return how many bytes these trees hold now, those on their way included."""
+    return {row.path: row.used for row in connection.execute(sa.select(quotas).where(_Q.path.in_(paths)))}
+
+
+def size_of(connection: sa.Connection, folder_id: int, name: str) -> int:
+    """Return how many bytes a name would give back to its quotas if it were written anew, 0 where it is free."""
+    query = sa.select(files.c.size).where(files.c.folder_id == folder_id, files.c.name == name)
+    return connection.execute(query).scalar() or 0
+
+
 def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
     """Count `size` bytes more; NoSpace, with nothing counted once the transaction is undone, where a quota is full."""
     if over:
