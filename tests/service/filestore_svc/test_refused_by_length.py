@@ -243,6 +243,6 @@ def test_without_limits_nobody_asks_the_database():
 
     bucket = Bucket()
     admission = Admission(None, bucket, NO_LIMITS)
-    admission.check(Folder(1, "/in", None), 1 << 40, "a")
-    admission.check(Folder(1, "/in", None), 0)
+    admission.check(Folder(1, "/in", None), "part1", 1 << 40, "a")
+    admission.check(Folder(1, "/in", None), "part1", 0)
     assert bucket.asked == 1

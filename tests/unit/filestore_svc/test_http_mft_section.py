@@ -112,5 +112,5 @@ def test_limits_and_retention():
         0,
     )
     assert (limits.retention_of("/a/b/c").after_put, limits.retention_of("/a/b/c").after_get) == (0, 7_200_000)
-    assert limits.quotas_over("/a/b/c") == {"/a": 1 << 30, "/a/b": 5}
-    assert (limits.quotas_over("/ab"), limits.retention_of("/c").after_put) == ({}, 0)
+    assert limits.quotas_over("/a/b/c", "part1") == {"/a": 1 << 30, "/a/b": 5}
+    assert (limits.quotas_over("/ab", "part1"), limits.retention_of("/c").after_put) == ({}, 0)

@@ -1,4 +1,4 @@
-"""Measure an upload while it arrives: against the most that a file may have, and against the quotas of its folder."""
+"""Measure an upload while it arrives: against the most that a file may have, and against all quotas it counts for."""
 
 from collections.abc import Callable
 from typing import Final
@@ -57,9 +57,9 @@ class Quotas:
         self._processes = processes
         self._now = now
 
-    def reserving(self, identifier: str, folder: str) -> Reserve | None:
+    def reserving(self, identifier: str, folder: str, owner: str = "") -> Reserve | None:
         """Return what reserves bytes for an upload into a folder, None where no quota counts them."""
-        over = self.limits.quotas_over(folder)
+        over = self.limits.quotas_over(folder, owner)
         if not over:
             return None
 

@@ -55,7 +55,7 @@ class Vault:
         `least` is how many bytes the file must have at least, by the declared length of the body.
         """
         folder = self.writable(account, target, preconditions=preconditions, reject=reject, only_folder=only_folder)
-        self.admission.check(folder, least, target.name)
+        self.admission.check(folder, account, least, target.name)
         return self._intake(identity, account, folder, target.name, preconditions=preconditions, reject=reject)
 
     def writable(
@@ -83,7 +83,7 @@ class Vault:
         """Begin an upload into the folder `target`, whose body is yet to tell the name; NoRight, NoPath (18, 19)."""
         with self.commits.database.read() as connection:
             folder = self.access.folder(connection, target, account, "write")
-        self.admission.check(folder, least)
+        self.admission.check(folder, account, least)
         return self._intake(identity, account, folder, "", preconditions=preconditions, reject=reject)
 
     def name(self, intake: Intake, name: str) -> None:

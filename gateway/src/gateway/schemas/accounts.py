@@ -19,7 +19,7 @@ from gateway.domain import (
     prompt_name,
     storable,
 )
-from mft_common.config import Reader, problems_of
+from mft_common.config import Reader, Size, problems_of
 from mft_common.directory import GRANT_KEYS
 
 _PROMPTED: Final = GRANT_KEYS["sertainty-svc"]
@@ -42,6 +42,7 @@ class HttpMftGrant(Schema):
     """What an account may do by HTTP MFT; without a contract it may log in and nothing else."""
 
     contract = fields.String(allow_none=True, validate=validate.Length(min=1, max=LONGEST_TEXT))
+    quota = Size(allow_none=True)
 
 
 class DiplomatGrant(Schema):
