@@ -54,6 +54,33 @@ def test_writers_share_a_quota_to_the_byte(store):
     assert len(store.blobs()) == 10
 
 
+def test_writers_share_an_accounts_quota_to_the_byte(store):
+    """In two folders, with bare bodies whose length tells of them; what is deleted is there for others again."""
+    store.document["http_mft"] |= {"raw_put": True}
+    store.document["accounts"] = {"part1": {"grants": {"http_mft": {"contract": "std", "quota": 6_000}}}}
+    store.close()
+    store.open()
+    told = []
+
+    def write(number):
+        path = f"/2.0/files/in{'/sub' if number % 2 else ''}/{number}"
+        told.append(store.call("PUT", path, data=b"x" * 1000, content_type="text/plain").status_code)
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(told) == [201] * 6 + [507] * 14
+    where = location(store, "/in/pieces", length=0)
+    assert store.call("PUT", "/2.0/files/in/one", data=b"x", content_type="text/plain").status_code == 507
+    assert store.call("DELETE", "/2.0/files/in/pieces").status_code == 200
+    assert head(store, where).headers["Upload-Offset"] == "0"
+    names = [each["id"] for each in store.get("/2.0/directories/in?type=files").json["files"]]
+    assert store.call("DELETE", f"/2.0/files{names[0]}").status_code == 200
+    assert store.call("PUT", "/2.0/files/in/one", data=b"x" * 1000, content_type="text/plain").status_code == 201
+
+
 def test_files_expire(store):
     """After a first read earlier than after being put; the sweeper takes them and gives their bytes back."""
     store.put("/2.0/files/in/sub/a", b"x" * 5_000)

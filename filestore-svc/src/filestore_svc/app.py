@@ -19,7 +19,10 @@ def create_app(service: Service | None = None) -> Flask:
         logs.configure(SERVICE, settings.log_level)
         service = bootstrap.build(settings)
         atexit.register(service.close)
-    render = rendering.renderer(timestamps_everywhere=service.configuration.timestamps_everywhere)
+    configuration = service.configuration
+    render = rendering.renderer(
+        timestamps_everywhere=configuration.timestamps_everywhere, basic_auth=configuration.basic_auth
+    )
     app = web.create(
         __package__ or SERVICE,
         service=SERVICE,

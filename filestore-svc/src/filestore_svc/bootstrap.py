@@ -95,7 +95,7 @@ def build(
     processes = Processes(settings.state / "processes" if alone else None)
     commits = Commits(database)
     commits.run(lambda connection: folders.apply(connection, configuration.folders))
-    commits.run(lambda connection: quotas.apply(connection, configuration.limits.quotas))
+    commits.run(lambda connection: quotas.apply(connection, configuration.limits.counted()))
     moves = Moves(commits, processes, TransferIds(settings.transfer_id_prefix), now)
     metering = Quotas(commits, processes, configuration.limits, now)
     vault = Vault(Access(configuration), commits, blobs, moves, metering, now=now)

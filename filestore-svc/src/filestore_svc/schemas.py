@@ -18,7 +18,6 @@ from mft_common.errors import ConfigError
 
 _WHOLE: Final = re.compile(r"[0-9]+")
 _LARGEST_START: Final = 1 << 53
-_NOT_YET: Final = "not supported yet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,21 +48,11 @@ class Configuration:
     show_owner: bool = False
     keep_metadata: bool = False
     raw_put: bool = False
+    # Only what is told of it: the gateway resolves the credentials.
+    basic_auth: bool = False
     limits: Limits = NO_LIMITS
     # Seconds after its last byte that an unfinished upload in pieces lives.
     uploads_expire: float = 86_400.0
-
-
-def _nothing(value: Any) -> None:
-    if value not in (None, False):
-        raise ValidationError(_NOT_YET)
-
-
-class _Off(fields.Field[Any]):
-    """A key whose feature is not there yet: taken while it is switched off."""
-
-    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> None:
-        _nothing(value)
 
 
 class _Strict(Schema):
@@ -113,7 +102,7 @@ class _SectionSchema(_Strict):
     show_owner = fields.Boolean(truthy={True}, falsy={False})
     keep_metadata = fields.Boolean(truthy={True}, falsy={False})
     raw_put = fields.Boolean(truthy={True}, falsy={False})
-    basic_auth = _Off()
+    basic_auth = fields.Boolean(truthy={True}, falsy={False})
     max_file_size = config.Size(allow_none=True)
     uploads = fields.Nested(_UploadsSchema)
 
@@ -125,26 +114,33 @@ class _SectionSchema(_Strict):
 
 
 class _GrantSchema(_Strict):
-    """An account's grant: `{contract: NAME}`, or nothing (http-mft.md 1)."""
+    """An account's grant: `{contract: NAME, quota: SIZE}`, or nothing (http-mft.md 1, S19)."""
 
     contract = fields.String(validate=validate.Length(min=1))
+    quota = config.Size(allow_none=True)
 
 
-def _grant_problems(accounts: Any, contracts: Collection[str]) -> list[str]:
-    """Return what is wrong with the accounts' grants; everything else about accounts is the gateway's to check."""
-    problems: list[str] = []
+def _account_quotas(accounts: Any, contracts: Collection[str], problems: list[str]) -> dict[str, int]:
+    """Return the quotas of the accounts' grants, and add what is wrong with these to `problems`.
+
+    Everything else about accounts is the gateway's to check.
+    """
+    found: dict[str, int] = {}
     for name, account in accounts.items() if isinstance(accounts, Mapping) else ():
         grants = account.get("grants") if isinstance(account, Mapping) else None
         grant = grants.get("http_mft") if isinstance(grants, Mapping) else None
         path = f"accounts.{name}.grants.http_mft"
         try:
-            contract = cast("dict[str, Any]", _GrantSchema().load(grant or {})).get("contract")
+            checked = cast("dict[str, Any]", _GrantSchema().load(grant or {}))
         except ValidationError as error:
             problems += config.problems_of(error, path)
             continue
+        contract = checked.get("contract")
         if contract is not None and contract not in contracts:
             problems.append(f"{path}.contract: http_mft.contracts has no {contract}")
-    return problems
+        if checked.get("quota") is not None:
+            found[name] = checked["quota"]
+    return found
 
 
 def _is_folder(path: str) -> bool:
@@ -157,27 +153,28 @@ def configuration(document: Mapping[str, Any]) -> Configuration:
     """Check the section `http_mft` and all accounts' grants for it; ConfigError names each problem by its path."""
     problems: list[str] = []
     loaded: dict[str, Any] = {}
+    accounts: dict[str, int] = {}
     try:
         loaded = cast("dict[str, Any]", _SectionSchema().load(document.get("http_mft") or {}))
     except ValidationError as error:
         problems += config.problems_of(error, "http_mft")
     else:
-        problems += _grant_problems(document.get("accounts"), loaded.get("contracts", ()))
+        accounts = _account_quotas(document.get("accounts"), loaded.get("contracts", ()), problems)
     if problems:
         raise ConfigError(problems)
-    switches = ("on_conflict", "timestamps_everywhere", "show_owner", "keep_metadata", "raw_put")
+    switches = ("on_conflict", "timestamps_everywhere", "show_owner", "keep_metadata", "raw_put", "basic_auth")
     return Configuration(
         contracts=frozenset(loaded.get("contracts", ())),
         folders={path: (folder or {}).get("access") for path, folder in loaded.get("folders", {}).items()},
         sessions=Sessions(**loaded.get("sessions", {})),
-        limits=_limits(loaded),
+        limits=_limits(loaded, accounts),
         uploads_expire=loaded.get("uploads", {}).get("expire", 86_400.0),
         origins=frozenset(origin.rstrip("/") for origin in loaded.get("origins", ())),
         **{name: loaded[name] for name in switches if name in loaded},
     )
 
 
-def _limits(loaded: Mapping[str, Any]) -> Limits:
+def _limits(loaded: Mapping[str, Any], accounts: Mapping[str, int]) -> Limits:
     folders = {path: folder or {} for path, folder in loaded.get("folders", {}).items()}
     retention = {path: folder["retention"] for path, folder in folders.items() if folder.get("retention") is not None}
     return Limits(
@@ -186,6 +183,7 @@ def _limits(loaded: Mapping[str, Any]) -> Limits:
             for path, each in retention.items()
         },
         quotas={path: folder["quota"] for path, folder in folders.items() if folder.get("quota") is not None},
+        accounts=accounts,
         file=loaded.get("max_file_size"),
     )
 

@@ -12,7 +12,7 @@ from gateway import routes
 from gateway.domain import AccountSpec, PromptRules, Trust
 from gateway.operations import Operations
 from gateway.operations.passwords import Passwords
-from gateway.schemas.accounts import read_accounts, read_prompt_rules
+from gateway.schemas.accounts import read_accounts, read_basic, read_prompt_rules
 from gateway.settings import Settings
 from gateway.store.tables import OUTBOX, open_database
 from mft_common import config
@@ -57,10 +57,11 @@ class Service:
 
 @dataclass(frozen=True)
 class Configuration:
-    """What of a configuration file is the gateway's."""
+    """What of a configuration file is the gateway's; `basic` names the services that take Basic credentials."""
 
     accounts: tuple[AccountSpec, ...]
     prompt_rules: PromptRules
+    basic: frozenset[str] = frozenset()
 
 
 def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust: Trust) -> Configuration:
@@ -69,7 +70,7 @@ def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust
     A configuration without accounts is one in which there shall be none.
     """
     accounts = read_accounts(document.get("accounts"), reader, trust)
-    return Configuration(accounts, read_prompt_rules(document.get("data_protector"), reader))
+    return Configuration(accounts, read_prompt_rules(document.get("data_protector"), reader), read_basic(document))
 
 
 def build(settings: Settings, *, configuration: Configuration | None = None, clock: Clock = now_ms) -> Service:
@@ -85,6 +86,7 @@ def build(settings: Settings, *, configuration: Configuration | None = None, clo
     if configuration is not None:
         operations.apply_accounts(configuration.accounts)
         operations.apply_prompt_rules(configuration.prompt_rules)
+        operations.apply_basic(configuration.basic)
     checks = {"database": database.ping}
     return Service(settings, database, operations, Signer(settings.internal_keys), OUTBOX, checks)
 

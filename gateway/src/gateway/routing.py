@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 Protocol = Literal["http-mft", "diplomat", "ibm-mq-mft", "data-protector"]
-Credentials = Literal["cookie-pair", "jsessionid", "basic-or-token", "none"]
+Credentials = Literal["cookie-pair-or-basic", "jsessionid", "basic-or-token", "none"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Route:
 
 # Files go through the first, and a file has no size limit here; the others carry documents.
 ROUTES: Final[tuple[Route, ...]] = (
-    Route(prefix="/2.0", service="filestore-svc", protocol="http-mft", credentials="cookie-pair"),
+    Route(prefix="/2.0", service="filestore-svc", protocol="http-mft", credentials="cookie-pair-or-basic"),
     Route(
         prefix="/diplomat",
         service="diplomat-svc",

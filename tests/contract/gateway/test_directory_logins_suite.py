@@ -145,3 +145,11 @@ def test_parallel_guesses_are_counted(hub):
         answers = [guess.result() for guess in guesses]
     assert sum(answer == d.Wrong() for answer in answers) == 20
     assert all(answer == d.Wrong() or 15 <= answer.seconds <= 300 for answer in answers)
+
+
+def test_which_services_take_basic(hub):
+    """None until it is said, on either database, and what is said last holds."""
+    assert not hub.operations.takes_basic(SERVICE)
+    for services, taken in (([SERVICE], True), ([SERVICE], True), (["diplomat-svc"], False), ([], False)):
+        hub.operations.apply_basic(services)
+        assert hub.operations.takes_basic(SERVICE) is taken

@@ -69,6 +69,21 @@ def test_chunked_bodies(server):
     assert server.get("/2.0/files/in/chunked").content == b"in chunks"
 
 
+def test_a_body_is_asked_for_once_it_is_wanted(server):
+    """S3: `Expect: 100-continue` is answered with a refusal where there is one, and with 100 where there is none."""
+    body = form(b"asked for")
+    framing = (f"Content-Length: {len(body)}", "Expect: 100-continue")
+    with server.connect() as connection:
+        connection.sendall(_head(server, "/nosuch/a", *framing))
+        assert b"".join(iter(lambda: connection.recv(65536), b"")).startswith(b"HTTP/1.1 404 ")
+    with server.connect() as connection:
+        connection.sendall(_head(server, "/in/asked", *framing, "Connection: close"))
+        assert connection.recv(25) == b"HTTP/1.1 100 Continue\r\n\r\n"
+        connection.sendall(body)
+        assert b"".join(iter(lambda: connection.recv(65536), b"")).startswith(b"HTTP/1.1 201 ")
+    assert server.get("/2.0/files/in/asked").content == b"asked for"
+
+
 def test_a_failed_upload_is_told(server):
     """S21: a client that vanishes makes a failed transfer within a second."""
     count = "SELECT count(*) FROM outbox WHERE type = 'transfer.ended.v1' AND data LIKE '%/in/vanished%'"

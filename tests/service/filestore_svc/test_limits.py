@@ -163,7 +163,7 @@ def test_bytes_in_flight_count(full):
                 limits = Limits(quotas={"/in": 3 << 20})
                 seen.append(_used(full)["/in"])
                 with pytest.raises(quotas.NoSpace), full.service.database.write() as connection:
-                    quotas.take(connection, limits.quotas_over("/in"), (1 << 20) + 500)
+                    quotas.take(connection, limits.quotas_over("/in", "part1"), (1 << 20) + 500)
             block, self.left = self.left[:size], self.left[size:]
             return block
 

@@ -126,6 +126,17 @@ def test_rules_reach_other_processes(settings):
     other.close()
 
 
+def test_which_services_take_basic_reaches_other_processes(settings):
+    """`basic_auth` of a section holds in processes that apply nothing, until it is no longer configured."""
+    other = bootstrap.build_with(settings(), None, Reader(Path(), {}))
+    assert not other.operations.takes_basic("filestore-svc")
+    for section, taken in (({"basic_auth": True}, True), ({"basic_auth": "yes"}, False), (None, False), ([], False)):
+        bootstrap.build_with(settings(), {"http_mft": section}, Reader(Path(), {})).close()
+        assert other.operations.takes_basic("filestore-svc") is taken
+    assert not other.operations.takes_basic("diplomat-svc")
+    other.close()
+
+
 def test_published_events():
     """The gateway tells of sessions and accounts, and acts on no event."""
     assert [event.TYPE for event in events.PUBLISHES] == [

@@ -36,7 +36,7 @@ def test_a_whole_section():
         ({"max_file_size": "large"}, "http_mft.max_file_size"),
         ({"uploads": {"expire": "late"}}, "http_mft.uploads.expire"),
         ({"folders": {"/in": {"access": {"x": ["look"]}}}}, "http_mft.folders./in"),
-        ({"basic_auth": True}, "http_mft.basic_auth: not supported yet"),
+        ({"basic_auth": "on"}, "http_mft.basic_auth"),
         ({"nonsense": 1}, "http_mft.nonsense"),
         ({"on_conflict": "ask"}, "http_mft.on_conflict"),
         ({"sessions": {"idle": "long"}}, "http_mft.sessions.idle"),
@@ -112,5 +112,5 @@ def test_limits_and_retention():
         0,
     )
     assert (limits.retention_of("/a/b/c").after_put, limits.retention_of("/a/b/c").after_get) == (0, 7_200_000)
-    assert limits.quotas_over("/a/b/c") == {"/a": 1 << 30, "/a/b": 5}
-    assert (limits.quotas_over("/ab"), limits.retention_of("/c").after_put) == ({}, 0)
+    assert limits.quotas_over("/a/b/c", "part1") == {"/a": 1 << 30, "/a/b": 5}
+    assert (limits.quotas_over("/ab", "part1"), limits.retention_of("/c").after_put) == ({}, 0)

@@ -15,6 +15,8 @@ class Book:
         self.asked = []
         self.verified = []
         self.braked = False
+        self.basic = True
+        self.expired = False
 
     def find_session(self, service, token):
         """Find a session by its token."""
@@ -35,8 +37,12 @@ class Book:
         """Return an account as it is now."""
         return self._account(name) if name in self.revisions else None
 
+    def takes_basic(self, service):
+        """Say what was set."""
+        return self.basic and service == "svc"
+
     def _account(self, name):
-        return Account(name=name, revision=self.revisions[name])
+        return Account(name=name, revision=self.revisions[name], expired=self.expired)
 
 
 class Watch:
@@ -103,7 +109,7 @@ def test_a_cookie_header_is_read_leniently():
 )
 def test_both_cookies_must_agree(resolve, cookie, who):
     """HTTP MFT: the pair, in any order, the user name percent-decoded."""
-    assert resolve("cookie-pair", cookie=cookie) == who
+    assert resolve("cookie-pair-or-basic", cookie=cookie) == who
 
 
 def test_the_first_live_jsessionid_counts(resolve, book):
@@ -163,6 +169,51 @@ def test_wrong_pairs_are_never_remembered(resolve, book):
     assert len(book.verified) == 3
     book.braked = True
     assert resolve("basic-or-token", authorization=basic("part1", "guess")) == "braked"
+
+
+def test_basic_where_no_cookie_of_ours_is(resolve, book):
+    """HTTP MFT, switched on: the pair counts, for other cookies do not matter (S35)."""
+    kind, header = "cookie-pair-or-basic", basic("part1", "right")
+    assert resolve(kind, authorization=header) == "part1"
+    assert resolve(kind, authorization=header, cookie="x=1; JSESSIONID=T2") == "part1"
+    assert resolve(kind, authorization=basic("part1", "no")) == "wrong"
+    assert resolve(kind, authorization="Bearer x") == "wrong"
+    assert resolve(kind) == "absent"
+    book.braked = True
+    assert resolve(kind, authorization=basic("part1", "no")) == "braked"
+
+
+@pytest.mark.parametrize(
+    ("cookie", "who"),
+    [
+        ("sp-http-usr=part2; sp-http-ses=T2", "part2"),
+        ("sp-http-usr=part2; sp-http-ses=gone", "stale"),
+        ("sp-http-usr=part2", "absent"),
+        ("sp-http-ses=T2", "absent"),
+        ('sp-http-ses=""', "absent"),
+    ],
+)
+def test_one_cookie_of_ours_is_enough_for_the_header_to_be_passed_over(resolve, book, cookie, who):
+    """HTTP MFT: the cookies decide, and no password is looked at."""
+    assert resolve("cookie-pair-or-basic", cookie=cookie, authorization=basic("part1", "right")) == who
+    assert not book.verified
+
+
+def test_basic_is_ignored_where_it_is_off(resolve, book):
+    """HTTP MFT, as by default: whatever the header says, nobody is asked about it, also not of a remembered pair."""
+    header = basic("part1", "right")
+    assert resolve("cookie-pair-or-basic", authorization=header) == "part1"
+    book.basic = False
+    for each in (header, basic("part1", "no"), "Basic !!"):
+        assert resolve("cookie-pair-or-basic", authorization=each) == "absent"
+    assert len(book.verified) == 1
+
+
+def test_an_expired_account_logs_in_no_way(resolve, book):
+    """HTTP MFT: a right password of an expired account is as a wrong one, remembered or not."""
+    header = basic("part1", "right")
+    book.expired = True
+    assert [resolve("cookie-pair-or-basic", authorization=header) for _ in range(2)] == ["wrong", "wrong"]
 
 
 def test_data_protector_carries_its_session_elsewhere(resolve):

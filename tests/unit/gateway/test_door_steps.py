@@ -31,6 +31,10 @@ class OnePartner:
         account = Account(name="part 1", contact="Partner", grant={"contract": "std"}, revision=7)
         return Session(public_id="p1", service=service, account="part 1", label="dom/me"), account
 
+    def takes_basic(self, _service):
+        """Take none."""
+        return False
+
 
 class Recorder:
     """A service that remembers its requests, and answers, reads its body or fails as told."""
@@ -116,6 +120,13 @@ def test_a_request_reaches_its_service_with_an_identity(knock, service):
         label="dom/me",
         mechanism="form",
     )
+
+
+@pytest.mark.parametrize("path", ["/2.0/files/in/a", "/diplomat/APIRequest", "/dataprotector"])
+def test_no_service_sees_a_password(knock, service, path):
+    """Whether a header with one counts or not, it stays at the door."""
+    knock(path, HTTP_AUTHORIZATION="Basic cGFydCAxOnNlY3JldA==")
+    assert "HTTP_AUTHORIZATION" not in service.environs[0]
 
 
 def test_the_services_own_object_goes_to_the_server_untouched(knock, service):

@@ -40,9 +40,12 @@ class Access:
         return identity.account
 
     def writer(self, identity: Identity, origin: str | None) -> str:
-        """Return the account of a caller; ForeignOrigin where another site's page sent the request (S34)."""
+        """Return the account of a caller; ForeignOrigin where another site's page sent the request (S34).
+
+        However the caller shows who it is: a browser sends a password that it once asked for as freely as a cookie.
+        """
         account = self.caller(identity)
-        if origin is not None and identity.mechanism != "basic":
+        if origin is not None:
             own = urlsplit(identity.base_url)
             allowed = {f"{own.scheme}://{own.netloc}", *self._configuration.origins}
             if origin.lower() not in {each.lower() for each in allowed}:

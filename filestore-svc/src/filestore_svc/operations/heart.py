@@ -92,6 +92,7 @@ class Operations:
             preconditions=form.preconditions,
             reject=self.configuration.on_conflict == "reject",
             only_folder=NoFilename(),
+            least=form.least,
         )
         return self._receive(form, intake, named=False)
 
@@ -100,7 +101,9 @@ class Operations:
         account = self._writer(identity, environ)
         form = wire.upload(environ)
         reject = self.configuration.on_conflict == "reject"
-        intake = self.vault.begin_unnamed(identity, account, target, preconditions=form.preconditions, reject=reject)
+        intake = self.vault.begin_unnamed(
+            identity, account, target, preconditions=form.preconditions, reject=reject, least=form.least
+        )
         return self._receive(form, intake, named=True)
 
     def _receive(self, form: wire.Upload, intake: Intake, *, named: bool) -> Kept:

@@ -65,6 +65,7 @@ class Internal:
             preconditions=Preconditions(),
             reject=if_exists == "fail",
             only_folder=NoFilename(),
+            least=wire.raw_length(environ),
         )
         with self._vault.uploads.receiving(intake):
             sink = self._vault.uploads.stage(intake)

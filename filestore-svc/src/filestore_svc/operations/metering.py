@@ -1,4 +1,4 @@
-"""Measure an upload while it arrives: against the most that a file may have, and against the quotas of its folder."""
+"""Measure an upload while it arrives: against the most that a file may have, and against all quotas it counts for."""
 
 from collections.abc import Callable
 from typing import Final
@@ -12,7 +12,7 @@ from filestore_svc.store.processes import Processes
 from mft_common.clock import Clock
 
 # What fits into this is counted by the commit that shows the file; only larger ones pay a commit to reserve.
-_SMALL: Final = 1 << 20
+SMALL: Final = 1 << 20
 _STEP: Final = 16 << 20
 _LEASE_MS: Final = 30_000
 
@@ -33,7 +33,7 @@ class Metered:
         size = self._staging.size + len(block)
         if self._most is not None and size > self._most:
             raise TooLarge
-        if self._reserve is not None and size > _SMALL and size > self._reserved:
+        if self._reserve is not None and size > SMALL and size > self._reserved:
             self._grow(self._reserve, size)
         self._staging.write(block)
 
@@ -57,9 +57,9 @@ class Quotas:
         self._processes = processes
         self._now = now
 
-    def reserving(self, identifier: str, folder: str) -> Reserve | None:
+    def reserving(self, identifier: str, folder: str, owner: str = "") -> Reserve | None:
         """Return what reserves bytes for an upload into a folder, None where no quota counts them."""
-        over = self.limits.quotas_over(folder)
+        over = self.limits.quotas_over(folder, owner)
         if not over:
             return None
 

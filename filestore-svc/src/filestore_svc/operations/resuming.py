@@ -51,7 +51,7 @@ class Resuming:
     def create(self, identity: Identity, environ: Mapping[str, Any]) -> Upload:
         """Make every check that a PUT makes before its body, then begin the upload and its transfer."""
         account = self._vault.access.writer(identity, environ.get("HTTP_ORIGIN"))
-        asked = tus.creation(environ, self.largest)
+        asked = tus.creation(environ)
         target = canonical(asked.path)
         if target.only_folder:
             raise NoFilename
@@ -59,6 +59,7 @@ class Resuming:
         folder = self._vault.writable(
             account, target, preconditions=asked.preconditions, reject=reject, only_folder=NoFilename()
         )
+        self._vault.admission.check(folder, account, asked.length, target.name)
         path = f"{folder.path}/{target.name}"
         move = self._vault.moves.describe(
             identity, account, upload=True, source=target.name, destination=path,
@@ -82,7 +83,7 @@ class Resuming:
         )
 
         def work(connection: sa.Connection) -> None:
-            if over := self._vault.uploads.quotas.limits.quotas_over(folder.path):
+            if over := self._vault.uploads.quotas.limits.quotas_over(folder.path, account):
                 quotas.reserve(connection, upload.id, folder.path, over, size=upload.length, process="", lease_until=0)
             resumables.add(connection, upload)
             outbox.add(connection, move.started())

@@ -116,7 +116,7 @@ class Uploads:
         intake.began_at = self._now()
         intake.staging = self._blobs.stage(self._ids.next(), md5=md5)
         intake.reservation = secrets.token_hex(16)
-        reserve = self.quotas.reserving(intake.reservation, intake.folder.path)
+        reserve = self.quotas.reserving(intake.reservation, intake.folder.path, intake.owner)
         return Metered(intake.staging, self.quotas.limits.file, reserve)
 
     def assemble(self, intake: Intake, upload: str, size: int, pieces: Sequence[str], sha256: Any | None) -> None:
@@ -181,7 +181,7 @@ class Uploads:
             replaced = there.fileset
         elif folders.has(connection, intake.folder, intake.name):
             raise AlreadyExists(intake.name)
-        if over := limits.quotas_over(intake.folder.path):
+        if over := limits.quotas_over(intake.folder.path, intake.owner):
             quotas.release(connection, intake.reservation)
             quotas.take(connection, over, file.size)
         files.add(connection, intake.folder, file)

@@ -6,6 +6,7 @@ from filestore_svc.domain.files import Folder, StoredFile
 from filestore_svc.domain.paths import Target
 from filestore_svc.errors import AlreadyExists, NoFilename, OtherContent, Refused
 from filestore_svc.operations.access import Access
+from filestore_svc.operations.admission import Admission
 from filestore_svc.operations.describing import Describing
 from filestore_svc.operations.downloads import Downloads, Sending
 from filestore_svc.operations.metering import Quotas
@@ -35,6 +36,7 @@ class Vault:
         self.moves = moves
         self.places = Places(access, commits.database, now)
         self.describing = Describing(commits, now)
+        self.admission = Admission(commits.database, blobs, quotas.limits)
         self.uploads = Uploads(commits, blobs, moves, quotas, now)
         self._downloads = Downloads(blobs, moves, quotas.limits, now)
 
@@ -47,9 +49,14 @@ class Vault:
         preconditions: Preconditions,
         reject: bool,
         only_folder: Refused,
+        least: int,
     ) -> Intake:
-        """Make every check that comes before a body is read, then begin the transfer (S1)."""
+        """Make every check that comes before a body is read, then begin the transfer (S1).
+
+        `least` is how many bytes the file must have at least, by the declared length of the body.
+        """
         folder = self.writable(account, target, preconditions=preconditions, reject=reject, only_folder=only_folder)
+        self.admission.check(folder, account, least, target.name)
         return self._intake(identity, account, folder, target.name, preconditions=preconditions, reject=reject)
 
     def writable(
@@ -68,10 +75,18 @@ class Vault:
         return folder
 
     def begin_unnamed(
-        self, identity: Identity, account: str, target: Target, *, preconditions: Preconditions, reject: bool
+        self,
+        identity: Identity,
+        account: str,
+        target: Target,
+        *,
+        preconditions: Preconditions,
+        reject: bool,
+        least: int,
     ) -> Intake:
         """Begin an upload into the folder `target`, whose body is yet to tell the name; NoRight, NoPath (18, 19)."""
         folder = self.commits.database.look(lambda look: self.access.folder(look, target, account, "write"))
+        self.admission.check(folder, account, least)
         return self._intake(identity, account, folder, "", preconditions=preconditions, reject=reject)
 
     def name(self, intake: Intake, name: str) -> None:

@@ -11,15 +11,18 @@ from mft_common.errors import IdentityError, Unavailable
 
 _LOGIN = "/2.0/login"
 _FILES = "/2.0/files"
+_CHALLENGE = 'Basic realm="HTTP MFT", charset="UTF-8"'
 
 
-def renderer(*, timestamps_everywhere: bool) -> Callable[[Exception], Response]:
-    """Return what renders an exception as an answer."""
+def renderer(*, timestamps_everywhere: bool, basic_auth: bool = False) -> Callable[[Exception], Response]:
+    """Return what renders an exception as an answer; with `basic_auth` every 401 says that a password may be sent."""
 
     def render(error: Exception) -> Response:
         status, message, kind, headers = _told(error)
         if request.path.startswith("/internal/"):
             return answers.as_json({"error": kind, "message": message}, status, headers)
+        if basic_auth and status == 401:
+            headers = {**headers, "WWW-Authenticate": _CHALLENGE}
         timestamp = timestamps_everywhere or not _without_timestamp()
         return answers.failed(status, message, kind, timestamp=timestamp, headers=headers)
 

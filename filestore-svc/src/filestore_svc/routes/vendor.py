@@ -52,7 +52,7 @@ def blueprint(operations: Operations) -> Blueprint:
 
     @pages.get("/openapi.json")
     def openapi_json() -> Response:
-        return answers.as_json(openapi.document())
+        return answers.as_json(openapi.document(basic=operations.configuration.basic_auth))
 
     return pages
 

@@ -89,6 +89,10 @@ class Blobs(Protocol):
         """Raise OSError unless the store can be written to."""
         ...
 
+    def free(self) -> int | None:
+        """Return how many bytes there is room for, None where nobody can tell."""
+        ...
+
 
 class LocalStaging:
     """A file of the staging folder, locked for as long as its upload lives.
@@ -227,6 +231,10 @@ class LocalBlobs:
         """Ask whether the staging folder takes files."""
         if not os.access(self._staging, os.W_OK | os.X_OK):
             raise PermissionError(f"{self._staging} cannot be written to")
+
+    def free(self) -> int | None:
+        """Ask the file system."""
+        return self._disk.free(self._staging)
 
     def _name(self, fileset: int) -> str:
         middle = (fileset >> _FOLDER_BITS) & ((1 << _FOLDER_BITS) - 1)

@@ -260,6 +260,9 @@ class BucketBlobs:
         """Ask whether the bucket is there."""
         self._calls.ping()
 
+    def free(self) -> None:
+        """Say nothing: a bucket has no end that it would tell."""
+
 
 def _check_size(staging: BucketStaging, size: int) -> None:
     if staging.size != size:

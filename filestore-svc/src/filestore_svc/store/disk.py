@@ -15,6 +15,15 @@ class Disk:
         """Write elsewhere; return how many bytes were taken."""
         return os.pwrite(descriptor, block, position)
 
+    def free(self, folder: Path) -> int | None:
+        """Return how many bytes this process may still write below a folder; None where its file system does not say.
+
+        What the file system keeps for root is root's.
+        """
+        found = os.statvfs(folder)
+        blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail
+        return blocks * found.f_frsize if found.f_blocks else None
+
     def sync(self, descriptor: int) -> None:
         """Make a file's bytes durable."""
         os.fsync(descriptor)

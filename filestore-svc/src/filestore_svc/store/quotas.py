@@ -1,15 +1,16 @@
-"""Count the bytes that trees of folders hold, those in flight among them, so that no two writers share the last one."""
+"""Count the bytes of trees of folders and of accounts, those in flight too, so that no two share the last one."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
 
 import sqlalchemy as sa
 
+from filestore_svc.domain.limits import account_key, account_of
 from filestore_svc.errors import NoSpace
 from filestore_svc.store.tables import files, folders, quotas, reservations
 from mft_common.database import one_at_a_time
 
-# One lock for all trees: writers that take from several at once would else wait for each other in a circle.
+# One lock for all of them: writers that take from several at once would else wait for each other in a circle.
 _LOCK: Final = "filestore-svc quotas"
 _Q = quotas.c
 _R = reservations.c
@@ -20,31 +21,46 @@ _TAKE = (
 )
 # `/in` holds what lies in `/in` and in `/in/...`, not what lies in `/inbox`.
 _HOLDS = sa.func.substr(sa.bindparam("below"), 1, sa.func.length(_Q.path) + 1) == _Q.path + "/"
-_GIVE = sa.update(quotas).where(_HOLDS).values(used=_Q.used - sa.bindparam("less"))
+_ITS = sa.or_(_HOLDS, _Q.path == sa.bindparam("owner_key"))
+_GIVE = sa.update(quotas).where(_ITS).values(used=_Q.used - sa.bindparam("less"))
 _SIZE = (
-    sa.select(files.c.size, folders.c.path)
+    sa.select(files.c.size, files.c.owner, folders.c.path)
     .join(folders, folders.c.id == files.c.folder_id)
     .where(files.c.fileset == sa.bindparam("gone"), sa.exists(sa.select(_Q.path)))
 )
 
 
 def apply(connection: sa.Connection, paths: Collection[str]) -> None:
-    """Count for these trees from now on, and for no other; a new one begins with what it holds."""
+    """Count for these folders and accounts from now on, and for no other; a new one begins with what it holds."""
     one_at_a_time(connection, _LOCK)
     known = set(connection.execute(sa.select(_Q.path)).scalars())
     if known - set(paths):
         connection.execute(sa.delete(quotas).where(_Q.path.in_(known - set(paths))))
     for path in set(paths) - known:
+        account = account_of(path)
+        below = sa.func.substr(folders.c.path + "/", 1, len(path) + 1) == f"{path}/"
         held = (
             sa.select(sa.func.coalesce(sa.func.sum(files.c.size), 0))
             .join(folders, folders.c.id == files.c.folder_id)
-            .where(sa.func.substr(folders.c.path + "/", 1, len(path) + 1) == f"{path}/")
+            .where(below if account is None else files.c.owner == account)
         )
         flying = sa.select(sa.func.coalesce(sa.func.sum(_R.bytes), 0)).where(
             sa.func.substr(_R.folder + "/", 1, len(path) + 1) == f"{path}/"
         )
         used = connection.execute(held).scalar_one() + connection.execute(flying).scalar_one()
         connection.execute(sa.insert(quotas).values(path=path, used=int(used)))
+
+
+def used(connection: sa.Connection, paths: Collection[str]) -> dict[str, int]:
+    """Return how many bytes these hold now, those on their way included."""
+    return {row.path: row.used for row in connection.execute(sa.select(quotas).where(_Q.path.in_(paths)))}
+
+
+def replaced(connection: sa.Connection, folder_id: int, name: str) -> tuple[int, str]:
+    """Return how many bytes are given back if this name is written anew, and whose they are; 0 where it is free."""
+    query = sa.select(files.c.size, files.c.owner).where(files.c.folder_id == folder_id, files.c.name == name)
+    row = connection.execute(query).first()
+    return (0, "") if row is None else (row.size, row.owner)
 
 
 def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
@@ -56,17 +72,17 @@ def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
             raise NoSpace
 
 
-def give_back(connection: sa.Connection, folder: str, size: int) -> None:
-    """Count `size` bytes of a folder less."""
+def give_back(connection: sa.Connection, holder: str, size: int, owner: str = "") -> None:
+    """Count `size` bytes less of a folder's path or an account's key, and of `owner` where one is named."""
     one_at_a_time(connection, _LOCK)
-    connection.execute(_GIVE, {"below": f"{folder}/", "less": size})
+    connection.execute(_GIVE, {"below": f"{holder}/", "owner_key": account_key(owner), "less": size})
 
 
 def forget_file(connection: sa.Connection, fileset: int) -> None:
     """Count a file no longer that is about to be removed."""
     row = connection.execute(_SIZE, {"gone": fileset}).first()
     if row is not None:
-        give_back(connection, row.path, row.size)
+        give_back(connection, row.path, row.size, row.owner)
 
 
 def reserve(
@@ -75,17 +91,19 @@ def reserve(
 ) -> None:  # fmt: skip
     """Count bytes that are on their way, for an upload that may have reserved some before; NoSpace."""
     take(connection, over, size)
-    mine = sa.update(reservations).where(_R.id == identifier)
-    if not connection.execute(mine.values(bytes=_R.bytes + size, lease_until=lease_until)).rowcount:
-        values = {"id": identifier, "folder": folder, "bytes": size, "process": process, "lease_until": lease_until}
-        connection.execute(sa.insert(reservations).values(**values))
+    accounts = [key for key in over if account_of(key) is not None]
+    for name, holder in ((identifier, folder), *((_of_account(identifier), key) for key in accounts)):
+        mine = sa.update(reservations).where(_R.id == name)
+        if not connection.execute(mine.values(bytes=_R.bytes + size, lease_until=lease_until)).rowcount:
+            values = {"id": name, "folder": holder, "bytes": size, "process": process, "lease_until": lease_until}
+            connection.execute(sa.insert(reservations).values(**values))
 
 
 def release(connection: sa.Connection, identifier: str) -> None:
     """Count what an upload has reserved no longer; nothing happens where it has reserved nothing."""
-    gone = sa.delete(reservations).where(_R.id == identifier).returning(_R.folder, _R.bytes)
-    row = connection.execute(gone).first()
-    if row is not None:
+    names = (identifier, _of_account(identifier))
+    gone = sa.delete(reservations).where(_R.id.in_(names)).returning(_R.folder, _R.bytes)
+    for row in connection.execute(gone).all():
         give_back(connection, row.folder, row.bytes)
 
 
@@ -93,3 +111,8 @@ def reserved(connection: sa.Connection) -> Iterable[tuple[str, str, int]]:
     """Return the id, process and lease of each reservation that belongs to a process."""
     query = sa.select(_R.id, _R.process, _R.lease_until).where(_R.process != "")
     return [(row.id, row.process, row.lease_until) for row in connection.execute(query)]
+
+
+def _of_account(identifier: str) -> str:
+    """Return the id of what an upload has reserved of its account's quota, beside what it has of its folders'."""
+    return f"{identifier}@"

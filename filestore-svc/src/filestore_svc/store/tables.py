@@ -143,7 +143,7 @@ pieces: Final = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
 )
 
-# How many bytes the trees of folders hold that have a quota, those that are on their way included.
+# How many bytes the trees of folders and the accounts (`@NAME`) hold that have a quota, those on their way included.
 quotas: Final = sa.Table(
     "quotas",
     metadata,
@@ -151,7 +151,8 @@ quotas: Final = sa.Table(
     sa.Column("used", sa.BigInteger, nullable=False),
 )
 
-# The bytes on their way. Those of a dead process are given back; an upload in pieces has none, and keeps its own.
+# The bytes on their way, of a folder or of an account. Those of a dead process are given back; an upload in pieces has
+# none, and keeps its own.
 reservations: Final = sa.Table(
     "reservations",
     metadata,

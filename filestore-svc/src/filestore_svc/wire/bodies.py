@@ -8,10 +8,12 @@ from typing import Any, Protocol
 from werkzeug.exceptions import HTTPException
 
 from filestore_svc.errors import BadSyntax, NoSpace, Refused, TooLarge
-from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead
+from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead, framing
 
 BLOCK = 1 << 20
 _LONGEST_METADATA = 256 << 10
+# What parts of other names may hold together: they are read only to be thrown away.
+_LONGEST_SKIPPED = 1 << 20
 
 
 class Cut(BadSyntax):
@@ -41,6 +43,17 @@ def length_of(environ: Mapping[str, Any]) -> int | None:
     if text:
         return int(text) if text.isascii() and text.isdigit() else 0
     return None if environ.get("wsgi.input_terminated") else 0
+
+
+def least_file(length: int | None, boundary: bytes | None) -> int:
+    """Return how many bytes the file has at least in a body of this declared length, None for chunks.
+
+    Without a `boundary` the body is the file. In a multipart body it is what remains when everything else takes as much
+    as it may: then no upload that could be taken is refused by it, and one that is larger by more is never begun.
+    """
+    if length is None or boundary is None:
+        return length or 0
+    return max(0, length - framing(boundary) - _LONGEST_METADATA - _LONGEST_SKIPPED)
 
 
 def small(environ: Mapping[str, Any], most: int, too_large: Refused) -> bytes:
@@ -81,19 +94,20 @@ def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
 def receive_form(source: Iterator[bytes], boundary: bytes, open_file: Callable[[PartHead], Sink]) -> Form:
     """Send the part `file` to the sink that `open_file` gives for its head; parts of other names are skipped.
 
-    BadSyntax for a body that is no multipart, has no `file` part or two, or two `metadata` parts. (8, S12, S13)
+    BadSyntax for a body that is no multipart, has no `file` part or two, or two `metadata` parts; TooLarge for more
+    than a mebibyte in parts of other names. (8, S12, S13)
     """
     decoder = Decoder(boundary)
     heads: dict[str, PartHead] = {}
     metadata = _Bounded()
-    sink: Sink | None = None
+    sink: Sink = _Skipped()
+    skipped = sink
     for block in source:
         for event in decoder.feed(block):
             if isinstance(event, memoryview):
-                if sink is not None:
-                    sink.write(event)
+                sink.write(event)
             elif isinstance(event, PartEnd):
-                sink = None
+                sink = skipped
             elif event.name in ("file", "metadata"):
                 if event.name in heads:
                     raise BadSyntax
@@ -117,6 +131,18 @@ class _Bounded:
         if len(self.bytes) + len(block) > _LONGEST_METADATA:
             raise BadSyntax
         self.bytes += block
+
+
+class _Skipped:
+    """Takes what nobody wants, up to its limit."""
+
+    def __init__(self) -> None:
+        self._size = 0
+
+    def write(self, block: memoryview | bytes, /) -> None:
+        self._size += len(block)
+        if self._size > _LONGEST_SKIPPED:
+            raise TooLarge
 
 
 def no_space(error: OSError) -> NoSpace | None:

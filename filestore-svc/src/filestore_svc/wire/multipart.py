@@ -45,6 +45,14 @@ def boundary_of(content_type: str) -> bytes:
     return boundary.encode()
 
 
+def framing(boundary: bytes) -> int:
+    """Return the most bytes that a body may have beside the content of its parts."""
+    line = len(b"\r\n--") + len(boundary) + _LONGEST_PADDING + len(b"\r\n")
+    head = _LONGEST_HEAD + len(b"\r\n\r\n")
+    # Beside the parts: what comes before the first boundary and after the last, which has its own line.
+    return _MOST_PARTS * (line + head) + line + _LONGEST_HEAD
+
+
 class Decoder:
     """Takes blocks of a body and gives heads, pieces of content and ends; constant memory.
 

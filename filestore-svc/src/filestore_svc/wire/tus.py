@@ -12,7 +12,7 @@ from flask import Response
 from werkzeug.http import http_date
 
 from filestore_svc.domain.resumable import Upload
-from filestore_svc.errors import BadSyntax, TooLarge, WrongType, WrongVersion
+from filestore_svc.errors import BadSyntax, WrongType, WrongVersion
 from filestore_svc.wire import metadata
 from filestore_svc.wire.bodies import length_of
 from filestore_svc.wire.headers import Preconditions, preconditions
@@ -21,7 +21,7 @@ from filestore_svc.wire.uploads import datatype_of
 VERSION: Final = "1.0.0"
 EXTENSIONS: Final = "creation,termination,expiration,checksum"
 ALGORITHMS: Final = ("sha1", "sha256")
-_TYPE: Final = "application/offset+octet-stream"
+PIECE: Final = "application/offset+octet-stream"
 _NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _KEY: Final = re.compile(r"[!-+\--~]+")
 _LONGEST: Final = 512 << 10
@@ -59,15 +59,15 @@ def check_version(environ: Mapping[str, Any]) -> None:
         raise WrongVersion(headers={"Tus-Version": VERSION})
 
 
-def creation(environ: Mapping[str, Any], largest: int | None) -> Creation:
-    """Read the head of a creation; WrongVersion, BadSyntax, TooLarge."""
+def creation(environ: Mapping[str, Any]) -> Creation:
+    """Read the head of a creation; WrongVersion, BadSyntax."""
     check_version(environ)
     length = _number(environ.get("HTTP_UPLOAD_LENGTH"))
     raw = environ.get("HTTP_UPLOAD_METADATA", "")
     values = _pairs(raw)
     if "path" not in values:
         raise BadSyntax
-    found = Creation(
+    return Creation(
         path=values["path"],
         length=length,
         datatype=datatype_of(values.get("filetype", b"").decode("latin-1")),
@@ -75,15 +75,12 @@ def creation(environ: Mapping[str, Any], largest: int | None) -> Creation:
         metadata=raw,
         preconditions=preconditions(environ),
     )
-    if largest is not None and length > largest:
-        raise TooLarge
-    return found
 
 
 def patch(environ: Mapping[str, Any]) -> Patch:
     """Read the head of a piece; WrongVersion, WrongType, BadSyntax."""
     check_version(environ)
-    if environ.get("CONTENT_TYPE", "").strip().lower() != _TYPE:
+    if environ.get("CONTENT_TYPE", "").strip().lower() != PIECE:
         raise WrongType
     algorithm, digest = "", b""
     if (promised := environ.get("HTTP_UPLOAD_CHECKSUM")) is not None:

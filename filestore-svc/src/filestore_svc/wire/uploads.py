@@ -30,6 +30,11 @@ class Upload:
     promised: dict[str, bytes]
     preconditions: Preconditions
 
+    @property
+    def least(self) -> int:
+        """How many bytes its file has at least, if the body is as long as it is declared to be."""
+        return bodies.least_file(self.length, self.boundary)
+
 
 @dataclass(frozen=True)
 class Received:
@@ -98,6 +103,11 @@ def stored_name(filename: str | None) -> str:
 def raw_blocks(environ: Mapping[str, Any]) -> Iterator[bytes]:
     """Yield a body that is the file itself."""
     return bodies.blocks(environ["wsgi.input"], bodies.length_of(environ))
+
+
+def raw_length(environ: Mapping[str, Any]) -> int:
+    """Return the declared length of a body that is the file itself, 0 where there is none."""
+    return bodies.least_file(bodies.length_of(environ), None)
 
 
 def datatype_of(content_type: str | None) -> str:

@@ -17,6 +17,10 @@ class DoorDirectory(Directory, Protocol):
         """Return the account as it is now, None when it is gone or switched off."""
         ...
 
+    def takes_basic(self, service: str) -> bool:
+        """True when the configuration lets callers of this service send Basic credentials with each call."""
+        ...
+
 
 class Refused(Exception):  # noqa: N818 -- reads as what it is where it is raised
     """The door refuses a request; `status` is HTTP's own, the protocol's form comes later."""

@@ -21,6 +21,7 @@ _REMEMBER_S: Final = 60.0
 _MOST_PAIRS: Final = 10_000
 # A client that sends more tokens than this has lost its way, and each costs a look at the database.
 _MOST_TOKENS: Final = 8
+_COOKIE_PAIR: Final = frozenset(("sp-http-usr", "sp-http-ses"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Resolvers:
         self._token_cookie = token_cookie
         self._pairs = BasicPairs(directory, clock)
         self._by_kind: Mapping[Credentials, Resolver] = {
-            "cookie-pair": self.cookie_pair,
+            "cookie-pair-or-basic": self.cookie_pair_or_basic,
             "jsessionid": self.jsessionid,
             "basic-or-token": self.basic_or_token,
             "none": self.none,
@@ -76,9 +77,16 @@ class Resolvers:
         """Data Protector: the session is in the body, and the service looks for it itself."""
         return NOBODY
 
-    def cookie_pair(self, service: str, environ: Mapping[str, Any], _address: str) -> Found:
-        """HTTP MFT: `sp-http-usr` and `sp-http-ses` must both be there and agree (http-mft.md S32)."""
+    def cookie_pair_or_basic(self, service: str, environ: Mapping[str, Any], address: str) -> Found:
+        """HTTP MFT: `sp-http-usr` and `sp-http-ses` must both be there and agree (http-mft.md S32).
+
+        Where neither is there an Authorization header counts, if the service takes any (S35). One of the two cookies is
+        enough for it to be passed over, so that no session that ends turns into calls of another account.
+        """
         pairs = cookies(environ.get("HTTP_COOKIE", ""))
+        if _COOKIE_PAIR.isdisjoint(name for name, _ in pairs):
+            header = environ.get("HTTP_AUTHORIZATION")
+            return ABSENT if header is None else self._basic(service, header, address)
         users = {unquote(value) for name, value in pairs if name == "sp-http-usr"}
         tokens = [value for name, value in pairs if name == "sp-http-ses"]
         if not users or not tokens:
@@ -98,6 +106,14 @@ class Resolvers:
         name = self._token_cookie
         tokens = [value for key, value in cookies(environ.get("HTTP_COOKIE", "")) if key == name]
         return self._first_live(service, tokens) if tokens else ABSENT
+
+    def _basic(self, service: str, header: str, address: str) -> Found:
+        """Resolve a header that is ignored unless it was switched on; an expired account logs in no way at all."""
+        if not self._directory.takes_basic(service):
+            return ABSENT
+        found = self._pairs.resolve(service, header, address)
+        expired = found.account is not None and found.account.expired
+        return Found(mechanism="basic", reason="wrong") if expired else found
 
     def _first_live(self, service: str, tokens: list[str], users: set[str] | None = None) -> Found:
         mechanism: Mechanism = "token" if users is None else "form"

@@ -84,6 +84,8 @@ def find_session(door: "Door", call: Call) -> None:
     if route is None:
         return
     found = door.resolvers.resolve(route.credentials, route.service, call.environ, call.address)
+    # A service has no use for a password, and between machines it would travel on in every call.
+    call.environ.pop("HTTP_AUTHORIZATION", None)
     account, session = found.account, found.session
     call.identity = Identity(
         request_id=call.request_id,

@@ -1,10 +1,11 @@
 """Answer what services ask of accounts and sessions; the directory of `mft_common.directory`, kept in a database."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 from gateway.domain import AccountSpec, Bucket, PromptRules, Trust
 from gateway.operations import apply
+from gateway.operations.basic import Basic
 from gateway.operations.brake import Brake
 from gateway.operations.logins import Logins
 from gateway.operations.passwords import Passwords
@@ -38,6 +39,7 @@ class Operations:
         self._logins = Logins(database, self._passwords, brake)
         self._prompts = Prompts(database, self._passwords, brake, trust, fixed_prompt_rules or {})
         self._sessions = Sessions(database, clock)
+        self._basic = Basic(database)
 
     def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Braked:
         """See Directory; Busy (Unavailable) when too many passwords are being checked."""
@@ -46,6 +48,10 @@ class Operations:
     def account(self, service: str, name: str) -> Account | None:
         """Return an account that is enabled, as `service` may see it, in one indexed read."""
         return self._sessions.account(service, name)
+
+    def takes_basic(self, service: str) -> bool:
+        """Say whether a service takes Basic credentials with each call, in one indexed read."""
+        return self._basic.takes(service)
 
     def prompts(self, name: str, address: str) -> Trusted | Challenge | Denied:
         """See Directory."""
@@ -88,6 +94,10 @@ class Operations:
     def apply_prompt_rules(self, rules: PromptRules) -> None:
         """Let `rules` hold for all prompts from now on, on every replica."""
         self._prompts.apply_rules(rules)
+
+    def apply_basic(self, services: Collection[str]) -> None:
+        """Let exactly these services take Basic credentials from now on, on every replica."""
+        self._basic.apply(services)
 
     def sweep_sessions(self) -> int:
         """Close expired sessions, which tells the reason, and return how many there were."""

@@ -1,4 +1,4 @@
-"""Read the section `accounts` of the configuration, and what `data_protector` says of prompts."""
+"""Read the section `accounts` of the configuration, and what other sections say of how callers show who they are."""
 
 import ipaddress
 import unicodedata
@@ -19,7 +19,7 @@ from gateway.domain import (
     prompt_name,
     storable,
 )
-from mft_common.config import Reader, problems_of
+from mft_common.config import Reader, Size, problems_of
 from mft_common.directory import GRANT_KEYS
 
 _PROMPTED: Final = GRANT_KEYS["sertainty-svc"]
@@ -42,6 +42,7 @@ class HttpMftGrant(Schema):
     """What an account may do by HTTP MFT; without a contract it may log in and nothing else."""
 
     contract = fields.String(allow_none=True, validate=validate.Length(min=1, max=LONGEST_TEXT))
+    quota = Size(allow_none=True)
 
 
 class DiplomatGrant(Schema):
@@ -125,6 +126,19 @@ def read_prompt_rules(section: Any, reader: Reader) -> PromptRules:
     except ValidationError as error:
         reader.problems.extend(problems_of(error, _PROMPTED))
         return PromptRules()
+
+
+def read_basic(document: Mapping[str, Any]) -> frozenset[str]:
+    """Return the services whose section says `basic_auth: true`, of which the gateway reads nothing else.
+
+    Which sections may say so, and that it is a boolean, is checked by the services.
+    """
+    sections = {service: document.get(key) for service, key in GRANT_KEYS.items()}
+    return frozenset(
+        service
+        for service, section in sections.items()
+        if isinstance(section, Mapping) and section.get("basic_auth") is True
+    )
 
 
 class _Account:

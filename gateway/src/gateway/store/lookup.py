@@ -1,4 +1,4 @@
-"""Answer the two questions of every request in one indexed read each."""
+"""Answer what requests ask of the directory, one indexed read a question."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from gateway.store.tables import ENABLED, accounts, sessions
+from gateway.store.tables import ENABLED, accounts, kept, sessions
 from mft_common.database import Database
 from mft_common.directory import GRANT_KEYS, Account
 from mft_common.statements import Statement
@@ -24,6 +24,7 @@ _SESSION: Final = Statement(
     .where(_S.token_hash == sa.bindparam("token_hash"), _S.service == sa.bindparam("service"), _A.state == ENABLED)
 )
 _BY_NAME: Final = Statement(sa.select(*_ACCOUNT).where(_A.name == sa.bindparam("called"), _A.state == ENABLED))
+_KEPT_VALUE: Final = Statement(sa.select(kept.c.value).where(kept.c.name == sa.bindparam("called")))
 
 
 @lru_cache(maxsize=8192)
@@ -64,3 +65,8 @@ class Lookup:
     def account(self, name: str) -> Sequence[Any] | None:
         """Return an account that is enabled, or None."""
         return self._database.look(lambda look: _BY_NAME.first(look, {"called": name}))
+
+    def kept_value(self, name: str) -> bytes | None:
+        """Return what is kept under `name`, None where nothing is."""
+        row = self._database.look(lambda look: _KEPT_VALUE.first(look, {"called": name}))
+        return None if row is None else bytes(row[0])

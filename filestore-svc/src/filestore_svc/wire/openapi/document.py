@@ -1,17 +1,19 @@
 """List the calls with what they take and what they answer."""
 
 import functools
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from filestore_svc.domain.listing import KINDS, SORTS
-from filestore_svc.wire.openapi import shapes
-from filestore_svc.wire.openapi.shapes import Row, Shape
+from filestore_svc.wire.openapi import resumable, shapes
+from filestore_svc.wire.openapi.calls import BYTES, SESSION, WRITER, Call, Field
+from filestore_svc.wire.openapi.shapes import Shape
 
 _NAMES: Final[dict[str, str]] = {
     "folder": "Names of folders, one below the other, with slashes between them.",
     "file": "Names of folders, one below the other, and the name of a file, with slashes between them.",
     "id": "A fileset's id: it stands for one content of one file.",
+    "upload": "What the creation of the upload has told.",
 }
 _HEADERS: Final[dict[str, str]] = {
     "If-Match": "The entity tag that the file must have.",
@@ -30,52 +32,36 @@ _QUERY: Final[dict[str, Shape]] = {
     "limit": {"type": "integer", "minimum": 0, "default": 500},
     "attributes": {"type": "string"},
 }
-_GUARDS: Final = ("If-Match", "If-None-Match")
-_SAVED: Final = (*_GUARDS, "Repr-Digest", "Content-MD5")
-_FETCHED: Final = (*_GUARDS, "If-Range", "Range")
+
+
+def _fields(*names: str) -> Mapping[str, Field]:
+    return {name: Field(_HEADERS[name]) for name in names}
+
+
+_GUARDS: Final = _fields("If-Match", "If-None-Match")
+_SAVED: Final = {**_GUARDS, **_fields("Repr-Digest", "Content-MD5")}
+_FETCHED: Final = {**_GUARDS, **_fields("If-Range", "Range")}
 _COUNTED: Final = ("filter", "type")
 
-_SESSION: Final = (shapes.E_AUTH, shapes.E_CONF)
-_WRITER: Final = (*_SESSION, shapes.ORIGIN)
 _STORED: Final = (
-    *_WRITER,
+    *WRITER,
     *(shapes.E_NOFILE, shapes.E_SYN, shapes.E_W, shapes.E_PATH),
     *(shapes.EXISTS, shapes.PRECONDITION, shapes.TOO_LARGE, shapes.FULL),
 )
-_SENT: Final = (*_SESSION, shapes.E_R, shapes.PRECONDITION, shapes.RANGE)
-_LISTED: Final = (*_SESSION, shapes.E_SYN, shapes.E_L, shapes.E_LPATH)
-_DESCRIBED: Final = (*_WRITER, shapes.E_SYN, shapes.E_W, shapes.PRECONDITION)
+_SENT: Final = (*SESSION, shapes.E_R, shapes.PRECONDITION, shapes.RANGE)
+_LISTED: Final = (*SESSION, shapes.E_SYN, shapes.E_L, shapes.E_LPATH)
+_DESCRIBED: Final = (*WRITER, shapes.E_SYN, shapes.E_W, shapes.PRECONDITION)
 
 _FIELDS: Final[Shape] = {
     "type": "object",
     "properties": {"username": shapes.TEXT, "password": {"type": "string", "format": "password"}},
     "required": ["username", "password"],
 }
-_BYTES: Final[Shape] = {"type": "string", "format": "binary"}
 _ATTRIBUTES: Final[Shape] = {"type": "object", "additionalProperties": {"type": ["string", "number", "boolean"]}}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """One operation. `takes` is the type and schema of its body, `gives` the schema of its success; None for none."""
-
-    path: str
-    method: str
-    name: str
-    summary: str
-    rows: tuple[Row, ...]
-    status: int = 200
-    takes: tuple[str, Shape] | None = None
-    gives: Shape | None = None
-    gives_bytes: bool = False
-    headers: tuple[str, ...] = ()
-    query: tuple[str, ...] = ()
-    session: bool = True
-    timestamp: bool = True
-
-
 def _form(*required: str) -> tuple[str, Shape]:
-    parts = {"file": _BYTES, "metadata": _ATTRIBUTES}
+    parts = {"file": BYTES, "metadata": _ATTRIBUTES}
     return "multipart/form-data", {"type": "object", "properties": parts, "required": list(required)}
 
 
@@ -91,7 +77,7 @@ def _calls() -> list[Call]:
             rows=(shapes.E_AUTH, shapes.E_LOGIN, shapes.TOO_LARGE), session=False, timestamp=False,
             takes=("application/x-www-form-urlencoded", _FIELDS),
         ),
-        Call(path="/2.0/logout", method="post", name="logout", summary="End the session.", rows=_WRITER),
+        Call(path="/2.0/logout", method="post", name="logout", summary="End the session.", rows=WRITER),
         Call(
             path=files, method="put", name="upload", summary="Store a file under the name in the URL.",
             rows=_STORED, headers=_SAVED, takes=_form("file"), status=201, gives=shapes.done("Upload successful"),
@@ -108,7 +94,7 @@ def _calls() -> list[Call]:
         ),
         Call(
             path=files, method="delete", name="delete_file", summary="Delete a file.", headers=_GUARDS, gives=deleted,
-            rows=(*_WRITER, shapes.E_DSYN, shapes.E_D, shapes.E_PATH, shapes.E_FILE, shapes.PRECONDITION),
+            rows=(*WRITER, shapes.E_DSYN, shapes.E_D, shapes.E_PATH, shapes.E_FILE, shapes.PRECONDITION),
         ),
         Call(
             path=fileset, method="get", name="fileset", summary="Fetch a file by its fileset.",
@@ -116,7 +102,7 @@ def _calls() -> list[Call]:
         ),
         Call(
             path=fileset, method="delete", name="delete_fileset", summary="Delete a file by its fileset.",
-            rows=(*_WRITER, shapes.E_NOSET, shapes.E_D, shapes.E_ID, shapes.PRECONDITION), headers=_GUARDS,
+            rows=(*WRITER, shapes.E_NOSET, shapes.E_D, shapes.E_ID, shapes.PRECONDITION), headers=_GUARDS,
             gives=deleted,
         ),
         Call(
@@ -126,7 +112,7 @@ def _calls() -> list[Call]:
         ),
         Call(
             path="/2.0/metadata/{file}", method="get", name="metadata", summary="Read metadata.",
-            rows=(*_SESSION, shapes.E_NOFILE, shapes.E_R, shapes.E_PATH, shapes.E_ID), gives=shapes.METADATA,
+            rows=(*SESSION, shapes.E_NOFILE, shapes.E_R, shapes.E_PATH, shapes.E_ID), gives=shapes.METADATA,
         ),
         Call(
             path="/2.0/metadatabyid/{id}", method="post", name="set_metadatabyid",
@@ -135,14 +121,15 @@ def _calls() -> list[Call]:
         ),
         Call(
             path="/2.0/metadatabyid/{id}", method="get", name="metadatabyid", summary="Read metadata by fileset.",
-            rows=(*_SESSION, shapes.E_NOSET, shapes.E_R, shapes.E_ID), gives=shapes.METADATA,
+            rows=(*SESSION, shapes.E_NOSET, shapes.E_R, shapes.E_ID), gives=shapes.METADATA,
         ),
         Call(
             path=folder, method="post", name="create_folder", summary="Make a folder.", status=201,
-            rows=(*_WRITER, shapes.NO_CREATE, shapes.E_LPATH, shapes.EXISTS),
+            rows=(*WRITER, shapes.NO_CREATE, shapes.E_LPATH, shapes.EXISTS),
             gives=shapes.done("Folder created", fileset=False),
         ),
         *_listings(),
+        *resumable.calls(),
         Call(
             path="/2.0/openapi.json", method="get", name="openapi_json", summary="Read this document.",
             rows=(), session=False, gives={"type": "object"},
@@ -169,54 +156,51 @@ def _listings() -> list[Call]:
 
 
 @functools.cache
-def document() -> dict[str, Any]:
-    """Return the document; it holds no secrets, and is the same for everybody."""
+def document(*, basic: bool = False) -> dict[str, Any]:
+    """Return the document; it holds no secrets, and is the same for everybody. `basic`: passwords are taken too."""
     paths: dict[str, Any] = {}
     for call in _calls():
         paths.setdefault(call.path, {})[call.method] = _operation(call)
     cookies = {"user": "sp-http-usr", "session": "sp-http-ses"}
+    schemes = {name: {"type": "apiKey", "in": "cookie", "name": cookie} for name, cookie in cookies.items()}
+    ways: list[dict[str, list[str]]] = [{name: [] for name in cookies}]
+    if basic:
+        told = "With each call, where neither of the cookies is sent."
+        schemes["basic"] = {"type": "http", "scheme": "basic", "description": told}
+        ways.append({"basic": []})
     return {
         "openapi": "3.1.0",
         "info": {"title": "HTTP MFT REST API", "version": "2.0"},
         "servers": [{"url": "/"}],
-        "security": [{name: [] for name in cookies}],
+        "security": ways,
         "paths": paths,
-        "components": {
-            "securitySchemes": {
-                name: {"type": "apiKey", "in": "cookie", "name": cookie} for name, cookie in cookies.items()
-            }
-        },
+        "components": {"securitySchemes": schemes},
     }
+
+
+def _sent(headers: Mapping[str, Field]) -> Iterable[dict[str, Any]]:
+    for name, each in headers.items():
+        told = {"name": name, "in": "header", "description": each.description, "schema": each.schema}
+        yield {**told, "required": True} if each.required else told
 
 
 def _operation(call: Call) -> dict[str, Any]:
     name = call.path.partition("{")[2].rstrip("}")
     described = [{"name": name, "in": "path", "required": True, "description": _NAMES[name]}] if name else []
     parameters = [{**each, "schema": {"type": "string", "minLength": 1}} for each in described]
-    parameters += [
-        {"name": each, "in": "header", "description": _HEADERS[each], "schema": shapes.TEXT} for each in call.headers
-    ]
+    parameters += _sent(call.headers)
     parameters += [{"name": each, "in": "query", "schema": _QUERY[each]} for each in call.query]
-    rows = (*call.rows, shapes.BRAKED, shapes.AWAY)
-    answers: dict[str, Any] = {str(call.status): _success(call)}
-    if call.gives_bytes:
-        answers |= {"206": _success(call), "304": {"description": "the client has it already"}}
+    refusals = shapes.refusals((*call.rows, shapes.BRAKED, shapes.AWAY), timestamp=call.timestamp)
+    if call.method == "head":
+        refusals = {status: {"description": each["description"]} for status, each in refusals.items()}
     operation: dict[str, Any] = {
         "operationId": call.name,
         "summary": call.summary,
         "parameters": parameters,
-        "responses": answers | shapes.refusals(rows, timestamp=call.timestamp),
+        "responses": call.successes() | refusals,
     }
     if call.takes is not None:
         operation["requestBody"] = {"required": True, "content": {call.takes[0]: {"schema": call.takes[1]}}}
     if not call.session:
         operation["security"] = []
     return operation
-
-
-def _success(call: Call) -> dict[str, Any]:
-    if call.gives_bytes:
-        return {"description": "the bytes", "content": {"*/*": {}}}
-    if call.gives is None:
-        return {"description": "done"}
-    return {"description": "done", "content": {"application/json": {"schema": call.gives}}}

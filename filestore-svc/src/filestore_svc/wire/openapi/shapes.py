@@ -101,6 +101,11 @@ RANGE: Final = Row(errors.RangeNotSatisfiable)
 BRAKED: Final = Row(errors.Braked)
 AWAY: Final = Row(errors.TemporarilyAway)
 FULL: Final = Row(errors.NoSpace)
+VERSION: Final = Row(errors.WrongVersion)
+OFFSET: Final = Row(errors.WrongOffset)
+TYPE: Final = Row(errors.WrongType)
+CHECKSUM: Final = Row(errors.WrongChecksum)
+NO_ROUTE: Final = Row(errors.NotFound)
 
 
 def refusals(rows: Iterable[Row], *, timestamp: bool) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def _row(inner: Read) -> Read:
     return read
 
 
-def _checked(read: Read, checks: tuple[Check, ...], *, cached: bool) -> Read:
+def _checked(read: Read, checks: tuple[Check, ...]) -> Read:
     def checked(value: Any) -> Any:
         made = read(value)
         try:
@@ -83,7 +83,14 @@ def _checked(read: Read, checks: tuple[Check, ...], *, cached: bool) -> Read:
             raise NotPlain from error
         return made
 
-    return functools.lru_cache(_KEPT)(checked) if cached else checked
+    return checked
+
+
+def _checked_text(checks: tuple[Check, ...]) -> Read:
+    """Return what reads a text that has to pass checks; most are words that come again and again."""
+    known = functools.lru_cache(_KEPT)(_checked(_text, checks))
+    # What is no text may be nothing that can be looked up either.
+    return lambda value: known(_text(value))
 
 
 _PLAIN: dict[type[fields.Field[Any]], Read] = {Text: _text, Whole: _whole, YesNo: _yes_no, Moment: _moment}
@@ -102,7 +109,9 @@ def _of(field: fields.Field[Any]) -> Read:
         raise TypeError(f"no way to read a {type(field).__name__} of an event")
     # Whole makes its one check itself.
     checks = () if isinstance(field, Whole) else tuple(field.validators)
-    return _checked(read, checks, cached=type(field) is Text) if checks else read
+    if not checks:
+        return read
+    return _checked_text(checks) if read is _text else _checked(read, checks)
 
 
 @functools.cache
