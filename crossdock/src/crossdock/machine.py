@@ -1,14 +1,15 @@
 """What the processes of a hub on one machine run, and the configuration that is in force among them."""
 
+import os
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from crossdock import applying, configuration, hub, web
 from crossdock.errors import CannotStart
 from gateway.settings import Settings
-from mft_common import logs
+from mft_common import logs, memory
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
 from mft_common.settings import from_env
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import socket
 
 Configuration = tuple[dict[str, Any], Reader]
+
+_BEHIND: Final = 5
 
 
 class Machine:
@@ -68,7 +71,10 @@ class Machine:
         stop = threading.Event()
         stop_on_signals(stop)
         made = self._build()
+        # Whoever waits for an answer goes before what nobody waits for.
+        os.nice(_BEHIND)
         bus = made.bus()
+        memory.settle()
         try:
             run_parts(made.parts(bus), stop)
         finally:

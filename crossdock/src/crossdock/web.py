@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from crossdock.hub import Hub
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
-from mft_common import metrics, settings
+from mft_common import memory, metrics, settings
 from mft_common.gunicorn_logs import JsonLogger
 
 _PR_SET_PDEATHSIG = 1
@@ -36,7 +36,9 @@ class _Application(BaseApplication):
     def load(self) -> Any:
         """Build this process's hub; called once in each web process."""
         self._hub = self._build()
-        return self._hub.application()
+        application = self._hub.application()
+        memory.settle()
+        return application
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
         """Commit what waits, at the end of a web process."""

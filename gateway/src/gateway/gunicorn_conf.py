@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
-from mft_common import metrics
+from mft_common import memory, metrics
 from mft_common.gunicorn_logs import JsonLogger
 from mft_common.settings import from_env
 
@@ -25,6 +25,11 @@ def _child_exit(_server: Any, worker: Any) -> None:
     metrics.forget_process(worker.pid)
 
 
+def _settle(_worker: Any) -> None:
+    """Settle down, now that the application is built."""
+    memory.settle()
+
+
 globals().update(
     gunicorn_options(
         bind=[_public, *(f"{_public.rpartition(':')[0]}:{port}" for port in _more if port)],
@@ -33,4 +38,5 @@ globals().update(
     ),
     logger_class=JsonLogger,
     child_exit=_child_exit,
+    post_worker_init=_settle,
 )

@@ -24,6 +24,7 @@ _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "t
 _WAL_PAGES: Final = 4_000
 
 
+_AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _LOCK: Final = sa.select(
     sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("locked", type_=sa.Text), 0))
 )
@@ -116,8 +117,10 @@ class Database:
 
     def look(self, work: Callable[[Look], T]) -> T:
         """Return `work(look)`, which only reads, and may be done a second time where a connection was broken."""
-        with self._guarded():
+        try:
             return self._looks.run(work)
+        except _AWAY as error:
+            raise Unavailable("the database does not answer") from error
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
@@ -134,7 +137,7 @@ class Database:
         """Turn a database that is away into Unavailable; every other error of it is a fault of ours and stays."""
         try:
             yield
-        except (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError) as error:
+        except _AWAY as error:
             raise Unavailable("the database does not answer") from error
 
     def ping(self) -> None:

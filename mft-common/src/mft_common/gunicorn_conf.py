@@ -7,7 +7,7 @@ Used as `gunicorn -c python:mft_common.gunicorn_conf 'x_svc.app:create_app()'`. 
 import os
 from typing import Any
 
-from mft_common import metrics
+from mft_common import memory, metrics
 from mft_common.gunicorn_logs import JsonLogger
 from mft_common.gunicorn_worker import Worker
 
@@ -38,3 +38,8 @@ logger_class = JsonLogger
 def child_exit(_server: Any, worker: Any) -> None:
     """Drop the gauges of a worker process that has ended."""
     metrics.forget_process(worker.pid)
+
+
+def post_worker_init(_worker: Any) -> None:
+    """Settle down, now that the application is built."""
+    memory.settle()

@@ -4,8 +4,7 @@ import functools
 import logging
 import re
 import sys
-from collections.abc import Iterator, MutableMapping
-from contextlib import contextmanager
+from collections.abc import MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final, TextIO
 from urllib.parse import unquote_plus
@@ -35,14 +34,17 @@ def request_id() -> str:
     return _request_id.get()
 
 
-@contextmanager
-def request_scope(value: str) -> Iterator[None]:
+class request_scope:  # noqa: N801 -- reads as the block that it is
     """Let every log line and event of the block carry the request id `value`."""
-    token = _request_id.set(value)
-    try:
-        yield
-    finally:
-        _request_id.reset(token)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def __enter__(self) -> None:
+        self._token = _request_id.set(self._value)
+
+    def __exit__(self, *_error: object) -> None:
+        _request_id.reset(self._token)
 
 
 def redact_query(query: str) -> str:
@@ -131,6 +133,11 @@ class Room:
 
     def __init__(self, name: str) -> None:
         self._name = name
+
+    @property
+    def tells(self) -> bool:
+        """True while lines about what is as it should be are wanted: whoever puts one together may ask first."""
+        return _least <= logging.INFO
 
     def debug(self, event: str, **fields: Any) -> None:
         """Write a line that few will want to read."""

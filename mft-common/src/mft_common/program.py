@@ -9,7 +9,7 @@ from typing import Protocol
 from flask import Flask
 from werkzeug.serving import make_server
 
-from mft_common import health, logs, metrics
+from mft_common import health, logs, memory, metrics
 from mft_common.events import Bus
 from mft_common.events.rabbit import RabbitBus
 from mft_common.settings import choice, from_env, setting
@@ -58,7 +58,9 @@ def run_worker(name: str, build: Callable[[], Service], environ: Mapping[str, st
         closing.callback(bus.close)
         if settings.listen:
             closing.callback(_serve_pages(settings.listen, {**service.checks, "broker": bus.check}))
-        run_parts(service.parts(bus), stop)
+        parts = service.parts(bus)
+        memory.settle()
+        run_parts(parts, stop)
     return 0
 
 

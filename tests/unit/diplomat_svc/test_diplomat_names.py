@@ -19,7 +19,7 @@ def _transaction(*files, target=None, **more):
 def test_a_value_is_put_in_once_and_never_expanded_again_a29(value, around):
     """Whatever a value is, it appears as it is between its surroundings."""
     before = around.replace("<", "").replace("%", "")
-    assert names.expand(f"{before}<%x%>{before}", {"x": value, value: "no"}) == f"{before}{value}{before}"
+    assert names.expand(f"{before}<%x%>{before}", {value: "no", "x": value}) == f"{before}{value}{before}"
 
 
 def test_case_counts_and_missing_variables_stay_a28_a29():

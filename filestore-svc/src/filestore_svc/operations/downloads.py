@@ -112,10 +112,10 @@ class Downloads:
             )
             read = (told, Read(file.fileset, at, at + life if life else 0))
             self._moves.end_soon(move, outcome, read=read if whole and stop == file.size else None)
-            audit = {"account": account, "address": identity.address, "request_id": identity.request_id}
             logs.get("audit").info(
                 "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,
-                result="sent" if whole else "broken off", **audit,
+                result="sent" if whole else "broken off", account=account, address=identity.address,
+                request_id=identity.request_id,
             )  # fmt: skip
 
         return Sending(blob, start, stop, closed)

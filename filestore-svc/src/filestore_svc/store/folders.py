@@ -1,7 +1,9 @@
 """Keep the tree of folders and their access lists."""
 
 import functools
+import json
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,7 +14,8 @@ from mft_common.database import one_at_a_time
 from mft_common.statements import Connection, Statement
 
 _C = folders.c
-_COLUMNS = (_C.id, _C.path, _C.access)
+# Access lists come as text: few of them are read again and again, and each need be understood once.
+_COLUMNS = (_C.id, _C.path, sa.cast(_C.access, sa.Text))
 _HAS = Statement(sa.select(_C.id).where(_C.path == sa.bindparam("wanted")))
 _TOP = sa.select(*_COLUMNS).where(_C.parent_id.is_(None), _C.active)
 
@@ -24,19 +27,28 @@ def _chain(depth: int) -> Statement:
     return Statement(sa.select(*_COLUMNS).where(_C.path.in_(paths), _C.active).order_by(sa.func.length(_C.path)))
 
 
+@functools.lru_cache(4096)
+def _access(text: str | None) -> Mapping[str, list[Right]] | None:
+    return None if text is None else json.loads(text)
+
+
+def _of_row(row: Sequence[Any]) -> Folder:
+    return Folder(row[0], row[1], _access(row[2]))
+
+
 def chain(connection: Connection, pieces: tuple[str, ...]) -> list[Folder]:
     """Return the folders that exist on the way down to the one that `pieces` name, the topmost first, without gaps."""
     if not pieces:
         return []
     paths = ancestry(pieces)
     named = {f"path{number}": path for number, path in enumerate(paths)}
-    rows = [Folder(*row) for row in _chain(len(paths)).all(connection, named)]
+    rows = [_of_row(row) for row in _chain(len(paths)).all(connection, named)]
     return [folder for folder, path in zip(rows, paths, strict=False) if folder.path == path]
 
 
 def top(connection: sa.Connection) -> list[Folder]:
     """Return the folders right below the root."""
-    return [Folder(*row) for row in connection.execute(_TOP)]
+    return [_of_row(row) for row in connection.execute(_TOP)]
 
 
 def has(connection: Connection, parent: Folder, name: str) -> bool:
@@ -51,7 +63,7 @@ def make(connection: sa.Connection, parent: Folder, name: str) -> Folder:
     """Make a folder below `parent`, whose access list it inherits; the configuration does not take it away (X2)."""
     values = {"name": name, "parent_id": parent.id, "access": None, "active": True, "made": True}
     insert = sa.insert(folders).values(path=f"{parent.path}/{name}", **values).returning(*_COLUMNS)
-    return Folder(*connection.execute(insert).one())
+    return _of_row(connection.execute(insert).one())
 
 
 def apply(connection: sa.Connection, wanted: Mapping[str, Mapping[str, Sequence[Right]] | None]) -> None:

@@ -51,6 +51,9 @@ def write_down(call: Call, status: int, sent: int, *, whole: bool) -> None:
     method = environ["REQUEST_METHOD"]
     protocol = call.route.protocol if call.route else "own"
     _count(protocol, metrics.method_label(method), status, seconds, sent)
+    log = logs.get("access")
+    if not log.tells:
+        return
     identity = call.identity
     fields: dict[str, Any] = {
         "method": method,
@@ -68,7 +71,7 @@ def write_down(call: Call, status: int, sent: int, *, whole: bool) -> None:
     if not whole:
         fields["cut"] = True
     # What a supervisor asks every few seconds is worth no line.
-    say = logs.get("access").debug if call.route is None and call.path in _PROBES else logs.get("access").info
+    say = log.debug if call.route is None and call.path in _PROBES else log.info
     say("request.answered", **fields)
 
 

@@ -14,7 +14,8 @@ from mft_common.statements import Statement
 
 _A: Final = accounts.c
 _S: Final = sessions.c
-_ACCOUNT: Final = (_A.name, _A.contact, _A.number, _A.grants, _A.revision, _A.password_changed_at, _A.expired)
+_EXPIRED: Final = sa.type_coerce(_A.expired, sa.Integer)
+_ACCOUNT: Final = (_A.name, _A.contact, _A.number, _A.grants, _A.revision, _A.password_changed_at, _EXPIRED)
 _SESSION: Final = Statement(
     sa.select(
         *_ACCOUNT,

@@ -6,6 +6,7 @@ by tests. Values of another type than the schema's are refused instead of being 
 """
 
 import functools
+import operator
 from collections.abc import Callable, Mapping, Sequence
 from json.encoder import encode_basestring
 from typing import Any, Final
@@ -94,6 +95,9 @@ def _dict(value: Any) -> str:
 
 def _nested(schema: WireSchema) -> Write:
     inner, shape = writer(schema), schema.shape
+    if all(isinstance(field, Text) for field in schema.dump_fields.values()):
+        # Agents and originators are few, and come with every event of a transfer.
+        inner = functools.lru_cache(_KEPT)(inner)
 
     def write(value: Any) -> str:
         if shape is None or not isinstance(value, shape):
@@ -134,11 +138,13 @@ def writer(schema: WireSchema) -> Write:
     members = tuple(
         (name, f"{encode_basestring(name)}:", field.required, _of(field)) for name, field in schema.dump_fields.items()
     )
+    contents = operator.attrgetter(*schema.dump_fields)
+    get = contents if len(members) > 1 else lambda value: (contents(value),)
 
     def write(value: Any) -> str:
         written: list[str] = []
-        for name, label, required, member in members:
-            if (content := getattr(value, name)) is not None:
+        for (name, label, required, member), content in zip(members, get(value), strict=True):
+            if content is not None:
                 try:
                     written.append(label + member(content))
                 except ValidationError as error:
