@@ -1,5 +1,6 @@
 """Tell the time as the whole hub does: whole milliseconds since the epoch, UTC."""
 
+import functools
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -16,10 +17,15 @@ def now_ms() -> int:
 def iso(at: int) -> str:
     """Render milliseconds as `YYYY-MM-DDThh:mm:ss.sssZ`."""
     seconds, millis = divmod(at, 1000)
+    return f"{_iso_second(seconds)}.{millis:03d}Z"
+
+
+@functools.lru_cache(1024)
+def _iso_second(seconds: int) -> str:
     moment = time.gmtime(seconds)
     return (
         f"{moment.tm_year:04d}-{moment.tm_mon:02d}-{moment.tm_mday:02d}T"
-        f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}.{millis:03d}Z"
+        f"{moment.tm_hour:02d}:{moment.tm_min:02d}:{moment.tm_sec:02d}"
     )
 
 

@@ -1,4 +1,5 @@
 import hashlib
+from pathlib import Path
 
 import pytest
 
@@ -57,6 +58,6 @@ def test_the_staging_of_the_living_is_left_alone(tmp_path):
     (tmp_path / "staging/dead").write_bytes(b"x")
     assert blobs.clear_staging(None) == 1
     assert blobs.clear_staging(3600) == 0
-    assert [path.name for path in (tmp_path / "staging").iterdir()] == [living.path.name]
+    assert [path.name for path in (tmp_path / "staging").iterdir()] == [Path(living.path).name]
     living.discard()
     living.discard()

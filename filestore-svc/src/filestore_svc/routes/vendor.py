@@ -7,6 +7,7 @@ from filestore_svc.domain.paths import Target
 from filestore_svc.operations import Operations
 from filestore_svc.operations.uploads import Kept
 from filestore_svc.routes.audit import note, sender
+from filestore_svc.routes.lane import raise_refused
 from filestore_svc.wire import answers, downloads, openapi, requests
 from mft_common import web
 
@@ -79,7 +80,9 @@ def _add_files(pages: Blueprint, operations: Operations) -> None:
 
     @pages.put("/files<tail:_tail>")
     def upload(_tail: str) -> Response:
-        return _stored(operations.upload(web.identity(), _target("files", "upload"), request.environ))
+        target = _target("files", "upload")
+        raise_refused(request.environ)
+        return _stored(operations.upload(web.identity(), target, request.environ))
 
     @pages.post("/files<tail:_tail>")
     def upload_with_metadata(_tail: str) -> Response:
@@ -88,7 +91,9 @@ def _add_files(pages: Blueprint, operations: Operations) -> None:
 
     @pages.get("/files<tail:_tail>")
     def download(_tail: str) -> Response:
-        return _sent(operations, operations.download(web.identity(), _target("files", "download")))
+        target = _target("files", "download")
+        raise_refused(request.environ)
+        return _sent(operations, operations.download(web.identity(), target))
 
     @pages.delete("/files<tail:_tail>")
     def delete_file(_tail: str) -> Response:
@@ -104,7 +109,9 @@ def _sent(operations: Operations, file: StoredFile) -> Response:
 def _add_filesets(pages: Blueprint, operations: Operations) -> None:
     @pages.get("/fileset<tail:_tail>")
     def fileset(_tail: str) -> Response:
-        return _sent(operations, operations.fileset(web.identity(), _fileset("fileset", "download")))
+        asked = _fileset("fileset", "download")
+        raise_refused(request.environ)
+        return _sent(operations, operations.fileset(web.identity(), asked))
 
     @pages.delete("/fileset<tail:_tail>")
     def delete_fileset(_tail: str) -> Response:

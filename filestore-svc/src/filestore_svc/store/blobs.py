@@ -100,7 +100,7 @@ class LocalStaging:
     A small upload is written and digested where it is received; a larger one goes on in a thread beside.
     """
 
-    def __init__(self, path: Path, fileset: int, *, md5: bool, disk: Disk) -> None:
+    def __init__(self, path: str, fileset: int, *, md5: bool, disk: Disk) -> None:
         self.path = path
         self.fileset = fileset
         self.size = 0
@@ -139,7 +139,7 @@ class LocalStaging:
         if self._behind is not None:
             self._behind.stop()
         with contextlib.suppress(FileNotFoundError):
-            self.path.unlink()
+            os.unlink(self.path)  # noqa: PTH108 -- a path object would cost more than the call
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -160,7 +160,7 @@ class LocalBlobs:
     def stage(self, fileset: int, *, md5: bool = False) -> LocalStaging:
         """Begin a file of the staging folder."""
         while True:
-            staging = LocalStaging(self._staging / secrets.token_hex(16), fileset, md5=md5, disk=self._disk)
+            staging = LocalStaging(f"{self._staging}/{secrets.token_hex(16)}", fileset, md5=md5, disk=self._disk)
             # A cleaner that met the file between its making and its locking took it for a dead process's.
             if os.fstat(staging.descriptor).st_nlink:
                 return staging
@@ -169,13 +169,14 @@ class LocalBlobs:
     def keep(self, staging: LocalStaging | LocalWhole) -> None:
         """Fsync the bytes, link them under their id, fsync the folder."""
         self._disk.sync(staging.descriptor)
-        target = self._path(staging.fileset)
+        target = self._name(staging.fileset)
+        folder = target[: target.rindex("/")]
         try:
             os.link(staging.path, target)
         except FileNotFoundError:
-            self._make(target.parent)
+            self._make(Path(folder))
             os.link(staging.path, target)
-        self._disk.sync_folder(target.parent)
+        self._disk.sync_folder(folder)
         staging.discard()
 
     def resume(self, upload: str, offset: int, check: Check) -> LocalPartial:

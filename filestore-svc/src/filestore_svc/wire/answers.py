@@ -1,7 +1,7 @@
 """Write answers in the vendor's form: the envelope, the cookies, a listing."""
 
 import json
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from flask import Response
@@ -14,16 +14,23 @@ from mft_common import clock
 _COOKIE_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 
 
+_encode: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Render JSON in UTF-8."""
-    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
-    return Response(body, status, headers, content_type="application/json")
+    return Response(_encode(value).encode("utf-8", "replace"), status, headers, content_type="application/json")
 
 
 def done(message: str, fileset: int, status: int = 200, *, timestamp: bool = True) -> Response:
-    """Render the envelope of success, members in the printed order (C3, D5)."""
+    """Render the envelope of success (C3, D5)."""
+    return Response(done_body(message, fileset, timestamp=timestamp), status, content_type="application/json")
+
+
+def done_body(message: str, fileset: int, *, timestamp: bool = True) -> bytes:
+    """Render the envelope of success without its head, members in the printed order (C3, D5)."""
     when = {"timestamp": clock.iso(clock.now_ms())} if timestamp else {}
-    return as_json({"result": "ok", **when, "message": message, "fileset": fileset}, status)
+    return _encode({"result": "ok", **when, "message": message, "fileset": fileset}).encode()
 
 
 def failed(status: int, message: str, error_type: str, *, timestamp: bool, headers: dict[str, str]) -> Response:
