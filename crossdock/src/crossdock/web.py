@@ -13,7 +13,7 @@ from gunicorn.app.base import BaseApplication
 from crossdock.hub import Hub
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
-from mft_common import memory, metrics, settings
+from mft_common import memory, settings
 from mft_common.gunicorn_logs import JsonLogger
 
 _PR_SET_PDEATHSIG = 1
@@ -56,10 +56,6 @@ def _ignore_the_terminal(_process: Any) -> None:
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def _child_exit(_arbiter: Any, worker: Any) -> None:
-    metrics.forget_process(worker.pid)
-
-
 def serve(
     build: Callable[[], Hub],
     environ: Mapping[str, str],
@@ -79,7 +75,7 @@ def serve(
     for one in sockets:
         one.close()
     options = gunicorn_options(bind=binds, workers=workers, limits=limits)
-    options |= {"logger_class": JsonLogger, "post_fork": _post_fork, "child_exit": _child_exit}
+    options |= {"logger_class": JsonLogger, "post_fork": _post_fork}
     options |= {"when_ready": _ignore_the_terminal, "post_worker_init": _ignore_the_terminal}
     _Application(options, build).run()
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
-from mft_common import memory, metrics
+from mft_common import memory
 from mft_common.gunicorn_logs import JsonLogger
 from mft_common.settings import from_env
 
@@ -18,11 +18,6 @@ _environ = os.environ  # noqa: TID251 -- gunicorn reads its settings from this m
 _limits = from_env(ServingLimits, _environ)
 _public = _environ.get("MFT_LISTEN", "0.0.0.0:8080")
 _more = (_limits.https_port, _environ.get("GATEWAY_INTERNAL_PORT"))
-
-
-def _child_exit(_server: Any, worker: Any) -> None:
-    """Drop the gauges of a worker process that has ended."""
-    metrics.forget_process(worker.pid)
 
 
 def _settle(_worker: Any) -> None:
@@ -37,6 +32,5 @@ globals().update(
         limits=_limits,
     ),
     logger_class=JsonLogger,
-    child_exit=_child_exit,
     post_worker_init=_settle,
 )

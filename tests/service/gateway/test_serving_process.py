@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ from cryptography.x509.oid import NameOID
 from tests.service.gateway.serving_lab import WAIT_S, connect, read_all, read_answer, serving, talk, until
 
 SERVER = """
-import json, sys, threading
+import json, os, sys, threading
 from gunicorn.app.base import BaseApplication
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
@@ -31,6 +32,8 @@ def app(environ, start_response):
     if path == "/hold":
         environ["wsgi.input"].read(1)
     answer, status = ask({}) if path == "/readyz" else ({"scheme": environ["wsgi.url_scheme"]}, 200)
+    if path == "/process":
+        answer = {"process": os.getpid()}
     body = json.dumps(answer).encode()
     start_response(f"{status} X", [("Content-Length", str(len(body)))])
     return [body]
@@ -81,8 +84,8 @@ def start(tmp_path):
     """Start gunicorn with our options; return its process once it answers."""
     running = []
 
-    def run(ports, **limits):
-        options = {"bind": [f"127.0.0.1:{port}" for port in ports], "workers": 1, "limits": limits}
+    def run(ports, workers=1, **limits):
+        options = {"bind": [f"127.0.0.1:{port}" for port in ports], "workers": workers, "limits": limits}
         process = subprocess.Popen([sys.executable, "-c", SERVER, json.dumps(options)], cwd=tmp_path, env=os.environ)
         running.append(process)
 
@@ -198,3 +201,31 @@ def test_a_tls_handshake_holds_no_thread(tmp_path):
         secure.close()
         for sock in silent:
             sock.close()
+
+
+def test_clients_that_stay_are_shared_by_the_processes(start):
+    """No process has most of the clients, however quick it is; one that ended is not waited for."""
+    port = free_port()
+    start([port], workers=2)
+    clients, both = [], set()
+
+    def both_answer():
+        answer = talk(port, b"GET /process HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+        both.add(json.loads(answer.partition(b"\r\n\r\n")[2])["process"])
+        return len(both) == 2
+
+    until(both_answer, "two processes answer")
+    try:
+        of_process = Counter()
+        for _ in range(64):
+            clients.append(connect(port))
+            clients[-1].sendall(b"GET /process HTTP/1.1\r\nHost: h\r\n\r\n")
+            of_process[json.loads(read_answer(clients[-1])[1])["process"]] += 1
+        assert len(of_process) == 2
+        assert min(of_process.values()) >= 16
+        os.kill(next(iter(of_process)), signal.SIGKILL)
+        for _ in range(8):
+            assert b"200" in talk(port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
+    finally:
+        for client in clients:
+            client.close()

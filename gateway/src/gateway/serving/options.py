@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from gateway.serving.crowd import Crowd
 from gateway.serving.limits import ServingLimits
-from gateway.serving.worker import Worker
+from gateway.serving.worker import Worker, ended
 
 
 def gunicorn_options(*, bind: Sequence[str], workers: int, limits: ServingLimits | None = None) -> dict[str, Any]:
@@ -19,7 +20,8 @@ def gunicorn_options(*, bind: Sequence[str], workers: int, limits: ServingLimits
     return {
         "bind": list(bind),
         "workers": workers,
-        "worker_class": type("Worker", (Worker,), {"limits": limits}),
+        "worker_class": type("Worker", (Worker,), {"limits": limits, "crowd": Crowd()}),
+        "child_exit": ended,
         "threads": 1,
         "timeout": 60,
         "graceful_timeout": int(limits.grace + limits.drain) + 5,

@@ -1,5 +1,6 @@
 """Receive clients: accept them, wait with all of them at once, and give a thread to whole requests alone."""
 
+import select
 import socket
 import ssl
 import time
@@ -11,6 +12,7 @@ from gateway.serving.answer import Answer
 from gateway.serving.body import CountedBody
 from gateway.serving.connection import Connection, Stage
 from gateway.serving.crew import Crew
+from gateway.serving.crowd import Crowd, Seat
 from gateway.serving.exchange import Site, answer_request, base_environ
 from gateway.serving.head import HeadError, method_and_path
 from gateway.serving.limits import ServingLimits
@@ -18,6 +20,7 @@ from gateway.serving.poller import best
 
 # At the end, as many as may wait in a listener's queue.
 _LAST_CLIENTS = 4096
+_POLITE_S = 0.002
 
 
 @dataclass(frozen=True)
@@ -31,9 +34,15 @@ class Reception:
     """All connections of one process. `tick` must be called about twice a second, from one thread."""
 
     def __init__(
-        self, listeners: list[socket.socket], site: Site, limits: ServingLimits, tls: ssl.SSLContext | None
+        self,
+        listeners: list[socket.socket],
+        site: Site,
+        limits: ServingLimits,
+        tls: ssl.SSLContext | None,
+        seat: Seat | None = None,
     ) -> None:
         self._limits = limits
+        self._seat = seat or Crowd().seat(0)
         self._site = site
         self._poller = best()
         self._crew = Crew(self._poller, self._event, limits.threads)
@@ -50,6 +59,7 @@ class Reception:
 
     def start(self) -> None:
         """Begin to accept clients."""
+        self._seat.tell(0)
         for fd in self._doors:
             self._poller.add(fd)
         self._crew.start()
@@ -69,6 +79,7 @@ class Reception:
 
     def stop_accepting(self) -> None:
         """Take those clients that the system has connected already, then no more."""
+        self._seat.leave()
         for fd, door in list(self._doors.items()):
             del self._doors[fd]
             self._accept(door, _LAST_CLIENTS)
@@ -97,11 +108,20 @@ class Reception:
             return
         door = self._doors.get(fd)
         if door is not None:
-            # One at a time: of clients that come together, the other processes get theirs.
+            # One at a time, and the others first: of clients that come together, each process is to get its share.
+            self._let_others_go_first(door)
             if self._accept(door, 1):
                 self._poller.again(fd)
             else:
                 self._closed_doors.add(fd)
+
+    def _let_others_go_first(self, door: _Door) -> None:
+        """Leave a client to a process that has fewer, for as long as it takes one that is idle to wake up."""
+        until = time.monotonic() + _POLITE_S
+        poll = select.poll()
+        poll.register(door.listener, select.POLLIN)
+        while self._seat.others_have_fewer(len(self._open)) and time.monotonic() < until and poll.poll(0):
+            time.sleep(_POLITE_S / 8)
 
     def _accept(self, door: _Door, most: int) -> bool:
         """Accept up to `most` clients; False when there is no room for more."""
@@ -124,9 +144,15 @@ class Reception:
                 sock.close()
                 continue
             self._open.add(connection)
+            self._seat.tell(len(self._open))
             self._waiting[connection.fd] = connection
             self._poller.add(connection.fd)
         return True
+
+    def _gone(self, connection: Connection) -> None:
+        self._open.discard(connection)
+        self._seat.tell(len(self._open))
+        connection.close()
 
     def _advance(self, connection: Connection) -> None:
         """Do what a connection's event allows, then wait with it again or close it. This thread owns it."""
@@ -135,8 +161,7 @@ class Reception:
         except OSError:
             stays = False
         except BaseException:
-            self._open.discard(connection)
-            connection.close()
+            self._gone(connection)
             raise
         if stays:
             self._waiting[connection.fd] = connection
@@ -145,8 +170,7 @@ class Reception:
             except (OSError, ValueError):
                 self._evict(connection)
         else:
-            self._open.discard(connection)
-            connection.close()
+            self._gone(connection)
 
     def _work(self, connection: Connection) -> bool:
         if connection.stage is Stage.LINGER:
@@ -186,8 +210,7 @@ class Reception:
         """Close a waiting connection, unless a thread has just taken it."""
         taken = self._waiting.pop(connection.fd, None)
         if taken is connection:
-            self._open.discard(connection)
-            connection.close()
+            self._gone(connection)
         elif taken is not None:
             # The number has passed to another client meanwhile.
             self._advance(taken)

@@ -10,9 +10,11 @@ from typing import Any, ClassVar
 from gunicorn.workers.gthread import ThreadWorker
 
 from gateway import refusals
+from gateway.serving.crowd import Crowd
 from gateway.serving.exchange import Site
 from gateway.serving.limits import ServingLimits
 from gateway.serving.reception import Reception
+from mft_common import metrics
 from mft_common.health import DRAINING
 
 _TICK_S = 0.5
@@ -26,6 +28,7 @@ class Worker(ThreadWorker):
     """Serves the application of `gunicorn` with `limits`; `options.gunicorn_options` sets them on a subclass."""
 
     limits: ClassVar[ServingLimits] = ServingLimits()
+    crowd: ClassVar[Crowd]
 
     @classmethod
     def check_config(cls, cfg: Any, log: Any) -> None:
@@ -51,7 +54,8 @@ class Worker(ThreadWorker):
         """Serve until told to stop, then drain."""
         limits = self.limits
         site = Site(self.wsgi, refusals.server_refusal, lambda: self._told_to_stop)
-        reception = Reception([each.sock for each in self.sockets], site, limits, _tls_context(limits))
+        seat = self.crowd.seat(self.age)
+        reception = Reception([each.sock for each in self.sockets], site, limits, _tls_context(limits), seat)
         reception.start()
         while self.alive and not self._told_to_stop:
             self._turn(reception)
@@ -75,6 +79,12 @@ class Worker(ThreadWorker):
         if poll.poll(seconds * 1000):
             os.read(self.PIPE[0], 4096)
         reception.tick()
+
+
+def ended(_server: Any, worker: Any) -> None:
+    """Free what a process that has ended held: gunicorn's `child_exit`."""
+    worker.crowd.seat(worker.age).leave()
+    metrics.forget_process(worker.pid)
 
 
 def _tls_context(limits: ServingLimits) -> ssl.SSLContext | None:
