@@ -13,6 +13,7 @@ from filestore_svc.operations.access import Access
 from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.resuming import Resuming
+from filestore_svc.operations.scanning import Scanning
 from filestore_svc.operations.scrubbing import Scrub
 from filestore_svc.operations.sweeping import Sweeping
 from filestore_svc.operations.vault import Vault
@@ -22,6 +23,7 @@ from filestore_svc.store import folders, quotas, tables
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.places import open_blobs
 from filestore_svc.store.processes import Processes
+from filestore_svc.wire.icap import Scanner
 from mft_common import clock
 from mft_common import config as files
 from mft_common.clock import Clock
@@ -49,6 +51,7 @@ class Service:
     resuming: Resuming
     sweeping: Sweeping
     processes: Processes
+    scanner: Scanner | None
     signer: Signer | None
     checks: Mapping[str, Callable[[], None]]
 
@@ -63,6 +66,8 @@ class Service:
     def close(self) -> None:
         """Commit the records that wait, then close what is open."""
         self.moves.close()
+        if self.scanner is not None:
+            self.scanner.close()
         self.processes.close()
         self.database.close()
 
@@ -98,7 +103,9 @@ def build(
     commits.run(lambda connection: quotas.apply(connection, configuration.limits.counted()))
     moves = Moves(commits, processes, TransferIds(settings.transfer_id_prefix), now)
     metering = Quotas(commits, processes, configuration.limits, now)
-    vault = Vault(Access(configuration), commits, blobs, moves, metering, now=now)
+    scanner = Scanner(configuration.scan) if configuration.scan is not None else None
+    scanning = Scanning(configuration.scan, scanner, blobs.open) if configuration.scan and scanner else None
+    vault = Vault(Access(configuration), commits, blobs, moves, metering, now=now, scanning=scanning)
     resuming = Resuming(configuration, vault, blobs)
     sweeping = Sweeping(commits, blobs, moves, resuming, metering, now=now, alone=alone)
     sweeping.at_start()
@@ -109,6 +116,10 @@ def build(
         except OSError as error:
             raise Unavailable("the store of the bytes does not take any") from error
 
+    checks = {"database": database.ping, "bytes": check_bytes}
+    # A hub that does without the scanner while it is away is ready without it.
+    if scanning is not None and scanning.scan.on_failure == "refuse":
+        checks["scanner"] = scanning.check
     return Service(
         settings=settings,
         configuration=configuration,
@@ -120,8 +131,9 @@ def build(
         resuming=resuming,
         sweeping=sweeping,
         processes=processes,
+        scanner=scanner,
         signer=signer,
-        checks={"database": database.ping, "bytes": check_bytes},
+        checks=checks,
     )
 
 

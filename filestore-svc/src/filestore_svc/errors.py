@@ -18,6 +18,11 @@ class Refused(MftError):  # noqa: N818 -- reads as what it is where it is raised
         super().__init__(self.text if text is None else text)
         self.headers = headers or {}
 
+    @property
+    def reason(self) -> str:
+        """What the hub's own records say, which may be more than a client is told."""
+        return str(self)
+
 
 class NotAuthenticated(Refused):
     """E-AUTH."""
@@ -76,6 +81,23 @@ class ForeignOrigin(Refused):
     status = 403
     error_type = "authorization"
     text = "Foreign origin"
+
+
+class ContentRefused(Refused):
+    """The scanner does not let the content pass; `threat` is what it calls the reason, empty where it tells none."""
+
+    status = 403
+    error_type = "authorization"
+    text = "Content refused"
+
+    def __init__(self, threat: str = "") -> None:
+        super().__init__()
+        self.threat = threat
+
+    @property
+    def reason(self) -> str:
+        """Name the threat."""
+        return f"{self.text}: {self.threat}" if self.threat else self.text
 
 
 class Gone(Refused):

@@ -11,6 +11,7 @@ from filestore_svc.domain.files import FIXED, RIGHTS, Right
 from filestore_svc.domain.limits import NO_LIMITS, Limits, Retention
 from filestore_svc.domain.listing import DEFAULT_LIMIT, KINDS, LARGEST_LIMIT, SORTS, Page, Selection
 from filestore_svc.domain.paths import canonical
+from filestore_svc.domain.scanning import Method, Scan, ScannerPlace
 from filestore_svc.domain.wildcards import listing_filter
 from filestore_svc.errors import BadSyntax
 from mft_common import config
@@ -51,6 +52,7 @@ class Configuration:
     # Only what is told of it: the gateway resolves the credentials.
     basic_auth: bool = False
     limits: Limits = NO_LIMITS
+    scan: Scan | None = None
     # Seconds after its last byte that an unfinished upload in pieces lives.
     uploads_expire: float = 86_400.0
 
@@ -86,6 +88,26 @@ class _UploadsSchema(_Strict):
     expire = config.Duration()
 
 
+class _Place(fields.Field[ScannerPlace]):
+    """The URL of a scanner's service."""
+
+    def _deserialize(self, value: Any, *_args: Any, **_kwargs: Any) -> ScannerPlace:
+        try:
+            return ScannerPlace.of(value if isinstance(value, str) else "")
+        except ValueError as error:
+            raise ValidationError(str(error)) from error
+
+
+class _ScanSchema(_Strict):
+    url = _Place(required=True, attribute="place")
+    method = fields.String(allow_none=True, validate=validate.OneOf(("reqmod", "respmod")))
+    on_failure = fields.String(validate=validate.OneOf(("refuse", "accept")))
+    timeout = config.Duration(validate=validate.Range(min=1.0))
+    max_size = config.Size(allow_none=True)
+    on_large = fields.String(validate=validate.OneOf(("refuse", "accept")))
+    folders = fields.List(fields.String(), allow_none=True)
+
+
 class _ContractSchema(_Strict):
     """A contract is there or not, so far."""
 
@@ -105,12 +127,25 @@ class _SectionSchema(_Strict):
     basic_auth = fields.Boolean(truthy={True}, falsy={False})
     max_file_size = config.Size(allow_none=True)
     uploads = fields.Nested(_UploadsSchema)
+    scan = fields.Nested(_ScanSchema, allow_none=True)
 
     @validates_schema
     def _paths(self, data: dict[str, Any], **_kwargs: Any) -> None:
         wrong = {path: ["is no absolute path of a folder"] for path in data.get("folders", {}) if not _is_folder(path)}
         if wrong:
             raise ValidationError({"folders": wrong})
+
+    @validates_schema
+    def _scanned(self, data: dict[str, Any], **_kwargs: Any) -> None:
+        """A folder's name that is mistyped would leave the right one unscanned."""
+        declared = tuple(data.get("folders", {}))
+        wrong = {
+            place: ["is no folder of http_mft.folders, nor below one"]
+            for place, path in enumerate((data.get("scan") or {}).get("folders") or ())
+            if not _is_folder(path) or not any(f"{path}/".startswith(f"{each}/") for each in declared)
+        }
+        if wrong:
+            raise ValidationError({"scan": {"folders": wrong}})
 
 
 class _GrantSchema(_Strict):
@@ -169,9 +204,17 @@ def configuration(document: Mapping[str, Any]) -> Configuration:
         sessions=Sessions(**loaded.get("sessions", {})),
         limits=_limits(loaded, accounts),
         uploads_expire=loaded.get("uploads", {}).get("expire", 86_400.0),
+        scan=_scan(loaded.get("scan")),
         origins=frozenset(origin.rstrip("/") for origin in loaded.get("origins", ())),
         **{name: loaded[name] for name in switches if name in loaded},
     )
+
+
+def _scan(loaded: Mapping[str, Any] | None) -> Scan | None:
+    if not loaded:
+        return None
+    method = cast("Method | None", loaded["method"].upper() if loaded.get("method") else None)
+    return Scan(**{**loaded, "method": method})
 
 
 def _limits(loaded: Mapping[str, Any], accounts: Mapping[str, int]) -> Limits:

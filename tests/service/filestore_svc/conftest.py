@@ -2,7 +2,10 @@
 
 import pytest
 
-from tests.servers.s3 import S3Server
+from filestore_svc.settings import Settings
+from tests.servers.icap import IcapServer
+from tests.servers.s3 import KEY_ID, SECRET, S3Server
+from tests.servers.scanner import VirusScanner
 from tests.service.filestore_svc.filestore_lab import Lab, Server
 
 
@@ -28,3 +31,47 @@ def s3(tmp_path_factory):
     made = S3Server(tmp_path_factory.mktemp("s3"))
     yield made
     made.program.kill()
+
+
+@pytest.fixture(scope="session")
+def virus_scanner():
+    """A scanner that knows one virus."""
+    made = VirusScanner()
+    made.start()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def icap():
+    """An ICAP server that does as it is told."""
+    made = IcapServer()
+    yield made
+    made.close()
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def scanned(request, tmp_path):
+    """What makes the service with a scanner, over either store; what it keeps nowhere but there is in `left`."""
+    settings = None
+    if request.param == "bucket":
+        s3 = request.getfixturevalue("s3")
+        bucket = s3.bucket()
+        place = {"bytes_url": f"s3://{bucket}/hub", "s3_endpoint": s3.url}
+        settings = Settings(data=str(tmp_path), s3_key_id=KEY_ID, s3_secret=SECRET, **place)
+    made = []
+
+    def make(url, *, more=None, **scan):
+        made.append(Lab(tmp_path, settings=settings, scan={"url": url, **scan}, **(more or {})))
+        return made[-1]
+
+    def left():
+        if request.param == "bucket":
+            return s3.keys(bucket) + s3.unfinished(bucket)
+        partial = (tmp_path / "state/filestore-svc/partial").iterdir()
+        return [*made[-1].leftovers(), *made[-1].blobs(), *partial]
+
+    make.left = left
+    yield make
+    for each in made:
+        each.close()

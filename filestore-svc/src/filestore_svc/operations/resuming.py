@@ -194,15 +194,14 @@ class Resuming:
         except (Superseded, TemporarilyAway):
             raise
         except Refused as refusal:
-            self._end(upload.id, Outcome(reason=str(refusal)))
+            self._end(upload.id, Outcome(reason=refusal.reason))
             raise
         except OSError as error:
             # The disk may have room again, and the bucket may be back, when the client tries the last piece again.
             logs.get("uploads").warning("upload.waiting", error=repr(error))
             raise refusal_of(error) from error
         finally:
-            if intake.staging is not None:
-                intake.staging.discard()
+            intake.discard()
         self._forget(upload.id)
         with self._vault.commits.database.read() as connection:
             return resumables.find(connection, upload.id, 0) or upload

@@ -16,11 +16,12 @@ from filestore_svc.domain.moves import Move, Outcome
 from filestore_svc.errors import AlreadyExists, BadSyntax, Refused, TemporarilyAway
 from filestore_svc.operations.metering import Metered, Quotas
 from filestore_svc.operations.moves import Moves
+from filestore_svc.operations.scanning import Look, Scanning
 from filestore_svc.store import files, folders, quotas
 from filestore_svc.store.blobs import Blobs, Staging
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox
-from filestore_svc.wire.bodies import no_space
+from filestore_svc.wire.bodies import Sink, no_space
 from filestore_svc.wire.headers import Preconditions
 from mft_common import logs
 from mft_common.clock import Clock
@@ -50,6 +51,8 @@ class Intake:
     reject: bool
     keep_metadata: bool = False
     staging: Staging | None = None
+    # The scanner's, where there is one for this folder.
+    look: Look | None = None
     datatype: str = DEFAULT_DATATYPE
     attributes: dict[str, str] | None = None
     began_at: int = 0
@@ -63,6 +66,13 @@ class Intake:
         self.preconditions.check(None if there is None else there.etag)
         if self.reject and there is not None:
             raise AlreadyExists(self.name)
+
+    def discard(self) -> None:
+        """Let go of what has arrived."""
+        if self.look is not None:
+            self.look.close()
+        if self.staging is not None:
+            self.staging.discard()
 
 
 class FilesetIds:
@@ -86,12 +96,22 @@ class FilesetIds:
 class Uploads:
     """Stores files. A file is there once `keep` returns, and nobody sees anything of it before."""
 
-    def __init__(self, commits: Commits, blobs: Blobs, moves: Moves, quotas: Quotas, now: Clock) -> None:
+    def __init__(
+        self,
+        commits: Commits,
+        blobs: Blobs,
+        moves: Moves,
+        quotas: Quotas,
+        now: Clock,
+        *,
+        scanning: Scanning | None = None,
+    ) -> None:
         self._commits = commits
         self._blobs = blobs
         self._moves = moves
         self.quotas = quotas
         self._now = now
+        self._scanning = scanning
         self._ids = FilesetIds(commits)
 
     @contextmanager
@@ -100,8 +120,7 @@ class Uploads:
         try:
             yield
         except BaseException as error:
-            if intake.staging is not None:
-                intake.staging.discard()
+            intake.discard()
             refusal = refusal_of(error)
             size = intake.staging.size if intake.staging else 0
             outcome = Outcome(reason=_reason(refusal), at=self._now(), bytes_sent=size)
@@ -111,17 +130,26 @@ class Uploads:
             logs.get("uploads").warning("upload.failed", error=repr(error))
             raise refusal from error
 
-    def stage(self, intake: Intake, *, md5: bool = False) -> Metered:
+    def stage(self, intake: Intake, *, md5: bool = False) -> Sink:
         """Open the place where the bytes arrive."""
         intake.began_at = self._now()
         intake.staging = self._blobs.stage(self._ids.next(), md5=md5)
         intake.reservation = secrets.token_hex(16)
         reserve = self.quotas.reserving(intake.reservation, intake.folder.path, intake.owner)
-        return Metered(intake.staging, self.quotas.limits.file, reserve)
+        sink = Metered(intake.staging, self.quotas.limits.file, reserve)
+        look = self._look(intake)
+        return sink if look is None else look.beside(sink)
 
     def assemble(self, intake: Intake, upload: str, size: int, pieces: Sequence[str], sha256: Any | None) -> None:
         """Stage what came in pieces; `sha256` is the digest of all of it where it is known."""
-        intake.staging = self._blobs.whole(upload, self._ids.next(), size, pieces, sha256=sha256, watch=None)
+        look = self._look(intake, size)
+        watch = None if look is None else look.write
+        intake.staging = self._blobs.whole(upload, self._ids.next(), size, pieces, sha256=sha256, watch=watch)
+
+    def _look(self, intake: Intake, size: int | None = None) -> Look | None:
+        if self._scanning is not None:
+            intake.look = self._scanning.look(intake.folder.path, intake.name, size)
+        return intake.look
 
     def keep(self, intake: Intake, promised: dict[str, bytes]) -> Kept:
         """Check the digests, make the bytes durable, then commit the row and the events (S11, S17)."""
@@ -131,10 +159,14 @@ class Uploads:
         staging.finish()
         if any(_digest(staging, name) != wanted for name, wanted in promised.items()):
             raise BadSyntax
+        if intake.look is not None:
+            intake.look.settle(staging)
         modified_at = self._now()
         self._make_durable(staging)
         file = self._file(intake, staging, modified_at)
         try:
+            if intake.look is not None:
+                intake.look.again(staging)
             with self._moves.closing(intake.move):
                 return self._commits.run(lambda connection: self._show(connection, intake, file))
         except Refused:
@@ -232,6 +264,8 @@ def _digest(staging: Staging, algorithm: str) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
+    if isinstance(error, Refused):
+        return error.reason
     return str(error) if isinstance(error, MftError) else "an error inside the hub"
 
 

@@ -12,6 +12,7 @@ from filestore_svc.operations.downloads import Downloads, Sending
 from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.places import Place, Places
+from filestore_svc.operations.scanning import Scanning
 from filestore_svc.operations.uploads import Intake, Uploads, event_fields
 from filestore_svc.store import files, folders
 from filestore_svc.store.blobs import Blobs
@@ -28,7 +29,15 @@ class Vault:
     """The files, behind the access lists."""
 
     def __init__(
-        self, access: Access, commits: Commits, blobs: Blobs, moves: Moves, quotas: Quotas, *, now: Clock
+        self,
+        access: Access,
+        commits: Commits,
+        blobs: Blobs,
+        moves: Moves,
+        quotas: Quotas,
+        *,
+        now: Clock,
+        scanning: Scanning | None = None,
     ) -> None:
         self.access = access
         self.now = now
@@ -37,7 +46,7 @@ class Vault:
         self.places = Places(access, commits.database, now)
         self.describing = Describing(commits, now)
         self.admission = Admission(commits.database, blobs, quotas.limits)
-        self.uploads = Uploads(commits, blobs, moves, quotas, now)
+        self.uploads = Uploads(commits, blobs, moves, quotas, now, scanning=scanning)
         self._downloads = Downloads(blobs, moves, quotas.limits, now)
 
     def begin_upload(

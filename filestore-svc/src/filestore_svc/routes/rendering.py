@@ -5,7 +5,8 @@ from collections.abc import Callable
 from flask import Response, request
 from werkzeug.exceptions import HTTPException
 
-from filestore_svc.errors import NotAuthenticated, NotFound, Refused, TemporarilyAway, TooLarge
+from filestore_svc.errors import ContentRefused, NotAuthenticated, NotFound, Refused, TemporarilyAway, TooLarge
+from filestore_svc.routes.audit import note
 from filestore_svc.wire import answers
 from mft_common.errors import IdentityError, Unavailable
 
@@ -19,7 +20,12 @@ def renderer(*, timestamps_everywhere: bool, basic_auth: bool = False) -> Callab
 
     def render(error: Exception) -> Response:
         status, message, kind, headers = _told(error)
+        if isinstance(error, ContentRefused):
+            note(virus=error.threat)
         if request.path.startswith("/internal/"):
+            if isinstance(error, ContentRefused):
+                # The hub itself asks, and tells this as the reason of the transfer that failed.
+                message = error.reason
             return answers.as_json({"error": kind, "message": message}, status, headers)
         if basic_auth and status == 401:
             headers = {**headers, "WWW-Authenticate": _CHALLENGE}

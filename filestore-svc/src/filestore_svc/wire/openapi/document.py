@@ -45,7 +45,7 @@ _COUNTED: Final = ("filter", "type")
 
 _STORED: Final = (
     *WRITER,
-    *(shapes.E_NOFILE, shapes.E_SYN, shapes.E_W, shapes.E_PATH),
+    *(shapes.E_NOFILE, shapes.E_SYN, shapes.E_W, shapes.E_PATH, shapes.REFUSED),
     *(shapes.EXISTS, shapes.PRECONDITION, shapes.TOO_LARGE, shapes.FULL),
 )
 _SENT: Final = (*SESSION, shapes.E_R, shapes.PRECONDITION, shapes.RANGE)

@@ -38,7 +38,7 @@ _STORED: Final = (
     *(shapes.E_SYN, shapes.E_NOFILE, shapes.E_W, shapes.E_PATH),
     *(shapes.EXISTS, shapes.PRECONDITION, shapes.TOO_LARGE, shapes.FULL),
 )
-_APPENDED: Final = (*_OWN, *_STORED, shapes.OFFSET, shapes.TYPE, shapes.CHECKSUM)
+_APPENDED: Final = (*_OWN, *_STORED, shapes.REFUSED, shapes.OFFSET, shapes.TYPE, shapes.CHECKSUM)
 
 
 def calls() -> list[Call]:
