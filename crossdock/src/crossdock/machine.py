@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 Configuration = tuple[dict[str, Any], Reader]
 
-_BEHIND: Final = 5
+_BEHIND: Final = 10
 
 
 class Machine:

@@ -48,25 +48,35 @@ class Statement:
 
     def all(self, connection: Connection, values: Values) -> Sequence[Row]:
         """Return all rows."""
-        compiled = self._for(connection.dialect)
-        found: list[Row] = self._run(connection, compiled, values).fetchall()
+        compiled = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
+        try:
+            found: list[Row] = _driver(connection).execute(compiled.text, compiled.arrange(values)).fetchall()
+        except _errors(connection.dialect) as error:
+            raise translated(connection.dialect, compiled.text, error) from error
         return [_converted(row, compiled.results) for row in found] if compiled.results else found
 
     def first(self, connection: Connection, values: Values) -> Row | None:
         """Return the first row, None where there is none."""
-        compiled = self._for(connection.dialect)
-        row: Row | None = self._run(connection, compiled, values).fetchone()
+        compiled = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
+        try:
+            row: Row | None = _driver(connection).execute(compiled.text, compiled.arrange(values)).fetchone()
+        except _errors(connection.dialect) as error:
+            raise translated(connection.dialect, compiled.text, error) from error
         return row if row is None or not compiled.results else _converted(row, compiled.results)
 
     def run(self, connection: Connection, values: Values) -> int:
         """Change rows, and return how many."""
-        return int(self._run(connection, self._for(connection.dialect), values).rowcount)
+        compiled = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
+        try:
+            return int(_driver(connection).execute(compiled.text, compiled.arrange(values)).rowcount)
+        except _errors(connection.dialect) as error:
+            raise translated(connection.dialect, compiled.text, error) from error
 
     def run_many(self, connection: Connection, rows: Sequence[Values]) -> int:
         """Do it with each of `rows`, and return how many rows were changed in all."""
         if len(rows) == 1:
             return self.run(connection, rows[0])
-        compiled = self._for(connection.dialect)
+        compiled = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
         cursor = _driver(connection).cursor()
         try:
             cursor.executemany(compiled.text, [compiled.arrange(row) for row in rows])
@@ -75,18 +85,6 @@ class Statement:
             raise translated(connection.dialect, compiled.text, error) from error
         finally:
             cursor.close()
-
-    def _run(self, connection: Connection, compiled: _Compiled, values: Values) -> Any:
-        try:
-            return _driver(connection).execute(compiled.text, compiled.arrange(values))
-        except _errors(connection.dialect) as error:
-            raise translated(connection.dialect, compiled.text, error) from error
-
-    def _for(self, dialect: sa.Dialect) -> _Compiled:
-        compiled = self._compiled.get(dialect.name)
-        if compiled is None:
-            compiled = self._compiled[dialect.name] = self._compile(dialect)
-        return compiled
 
     def _compile(self, dialect: sa.Dialect) -> _Compiled:
         made = self._clause.compile(dialect=dialect, column_keys=self._columns)
@@ -105,7 +103,8 @@ class Statement:
             for place, column in enumerate(_returned(self._clause))
             if (processor := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
         )
-        return _Compiled(str(made), arrange, results)
+        compiled = self._compiled[dialect.name] = _Compiled(str(made), arrange, results)
+        return compiled
 
 
 def _by_name(constants: Values) -> Callable[[Values], Any]:

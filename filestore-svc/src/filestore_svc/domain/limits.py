@@ -28,6 +28,8 @@ class Limits:
 
     def retention_of(self, folder: str) -> Retention:
         """Return the retention of a folder: its own, or that of the nearest above it that has one."""
+        if not self.retention:
+            return FOR_EVER
         return next((self.retention[path] for path in _upwards(folder) if path in self.retention), FOR_EVER)
 
     def quotas_over(self, folder: str, owner: str) -> dict[str, int]:

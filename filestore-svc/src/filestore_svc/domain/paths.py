@@ -3,6 +3,7 @@
 Two ways of normalising that differ are how permission checks get bypassed, so there is no second one. (S5 to S7)
 """
 
+import functools
 import re
 import unicodedata
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from urllib.parse import unquote_to_bytes
 
 _MOST_BYTES = 255
 _DEEPEST = 64
+# What the same clients ask for again and again is understood once, as long as it takes no room worth speaking of.
+_SHORT = 256
 # What most names are made of: ASCII without control characters and the backslash, already in every normal form.
 _PLAIN = re.compile(rb"[ -\[\]-~]{1,255}")
 
@@ -84,6 +87,11 @@ def canonical(decoded: bytes) -> Target:
 
 def below(raw_path: bytes, prefix: bytes) -> Target:
     """Return what a request's raw path names below `prefix`, such as `/2.0/files`; decodes once, and first."""
+    return (_below if len(raw_path) <= _SHORT else _below.__wrapped__)(raw_path, prefix)
+
+
+@functools.lru_cache(4096)
+def _below(raw_path: bytes, prefix: bytes) -> Target:
     return canonical(unquote_to_bytes(raw_path)[len(prefix) :])
 
 

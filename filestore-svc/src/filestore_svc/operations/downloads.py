@@ -19,6 +19,8 @@ from mft_common.identity import Identity
 
 _BROKEN_OFF: Final = "the client did not take all bytes"
 
+_audit: Final = logs.get("audit")
+
 Close = Callable[[int, bool], None]
 
 
@@ -112,10 +114,11 @@ class Downloads:
             )
             read = (told, Read(file.fileset, at, at + life if life else 0))
             self._moves.end_soon(move, outcome, read=read if whole and stop == file.size else None)
-            logs.get("audit").info(
-                "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,
-                result="sent" if whole else "broken off", account=account, address=identity.address,
-                request_id=identity.request_id,
-            )  # fmt: skip
+            if _audit.tells:
+                _audit.info(
+                    "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,
+                    result="sent" if whole else "broken off", account=account, address=identity.address,
+                    request_id=identity.request_id,
+                )  # fmt: skip
 
         return Sending(blob, start, stop, closed)

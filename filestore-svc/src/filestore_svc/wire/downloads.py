@@ -25,6 +25,11 @@ _CONDITIONS: Final = (
 _last_modified = functools.lru_cache(4096)(http_date)
 
 
+@functools.lru_cache(4096)
+def _disposition(name: str) -> str:
+    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+
+
 def unconditional(environ: Mapping[str, Any]) -> bool:
     """True where the whole file is asked for, whatever it is."""
     return environ["REQUEST_METHOD"] == "GET" and not any(name in environ for name in _CONDITIONS)
@@ -37,7 +42,7 @@ def head(file: StoredFile) -> list[tuple[str, str]]:
         ("Content-Length", str(file.size)),
         ("ETag", f'"{file.etag}"'),
         ("Repr-Digest", repr_digest(file.sha256)),
-        ("Content-Disposition", f"attachment; filename*=UTF-8''{quote(file.name, safe='')}"),
+        ("Content-Disposition", _disposition(file.name)),
         ("X-Content-Type-Options", "nosniff"),
         ("Cache-Control", "private, no-cache"),
         ("Accept-Ranges", "bytes"),

@@ -16,6 +16,7 @@ _STALL_S: Final = 0.002
 # compete for the interpreter. Work that lets go of it (a digest, a password's hash) shows in a long turn instead.
 _BUSY: Final = 0.6
 _LONG_S: Final = 0.010
+_SQUEEZED: Final = 0.2
 _IDLE_S: Final = 10.0
 _MOST_AT_ONCE: Final = 16
 
@@ -75,6 +76,7 @@ class Crew:
             self._waiting += 1
 
     def _work(self) -> None:
+        queue = _Queue()
         while not self._stopped.is_set():
             try:
                 fd = self._poller.wait(_IDLE_S)
@@ -94,7 +96,7 @@ class Crew:
                 self._handle(fd)
             except Exception:  # noqa: BLE001 -- one client's event must not cost the thread
                 logs.get("serving").exception("event.failed")
-            if not self._take_turn(waited=watch.waited()):
+            if not self._take_turn(waited=watch.waited() and not queue.squeezed()):
                 return
 
     def _take_turn(self, *, waited: bool) -> bool:
@@ -157,3 +159,26 @@ class _Watch:
         if took < _SHORT_S:
             return False
         return took >= _LONG_S or time.process_time() - self._computed < _BUSY * took
+
+
+class _Queue:
+    """How long the thread that made it had to wait for a processor: more threads would wait as well."""
+
+    def __init__(self) -> None:
+        self._asked_at = time.monotonic()
+        self._delay = _run_delay()
+
+    def squeezed(self) -> bool:
+        """True where that was a good part of the time since the last question."""
+        before, self._asked_at = self._asked_at, time.monotonic()
+        delay, self._delay = self._delay, _run_delay()
+        return self._delay - delay > _SQUEEZED * (self._asked_at - before)
+
+
+def _run_delay() -> float:
+    """Return the seconds that this thread was ready to run and did not; 0 where the system does not tell."""
+    try:
+        with open("/proc/thread-self/schedstat", encoding="ascii") as file:  # noqa: PTH123 -- asked often
+            return int(file.read().split()[1]) / 1e9
+    except (OSError, IndexError, ValueError):
+        return 0.0
