@@ -93,10 +93,7 @@ class Dispatcher:
             self._renew()
         if len(self._running) >= self._options.at_once:
             return False
-        with self._database.read() as connection:
-            if not jobs.any_queued(connection):
-                return False
-        return self._take()
+        return self._database.look(jobs.any_queued) and self._take()
 
     def _renew(self) -> None:
         """Renew the lease and look for dead workers; a worker that was declared dead stops what it runs (E13)."""

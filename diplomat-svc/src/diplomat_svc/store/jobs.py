@@ -11,12 +11,14 @@ from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.store import stamps
 from diplomat_svc.store.tables import jobs, records, transactions
+from mft_common.statements import Connection, Statement
 
 _C = jobs.c
 _PLAIN = (
     *("sequence", "transaction_id", "transfer_id", "scheduled_at", "updated_at", "began_at", "ended_at", "status"),
     *("completion", "found", "successful", "failed", "warnings", "attempt", "bytes_total", "bytes_done", "lease"),
 )
+_ANY_QUEUED = Statement(sa.select(_C.sequence).where(_C.status == QUEUED).limit(1))
 
 
 def job_of(row: Any, prefix: str = "") -> Job:
@@ -59,9 +61,9 @@ def _stamp(connection: sa.Connection, job: Job, stamp: int) -> None:
     )
 
 
-def any_queued(connection: sa.Connection) -> bool:
-    """True when a look for work is worth the lock."""
-    return connection.execute(sa.select(_C.sequence).where(_C.status == QUEUED).limit(1)).first() is not None
+def any_queued(connection: Connection) -> bool:
+    """True when a look for work is worth the lock; asked many times a second."""
+    return _ANY_QUEUED.first(connection, {}) is not None
 
 
 def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | None:

@@ -178,9 +178,8 @@ class Delivery:
 
     def retry_due(self) -> int:
         """Try again what is due, and return how many events that were."""
-        with self.database.read() as connection:
-            if not self.failures.due(connection, self._now(), 1):
-                return 0
+        if not self.database.look(lambda look: self.failures.any_due(look, self._now())):
+            return 0
         with self.database.write() as connection:
             rows = self.failures.due(connection, self._now(), _RETRIES_AT_ONCE)
             for row in rows:

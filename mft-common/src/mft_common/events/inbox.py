@@ -74,6 +74,12 @@ class Failures:
 
     def __init__(self, inbox: Inbox) -> None:
         self._table = inbox.failures
+        c = self._table.c
+        self._any_due = Statement(sa.select(c.id).where(c.next_try_at <= sa.bindparam("now")).limit(1))
+
+    def any_due(self, connection: Connection, now: int) -> bool:
+        """True when something is to be tried again now: asked several times a second, and hardly ever so."""
+        return self._any_due.first(connection, {"now": now}) is not None
 
     def add(self, connection: sa.Connection, row: dict[str, Any]) -> None:
         """Keep a failed event, unless it is kept already."""

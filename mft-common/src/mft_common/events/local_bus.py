@@ -23,8 +23,6 @@ from mft_common.worker import Part
 
 # As many as one transaction holds the write lock of SQLite for without anybody noticing.
 _BATCH: Final = 200
-# What comes one after the other is handled together: each batch costs a commit of its own.
-_TOGETHER_S: Final = 0.05
 _RETRY_EVERY_MS: Final = 250
 _FIRST_PAUSE_S: Final = 0.1
 _LONGEST_PAUSE_S: Final = 5.0
@@ -41,13 +39,13 @@ class _Feed:
         self._seen: Place | None = None
         self.watch = Watch(producer)
 
-    def step(self) -> int:
-        """Handle the next batch, and return how many rows it had; with `_BATCH` of them there may be more."""
+    def step(self) -> bool:
+        """Handle the next batch; True where there may be more."""
         old = self._stored() if self._seen is None else self._seen
         rows = self._producer.look(lambda look: self._reading.after(look, old, _BATCH))
         if not rows:
             self._seen = old
-            return 0
+            return False
         new = Place(rows[-1].tx, rows[-1].position)
         envelopes, unreadable = self._parse([row for row in rows if row.data is not None])
         if envelopes or unreadable or len(rows) == _BATCH:
@@ -55,7 +53,7 @@ class _Feed:
         else:
             # Nothing here is for this consumer: its cursor moves in memory, and on disk with the next event that is.
             self._seen = new
-        return len(rows)
+        return len(rows) == _BATCH
 
     def _apply(self, envelopes: list[Envelope[Any]], unreadable: list[tuple[Any, str, str]], new: Place) -> None:
         stored = self._stored()
@@ -131,13 +129,11 @@ class LocalBus:
             for feed in feeds:
                 stack.enter_context(feed.watch)
             tick = min(feed.watch.pause for feed in feeds)
-            ready, rest = set(feeds), tick
-            while not stop.wait(0 if ready else rest):
+            ready = set(feeds)
+            while not stop.wait(0 if ready else tick):
                 ready |= {feed for feed in feeds if feed.watch.changed()}
                 try:
-                    taken = {feed: feed.step() for feed in ready}
-                    ready = {feed for feed, count in taken.items() if count == _BATCH}
-                    rest = max(tick, _TOGETHER_S) if any(taken.values()) else tick
+                    ready = {feed for feed in ready if feed.step()}
                     if self._now() >= retry_at:
                         delivery.retry_due()
                         retry_at = self._now() + _RETRY_EVERY_MS

@@ -8,7 +8,8 @@ from typing import Final, Self
 
 from mft_common.database import Database
 
-_SQLITE_PAUSE_S: Final = 0.02
+# Short enough for nobody to notice, long enough for what comes one after the other to be handled together.
+_SQLITE_PAUSE_S: Final = 0.04
 _POSTGRESQL_PAUSE_S: Final = 0.05
 # However quiet it is, somebody looks after this time: for events whose pause is over.
 _QUIET_S: Final = 0.5
