@@ -82,17 +82,23 @@ files: Final = sa.Table(
     sa.Column("accessed_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
     # On PostgreSQL every index holds what a listing asks for, so that it need not read the rows.
-    sa.Index("files_by_name", "folder_id", "name", unique=True, postgresql_include=["fileset"]),
-    sa.Index("files_by_size", "folder_id", "size", "name", postgresql_include=["fileset"]),
-    sa.Index("files_by_put", "folder_id", "put_at", "name", postgresql_include=["fileset"]),
-    sa.Index("files_by_read", "folder_id", "first_read_at", "name", postgresql_include=["fileset"]),
+    sa.Index("files_by_name", "folder_id", "name", unique=True, postgresql_include=["expires_at", "fileset"]),
+    sa.Index("files_by_size", "folder_id", "size", "name", postgresql_include=["expires_at", "fileset"]),
+    sa.Index("files_by_put", "folder_id", "put_at", "name", postgresql_include=["expires_at", "fileset"]),
+    sa.Index("files_by_read", "folder_id", "first_read_at", "name", postgresql_include=["expires_at", "fileset"]),
     # For the sweeper, and only of files that will expire.
     sa.Index("files_expiring", "expires_at", sqlite_where=_WILL_EXPIRE, postgresql_where=_WILL_EXPIRE),
     sa.Index("files_by_expiry", "folder_id", "expires_at", "name", postgresql_include=["fileset"]),
 )
 
 # For the filters that tell how a name ends: *.csv
-sa.Index("files_by_end", files.c.folder_id, ending(files.c.name), files.c.name, postgresql_include=["fileset"])
+sa.Index(
+    "files_by_end",
+    files.c.folder_id,
+    ending(files.c.name),
+    files.c.name,
+    postgresql_include=["expires_at", "fileset"],
+)
 
 # How many files a folder has, kept by triggers on `files` in the transaction of each change; `changes` only grows.
 # PostgreSQL spreads a folder over 16 rows by the files' names, so that uploads into it need not wait for one another.

@@ -72,12 +72,12 @@ def upgrade() -> None:
         sa.Column("accessed_at", sa.BigInteger, nullable=False),
         sa.Column("expires_at", sa.BigInteger, nullable=False),
     )
-    held = ["fileset"]
+    held = ["expires_at", "fileset"]
     op.create_index("files_by_name", "files", ["folder_id", "name"], unique=True, postgresql_include=held)
     op.create_index("files_by_size", "files", ["folder_id", "size", "name"], postgresql_include=held)
     op.create_index("files_by_put", "files", ["folder_id", "put_at", "name"], postgresql_include=held)
     op.create_index("files_by_read", "files", ["folder_id", "first_read_at", "name"], postgresql_include=held)
-    op.create_index("files_by_expiry", "files", ["folder_id", "expires_at", "name"], postgresql_include=held)
+    op.create_index("files_by_expiry", "files", ["folder_id", "expires_at", "name"], postgresql_include=["fileset"])
     ending = sa.text(_ENDINGS[op.get_bind().dialect.name])
     op.create_index("files_by_end", "files", ["folder_id", ending, "name"], postgresql_include=held)
     op.create_table(
