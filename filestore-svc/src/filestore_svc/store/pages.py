@@ -98,13 +98,21 @@ def _files(connection: sa.Connection, some: Conditions, page: Page, span: _Span)
     key = _KEYS[page.sort]
     if not page.descending:
         return _scan(connection, some, [key, _NAME], span, descending=False)
-    if page.sort in _MAY_LACK and span.backward:
+    if page.sort in _MAY_LACK and span.backward and _may_lack(connection, some, key, span):
         # Those without a date are the last, so that pages near the end need not be looked for among all.
         limit = span.stop - span.start
         lacking = _of_one_key(connection, some, key, 0, skipped=span.total - span.stop, limit=limit, backward=True)
         if len(lacking) == limit:
             return lacking
     return _by_falling_key(connection, some, key, span)
+
+
+def _may_lack(connection: sa.Connection, some: Conditions, key: sa.Column[Any], span: _Span) -> bool:
+    """Guess from a few names whether so many lack a date that a page near the end shows none that has one."""
+    if span.skipped <= _AROUND:
+        return True
+    keys = list(connection.execute(sa.select(key).where(*some).order_by(_NAME).limit(_AROUND)).scalars())
+    return 2 * keys.count(0) * span.total >= len(keys) * span.skipped
 
 
 def _scan(
