@@ -2,8 +2,13 @@
 
 import unicodedata
 from dataclasses import dataclass
+from itertools import takewhile
 
 _MOST_LITERAL = 255
+
+
+def _is_literal(token: tuple[str, bool]) -> bool:
+    return not token[1]
 
 
 @dataclass(frozen=True)
@@ -27,6 +32,26 @@ class Pattern:
         literals = [character for character, special in tokens if not special]
         impossible = any(unicodedata.category(character) in ("Cc", "Cs") for character in literals)
         return cls(tuple(tokens), impossible or len(tokens) > 4 * _MOST_LITERAL or len(literals) > _MOST_LITERAL)
+
+    @property
+    def head(self) -> str:
+        """The literal text that a name begins with; the whole name where nothing is special."""
+        return "".join(character for character, _ in takewhile(_is_literal, self.tokens))
+
+    @property
+    def tail(self) -> str:
+        """The literal text that a name ends with."""
+        return "".join(character for character, _ in takewhile(_is_literal, reversed(self.tokens)))[::-1]
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is a name, and matches no other."""
+        return all(map(_is_literal, self.tokens))
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a head, one `*` and a tail, each of which may be empty."""
+        return [token for token in self.tokens if token[1]] == [("*", True)]
 
     def glob(self) -> str:
         """Render as SQLite's GLOB."""

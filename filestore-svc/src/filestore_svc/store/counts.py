@@ -2,7 +2,6 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -10,6 +9,7 @@ from weakref import WeakKeyDictionary
 import sqlalchemy as sa
 
 from filestore_svc.domain.wildcards import Pattern
+from filestore_svc.store import names
 from filestore_svc.store.tables import files, folder_counts
 
 _MOST: Final = 256
@@ -64,18 +64,20 @@ def held(connection: sa.Connection, folder: int, now: int) -> Held:
     return Held(int(kept) - expired, expired, int(changes))
 
 
-def matching(
-    connection: sa.Connection, folder: int, pattern: Pattern, held_: Held, conditions: Sequence[sa.ColumnElement[bool]]
-) -> int:
-    """Return how many files match; whoever pages through them pays for the count once, as long as nothing changes.
+def matching(connection: sa.Connection, folder: int, pattern: Pattern, held_: Held, now: int) -> int:
+    """Return how many living files match; they are counted once, as long as no file comes or goes.
 
     The number of changes was read before, so that a count which saw a later change is never taken for a newer one.
+    Those that have expired, which no change tells of, are counted apart.
     """
     known = _known.setdefault(connection.engine, _Known())
     key = (folder, pattern.glob())
-    number = None if held_.expired else known.get(key, held_.changes)
+    number = known.get(key, held_.changes)
     if number is None:
-        number = connection.execute(sa.select(sa.func.count()).select_from(files).where(*conditions)).scalar_one()
-        if not held_.expired:
-            known.put(key, held_.changes, number)
-    return number
+        query = sa.select(sa.func.count()).select_from(files).where(files.c.folder_id == folder)
+        number = connection.execute(query.where(*names.few(connection, files.c.name, pattern))).scalar_one()
+        known.put(key, held_.changes, number)
+    if not held_.expired:
+        return number
+    gone = _EXPIRED.where(names.matches(connection, files.c.name, pattern))
+    return max(number - int(connection.execute(gone, {"folder": folder, "now": now}).scalar_one()), 0)

@@ -4,10 +4,13 @@ Names sort and compare by Unicode code point on every database: SQLite does, Pos
 milliseconds since the epoch; 0 stands for "never", which sorts lowest and lets every sort key have a plain index. (D12)
 """
 
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 from filestore_svc.settings import SERVICE
 from mft_common.events.outbox import Outbox
@@ -18,6 +21,28 @@ outbox: Final = Outbox(SERVICE, metadata)
 # On SQLite the table itself is then in the order of this key, and needs no index for it.
 _ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _NAME: Final = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
+
+# How much of a name's end is in the index of endings; of longer ones the rest is compared.
+ENDING_LENGTH: Final = 8
+
+
+class ending(FunctionElement[str]):  # noqa: N801 -- a function of SQL, named as those are
+    """The last ENDING_LENGTH characters of a text, the last one first: whatever ends alike is a range of them."""
+
+    type = sa.Text()
+    inherit_cache = True
+
+
+@compiles(ending, "sqlite")
+def _ending_on_sqlite(element: Any, compiler: SQLCompiler, **more: Any) -> str:
+    name = compiler.process(element.clauses, **more)
+    return f"({' || '.join(f'substr({name}, -{place}, 1)' for place in range(1, ENDING_LENGTH + 1))})"
+
+
+@compiles(ending, "postgresql")
+def _ending_on_postgresql(element: Any, compiler: SQLCompiler, **more: Any) -> str:
+    return f'("left"(reverse({compiler.process(element.clauses, **more)}), {ENDING_LENGTH}))'
+
 
 _WILL_EXPIRE: Final = sa.text("expires_at > 0")
 
@@ -64,6 +89,15 @@ files: Final = sa.Table(
     # For the sweeper, and only of files that will expire.
     sa.Index("files_expiring", "expires_at", sqlite_where=_WILL_EXPIRE, postgresql_where=_WILL_EXPIRE),
     sa.Index("files_by_expiry", "folder_id", "expires_at", "name", postgresql_include=["fileset"]),
+)
+
+# For the filters that tell how a name ends: *.csv
+sa.Index(
+    "files_by_end",
+    files.c.folder_id,
+    ending(files.c.name),
+    files.c.name,
+    postgresql_include=["expires_at", "fileset"],
 )
 
 # How many files a folder has, kept by triggers on `files` in the transaction of each change; `changes` only grows.

@@ -35,6 +35,10 @@ _COUNTING = {
         "CREATE TRIGGER files_taken AFTER DELETE ON files FOR EACH ROW EXECUTE FUNCTION count_taken()",
     ),
 }
+_ENDINGS = {
+    "sqlite": "(" + " || ".join(f"substr(name, -{place}, 1)" for place in range(1, 9)) + ")",
+    "postgresql": '("left"(reverse(name), 8))',
+}
 
 
 def upgrade() -> None:
@@ -74,6 +78,8 @@ def upgrade() -> None:
     op.create_index("files_by_put", "files", ["folder_id", "put_at", "name"], postgresql_include=held)
     op.create_index("files_by_read", "files", ["folder_id", "first_read_at", "name"], postgresql_include=held)
     op.create_index("files_by_expiry", "files", ["folder_id", "expires_at", "name"], postgresql_include=["fileset"])
+    ending = sa.text(_ENDINGS[op.get_bind().dialect.name])
+    op.create_index("files_by_end", "files", ["folder_id", ending, "name"], postgresql_include=held)
     op.create_table(
         "folder_counts",
         sa.Column("folder_id", sa.Integer, sa.ForeignKey("folders.id"), primary_key=True, autoincrement=False),
