@@ -96,7 +96,7 @@ class Crew:
                 self._handle(fd)
             except Exception:  # noqa: BLE001 -- one client's event must not cost the thread
                 logs.get("serving").exception("event.failed")
-            if not self._take_turn(waited=watch.waited() and not queue.squeezed()):
+            if not self._take_turn(waited=watch.idled() and not queue.squeezed()):
                 return
 
     def _take_turn(self, *, waited: bool) -> bool:
@@ -138,7 +138,7 @@ class Crew:
                 turns, watch = self._turns, _Watch()
             self._stopped.wait(_STALL_S)
             with self._lock:
-                stalled = not self._waiting and turns == self._turns and watch.waited()
+                stalled = not self._waiting and turns == self._turns and watch.stalled()
                 if stalled:
                     self._join(count)
                 if not self._waiting:
@@ -153,12 +153,14 @@ class _Watch:
         self._began = time.monotonic()
         self._computed = time.process_time()
 
-    def waited(self) -> bool:
-        """True for work that took time without the process computing all the while, or simply long."""
+    def idled(self) -> bool:
+        """True for work that took time in which the process did not compute, but waited for something."""
         took = time.monotonic() - self._began
-        if took < _SHORT_S:
-            return False
-        return took >= _LONG_S or time.process_time() - self._computed < _BUSY * took
+        return took >= _SHORT_S and time.process_time() - self._computed < _BUSY * took
+
+    def stalled(self) -> bool:
+        """True for work that idles, and for any that is long: it may well let go of the interpreter."""
+        return self.idled() or time.monotonic() - self._began >= _LONG_S
 
 
 class _Queue:
