@@ -51,7 +51,7 @@ def test_each_of_many_writers_hears_of_its_own_work(lab):
     threads += [threading.Thread(target=write, args=(number,)) for number in range(1, WRITERS + 1)]
     for thread in threads[1:]:
         thread.start()
-    wait_until(lambda: len(commits._queue) == WRITERS, what="all writers in the queue")
+    wait_until(lambda: commits.waiting == WRITERS, what="all writers in the queue")
     go.set()
     for thread in threads:
         thread.join()

@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import functools
 import hashlib
 import io
 import os
@@ -14,9 +15,12 @@ from typing import Any, Protocol
 from filestore_svc.store.behind import Behind
 from filestore_svc.store.disk import Disk
 from filestore_svc.store.partials import Check, LocalPartial, LocalWhole, Partial, Watch
+from filestore_svc.store.turns import Take, Turns
 
 _FOLDER_BITS = 12
 _INLINE = 2 << 20
+_FOLDERS_AT_WORK = 16
+_NAMES_AT_ONCE = 1024
 
 
 class Staging(Protocol):
@@ -156,6 +160,16 @@ class LocalBlobs:
         for made in (self._blobs, self._staging, self._partial):
             made.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._disk.sync_folder(folder)
+        self._syncing = functools.lru_cache(_FOLDERS_AT_WORK)(self._sync_of)
+
+    def _sync_of(self, folder: str) -> Turns[None]:
+        """Return what makes the names in a folder durable, once for all that were given by then."""
+
+        def sync(take: Take[None]) -> None:
+            take()
+            self._disk.sync_folder(folder)
+
+        return Turns(sync, _NAMES_AT_ONCE)
 
     def stage(self, fileset: int, *, md5: bool = False) -> LocalStaging:
         """Begin a file of the staging folder."""
@@ -176,7 +190,7 @@ class LocalBlobs:
         except FileNotFoundError:
             self._make(Path(folder))
             os.link(staging.path, target)
-        self._disk.sync_folder(folder)
+        self._syncing(folder).join(None)
         staging.discard()
 
     def resume(self, upload: str, offset: int, check: Check) -> LocalPartial:

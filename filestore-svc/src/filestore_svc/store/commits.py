@@ -2,16 +2,17 @@
 
 import contextlib
 import fcntl
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, Generic, TypeVar, cast
+from typing import Any, Final, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
+from filestore_svc.store.turns import Take, Turns
 from mft_common.database import Database
 from mft_common.errors import Unavailable
 
+_MOST: Final = 64
 T = TypeVar("T")
 
 
@@ -20,7 +21,6 @@ class _Job(Generic[T]):
         self.work = work
         self.result: T | None = None
         self.error: BaseException | None = None
-        self.over = False
 
     def run(self, connection: sa.Connection) -> None:
         """Do the work."""
@@ -46,14 +46,15 @@ class Commits:
     transaction. A piece of work must not call `run`.
     """
 
-    _MOST = 64
-
     def __init__(self, database: Database) -> None:
         self.database = database
         self._shared = database.dialect == "sqlite"
-        self._queue: list[_Job[Any]] = []
-        self._queued = threading.Lock()
-        self._leader = threading.Lock()
+        self._turns: Turns[_Job[Any]] = Turns(self._serve, _MOST)
+
+    @property
+    def waiting(self) -> int:
+        """How many pieces of work wait for a commit that has not begun."""
+        return self._turns.waiting
 
     def run(self, work: Callable[[sa.Connection], T]) -> T:
         """Return what `work(connection)` returns, once it is committed; what it raises undoes it alone."""
@@ -61,28 +62,15 @@ class Commits:
             with self.database.write() as connection:
                 return work(connection)
         job = _Job(work)
-        with self._queued:
-            self._queue.append(job)
-        with self._leader:
-            while not job.over:
-                self._lead()
+        self._turns.join(job)
         if job.error is not None:
             raise job.error
         return cast("T", job.result)
 
-    def _lead(self) -> None:
+    def _serve(self, take: Take[_Job[Any]]) -> None:
         with self._turn():
             # Whoever came while the other processes had their turn is in it as well.
-            with self._queued:
-                jobs, self._queue = self._queue[: self._MOST], self._queue[self._MOST :]
-            try:
-                self._commit(jobs)
-            except BaseException as error:  # noqa: BLE001 -- nothing of them was committed, and each has to hear it
-                for job in jobs:
-                    job.error = job.error or error
-            finally:
-                for job in jobs:
-                    job.over = True
+            self._commit(take())
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         try:

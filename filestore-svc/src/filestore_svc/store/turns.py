@@ -1,0 +1,79 @@
+"""Let one of many threads that want the same done do it for all of them."""
+
+import threading
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+J = TypeVar("J")
+Take = Callable[[], list[J]]
+
+
+class _Seat(Generic[J]):
+    """A thread that waits, until it has been served or it is its turn to serve."""
+
+    __slots__ = ("error", "job", "served", "wake")
+
+    def __init__(self, job: J) -> None:
+        self.job = job
+        self.served = False
+        self.error: BaseException | None = None
+        self.wake = threading.Lock()
+        self.wake.acquire()
+
+
+class Turns(Generic[J]):
+    """Calls `serve(take)`, one call at a time, until every job was taken by one of them.
+
+    `take()` returns the jobs that wait by then, at most `most`: whoever comes later is the next call's. A thread is
+    woken once, by whoever served it or went before it; with one lock for all they would wake each other for nothing.
+    """
+
+    def __init__(self, serve: Callable[[Take[J]], None], most: int) -> None:
+        self._serve = serve
+        self._most = most
+        self._lock = threading.Lock()
+        self._queue: list[_Seat[J]] = []
+        self._busy = False
+
+    @property
+    def waiting(self) -> int:
+        """How many threads wait to be served."""
+        return len(self._queue)
+
+    def join(self, job: J) -> None:
+        """Return when `job` has been served; raise what the call that took it has raised."""
+        seat = _Seat(job)
+        with self._lock:
+            self._queue.append(seat)
+            leads, self._busy = not self._busy, True
+        if not leads:
+            seat.wake.acquire()
+        if not seat.served:
+            self._lead()
+        if seat.error is not None:
+            raise seat.error
+
+    def _lead(self) -> None:
+        taken: list[_Seat[J]] = []
+
+        def take() -> list[J]:
+            with self._lock:
+                taken.extend(self._queue[: self._most])
+                del self._queue[: self._most]
+            return [seat.job for seat in taken]
+
+        error: BaseException | None = None
+        try:
+            self._serve(take)
+        except BaseException as raised:  # noqa: BLE001 -- each of those that wait has to hear it
+            error = raised
+        if not taken:
+            take()
+        with self._lock:
+            following = self._queue[0] if self._queue else None
+            self._busy = following is not None
+        if following is not None:
+            following.wake.release()
+        for seat in taken:
+            seat.served, seat.error = True, error
+            seat.wake.release()
