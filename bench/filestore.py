@@ -107,8 +107,9 @@ class Copyparty:
             (self.folder / f"small{number}").write_bytes(os.urandom(SMALL))
 
     def tidy(self):
+        """Remove large files alone: a file system that has lost thousands of names is slow to make new ones."""
         for path in self.folder.iterdir():
-            if path.is_file() and not path.name.startswith(("small", "reference")):
+            if path.is_file() and path.stat().st_size > SMALL and not path.name.startswith("reference"):
                 path.unlink()
 
     def stop(self):

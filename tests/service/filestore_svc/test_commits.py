@@ -5,6 +5,7 @@ import sqlalchemy as sa
 
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import doomed
+from mft_common import logs
 from tests.servers.processes import wait_until
 
 WRITERS = 100
@@ -82,3 +83,30 @@ def test_two_processes_take_turns(lab):
     for thread in threads:
         thread.join()
     assert len(kept(lab.service.database)) == len(threads)
+
+
+def test_work_is_done_for_the_request_that_brought_it(lab):
+    """Whichever thread commits for all of them, each piece of work knows its own request."""
+    commits = Commits(lab.service.database)
+    began, go = threading.Event(), threading.Event()
+    heard = {}
+
+    def hold(_connection):
+        began.set()
+        assert go.wait(20)
+
+    def write(number):
+        with logs.request_scope(f"request-{number}"):
+            heard[number] = commits.run(lambda _connection: logs.request_id())
+
+    threads = [threading.Thread(target=commits.run, args=(hold,))]
+    threads += [threading.Thread(target=write, args=(number,)) for number in range(10)]
+    threads[0].start()
+    assert began.wait(20)
+    for thread in threads[1:]:
+        thread.start()
+    wait_until(lambda: commits.waiting == 10, what="all writers in the queue")
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert heard == {number: f"request-{number}" for number in range(10)}

@@ -35,6 +35,7 @@ _DIED: Final = "the process that served this transfer died"
 _TOGETHER: Final = 256
 
 Work = Callable[[sa.Connection], None]
+Told = Callable[[sa.Connection], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,6 +119,16 @@ class Moves:
     def end(self, connection: sa.Connection, move: Move, outcome: Outcome) -> None:
         """Write the end of a transfer in the caller's transaction."""
         outbox.add(connection, *self.ending(connection, move, outcome))
+
+    def told(self, move: Move, outcome: Outcome) -> Told:
+        """Return what gives the rows of the outbox for a transfer's end, inside the transaction that ends it.
+
+        What can be written out beforehand is: nobody else has to wait for that with the database in our hands.
+        """
+        if move.foreign or move.announced:
+            return lambda connection: outbox.rows(self.ending(connection, move, outcome), move.request_id)
+        rows = outbox.rows(self._whole(move, outcome), move.request_id)
+        return lambda _connection: rows
 
     def ending(self, connection: sa.Connection, move: Move, outcome: Outcome) -> tuple[Event, ...]:
         """Return what is to be told of a transfer's end in this transaction: its begin too, where that was not yet."""

@@ -15,7 +15,7 @@ from filestore_svc.domain.files import COLUMN_OF, DEFAULT_DATATYPE, MOST_CUSTOM,
 from filestore_svc.domain.moves import Move, Outcome
 from filestore_svc.errors import AlreadyExists, BadSyntax, Refused, TemporarilyAway
 from filestore_svc.operations.metering import Metered, Quotas
-from filestore_svc.operations.moves import Moves
+from filestore_svc.operations.moves import Moves, Told
 from filestore_svc.operations.scanning import Look, Scanning
 from filestore_svc.store import files, folders, quotas
 from filestore_svc.store.blobs import Blobs, Staging
@@ -167,8 +167,13 @@ class Uploads:
         try:
             if intake.look is not None:
                 intake.look.again(staging)
+            outcome = Outcome(
+                at=file.put_at, bytes_sent=file.size, fileset=file.fileset, size=file.size, sha256=file.sha256,
+                modified_at=file.modified_at,
+            )  # fmt: skip
             with self._moves.closing(intake.move):
-                return self._commits.run(lambda connection: self._show(connection, intake, file))
+                told = self._moves.told(intake.move, outcome)
+                return self._commits.run(lambda connection: self._show(connection, intake, file, told))
         except Refused:
             # Only of a refusal is it certain that nothing was committed; any other orphan is collected later.
             self._blobs.remove(staging.fileset)
@@ -201,7 +206,7 @@ class Uploads:
         )
         return file.described(intake.attributes or {})
 
-    def _show(self, connection: sa.Connection, intake: Intake, file: StoredFile) -> Kept:
+    def _show(self, connection: sa.Connection, intake: Intake, file: StoredFile, told: Told) -> Kept:
         limits = self.quotas.limits
         there = files.lock(connection, intake.folder, intake.name)
         intake.check(there if there and not 0 < there.expires_at <= self._now() else None)
@@ -221,10 +226,7 @@ class Uploads:
             **event_fields(file), account=intake.owner, address=intake.move.address, replaced=replaced,
             transfer_id=intake.move.transfer_id,
         )  # fmt: skip
-        outcome = Outcome(
-            bytes_sent=file.size, fileset=file.fileset, size=file.size, sha256=file.sha256, modified_at=file.modified_at
-        )
-        outbox.add(connection, stored, *self._moves.ending(connection, intake.move, outcome))
+        outbox.write(connection, [*outbox.rows([stored], logs.request_id()), *told(connection)])
         if intake.also is not None:
             intake.also(connection, file)
         return Kept(file, replaced)

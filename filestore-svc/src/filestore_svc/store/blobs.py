@@ -112,6 +112,7 @@ class LocalStaging:
         self.sha256 = hashlib.sha256()
         self.md5 = hashlib.md5(usedforsecurity=False) if md5 else None
         self._behind: Behind | None = None
+        self._named = False
         self.descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
@@ -138,12 +139,18 @@ class LocalStaging:
         if self._behind is not None:
             self._behind.finish()
 
+    def name(self, target: str) -> None:
+        """Give the file its name for good; it leaves the staging folder with the same call."""
+        os.rename(self.path, target)  # noqa: PTH104 -- a path object would cost more than the call
+        self._named = True
+
     def discard(self) -> None:
-        """Remove the file and let its lock go."""
+        """Remove the file, unless it has its name, and let its lock go."""
         if self._behind is not None:
             self._behind.stop()
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(self.path)  # noqa: PTH108 -- a path object would cost more than the call
+        if not self._named:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self.path)  # noqa: PTH108 -- as above
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -181,15 +188,15 @@ class LocalBlobs:
             staging.discard()
 
     def keep(self, staging: LocalStaging | LocalWhole) -> None:
-        """Fsync the bytes, link them under their id, fsync the folder."""
+        """Fsync the bytes, name them by their id, fsync the folder."""
         self._disk.sync(staging.descriptor)
         target = self._name(staging.fileset)
         folder = target[: target.rindex("/")]
         try:
-            os.link(staging.path, target)
+            staging.name(target)
         except FileNotFoundError:
             self._make(Path(folder))
-            os.link(staging.path, target)
+            staging.name(target)
         self._syncing(folder).join(None)
         staging.discard()
 

@@ -1,6 +1,7 @@
 """Let writers that come at the same time share one commit, and with it one wait for the disk."""
 
 import contextlib
+import contextvars
 import fcntl
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,19 +19,21 @@ T = TypeVar("T")
 
 class _Job(Generic[T]):
     def __init__(self, work: Callable[[sa.Connection], T]) -> None:
-        self.work = work
+        self._work = work
+        # Whoever does the work: the request that it is part of is that of the thread which brought it.
+        self._context = contextvars.copy_context()
         self.result: T | None = None
         self.error: BaseException | None = None
 
     def run(self, connection: sa.Connection) -> None:
         """Do the work."""
-        self.result = self.work(connection)
+        self.result = self._context.run(self._work, connection)
 
     def run_apart(self, connection: sa.Connection) -> None:
         """Do the work in a savepoint, so that its failure is its own."""
         try:
             with connection.begin_nested():
-                self.result = self.work(connection)
+                self.run(connection)
         except sa.exc.OperationalError:
             raise
         except Exception as error:  # noqa: BLE001 -- whoever waits for this job gets it
