@@ -9,9 +9,11 @@ import argparse
 import contextlib
 import os
 import re
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 import venv
 from pathlib import Path
 
@@ -177,6 +179,27 @@ def memory(hub, folder, mib):
     return peak.growth
 
 
+def record_behind(hub):
+    """Return how many seconds the record of transfers takes, after a load, to hold all that the store has told."""
+    state = hub.machine.data / "state"
+    with (
+        contextlib.closing(sqlite3.connect(state / "filestore-svc" / "filestore.db")) as store,
+        contextlib.closing(sqlite3.connect(state / "mqmft-svc" / "mqmft.db")) as record,
+    ):
+        began = time.monotonic()
+
+        def caught_up():
+            told = store.execute("SELECT max(position) FROM outbox").fetchone()[0]
+            place = "SELECT position FROM inbox_cursor WHERE source = 'filestore-svc'"
+            # What comes last may be for other services alone, and moves no cursor of this one.
+            rest = "SELECT count(*) FROM outbox WHERE position > ? AND type LIKE 'transfer.%'"
+            read = (record.execute(place).fetchone() or (0,))[0]
+            return read >= told or not store.execute(rest, (read,)).fetchone()[0]
+
+        wait_until(caught_up, within=120, what="the record of transfers")
+        return time.monotonic() - began
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
@@ -206,7 +229,7 @@ def run(folder, options, stack):
         each.seed()
     nginx = Nginx(folder)
     stack.callback(nginx.stop)
-    rows = {"up": {}, "down": {}, "gets": {}, "puts": {}}
+    rows = {"up": {}, "down": {}, "gets": {}, "puts": {}, "late": {}}
 
     def note(row, who, value):
         rows[row].setdefault(who.name, []).append(value)
@@ -220,6 +243,8 @@ def run(folder, options, stack):
             note("down", who, curl(down, size, getattr(who, "cookie", "none=1")))
         for who in (hub, party, nginx):
             note("gets", who, wrk(who.url, "wrk_get.lua", options.seconds, *who.get))
+            if who is hub:
+                note("late", who, record_behind(hub))
         for who in (hub, party):
             told = (*who.put[:4], f"r{number}-", *who.put[4:])
             note("puts", who, wrk(who.url, "wrk_upload.lua", options.seconds, *told))
@@ -242,6 +267,8 @@ def report(rows, growth):
         found = middle[row]
         figures = [f"{found[who]:.0f}" if who in found else "" for who in ("crossdock", "copyparty", "nginx")]
         print(f"{title:40}" + "".join(f"{figure:>12}" for figure in figures))
+
+    print(f"after the small GETs the record of transfers was up to date in {middle['late']['crossdock']:.1f} s")
 
     def ratio(row, peer):
         return middle[row]["crossdock"] / middle[row][peer]
