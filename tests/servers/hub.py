@@ -183,7 +183,7 @@ class ManyProcesses:
         """Stop all, the doors first; return 0 when each of them ended cleanly."""
         for program in self.programs.values():
             program.terminate()
-        return max(abs(program.stop()) for program in self.programs.values())
+        return max(abs(program.stop(asked=True)) for program in self.programs.values())
 
     def kill(self):
         """Kill -9 every process of it."""

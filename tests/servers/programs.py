@@ -69,9 +69,13 @@ class Program:
         """Kill -9 one of its processes."""
         os.kill(pid, signal.SIGKILL)
 
-    def stop(self, within: float = 40.0) -> int:
-        """Ask it to stop, and see that it does; return its exit code."""
-        self.terminate()
+    def stop(self, within: float = 40.0, *, asked: bool = False) -> int:
+        """Ask it to stop, unless it was `asked` before, and see that it does; return its exit code.
+
+        An interpreter on its way out has the system's own signal handlers again: a second SIGTERM would kill it.
+        """
+        if not asked:
+            self.terminate()
         try:
             return self.wait(within)
         except subprocess.TimeoutExpired:
