@@ -232,11 +232,14 @@ class Moves:
             try:
                 self._commit(records)
             except Unavailable:
-                with self._lock:
-                    self._records[:0] = records
+                self._put_back(records)
                 raise
             except Exception:  # noqa: BLE001 -- one bad record must not take the others with it
                 self._commit_one_by_one(records)
+
+    def _put_back(self, records: Sequence[_Record]) -> None:
+        with self._lock:
+            self._records[:0] = records
 
     def _commit(self, records: Sequence[_Record]) -> None:
         """Commit records together; the events of most are written out before anybody has to wait for the database."""
@@ -262,8 +265,11 @@ class Moves:
         return outbox.rows(events, record.move.request_id)
 
     def _commit_one_by_one(self, records: Sequence[_Record]) -> None:
-        for record in records:
+        for place, record in enumerate(records):
             try:
                 self._commit([record])
+            except Unavailable:
+                self._put_back(records[place:])
+                raise
             except Exception:  # noqa: BLE001 -- there is nobody left to tell
                 logs.get("moves").exception("record.lost", request_id=record.move.request_id)

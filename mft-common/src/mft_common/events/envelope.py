@@ -113,10 +113,7 @@ def parse(text: str | bytes) -> Envelope[Any]:
     The few members of the envelope are checked by hand, which takes a tenth of a schema's time: a consumer does nothing
     so often as this.
     """
-    try:
-        raw = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise EventError(f"not JSON: {error}") from error
+    raw = _json(text)
     if not isinstance(raw, dict):
         raise EventError("not a JSON object")
     if raw.get("specversion") != SPECVERSION:
@@ -134,32 +131,16 @@ def parse(text: str | bytes) -> Envelope[Any]:
     )
 
 
-def from_row(
-    *,
-    id: str,  # noqa: A002 -- the names of CloudEvents
-    source: str,
-    type: str,  # noqa: A002
-    subject: str,
-    time: int,
-    correlationid: str,
-    sequence: int,
-    data: str,
-) -> Envelope[Any]:
+def from_row(*, data: str, **members: Any) -> Envelope[Any]:
     """Build the envelope that `parse(render(...))` would give; EventError where its event cannot be read."""
+    return Envelope(**members, data=_event(members["type"], _json(data)))
+
+
+def _json(text: str | bytes) -> Any:
     try:
-        values = json.loads(data)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         raise EventError(f"not JSON: {error}") from error
-    return Envelope(
-        id=id,
-        source=source,
-        type=type,
-        subject=subject,
-        time=time,
-        correlationid=correlationid,
-        sequence=sequence,
-        data=_event(type, values),
-    )
 
 
 def _event(type_: str, data: Any) -> Event:
