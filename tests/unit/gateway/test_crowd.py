@@ -25,5 +25,7 @@ def test_nobody_waits_for_a_process_that_has_left():
     assert mine.others_have_fewer(9)
     other.leave()
     assert not mine.others_have_fewer(9)
+    other.tell(0)
+    assert not mine.others_have_fewer(9)
     crowd.seat(8 + 256).tell(1)
     assert mine.others_have_fewer(9)

@@ -28,13 +28,16 @@ class Seat:
     def __init__(self, counts: memoryview, place: int) -> None:
         self._counts = counts
         self._place = place
+        self._left = False
 
     def tell(self, clients: int) -> None:
-        """Say how many clients this process has."""
-        self._counts[self._place] = clients + 1
+        """Say how many clients this process has; nothing is counted once it has left."""
+        if not self._left:
+            self._counts[self._place] = clients + 1
 
     def leave(self) -> None:
         """Count no more: the process has ended, or takes no more clients."""
+        self._left = True
         self._counts[self._place] = 0
 
     def others_have_fewer(self, clients: int) -> bool:

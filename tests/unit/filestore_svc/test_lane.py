@@ -1,0 +1,66 @@
+"""Small files that go out in one piece, from stores that give them in several or not at all."""
+
+import io
+
+import pytest
+
+from filestore_svc.domain.files import StoredFile
+from filestore_svc.errors import TemporarilyAway
+from filestore_svc.operations.downloads import Sending
+from filestore_svc.routes import lane
+
+CONTENT = b"0123456789"
+FILE = StoredFile(fileset=1, path="/in/a", name="a", size=len(CONTENT), sha256="0" * 64)
+
+
+class Blob(io.RawIOBase):
+    """A content of which three bytes come at a time, and then nothing but errors from `broken` on."""
+
+    def __init__(self, broken=100):
+        super().__init__()
+        self.position, self.broken = 0, broken
+
+    def readable(self):
+        return True
+
+    def seek(self, offset, _whence=0):
+        self.position = offset
+        return offset
+
+    def readinto(self, buffer):
+        if self.position >= self.broken:
+            raise OSError("the store is away")
+        block = CONTENT[self.position : self.position + min(3, len(buffer))]
+        buffer[: len(block)] = block
+        self.position += len(block)
+        return len(block)
+
+
+@pytest.fixture
+def told():
+    """What is heard of downloads: how much was sent, and whether that was all."""
+    return []
+
+
+def sending(blob, told):
+    return Sending(blob, 0, len(CONTENT), lambda sent, whole: told.append((sent, whole)))
+
+
+def test_a_file_that_comes_in_pieces_goes_out_whole(told):
+    """Whether it was a read is told by the server, once it has sent it."""
+    finished = []
+    assert lane._sent({"crossdock.finished": finished}, FILE, sending(Blob(), told)) == [CONTENT]
+    assert told == []
+    (tell,) = finished
+    tell(200, len(CONTENT), True)
+    assert told == [(len(CONTENT), True)]
+
+
+def test_a_file_that_cannot_be_read_is_a_download_that_failed(told):
+    """The client hears 503, nobody is told of a read, and the answer to the client is not taken for the file."""
+    finished, blob = [], Blob(broken=6)
+    with pytest.raises(TemporarilyAway):
+        lane._sent({"crossdock.finished": finished}, FILE, sending(blob, told))
+    assert finished == []
+    assert told == [(6, False)]
+    assert blob.closed
