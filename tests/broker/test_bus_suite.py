@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from mft_common import logs
-from tests.servers.event_world import CONSUMER, PRODUCER, TOPOLOGY, World, deleted, running, stored
+from tests.servers.event_world import CONSUMER, PRODUCER, TOPOLOGY, World, deleted, running, stored, uploaded
 from tests.servers.processes import end, wait_until
 
 
@@ -146,6 +146,33 @@ def test_the_backlog_tells_what_waits(world: World) -> None:
     assert waiting.oldest is not None
     with running(world.relay(bus) + world.consume(bus)):
         wait_until(lambda: bus.backlog(PRODUCER, world.producer.database).events == 0, what="no backlog")
+
+
+def test_a_compound_is_told_by_its_parts(world: World) -> None:
+    """Whoever is told of one part of a compound has its effect once, among events of their own rows."""
+    bus = world.bus()
+    world.producer.commit(uploaded("/in/a"), stored("/in/b"), uploaded("/in/c"))
+    assert bus.backlog(PRODUCER, world.producer.database).events == (3 if world.amqp is None else 7)
+    with running(world.relay(bus) + world.consume(bus)):
+        wait_until(lambda: world.consumer.count() == 3, what="the effects")
+        wait_until(lambda: bus.backlog(PRODUCER, world.producer.database).events == 0, what="no backlog")
+    assert world.consumer.order() == ["/in/a", "/in/b", "/in/c"]
+
+
+def test_a_broken_compound_holds_up_nobody(world: World) -> None:
+    """What comes after a row that cannot be read is delivered, and the row is kept where somebody can look at it."""
+    bus = world.bus()
+    with world.producer.database.write() as connection:
+        row = world.producer.outbox.rows([uploaded("/in/broken")], "r")[0]
+        world.producer.outbox.write(connection, [{**row, "data": "{}"}])
+    world.producer.commit(uploaded("/in/a"))
+    with running(world.relay(bus) + world.consume(bus)):
+        wait_until(lambda: world.consumer.count() == 1, what="the effect")
+    assert everything_once(world, ["/in/a"])
+    if world.amqp is None:
+        assert "path" in bus.dead_letters(CONSUMER)[0].reason
+    else:
+        assert world.producer.unpublished() == 1
 
 
 def test_a_bus_that_works_says_so(world: World) -> None:

@@ -13,6 +13,7 @@ from alembic.operations import Operations
 from mft_common.database import Database
 from mft_common.events import Envelope, Event, FileDeleted, FileStored, Handlers, Inbox, Outbox, Patience, tables
 from mft_common.events.bus import Bus
+from mft_common.events.catalogue import WholeUpload
 from mft_common.events.local_bus import LocalBus
 from mft_common.events.rabbit import RabbitBus
 from mft_common.worker import Part, start_parts
@@ -36,6 +37,25 @@ def stored(path: str) -> FileStored:
         sha256="a" * 64,
         datatype="text/csv",
         transfer_id=TRANSFER_ID,
+    )
+
+
+def uploaded(path: str) -> WholeUpload:
+    """Return all events of an upload in one, of which the consumer is told the first."""
+    return WholeUpload(
+        transfer_id=TRANSFER_ID,
+        account="part1",
+        address="192.0.2.7",
+        label="",
+        path=path,
+        fileset=17,
+        size=4096,
+        sha256="a" * 64,
+        datatype="text/csv",
+        submitted_at=1_790_000_000_000,
+        modified_at=1_790_000_000_000,
+        ended_at=1_790_000_000_500,
+        source="a.csv",
     )
 
 

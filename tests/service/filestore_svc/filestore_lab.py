@@ -16,6 +16,7 @@ from filestore_svc.settings import Settings
 from mft_common import clock, ids
 from mft_common.directory import Account, Braked, Opened, Session, Wrong
 from mft_common.identity import ENVIRON_KEY, HEADER, Identity, Signer
+from tests.servers.outboxes import ROWS, told
 from tests.servers.processes import free_port, wait_until
 from tests.servers.programs import Program
 
@@ -115,10 +116,8 @@ class Lab:
         """Return the data of what is in the outbox, after all records have been committed."""
         self.service.moves.flush()
         with self.service.database.read() as connection:
-            rows = connection.execute(
-                self.service.outbox.table.select().order_by(self.service.outbox.table.c.position)
-            ).all()
-        found = [{"type": row.type, "correlationid": row.correlationid, **json.loads(row.data)} for row in rows]
+            events = told("filestore-svc", connection.exec_driver_sql(ROWS))
+        found = [{"type": one.type, "correlationid": one.correlationid, **one.data.to_data()} for one in events]
         return [each for each in found if not types or each["type"] in types]
 
     def leftovers(self) -> list[Path]:

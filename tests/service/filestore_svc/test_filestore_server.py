@@ -9,6 +9,8 @@ import threading
 import pytest
 import requests
 
+from mft_common.events import FileRead, FileStored
+from tests.servers.outboxes import ROWS, told
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import Server, form
 
@@ -99,13 +101,17 @@ def test_sendfile_tells_the_truth(server):
     content = random.Random(1).randbytes(8 << 20)
     server.put("/in/large", content)
     assert server.get("/2.0/files/in/large").content == content
-    reads = "SELECT count(*) FROM outbox WHERE type = 'file.read.v1' AND subject = '/in/large'"
-    wait_until(lambda: _rows(server, reads)[0][0] == 1, within=5)
+
+    def reads():
+        events = [envelope.data for envelope in told("filestore-svc", _rows(server, ROWS))]
+        return [event for event in events if isinstance(event, FileRead) and event.path == "/in/large"]
+
+    wait_until(lambda: len(reads()) == 1, within=5)
     with requests.get(f"{server.url}/2.0/files/in/large", headers=server.headers(), stream=True, timeout=30) as answer:
         answer.raw.read(1000)
     failed = "SELECT count(*) FROM outbox WHERE type = 'transfer.ended.v1' AND data LIKE '%did not take all bytes%'"
     wait_until(lambda: _rows(server, failed)[0][0] == 1, within=10)
-    assert _rows(server, reads)[0][0] == 1
+    assert len(reads()) == 1
 
 
 def test_writers_and_readers_of_one_name(server):
@@ -175,10 +181,9 @@ def test_kill_9_under_uploads(tmp_path, seed):
     assert _staging(server) == []
     filesets = {row[0] for row in _rows(server, "SELECT fileset FROM files")}
     assert filesets <= _blobs(server)
-    told = {
-        json.loads(row[0])["fileset"] for row in _rows(server, "SELECT data FROM outbox WHERE type='file.stored.v1'")
-    }
-    assert {fileset for history in done.values() for fileset, _ in history if fileset} <= told
-    assert filesets <= told
+    events = [envelope.data for envelope in told("filestore-svc", _rows(server, ROWS))]
+    known = {event.fileset for event in events if isinstance(event, FileStored)}
+    assert {fileset for history in done.values() for fileset, _ in history if fileset} <= known
+    assert filesets <= known
     assert _rows(server, "SELECT count(*) FROM open_transfers") == [(0,)]
     server.program.kill()

@@ -2,9 +2,9 @@
 
 import pytest
 
-from filestore_svc.domain.moves import Outcome
 from filestore_svc.operations.moves import Moves
 from mft_common.errors import Unavailable
+from mft_common.events.catalogue.moves import Outcome
 from mft_common.identity import Identity
 from mft_common.ids import TransferIds
 

@@ -6,7 +6,6 @@ from typing import Final
 
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.limits import Limits
-from filestore_svc.domain.moves import Outcome
 from filestore_svc.errors import TemporarilyAway
 from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.uploads import event_fields
@@ -15,6 +14,7 @@ from filestore_svc.store.files import Read
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.events.catalogue.files import FileRead
+from mft_common.events.catalogue.moves import Outcome
 from mft_common.identity import Identity
 
 _BROKEN_OFF: Final = "the client did not take all bytes"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.moves import Move, Outcome, broken_off
+from filestore_svc.domain.moves import Move, broken_off
 from filestore_svc.store import files, transfers
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.files import Read
@@ -20,7 +20,8 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.errors import Unavailable
 from mft_common.events.catalogue import Event
-from mft_common.events.catalogue.files import FileRead
+from mft_common.events.catalogue.files import FileRead, FileStored
+from mft_common.events.catalogue.moves import Outcome
 from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
 from mft_common.identity import Identity
 from mft_common.ids import TransferIds
@@ -35,7 +36,7 @@ _DIED: Final = "the process that served this transfer died"
 _TOGETHER: Final = 256
 
 Work = Callable[[sa.Connection], None]
-Told = Callable[[sa.Connection], list[dict[str, Any]]]
+Told = Callable[[sa.Connection, FileStored], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,15 +121,20 @@ class Moves:
         """Write the end of a transfer in the caller's transaction."""
         outbox.add(connection, *self.ending(connection, move, outcome))
 
-    def told(self, move: Move, outcome: Outcome) -> Told:
-        """Return what gives the rows of the outbox for a transfer's end, inside the transaction that ends it.
+    def told(self, move: Move, outcome: Outcome, expected: FileStored) -> Told:
+        """Return what gives the rows of the outbox for a stored file and its transfer's end, in their transaction.
 
-        What can be written out beforehand is: nobody else has to wait for that with the database in our hands.
+        What is `expected` is written out beforehand: nobody else has to wait for that with the database in our hands.
         """
-        if move.foreign or move.announced:
-            return lambda connection: outbox.rows(self.ending(connection, move, outcome), move.request_id)
-        rows = outbox.rows(self._whole(move, outcome), move.request_id)
-        return lambda _connection: rows
+        ready = self._rows(move, outcome, expected)
+
+        def tell(connection: sa.Connection, stored: FileStored) -> list[dict[str, Any]]:
+            if move.announced or move.foreign:
+                ending = outbox.rows(self.ending(connection, move, outcome), move.request_id)
+                return [*outbox.rows((stored,), logs.request_id()), *ending]
+            return ready if stored == expected else self._rows(move, outcome, stored)
+
+        return tell
 
     def ending(self, connection: sa.Connection, move: Move, outcome: Outcome) -> tuple[Event, ...]:
         """Return what is to be told of a transfer's end in this transaction: its begin too, where that was not yet."""
@@ -244,7 +250,7 @@ class Moves:
     def _commit(self, records: Sequence[_Record]) -> None:
         """Commit records together; the events of most are written out before anybody has to wait for the database."""
         reads = [record.read[1] for record in records if record.read is not None]
-        rows = [row for record in records for row in self._rows(record)]
+        rows = [row for record in records for row in self._rows_of(record)]
         rest = [record for record in records if not record.plain]
 
         def work(connection: sa.Connection) -> None:
@@ -258,11 +264,21 @@ class Moves:
 
         self._commits.run(work)
 
-    def _rows(self, record: _Record) -> list[dict[str, Any]]:
-        events: list[Event] = [] if record.read is None else [record.read[0]]
-        if record.plain and not record.move.foreign:
-            events += self._whole(record.move, record.outcome)
-        return outbox.rows(events, record.move.request_id)
+    def _rows_of(self, record: _Record) -> list[dict[str, Any]]:
+        read = None if record.read is None else record.read[0]
+        if record.plain:
+            return self._rows(record.move, record.outcome, read)
+        return [] if read is None else outbox.rows((read,), record.move.request_id)
+
+    def _rows(self, move: Move, outcome: Outcome, of_file: FileRead | FileStored | None) -> list[dict[str, Any]]:
+        """Return the rows that tell of a transfer of which nothing was told yet, and of its file."""
+        whole = None if of_file is None else move.whole(of_file, outcome)
+        if whole is not None:
+            return outbox.rows((whole,), move.request_id)
+        events: list[Event] = [] if of_file is None else [of_file]
+        if not move.foreign:
+            events += self._whole(move, outcome)
+        return outbox.rows(events, move.request_id)
 
     def _commit_one_by_one(self, records: Sequence[_Record]) -> None:
         for place, record in enumerate(records):

@@ -8,7 +8,6 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from filestore_svc.domain.files import StoredFile
-from filestore_svc.domain.moves import Outcome
 from filestore_svc.domain.paths import canonical
 from filestore_svc.domain.resumable import Upload, head_of
 from filestore_svc.errors import NoFilename, NoSuch, Refused, Superseded, TemporarilyAway, TooLarge, WrongOffset
@@ -23,6 +22,7 @@ from filestore_svc.store.tables import outbox
 from filestore_svc.wire import bodies, tus
 from filestore_svc.wire.headers import Preconditions
 from mft_common import logs
+from mft_common.events.catalogue.moves import Outcome
 from mft_common.identity import Identity
 
 _AT_ONCE: Final = 100

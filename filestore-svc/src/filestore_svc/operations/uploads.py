@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from filestore_svc.domain.files import COLUMN_OF, DEFAULT_DATATYPE, MOST_CUSTOM, Folder, StoredFile
-from filestore_svc.domain.moves import Move, Outcome
+from filestore_svc.domain.moves import Move
 from filestore_svc.errors import AlreadyExists, BadSyntax, Refused, TemporarilyAway
 from filestore_svc.operations.metering import Metered, Quotas
 from filestore_svc.operations.moves import Moves, Told
@@ -27,6 +27,7 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.errors import MftError
 from mft_common.events.catalogue.files import FileStored
+from mft_common.events.catalogue.moves import Outcome
 
 _IDS_AT_ONCE = 256
 
@@ -172,7 +173,7 @@ class Uploads:
                 modified_at=file.modified_at,
             )  # fmt: skip
             with self._moves.closing(intake.move):
-                told = self._moves.told(intake.move, outcome)
+                told = self._moves.told(intake.move, outcome, _stored(intake, file, None))
                 return self._commits.run(lambda connection: self._show(connection, intake, file, told))
         except Refused:
             # Only of a refusal is it certain that nothing was committed; any other orphan is collected later.
@@ -222,14 +223,17 @@ class Uploads:
             quotas.release(connection, intake.reservation)
             quotas.take(connection, over, file.size)
         files.add(connection, intake.folder, file)
-        stored = FileStored(
-            **event_fields(file), account=intake.owner, address=intake.move.address, replaced=replaced,
-            transfer_id=intake.move.transfer_id,
-        )  # fmt: skip
-        outbox.write(connection, [*outbox.rows([stored], logs.request_id()), *told(connection)])
+        outbox.write(connection, told(connection, _stored(intake, file, replaced)))
         if intake.also is not None:
             intake.also(connection, file)
         return Kept(file, replaced)
+
+
+def _stored(intake: Intake, file: StoredFile, replaced: int | None) -> FileStored:
+    return FileStored(
+        **event_fields(file), account=intake.owner, address=intake.move.address, replaced=replaced,
+        transfer_id=intake.move.transfer_id,
+    )  # fmt: skip
 
 
 def _with_metadata_of(

@@ -131,9 +131,9 @@ def parse(text: str | bytes) -> Envelope[Any]:
     )
 
 
-def from_row(*, data: str, **members: Any) -> Envelope[Any]:
-    """Build the envelope that `parse(render(...))` would give; EventError where its event cannot be read."""
-    return Envelope(**members, data=_event(members["type"], _json(data)))
+def event_of(type_: str, data: str) -> Event:
+    """Read the event of a type from its own JSON text; EventError where that cannot be done."""
+    return _event(type_, _json(data))
 
 
 def _json(text: str | bytes) -> Any:

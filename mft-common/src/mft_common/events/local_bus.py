@@ -72,12 +72,13 @@ class _Feed:
             self._seen = new
 
     def _parse(self, rows: list[Any]) -> tuple[list[Envelope[Any]], list[tuple[Any, str, str]]]:
-        envelopes, unreadable = [], []
+        envelopes: list[Envelope[Any]] = []
+        unreadable: list[tuple[Any, str, str]] = []
         for row in rows:
             try:
-                envelopes.append(outbox_queries.envelope(self._source, row))
+                envelopes += outbox_queries.envelopes(self._source, row, self._delivery.types)
             except EventError as error:
-                unreadable.append((row, outbox_queries.envelope_json(self._source, row), str(error)))
+                unreadable.append((row, outbox_queries.raw(self._source, row), str(error)))
         return envelopes, unreadable
 
     def _stored(self) -> Place:

@@ -1,4 +1,7 @@
-"""Read an outbox and keep the relay's marks in it; any service's outbox, since all have one shape."""
+"""Read an outbox and keep the relay's marks in it; any service's outbox, since all have one shape.
+
+A row tells one event, or a compound of several; it is read as the envelopes of them all.
+"""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -7,7 +10,9 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from mft_common.events import tables
-from mft_common.events.envelope import Envelope, from_row, render
+from mft_common.events.catalogue import COMPOUNDS, EVENTS, Compound
+from mft_common.events.envelope import Envelope, event_of, render
+from mft_common.events.errors import EventError
 from mft_common.statements import Connection, Statement
 
 OUTBOX: Final = tables.outbox(sa.MetaData())
@@ -15,6 +20,8 @@ _C: Final = OUTBOX.c
 _FIRST_PAUSE_MS: Final = 500
 _LONGEST_PAUSE_MS: Final = 60_000
 _MOST_DOUBLINGS: Final = 7
+# The events of one row are numbered in steps between its position and the next.
+_MOST_PARTS: Final = 4
 
 
 class Place(NamedTuple):
@@ -32,19 +39,66 @@ class Backlog:
     oldest: int | None
 
 
-def envelope_json(source: str, row: Any) -> str:
-    """Render a row of the outbox of `source` as an envelope."""
-    return render(**_members(source, row))
+class Rendered(NamedTuple):
+    """An event as a broker is given it: its id, its type, and its envelope as JSON text."""
+
+    id: str
+    type: str
+    body: str
 
 
-def envelope(source: str, row: Any) -> Envelope[Any]:
-    """Return the envelope of a row of the outbox of `source`; EventError where its event cannot be read."""
-    return from_row(**_members(source, row))
+def rendered(source: str, row: Any) -> Sequence[Rendered]:
+    """Render the events of a row of the outbox of `source`; a row of one event is passed on without being read.
+
+    EventError where it is of a type that this program does not know, or a compound that cannot be read.
+    """
+    if row.type in COMPOUNDS:
+        return [Rendered(each.id, each.type, each.to_json()) for each in envelopes(source, row)]
+    if row.type not in EVENTS:
+        raise EventError(f"unknown type {row.type!r}")
+    return [Rendered(row.id, row.type, render(**_members(source, row), data=row.data))]
+
+
+def raw(source: str, row: Any) -> str:
+    """Render a row as if it were one event, whatever is in it: for those who look into what cannot be read."""
+    return render(**_members(source, row), data=row.data)
+
+
+def envelopes(source: str, row: Any, types: Collection[str] | None = None) -> Sequence[Envelope[Any]]:
+    """Return the envelopes of a row of the outbox of `source`, those of `types` where some are given.
+
+    EventError where it cannot be read.
+    """
+    compound = COMPOUNDS.get(row.type)
+    members = _members(source, row)
+    if compound is None:
+        return [Envelope(**members, data=event_of(row.type, row.data))]
+    whole = compound.read(row.data)
+    found = []
+    for number, part in enumerate(compound.PARTS):
+        if types is None or part.TYPE in types:
+            event = whole.part(number)
+            names = {"id": f"{row.id}-{number + 1}", "type": part.TYPE, "subject": event.subject()}
+            found.append(Envelope(**{**members, **names, "sequence": members["sequence"] + number + 1}, data=event))
+    return found
 
 
 def _members(source: str, row: Any) -> dict[str, Any]:
-    names = {"id": row.id, "source": source, "type": row.type, "subject": row.subject, "time": row.time}
-    return {**names, "correlationid": row.correlationid, "sequence": row.position, "data": row.data}
+    return {
+        "id": row.id,
+        "source": source,
+        "type": row.type,
+        "subject": row.subject,
+        "time": row.time,
+        "correlationid": row.correlationid,
+        "sequence": row.position * _MOST_PARTS,
+    }
+
+
+def _rows_of(types: Collection[str]) -> list[str]:
+    """Return the types of the rows that tell events of `types`."""
+    compounds = [name for name, compound in COMPOUNDS.items() if any(part.TYPE in types for part in compound.PARTS)]
+    return sorted({*types, *compounds})
 
 
 def waiting(connection: sa.Connection, now: int, limit: int) -> Sequence[Any]:
@@ -96,7 +150,7 @@ class Reading:
     """Reads on in an outbox, for a consumer of events of some `types`; other rows come without their data."""
 
     def __init__(self, types: Collection[str]) -> None:
-        wanted = sa.or_(sa.false(), *(_C.type == type_ for type_ in sorted(types)))
+        wanted = sa.or_(sa.false(), *(_C.type == type_ for type_ in _rows_of(types)))
         data = sa.case((wanted, _C.data)).label("data")
         query = sa.select(_C.tx, _C.position, _C.id, _C.type, _C.subject, _C.time, _C.correlationid, data)
         query = query.limit(sa.bindparam("most"))
@@ -119,16 +173,21 @@ class Reading:
 
 def unpublished(connection: sa.Connection) -> Backlog:
     """Count what no broker has confirmed yet."""
-    query = sa.select(sa.func.count(), sa.func.min(_C.time)).where(sa.not_(_C.published))
-    count, oldest = connection.execute(query).one()
-    return Backlog(count, oldest)
+    return _counted(connection, sa.not_(_C.published))
 
 
 def beyond(connection: sa.Connection, place: Place, types: Collection[str]) -> Backlog:
-    """Count the rows of `types` after `place`."""
+    """Count the events of `types` after `place`."""
     here = sa.tuple_(sa.literal(place.tx), sa.literal(place.position))
-    query = sa.select(sa.func.count(), sa.func.min(_C.time)).where(
-        sa.tuple_(_C.tx, _C.position) > here, _C.type.in_(sorted(types))
-    )
-    count, oldest = connection.execute(query).one()
-    return Backlog(count, oldest)
+    return _counted(connection, sa.tuple_(_C.tx, _C.position) > here, _C.type.in_(_rows_of(types)), types=types)
+
+
+def _counted(connection: sa.Connection, *where: Any, types: Collection[str] | None = None) -> Backlog:
+    told = {name: _parts_told(compound, types) for name, compound in COMPOUNDS.items()}
+    events = sa.func.coalesce(sa.func.sum(sa.case(told, value=_C.type, else_=1)), 0)
+    count, oldest = connection.execute(sa.select(events, sa.func.min(_C.time)).where(*where)).one()
+    return Backlog(int(count), oldest)
+
+
+def _parts_told(compound: type[Compound], types: Collection[str] | None) -> int:
+    return sum(types is None or part.TYPE in types for part in compound.PARTS)

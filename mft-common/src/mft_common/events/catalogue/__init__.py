@@ -1,14 +1,17 @@
 """List every event that the services tell one another."""
 
 from mft_common.events.catalogue.access import AccountChanged, SessionClosed, SessionOpened
-from mft_common.events.catalogue.base import Event
+from mft_common.events.catalogue.base import Compound, Event
 from mft_common.events.catalogue.files import FileDeleted, FileDescribed, FileRead, FileStored
+from mft_common.events.catalogue.moves import WholeDownload, WholeUpload
 from mft_common.events.catalogue.transfers import TransferEnded, TransferProgressed, TransferStarted
 from mft_common.events.catalogue.work import JobChanged, TaskChanged
 
 __all__ = [
+    "COMPOUNDS",
     "EVENTS",
     "AccountChanged",
+    "Compound",
     "Event",
     "FileDeleted",
     "FileDescribed",
@@ -21,6 +24,8 @@ __all__ = [
     "TransferEnded",
     "TransferProgressed",
     "TransferStarted",
+    "WholeDownload",
+    "WholeUpload",
 ]
 
 EVENTS: dict[str, type[Event]] = {
@@ -40,3 +45,6 @@ EVENTS: dict[str, type[Event]] = {
         AccountChanged,
     )
 }
+
+# What only outboxes know: no consumer is told of these, but of their parts.
+COMPOUNDS: dict[str, type[Compound]] = {compound.TYPE: compound for compound in (WholeUpload, WholeDownload)}

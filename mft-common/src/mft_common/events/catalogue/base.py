@@ -45,3 +45,27 @@ class Event:
             return cls(**cls.SCHEMA.load(data))
         except ValidationError as error:
             raise EventError(f"{cls.TYPE}: {error.messages}") from error
+
+
+class Compound(Event):
+    """Several events of one moment, kept as one row of an outbox: three rows cost three times as much as one.
+
+    They part where the row is read or relayed: no consumer, and no broker, ever sees the compound itself.
+    """
+
+    PARTS: ClassVar[tuple[type[Event], ...]]
+
+    @classmethod
+    def read(cls, text: str) -> Self:
+        """Build the compound from the JSON text of a row; EventError where that cannot be done."""
+        try:
+            data = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise EventError(f"not JSON: {error}") from error
+        if not isinstance(data, dict):
+            raise EventError("data is no JSON object")
+        return cls.from_data(data)
+
+    def part(self, number: int) -> Event:
+        """Return the event that it stands for whose class is PARTS[number]; few consumers want them all."""
+        raise TypeError(f"{type(self).__name__} has no part {number}")

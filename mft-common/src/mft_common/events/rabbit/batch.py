@@ -19,11 +19,15 @@ class Message:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The keys of what is safe with the broker, and of what it returned or refused; `complete` when that is all."""
+    """The keys of what is safe with the broker, and of what it returned or refused; `complete` when that is all.
+
+    What was `unreadable` was never sent.
+    """
 
     confirmed: frozenset[str]
     refused: frozenset[str]
     complete: bool
+    unreadable: frozenset[str] = frozenset()
 
 
 class Batch:

@@ -1,7 +1,7 @@
 """Publish what a producer has committed, and mark it once the broker has confirmed it."""
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import pika
@@ -11,6 +11,7 @@ from mft_common.database import Database
 from mft_common.errors import Unavailable
 from mft_common.events import outbox_queries, topology
 from mft_common.events.envelope import CONTENT_TYPE
+from mft_common.events.errors import EventError
 from mft_common.events.rabbit.batch import Message, Outcome
 from mft_common.events.rabbit.link import Link, Settings
 from mft_common.events.watch import Watch
@@ -21,26 +22,30 @@ _LONGEST_PAUSE_S: Final = 5.0
 _PERSISTENT: Final = 2
 
 
-def message_of(source: str, row: Any, *, mandatory: bool) -> Message:
-    """Turn a row of the outbox into a message: the type is the routing key, the id the message id."""
-    properties = pika.BasicProperties(
-        content_type=CONTENT_TYPE,
-        delivery_mode=_PERSISTENT,
-        message_id=row.id,
-        type=row.type,
-        app_id=source,
-        timestamp=row.time // 1000,
-        correlation_id=row.correlationid or None,
-    )
-    body = outbox_queries.envelope_json(source, row).encode()
-    return Message(
-        key=row.id,
-        exchange=topology.EXCHANGE,
-        routing_key=row.type,
-        body=body,
-        properties=properties,
-        mandatory=mandatory,
-    )
+def messages_of(source: str, row: Any, mandatory: Collection[str]) -> Sequence[Message]:
+    """Turn a row of the outbox into messages: an event's type is the routing key, its id the message id.
+
+    Those of the types that are `mandatory` have to reach a queue.
+    """
+    return [
+        Message(
+            key=each.id,
+            exchange=topology.EXCHANGE,
+            routing_key=each.type,
+            body=each.body.encode(),
+            properties=pika.BasicProperties(
+                content_type=CONTENT_TYPE,
+                delivery_mode=_PERSISTENT,
+                message_id=each.id,
+                type=each.type,
+                app_id=source,
+                timestamp=row.time // 1000,
+                correlation_id=row.correlationid or None,
+            ),
+            mandatory=each.type in mandatory,
+        )
+        for each in outbox_queries.rendered(source, row)
+    ]
 
 
 class Relay:
@@ -103,10 +108,28 @@ class Relay:
         return len(rows)
 
     def _publish(self, link: Link, rows: Sequence[Any]) -> Outcome | None:
+        """Publish what the rows tell; an outcome's keys are those of rows, each with all of its messages."""
         if not rows:
             return None
-        return link.publish([message_of(self._source, row, mandatory=row.type in self._mandatory) for row in rows])
+        messages: list[Message] = []
+        keys: dict[str, list[str]] = {}
+        unreadable = set()
+        for row in rows:
+            try:
+                told = messages_of(self._source, row, self._mandatory)
+            except EventError as error:
+                # A newer program may have written it, and may be the one that relays it.
+                self._log.error("event.unreadable", source=self._source, event_id=row.id, reason=str(error))
+                unreadable.add(row.id)
+            else:
+                messages += told
+                keys[row.id] = [message.key for message in told]
+        outcome = link.publish(messages) if messages else Outcome(frozenset(), frozenset(), complete=True)
+        refused = {row for row, told in keys.items() if not outcome.refused.isdisjoint(told)}
+        confirmed = {row for row, told in keys.items() if outcome.confirmed.issuperset(told)}
+        return Outcome(frozenset(confirmed), frozenset(refused), outcome.complete, frozenset(unreadable))
 
     def _mark(self, connection: Any, rows: Sequence[Any], outcome: Outcome) -> None:
         outbox_queries.mark_published(connection, [row.position for row in rows if row.id in outcome.confirmed])
-        outbox_queries.postpone(connection, [row for row in rows if row.id in outcome.refused], self._now())
+        later = outcome.refused | outcome.unreadable
+        outbox_queries.postpone(connection, [row for row in rows if row.id in later], self._now())

@@ -1,0 +1,232 @@
+"""Tell of an upload or a download by a client: the transfer that it is, and all of its events in one."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar, Final
+
+from mft_common.events.catalogue.base import Compound, Event
+from mft_common.events.catalogue.fields import TRANSFER_ID, Moment, Text, Whole, WireSchema
+from mft_common.events.catalogue.files import FileRead, FileStored
+from mft_common.events.catalogue.items import Agent, Item, Originator, Side, Totals
+from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
+
+PROTOCOL: Final = "http-mft"
+CLIENT: Final = Agent(name="CLIENT")
+FILESTORE: Final = Agent(name="FILESTORE")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How a transfer ended, and when (milliseconds, 0 for now): well when `reason` is empty. Sizes in bytes."""
+
+    reason: str = ""
+    cancelled: bool = False
+    at: int = 0
+    bytes_sent: int = 0
+    fileset: int | None = None
+    size: int | None = None
+    sha256: str | None = None
+    modified_at: int | None = None
+
+
+_OPEN: Final = Outcome()
+_ONE: Final = Totals(files=1)
+# Where a client puts what it downloads is nobody's business.
+_NOWHERE: Final = Side()
+
+
+@dataclass(eq=False, kw_only=True)
+class ClientMove:
+    """An upload (`source` is the client's name, `destination` the path) or a download (`source` is the path)."""
+
+    transfer_id: str
+    upload: bool
+    account: str
+    address: str
+    label: str
+    submitted_at: int
+    source: str
+    destination: str | None = None
+    if_exists: str | None = None
+    fileset: int | None = None
+
+    def started(self) -> TransferStarted:
+        """Return the event that tells of its begin."""
+        return TransferStarted(
+            **self._head(self.fileset), state="started", totals=_ONE, items=(self._item("started", _OPEN),)
+        )
+
+    def ended(self, outcome: Outcome, at: int) -> TransferEnded:
+        """Return the event that tells of its end."""
+        state = "cancelled" if outcome.cancelled else "failed" if outcome.reason else "successful"
+        return TransferEnded(
+            **self._head(outcome.fileset or self.fileset),
+            state=state,
+            description=outcome.reason,
+            totals=totals(failed=bool(outcome.reason), bytes_sent=outcome.bytes_sent),
+            ended_at=max(at, self.submitted_at),
+            items=(self._item(state, outcome),),
+        )
+
+    def _head(self, fileset: int | None) -> dict[str, Any]:
+        properties = {"crossdock.protocol": PROTOCOL}
+        if fileset is not None:
+            properties["crossdock.fileset"] = str(fileset)
+        return {
+            "transfer_id": self.transfer_id,
+            "protocol": PROTOCOL,
+            "began_at": self.submitted_at,
+            "source_agent": CLIENT if self.upload else FILESTORE,
+            "destination_agent": FILESTORE if self.upload else CLIENT,
+            "originator": Originator(account=self.account, host=self.address, label=self.label or None),
+            "submitted_at": self.submitted_at,
+            "user_properties": properties,
+        }
+
+    def _item(self, state: str, outcome: Outcome) -> Item:
+        content: dict[str, Any] = {"size": outcome.size, "sha256": outcome.sha256}
+        times: dict[str, Any] = {"modified_at": outcome.modified_at}
+        if self.upload:
+            source = Side(path=self.source, **content)
+            target = Side(path=self.destination, if_exists=self.if_exists, **content, **times)
+        else:
+            source, target = Side(path=self.source, **content, **times), _NOWHERE
+        return Item(index=0, state=state, description=outcome.reason, source=source, destination=target)
+
+
+def totals(*, failed: bool, bytes_sent: int) -> Totals:
+    """Return the totals of a transfer of one file that is over."""
+    return Totals(files=1, successes=int(not failed), failures=int(failed), bytes_sent=bytes_sent)
+
+
+class _WholeSchema(WireSchema):
+    """What both compounds have; absent is what events leave out."""
+
+    transfer_id = Text(required=True, validate=TRANSFER_ID)
+    account = Text(required=True)
+    address = Text(required=True)
+    label = Text(required=True)
+    path = Text(required=True)
+    fileset = Whole(required=True)
+    size = Whole(required=True)
+    sha256 = Text(required=True)
+    datatype = Text(required=True)
+    correlation_id = Text()
+    submitted_at = Moment(required=True)
+    modified_at = Moment(required=True)
+    ended_at = Moment(required=True)
+
+
+class WholeDownloadSchema(_WholeSchema):
+    """JSON of `whole.download.v1`."""
+
+
+class WholeUploadSchema(_WholeSchema):
+    """JSON of `whole.upload.v1`."""
+
+    source = Text(required=True)
+    if_exists = Text()
+    replaced = Whole()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Whole(Compound, ABC):
+    """A file that went from a client to the store, or back, as a whole and at once; times in milliseconds."""
+
+    transfer_id: str
+    account: str
+    address: str
+    label: str
+    path: str
+    fileset: int
+    size: int
+    sha256: str
+    datatype: str
+    correlation_id: str | None = None
+    submitted_at: int
+    modified_at: int
+    ended_at: int
+
+    def subject(self) -> str:
+        """Return the path."""
+        return self.path
+
+    def _file(self) -> dict[str, Any]:
+        return {
+            "account": self.account,
+            "address": self.address,
+            "path": self.path,
+            "fileset": self.fileset,
+            "size": self.size,
+            "sha256": self.sha256,
+            "datatype": self.datatype,
+            "correlation_id": self.correlation_id,
+            "transfer_id": self.transfer_id,
+        }
+
+    def part(self, number: int) -> Event:
+        """Return what it tells of the file, of the begin of its transfer, or of the end."""
+        if not number:
+            return self._told()
+        move = self._move()
+        if number == 1:
+            return move.started()
+        outcome = Outcome(
+            bytes_sent=self.size,
+            fileset=self.fileset,
+            size=self.size,
+            sha256=self.sha256,
+            modified_at=self.modified_at,
+        )
+        return move.ended(outcome, self.ended_at)
+
+    @abstractmethod
+    def _told(self) -> Event:
+        """Return what became of the file."""
+
+    @abstractmethod
+    def _move(self) -> ClientMove:
+        """Return the transfer."""
+
+    def _moved(self, **what: Any) -> ClientMove:
+        return ClientMove(
+            transfer_id=self.transfer_id,
+            account=self.account,
+            address=self.address,
+            label=self.label,
+            submitted_at=self.submitted_at,
+            **what,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeDownload(_Whole):
+    """A file was read and its download is over."""
+
+    TYPE: ClassVar[str] = "whole.download.v1"
+    SCHEMA: ClassVar[WireSchema] = WholeDownloadSchema()
+    PARTS: ClassVar[tuple[type[Event], ...]] = (FileRead, TransferStarted, TransferEnded)
+
+    def _told(self) -> Event:
+        return FileRead(**self._file())
+
+    def _move(self) -> ClientMove:
+        return self._moved(upload=False, source=self.path, fileset=self.fileset)
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholeUpload(_Whole):
+    """A file was stored and its upload is over; `replaced` is the id of the content that was there before, if any."""
+
+    TYPE: ClassVar[str] = "whole.upload.v1"
+    SCHEMA: ClassVar[WireSchema] = WholeUploadSchema()
+    PARTS: ClassVar[tuple[type[Event], ...]] = (FileStored, TransferStarted, TransferEnded)
+    source: str
+    if_exists: str | None = None
+    replaced: int | None = None
+
+    def _told(self) -> Event:
+        return FileStored(**self._file(), replaced=self.replaced)
+
+    def _move(self) -> ClientMove:
+        return self._moved(upload=True, source=self.source, destination=self.path, if_exists=self.if_exists)
