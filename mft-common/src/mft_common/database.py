@@ -2,7 +2,7 @@
 
 import contextlib
 import fcntl
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from importlib import resources
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -119,6 +119,16 @@ class Database:
         """Return `work(look)`, which only reads, and may be done a second time where a connection was broken."""
         try:
             return self._looks.run(work)
+        except _AWAY as error:
+            raise Unavailable("the database does not answer") from error
+
+    def remembered(self, key: Hashable, work: Callable[[Look], T]) -> T:
+        """Return `work(look)`, or on SQLite what it returned for this key before, where nothing was committed since.
+
+        It depends on nothing but the key and what is committed: not on the time, for one.
+        """
+        try:
+            return self._looks.remembered(key, work)
         except _AWAY as error:
             raise Unavailable("the database does not answer") from error
 

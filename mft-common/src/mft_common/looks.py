@@ -1,7 +1,7 @@
 """Keep connections of the driver's own for reads that need no transaction."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
@@ -44,6 +44,19 @@ class Looks:
             raise
         self._give_back(look)
         return result
+
+    def remembered(self, key: Hashable, work: Callable[[Look], T]) -> T:
+        """Return what `work(look)` returned for this key before, unless the database was changed since."""
+        if self._engine.dialect.name != "sqlite":
+            return self.run(work)
+
+        def find(look: Look) -> T:
+            try:
+                return look.remembered.find(look.driver_connection, key, lambda: work(look))
+            except self._errors as error:
+                raise translated(look.dialect, "", error) from error
+
+        return self.run(find)
 
     def close(self) -> None:
         """Close the connections that are not in use."""

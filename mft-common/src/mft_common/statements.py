@@ -7,10 +7,12 @@ text of each dialect when they are first used, and handed to the driver with the
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import sqlalchemy as sa
+
+from mft_common.remembered import Remembered
 
 Values = Mapping[str, Any]
 Row = Sequence[Any]
@@ -22,6 +24,7 @@ class Look:
 
     driver_connection: Any
     dialect: sa.Dialect
+    remembered: Remembered = field(default_factory=Remembered)
 
 
 Connection = sa.Connection | Look

@@ -105,3 +105,15 @@ def rights_in(chain: list[Folder], account: str) -> frozenset[Right]:
         if folder.access is not None:
             return frozenset(folder.access.get(account, ()))
     return frozenset()
+
+
+def event_fields(file: StoredFile) -> dict[str, Any]:
+    """Return what every event of a file tells of it."""
+    return {
+        "path": file.path,
+        "fileset": file.fileset,
+        "size": file.size,
+        "sha256": file.sha256,
+        "datatype": file.datatype,
+        "correlation_id": file.correlation_id or None,
+    }

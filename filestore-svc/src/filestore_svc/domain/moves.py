@@ -5,7 +5,8 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from mft_common.events.catalogue.files import FileRead, FileStored
+from filestore_svc.domain.files import StoredFile
+from mft_common.events.catalogue.files import FileStored
 from mft_common.events.catalogue.moves import ClientMove, Outcome, WholeDownload, WholeUpload, totals
 from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
 
@@ -26,33 +27,53 @@ class Move(ClientMove):
     kept: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def whole(self, told: FileStored | FileRead, outcome: Outcome) -> WholeUpload | WholeDownload | None:
-        """Return the one event that tells of the file, of the begin and of the end.
+    @property
+    def untold(self) -> bool:
+        """True where nothing was told of this transfer yet, and its end is this service's to tell."""
+        return not (self.foreign or self.announced or self.kept)
 
-        None where there is none: of a transfer of which something was told before, that failed, or moved only a part.
-        """
-        if self.foreign or self.announced or self.kept or outcome.reason or outcome.bytes_sent != told.size:
+    def upload_of(self, stored: FileStored, outcome: Outcome) -> WholeUpload | None:
+        """Return the one event that tells of the file, of the begin and of the end; None where they come apart."""
+        if not self.untold or outcome.bytes_sent != stored.size or outcome.modified_at is None:
             return None
-        if outcome.sha256 != told.sha256 or outcome.modified_at is None:
+        return WholeUpload(
+            transfer_id=self.transfer_id,
+            account=self.account,
+            address=self.address,
+            label=self.label,
+            path=stored.path,
+            fileset=stored.fileset,
+            size=stored.size,
+            sha256=stored.sha256,
+            datatype=stored.datatype,
+            correlation_id=stored.correlation_id,
+            submitted_at=self.submitted_at,
+            modified_at=outcome.modified_at,
+            ended_at=outcome.at,
+            source=self.source,
+            if_exists=self.if_exists,
+            replaced=stored.replaced,
+        )
+
+    def download_of(self, file: StoredFile, outcome: Outcome) -> WholeDownload | None:
+        """Return the one event of a download, likewise; None where not all of the file was sent."""
+        if not self.untold or outcome.bytes_sent != file.size:
             return None
-        values: dict[str, Any] = {
-            "transfer_id": self.transfer_id,
-            "account": self.account,
-            "address": self.address,
-            "label": self.label,
-            "path": told.path,
-            "fileset": told.fileset,
-            "size": told.size,
-            "sha256": told.sha256,
-            "datatype": told.datatype,
-            "correlation_id": told.correlation_id,
-            "submitted_at": self.submitted_at,
-            "modified_at": outcome.modified_at,
-            "ended_at": outcome.at,
-        }
-        if isinstance(told, FileStored):
-            return WholeUpload(**values, source=self.source, if_exists=self.if_exists, replaced=told.replaced)
-        return WholeDownload(**values)
+        return WholeDownload(
+            transfer_id=self.transfer_id,
+            account=self.account,
+            address=self.address,
+            label=self.label,
+            path=file.path,
+            fileset=file.fileset,
+            size=file.size,
+            sha256=file.sha256,
+            datatype=file.datatype,
+            correlation_id=file.correlation_id or None,
+            submitted_at=self.submitted_at,
+            modified_at=file.modified_at,
+            ended_at=outcome.at,
+        )
 
 
 def broken_off(started: TransferStarted, reason: str, at: int) -> TransferEnded:

@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.files import MOST_CUSTOM, StoredFile
+from filestore_svc.domain.files import MOST_CUSTOM, StoredFile, event_fields
 from filestore_svc.errors import BadSyntax
 from filestore_svc.operations.places import Place
-from filestore_svc.operations.uploads import event_fields
 from filestore_svc.store import files
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox

@@ -7,13 +7,10 @@ from typing import Final
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.limits import Limits
 from filestore_svc.errors import TemporarilyAway
-from filestore_svc.operations.moves import Moves
-from filestore_svc.operations.uploads import event_fields
+from filestore_svc.operations.moves import Fetched, Moves
 from filestore_svc.store.blobs import Blobs
-from filestore_svc.store.files import Read
 from mft_common import logs
 from mft_common.clock import Clock
-from mft_common.events.catalogue.files import FileRead
 from mft_common.events.catalogue.moves import Outcome
 from mft_common.identity import Identity
 
@@ -109,11 +106,8 @@ class Downloads:
                 sha256=file.sha256 if stop - start == file.size else None,
                 modified_at=file.modified_at,
             )
-            told = FileRead(
-                **event_fields(file), account=account, address=identity.address, transfer_id=move.transfer_id
-            )
-            read = (told, Read(file.fileset, at, at + life if life else 0))
-            self._moves.end_soon(move, outcome, read=read if whole and stop == file.size else None)
+            fetched = Fetched(file, at, at + life if life else 0) if whole and stop == file.size else None
+            self._moves.end_soon(move, outcome, fetched=fetched)
             if _audit.tells:
                 _audit.info(
                     "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,

@@ -3,12 +3,12 @@
 import contextlib
 import json
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from filestore_svc.domain.files import StoredFile, event_fields
 from filestore_svc.domain.moves import Move, broken_off
 from filestore_svc.store import files, transfers
 from filestore_svc.store.commits import Commits
@@ -39,19 +39,42 @@ Work = Callable[[sa.Connection], None]
 Told = Callable[[sa.Connection, FileStored], list[dict[str, Any]]]
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Record:
-    """What is still to be told of a transfer that is over: `read` of a file, and what `work` does, with its end."""
+class Fetched(NamedTuple):
+    """A file of which the last byte was sent to a client; after a first download it expires at `until`, 0 for never."""
+
+    file: StoredFile
+    at: int
+    until: int
+
+
+class _Record(NamedTuple):
+    """What is still to be told of a transfer that is over: what was fetched by it, what `work` does, and its end."""
 
     move: Move
     outcome: Outcome
-    read: tuple[FileRead, Read] | None
+    fetched: Fetched | None
     work: Work | None
 
     @property
     def plain(self) -> bool:
         """True for one that needs nothing of the database but to be written down."""
         return self.work is None and not self.move.announced and not self.move.kept
+
+    def events(self, whole: Callable[[Move, Outcome], Iterable[Event]]) -> list[Event]:
+        """Return what can be told before the transaction begins; `whole` gives the begin and the end of a transfer."""
+        move, events = self.move, list[Event]()
+        if self.fetched is not None:
+            compound = move.download_of(self.fetched.file, self.outcome) if self.plain else None
+            if compound is not None:
+                return [compound]
+            events.append(_read(move, self.fetched.file))
+        if self.plain and not move.foreign:
+            events += whole(move, self.outcome)
+        return events
+
+
+def _read(move: Move, file: StoredFile) -> FileRead:
+    return FileRead(**event_fields(file), account=move.account, address=move.address, transfer_id=move.transfer_id)
 
 
 class Moves:
@@ -126,15 +149,20 @@ class Moves:
 
         What is `expected` is written out beforehand: nobody else has to wait for that with the database in our hands.
         """
-        ready = self._rows(move, outcome, expected)
+        ready = self._told(move, outcome, expected)
 
         def tell(connection: sa.Connection, stored: FileStored) -> list[dict[str, Any]]:
             if move.announced or move.foreign:
                 ending = outbox.rows(self.ending(connection, move, outcome), move.request_id)
                 return [*outbox.rows((stored,), logs.request_id()), *ending]
-            return ready if stored == expected else self._rows(move, outcome, stored)
+            return ready if stored == expected else self._told(move, outcome, stored)
 
         return tell
+
+    def _told(self, move: Move, outcome: Outcome, stored: FileStored) -> list[dict[str, Any]]:
+        compound = move.upload_of(stored, outcome)
+        events = (stored, *self._whole(move, outcome)) if compound is None else (compound,)
+        return outbox.rows(events, move.request_id)
 
     def ending(self, connection: sa.Connection, move: Move, outcome: Outcome) -> tuple[Event, ...]:
         """Return what is to be told of a transfer's end in this transaction: its begin too, where that was not yet."""
@@ -151,14 +179,14 @@ class Moves:
         return move.started(), move.ended(outcome, outcome.at or self._now())
 
     def end_soon(
-        self, move: Move, outcome: Outcome, work: Work | None = None, *, read: tuple[FileRead, Read] | None = None
+        self, move: Move, outcome: Outcome, work: Work | None = None, *, fetched: Fetched | None = None
     ) -> None:
-        """Let the thread write the end of a transfer, with what was `read` by it, and do `work` in one transaction."""
+        """Let the thread write the end of a transfer, with what was fetched by it, and do `work` in one transaction."""
         with move.lock:
             move.over = True
         with self._lock:
             self._live.discard(move)
-            self._records.append(_Record(move=move, outcome=outcome, read=read, work=work))
+            self._records.append(_Record(move, outcome, fetched, work))
 
     def end_dead(self) -> int:
         """End as failed what dead processes left open; returns how many (http-mft.md S21)."""
@@ -249,8 +277,10 @@ class Moves:
 
     def _commit(self, records: Sequence[_Record]) -> None:
         """Commit records together; the events of most are written out before anybody has to wait for the database."""
-        reads = [record.read[1] for record in records if record.read is not None]
-        rows = [row for record in records for row in self._rows_of(record)]
+        fetched = [record.fetched for record in records if record.fetched is not None]
+        reads = [Read(each.file.fileset, each.at, each.until) for each in fetched]
+        told = [(record.events(self._whole), record.move.request_id) for record in records]
+        rows = [row for events, request_id in told for row in outbox.rows(events, request_id)]
         rest = [record for record in records if not record.plain]
 
         def work(connection: sa.Connection) -> None:
@@ -263,22 +293,6 @@ class Moves:
                     self.end(connection, record.move, record.outcome)
 
         self._commits.run(work)
-
-    def _rows_of(self, record: _Record) -> list[dict[str, Any]]:
-        read = None if record.read is None else record.read[0]
-        if record.plain:
-            return self._rows(record.move, record.outcome, read)
-        return [] if read is None else outbox.rows((read,), record.move.request_id)
-
-    def _rows(self, move: Move, outcome: Outcome, of_file: FileRead | FileStored | None) -> list[dict[str, Any]]:
-        """Return the rows that tell of a transfer of which nothing was told yet, and of its file."""
-        whole = None if of_file is None else move.whole(of_file, outcome)
-        if whole is not None:
-            return outbox.rows((whole,), move.request_id)
-        events: list[Event] = [] if of_file is None else [of_file]
-        if not move.foreign:
-            events += self._whole(move, outcome)
-        return outbox.rows(events, move.request_id)
 
     def _commit_one_by_one(self, records: Sequence[_Record]) -> None:
         for place, record in enumerate(records):

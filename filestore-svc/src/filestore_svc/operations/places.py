@@ -51,10 +51,10 @@ class Places:
 
         def look(connection: Look) -> tuple[Folder, StoredFile | None]:
             folder = self._access.folder_of(connection, target, account, right, only_folder)
-            return folder, files.find(connection, folder, target.name, self._now())
+            return folder, files.named(connection, folder, target.name)
 
-        folder, file = self._database.look(look)
-        if file is None:
+        folder, file = self._database.remembered((account, target, right), look)
+        if file is None or 0 < file.expires_at <= self._now():
             raise missing
         return Place(folder, file, missing)
 

@@ -6,11 +6,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.files import Folder
+from filestore_svc.domain.files import Folder, event_fields
 from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.resuming import Resuming
-from filestore_svc.operations.uploads import event_fields
 from filestore_svc.store import files
 from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.files import COLUMN_OF, DEFAULT_DATATYPE, MOST_CUSTOM, Folder, StoredFile
+from filestore_svc.domain.files import COLUMN_OF, DEFAULT_DATATYPE, MOST_CUSTOM, Folder, StoredFile, event_fields
 from filestore_svc.domain.moves import Move
 from filestore_svc.errors import AlreadyExists, BadSyntax, Refused, TemporarilyAway
 from filestore_svc.operations.metering import Metered, Quotas
@@ -250,18 +250,6 @@ def _with_metadata_of(
 def _release(connection: sa.Connection, identifier: str) -> None:
     if identifier:
         quotas.release(connection, identifier)
-
-
-def event_fields(file: StoredFile) -> dict[str, Any]:
-    """Return what every event of a file tells of it."""
-    return {
-        "path": file.path,
-        "fileset": file.fileset,
-        "size": file.size,
-        "sha256": file.sha256,
-        "datatype": file.datatype,
-        "correlation_id": file.correlation_id or None,
-    }
 
 
 def _digest(staging: Staging, algorithm: str) -> bytes:

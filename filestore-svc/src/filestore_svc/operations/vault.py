@@ -2,7 +2,7 @@
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.files import Folder, StoredFile
+from filestore_svc.domain.files import Folder, StoredFile, event_fields
 from filestore_svc.domain.paths import Target
 from filestore_svc.errors import AlreadyExists, NoFilename, OtherContent, Refused
 from filestore_svc.operations.access import Access
@@ -13,7 +13,7 @@ from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.places import Place, Places
 from filestore_svc.operations.scanning import Scanning
-from filestore_svc.operations.uploads import Intake, Uploads, event_fields
+from filestore_svc.operations.uploads import Intake, Uploads
 from filestore_svc.store import files, folders
 from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits

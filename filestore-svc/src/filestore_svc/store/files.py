@@ -18,6 +18,7 @@ _NAMES = tuple(column.name for column in COLUMNS)
 _HERE = (_C.folder_id == sa.bindparam("in_folder"), _C.name == sa.bindparam("called"))
 _LIVING = sa.or_(_C.expires_at == 0, _C.expires_at > sa.bindparam("now"))
 _FIND = Statement(sa.select(*COLUMNS).where(*_HERE, _LIVING))
+_NAMED = Statement(sa.select(*COLUMNS).where(*_HERE))
 _LOCK = Statement(sa.select(*COLUMNS).where(*_HERE).with_for_update())
 _BY_FILESET = Statement(
     sa.select(folders.c.path, *COLUMNS)
@@ -64,6 +65,12 @@ def of_row(row: Sequence[Any], folder: str) -> StoredFile:
 def find(connection: Connection, folder: Folder, name: str, now: int) -> StoredFile | None:
     """Return the file of that name, None where there is none or it has expired."""
     row = _FIND.first(connection, {"in_folder": folder.id, "called": name, "now": now})
+    return None if row is None else of_row(row, folder.path)
+
+
+def named(connection: Connection, folder: Folder, name: str) -> StoredFile | None:
+    """Return the file of that name, also one that has expired."""
+    row = _NAMED.first(connection, {"in_folder": folder.id, "called": name})
     return None if row is None else of_row(row, folder.path)
 
 

@@ -65,28 +65,14 @@ class Sessions:
     def find(self, service: str, token: str) -> tuple[Session, Account] | None:
         """Return the live session of `token` and its account; see Directory.find_session."""
         token_hash = _hash(token)
-        row = self._lookup.session(token_hash, service)
-        if row is None:
-            return None
-        account = lookup.account_of(row, service)
-        public_id, label, address, opened_at, seen_at, idle, absolute_at, expires_at = row[7:]
+        live = self._lookup.session(token_hash, service)
         now = self._clock()
-        if expires_at <= now:
+        if live is None or live.expires_at <= now:
             return None
-        times = Times(idle, absolute_at)
-        if times.stale(seen_at, now):
+        times = Times(live.idle, live.absolute_at)
+        if times.stale(live.seen_at, now):
             self._touch(token_hash, now, times.expires_at(now))
-        session = Session(
-            public_id=public_id,
-            service=service,
-            account=account.name,
-            contact=account.contact,
-            label=label,
-            address=address,
-            opened_at=opened_at,
-            seen_at=seen_at,
-        )
-        return session, account
+        return live.session, live.account
 
     def account(self, service: str, name: str) -> Account | None:
         """Return an account that is enabled, as `service` may see it."""

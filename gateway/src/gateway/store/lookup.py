@@ -3,14 +3,14 @@
 import json
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
 from gateway.store.tables import ENABLED, accounts, kept, sessions
 from mft_common.database import Database
-from mft_common.directory import GRANT_KEYS, Account
-from mft_common.statements import Statement
+from mft_common.directory import GRANT_KEYS, Account, Session
+from mft_common.statements import Look, Statement
 
 _A: Final = accounts.c
 _S: Final = sessions.c
@@ -52,16 +52,31 @@ def account_of(row: Sequence[Any], service: str) -> Account:
     )
 
 
+class Live(NamedTuple):
+    """A session with its account, and its times in milliseconds."""
+
+    session: Session
+    account: Account
+    seen_at: int
+    idle: int | None
+    absolute_at: int | None
+    expires_at: int
+
+
 class Lookup:
-    """Reads one row."""
+    """Reads one row, where anything was changed since it was last read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def session(self, token_hash: bytes, service: str) -> Sequence[Any] | None:
-        """Return the row of a token's hash, or None; whether its time is over is the caller's question."""
-        values = {"token_hash": token_hash, "service": service}
-        return self._database.look(lambda look: _SESSION.first(look, values))
+    def session(self, token_hash: bytes, service: str) -> Live | None:
+        """Return the session of a token's hash, or None; whether its time is over is the caller's question."""
+
+        def look(connection: Look) -> Live | None:
+            row = _SESSION.first(connection, {"token_hash": token_hash, "service": service})
+            return None if row is None else _live(row, service)
+
+        return self._database.remembered((token_hash, service), look)
 
     def account(self, name: str) -> Sequence[Any] | None:
         """Return an account that is enabled, or None."""
@@ -71,3 +86,19 @@ class Lookup:
         """Return what is kept under `name`, None where nothing is."""
         row = self._database.look(lambda look: _KEPT_VALUE.first(look, {"called": name}))
         return None if row is None else bytes(row[0])
+
+
+def _live(row: Sequence[Any], service: str) -> Live:
+    account = account_of(row, service)
+    public_id, label, address, opened_at, seen_at, idle, absolute_at, expires_at = row[7:]
+    session = Session(
+        public_id=public_id,
+        service=service,
+        account=account.name,
+        contact=account.contact,
+        label=label,
+        address=address,
+        opened_at=opened_at,
+        seen_at=seen_at,
+    )
+    return Live(session, account, seen_at, idle, absolute_at, expires_at)

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, NamedTuple
 
 from mft_common.events.catalogue.base import Compound, Event
 from mft_common.events.catalogue.fields import TRANSFER_ID, Moment, Text, Whole, WireSchema
@@ -15,8 +15,7 @@ CLIENT: Final = Agent(name="CLIENT")
 FILESTORE: Final = Agent(name="FILESTORE")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
+class Outcome(NamedTuple):
     """How a transfer ended, and when (milliseconds, 0 for now): well when `reason` is empty. Sizes in bytes."""
 
     reason: str = ""
