@@ -14,6 +14,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from mft_common.errors import ConfigError, Unavailable
 from mft_common.looks import Looks
 from mft_common.statements import Look
+from mft_common.writer import Writer
 
 T = TypeVar("T")
 
@@ -64,6 +65,7 @@ class Database:
         else:
             raise ConfigError([f"a database URL begins with sqlite: or postgresql:, not {self.dialect}:"])
         self._looks = Looks(self.engine)
+        self._writers: list[Writer] = []
 
     def _sqlite(self) -> sa.Engine:
         path = self.url.database
@@ -89,7 +91,8 @@ class Database:
         def begin(connection: sa.Connection) -> None:
             # A transaction that will write takes the lock at once: one that read first and then had to wait would fail.
             how = connection.get_execution_options().get("sqlite_begin", "DEFERRED")
-            connection.exec_driver_sql(f"BEGIN {how}")
+            if how is not None:
+                connection.exec_driver_sql(f"BEGIN {how}")
 
         return engine
 
@@ -142,6 +145,20 @@ class Database:
         ):
             yield connection
 
+    def writer(self) -> Callable[[], contextlib.AbstractContextManager[sa.Connection]]:
+        """Return what does the same as `write` for one who writes again and again, a transaction at a time."""
+        if self.dialect != "sqlite":
+            return self.write
+        writer = Writer(self.engine)
+        self._writers.append(writer)
+
+        @contextlib.contextmanager
+        def write() -> Iterator[sa.Connection]:
+            with self._guarded(), writer.transaction() as connection:
+                yield connection
+
+        return write
+
     @contextlib.contextmanager
     def _guarded(self) -> Iterator[None]:
         """Turn a database that is away into Unavailable; every other error of it is a fault of ours and stays."""
@@ -159,6 +176,8 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self._looks.close()
+        for writer in self._writers:
+            writer.close()
         self.engine.dispose()
 
     def migrate(self) -> None:

@@ -161,6 +161,7 @@ class LocalBlobs:
 
     def __init__(self, folder: Path, disk: Disk | None = None) -> None:
         self._blobs = folder / "blobs"
+        self._names = str(self._blobs)
         self._staging = folder / "staging"
         self._partial = folder / "partial"
         self._disk = disk or Disk()
@@ -260,7 +261,7 @@ class LocalBlobs:
 
     def _name(self, fileset: int) -> str:
         middle = (fileset >> _FOLDER_BITS) & ((1 << _FOLDER_BITS) - 1)
-        return f"{self._blobs}/{fileset >> 2 * _FOLDER_BITS:x}/{middle:03x}/{fileset}"
+        return f"{self._names}/{fileset >> 2 * _FOLDER_BITS:x}/{middle:03x}/{fileset}"
 
     def _path(self, fileset: int) -> Path:
         return Path(self._name(fileset))

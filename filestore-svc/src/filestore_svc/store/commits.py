@@ -3,8 +3,9 @@
 import contextlib
 import contextvars
 import fcntl
+import os
+import weakref
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any, Final, Generic, TypeVar, cast
 
 import sqlalchemy as sa
@@ -52,6 +53,8 @@ class Commits:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._shared = database.dialect == "sqlite"
+        self._transaction = database.writer()
+        self._line = _Line(f"{database.url.database}.turn")
         self._turns: Turns[_Job[Any]] = Turns(self._serve, _MOST)
 
     @property
@@ -71,13 +74,13 @@ class Commits:
         return cast("T", job.result)
 
     def _serve(self, take: Take[_Job[Any]]) -> None:
-        with self._turn():
+        with self._line.turn():
             # Whoever came while the other processes had their turn is in it as well.
             self._commit(take())
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         try:
-            with self.database.write() as connection:
+            with self._transaction() as connection:
                 for job in jobs:
                     job.run(connection)
         except Unavailable:
@@ -85,13 +88,29 @@ class Commits:
         except Exception:
             if len(jobs) == 1:
                 raise
-            with self.database.write() as connection:
+            with self._transaction() as connection:
                 for job in jobs:
                     job.run_apart(connection)
 
+
+class _Line:
+    """A line of processes, of which one has its turn: SQLite itself would look again after ever longer pauses."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._descriptor = -1
+        self._pid = 0
+
     @contextlib.contextmanager
-    def _turn(self) -> Iterator[None]:
-        """Wait in line with the other processes: SQLite itself would look again after ever longer pauses."""
-        with Path(f"{self.database.url.database}.turn").open("wb") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+    def turn(self) -> Iterator[None]:
+        """Wait in line with the other processes; of this one, a thread at a time."""
+        if self._pid != os.getpid():
+            # A lock belongs to what was opened: with its parent's file a process would share its parent's turns.
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            weakref.finalize(self, os.close, self._descriptor)
+            self._pid = os.getpid()
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
             yield
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)

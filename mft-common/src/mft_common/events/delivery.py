@@ -83,6 +83,7 @@ class Delivery:
         self.database = database
         self.inbox = inbox
         self.failures = Failures(inbox)
+        self._transaction = database.writer()
         self.types = frozenset(event.TYPE for event in handlers)
         self._handlers = {event.TYPE: handler for event, handler in handlers.items()}
         self._patience = patience
@@ -105,7 +106,7 @@ class Delivery:
             self._one_by_one(known, advance)
 
     def _together(self, envelopes: Sequence[Envelope[Any]], advance: Advance | None) -> None:
-        with self.database.write() as connection:
+        with self._transaction() as connection:
             self._advance(connection, advance)
             new = self.inbox.claim(connection, envelopes, self._now())
             groups: dict[Together, list[Envelope[Any]]] = {}
@@ -121,7 +122,7 @@ class Delivery:
                 together.handle(connection, group)
 
     def _one_by_one(self, envelopes: Sequence[Envelope[Any]], advance: Advance | None) -> None:
-        with self.database.write() as connection:
+        with self._transaction() as connection:
             self._advance(connection, advance)
             for envelope in envelopes:
                 if (error := self._attempt(connection, envelope)) is not None:
@@ -180,7 +181,7 @@ class Delivery:
         """Try again what is due, and return how many events that were."""
         if not self.database.look(lambda look: self.failures.any_due(look, self._now())):
             return 0
-        with self.database.write() as connection:
+        with self._transaction() as connection:
             rows = self.failures.due(connection, self._now(), _RETRIES_AT_ONCE)
             for row in rows:
                 self._retry(connection, row)

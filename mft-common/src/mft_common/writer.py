@@ -1,0 +1,76 @@
+"""Keep a connection of SQLite's for transactions that follow one another closely."""
+
+import contextlib
+import os
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+
+from mft_common.statements import translated
+
+
+class Writer:
+    """The transactions of one writer, one after another, whatever thread each is made in.
+
+    What SQLAlchemy does to lend a connection, to begin, to commit and to take it back costs as much as a dozen
+    statements of SQLite's. So the connection is kept, SQLAlchemy is left to believe in one transaction that never ends,
+    and BEGIN and COMMIT go to the driver.
+    """
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._connection: sa.Connection | None = None
+        self._pid = 0
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[sa.Connection]:
+        """Give a connection inside one transaction: committed when the block ends, rolled back when it raises.
+
+        SQLAlchemy's errors. A block must not ask for another transaction of the same writer.
+        """
+        with self._lock:
+            connection = self._kept()
+            driver: Any = connection.connection.driver_connection
+            try:
+                _run(connection.dialect, driver, "BEGIN IMMEDIATE")
+                yield connection
+                _run(connection.dialect, driver, "COMMIT")
+            except BaseException:
+                self._undo(driver)
+                raise
+
+    def close(self) -> None:
+        """Close the connection that is kept, if any."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is not None and self._pid == os.getpid():
+                connection.close()
+
+    def _kept(self) -> sa.Connection:
+        """Return the connection of this process: one that was open when it was forked is its parent's."""
+        if self._connection is None or self._pid != os.getpid():
+            self._connection = self._engine.connect().execution_options(sqlite_begin=None)
+            self._connection.begin()
+            self._pid = os.getpid()
+        return self._connection
+
+    def _undo(self, driver: Any) -> None:
+        """Roll back; a connection that cannot do that is not used again."""
+        try:
+            if driver.in_transaction:
+                driver.execute("ROLLBACK")
+        except Exception:  # noqa: BLE001 -- what failed before is what is told
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                connection.invalidate()
+
+
+def _run(dialect: sa.Dialect, driver: Any, statement: str) -> None:
+    errors: Any = dialect.loaded_dbapi
+    try:
+        driver.execute(statement)
+    except errors.Error as error:
+        raise translated(dialect, statement, error) from error

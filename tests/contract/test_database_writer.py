@@ -1,0 +1,101 @@
+"""Transactions of one who writes again and again, on both databases."""
+
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from mft_common.database import Database
+from mft_common.errors import Unavailable
+
+NUMBERS = sa.Table("numbers", sa.MetaData(), sa.Column("number", sa.Integer, primary_key=True))
+
+
+@pytest.fixture
+def database(database_url):
+    """Return a database with a table of numbers."""
+    made = Database(database_url, schema="writer-svc", metadata=NUMBERS.metadata, migrations="", head="")
+    with made.engine.connect() as connection, connection.begin():
+        if made.dialect == "postgresql":
+            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "writer_svc"'))
+        NUMBERS.create(connection)
+    yield made
+    made.close()
+
+
+def add(write, *values):
+    """Add numbers in one transaction."""
+    with write() as connection:
+        for number in values:
+            connection.execute(sa.insert(NUMBERS).values(number=number))
+
+
+def add_and_fail(block, number, error, connection=None):
+    """Add a number and raise an error in one block."""
+    with block() as given:
+        (connection or given).execute(sa.insert(NUMBERS).values(number=number))
+        raise error
+
+
+def kept(database):
+    with database.read() as connection:
+        return list(connection.execute(sa.select(NUMBERS.c.number).order_by(NUMBERS.c.number)).scalars())
+
+
+def test_what_is_done_is_committed_and_seen_by_all(database):
+    """One transaction follows the other, each whole at its end and not before."""
+    write = database.writer()
+    for number in range(3):
+        with write() as connection:
+            connection.execute(sa.insert(NUMBERS).values(number=number))
+            assert kept(database) == list(range(number))
+    assert kept(database) == [0, 1, 2]
+
+
+def test_what_fails_is_undone_and_the_next_goes_on(database):
+    """After an error of the caller's, and after one of the database's, the writer is as good as new."""
+    write = database.writer()
+    with pytest.raises(ValueError, match="mine"):
+        add_and_fail(write, 1, ValueError("mine"))
+    with pytest.raises(sa.exc.IntegrityError):
+        add(write, 2, 2)
+    with write() as connection:
+        connection.execute(sa.insert(NUMBERS).values(number=3))
+    assert kept(database) == [3]
+
+
+def test_a_savepoint_is_undone_alone(database):
+    """A part of a transaction can fail without the rest."""
+    write = database.writer()
+    for number in (1, 3):
+        with write() as connection:
+            connection.execute(sa.insert(NUMBERS).values(number=number))
+            with pytest.raises(ValueError, match="inner"):
+                add_and_fail(connection.begin_nested, number + 1, ValueError("inner"), connection)
+    assert kept(database) == [1, 3]
+
+
+def test_writers_of_many_threads_follow_one_another(database):
+    """A writer that several threads have takes one of them after the other, beside another writer."""
+    writers = (database.writer(), database.writer())
+
+    def add(number):
+        with writers[number % 2]() as connection:
+            connection.execute(sa.insert(NUMBERS).values(number=number))
+
+    threads = [threading.Thread(target=add, args=(number,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert kept(database) == list(range(20))
+
+
+def test_a_database_that_is_gone_is_told_as_away(database):
+    """Whoever writes hears what it may wait for, and not which driver failed how."""
+    write = database.writer()
+    with pytest.raises(Unavailable):
+        add_and_fail(write, 0, sa.exc.OperationalError("INSERT", None, Exception("gone")))
+    with write() as connection:
+        connection.execute(sa.insert(NUMBERS).values(number=1))
+    assert kept(database) == [1]
