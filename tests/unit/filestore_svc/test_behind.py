@@ -1,5 +1,4 @@
 import hashlib
-from pathlib import Path
 
 import pytest
 
@@ -55,9 +54,12 @@ def test_the_staging_of_the_living_is_left_alone(tmp_path):
     """What a process holds locked is no leftover; what nobody holds is."""
     blobs = LocalBlobs(tmp_path)
     living = blobs.stage(1)
+    living.write(b"x" * (65 << 10))
+    locked = list((tmp_path / "staging").iterdir())
+    assert len(locked) == 1
     (tmp_path / "staging/dead").write_bytes(b"x")
     assert blobs.clear_staging(None) == 1
     assert blobs.clear_staging(3600) == 0
-    assert [path.name for path in (tmp_path / "staging").iterdir()] == [Path(living.path).name]
+    assert list((tmp_path / "staging").iterdir()) == locked
     living.discard()
     living.discard()

@@ -8,7 +8,7 @@ import io
 import os
 import secrets
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +18,8 @@ from filestore_svc.store.partials import Check, LocalPartial, LocalWhole, Partia
 from filestore_svc.store.turns import Take, Turns
 
 _FOLDER_BITS = 12
+# So much of an upload is held in memory, and so much is digested where it is received.
+_HELD = 64 << 10
 _INLINE = 2 << 20
 _FOLDERS_AT_WORK = 16
 _NAMES_AT_ONCE = 1024
@@ -99,26 +101,30 @@ class Blobs(Protocol):
 
 
 class LocalStaging:
-    """A file of the staging folder, locked for as long as its upload lives.
+    """The bytes of an upload: held in memory while they are few, then in a file of the staging folder.
 
-    A small upload is written and digested where it is received; a larger one goes on in a thread beside.
+    That file is locked for as long as its upload lives. A small upload is digested where it is received; of a larger
+    one, that and the writing go on in a thread beside.
     """
 
-    def __init__(self, path: str, fileset: int, *, md5: bool, disk: Disk) -> None:
-        self.path = path
+    def __init__(self, folder: str, fileset: int, *, md5: bool, disk: Disk) -> None:
         self.fileset = fileset
         self.size = 0
-        self._disk = disk
         self.sha256 = hashlib.sha256()
         self.md5 = hashlib.md5(usedforsecurity=False) if md5 else None
+        # The blocks of a small content, None once they are in a file.
+        self.held: list[memoryview | bytes] | None = []
+        self.descriptor = -1
+        self._folder = folder
+        self._path = ""
+        self._disk = disk
         self._behind: Behind | None = None
-        self._named = False
-        self.descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def write(self, block: memoryview | bytes, /) -> None:
-        """Write and digest the next bytes; `block` must not change any more."""
+        """Take and digest the next bytes; `block` must not change any more."""
         self.size += len(block)
+        if self.held is not None and self.size > _HELD:
+            self.spill()
         if self._behind is None and self.size > _INLINE:
             self._behind = Behind(self._take)
         if self._behind is None:
@@ -130,9 +136,27 @@ class LocalStaging:
         self.sha256.update(block)
         if self.md5 is not None:
             self.md5.update(block)
-        rest = memoryview(block)
-        while rest:
-            rest = rest[self._disk.write(self.descriptor, rest) :]
+        if self.held is None:
+            self._disk.write_all(self.descriptor, block)
+        else:
+            self.held.append(block)
+
+    def spill(self) -> None:
+        """Put what is held into a file of the staging folder, where what follows goes as well."""
+        held, self.held = self.held or (), None
+        self._open()
+        for block in held:
+            self._disk.write_all(self.descriptor, block)
+
+    def _open(self) -> None:
+        while True:
+            self._path = f"{self._folder}/{secrets.token_hex(16)}"
+            self.descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # A cleaner that met the file between its making and its locking took it for a dead process's.
+            if os.fstat(self.descriptor).st_nlink:
+                return
+            os.close(self.descriptor)
 
     def finish(self) -> None:
         """Wait for the thread."""
@@ -141,16 +165,17 @@ class LocalStaging:
 
     def name(self, target: str) -> None:
         """Give the file its name for good; it leaves the staging folder with the same call."""
-        os.rename(self.path, target)  # noqa: PTH104 -- a path object would cost more than the call
-        self._named = True
+        os.rename(self._path, target)  # noqa: PTH104 -- a path object would cost more than the call
+        self._path = ""
 
     def discard(self) -> None:
         """Remove the file, unless it has its name, and let its lock go."""
         if self._behind is not None:
             self._behind.stop()
-        if not self._named:
+        if self._path:
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(self.path)  # noqa: PTH108 -- as above
+                os.unlink(self._path)  # noqa: PTH108 -- as above
+            self._path = ""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -163,6 +188,7 @@ class LocalBlobs:
         self._blobs = folder / "blobs"
         self._names = str(self._blobs)
         self._staging = folder / "staging"
+        self._staged = str(self._staging)
         self._partial = folder / "partial"
         self._disk = disk or Disk()
         for made in (self._blobs, self._staging, self._partial):
@@ -180,26 +206,48 @@ class LocalBlobs:
         return Turns(sync, _NAMES_AT_ONCE)
 
     def stage(self, fileset: int, *, md5: bool = False) -> LocalStaging:
-        """Begin a file of the staging folder."""
-        while True:
-            staging = LocalStaging(f"{self._staging}/{secrets.token_hex(16)}", fileset, md5=md5, disk=self._disk)
-            # A cleaner that met the file between its making and its locking took it for a dead process's.
-            if os.fstat(staging.descriptor).st_nlink:
-                return staging
-            staging.discard()
+        """Begin a content in memory."""
+        return LocalStaging(self._staged, fileset, md5=md5, disk=self._disk)
 
     def keep(self, staging: LocalStaging | LocalWhole) -> None:
         """Fsync the bytes, name them by their id, fsync the folder."""
-        self._disk.sync(staging.descriptor)
         target = self._name(staging.fileset)
         folder = target[: target.rindex("/")]
+        if not isinstance(staging, LocalStaging) or staging.held is None or not self._made(target, staging.held):
+            self._moved(staging, target)
+        self._syncing(folder).join(None)
+        staging.discard()
+
+    def _made(self, target: str, held: Iterable[memoryview | bytes]) -> bool:
+        """Make a small file where it is to be: nobody looks there for an id that no row has.
+
+        False where there is one already: a database that was set back to an older state gives out its ids anew.
+        """
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        try:
+            descriptor = os.open(target, flags, 0o600)
+        except FileNotFoundError:
+            self._make(Path(target).parent)
+            descriptor = os.open(target, flags, 0o600)
+        except FileExistsError:
+            return False
+        try:
+            for block in held:
+                self._disk.write_all(descriptor, block)
+            self._disk.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _moved(self, staging: LocalStaging | LocalWhole, target: str) -> None:
+        if isinstance(staging, LocalStaging) and staging.held is not None:
+            staging.spill()
+        self._disk.sync(staging.descriptor)
         try:
             staging.name(target)
         except FileNotFoundError:
-            self._make(Path(folder))
+            self._make(Path(target).parent)
             staging.name(target)
-        self._syncing(folder).join(None)
-        staging.discard()
 
     def resume(self, upload: str, offset: int, check: Check) -> LocalPartial:
         """Open the file of an upload in pieces."""

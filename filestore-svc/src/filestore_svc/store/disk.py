@@ -11,6 +11,12 @@ class Disk:
         """Write at the file's end; return how many bytes were taken."""
         return os.write(descriptor, block)
 
+    def write_all(self, descriptor: int, block: memoryview | bytes) -> None:
+        """Write all of a block at the file's end."""
+        rest = memoryview(block)
+        while rest:
+            rest = rest[self.write(descriptor, rest) :]
+
     def write_at(self, descriptor: int, block: memoryview, position: int) -> int:
         """Write elsewhere; return how many bytes were taken."""
         return os.pwrite(descriptor, block, position)
