@@ -1,13 +1,11 @@
 """Carry who calls from the gateway to a service: as an object in one process, signed and short-lived over a network."""
 
 import base64
-import dataclasses
 import hashlib
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import itsdangerous
 
@@ -23,8 +21,7 @@ Mechanism = Literal["form", "basic", "token", "none"]
 Reason = Literal["absent", "wrong", "stale", "braked"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Identity:
+class Identity(NamedTuple):
     """Who calls, from where, and what the account may do at this service.
 
     `grant` is the account's grant for the service that is asked, None where it has none. `session` is a session's
@@ -48,7 +45,7 @@ class Identity:
     transfer_id: str | None = None
 
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(Identity))
+_FIELDS = Identity._fields
 
 
 class Signer:

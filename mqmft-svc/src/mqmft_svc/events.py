@@ -11,7 +11,6 @@ from mft_common.events import (
     Event,
     Handlers,
     Item,
-    Side,
     Together,
     TransferEnded,
     TransferProgressed,
@@ -22,7 +21,6 @@ from mqmft_svc.domain import COUNTERS, LAST_WORD, Change, Head
 from mqmft_svc.operations import Operations
 
 PUBLISHES: Final[tuple[type[Event], ...]] = ()
-_SIDE: Final = tuple(Side.__dataclass_fields__)
 
 
 def _head(event: TransferStarted | TransferEnded, rank: int) -> Head:
@@ -46,8 +44,7 @@ def _leaves(one: Item) -> Iterator[tuple[str, Any]]:
     yield "state", one.state
     yield "description", domain.item_description(one.state, one.description)
     for side, values in (("source", one.source), ("destination", one.destination)):
-        for name in _SIDE:
-            value = getattr(values, name)
+        for name, value in vars(values).items():
             if value is not None:
                 yield f"{side}.{name}", value
 

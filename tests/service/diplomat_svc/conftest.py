@@ -1,6 +1,5 @@
 """A diplomat-svc over real folders and a real database, with a ten-line directory in the place of the gateway."""
 
-import dataclasses
 import secrets
 import threading
 import time
@@ -111,8 +110,7 @@ class _Gateway:
         )
         if found is not None:
             session, account = found
-            identity = dataclasses.replace(
-                identity,
+            identity = identity._replace(
                 account=account.name,
                 grant=account.grant,
                 session=session.public_id,

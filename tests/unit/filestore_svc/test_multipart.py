@@ -3,8 +3,10 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from werkzeug.http import parse_options_header
 
 from filestore_svc.errors import BadSyntax
+from filestore_svc.wire import multipart
 from filestore_svc.wire.bodies import Cut, blocks, receive_form
 from filestore_svc.wire.multipart import boundary_of
 
@@ -180,3 +182,44 @@ def test_a_short_body_is_cut():
         list(blocks(_Stream(b"abc"), 4))
     with pytest.raises(Cut):
         list(blocks(_Stream(b"abc", OSError("gone")), None))
+
+
+PIECES = st.sampled_from(
+    (
+        *("form-data", "multipart/form-data", "boundary=", "name=", "filename=", "; ", ";"),
+        *('"', "a", "\u00e9", "\\", "%22", "'", "=", " ", "-", "X"),
+    )
+)
+
+
+@given(
+    st.lists(PIECES, max_size=6).map("".join),
+    st.sampled_from(('form-data; name="{}"', 'form-data; name="file"; filename="{}"', "{}")),
+)
+def test_plain_dispositions_are_read_as_werkzeug_reads_them(text, shape):
+    """The short way to a part's names gives what the long way gives, and leaves to it what needs unquoting."""
+    value = shape.format(text)
+    kind, options = parse_options_header(value)
+    wanted = (options["name"], options.get("filename")) if kind.lower() == "form-data" and "name" in options else None
+    raw = f"Content-Disposition: {value}".encode()
+    try:
+        head = multipart._head_of(raw)
+    except BadSyntax:
+        assert wanted is None
+    else:
+        assert (head.name, head.filename) == wanted
+
+
+@given(st.lists(PIECES, max_size=6).map("".join), st.sampled_from(("multipart/form-data; boundary={}", "{}")))
+def test_plain_boundaries_are_read_as_werkzeug_reads_them(text, shape):
+    """So does the short way to a boundary."""
+    value = shape.format(text)
+    kind, options = parse_options_header(value)
+    wanted = options.get("boundary", "")
+    good = kind.lower() == "multipart/form-data" and wanted.isascii() and wanted.isprintable() and wanted
+    try:
+        assert boundary_of(value) == wanted.encode()
+    except BadSyntax:
+        assert not good
+    else:
+        assert good

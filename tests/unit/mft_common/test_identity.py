@@ -1,5 +1,3 @@
-import dataclasses
-
 import pytest
 
 from mft_common import identity
@@ -56,7 +54,7 @@ def test_the_gateway_of_this_process_hands_over_the_object():
 def test_a_service_without_its_gateway_refuses():
     """No header, a header of nobody's and a text under the object's key are all refused."""
     signer = Signer(["k1"])
-    forged = Signer(["other"]).dumps(dataclasses.replace(SAMPLE, account="system"), "s")
+    forged = Signer(["other"]).dumps(SAMPLE._replace(account="system"), "s")
     for environ in ({}, {identity.ENVIRON_HEADER: forged}, {identity.ENVIRON_KEY: "part1"}):
         with pytest.raises(IdentityError):
             identity.from_environ(environ, signer, "s")

@@ -4,6 +4,7 @@ Written here because werkzeug's decoder takes a bare line feed for a line break,
 the boundary is cut, and adds a byte to the file when a read ends between the two last dashes of the body.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -15,6 +16,9 @@ _LONGEST_BOUNDARY = 200
 _LONGEST_HEAD = 16 << 10
 _LONGEST_PADDING = 64
 _MOST_PARTS = 8
+# What most clients send, without anything to be unquoted; all else is read by werkzeug, which takes ten times as long.
+_PLAIN_TYPE = re.compile(rf"multipart/form-data; boundary=([0-9A-Za-z_-]{{1,{_LONGEST_BOUNDARY}}})")
+_PLAIN_DISPOSITION = re.compile(r'form-data; name="([ !#$&-\[\]-~]*)"(?:; filename="([ !#$&-\[\]-~]*)")?')
 
 
 @dataclass(frozen=True)
@@ -36,6 +40,9 @@ Event = PartHead | memoryview | PartEnd
 
 def boundary_of(content_type: str) -> bytes:
     """Return the boundary that a Content-Type names, quoted or not; BadSyntax where it is no multipart/form-data."""
+    plain = _PLAIN_TYPE.fullmatch(content_type)
+    if plain is not None:
+        return plain[1].encode()
     kind, options = parse_options_header(content_type)
     boundary = options.get("boundary", "")
     if kind.lower() != "multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
@@ -182,7 +189,16 @@ def _head_of(raw: bytes) -> PartHead:
         if not colon:
             raise BadSyntax
         headers.setdefault(name.strip().lower(), value.strip())
-    kind, options = parse_options_header(headers.get("content-disposition", ""))
+    name, filename = _names(headers.get("content-disposition", ""))
+    return PartHead(name, filename, headers)
+
+
+def _names(disposition: str) -> tuple[str, str | None]:
+    """Return the field's name and the file's, where there is one."""
+    plain = _PLAIN_DISPOSITION.fullmatch(disposition)
+    if plain is not None:
+        return plain[1], plain[2]
+    kind, options = parse_options_header(disposition)
     if kind.lower() != "form-data" or "name" not in options:
         raise BadSyntax
-    return PartHead(options["name"], options.get("filename"), headers)
+    return options["name"], options.get("filename")

@@ -1,8 +1,9 @@
 """Say what every event has: a type, a subject, and a schema that both its producer and its consumers use."""
 
+import functools
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Final, Self
 
 from marshmallow import ValidationError
 
@@ -10,6 +11,8 @@ from mft_common.events.catalogue.fields import WireSchema
 from mft_common.events.catalogue.reading import NotPlain, reader
 from mft_common.events.catalogue.writing import writer
 from mft_common.events.errors import EventError
+
+_KEPT: Final = 1024
 
 
 class Event:
@@ -56,8 +59,12 @@ class Compound(Event):
     PARTS: ClassVar[tuple[type[Event], ...]]
 
     @classmethod
+    @functools.lru_cache(_KEPT)
     def read(cls, text: str) -> Self:
-        """Build the compound from the JSON text of a row; EventError where that cannot be done."""
+        """Build the compound from the JSON text of a row; EventError where that cannot be done.
+
+        The consumers of one process read the same rows, one soon after the other.
+        """
         try:
             data = json.loads(text)
         except (ValueError, RecursionError) as error:
