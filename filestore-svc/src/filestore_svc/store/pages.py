@@ -104,6 +104,11 @@ def _files(connection: sa.Connection, some: Conditions, page: Page, span: _Span)
         lacking = _of_one_key(connection, some, key, 0, skipped=span.total - span.stop, limit=limit, backward=True)
         if len(lacking) == limit:
             return lacking
+        if lacking:
+            # The first of them is in sight, and with it how many have a date.
+            dated = span.stop - len(lacking)
+            rest = _Span.within(span.start, dated, dated)
+            return _by_falling_key(connection, [*some, key > 0], key, rest) + lacking
     return _by_falling_key(connection, some, key, span)
 
 
