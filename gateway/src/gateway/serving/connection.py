@@ -49,6 +49,8 @@ class Connection:
         self.deadline = time.monotonic() + limits.head_time
         self.buffer = bytearray()
         self.to_write = False
+        # Nothing more will be read from it.
+        self.full = False
         self._limits = limits
         self._to_drain = limits.linger_size
 
@@ -127,7 +129,11 @@ class Connection:
         return self.drain()
 
     def drain(self) -> bool:
-        """Read away what the client still sends; False when it has ended, or has sent enough."""
+        """Read away what the client still sends; False when it has ended.
+
+        When it has sent enough, nothing more is read: its own sending stops then, and it gets to read the answer
+        before the connection is closed in its face.
+        """
         try:
             while self._to_drain > 0:
                 block = self.sock.recv(min(self._to_drain, 1 << 16))
@@ -138,7 +144,8 @@ class Connection:
             return True
         except (OSError, ValueError):
             return False
-        return False
+        self.full = True
+        return True
 
     def close(self) -> None:
         """Close at once."""

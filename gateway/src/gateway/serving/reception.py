@@ -165,6 +165,8 @@ class Reception:
             raise
         if stays:
             self._waiting[connection.fd] = connection
+            if connection.full:
+                return
             try:
                 self._poller.again(connection.fd, writing=connection.to_write)
             except (OSError, ValueError):
