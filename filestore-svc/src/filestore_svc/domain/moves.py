@@ -37,19 +37,9 @@ class Move(ClientMove):
         if not self.untold or outcome.bytes_sent != stored.size or outcome.modified_at is None:
             return None
         return WholeUpload(
-            transfer_id=self.transfer_id,
-            account=self.account,
-            address=self.address,
-            label=self.label,
-            path=stored.path,
-            fileset=stored.fileset,
-            size=stored.size,
-            sha256=stored.sha256,
-            datatype=stored.datatype,
+            **self._whole(stored, outcome),
             correlation_id=stored.correlation_id,
-            submitted_at=self.submitted_at,
             modified_at=outcome.modified_at,
-            ended_at=outcome.at,
             source=self.source,
             if_exists=self.if_exists,
             replaced=stored.replaced,
@@ -60,20 +50,23 @@ class Move(ClientMove):
         if not self.untold or outcome.bytes_sent != file.size:
             return None
         return WholeDownload(
-            transfer_id=self.transfer_id,
-            account=self.account,
-            address=self.address,
-            label=self.label,
-            path=file.path,
-            fileset=file.fileset,
-            size=file.size,
-            sha256=file.sha256,
-            datatype=file.datatype,
-            correlation_id=file.correlation_id or None,
-            submitted_at=self.submitted_at,
-            modified_at=file.modified_at,
-            ended_at=outcome.at,
+            **self._whole(file, outcome), correlation_id=file.correlation_id or None, modified_at=file.modified_at
         )
+
+    def _whole(self, file: FileStored | StoredFile, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "transfer_id": self.transfer_id,
+            "account": self.account,
+            "address": self.address,
+            "label": self.label,
+            "path": file.path,
+            "fileset": file.fileset,
+            "size": file.size,
+            "sha256": file.sha256,
+            "datatype": file.datatype,
+            "submitted_at": self.submitted_at,
+            "ended_at": outcome.at,
+        }
 
 
 def broken_off(started: TransferStarted, reason: str, at: int) -> TransferEnded:

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Final, NamedTuple
 
 from mft_common.events.catalogue.base import Compound, Event
 from mft_common.events.catalogue.fields import TRANSFER_ID, Moment, Text, Whole, WireSchema
-from mft_common.events.catalogue.files import FileRead, FileStored
+from mft_common.events.catalogue.files import FileEvent, FileRead, FileSchema, FileStored
 from mft_common.events.catalogue.items import Agent, Item, Originator, Side, Totals
 from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
 
@@ -98,19 +98,11 @@ def totals(*, failed: bool, bytes_sent: int) -> Totals:
     return Totals(files=1, successes=int(not failed), failures=int(failed), bytes_sent=bytes_sent)
 
 
-class _WholeSchema(WireSchema):
-    """What both compounds have; absent is what events leave out."""
+class _WholeSchema(FileSchema):
+    """What both compounds have beside what events of a file have."""
 
     transfer_id = Text(required=True, validate=TRANSFER_ID)
-    account = Text(required=True)
-    address = Text(required=True)
     label = Text(required=True)
-    path = Text(required=True)
-    fileset = Whole(required=True)
-    size = Whole(required=True)
-    sha256 = Text(required=True)
-    datatype = Text(required=True)
-    correlation_id = Text()
     submitted_at = Moment(required=True)
     modified_at = Moment(required=True)
     ended_at = Moment(required=True)
@@ -129,26 +121,14 @@ class WholeUploadSchema(_WholeSchema):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Whole(Compound, ABC):
+class _Whole(FileEvent, Compound, ABC):
     """A file that went from a client to the store, or back, as a whole and at once; times in milliseconds."""
 
     transfer_id: str
-    account: str
-    address: str
     label: str
-    path: str
-    fileset: int
-    size: int
-    sha256: str
-    datatype: str
-    correlation_id: str | None = None
     submitted_at: int
     modified_at: int
     ended_at: int
-
-    def subject(self) -> str:
-        """Return the path."""
-        return self.path
 
     def _file(self) -> dict[str, Any]:
         return {
