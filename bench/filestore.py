@@ -192,7 +192,7 @@ def record_behind(hub):
             told = store.execute("SELECT max(position) FROM outbox").fetchone()[0]
             place = "SELECT position FROM inbox_cursor WHERE source = 'filestore-svc'"
             # What comes last may be for other services alone, and moves no cursor of this one.
-            rest = "SELECT count(*) FROM outbox WHERE position > ? AND type LIKE 'transfer.%'"
+            rest = "SELECT count(*) FROM outbox WHERE position > ? AND (type LIKE 'transfer.%' OR type LIKE 'whole.%')"
             read = (record.execute(place).fetchone() or (0,))[0]
             return read >= told or not store.execute(rest, (read,)).fetchone()[0]
 
