@@ -179,6 +179,36 @@ def test_names_of_every_sign(database):
                 assert shown(connection, asked) == (len(found), found)
 
 
+def test_parts_of_names_are_found_in_a_large_folder(database):
+    """Of a folder whose names are kept in memory a filter counts what a plain search does, after each change anew."""
+    dice = random.Random(7)
+    signs = "ab.*+?()[]{}^$|\\-# éß漢"
+    names = {f"{number:04d}{''.join(dice.choices(signs, k=6))}" for number in range(2_200)}
+    ends = {name: NOW + dice.choice((0, 1)) if number % 50 == 0 else 0 for number, name in enumerate(sorted(names))}
+    rows = {name: file(100 + number, name, expires_at=end) for number, (name, end) in enumerate(ends.items())}
+    with database.write() as connection:
+        connection.execute(sa.insert(tables.files), list(rows.values()))
+
+    def check(texts, now):
+        with database.read() as connection:
+            for text in texts:
+                selection = Selection(kind="files", pattern=listing_filter(f"*{text}*"))
+                found = [name for name in rows if text in name and not 0 < ends[name] <= now]
+                assert listing.count(connection, HERE, None, selection, now) == len(found), text
+
+    pieces = [*signs.replace("*", ""), "a.", "(b", "00", "éß", "nowhere"]
+    check(pieces, NOW - 1)
+    check(pieces[::-1], NOW)
+    for number, text in enumerate(("ab", "12", "ß")):
+        gone = next(name for name in rows if text in name)
+        with database.write() as connection:
+            connection.execute(sa.delete(tables.files).where(tables.files.c.name == gone))
+            connection.execute(sa.insert(tables.files), [file(9_000 + number, f"new-{text}-{number}", expires_at=0)])
+        del rows[gone]
+        rows[f"new-{text}-{number}"], ends[f"new-{text}-{number}"] = {}, 0
+        check([text, f"-{text}", f"w-{text}-", "ew-", "e"], NOW)
+
+
 def test_what_expires_leaves_every_count(database):
     """A filter's count, remembered or not, loses a file the moment its time is over, and nothing when it is swept."""
     ends = {f"{number}.{'csv' if number % 3 else 'txt'}": NOW + number % 5 for number in range(60)}

@@ -66,3 +66,18 @@ def test_glob_means_what_the_tokens_mean(text, name):
         words = {"*": ".*", "?": "."}
         wanted = "".join(words[sign] if special else re.escape(sign) for sign, special in pattern.tokens)
         assert _globs(pattern, name) == bool(re.fullmatch(wanted, name, re.DOTALL))
+
+
+@pytest.mark.parametrize(
+    ("text", "inner"),
+    [("*a*", "a"), ("**a.b**", "a.b"), ("*", ""), ("", ""), ("a*", ""), ("*a", ""), ("*a*b*", ""), ("_.a._", ".a.")],
+)
+def test_what_is_only_inside(text, inner):
+    """A text that may be anywhere in a name is told from all that asks for more."""
+    pattern = listing_filter(text)
+    assert (pattern.inner if pattern else "") == inner
+
+
+def test_a_single_sign_is_no_text():
+    """`?` asks for a character, wherever it stands."""
+    assert [shell_pattern(text).inner for text in ("*a?*", "?a*", "*a*")] == ["", "", "a"]

@@ -53,6 +53,14 @@ class Pattern:
         """Whether it is a head, one `*` and a tail, each of which may be empty."""
         return [token for token in self.tokens if token[1]] == [("*", True)]
 
+    @property
+    def inner(self) -> str:
+        """The one literal text that is anywhere in a name; empty where that is not all that is asked."""
+        ends = [place for place, token in enumerate(self.tokens) if token[1]]
+        if ends != [0, len(self.tokens) - 1] or ("?", True) in self.tokens:
+            return ""
+        return "".join(character for character, special in self.tokens if not special)
+
     def glob(self) -> str:
         """Render as SQLite's GLOB."""
         return "".join(
