@@ -11,14 +11,28 @@ from mft_common.errors import Unavailable
 NUMBERS = sa.Table("numbers", sa.MetaData(), sa.Column("number", sa.Integer, primary_key=True))
 
 
-@pytest.fixture
-def database(database_url):
+def opened(url):
     """Return a database with a table of numbers."""
-    made = Database(database_url, schema="writer-svc", metadata=NUMBERS.metadata, migrations="", head="")
+    made = Database(url, schema="writer-svc", metadata=NUMBERS.metadata, migrations="", head="")
     with made.engine.connect() as connection, connection.begin():
         if made.dialect == "postgresql":
             connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "writer_svc"'))
         NUMBERS.create(connection)
+    return made
+
+
+@pytest.fixture
+def database(database_url):
+    """Return a database of either kind."""
+    made = opened(database_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def local(tmp_path):
+    """Return a database of SQLite's, whose connection is kept."""
+    made = opened(f"sqlite:///{tmp_path}/local.db")
     yield made
     made.close()
 
@@ -99,3 +113,45 @@ def test_a_database_that_is_gone_is_told_as_away(database):
     with write() as connection:
         connection.execute(sa.insert(NUMBERS).values(number=1))
     assert kept(database) == [1]
+
+
+def test_a_result_that_is_left_open_keeps_nobody_from_writing(local):
+    """What one caller forgot to read to its end costs the next at most one transaction."""
+    write = local.writer()
+    add(write, *range(2_000))
+    with write() as connection:
+        left = connection.execution_options(stream_results=True).execute(sa.select(NUMBERS))
+        left.fetchone()
+    add(local.write, 3_000)
+    done = 0
+    for number in (4_000, 5_000):
+        try:
+            add(write, number)
+            done += 1
+        except Unavailable:
+            continue
+    assert done >= 1
+    left.close()
+
+
+def test_closing_does_not_wait_for_a_writer_at_work(local):
+    """Whoever stops the program need not wait for a transaction that waits itself."""
+    write = local.writer()
+    began, go = threading.Event(), threading.Event()
+
+    def work():
+        with write() as connection:
+            connection.execute(sa.insert(NUMBERS).values(number=1))
+            began.set()
+            assert go.wait(20)
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    assert began.wait(20)
+    closing = threading.Thread(target=local.close)
+    closing.start()
+    closing.join(10)
+    assert not closing.is_alive()
+    go.set()
+    thread.join(20)
+    assert not thread.is_alive()

@@ -4,11 +4,13 @@ import contextlib
 import os
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mft_common.statements import translated
+
+_CLOSE_S: Final = 1.0
 
 
 class Writer:
@@ -36,6 +38,11 @@ class Writer:
             driver: Any = connection.connection.driver_connection
             try:
                 _run(connection.dialect, driver, "BEGIN IMMEDIATE")
+            except BaseException:
+                # Something may be left open on it that keeps it from writing.
+                self._drop()
+                raise
+            try:
                 yield connection
                 _run(connection.dialect, driver, "COMMIT")
             except BaseException:
@@ -43,11 +50,14 @@ class Writer:
                 raise
 
     def close(self) -> None:
-        """Close the connection that is kept, if any."""
-        with self._lock:
-            connection, self._connection = self._connection, None
-            if connection is not None and self._pid == os.getpid():
-                connection.close()
+        """Close the connection that is kept, unless somebody is at work with it: whoever closes is about to end."""
+        if self._lock.acquire(timeout=_CLOSE_S):
+            try:
+                connection, self._connection = self._connection, None
+                if connection is not None and self._pid == os.getpid():
+                    connection.close()
+            finally:
+                self._lock.release()
 
     def _kept(self) -> sa.Connection:
         """Return the connection of this process: one that was open when it was forked is its parent's."""
@@ -63,9 +73,13 @@ class Writer:
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
         except Exception:  # noqa: BLE001 -- what failed before is what is told
-            connection, self._connection = self._connection, None
-            if connection is not None:
-                connection.invalidate()
+            self._drop()
+
+    def _drop(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.invalidate()
+            connection.close()
 
 
 def _run(dialect: sa.Dialect, driver: Any, statement: str) -> None:

@@ -152,11 +152,12 @@ class LocalStaging:
         while True:
             self._path = f"{self._folder}/{secrets.token_hex(16)}"
             self.descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
             # A cleaner that met the file between its making and its locking took it for a dead process's.
             if os.fstat(self.descriptor).st_nlink:
                 return
             os.close(self.descriptor)
+            self.descriptor = -1
 
     def finish(self) -> None:
         """Wait for the thread."""
@@ -293,8 +294,9 @@ class LocalBlobs:
                 if age is not None and time.time() - path.stat().st_mtime < age:
                     continue
                 if age is None:
-                    _check_unlocked(path)
-                path.unlink()
+                    _unlink_unlocked(path)
+                else:
+                    path.unlink()
                 count += 1
         return count
 
@@ -320,10 +322,11 @@ class LocalBlobs:
         self._disk.sync_folder(self._blobs)
 
 
-def _check_unlocked(path: Path) -> None:
-    """Raise BlockingIOError when a living process has the file locked."""
+def _unlink_unlocked(path: Path) -> None:
+    """Unlink a file under its lock; BlockingIOError when a living process has it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
     finally:
         os.close(descriptor)

@@ -8,9 +8,10 @@ import sqlalchemy as sa
 
 from mft_common import clock, logs
 from mft_common.database import Database
+from mft_common.events import outbox_queries
 from mft_common.events.catalogue import Event
 from mft_common.events.catalogue.fields import storable
-from mft_common.events.envelope import Envelope, parse
+from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
 from mft_common.events.inbox import Failures, Inbox
 from mft_common.events.transient import is_transient
@@ -188,8 +189,10 @@ class Delivery:
         return len(rows)
 
     def _retry(self, connection: sa.Connection, row: Any) -> None:
+        error: Exception | None = None
         try:
-            error: Exception | None = self._attempt(connection, parse(row.body))
+            for envelope in outbox_queries.envelopes_again(row.body, self.types):
+                error = error or self._attempt(connection, envelope)
         except EventError as unreadable:
             error = unreadable
         if error is None:

@@ -3,7 +3,7 @@
 A row tells one event, or a compound of several; it is read as the envelopes of them all.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from mft_common.events import tables
 from mft_common.events.catalogue import COMPOUNDS, EVENTS, Compound
-from mft_common.events.envelope import Envelope, event_of, render
+from mft_common.events.envelope import Envelope, event_of, parse, read_head, render
 from mft_common.events.errors import EventError
 from mft_common.statements import Connection, Statement
 
@@ -73,12 +73,30 @@ def envelopes(source: str, row: Any, types: Collection[str] | None = None) -> Se
     members = _members(source, row)
     if compound is None:
         return [Envelope(**members, data=event_of(row.type, row.data))]
-    whole = compound.read(row.data)
+    return _parts(compound.read(row.data), members, types)
+
+
+def envelopes_again(body: str, types: Collection[str]) -> Sequence[Envelope[Any]]:
+    """Return what `envelopes` would have of a row, out of what `raw` rendered of it; any other envelope as it is.
+
+    EventError where it cannot be read.
+    """
+    head = read_head(body)
+    compound = COMPOUNDS.get(head["type"])
+    if compound is None:
+        return [parse(body)]
+    data = head.pop("data")
+    if not isinstance(data, dict):
+        raise EventError("data is missing, or no JSON object")
+    return _parts(compound.from_data(data), head, types)
+
+
+def _parts(whole: Compound, members: Mapping[str, Any], types: Collection[str] | None) -> list[Envelope[Any]]:
     found = []
-    for number, part in enumerate(compound.PARTS):
+    for number, part in enumerate(whole.PARTS):
         if types is None or part.TYPE in types:
             event = whole.part(number)
-            names = {"id": f"{row.id}-{number + 1}", "type": part.TYPE, "subject": event.subject()}
+            names = {"id": f"{members['id']}-{number + 1}", "type": part.TYPE, "subject": event.subject()}
             found.append(Envelope(**{**members, **names, "sequence": members["sequence"] + number + 1}, data=event))
     return found
 

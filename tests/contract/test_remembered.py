@@ -1,0 +1,92 @@
+"""What is remembered of a database holds until anybody changes it, whoever that is."""
+
+import subprocess
+import sys
+
+import pytest
+import sqlalchemy as sa
+
+from mft_common.database import Database
+
+THINGS = sa.Table("things", sa.MetaData(), sa.Column("name", sa.String(20), primary_key=True))
+ELSEWHERE = """
+import sys
+import sqlalchemy as sa
+from mft_common.database import Database
+database = Database(sys.argv[1], schema="things-svc", metadata=sa.MetaData(), migrations="", head="")
+with database.write() as connection:
+    connection.execute(sa.text("DELETE FROM things"))
+"""
+
+
+@pytest.fixture
+def database(database_url):
+    """Return a database with a table of one thing."""
+    made = Database(database_url, schema="things-svc", metadata=THINGS.metadata, migrations="", head="")
+    with made.engine.connect() as connection, connection.begin():
+        if made.dialect == "postgresql":
+            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "things_svc"'))
+        THINGS.create(connection)
+        connection.execute(sa.insert(THINGS).values(name="a"))
+    yield made
+    made.close()
+
+
+class Asked:
+    """A question about the things; `times` counts how often it came to the database."""
+
+    def __init__(self, database):
+        self.database, self.times = database, 0
+
+    def __call__(self, key="all"):
+        def look(connection):
+            self.times += 1
+            return connection.driver_connection.execute("SELECT count(*) FROM things").fetchone()[0]
+
+        return self.database.remembered(key, look)
+
+
+def test_what_nobody_has_changed_is_not_read_again(database):
+    """On SQLite; on PostgreSQL, which has no such sign, each question is asked."""
+    ask = Asked(database)
+    assert [ask(), ask(), ask("other"), ask()] == [1, 1, 1, 1]
+    assert ask.times == (2 if database.dialect == "sqlite" else 4)
+
+
+@pytest.mark.parametrize("how", ["write", "writer"])
+def test_a_change_of_this_process_holds_at_once(database, how):
+    """Whichever way it is committed; and what is rolled back has never been."""
+    ask = Asked(database)
+    write = database.write if how == "write" else database.writer()
+    for number in range(5):
+        assert ask() == number + 1
+        with write() as connection:
+            connection.execute(sa.insert(THINGS).values(name=f"b{number}"))
+            assert ask() == number + 1
+    assert ask() == 6
+
+
+def test_a_change_of_another_process_holds_at_once(database):
+    """So does one that this process has no part in."""
+    ask = Asked(database)
+    assert ask() == 1
+    url = database.url.render_as_string(hide_password=False)
+    subprocess.run([sys.executable, "-c", ELSEWHERE, url], check=True)
+    assert ask() == 0
+
+
+def test_an_error_is_not_remembered(database):
+    """Whoever was refused is asked about again."""
+
+    def refuse(_look):
+        raise LookupError
+
+    with pytest.raises(LookupError):
+        database.remembered("all", refuse)
+    assert Asked(database)() == 1
+
+
+def test_more_questions_than_are_kept_are_answered_all_the_same(database):
+    """The oldest answers make room."""
+    ask = Asked(database)
+    assert {ask(number) for number in range(1_000)} == {1}
