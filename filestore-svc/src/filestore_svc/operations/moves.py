@@ -149,15 +149,15 @@ class Moves:
 
         What is `expected` is written out beforehand: nobody else has to wait for that with the database in our hands.
         """
-        ready = self._told(move, outcome, expected)
+        if move.announced or move.foreign:
 
-        def tell(connection: sa.Connection, stored: FileStored) -> list[dict[str, Any]]:
-            if move.announced or move.foreign:
+            def tell(connection: sa.Connection, stored: FileStored) -> list[dict[str, Any]]:
                 ending = outbox.rows(self.ending(connection, move, outcome), move.request_id)
                 return [*outbox.rows((stored,), logs.request_id()), *ending]
-            return ready if stored == expected else self._told(move, outcome, stored)
 
-        return tell
+            return tell
+        ready = self._told(move, outcome, expected)
+        return lambda _connection, stored: ready if stored == expected else self._told(move, outcome, stored)
 
     def _told(self, move: Move, outcome: Outcome, stored: FileStored) -> list[dict[str, Any]]:
         compound = move.upload_of(stored, outcome)

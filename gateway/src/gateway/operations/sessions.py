@@ -70,7 +70,7 @@ class Sessions:
         if live is None or live.expires_at <= now:
             return None
         times = Times(live.idle, live.absolute_at)
-        if times.stale(live.seen_at, now):
+        if times.stale(live.session.seen_at, now):
             self._touch(token_hash, now, times.expires_at(now))
         return live.session, live.account
 

@@ -57,7 +57,6 @@ class Live(NamedTuple):
 
     session: Session
     account: Account
-    seen_at: int
     idle: int | None
     absolute_at: int | None
     expires_at: int
@@ -101,4 +100,4 @@ def _live(row: Sequence[Any], service: str) -> Live:
         opened_at=opened_at,
         seen_at=seen_at,
     )
-    return Live(session, account, seen_at, idle, absolute_at, expires_at)
+    return Live(session, account, idle, absolute_at, expires_at)

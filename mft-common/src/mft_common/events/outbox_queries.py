@@ -56,7 +56,7 @@ def rendered(source: str, row: Any) -> Sequence[Rendered]:
         return [Rendered(each.id, each.type, each.to_json()) for each in envelopes(source, row)]
     if row.type not in EVENTS:
         raise EventError(f"unknown type {row.type!r}")
-    return [Rendered(row.id, row.type, render(**_members(source, row), data=row.data))]
+    return [Rendered(row.id, row.type, raw(source, row))]
 
 
 def raw(source: str, row: Any) -> str:
