@@ -79,7 +79,7 @@ class Services:
             "mqmft_svc": self.ports["mqmft_svc"],
             "filestore_svc": self.ports["filestore_svc"],
         }.items():
-            conf = "gateway.gunicorn_conf" if package == "gateway" else "mft_common.gunicorn_conf"
+            conf = "gateway.gunicorn_conf" if package == "gateway" else "mft_common.process.gunicorn_conf"
             figures = folder / f"{package}.figures"
             figures.mkdir()
             self.programs.append(

@@ -21,7 +21,8 @@ import measure
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests' lab is not installed anywhere
 
 from filestore_svc.store import tables
-from mft_common import logs, memory
+from mft_common import logs
+from mft_common.process import memory
 from tests.servers.postgresql import OwnPostgreSQL
 from tests.service.filestore_svc.filestore_lab import Lab
 
@@ -134,7 +135,7 @@ def run(lab, options, verdict, kind):
     for folder, number in folders:
         fill(lab, folder, number, **({"harder": HARDER[kind]} if kind else {}))
     # As every process of the hub does: else this script's own collections are the slowest calls.
-    memory.settle()
+    memory.freeze_gc()
     name = f"{lab.service.database.dialect}{kind and ', '}{kind}"
     print(f"{name:36}{f'{options.files} files: p95, median':>28}{'1000 files: p95, median':>39}{'ratio':>8}")
     worst, ratios, fresh = compare(lab, options, *(calls(*each, filters=not kind) for each in folders))

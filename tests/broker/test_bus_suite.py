@@ -185,7 +185,7 @@ def test_handlers_must_be_what_the_topology_says(world: World) -> None:
     """A consumer with a handler too few is refused at start, before an event is lost."""
     consumer = world.consumer
     with pytest.raises(ValueError, match=r"file\.stored\.v1"):
-        world.bus().consume_parts(CONSUMER, consumer.database, consumer.inbox, {})
+        world.bus().consume_tasks(CONSUMER, consumer.database, consumer.inbox, {})
     assert set(TOPOLOGY) == {CONSUMER}
 
 

@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from mft_common.events import Patience
+from mft_common.events import RetryPolicy
 from mft_common.events.delivery import Delivery
 from mft_common.events.inbox import Failures
 from mft_common.events.outbox_queries import raw
@@ -29,7 +29,7 @@ def given_up(world, data=None):
         row = Row(*connection.exec_driver_sql(ROWS).one())
     names = {"source": PRODUCER, "id": row.id, "type": row.type, "subject": row.subject}
     consumer = world.consumer
-    delivery = Delivery(CONSUMER, consumer.database, consumer.inbox, consumer.handlers(), patience=Patience())
+    delivery = Delivery(CONSUMER, consumer.database, consumer.inbox, consumer.handlers(), patience=RetryPolicy())
     body = raw(PRODUCER, row if data is None else row._replace(data=data))
     with consumer.database.write() as connection:
         delivery.keep_unreadable(connection, names, body, "a newer program wrote it")

@@ -3,9 +3,9 @@
 import pytest
 import sqlalchemy as sa
 
+from mft_common.database.read_pool import ReadPool
+from mft_common.database.statements import ReadConnection, Statement
 from mft_common.errors import Unavailable
-from mft_common.looks import Looks
-from mft_common.statements import Look, Statement
 
 metadata = sa.MetaData()
 things = sa.Table(
@@ -92,7 +92,7 @@ def test_errors_are_sqlalchemys_own_and_tell_no_values(engine):
 
 def test_a_look_reads_what_is_committed_and_is_kept(engine):
     """The same connection serves one read after the other, and sees each commit."""
-    looks, used = Looks(engine), set()
+    looks, used = ReadPool(engine), set()
 
     def work(look):
         used.add(look)
@@ -108,7 +108,7 @@ def test_a_look_reads_what_is_committed_and_is_kept(engine):
 
 def test_a_connection_that_broke_is_replaced_once(engine):
     """A read is done anew on a new connection; where that breaks as well, the error is told."""
-    looks, used = Looks(engine), []
+    looks, used = ReadPool(engine), []
 
     def break_at_first(look):
         used.append(look)
@@ -122,7 +122,7 @@ def test_a_connection_that_broke_is_replaced_once(engine):
     assert used[2] is not used[1]
 
     def always(look):
-        assert isinstance(look, Look)
+        assert isinstance(look, ReadConnection)
         raise sa.exc.OperationalError("read", None, Exception("gone"))
 
     with pytest.raises(sa.exc.OperationalError):
@@ -132,7 +132,7 @@ def test_a_connection_that_broke_is_replaced_once(engine):
 
 def test_a_refusal_from_within_keeps_the_connection(engine):
     """An error that has nothing to do with the database costs no connection."""
-    looks, used = Looks(engine), []
+    looks, used = ReadPool(engine), []
 
     def refuse(look):
         used.append(look)

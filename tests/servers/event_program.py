@@ -5,7 +5,7 @@ import sys
 import threading
 
 from mft_common import logs
-from mft_common.worker import run_parts, stop_on_signals
+from mft_common.process.background_tasks import run_tasks, stop_on_signals
 from tests.servers.event_world import World
 
 
@@ -23,7 +23,7 @@ def main() -> int:
     bus = world.bus()
     stop = threading.Event()
     stop_on_signals(stop)
-    run_parts(world.relay(bus) if role == "relay" else world.consume(bus, before), stop, grace=5)
+    run_tasks(world.relay(bus) if role == "relay" else world.consume(bus, before), stop, grace=5)
     return 0
 
 

@@ -11,17 +11,17 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
 from mft_common.database import Database
-from mft_common.events import Envelope, Event, FileDeleted, FileStored, Handlers, Inbox, Outbox, Patience, tables
+from mft_common.events import Envelope, Event, FileDeleted, FileStored, Handlers, Inbox, Outbox, RetryPolicy, tables
 from mft_common.events.bus import Bus
 from mft_common.events.catalogue import WholeUpload
 from mft_common.events.local_bus import LocalBus
 from mft_common.events.rabbit import RabbitBus
-from mft_common.worker import Part, start_parts
+from mft_common.process.background_tasks import BackgroundTask, start_tasks
 
 PRODUCER = "filestore-svc"
 CONSUMER = "diplomat-svc"
 TOPOLOGY: dict[str, tuple[type[Event], ...]] = {CONSUMER: (FileStored,)}
-IMPATIENT = Patience(attempts=3, first_pause=20, longest_pause=100)
+IMPATIENT = RetryPolicy(attempts=3, first_pause=20, longest_pause=100)
 TRANSFER_ID = "414D5120514D31202020202020202020" + "0" * 15 + "1"
 HEAD = "0001"
 
@@ -159,14 +159,14 @@ class World:
             return LocalBus({PRODUCER: self.producer.database, CONSUMER: self.consumer.database}, **options)
         return RabbitBus(amqp or self.amqp, **options)
 
-    def relay(self, bus: Bus) -> list[Part]:
+    def relay(self, bus: Bus) -> list[BackgroundTask]:
         """Return the producer's parts."""
-        return bus.relay_parts(self.producer.database, self.producer.outbox)
+        return bus.relay_tasks(self.producer.database, self.producer.outbox)
 
-    def consume(self, bus: Bus, before: Callable[[str], None] = lambda _path: None) -> list[Part]:
+    def consume(self, bus: Bus, before: Callable[[str], None] = lambda _path: None) -> list[BackgroundTask]:
         """Return the consumer's parts."""
         consumer = self.consumer
-        return bus.consume_parts(CONSUMER, consumer.database, consumer.inbox, consumer.handlers(before))
+        return bus.consume_tasks(CONSUMER, consumer.database, consumer.inbox, consumer.handlers(before))
 
     def close(self) -> None:
         """Close both databases."""
@@ -175,10 +175,10 @@ class World:
 
 
 @contextmanager
-def running(parts: Sequence[Part]) -> Iterator[threading.Event]:
+def running(parts: Sequence[BackgroundTask]) -> Iterator[threading.Event]:
     """Run parts for the length of the block, and see them end."""
     stop = threading.Event()
-    threads = start_parts(parts, stop)
+    threads = start_tasks(parts, stop)
     try:
         yield stop
     finally:

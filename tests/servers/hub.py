@@ -127,7 +127,7 @@ class ManyProcesses:
             | {name: f"http://127.0.0.1:{ports[package]}" for name, package in UPSTREAMS.items()},
         )
         for package, port in ports.items():
-            self._add(package, "mft_common.gunicorn_conf", common | {"MFT_LISTEN": f"127.0.0.1:{port}"})
+            self._add(package, "mft_common.process.gunicorn_conf", common | {"MFT_LISTEN": f"127.0.0.1:{port}"})
         self.web_ports = {"gateway": self.port, **ports}
 
     def _add(self, package, conf, env):

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossdock.errors import CannotStart
-from mft_common import locks
 from mft_common.errors import ConfigError
+from mft_common.process import file_locks
 
 _REQUEST: Final = "apply.request"
 _RESULT: Final = "apply.result"
@@ -61,7 +61,7 @@ def _hub_of(state: Path) -> int | None:
     """Return the process that watches the hub, None where nobody holds the lock: its number means nothing then."""
     try:
         with (state / "hub.lock").open("r") as file:
-            if locks.is_held(file.fileno()):
+            if file_locks.is_held(file.fileno()):
                 return int(file.read())
     except (OSError, ValueError):
         pass

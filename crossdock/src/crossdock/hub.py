@@ -24,9 +24,9 @@ import sertainty_svc.settings
 from mft_common.config import Reader
 from mft_common.events import Bus, LocalBus
 from mft_common.events.rabbit import RabbitBus
+from mft_common.http1 import Upstream, WsgiUpstream
+from mft_common.process.background_tasks import BackgroundTask
 from mft_common.settings import lookup
-from mft_common.upstream import Upstream, WsgiUpstream
-from mft_common.worker import Part
 
 # Every service by its name; filestore-svc first, because others reach it through its application.
 PACKAGES: Final[Mapping[str, Any]] = {
@@ -67,9 +67,9 @@ class Hub:
         producers = {"gateway": self.gateway.database, **{name: made.database for name, made in self.services.items()}}
         return LocalBus(producers)
 
-    def parts(self, bus: Bus) -> list[Part]:
+    def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return what the worker process runs: the parts of the gateway's worker and of every service's."""
-        return [part for made in (self.gateway, *self.services.values()) for part in made.parts(bus)]
+        return [part for made in (self.gateway, *self.services.values()) for part in made.background_tasks(bus)]
 
     def close(self) -> None:
         """Close every database."""

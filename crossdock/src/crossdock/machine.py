@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any, Final
 from crossdock import applying, configuration, hub, web
 from crossdock.errors import CannotStart
 from gateway.settings import Settings
-from mft_common import logs, memory
+from mft_common import logs
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
+from mft_common.process import memory
+from mft_common.process.background_tasks import run_tasks, stop_on_signals
 from mft_common.settings import from_env
-from mft_common.worker import run_parts, stop_on_signals
 
 if TYPE_CHECKING:
     import socket
@@ -74,9 +75,9 @@ class Machine:
         # Whoever waits for an answer goes before what nobody waits for.
         os.nice(_BEHIND)
         bus = made.bus()
-        memory.settle()
+        memory.freeze_gc()
         try:
-            run_parts(made.parts(bus), stop)
+            run_tasks(made.background_tasks(bus), stop)
         finally:
             bus.close()
             made.close()

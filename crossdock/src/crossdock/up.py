@@ -16,7 +16,7 @@ from typing import TextIO
 from crossdock import certificate, configuration, demo, environment, greeting
 from crossdock.errors import CannotStart
 from crossdock.processes import Process, Supervisor
-from mft_common import locks
+from mft_common.process import file_locks
 
 _LOCK_WAIT_S = 10.0
 _BACKLOG = 2048
@@ -77,7 +77,7 @@ def _lock(path: Path) -> TextIO:
     file = path.open("a+")
     waited = threading.Event()
     for tries in range(int(_LOCK_WAIT_S / 0.1)):
-        if locks.hold(file.fileno()):
+        if file_locks.acquire(file.fileno()):
             file.truncate(0)
             file.write(str(os.getpid()))
             file.flush()

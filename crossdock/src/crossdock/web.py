@@ -13,8 +13,9 @@ from gunicorn.app.base import BaseApplication
 from crossdock.hub import Hub
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
-from mft_common import memory, settings
-from mft_common.gunicorn_logs import JsonLogger
+from mft_common import settings
+from mft_common.process import memory
+from mft_common.process.gunicorn_logs import JsonLogger
 
 _PR_SET_PDEATHSIG = 1
 
@@ -37,7 +38,7 @@ class _Application(BaseApplication):
         """Build this process's hub; called once in each web process."""
         self._hub = self._build()
         application = self._hub.application()
-        memory.settle()
+        memory.freeze_gc()
         return application
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:

@@ -19,15 +19,15 @@ from diplomat_svc.store import transactions, workers
 from diplomat_svc.store.tables import INBOX, OUTBOX, SERVICE, open_database
 from mft_common import config as configuration_file
 from mft_common.clock import Clock, now_ms
-from mft_common.database import Database, one_at_a_time
+from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.errors import ConfigError, MftError
 from mft_common.events import Bus, Outbox
+from mft_common.http1 import Upstream
 from mft_common.identity import Signer
 from mft_common.ids import TransferIds
+from mft_common.process.background_tasks import BackgroundTask
 from mft_common.transfer import FilestoreUpstream, Places
-from mft_common.upstream import Upstream
-from mft_common.worker import Part
 
 _LOCK: Final = "worker.lock"
 
@@ -45,13 +45,13 @@ class Service:
     reach: Reach
     checks: Mapping[str, Callable[[], None]]
 
-    def parts(self, bus: Bus) -> list[Part]:
+    def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return what the worker runs."""
         return [
-            Part("jobs", self.dispatcher().run),
-            *bus.relay_parts(self.database, self.outbox),
-            *bus.consume_parts(SERVICE, self.database, INBOX, HANDLERS),
-            *bus.upkeep_parts(self.database, self.outbox, INBOX),
+            BackgroundTask("jobs", self.dispatcher().run),
+            *bus.relay_tasks(self.database, self.outbox),
+            *bus.consume_tasks(SERVICE, self.database, INBOX, HANDLERS),
+            *bus.maintenance_tasks(self.database, self.outbox, INBOX),
         ]
 
     def dispatcher(self) -> Dispatcher:
@@ -94,7 +94,7 @@ def build(
     database = open_database(settings.database)
     with database.write() as connection:
         # Several processes that start at once do this one after another.
-        one_at_a_time(connection, f"{SERVICE} configuration")
+        advisory_lock(connection, f"{SERVICE} configuration")
         problems = transactions.apply(connection, wanted.transactions, clock())
         if problems:
             raise ConfigError(problems)

@@ -13,9 +13,10 @@ from diplomat_svc.schemas import requests
 from diplomat_svc.settings import SERVICE
 from diplomat_svc.wire import answers, parameters
 from diplomat_svc.wire.answers import Answer
-from mft_common import health, logs, web
+from mft_common import logs, web
 from mft_common.errors import IdentityError
 from mft_common.identity import Identity, Signer
+from mft_common.process import health
 
 PATH: Final = "/diplomat/APIRequest"
 _ALLOW: Final = {"Allow": "GET, POST"}

@@ -34,7 +34,7 @@ from mft_common.errors import Unavailable
 from mft_common.events import Bus, Outbox
 from mft_common.identity import Signer
 from mft_common.ids import TransferIds
-from mft_common.worker import Part
+from mft_common.process.background_tasks import BackgroundTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,12 @@ class Service:
     signer: Signer | None
     checks: Mapping[str, Callable[[], None]]
 
-    def parts(self, bus: Bus) -> list[Part]:
+    def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return what the worker runs."""
         return [
-            *bus.relay_parts(self.database, self.outbox),
-            *bus.upkeep_parts(self.database, self.outbox),
-            Part(f"{SERVICE}-sweeping", self.sweeping.run),
+            *bus.relay_tasks(self.database, self.outbox),
+            *bus.maintenance_tasks(self.database, self.outbox),
+            BackgroundTask(f"{SERVICE}-sweeping", self.sweeping.run),
         ]
 
     def close(self) -> None:

@@ -183,7 +183,7 @@ class RangeNotSatisfiable(Refused):
         super().__init__(headers={"Content-Range": f"bytes */{size}"})
 
 
-class Braked(Refused):
+class Throttled(Refused):
     """Too many wrong guesses (S33)."""
 
     status = 429

@@ -11,7 +11,7 @@ from gateway.routes import is_internal
 from gateway.routing import ROUTES, with_limits
 from gateway.settings import Settings
 from mft_common import logs
-from mft_common.upstream import REPEATABLE, Upstream, UrlUpstream
+from mft_common.http1 import REPEATABLE, Upstream, UrlUpstream
 
 
 def create_app(service: Service | None = None, *, upstreams: Mapping[str, Upstream] | None = None) -> WSGIApplication:

@@ -21,7 +21,7 @@ from mft_common.database import Database
 from mft_common.events.bus import Bus
 from mft_common.events.outbox import Outbox
 from mft_common.identity import Signer
-from mft_common.worker import Part
+from mft_common.process.background_tasks import BackgroundTask
 
 _PRUNE_EVERY_S: Final = 60.0
 
@@ -41,13 +41,13 @@ class Service:
         """Return the gateway's own pages: internal API, health, figures."""
         return routes.create(self.operations, self.signer, self.checks, self.settings.internal_port)
 
-    def parts(self, bus: Bus) -> list[Part]:
+    def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return what the gateway's worker runs."""
         return [
-            *bus.relay_parts(self.database, self.outbox),
-            *bus.upkeep_parts(self.database, self.outbox),
-            Part("sessions.sweep", _every(self.settings.sweep_every, self.operations.sweep_sessions)),
-            Part("counts.prune", _every(_PRUNE_EVERY_S, self.operations.prune_counts)),
+            *bus.relay_tasks(self.database, self.outbox),
+            *bus.maintenance_tasks(self.database, self.outbox),
+            BackgroundTask("sessions.sweep", _every(self.settings.sweep_every, self.operations.sweep_sessions)),
+            BackgroundTask("counts.prune", _every(_PRUNE_EVERY_S, self.operations.prune_counts)),
         ]
 
     def close(self) -> None:

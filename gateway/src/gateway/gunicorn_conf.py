@@ -10,8 +10,8 @@ from typing import Any
 
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
-from mft_common import memory
-from mft_common.gunicorn_logs import JsonLogger
+from mft_common.process import memory
+from mft_common.process.gunicorn_logs import JsonLogger
 from mft_common.settings import from_env
 
 _environ = os.environ  # noqa: TID251 -- gunicorn reads its settings from this module before any application exists
@@ -22,7 +22,7 @@ _more = (_limits.https_port, _environ.get("GATEWAY_INTERNAL_PORT"))
 
 def _settle(_worker: Any) -> None:
     """Settle down, now that the application is built."""
-    memory.settle()
+    memory.freeze_gc()
 
 
 globals().update(

@@ -7,7 +7,8 @@ from http.client import responses
 from typing import Final
 
 from gateway import routing
-from mft_common import clock, ids, logs, metrics
+from mft_common import clock, ids, logs
+from mft_common.process import metrics
 
 UNBUILT: Final = 501
 _JSON: Final = "application/json"

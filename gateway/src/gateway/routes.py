@@ -11,10 +11,11 @@ from werkzeug.exceptions import HTTPException
 from gateway.errors import Refused
 from gateway.operations import Operations
 from gateway.schemas.calls import read_call
-from mft_common import health, logs, metrics
+from mft_common import logs
 from mft_common.directory import GATEWAY, to_wire
 from mft_common.errors import IdentityError, Unavailable
 from mft_common.identity import ENVIRON_HEADER, SYSTEM, Signer
+from mft_common.process import health, metrics
 
 INTERNAL: Final = "/internal/v1/directory/"
 _LARGEST_CALL: Final = 1 << 20

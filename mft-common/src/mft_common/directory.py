@@ -45,7 +45,7 @@ class Wrong:
 
 
 @dataclass(frozen=True)
-class Braked:
+class Throttled:
     """Too many wrong guesses; nothing was looked at, and nothing will be for `seconds`."""
 
     seconds: int
@@ -104,7 +104,7 @@ class Denied:
 class Directory(Protocol):
     """Accounts and sessions. The gateway's operations are one implementation, `RemoteDirectory` the other."""
 
-    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Braked:
+    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
         """Check a password under the hub's one brake on guessing."""
         ...
 
@@ -159,7 +159,7 @@ class Directory(Protocol):
 
 
 _TYPES: Final = {
-    cls.__name__: cls for cls in (Account, Wrong, Braked, Session, Opened, Full, Trusted, Challenge, Denied)
+    cls.__name__: cls for cls in (Account, Wrong, Throttled, Session, Opened, Full, Trusted, Challenge, Denied)
 }
 
 
@@ -204,10 +204,10 @@ class RemoteDirectory:
         self._http.trust_env = False
         self._http.mount(self._url, HTTPAdapter(pool_maxsize=_CONNECTIONS))
 
-    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Braked:
+    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
         """See Directory."""
         answer = self._call("verify", service=service, name=name, password=password, address=address)
-        return cast("Account | Wrong | Braked", answer)
+        return cast("Account | Wrong | Throttled", answer)
 
     def prompts(self, name: str, address: str) -> Trusted | Challenge | Denied:
         """See Directory."""

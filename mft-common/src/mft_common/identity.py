@@ -18,14 +18,15 @@ SYSTEM: Final = "system"
 _LIFE_S: Final = 60
 
 Mechanism = Literal["form", "basic", "token", "none"]
-Reason = Literal["absent", "wrong", "stale", "braked"]
+Reason = Literal["absent", "wrong", "stale", "throttled"]
 
 
 class Identity(NamedTuple):
     """Who calls, from where, and what the account may do at this service.
 
     `grant` is the account's grant for the service that is asked, None where it has none. `session` is a session's
-    public id, never its token. `reason` says why there is no account; `retry_after` counts seconds when it is "braked".
+    public id, never its token. `reason` says why there is no account; `retry_after` counts seconds when that is
+    "throttled".
     `transfer_id` is set by the hub's own callers, whose bytes belong to that transfer.
     """
 

@@ -128,8 +128,8 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
     root.setLevel(max(number, logging.WARNING) if number > logging.DEBUG else logging.INFO)
 
 
-class Room:
-    """The logger of one room; event names are constant, data goes into fields."""
+class Logger:
+    """The logger of one module or package; event names are constant, data goes into fields."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -162,13 +162,13 @@ class Room:
     def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
         # structlog puts a logger together for each line, only to find out that the line is not wanted.
         if level >= _least:
-            getattr(structlog.get_logger(room=self._name), _METHODS[level])(event, **fields)
+            getattr(structlog.get_logger(), _METHODS[level])(event, logger=self._name, **fields)
 
 
 _METHODS: Final = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}
 
 
 @functools.cache
-def get(name: str) -> Room:
-    """Return the logger of the room `name`."""
-    return Room(name)
+def get(name: str) -> Logger:
+    """Return the logger called `name`, which each line carries in the field `logger`."""
+    return Logger(name)

@@ -7,9 +7,10 @@ from typing import Any, cast
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
-from mft_common import health, logs, metrics
+from mft_common import logs
 from mft_common.errors import IdentityError
 from mft_common.identity import Identity, Signer, from_environ
+from mft_common.process import health, metrics
 
 # Paths of a service's own, answered without an identity.
 _OWN_PATHS = frozenset(("/healthz", "/readyz", "/metrics"))

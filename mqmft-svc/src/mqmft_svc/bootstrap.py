@@ -13,7 +13,7 @@ from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.identity import Signer
-from mft_common.worker import Part
+from mft_common.process.background_tasks import BackgroundTask
 from mqmft_svc import SERVICE, store
 from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
@@ -39,13 +39,13 @@ class Service:
     signer: Signer | None
     checks: Mapping[str, Callable[[], None]]
 
-    def parts(self, bus: Bus) -> list[Part]:
+    def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return what the worker runs."""
         return [
-            *bus.relay_parts(self.database, self.outbox),
-            *bus.consume_parts(SERVICE, self.database, self.inbox, handlers(self.operations)),
-            *bus.upkeep_parts(self.database, self.outbox, self.inbox),
-            Part(f"{SERVICE}-purge", self._purge),
+            *bus.relay_tasks(self.database, self.outbox),
+            *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
+            *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
+            BackgroundTask(f"{SERVICE}-purge", self._purge),
         ]
 
     def _purge(self, stop: threading.Event) -> None:

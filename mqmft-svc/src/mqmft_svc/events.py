@@ -7,11 +7,11 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mft_common.events import (
+    BatchHandler,
     Envelope,
     Event,
     Handlers,
     Item,
-    Together,
     TransferEnded,
     TransferProgressed,
     TransferStarted,
@@ -88,5 +88,5 @@ HANDLERS: Final[Mapping[type[Event], Callable[..., None]]] = {
 
 def handlers(operations: Operations) -> Handlers:
     """Bind the handlers to the operations that they call; all of one kind are one."""
-    bound = {each: Together(partial(each, operations=operations)) for each in set(HANDLERS.values())}
+    bound = {each: BatchHandler(partial(each, operations=operations)) for each in set(HANDLERS.values())}
     return {event: bound[handler] for event, handler in HANDLERS.items()}

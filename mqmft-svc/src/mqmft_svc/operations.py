@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from mft_common import clock, logs
 from mft_common.clock import Clock
 from mft_common.database import Database
-from mft_common.directory import Account, Braked, Directory, Opened, Wrong
+from mft_common.directory import Account, Directory, Opened, Throttled, Wrong
 from mft_common.errors import Unavailable
 from mft_common.identity import Identity
 from mqmft_svc import SERVICE, store
@@ -71,7 +71,7 @@ class Operations:
         if not settings.security:
             return Caller(user=settings.security_off_user, roles=("MFTWebAdmin",), mechanism="noSecurity")
         if identity.account is None:
-            if identity.reason == "braked":
+            if identity.reason == "throttled":
                 raise GuessingBraked(headers={"Retry-After": str(identity.retry_after)})
             if identity.reason == "stale":
                 raise TokenInvalid(cookie=settings.token_cookie)
@@ -101,7 +101,7 @@ class Operations:
     def login(self, name: str, password: str, identity: Identity) -> Opened:
         """Open a session for the right password (140-144); each login gives a token of its own."""
         found = self._directory.verify(SERVICE, name, password, identity.address)
-        if isinstance(found, Braked):
+        if isinstance(found, Throttled):
             raise GuessingBraked(headers={"Retry-After": str(found.seconds)})
         if isinstance(found, Wrong):
             raise CredentialsWrong

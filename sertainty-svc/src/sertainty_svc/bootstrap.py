@@ -13,7 +13,7 @@ from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.identity import Signer
-from mft_common.worker import Part
+from mft_common.process.background_tasks import BackgroundTask
 from sertainty_svc import SERVICE, schemas, store
 from sertainty_svc.events import handlers
 from sertainty_svc.migrations import HEAD
@@ -37,13 +37,13 @@ class Service:
     signer: Signer | None
     checks: Mapping[str, Callable[[], None]]
 
-    def parts(self, bus: Bus) -> list[Part]:
+    def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return what the worker runs."""
         return [
-            *bus.relay_parts(self.database, self.outbox),
-            *bus.consume_parts(SERVICE, self.database, self.inbox, handlers(self.operations)),
-            *bus.upkeep_parts(self.database, self.outbox, self.inbox),
-            Part(f"{SERVICE}-heartbeat", self._beat),
+            *bus.relay_tasks(self.database, self.outbox),
+            *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
+            *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
+            BackgroundTask(f"{SERVICE}-heartbeat", self._beat),
         ]
 
     def _beat(self, stop: threading.Event) -> None:

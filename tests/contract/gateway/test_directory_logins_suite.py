@@ -53,11 +53,11 @@ def test_brake(hub):
     """Twenty failures are told; the next is held back, and so is the right password, from that address alone."""
     for _ in range(20):
         assert hub.directory.verify(SERVICE, "part1", "wrong", "192.0.2.1") == d.Wrong()
-    assert hub.directory.verify(SERVICE, "part1", "wrong", "192.0.2.1") == d.Braked(15)
-    assert hub.directory.verify(SERVICE, "reader1", "reader1", "192.0.2.1") == d.Braked(15)
+    assert hub.directory.verify(SERVICE, "part1", "wrong", "192.0.2.1") == d.Throttled(15)
+    assert hub.directory.verify(SERVICE, "reader1", "reader1", "192.0.2.1") == d.Throttled(15)
     assert isinstance(hub.directory.verify(SERVICE, "part1", "partner1", "192.0.2.2"), d.Account)
     hub.time.pass_by(14.2)
-    assert hub.directory.verify(SERVICE, "part1", "partner1", "192.0.2.1") == d.Braked(1)
+    assert hub.directory.verify(SERVICE, "part1", "partner1", "192.0.2.1") == d.Throttled(1)
     hub.time.pass_by(0.8)
     assert isinstance(hub.directory.verify(SERVICE, "part1", "partner1", "192.0.2.1"), d.Account)
 

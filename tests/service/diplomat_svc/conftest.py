@@ -11,7 +11,7 @@ import pytest
 from diplomat_svc.app import create_app
 from diplomat_svc.bootstrap import build
 from diplomat_svc.settings import Settings
-from mft_common.directory import Account, Braked, Full, Opened, Session, Wrong
+from mft_common.directory import Account, Full, Opened, Session, Throttled, Wrong
 from mft_common.identity import ENVIRON_KEY, Identity
 
 PATH = "/diplomat/APIRequest"
@@ -40,7 +40,7 @@ class _Accounts:
     def verify(self, service, name, password, address):
         """See Directory."""
         if address == "10.9.9.9":
-            return Braked(15)
+            return Throttled(15)
         return self.account(name) if password == "diplomat123" else Wrong()
 
     def open_session(self, **asked):

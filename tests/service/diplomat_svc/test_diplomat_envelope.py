@@ -79,9 +79,9 @@ def test_wrong_credentials_are_401_24_a3(dock):
 
 def test_the_brake_is_401_with_retry_after_a18(dock):
     """Past the threshold the answer is that of a wrong password, with Retry-After."""
-    braked = dock.connect(environ_base={"REMOTE_ADDR": "10.9.9.9"})
-    assert (braked.status, braked.headers["Retry-After"]) == (401, "15")
-    assert braked.body == dock.connect(password="no").body
+    throttled = dock.connect(environ_base={"REMOTE_ADDR": "10.9.9.9"})
+    assert (throttled.status, throttled.headers["Retry-After"]) == (401, "15")
+    assert throttled.body == dock.connect(password="no").body
 
 
 def test_an_expired_password_is_a13(dock):

@@ -14,7 +14,7 @@ from filestore_svc import bootstrap
 from filestore_svc.app import create_app
 from filestore_svc.settings import Settings
 from mft_common import clock, ids
-from mft_common.directory import Account, Braked, Opened, Session, Wrong
+from mft_common.directory import Account, Opened, Session, Throttled, Wrong
 from mft_common.identity import ENVIRON_KEY, HEADER, Identity, Signer
 from tests.servers.outboxes import ROWS, told
 from tests.servers.processes import free_port, wait_until
@@ -45,16 +45,16 @@ def whoever(account: str | None, **more: Any) -> Identity:
 
 
 class Accounts:
-    """A directory of one account; `part2` is braked."""
+    """A directory of one account; `part2` is throttled."""
 
     def __init__(self) -> None:
         self.opened: list[dict[str, Any]] = []
         self.closed: list[tuple[str, str]] = []
 
-    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Braked:
+    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
         """Know `part1` alone."""
         if name == "part2":
-            return Braked(15)
+            return Throttled(15)
         return Account(name=name) if (name, password) == ("part1", "partner1") else Wrong()
 
     def open_session(self, **asked: Any) -> Opened:
@@ -154,7 +154,7 @@ class Server:
             "MFT_WEB_THREADS": "8",
         }
         gunicorn = Path(sys.executable).parent / "gunicorn"
-        command = [gunicorn, "-c", "python:mft_common.gunicorn_conf", "filestore_svc.app:create_app()"]
+        command = [gunicorn, "-c", "python:mft_common.process.gunicorn_conf", "filestore_svc.app:create_app()"]
         self.program = Program(command, folder / "server.log", env=env)
 
     def start(self) -> "Server":

@@ -12,8 +12,8 @@ from gateway import bootstrap
 from gateway.door import Door
 from gateway.settings import Settings
 from mft_common.config import Reader
+from mft_common.http1 import WsgiUpstream
 from mft_common.identity import SYSTEM
-from mft_common.upstream import WsgiUpstream
 from tests.service.filestore_svc.filestore_lab import ALL, Lab, form
 from tests.service.filestore_svc.test_filestore_matrix import CALLS
 from tests.service.filestore_svc.test_resumable_uploads import TUS, TYPE, _metadata

@@ -179,6 +179,6 @@ def test_a_caller_without_the_gateway_is_refused(lab):
 
 
 def test_the_brake_of_the_gateway(lab):
-    """S33: a braked Basic login is 429 with Retry-After."""
-    answer = lab.put("/2.0/files/in/a", who=whoever(None, reason="braked", retry_after=7))
+    """S33: a throttled Basic login is 429 with Retry-After."""
+    answer = lab.put("/2.0/files/in/a", who=whoever(None, reason="throttled", retry_after=7))
     assert (answer.status_code, answer.headers["Retry-After"]) == (429, "7")

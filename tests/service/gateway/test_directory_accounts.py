@@ -164,7 +164,7 @@ def test_success_clears_its_own_count_alone(operations, time):
         operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1")
     assert isinstance(operations.verify("filestore-svc", "part1", "partner1", "192.0.2.1"), d.Account)
     assert operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1") == d.Wrong()
-    assert operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1") == d.Braked(15)
+    assert operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1") == d.Throttled(15)
     time.now += 15_000
     assert operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1") == d.Wrong()
 

@@ -86,7 +86,7 @@ def test_worker_closes_what_expired(settings):
     """The worker's parts run until they are told to stop, and sweep at once."""
     service = bootstrap.build_from_file(settings(), {})
     service.operations.open_session(service="filestore-svc", account="part1", idle=0.0)
-    parts = {part.name: part for part in service.parts(LocalBus({"gateway": service.database}))}
+    parts = {part.name: part for part in service.background_tasks(LocalBus({"gateway": service.database}))}
     stop = threading.Event()
     thread = threading.Thread(target=parts["sessions.sweep"].run, args=(stop,))
     thread.start()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from gateway.door import Door
+from mft_common.http1 import UpstreamUnavailable, UrlUpstream
 from mft_common.identity import Identity, Signer, from_environ
-from mft_common.upstream import UpstreamUnavailable, UrlUpstream
 from tests.service.gateway.serving_lab import (
     connect,
     raw_service,

@@ -23,7 +23,7 @@ import json, os, sys, threading
 from gunicorn.app.base import BaseApplication
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
-from mft_common.health import ask
+from mft_common.process.health import ask
 
 HELD = threading.Event()
 

@@ -12,6 +12,7 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 import requests
 
+from mft_common.http1.wsgi_adapter import WsgiAdapter
 from mft_common.identity import Signer, from_environ
 from mft_common.transfer import (
     BadName,
@@ -28,7 +29,6 @@ from mft_common.transfer import (
     Patterns,
     Transient,
 )
-from mft_common.wsgi_adapter import WsgiAdapter
 
 TOKEN = "0000000000000042"
 TRANSFER = "414D5120514D312020202020202020203F0C71A200000017"

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from mft_common.directory import Account, Braked, Opened, Session, Wrong
+from mft_common.directory import Account, Opened, Session, Throttled, Wrong
 from mft_common.events import (
     Agent,
     Envelope,
@@ -32,9 +32,9 @@ class FakeDirectory:
         self.opened_with = []
 
     def verify(self, service, name, password, address):
-        """See Directory; the user `braked` has guessed too often."""
-        if name == "braked":
-            return Braked(30)
+        """See Directory; the user `throttled` has guessed too often."""
+        if name == "throttled":
+            return Throttled(30)
         return Account(name=name, grant=ADMIN) if (name, password) == ("mftadmin", "mftadmin") else Wrong()
 
     def open_session(self, **request):

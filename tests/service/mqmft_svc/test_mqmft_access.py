@@ -43,10 +43,10 @@ def test_13_the_message_names_the_cookie_and_never_its_value(hub):
 
 def test_23_too_many_wrong_passwords_are_429_with_the_time_to_wait(hub):
     """Item 23: the brake answers with its own id, by Basic and on login alike."""
-    braked = nobody("braked", retry_after=12)
-    answer = hub.mft(identity=braked)
+    throttled = nobody("throttled", retry_after=12)
+    answer = hub.mft(identity=throttled)
     assert (answer.status_code, msg(answer), answer.headers["Retry-After"]) == (429, "0978E", "12")
-    answer = hub.ask(LOGIN, "POST", json={"username": "braked", "password": "x"}, identity=braked)
+    answer = hub.ask(LOGIN, "POST", json={"username": "throttled", "password": "x"}, identity=throttled)
     assert (answer.status_code, msg(answer), answer.headers["Retry-After"]) == (429, "0978E", "30")
 
 
@@ -114,7 +114,7 @@ def test_24_security_off_lets_everybody_in_as_an_administrator(make_hub):
     hub = make_hub(MQMFT_SECURITY="off", MQMFT_SECURITY_OFF_USER="bench")
     assert hub.mft(identity=nobody("wrong")).status_code == 200
     assert hub.mft(method="POST", identity=nobody("absent")).status_code == 401
-    user = hub.ask("/ibmmq/rest/v1/login", identity=nobody("braked")).json["user"][0]
+    user = hub.ask("/ibmmq/rest/v1/login", identity=nobody("throttled")).json["user"][0]
     assert user == {"name": "bench", "role": ["MFTWebAdmin"], "authenticationMechanism": "noSecurity"}
 
 

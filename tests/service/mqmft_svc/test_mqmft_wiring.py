@@ -16,7 +16,7 @@ from mft_common.events import (
     TransferEnded,
     TransferStarted,
 )
-from mft_common.worker import start_parts
+from mft_common.process.background_tasks import start_tasks
 from mqmft_svc import worker
 from mqmft_svc.app import create_app
 from tests.servers.processes import wait_until
@@ -65,7 +65,7 @@ def test_203_206_events_of_any_producer_reach_the_record_by_the_bus(hub):
     with database.write() as connection:
         hub.service.outbox.add(connection, started(1), ended(1), ended(2))
     stop = threading.Event()
-    threads = start_parts(hub.service.parts(LocalBus({"mqmft-svc": database})), stop)
+    threads = start_tasks(hub.service.background_tasks(LocalBus({"mqmft-svc": database})), stop)
     try:
         wait_until(lambda: len(hub.mft().json["transfer"]) == 2, what="both transfers in the record")
     finally:

@@ -36,9 +36,9 @@ class FakeDirectory:
         return Denied() if name == "outcast" else Challenge(PROMPTS)
 
     def verify_prompts(self, name, answers, address):
-        """See Directory; three wrong sets are denied, and `braked` is always held back."""
+        """See Directory; three wrong sets are denied, and `throttled` is always held back."""
         self.asked.append((name, tuple(answers), address))
-        if name == "braked":
+        if name == "throttled":
             return Denied(30)
         if [text for _, text in answers] == ["Rotterdam", "7"] and name == "auditor":
             return self._account(name)

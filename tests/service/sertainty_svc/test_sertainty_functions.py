@@ -155,7 +155,7 @@ def test_26_wrong_answers_are_challenged_twice_and_then_denied(hub):
 
 def test_26_under_the_brake_it_is_denied_with_the_time_to_wait(hub):
     """Item 26: the answers are not looked at, and a header says for how long."""
-    reply = hub.call("hostOpenSession", "braked", "Rotterdam", "7")
+    reply = hub.call("hostOpenSession", "throttled", "Rotterdam", "7")
     assert (reply.status, reply.http.headers["Retry-After"]) == (3, "30")
 
 

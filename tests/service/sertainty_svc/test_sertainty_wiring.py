@@ -10,7 +10,9 @@ from sertainty_svc.app import create_app
 
 def test_the_worker_takes_in_what_the_topology_tells_it_of_and_beats(hub):
     """The parts are consumer, upkeep and heartbeat, and the heartbeat begins at once."""
-    parts = {part.name: part for part in hub.service.parts(LocalBus({"sertainty-svc": hub.service.database}))}
+    parts = {
+        part.name: part for part in hub.service.background_tasks(LocalBus({"sertainty-svc": hub.service.database}))
+    }
     assert {"sertainty-svc-events", "sertainty-svc-heartbeat"} <= set(parts)
     hub.now += 60_000
     assert hub.call("agentPing").status == 502

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gateway.serving.crew import Crew
-from mft_common import waits
+from mft_common.process import blocking
 from tests.servers.processes import wait_until
 
 
@@ -30,7 +30,7 @@ def crew():
 
     def handle(fd):
         if fd:
-            waits.note()
+            blocking.note()
         done.append(fd)
 
     made = Crew(events, handle, 8)
@@ -72,9 +72,9 @@ def test_threads_leave_when_there_is_nothing_to_wait_for(crew):
 
 def test_a_wait_is_a_threads_own_and_told_once():
     """Another thread has not waited, and the next piece of work of this one has not either."""
-    waits.note()
+    blocking.note()
     told = []
-    other = threading.Thread(target=lambda: told.append(waits.taken()))
+    other = threading.Thread(target=lambda: told.append(blocking.taken()))
     other.start()
     other.join()
-    assert (told, waits.taken(), waits.taken()) == ([False], True, False)
+    assert (told, blocking.taken(), blocking.taken()) == ([False], True, False)

@@ -3,7 +3,7 @@ import base64
 import pytest
 
 from gateway.door.credentials import Resolvers, cookies
-from mft_common.directory import Account, Braked, Session, Wrong
+from mft_common.directory import Account, Session, Throttled, Wrong
 
 
 class Book:
@@ -14,7 +14,7 @@ class Book:
         self.revisions = {"part1": 1, "part2": 1}
         self.asked = []
         self.verified = []
-        self.braked = False
+        self.throttled = False
         self.basic = True
         self.expired = False
 
@@ -29,8 +29,8 @@ class Book:
     def verify(self, service, name, password, address):
         """Take any known name with the password `right`."""
         self.verified.append((service, name, address))
-        if self.braked:
-            return Braked(9)
+        if self.throttled:
+            return Throttled(9)
         return self._account(name) if password == "right" and name in self.revisions else Wrong()
 
     def account(self, service, name):
@@ -167,8 +167,8 @@ def test_wrong_pairs_are_never_remembered(resolve, book):
     for _ in range(3):
         assert resolve("basic-or-token", authorization=basic("part1", "guess")) == "wrong"
     assert len(book.verified) == 3
-    book.braked = True
-    assert resolve("basic-or-token", authorization=basic("part1", "guess")) == "braked"
+    book.throttled = True
+    assert resolve("basic-or-token", authorization=basic("part1", "guess")) == "throttled"
 
 
 def test_basic_where_no_cookie_of_ours_is(resolve, book):
@@ -179,8 +179,8 @@ def test_basic_where_no_cookie_of_ours_is(resolve, book):
     assert resolve(kind, authorization=basic("part1", "no")) == "wrong"
     assert resolve(kind, authorization="Bearer x") == "wrong"
     assert resolve(kind) == "absent"
-    book.braked = True
-    assert resolve(kind, authorization=basic("part1", "no")) == "braked"
+    book.throttled = True
+    assert resolve(kind, authorization=basic("part1", "no")) == "throttled"
 
 
 @pytest.mark.parametrize(

@@ -11,9 +11,9 @@ from gateway.routing import find
 from gateway.settings import Settings
 from mft_common.directory import Account, Session
 from mft_common.errors import Unavailable
+from mft_common.http1 import RequestBodyCut, UpstreamUnavailable, WsgiUpstream
 from mft_common.identity import Identity, Signer
 from mft_common.settings import SettingsError
-from mft_common.upstream import RequestBodyCut, UpstreamUnavailable, WsgiUpstream
 
 SERVICES = ("filestore-svc", "diplomat-svc", "mqmft-svc", "sertainty-svc")
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"),)

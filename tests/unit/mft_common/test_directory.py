@@ -8,7 +8,7 @@ SESSION = d.Session(public_id="p", service="s", account="a")
 ANSWERS = [
     d.Account(name="a", grant={"roles": ["x"], "prompts": []}),
     d.Wrong(),
-    d.Braked(7),
+    d.Throttled(7),
     d.Opened("t", SESSION),
     d.Full((SESSION, SESSION)),
     d.Trusted(d.Account(name="a")),

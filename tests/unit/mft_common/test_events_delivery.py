@@ -5,7 +5,7 @@ import pytest
 import sqlalchemy as sa
 
 from mft_common.errors import Unavailable
-from mft_common.events import Patience, topology
+from mft_common.events import RetryPolicy, topology
 from mft_common.events.catalogue import FileStored, SessionClosed
 from mft_common.events.delivery import reason_of
 from mft_common.events.transient import is_transient
@@ -50,7 +50,7 @@ def test_unavailable_is_judged_by_its_cause() -> None:
 
 def test_pauses_grow_until_it_is_enough() -> None:
     """Each pause is four times the last, up to the longest, and after the last attempt there is none."""
-    patience = Patience(attempts=5, first_pause=100, longest_pause=1_000)
+    patience = RetryPolicy(attempts=5, first_pause=100, longest_pause=1_000)
     assert [patience.next_try(failed, 0) for failed in range(1, 6)] == [100, 400, 1_000, 1_000, None]
 
 

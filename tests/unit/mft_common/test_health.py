@@ -1,8 +1,8 @@
 import pytest
 from flask import Flask
 
-from mft_common import health
 from mft_common.errors import Unavailable
+from mft_common.process import health
 
 
 @pytest.fixture

@@ -26,14 +26,14 @@ def lines(stream):
 def test_a_line_is_json_with_service_and_request_id(stream):
     """Every line names its service and the request it belongs to."""
     with logs.request_scope("r1"):
-        logs.get("room").info("file.stored", size=3)
+        logs.get("uploads").info("file.stored", size=3)
     line = lines(stream)[0]
     assert (line["service"], line["request_id"], line["event"], line["size"]) == ("sample-svc", "r1", "file.stored", 3)
 
 
 def test_fields_that_hold_secrets_are_redacted(stream):
     """A field whose name says secret is never written."""
-    logs.get("room").info("login", password="hunter2", token="t", authorization="Basic x", user="ada")
+    logs.get("uploads").info("login", password="hunter2", token="t", authorization="Basic x", user="ada")
     assert "hunter2" not in stream.getvalue()
     assert lines(stream)[0]["user"] == "ada"
     assert lines(stream)[0]["token"] == logs.REDACTED
@@ -76,7 +76,7 @@ def test_a_query_that_was_escaped_into_the_path_is_redacted(stream):
 
 def test_a_client_cannot_fill_the_log_with_one_value(stream):
     """A field is cut where it gets long; a trace of ours is not."""
-    logs.get("room").error("session.denied", user="u" * 1_000_000, exc_info=ValueError("x" * 10_000))
+    logs.get("uploads").error("session.denied", user="u" * 1_000_000, exc_info=ValueError("x" * 10_000))
     (line,) = lines(stream)
     assert line["user"] == "u" * 4096 + "..."
     assert "x" * 10_000 in line["exception"]

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mft_common.upstream import UrlUpstream, WsgiUpstream
-from mft_common.upstream.head import BadResponse, parse, request
+from mft_common.http1 import UrlUpstream, WsgiUpstream
+from mft_common.http1.head import BadResponse, parse, request
 
 PLAIN = {"REQUEST_METHOD": "GET", "PATH_INFO": "/a b", "QUERY_STRING": "c=|d"}
 

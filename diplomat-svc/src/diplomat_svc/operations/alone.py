@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 from typing import Protocol
 
-from mft_common import locks
 from mft_common.errors import MftError
+from mft_common.process import file_locks
 
 
 class Company(Protocol):
@@ -43,7 +43,7 @@ class OnlyOne:
         """Take the lock, or raise MftError while another worker has it; leave the owner's name in the file."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not locks.hold(descriptor):
+        if not file_locks.acquire(descriptor):
             os.close(descriptor)
             raise MftError("another worker runs the jobs of this database")
         self._descriptor = descriptor
@@ -62,7 +62,7 @@ class OnlyOne:
         try:
             with self._path.open("rb") as file:
                 owner = file.read().decode()
-                if locks.is_held(file.fileno()):
+                if file_locks.is_held(file.fileno()):
                     return owner
         except FileNotFoundError:
             pass

@@ -93,7 +93,7 @@ class Dispatcher:
             self._renew()
         if len(self._running) >= self._options.at_once:
             return False
-        return self._database.look(jobs.any_queued) and self._take()
+        return self._database.query(jobs.any_queued) and self._take()
 
     def _renew(self) -> None:
         """Renew the lease and look for dead workers; a worker that was declared dead stops what it runs (E13)."""

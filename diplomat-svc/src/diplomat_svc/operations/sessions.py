@@ -7,7 +7,7 @@ from diplomat_svc.domain.names import pack_label
 from diplomat_svc.domain.transactions import Options
 from diplomat_svc.errors import Unauthorized
 from diplomat_svc.schemas.requests import Connect
-from mft_common.directory import Account, Braked, Directory, Full, Opened, Session, Wrong
+from mft_common.directory import Account, Directory, Full, Opened, Session, Throttled, Wrong
 from mft_common.identity import Identity
 
 SERVICE: Final = "diplomat-svc"
@@ -52,7 +52,7 @@ def connect(
 ) -> Outcome:
     """Authenticate first (A10), then open, evict and replace in one step (A11, A12)."""
     account = directory.verify(SERVICE, request.user_name, request.password, caller.address)
-    if isinstance(account, Braked):
+    if isinstance(account, Throttled):
         raise Unauthorized(_REFUSED, account.seconds)
     if isinstance(account, Wrong) or account.grant is None:
         raise Unauthorized(_REFUSED)

@@ -11,7 +11,7 @@ from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.store import stamps
 from diplomat_svc.store.tables import jobs, records, transactions
-from mft_common.statements import Connection, Statement
+from mft_common.database.statements import Connection, Statement
 
 _C = jobs.c
 _PLAIN = (

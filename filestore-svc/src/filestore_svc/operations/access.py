@@ -7,7 +7,6 @@ import sqlalchemy as sa
 from filestore_svc.domain.files import Folder, Right, rights_in
 from filestore_svc.domain.paths import Target
 from filestore_svc.errors import (
-    Braked,
     Forbidden,
     ForeignOrigin,
     NoContract,
@@ -16,11 +15,12 @@ from filestore_svc.errors import (
     NoRight,
     NotAuthenticated,
     Refused,
+    Throttled,
 )
 from filestore_svc.schemas import Configuration
 from filestore_svc.store import folders
+from mft_common.database.statements import Connection
 from mft_common.identity import SYSTEM, Identity
-from mft_common.statements import Connection
 
 
 class Access:
@@ -30,9 +30,9 @@ class Access:
         self._configuration = configuration
 
     def caller(self, identity: Identity) -> str:
-        """Return the account of a caller with a session and a contract; NotAuthenticated, NoContract, Braked."""
-        if identity.reason == "braked":
-            raise Braked(identity.retry_after)
+        """Return the account of a caller with a session and a contract; NotAuthenticated, NoContract, Throttled."""
+        if identity.reason == "throttled":
+            raise Throttled(identity.retry_after)
         if identity.account is None:
             raise NotAuthenticated
         if (identity.grant or {}).get("contract") not in self._configuration.contracts:

@@ -12,12 +12,12 @@ from filestore_svc.errors import (
     AlreadyExists,
     BadDelete,
     BadSyntax,
-    Braked,
     NoCredentials,
     NoFilename,
     NoFileset,
     NoSuch,
     NotAuthenticated,
+    Throttled,
 )
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.operations.places import Place
@@ -50,13 +50,13 @@ class Operations:
     def login_basic(self, identity: Identity, user: str, password: str) -> tuple[str, str]:
         """Open a session; returns the account's name and the session's token (1 to 5).
 
-        NoCredentials, NotAuthenticated, Braked.
+        NoCredentials, NotAuthenticated, Throttled.
         """
         if not user or not password:
             raise NoCredentials
         answer = self._directory.verify(SERVICE, user, password, identity.address)
-        if isinstance(answer, accounts.Braked):
-            raise Braked(answer.seconds)
+        if isinstance(answer, accounts.Throttled):
+            raise Throttled(answer.seconds)
         if isinstance(answer, accounts.Wrong) or answer.expired:
             raise NotAuthenticated
         sessions = self.configuration.sessions

@@ -11,7 +11,7 @@ from filestore_svc.operations.access import Access
 from filestore_svc.store import files
 from mft_common.clock import Clock
 from mft_common.database import Database
-from mft_common.statements import Look
+from mft_common.database.statements import ReadConnection
 
 _LONGEST_ID = len(str(MOST_FILESET))
 
@@ -49,11 +49,11 @@ class Places:
             raise only_folder
         missing = missing or NoFile(target.name)
 
-        def look(connection: Look) -> tuple[Folder, StoredFile | None]:
+        def look(connection: ReadConnection) -> tuple[Folder, StoredFile | None]:
             folder = self._access.folder_of(connection, target, account, right, only_folder)
             return folder, files.named(connection, folder, target.name)
 
-        folder, file = self._database.remembered((account, target, right), look)
+        folder, file = self._database.query_cached((account, target, right), look)
         if file is None or 0 < file.expires_at <= self._now():
             raise missing
         return Place(folder, file, missing)
@@ -64,14 +64,14 @@ class Places:
             raise NoFileset
         number, missing = _number(fileset), NoSuch(fileset)
 
-        def look(connection: Look) -> tuple[Folder | None, StoredFile]:
+        def look(connection: ReadConnection) -> tuple[Folder | None, StoredFile]:
             found = files.by_fileset(connection, number, self._now()) if number else None
             if found is None:
                 raise missing
             path, file = found
             return self._access.allowed(connection, path, account, right), file
 
-        folder, file = self._database.look(look)
+        folder, file = self._database.query(look)
         if folder is None:
             raise missing
         return Place(folder, file, missing, only=True)

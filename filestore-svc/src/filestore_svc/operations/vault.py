@@ -20,9 +20,9 @@ from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox
 from filestore_svc.wire.headers import Preconditions
 from mft_common.clock import Clock
+from mft_common.database.statements import ReadConnection
 from mft_common.events.catalogue.files import FileDeleted
 from mft_common.identity import Identity
-from mft_common.statements import Look
 
 
 class Vault:
@@ -73,11 +73,11 @@ class Vault:
     ) -> Folder:
         """Return the folder to which the file `target` may be uploaded as things stand; NoRight, NoPath and so on."""
 
-        def look(connection: Look) -> tuple[Folder, StoredFile | None]:
+        def look(connection: ReadConnection) -> tuple[Folder, StoredFile | None]:
             folder = self.access.folder_of(connection, target, account, "write", only_folder)
             return folder, files.find(connection, folder, target.name, self.now())
 
-        folder, there = self.commits.database.look(look)
+        folder, there = self.commits.database.query(look)
         preconditions.check(None if there is None else there.etag)
         if reject and there is not None:
             raise AlreadyExists(target.name)
@@ -94,7 +94,7 @@ class Vault:
         least: int,
     ) -> Intake:
         """Begin an upload into the folder `target`, whose body is yet to tell the name; NoRight, NoPath (18, 19)."""
-        folder = self.commits.database.look(lambda look: self.access.folder(look, target, account, "write"))
+        folder = self.commits.database.query(lambda look: self.access.folder(look, target, account, "write"))
         self.admission.check(folder, account, least)
         return self._intake(identity, account, folder, "", preconditions=preconditions, reject=reject)
 
@@ -103,11 +103,11 @@ class Vault:
         intake.name = name
         intake.move.destination = f"{intake.folder.path}/{name}"
 
-        def look(connection: Look) -> tuple[bool, StoredFile | None]:
+        def look(connection: ReadConnection) -> tuple[bool, StoredFile | None]:
             there = files.find(connection, intake.folder, name, self.now())
             return folders.has(connection, intake.folder, name), there
 
-        is_folder, there = self.commits.database.look(look)
+        is_folder, there = self.commits.database.query(look)
         if is_folder:
             raise NoFilename
         intake.check(there)

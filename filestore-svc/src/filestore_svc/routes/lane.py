@@ -16,8 +16,9 @@ from filestore_svc.operations import Operations
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.settings import SERVICE
 from filestore_svc.wire import answers, downloads, requests
-from mft_common import logs, metrics
+from mft_common import logs
 from mft_common.identity import Identity, Signer, from_environ
+from mft_common.process import metrics
 
 _FILES: Final = "/2.0/files"
 _FILESET: Final = "/2.0/fileset"

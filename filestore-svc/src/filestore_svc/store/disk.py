@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from mft_common import waits
+from mft_common.process import blocking
 
 
 class Disk:
@@ -34,7 +34,7 @@ class Disk:
 
     def sync(self, descriptor: int) -> None:
         """Make a file's bytes durable."""
-        waits.note()
+        blocking.note()
         os.fsync(descriptor)
 
     def sync_folder(self, folder: Path | str) -> None:

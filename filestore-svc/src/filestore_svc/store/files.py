@@ -9,8 +9,8 @@ import sqlalchemy as sa
 from filestore_svc.domain.files import COLUMN_OF, Folder, StoredFile
 from filestore_svc.store import quotas
 from filestore_svc.store.tables import attributes, doomed, files, filesets, folders
-from mft_common.database import one_at_a_time
-from mft_common.statements import Connection, Statement
+from mft_common.database import advisory_lock
+from mft_common.database.statements import Connection, Statement
 
 _C = files.c
 COLUMNS = tuple(column for column in files.columns if column.name != "folder_id")
@@ -80,7 +80,7 @@ def lock(connection: sa.Connection, folder: Folder, name: str) -> StoredFile | N
     On PostgreSQL a row lock is not enough: it holds no name that is free, and of two writers that replace one row the
     second would see neither the old nor the new. SQLite has one writer at a time.
     """
-    one_at_a_time(connection, f"filestore-svc {folder.id}/{name}")
+    advisory_lock(connection, f"filestore-svc {folder.id}/{name}")
     row = _LOCK.first(connection, {"in_folder": folder.id, "called": name})
     return None if row is None else of_row(row, folder.path)
 

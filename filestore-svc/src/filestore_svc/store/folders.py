@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from filestore_svc.domain.files import Folder, Right
 from filestore_svc.domain.paths import ancestry
 from filestore_svc.store.tables import folders
-from mft_common.database import one_at_a_time
-from mft_common.statements import Connection, Statement
+from mft_common.database import advisory_lock
+from mft_common.database.statements import Connection, Statement
 
 _C = folders.c
 # Access lists come as text: few of them are read again and again, and each need be understood once.
@@ -73,7 +73,7 @@ def apply(connection: sa.Connection, wanted: Mapping[str, Mapping[str, Sequence[
     those that an account made stay.
     """
     # Several processes that start at once do this one after another.
-    one_at_a_time(connection, "filestore-svc folders")
+    advisory_lock(connection, "filestore-svc folders")
     tree: dict[str, Mapping[str, Sequence[Right]] | None] = {}
     for path in sorted(wanted):
         for above in ancestry(tuple(path.split("/")[1:])):

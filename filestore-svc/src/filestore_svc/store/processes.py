@@ -5,7 +5,7 @@ import os
 import secrets
 from pathlib import Path
 
-from mft_common import locks
+from mft_common.process import file_locks
 
 
 class Processes:
@@ -36,7 +36,7 @@ class Processes:
         except FileNotFoundError:
             return True
         try:
-            return not locks.is_held(descriptor)
+            return not file_locks.is_held(descriptor)
         finally:
             os.close(descriptor)
 
@@ -59,7 +59,7 @@ def _made_and_held(path: Path) -> int:
     """Make a file and lock it; made anew where somebody took it for a dead process's before it was locked."""
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        locks.hold(descriptor)
+        file_locks.acquire(descriptor)
         if os.fstat(descriptor).st_nlink:
             return descriptor
         os.close(descriptor)

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from filestore_svc.domain.limits import account_key, account_of
 from filestore_svc.errors import NoSpace
 from filestore_svc.store.tables import files, folders, quotas, reservations
-from mft_common.database import one_at_a_time
+from mft_common.database import advisory_lock
 
 # One lock for all of them: writers that take from several at once would else wait for each other in a circle.
 _LOCK: Final = "filestore-svc quotas"
@@ -32,7 +32,7 @@ _SIZE = (
 
 def apply(connection: sa.Connection, paths: Collection[str]) -> None:
     """Count for these folders and accounts from now on, and for no other; a new one begins with what it holds."""
-    one_at_a_time(connection, _LOCK)
+    advisory_lock(connection, _LOCK)
     known = set(connection.execute(sa.select(_Q.path)).scalars())
     if known - set(paths):
         connection.execute(sa.delete(quotas).where(_Q.path.in_(known - set(paths))))
@@ -66,7 +66,7 @@ def replaced(connection: sa.Connection, folder_id: int, name: str) -> tuple[int,
 def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
     """Count `size` bytes more; NoSpace, with nothing counted once the transaction is undone, where a quota is full."""
     if over:
-        one_at_a_time(connection, _LOCK)
+        advisory_lock(connection, _LOCK)
     for path, most in over.items():
         if connection.execute(_TAKE, {"tree": path, "more": size, "most": most}).rowcount != 1:
             raise NoSpace
@@ -74,7 +74,7 @@ def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
 
 def give_back(connection: sa.Connection, holder: str, size: int, owner: str = "") -> None:
     """Count `size` bytes less of a folder's path or an account's key, and of `owner` where one is named."""
-    one_at_a_time(connection, _LOCK)
+    advisory_lock(connection, _LOCK)
     connection.execute(_GIVE, {"below": f"{holder}/", "owner_key": account_key(owner), "less": size})
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from wsgiref.types import StartResponse
 
 from gateway.door.call import Call
-from mft_common import logs, metrics
+from mft_common import logs
+from mft_common.process import metrics
 
 _PROBES = frozenset(("/healthz", "/readyz", "/metrics"))
 _sent: dict[str, Any] = {}

@@ -14,7 +14,7 @@ from urllib.parse import unquote
 
 from gateway.door.call import DoorDirectory
 from gateway.routing import Credentials
-from mft_common.directory import Account, Braked, Session, Wrong
+from mft_common.directory import Account, Session, Throttled, Wrong
 from mft_common.identity import Mechanism, Reason
 
 _REMEMBER_S: Final = 60.0
@@ -162,8 +162,8 @@ class BasicPairs:
             self._pairs.pop(key, None)
         if isinstance(answer, Wrong):
             return Found(mechanism="basic", reason="wrong")
-        assert isinstance(answer, Braked)
-        return Found(mechanism="basic", reason="braked", retry_after=answer.seconds)
+        assert isinstance(answer, Throttled)
+        return Found(mechanism="basic", reason="throttled", retry_after=answer.seconds)
 
     def _remember(self, key: bytes, account: Account) -> None:
         with self._lock:

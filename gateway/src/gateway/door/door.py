@@ -15,8 +15,8 @@ from gateway.refusals import UNBUILT, Refusal, refusal
 from gateway.routing import ROUTES, Route
 from mft_common import logs
 from mft_common.errors import Unavailable
+from mft_common.http1 import RequestBodyCut, Upstream, UpstreamUnavailable
 from mft_common.identity import ENVIRON_HEADER, ENVIRON_KEY, Signer
-from mft_common.upstream import RequestBodyCut, Upstream, UpstreamUnavailable
 
 # In this order: an id for every log line, then whom we speak with; claims go before anybody can read them; the route
 # decides the form of every refusal, so limits come after it; nobody is looked up whom the limits would turn away.

@@ -14,7 +14,7 @@ from gateway.operations.sessions import Opening, Sessions
 from gateway.store import brake as counts
 from mft_common.clock import Clock, now_ms
 from mft_common.database import Database
-from mft_common.directory import Account, Braked, Challenge, Denied, Full, Opened, Session, Trusted, Wrong
+from mft_common.directory import Account, Challenge, Denied, Full, Opened, Session, Throttled, Trusted, Wrong
 
 _ATTEMPT_MS: Final = 24 * 3600 * 1000
 _BATCH: Final = 500
@@ -41,7 +41,7 @@ class Operations:
         self._sessions = Sessions(database, clock)
         self._basic = Basic(database)
 
-    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Braked:
+    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
         """See Directory; Busy (Unavailable) when too many passwords are being checked."""
         return self._logins.verify(service, name, password, address)
 

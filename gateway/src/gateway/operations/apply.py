@@ -15,7 +15,7 @@ from gateway.store import sessions
 from gateway.store.accounts import HashedPrompt, Row
 from gateway.store.tables import DISABLED, ENABLED, OUTBOX, REMOVED
 from mft_common.clock import Clock
-from mft_common.database import Database, one_at_a_time
+from mft_common.database import Database, advisory_lock
 from mft_common.events.catalogue import AccountChanged
 
 _MADE: Final = "made"
@@ -64,7 +64,7 @@ def apply(database: Database, passwords: Passwords, clock: Clock, specs: Sequenc
             rows = [before.get(spec.name) for spec in specs]
             secrets = list(threads.map(partial(_secrets, passwords), rows, specs))
         with database.write() as connection:
-            one_at_a_time(connection, "gateway accounts")
+            advisory_lock(connection, "gateway accounts")
             if {row.name: row for row in store.everything(connection)} != before:
                 continue
             changes = _changes(before, specs, secrets, clock())

@@ -8,7 +8,7 @@ from gateway.operations.passwords import Passwords
 from gateway.store import accounts as store
 from gateway.store.lookup import account_of
 from mft_common.database import Database
-from mft_common.directory import Account, Braked, Wrong
+from mft_common.directory import Account, Throttled, Wrong
 
 
 @dataclass(frozen=True)
@@ -19,26 +19,26 @@ class Logins:
     passwords: Passwords
     brake: Brake
 
-    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Braked:
+    def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
         """See Directory.verify.
 
         The brake is asked three times: before the wait for a turn, since most of an attack ends there; after it, so
         that of many guesses sent at once no more than there are turns are looked at; and once the result is known.
         """
         if wait := self.brake.wait(name, address):
-            return Braked(wait)
+            return Throttled(wait)
         with self.passwords.turn():
             if wait := self.brake.wait(name, address):
-                return Braked(wait)
+                return Throttled(wait)
             row = self._find(name)
             known = row.password_hash if row is not None and row.enabled else None
             right = self.passwords.matches(known, password)
             if row is None or not right:
                 with self.database.write() as connection:
                     wait = self.brake.failed(connection, name, address)
-                return Braked(wait) if wait else Wrong()
+                return Throttled(wait) if wait else Wrong()
             if wait := self.brake.succeeded(name, address):
-                return Braked(wait)
+                return Throttled(wait)
             if known is not None and self.passwords.outdated(known):
                 with self.database.write() as connection:
                     store.rehash(connection, name, known, self.passwords.hash(password))

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from typing import Final
 
 from gateway.serving.poller import Poller
-from mft_common import logs, waits
+from mft_common import logs
+from mft_common.process import blocking
 
 # Threads that run Python get in each other's way, so short work is left to this many.
 _SHORT_HANDED: Final = 1
@@ -28,8 +29,8 @@ class Crew:
     more joins the turn when a request waited while nobody waited for events, or when nobody came back for two
     milliseconds; it leaves the turn after a request that did not wait, rests, and goes after ten seconds.
 
-    That a request waited is known of a disk (`mft_common.waits`), and guessed of all else (a database, a client) from a
-    millisecond in which neither the process computed nor the thread stood in line for a processor.
+    That a request waited is known of a disk (`mft_common.process.blocking`), and guessed of all else (a database, a
+    client) from a millisecond in which neither the process computed nor the thread stood in line for a processor.
     """
 
     def __init__(self, poller: Poller, handle: Callable[[int], None], most: int) -> None:
@@ -98,7 +99,7 @@ class Crew:
                 self._handle(fd)
             except Exception:  # noqa: BLE001 -- one client's event must not cost the thread
                 logs.get("serving").exception("event.failed")
-            if not self._take_turn(waited=waits.taken() or (watch.idled() and not queue.squeezed())):
+            if not self._take_turn(waited=blocking.taken() or (watch.idled() and not queue.squeezed())):
                 return
 
     def _take_turn(self, *, waited: bool) -> bool:

@@ -12,7 +12,7 @@ from gateway.serving.body import Body, ChunkedBody, CountedBody
 from gateway.serving.channel import Channel
 from gateway.serving.head import Head
 from mft_common import logs
-from mft_common.upstream import UpstreamBroken
+from mft_common.http1 import UpstreamBroken
 
 # Called when an answer is over: its status, the bytes of its body that were sent, and whether it was whole.
 Finished = Callable[[int, int, bool], None]

@@ -14,8 +14,8 @@ from gateway.serving.crowd import Crowd
 from gateway.serving.exchange import Site
 from gateway.serving.limits import ServingLimits
 from gateway.serving.reception import Reception
-from mft_common import metrics
-from mft_common.health import DRAINING
+from mft_common.process import metrics
+from mft_common.process.health import DRAINING
 
 _TICK_S = 0.5
 # A client that has connected but sent nothing yet gets this long to send its request while we stop.

@@ -9,8 +9,8 @@ import sqlalchemy as sa
 
 from gateway.store.tables import ENABLED, accounts, kept, sessions
 from mft_common.database import Database
+from mft_common.database.statements import ReadConnection, Statement
 from mft_common.directory import GRANT_KEYS, Account, Session
-from mft_common.statements import Look, Statement
 
 _A: Final = accounts.c
 _S: Final = sessions.c
@@ -71,19 +71,19 @@ class Lookup:
     def session(self, token_hash: bytes, service: str) -> Live | None:
         """Return the session of a token's hash, or None; whether its time is over is the caller's question."""
 
-        def look(connection: Look) -> Live | None:
+        def look(connection: ReadConnection) -> Live | None:
             row = _SESSION.first(connection, {"token_hash": token_hash, "service": service})
             return None if row is None else _live(row, service)
 
-        return self._database.remembered((token_hash, service), look)
+        return self._database.query_cached((token_hash, service), look)
 
     def account(self, name: str) -> Sequence[Any] | None:
         """Return an account that is enabled, or None."""
-        return self._database.look(lambda look: _BY_NAME.first(look, {"called": name}))
+        return self._database.query(lambda look: _BY_NAME.first(look, {"called": name}))
 
     def kept_value(self, name: str) -> bytes | None:
         """Return what is kept under `name`, None where nothing is."""
-        row = self._database.look(lambda look: _KEPT_VALUE.first(look, {"called": name}))
+        row = self._database.query(lambda look: _KEPT_VALUE.first(look, {"called": name}))
         return None if row is None else bytes(row[0])
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from gateway.store.tables import OUTBOX, accounts, sessions
-from mft_common.database import one_at_a_time
+from mft_common.database import advisory_lock
 from mft_common.directory import Session
 from mft_common.events.catalogue import SessionClosed, SessionOpened
 
@@ -27,7 +27,7 @@ class NewSession:
 
 def alone(connection: sa.Connection, service: str) -> None:
     """Let one transaction at a time count and open sessions of `service`."""
-    one_at_a_time(connection, f"gateway sessions of {service}")
+    advisory_lock(connection, f"gateway sessions of {service}")
 
 
 def add(connection: sa.Connection, new: NewSession) -> None:

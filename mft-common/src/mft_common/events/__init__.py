@@ -21,7 +21,7 @@ from mft_common.events.catalogue import (
     TransferStarted,
 )
 from mft_common.events.catalogue.items import FINAL_STATES, STATES, Agent, Item, Originator, Side, Totals
-from mft_common.events.delivery import Handler, Handlers, Patience, Together
+from mft_common.events.delivery import BatchHandler, Handler, Handlers, RetryPolicy
 from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
 from mft_common.events.inbox import Inbox
@@ -36,6 +36,7 @@ __all__ = [
     "AccountChanged",
     "Agent",
     "Backlog",
+    "BatchHandler",
     "Bus",
     "DeadLetter",
     "Envelope",
@@ -53,12 +54,11 @@ __all__ = [
     "LocalBus",
     "Originator",
     "Outbox",
-    "Patience",
+    "RetryPolicy",
     "SessionClosed",
     "SessionOpened",
     "Side",
     "TaskChanged",
-    "Together",
     "Totals",
     "TransferEnded",
     "TransferProgressed",

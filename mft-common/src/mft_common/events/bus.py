@@ -9,7 +9,7 @@ from mft_common.events.delivery import Handlers
 from mft_common.events.inbox import Inbox
 from mft_common.events.outbox import Outbox
 from mft_common.events.outbox_queries import Backlog
-from mft_common.worker import Part
+from mft_common.process.background_tasks import BackgroundTask
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,18 +32,18 @@ class DeadLetter:
 class Bus(Protocol):
     """The way events take between services. Services hold one and never ask which it is."""
 
-    def relay_parts(self, database: Database, outbox: Outbox) -> list[Part]:
+    def relay_tasks(self, database: Database, outbox: Outbox) -> list[BackgroundTask]:
         """Return what a producer's worker runs so that the events of its outbox leave; none where consumers fetch."""
         ...
 
-    def consume_parts(self, service: str, database: Database, inbox: Inbox, handlers: Handlers) -> list[Part]:
+    def consume_tasks(self, service: str, database: Database, inbox: Inbox, handlers: Handlers) -> list[BackgroundTask]:
         """Return what a consumer's worker runs: each event's handler, in one transaction with its inbox row.
 
         ValueError where `handlers` are not exactly what the topology tells `service` of.
         """
         ...
 
-    def upkeep_parts(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[Part]:
+    def maintenance_tasks(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[BackgroundTask]:
         """Return what a worker runs so that outbox and inbox do not grow for ever."""
         ...
 

@@ -20,7 +20,7 @@ Handler = Callable[[sa.Connection, Envelope[Any]], None]
 
 
 @dataclass(frozen=True)
-class Together:
+class BatchHandler:
     """A handler that takes many envelopes in one call, whatever their order: a statement for all costs as one for each.
 
     Work that one event asks for, and that tells events of its own, is done one by one instead, so that it carries the
@@ -30,7 +30,7 @@ class Together:
     handle: Callable[[sa.Connection, Sequence[Envelope[Any]]], None]
 
 
-Handlers = Mapping[type[Event], Handler | Together]
+Handlers = Mapping[type[Event], Handler | BatchHandler]
 Advance = Callable[[sa.Connection], bool]
 
 _REASON_LENGTH: Final = 2_000
@@ -38,7 +38,7 @@ _RETRIES_AT_ONCE: Final = 50
 
 
 @dataclass(frozen=True, kw_only=True)
-class Patience:
+class RetryPolicy:
     """How often a failing handler is tried, and the pauses between: milliseconds, four times as long each time."""
 
     attempts: int = 8
@@ -77,7 +77,7 @@ class Delivery:
         inbox: Inbox,
         handlers: Handlers,
         *,
-        patience: Patience,
+        patience: RetryPolicy,
         now: clock.Clock = clock.now_ms,
     ) -> None:
         self.service = service
@@ -110,12 +110,12 @@ class Delivery:
         with self._transaction() as connection:
             self._advance(connection, advance)
             new = self.inbox.claim(connection, envelopes, self._now())
-            groups: dict[Together, list[Envelope[Any]]] = {}
+            groups: dict[BatchHandler, list[Envelope[Any]]] = {}
             for envelope in envelopes:
                 if envelope.key in new:
                     new.discard(envelope.key)
                     handler = self._handlers[envelope.type]
-                    if isinstance(handler, Together):
+                    if isinstance(handler, BatchHandler):
                         groups.setdefault(handler, []).append(envelope)
                     else:
                         self._handle(connection, handler, envelope)
@@ -141,9 +141,9 @@ class Delivery:
         return None
 
     @staticmethod
-    def _handle(connection: sa.Connection, handler: Handler | Together, envelope: Envelope[Any]) -> None:
+    def _handle(connection: sa.Connection, handler: Handler | BatchHandler, envelope: Envelope[Any]) -> None:
         with logs.request_scope(envelope.correlationid):
-            if isinstance(handler, Together):
+            if isinstance(handler, BatchHandler):
                 handler.handle(connection, (envelope,))
             else:
                 handler(connection, envelope)
@@ -180,7 +180,7 @@ class Delivery:
 
     def retry_due(self) -> int:
         """Try again what is due, and return how many events that were."""
-        if not self.database.look(lambda look: self.failures.any_due(look, self._now())):
+        if not self.database.query(lambda look: self.failures.any_due(look, self._now())):
             return 0
         with self._transaction() as connection:
             rows = self.failures.due(connection, self._now(), _RETRIES_AT_ONCE)

@@ -6,10 +6,10 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mft_common.database.statements import Connection, Statement
 from mft_common.events import tables
 from mft_common.events.envelope import Envelope
-from mft_common.events.outbox_queries import Place
-from mft_common.statements import Connection, Statement
+from mft_common.events.outbox_queries import Cursor
 
 
 def _insert_new(table: sa.Table, dialect: str) -> Any:
@@ -54,14 +54,14 @@ class Inbox:
         insert = _insert_new(self.table, connection.dialect.name).returning(self.table.c.source, self.table.c.id)
         return {(row.source, row.id) for row in connection.execute(insert, rows)}
 
-    def place(self, connection: Connection, source: str) -> Place:
+    def place(self, connection: Connection, source: str) -> Cursor:
         """Return how far the outbox of `source` has been read."""
         row = self._place.first(connection, {"from": source})
-        return Place() if row is None else Place(*row)
+        return Cursor() if row is None else Cursor(*row)
 
-    def move(self, connection: sa.Connection, source: str, old: Place, new: Place) -> bool:
+    def move(self, connection: sa.Connection, source: str, old: Cursor, new: Cursor) -> bool:
         """Move the cursor of `source`; False where another worker has moved it meanwhile."""
-        if old == Place():
+        if old == Cursor():
             # Both ways begin here: a first read, and a second worker's first read.
             insert = _insert_new(self.cursors, connection.dialect.name)
             connection.execute(insert, {"source": source, "tx": 0, "position": 0})

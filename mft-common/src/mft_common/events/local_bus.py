@@ -11,15 +11,15 @@ from mft_common import clock, logs
 from mft_common.database import Database
 from mft_common.events import outbox_queries, pruning, topology
 from mft_common.events.bus import DeadLetter
-from mft_common.events.delivery import Delivery, Handlers, OvertakenError, Patience
+from mft_common.events.changes import ChangeDetector
+from mft_common.events.delivery import Delivery, Handlers, OvertakenError, RetryPolicy
 from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
 from mft_common.events.inbox import Failures, Inbox
 from mft_common.events.outbox import Outbox
-from mft_common.events.outbox_queries import Backlog, Place
+from mft_common.events.outbox_queries import Backlog, Cursor
 from mft_common.events.transient import is_transient
-from mft_common.events.watch import Watch
-from mft_common.worker import Part
+from mft_common.process.background_tasks import BackgroundTask
 
 # As many as one transaction holds the write lock of SQLite for without anybody noticing.
 _BATCH: Final = 200
@@ -38,21 +38,21 @@ class _Feed:
         self._source = source
         self._producer = producer
         self._delivery = delivery
-        self._reading = outbox_queries.Reading(delivery.types)
-        self._seen: Place | None = None
-        self.watch = Watch(producer)
+        self._reading = outbox_queries.OutboxReader(delivery.types)
+        self._seen: Cursor | None = None
+        self.watch = ChangeDetector(producer)
         # How many events the last step has handled.
         self.handled = 0
 
     def step(self) -> bool:
         """Handle the next batch; True where there may be more."""
         old = self._stored() if self._seen is None else self._seen
-        rows = self._producer.look(lambda look: self._reading.after(look, old, _BATCH))
+        rows = self._producer.query(lambda look: self._reading.after(look, old, _BATCH))
         self.handled = 0
         if not rows:
             self._seen = old
             return False
-        new = Place(rows[-1].tx, rows[-1].position)
+        new = Cursor(rows[-1].tx, rows[-1].position)
         envelopes, unreadable = self._parse([row for row in rows if row.data is not None])
         if envelopes or unreadable or len(rows) == _BATCH:
             self._apply(envelopes, unreadable, new)
@@ -62,7 +62,7 @@ class _Feed:
             self._seen = new
         return len(rows) == _BATCH
 
-    def _apply(self, envelopes: list[Envelope[Any]], unreadable: list[tuple[Any, str, str]], new: Place) -> None:
+    def _apply(self, envelopes: list[Envelope[Any]], unreadable: list[tuple[Any, str, str]], new: Cursor) -> None:
         stored = self._stored()
 
         def advance(connection: sa.Connection) -> bool:
@@ -88,8 +88,8 @@ class _Feed:
                 unreadable.append((row, outbox_queries.raw(self._source, row), str(error)))
         return envelopes, unreadable
 
-    def _stored(self) -> Place:
-        return self._delivery.database.look(lambda look: self._delivery.inbox.place(look, self._source))
+    def _stored(self) -> Cursor:
+        return self._delivery.database.query(lambda look: self._delivery.inbox.place(look, self._source))
 
 
 class LocalBus:
@@ -104,29 +104,29 @@ class LocalBus:
         databases: Mapping[str, Database],
         *,
         consumers: topology.Topology = topology.CONSUMERS,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         now: clock.Clock = clock.now_ms,
     ) -> None:
         self._databases = dict(databases)
         self._consumers = consumers
-        self._patience = patience or Patience()
+        self._patience = patience or RetryPolicy()
         self._now = now
         self._inbox = Inbox(sa.MetaData())
         self._log = logs.get("events")
 
-    def relay_parts(self, database: Database, outbox: Outbox) -> list[Part]:  # noqa: ARG002 -- the bus's interface
+    def relay_tasks(self, database: Database, outbox: Outbox) -> list[BackgroundTask]:  # noqa: ARG002 -- the bus's interface
         """Return nothing: consumers fetch."""
         return []
 
-    def consume_parts(self, service: str, database: Database, inbox: Inbox, handlers: Handlers) -> list[Part]:
+    def consume_tasks(self, service: str, database: Database, inbox: Inbox, handlers: Handlers) -> list[BackgroundTask]:
         """Return one part that reads every producer's outbox."""
         topology.check(self._consumers, service, frozenset(handlers))
         if not handlers:
             return []
         delivery = Delivery(service, database, inbox, handlers, patience=self._patience, now=self._now)
-        return [Part(f"{service}-events", lambda stop: self._consume(delivery, stop))]
+        return [BackgroundTask(f"{service}-events", lambda stop: self._consume(delivery, stop))]
 
-    def upkeep_parts(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[Part]:
+    def maintenance_tasks(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[BackgroundTask]:
         """Return the part that prunes by age alone, since nothing here is ever marked as published."""
         return [pruning.part(f"{outbox.source}-prune", database, outbox, inbox, published_only=False, now=self._now)]
 

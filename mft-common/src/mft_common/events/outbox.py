@@ -6,10 +6,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mft_common import clock, ids, logs
+from mft_common.database.statements import Statement
 from mft_common.events import tables
 from mft_common.events.catalogue import Event
 from mft_common.events.catalogue.fields import storable
-from mft_common.statements import Statement
 
 _COLUMNS: Final = ("id", "type", "subject", "time", "correlationid", "data")
 

@@ -9,11 +9,11 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from mft_common.database.statements import Connection, Statement
 from mft_common.events import tables
 from mft_common.events.catalogue import COMPOUNDS, EVENTS, Compound
 from mft_common.events.envelope import Envelope, event_of, parse, read_head, render
 from mft_common.events.errors import EventError
-from mft_common.statements import Connection, Statement
 
 OUTBOX: Final = tables.outbox(sa.MetaData())
 _C: Final = OUTBOX.c
@@ -24,7 +24,7 @@ _MOST_DOUBLINGS: Final = 7
 _MOST_PARTS: Final = 4
 
 
-class Place(NamedTuple):
+class Cursor(NamedTuple):
     """A place in an outbox, in the order of reading."""
 
     tx: int = 0
@@ -164,7 +164,7 @@ class Row(NamedTuple):
     data: str | None
 
 
-class Reading:
+class OutboxReader:
     """Reads on in an outbox, for a consumer of events of some `types`; other rows come without their data."""
 
     def __init__(self, types: Collection[str]) -> None:
@@ -179,7 +179,7 @@ class Reading:
         )
         self._sqlite = Statement(query.where(_C.position > position).order_by(_C.position))
 
-    def after(self, connection: Connection, place: Place, limit: int) -> Sequence[Row]:
+    def after(self, connection: Connection, place: Cursor, limit: int) -> Sequence[Row]:
         """Return the next `limit` rows after `place`.
 
         On PostgreSQL rows whose neighbours may still commit late are not returned yet.
@@ -194,7 +194,7 @@ def unpublished(connection: sa.Connection) -> Backlog:
     return _counted(connection, sa.not_(_C.published))
 
 
-def beyond(connection: sa.Connection, place: Place, types: Collection[str]) -> Backlog:
+def beyond(connection: sa.Connection, place: Cursor, types: Collection[str]) -> Backlog:
     """Count the events of `types` after `place`."""
     here = sa.tuple_(sa.literal(place.tx), sa.literal(place.position))
     return _counted(connection, sa.tuple_(_C.tx, _C.position) > here, _C.type.in_(_rows_of(types)), types=types)

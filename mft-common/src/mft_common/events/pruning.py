@@ -10,7 +10,7 @@ from mft_common.database import Database
 from mft_common.errors import Unavailable
 from mft_common.events.inbox import Inbox
 from mft_common.events.outbox import Outbox
-from mft_common.worker import Part
+from mft_common.process.background_tasks import BackgroundTask
 
 _DAY_MS: Final = 86_400_000
 # The outbox is kept for consumers that come later and for replays; the inbox longer than anything can come again.
@@ -50,7 +50,7 @@ def part(
     *,
     published_only: bool,
     now: clock.Clock = clock.now_ms,
-) -> Part:
+) -> BackgroundTask:
     """Return the part of a worker that prunes every ten minutes."""
     log = logs.get("events")
 
@@ -74,4 +74,4 @@ def part(
                 log.warning("events.prune_failed", part=name, error=str(error))
             stop.wait(_EVERY_S)
 
-    return Part(name, run)
+    return BackgroundTask(name, run)

@@ -10,6 +10,8 @@ import requests
 import urllib3
 
 from mft_common import ids, logs
+from mft_common.http1 import Upstream
+from mft_common.http1.wsgi_adapter import WsgiAdapter
 from mft_common.identity import ENVIRON_KEY, HEADER, SYSTEM, Identity, Signer
 from mft_common.transfer.endpoint import Entry, IfExists, Skipped, Stored, Verify, ignore
 from mft_common.transfer.errors import (
@@ -24,8 +26,6 @@ from mft_common.transfer.errors import (
     Transient,
 )
 from mft_common.transfer.names import Patterns, check_name
-from mft_common.upstream import Upstream
-from mft_common.wsgi_adapter import WsgiAdapter
 
 SERVICE: Final = "filestore-svc"
 _IN_PROCESS: Final = "http://filestore-svc"

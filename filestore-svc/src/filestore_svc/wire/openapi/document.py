@@ -190,7 +190,7 @@ def _operation(call: Call) -> dict[str, Any]:
     parameters = [{**each, "schema": {"type": "string", "minLength": 1}} for each in described]
     parameters += _sent(call.headers)
     parameters += [{"name": each, "in": "query", "schema": _QUERY[each]} for each in call.query]
-    refusals = shapes.refusals((*call.rows, shapes.BRAKED, shapes.AWAY), timestamp=call.timestamp)
+    refusals = shapes.refusals((*call.rows, shapes.THROTTLED, shapes.AWAY), timestamp=call.timestamp)
     if call.method == "head":
         refusals = {status: {"description": each["description"]} for status, each in refusals.items()}
     operation: dict[str, Any] = {

@@ -99,7 +99,7 @@ EXISTS: Final = Row(errors.AlreadyExists, pattern=r"^File '[\s\S]*' already exis
 PRECONDITION: Final = Row(errors.PreconditionFailed)
 TOO_LARGE: Final = Row(errors.TooLarge)
 RANGE: Final = Row(errors.RangeNotSatisfiable)
-BRAKED: Final = Row(errors.Braked)
+THROTTLED: Final = Row(errors.Throttled)
 AWAY: Final = Row(errors.TemporarilyAway)
 FULL: Final = Row(errors.NoSpace)
 VERSION: Final = Row(errors.WrongVersion)

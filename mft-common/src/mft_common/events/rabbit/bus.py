@@ -8,7 +8,7 @@ from mft_common import clock
 from mft_common.database import Database
 from mft_common.events import outbox_queries, pruning, topology
 from mft_common.events.bus import DeadLetter
-from mft_common.events.delivery import Delivery, Handlers, Patience
+from mft_common.events.delivery import Delivery, Handlers, RetryPolicy
 from mft_common.events.inbox import Inbox
 from mft_common.events.outbox import Outbox
 from mft_common.events.outbox_queries import Backlog
@@ -16,7 +16,7 @@ from mft_common.events.rabbit import dead
 from mft_common.events.rabbit.consumer import Consumer
 from mft_common.events.rabbit.link import Settings
 from mft_common.events.rabbit.relay import Relay
-from mft_common.worker import Part
+from mft_common.process.background_tasks import BackgroundTask
 
 _CONSUMERS: Final = 2
 
@@ -29,7 +29,7 @@ class RabbitBus:
         url: str,
         *,
         consumers: topology.Topology = topology.CONSUMERS,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         heartbeat: int = 20,
         connect_timeout: float = 5.0,
         confirm_timeout: float = 20.0,
@@ -44,15 +44,15 @@ class RabbitBus:
             connect_timeout=connect_timeout,
             confirm_timeout=confirm_timeout,
         )
-        self._patience = patience or Patience()
+        self._patience = patience or RetryPolicy()
         self._now = now
 
-    def relay_parts(self, database: Database, outbox: Outbox) -> list[Part]:
+    def relay_tasks(self, database: Database, outbox: Outbox) -> list[BackgroundTask]:
         """Return the part that publishes what is in the outbox."""
         relay = Relay(self._settings, outbox.source, database, self._now)
-        return [Part(f"{outbox.source}-relay", relay.run)]
+        return [BackgroundTask(f"{outbox.source}-relay", relay.run)]
 
-    def consume_parts(self, service: str, database: Database, inbox: Inbox, handlers: Handlers) -> list[Part]:
+    def consume_tasks(self, service: str, database: Database, inbox: Inbox, handlers: Handlers) -> list[BackgroundTask]:
         """Return the parts that take the messages of `service`: two on PostgreSQL, where one works while one waits."""
         topology.check(self._settings.topology, service, frozenset(handlers))
         if not handlers:
@@ -61,9 +61,9 @@ class RabbitBus:
         consumer = Consumer(self._settings, delivery, self._now)
         # SQLite has one writer: a second consumer would only wait for the first.
         count = _CONSUMERS if database.dialect == "postgresql" else 1
-        return [Part(f"{service}-events-{number}", consumer.run) for number in range(1, count + 1)]
+        return [BackgroundTask(f"{service}-events-{number}", consumer.run) for number in range(1, count + 1)]
 
-    def upkeep_parts(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[Part]:
+    def maintenance_tasks(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[BackgroundTask]:
         """Return the part that prunes; what is not published yet stays, however old."""
         return [pruning.part(f"{outbox.source}-prune", database, outbox, inbox, published_only=True, now=self._now)]
 

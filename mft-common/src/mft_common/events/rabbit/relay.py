@@ -10,11 +10,11 @@ from mft_common import clock, logs
 from mft_common.database import Database
 from mft_common.errors import Unavailable
 from mft_common.events import outbox_queries, topology
+from mft_common.events.changes import ChangeDetector
 from mft_common.events.envelope import CONTENT_TYPE
 from mft_common.events.errors import EventError
 from mft_common.events.rabbit.batch import Message, Outcome
 from mft_common.events.rabbit.link import Link, Settings
-from mft_common.events.watch import Watch
 
 _BATCH: Final = 500
 _FIRST_PAUSE_S: Final = 0.1
@@ -68,7 +68,7 @@ class Relay:
         pause = _FIRST_PAUSE_S
         while not stop.is_set():
             try:
-                with Link(self._settings, f"{self._source}-relay") as link, Watch(self._database) as watch:
+                with Link(self._settings, f"{self._source}-relay") as link, ChangeDetector(self._database) as watch:
                     pause = _FIRST_PAUSE_S
                     self._pump(link, watch, stop)
             except Unavailable as error:
@@ -76,7 +76,7 @@ class Relay:
                 stop.wait(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
 
-    def _pump(self, link: Link, watch: Watch, stop: threading.Event) -> None:
+    def _pump(self, link: Link, watch: ChangeDetector, stop: threading.Event) -> None:
         watch.changed()
         while not stop.is_set():
             if not link.alive:

@@ -15,7 +15,7 @@ from typing import Final
 _FLOCK: Final = "hhqqi"
 
 
-def hold(descriptor: int) -> bool:
+def acquire(descriptor: int) -> bool:
     """Lock an open file (writable) for all who share its descriptor; False while somebody else holds it."""
     try:
         fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _whole_file())

@@ -7,7 +7,7 @@ _MOST: Final = 256
 T = TypeVar("T")
 
 
-class Remembered:
+class VersionedCache:
     """What one connection has found; that connection never writes.
 
     `PRAGMA data_version` tells whether any other connection, of whichever process, has committed something since it

@@ -9,11 +9,12 @@ from typing import Protocol
 from flask import Flask
 from werkzeug.serving import make_server
 
-from mft_common import health, logs, memory, metrics
+from mft_common import logs
 from mft_common.events import Bus
 from mft_common.events.rabbit import RabbitBus
+from mft_common.process import health, memory, metrics
+from mft_common.process.background_tasks import BackgroundTask, run_tasks, stop_on_signals
 from mft_common.settings import choice, from_env, setting
-from mft_common.worker import Part, run_parts, stop_on_signals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ class Service(Protocol):
         """What readiness asks."""
         ...
 
-    def parts(self, bus: Bus) -> list[Part]:
+    def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return what the worker runs."""
         ...
 
@@ -58,9 +59,9 @@ def run_worker(name: str, build: Callable[[], Service], environ: Mapping[str, st
         closing.callback(bus.close)
         if settings.listen:
             closing.callback(_serve_pages(settings.listen, {**service.checks, "broker": bus.check}))
-        parts = service.parts(bus)
-        memory.settle()
-        run_parts(parts, stop)
+        parts = service.background_tasks(bus)
+        memory.freeze_gc()
+        run_tasks(parts, stop)
     return 0
 
 

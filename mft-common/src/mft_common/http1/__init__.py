@@ -1,14 +1,14 @@
 """Hand a WSGI request on to a service, whether it lives in this process or at a URL."""
 
-from mft_common.upstream.contract import (
+from mft_common.http1.contract import (
     RequestBodyCut,
     Upstream,
     UpstreamBroken,
     UpstreamError,
     UpstreamUnavailable,
 )
-from mft_common.upstream.url import REPEATABLE, UrlUpstream
-from mft_common.upstream.wsgi import WsgiUpstream
+from mft_common.http1.url import REPEATABLE, UrlUpstream
+from mft_common.http1.wsgi import WsgiUpstream
 
 __all__ = [
     "REPEATABLE",

@@ -4,9 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Final
 
-from mft_common.upstream.connection import BLOCK, Connection, Pool
-from mft_common.upstream.contract import UpstreamBroken
-from mft_common.upstream.head import MAX_HEAD, BadResponse, ResponseHead, parse
+from mft_common.http1.connection import BLOCK, Connection, Pool
+from mft_common.http1.contract import UpstreamBroken
+from mft_common.http1.head import MAX_HEAD, BadResponse, ResponseHead, parse
 
 _CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
 _MAX_LINE: Final = 4096

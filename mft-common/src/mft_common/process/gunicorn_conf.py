@@ -1,15 +1,15 @@
 """How gunicorn serves a service behind the gateway.
 
-Used as `gunicorn -c python:mft_common.gunicorn_conf 'x_svc.app:create_app()'`. `MFT_LISTEN`, `MFT_WEB_PROCESSES` and
-`MFT_WEB_THREADS` change what matters; gunicorn's own command line wins over all.
+Used as `gunicorn -c python:mft_common.process.gunicorn_conf 'x_svc.app:create_app()'`. `MFT_LISTEN`,
+`MFT_WEB_PROCESSES` and `MFT_WEB_THREADS` change what matters; gunicorn's own command line wins over all.
 """
 
 import os
 from typing import Any
 
-from mft_common import memory, metrics
-from mft_common.gunicorn_logs import JsonLogger
-from mft_common.gunicorn_worker import Worker
+from mft_common.process import memory, metrics
+from mft_common.process.gunicorn_logs import JsonLogger
+from mft_common.process.gunicorn_worker import Worker
 
 _environ = os.environ  # noqa: TID251 -- gunicorn reads its settings from this module before any application exists
 
@@ -42,4 +42,4 @@ def child_exit(_server: Any, worker: Any) -> None:
 
 def post_worker_init(_worker: Any) -> None:
     """Settle down, now that the application is built."""
-    memory.settle()
+    memory.freeze_gc()

@@ -8,7 +8,7 @@ import struct
 import time
 from typing import Final
 
-from mft_common.upstream.contract import UpstreamUnavailable
+from mft_common.http1.contract import UpstreamUnavailable
 
 # Measured with bodies of 1 GiB beside nginx: 0.6 of its rate with 64 KiB, 0.73 with 256, 0.93 with 512, 1.03 with this.
 BLOCK: Final = 1 << 20

@@ -1,6 +1,6 @@
 import threading
 
-from mft_common.worker import Part, run_parts
+from mft_common.process.background_tasks import BackgroundTask, run_tasks
 
 
 def test_a_part_that_fails_is_started_again_and_the_others_go_on():
@@ -17,6 +17,6 @@ def test_a_part_that_fails_is_started_again_and_the_others_go_on():
         others.append(1)
         stopped.wait()
 
-    run_parts([Part("fails", fails), Part("lives", lives)], stop)
+    run_tasks([BackgroundTask("fails", fails), BackgroundTask("lives", lives)], stop)
     assert len(tries) == 2
     assert others == [1]

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy import event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from mft_common.database.read_pool import ReadPool
+from mft_common.database.statements import ReadConnection
+from mft_common.database.write_connection import WriteConnection
 from mft_common.errors import ConfigError, Unavailable
-from mft_common.looks import Looks
-from mft_common.statements import Look
-from mft_common.writer import Writer
 
 T = TypeVar("T")
 
@@ -31,7 +31,7 @@ _LOCK: Final = sa.select(
 )
 
 
-def one_at_a_time(connection: sa.Connection, name: str) -> None:
+def advisory_lock(connection: sa.Connection, name: str) -> None:
     """Let one transaction at a time go on that locks `name`, whatever rows they touch.
 
     `name` begins with the service's, because services may share a PostgreSQL server. On SQLite there is only one
@@ -44,7 +44,7 @@ def one_at_a_time(connection: sa.Connection, name: str) -> None:
 class Database:
     """One service's tables. `read` and `write` are the two ways in; both hand out a SQLAlchemy connection.
 
-    `look` is a third for what every request asks: reads by `mft_common.statements`, at a tenth of the cost.
+    `look` is a third for what every request asks: reads by `mft_common.database.statements`, at a tenth of the cost.
 
     `url` is a SQLAlchemy URL. On PostgreSQL the tables live in the schema `schema`, which need not exist yet; on SQLite
     in a file of the service's own, in WAL mode and with every commit fsynced, because what is answered must survive a
@@ -64,8 +64,8 @@ class Database:
             self.engine = self._postgresql()
         else:
             raise ConfigError([f"a database URL begins with sqlite: or postgresql:, not {self.dialect}:"])
-        self._looks = Looks(self.engine)
-        self._writers: list[Writer] = []
+        self._read_pool = ReadPool(self.engine)
+        self._writers: list[WriteConnection] = []
 
     def _sqlite(self) -> sa.Engine:
         path = self.url.database
@@ -118,20 +118,20 @@ class Database:
                 connection.execution_options(isolation_level="AUTOCOMMIT")
             yield connection
 
-    def look(self, work: Callable[[Look], T]) -> T:
+    def query(self, work: Callable[[ReadConnection], T]) -> T:
         """Return `work(look)`, which only reads, and may be done a second time where a connection was broken."""
         try:
-            return self._looks.run(work)
+            return self._read_pool.run(work)
         except _AWAY as error:
             raise Unavailable("the database does not answer") from error
 
-    def remembered(self, key: Hashable, work: Callable[[Look], T]) -> T:
+    def query_cached(self, key: Hashable, work: Callable[[ReadConnection], T]) -> T:
         """Return `work(look)`, or on SQLite what it returned for this key before, where nothing was committed since.
 
         It depends on nothing but the key and what is committed: not on the time, for one.
         """
         try:
-            return self._looks.remembered(key, work)
+            return self._read_pool.query_cached(key, work)
         except _AWAY as error:
             raise Unavailable("the database does not answer") from error
 
@@ -149,7 +149,7 @@ class Database:
         """Return what does the same as `write` for one who writes again and again, a transaction at a time."""
         if self.dialect != "sqlite":
             return self.write
-        writer = Writer(self.engine)
+        writer = WriteConnection(self.engine)
         self._writers.append(writer)
 
         @contextlib.contextmanager
@@ -175,7 +175,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        self._looks.close()
+        self._read_pool.close()
         for writer in self._writers:
             writer.close()
         self.engine.dispose()

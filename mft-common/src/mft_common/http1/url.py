@@ -7,10 +7,10 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse
 
-from mft_common.upstream import head as heads
-from mft_common.upstream.answer import NothingAnswered, ResponseBody, read_head
-from mft_common.upstream.connection import BLOCK, Connection, Pool
-from mft_common.upstream.contract import RequestBodyCut, UpstreamUnavailable
+from mft_common.http1 import head as heads
+from mft_common.http1.answer import NothingAnswered, ResponseBody, read_head
+from mft_common.http1.connection import BLOCK, Connection, Pool
+from mft_common.http1.contract import RequestBodyCut, UpstreamUnavailable
 
 # These may be sent twice without harm when they carry no body, by the rules of HTTP.
 REPEATABLE: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))

@@ -6,13 +6,13 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
-from mft_common.statements import Look, translated
+from mft_common.database.statements import ReadConnection, translated
 
 _KEPT: Final = 32
 T = TypeVar("T")
 
 
-class Looks:
+class ReadPool:
     """Lends a connection to one thread at a time.
 
     SQLAlchemy's pool and transaction around a read of one row take several times as long as the read. These
@@ -21,12 +21,12 @@ class Looks:
 
     def __init__(self, engine: sa.Engine) -> None:
         self._engine = engine
-        self._idle: deque[Look] = deque()
+        self._idle: deque[ReadConnection] = deque()
         driver: Any = engine.dialect.loaded_dbapi
         self._errors: type[Exception] = driver.Error
         self._broken = (sa.exc.OperationalError, sa.exc.InterfaceError)
 
-    def run(self, work: Callable[[Look], T]) -> T:
+    def run(self, work: Callable[[ReadConnection], T]) -> T:
         """Return `work(look)`, done anew where the connection had been broken since it was last used."""
         try:
             look = self._idle.pop()
@@ -45,14 +45,14 @@ class Looks:
         self._give_back(look)
         return result
 
-    def remembered(self, key: Hashable, work: Callable[[Look], T]) -> T:
+    def query_cached(self, key: Hashable, work: Callable[[ReadConnection], T]) -> T:
         """Return what `work(look)` returned for this key before, unless the database was changed since."""
         if self._engine.dialect.name != "sqlite":
             return self.run(work)
 
-        def find(look: Look) -> T:
+        def find(look: ReadConnection) -> T:
             try:
-                return look.remembered.find(look.driver_connection, key, lambda: work(look))
+                return look.cache.find(look.driver_connection, key, lambda: work(look))
             except self._errors as error:
                 raise translated(look.dialect, "", error) from error
 
@@ -63,7 +63,7 @@ class Looks:
         while self._idle:
             self._idle.pop().driver_connection.close()
 
-    def _on_a_new_one(self, work: Callable[[Look], T]) -> T:
+    def _on_a_new_one(self, work: Callable[[ReadConnection], T]) -> T:
         look = self._connect()
         try:
             result = work(look)
@@ -76,7 +76,7 @@ class Looks:
         self._give_back(look)
         return result
 
-    def _connect(self) -> Look:
+    def _connect(self) -> ReadConnection:
         try:
             pooled = self._engine.raw_connection()
         except self._errors as error:
@@ -85,9 +85,9 @@ class Looks:
         pooled.detach()
         if self._engine.dialect.name == "postgresql":
             connection.autocommit = True
-        return Look(connection, self._engine.dialect)
+        return ReadConnection(connection, self._engine.dialect)
 
-    def _give_back(self, look: Look) -> None:
+    def _give_back(self, look: ReadConnection) -> None:
         if len(self._idle) < _KEPT:
             self._idle.append(look)
         else:

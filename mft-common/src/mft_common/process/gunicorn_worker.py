@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from mft_common import health
+from mft_common.process import health
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 

@@ -15,7 +15,7 @@ _POSTGRESQL_PAUSE_S: Final = 0.05
 _QUIET_S: Final = 0.5
 
 
-class Watch:
+class ChangeDetector:
     """Watches one database for the thread that made it; a context manager.
 
     SQLite tells by `PRAGMA data_version`, on a connection of its own, whether another connection has committed: some

@@ -43,7 +43,7 @@ class Asked:
             self.times += 1
             return connection.driver_connection.execute("SELECT count(*) FROM things").fetchone()[0]
 
-        return self.database.remembered(key, look)
+        return self.database.query_cached(key, look)
 
 
 def test_what_nobody_has_changed_is_not_read_again(database):
@@ -82,7 +82,7 @@ def test_an_error_is_not_remembered(database):
         raise LookupError
 
     with pytest.raises(LookupError):
-        database.remembered("all", refuse)
+        database.query_cached("all", refuse)
     assert Asked(database)() == 1
 
 

@@ -13,14 +13,14 @@ _LONGEST_PAUSE_S = 10.0
 
 
 @dataclass(frozen=True)
-class Part:
+class BackgroundTask:
     """Something a worker does for as long as it lives: `run(stop)` returns soon after `stop` is set."""
 
     name: str
     run: Callable[[threading.Event], None]
 
 
-def _keep_running(part: Part, stop: threading.Event) -> None:
+def _keep_running(part: BackgroundTask, stop: threading.Event) -> None:
     log = logs.get("worker")
     pause = _FIRST_PAUSE_S
     while not stop.is_set():
@@ -34,7 +34,7 @@ def _keep_running(part: Part, stop: threading.Event) -> None:
         pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
-def start_parts(parts: Iterable[Part], stop: threading.Event) -> list[threading.Thread]:
+def start_tasks(parts: Iterable[BackgroundTask], stop: threading.Event) -> list[threading.Thread]:
     """Start one thread a part; a part that raises or returns early is started again, later each time."""
     threads = [threading.Thread(target=_keep_running, args=(part, stop), name=part.name, daemon=True) for part in parts]
     for thread in threads:
@@ -42,9 +42,9 @@ def start_parts(parts: Iterable[Part], stop: threading.Event) -> list[threading.
     return threads
 
 
-def run_parts(parts: Iterable[Part], stop: threading.Event, *, grace: float = 20.0) -> None:
+def run_tasks(parts: Iterable[BackgroundTask], stop: threading.Event, *, grace: float = 20.0) -> None:
     """Run all parts until `stop` is set, then give them `grace` seconds to end."""
-    threads = start_parts(parts, stop)
+    threads = start_tasks(parts, stop)
     stop.wait()
     for thread in threads:
         thread.join(grace)

@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mft_common.statements import translated
+from mft_common.database.statements import translated
 
 _CLOSE_S: Final = 1.0
 
 
-class Writer:
+class WriteConnection:
     """The transactions of one writer, one after another, whatever thread each is made in.
 
     What SQLAlchemy does to lend a connection, to begin, to commit and to take it back costs as much as a dozen

@@ -3,7 +3,7 @@
 import contextlib
 import os
 
-from mft_common import locks
+from mft_common.process import file_locks
 
 
 @contextlib.contextmanager
@@ -18,30 +18,30 @@ def opened(path):
 def test_one_holds_a_file_and_others_see_it(tmp_path):
     """The second to come gets nothing, and hears that the file is held."""
     with opened(tmp_path / "lock") as first, opened(tmp_path / "lock") as second:
-        assert locks.hold(first)
-        assert not locks.hold(second)
-        assert locks.is_held(second)
-        assert not locks.is_held(first)
+        assert file_locks.acquire(first)
+        assert not file_locks.acquire(second)
+        assert file_locks.is_held(second)
+        assert not file_locks.is_held(first)
 
 
 def test_a_lock_goes_with_the_last_descriptor_of_the_open_file(tmp_path):
     """A child that inherited the file would hold it too; closing another descriptor of the file changes nothing."""
     with opened(tmp_path / "lock") as asker:
         with opened(tmp_path / "lock") as holder:
-            assert locks.hold(holder)
+            assert file_locks.acquire(holder)
             inherited = os.dup(holder)
             with opened(tmp_path / "lock"):
                 pass
-        assert locks.is_held(asker)
+        assert file_locks.is_held(asker)
         os.close(inherited)
-        assert not locks.is_held(asker)
+        assert not file_locks.is_held(asker)
 
 
 def test_a_question_keeps_nobody_out(tmp_path):
     """However often somebody asks, the file can be taken at any moment."""
     with opened(tmp_path / "lock") as asker:
         for _ in range(100):
-            assert not locks.is_held(asker)
+            assert not file_locks.is_held(asker)
             with opened(tmp_path / "lock") as taker:
-                assert locks.hold(taker)
-                assert locks.is_held(asker)
+                assert file_locks.acquire(taker)
+                assert file_locks.is_held(asker)

@@ -7,7 +7,7 @@ from typing import Final
 _YOUNG: Final = 10_000
 
 
-def settle() -> None:
+def freeze_gc() -> None:
     """Leave all that is there now out of every later collection: to be called when a process has built its parts."""
     gc.collect()
     gc.freeze()

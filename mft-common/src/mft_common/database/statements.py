@@ -12,22 +12,22 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mft_common.remembered import Remembered
+from mft_common.database.version_cache import VersionedCache
 
 Values = Mapping[str, Any]
 Row = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class ReadConnection:
     """A connection of the driver's own in autocommit: it is good for reads that need no transaction around them."""
 
     driver_connection: Any
     dialect: sa.Dialect
-    remembered: Remembered = field(default_factory=Remembered)
+    cache: VersionedCache = field(default_factory=VersionedCache)
 
 
-Connection = sa.Connection | Look
+Connection = sa.Connection | ReadConnection
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +149,7 @@ def _converted(row: Row, results: Sequence[tuple[int, Callable[[Any], Any]]]) ->
 
 
 def _driver(connection: Connection) -> Any:
-    return (connection if isinstance(connection, Look) else connection.connection).driver_connection
+    return (connection if isinstance(connection, ReadConnection) else connection.connection).driver_connection
 
 
 def _errors(dialect: sa.Dialect) -> type[Exception]:
