@@ -5,7 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := mft-common gateway filestore-svc diplomat-svc mqmft-svc sertainty-svc crossdock
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
-STAMP := $(VENV)/.installed
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# Touched when what a lock names is installed.
+RUNTIME := $(VENV)/.runtime-installed
+DEVELOPMENT := $(VENV)/.installed
 
 .DEFAULT_GOAL := help
 .PHONY: help setup run servers test test-all check fmt fmt-check lint types imports docs bench lock clean
@@ -15,16 +18,21 @@ help:  ## Print this list
 
 ##### Use it
 
-setup: $(STAMP)  ## Make .venv with everything in it, from requirements.lock
+setup: $(DEVELOPMENT)  ## Make .venv with everything in it, from requirements.lock and requirements-dev.lock
 
-$(STAMP): requirements.lock $(addsuffix /pyproject.toml,$(DISTRIBUTIONS))
+$(RUNTIME): requirements.lock deploy/link-sources
 	@echo "setup: making $(VENV) from requirements.lock"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ./,$(DISTRIBUTIONS))
+	@$(PIP) -r requirements.lock
+	@$(BIN)/python deploy/link-sources $(SOURCES)
 	@touch $@
 
-run: setup  ## Start the demo hub on http://127.0.0.1:8080
+$(DEVELOPMENT): requirements-dev.lock $(RUNTIME)
+	@echo "setup: adding the tools of requirements-dev.lock"
+	@$(PIP) -r requirements-dev.lock
+	@touch $@
+
+run: $(RUNTIME)  ## Start the demo hub on http://127.0.0.1:8080; needs requirements.lock alone
 	@exec $(BIN)/crossdock up --demo
 
 ##### Test it
@@ -55,7 +63,7 @@ lint: setup  ## ruff, every rule but the ones that pyproject.toml gives a reason
 types: setup  ## mypy, strict
 	$(BIN)/mypy $(SOURCES)
 
-imports: setup  ## The room plan: who may import whom
+imports: setup  ## The import contracts: which module may import which
 	$(BIN)/lint-imports
 
 docs: setup  ## Write the generated pages of docs/ anew
@@ -66,10 +74,12 @@ docs: setup  ## Write the generated pages of docs/ anew
 bench: setup servers  ## Run every script of bench/, one after the other (many minutes)
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-lock: setup  ## Write requirements.lock anew from requirements.in
+lock: $(RUNTIME)  ## Write both locks anew from requirements.in and requirements-dev.in
 	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
-	@build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
-	  --no-emit-index-url --upgrade requirements.in -o requirements.lock
+	@for name in requirements requirements-dev; do \
+	  build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	    --no-emit-index-url --upgrade $$name.in -o $$name.lock || exit 1; \
+	done
 
 clean:  ## Remove what the targets above made (never data/)
 	rm -rf $(VENV) build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -54,6 +54,13 @@ def test_links_between_documents_lead_somewhere(page):
             assert (page.parent / target).exists(), target
 
 
+def test_the_readme_says_at_its_top_how_to_run_and_test_the_hub():
+    """Both commands stand in its first 40 lines."""
+    top = (ROOT / "README.md").read_text().splitlines()[:40]
+    for command in ("make run", "make test"):
+        assert any(line.startswith(command) for line in top), command
+
+
 def test_each_file_of_code_is_of_a_size_that_one_can_read():
     """A room over 350 lines is two rooms."""
     for path in ROOT.glob("*/src/**/*.py"):

@@ -9,8 +9,8 @@ from typing import Any
 
 import click
 
+from crossdock import __version__, secrets_folder
 from crossdock import demo as demo_content
-from crossdock import secrets_folder
 from mft_common.errors import ConfigError, MftError
 
 _FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -40,7 +40,7 @@ def _environ() -> dict[str, str]:
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="crossdock")
+@click.version_option(__version__)
 def main() -> None:
     """A hub for managed file transfer that speaks four vendors' protocols on one address."""
 

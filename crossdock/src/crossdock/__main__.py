@@ -1,0 +1,5 @@
+"""Run the `crossdock` command as `python -m crossdock`."""
+
+from crossdock.command import main
+
+main(prog_name="crossdock")
