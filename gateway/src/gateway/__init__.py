@@ -1,1 +1,1 @@
-"""The one public door of the hub: it routes by path, and it owns accounts and sessions."""
+"""The only public entrance of the hub: it routes by path, and it owns accounts and sessions."""

@@ -1,4 +1,4 @@
-"""Give a web server the gateway: the door before the services, and the internal API on a port of its own."""
+"""Give a web server the gateway: the pipeline in front of the services, and the internal API on a port of its own."""
 
 import os
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
 from gateway.bootstrap import Service, build_from_file
-from gateway.door import Door, DoorOptions
+from gateway.pipeline import Pipeline, PipelineOptions
 from gateway.routes import is_internal
 from gateway.routing import ROUTES, with_limits
 from gateway.settings import Settings
@@ -38,13 +38,13 @@ def _urls(settings: Settings) -> Mapping[str, Upstream]:
 
 def _application(service: Service, upstreams: Mapping[str, Upstream]) -> WSGIApplication:
     settings, pages = service.settings, service.pages()
-    door = Door(
+    pipeline = Pipeline(
         own=pages,
         upstreams=upstreams,
         directory=service.operations,
         signer=service.signer,
         routes=with_limits({"filestore-svc": settings.upload_limit}),
-        options=DoorOptions(
+        options=PipelineOptions(
             public_url=settings.public_url,
             trusted_proxies=settings.trusted_proxies,
             rate=settings.request_rate,
@@ -54,9 +54,9 @@ def _application(service: Service, upstreams: Mapping[str, Upstream]) -> WSGIApp
     )
 
     def application(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        # Services sign who they are, and the door would drop that as a claim that no client may make.
+        # Services sign who they are, and the pipeline would strip that header, which no client may send.
         if is_internal(environ, settings.internal_port):
             return pages(environ, start_response)
-        return door(environ, start_response)
+        return pipeline(environ, start_response)
 
     return application

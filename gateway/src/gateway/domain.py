@@ -132,7 +132,7 @@ class Bucket:
         return 0 if over <= 0 else -(-over // 1000)
 
 
-def brake_keys(name: str, address: str) -> tuple[str, str]:
+def throttle_keys(name: str, address: str) -> tuple[str, str]:
     """Return the keys of the two counts: the address's, and the account's from that address.
 
     They are hashes, because people type passwords where names belong, and those must not be kept.

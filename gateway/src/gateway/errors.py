@@ -11,7 +11,7 @@ class Busy(Unavailable):
     """So many passwords are being checked that this one's turn did not come in time."""
 
 
-class Refused(MftError):  # noqa: N818 -- reads as what it is where it is raised
+class RequestRejected(MftError):  # noqa: N818 -- reads as what it is where it is raised
     """A call of the internal API that is not answered; `status` is its HTTP status."""
 
     def __init__(self, status: int, text: str) -> None:

@@ -8,7 +8,7 @@ from flask import Flask, Response, jsonify, request
 from marshmallow import ValidationError
 from werkzeug.exceptions import HTTPException
 
-from gateway.errors import Refused
+from gateway.errors import RequestRejected
 from gateway.operations import Operations
 from gateway.schemas.calls import read_call
 from mft_common import logs
@@ -30,7 +30,7 @@ def is_internal(environ: Mapping[str, Any], internal_port: int | None) -> bool:
 
 
 def create(operations: Operations, signer: Signer, checks: health.Checks, internal_port: int | None) -> Flask:
-    """Return the gateway's own pages; the door shows them where no protocol has the path."""
+    """Return the gateway's own pages; the pipeline forwards every path to them that no protocol has."""
     app = Flask("gateway", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_CALL
 
@@ -44,11 +44,11 @@ def create(operations: Operations, signer: Signer, checks: health.Checks, intern
     @app.post(f"{INTERNAL}<call>")
     def directory(call: str) -> Response:
         if not is_internal(request.environ, internal_port):
-            raise Refused(404, "Not found")
+            raise RequestRejected(404, "Not found")
         with logs.request_scope(_request_id(signer)):
             arguments = read_call(call, request.get_json())
             if arguments is None:
-                raise Refused(404, "Not found")
+                raise RequestRejected(404, "Not found")
             return jsonify(answer=to_wire(getattr(operations, call)(**arguments)))
 
     return app
@@ -58,7 +58,7 @@ def _request_id(signer: Signer) -> str:
     """Return the id of the request that a service works for; Refused unless the service itself is asking."""
     identity = signer.loads(request.environ.get(ENVIRON_HEADER, ""), GATEWAY)
     if identity.account != SYSTEM:
-        raise Refused(403, "the internal API is for services")
+        raise RequestRejected(403, "the internal API is for services")
     return identity.request_id
 
 
@@ -66,7 +66,7 @@ def _failed(error: Exception) -> tuple[Response, int]:
     """Render every error as JSON; what nobody expected is logged and tells nothing."""
     if isinstance(error, HTTPException):
         return jsonify(error=error.name), error.code or 500
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRejected):
         return jsonify(error=str(error)), error.status
     if isinstance(error, ValidationError):
         return jsonify(error="these are not the call's arguments", problems=error.messages), 400

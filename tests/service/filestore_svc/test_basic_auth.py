@@ -1,4 +1,4 @@
-"""S35: passwords with each call, through the gateway's own door, on and off."""
+"""S35: passwords with each call, through the gateway's own pipeline, on and off."""
 
 import base64
 from pathlib import Path
@@ -9,7 +9,7 @@ from werkzeug.test import Client
 from filestore_svc.app import create_app
 from filestore_svc.domain.files import RIGHTS
 from gateway import bootstrap
-from gateway.door import Door
+from gateway.pipeline import Pipeline
 from gateway.settings import Settings
 from mft_common.config import Reader
 from mft_common.http1 import WsgiUpstream
@@ -47,12 +47,12 @@ class Hub:
         self.gateway = bootstrap.build_with(settings, self.document, Reader(Path(), {"PASSWORD": "right"}))
         self.lab = Lab(folder, folders=folders, basic_auth=basic)
         self.lab.service.operations._directory = self.gateway.operations
-        door = Door(
+        pipeline = Pipeline(
             own=self.gateway.pages(),
             upstreams={"filestore-svc": WsgiUpstream(create_app(self.lab.service))},
             directory=self.gateway.operations,
         )
-        self.client = Client(door, use_cookies=False)
+        self.client = Client(pipeline, use_cookies=False)
 
     def call(self, method, path, account=None, password="right", *, headers=None, **more):
         """Send a request, with a password where an account is named."""

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from gateway.refusals import server_refusal
+from gateway.error_responses import server_error_response
 from gateway.serving.exchange import Site
 from gateway.serving.limits import ServingLimits
 from gateway.serving.reception import Reception
@@ -26,7 +26,7 @@ class Lab:
         if tls is not None:
             limits = ServingLimits(**{**vars(limits), "https_port": self.port})
         self.draining = False
-        site = Site(app, server_refusal, lambda: self.draining)
+        site = Site(app, server_error_response, lambda: self.draining)
         self.reception = Reception([self.listener], site, limits, tls)
         self._stop = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)

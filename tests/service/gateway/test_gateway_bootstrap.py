@@ -104,7 +104,7 @@ def call(application, path, port):
 
 
 def test_application(settings):
-    """The public port has the door's answers and health, the internal port the directory."""
+    """The public port has the pipeline's answers and health, the internal port the directory."""
     service = bootstrap.build(settings(internal_port=9081))
     application = create_app(service, upstreams={})
     assert Client(application).get("/readyz").status_code == 200

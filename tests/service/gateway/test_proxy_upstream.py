@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from gateway.door import Door
+from gateway.pipeline import Pipeline
 from mft_common.http1 import UpstreamUnavailable, UrlUpstream
 from mft_common.identity import Identity, Signer, from_environ
 from tests.service.gateway.serving_lab import (
@@ -34,18 +34,20 @@ class NoSessions:
 
 
 @contextlib.contextmanager
-def door_to(port):
-    """Serve a door in front of the service at `port`."""
+def pipeline_to(port):
+    """Serve a pipeline in front of the service at `port`."""
     with contextlib.closing(UrlUpstream(f"http://127.0.0.1:{port}")) as upstream:
-        door = Door(own=upstream.call, upstreams={"filestore-svc": upstream}, directory=NoSessions(), signer=SIGNER)
-        with serving(door) as lab:
+        pipeline = Pipeline(
+            own=upstream.call, upstreams={"filestore-svc": upstream}, directory=NoSessions(), signer=SIGNER
+        )
+        with serving(pipeline) as lab:
             yield lab
 
 
 @contextlib.contextmanager
 def proxied(service):
-    """Serve a door in front of a WSGI application behind a URL."""
-    with serving(service) as inner, door_to(inner.port) as outer:
+    """Serve a pipeline in front of a WSGI application behind a URL."""
+    with serving(service) as inner, pipeline_to(inner.port) as outer:
         yield outer
 
 
@@ -111,7 +113,7 @@ def test_a_service_that_is_away_is_a_503_in_the_callers_form():
     """The form is the protocol's, and Retry-After says when to come again."""
     with socket.create_server(("127.0.0.1", 0)) as unused:
         port = unused.getsockname()[1]
-    with door_to(port) as lab:
+    with pipeline_to(port) as lab:
         answer = talk(lab.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
     assert answer.startswith(b"HTTP/1.1 503 ")
     assert b"Retry-After: 5" in answer
@@ -138,7 +140,7 @@ def test_an_answer_that_is_none_is_a_503(answer):
         read_head(sock)
         sock.sendall(answer)
 
-    with raw_service(script) as port, door_to(port) as lab:
+    with raw_service(script) as port, pipeline_to(port) as lab:
         assert talk(lab.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")).startswith(b"HTTP/1.1 503 ")
 
 
@@ -158,7 +160,7 @@ def test_an_answer_that_breaks_off_is_cut_for_the_client_too(answer):
         read_head(sock)
         sock.sendall(answer)
 
-    with raw_service(script) as port, door_to(port) as lab:
+    with raw_service(script) as port, pipeline_to(port) as lab:
         got = talk(lab.port, GET)
     assert not got.endswith(b"0\r\n\r\n")
     assert b"Content-Length: 3" not in got
@@ -172,7 +174,7 @@ def test_an_answer_without_a_length_ends_with_the_services_connection():
         read_head(sock)
         sock.sendall(b"HTTP/1.0 200 OK\r\n\r\nto the end")
 
-    with raw_service(script) as port, door_to(port) as lab:
+    with raw_service(script) as port, pipeline_to(port) as lab:
         got = talk(lab.port, GET.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
     assert got.endswith(b"to the end\r\n0\r\n\r\n")
 
@@ -184,7 +186,7 @@ def test_interim_answers_are_passed_over():
         read_head(sock)
         sock.sendall(b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n" + OK)
 
-    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+    with raw_service(script) as port, pipeline_to(port) as lab, connect(lab.port) as sock:
         sock.sendall(GET)
         assert read_answer(sock)[1] == b"ok"
 
@@ -197,7 +199,7 @@ def test_a_client_that_vanishes_leaves_the_service_a_broken_body(framing):
     def script(sock, number):
         seen.append(read_head(sock) + read_all(sock))
 
-    with raw_service(script) as port, door_to(port) as lab:
+    with raw_service(script) as port, pipeline_to(port) as lab:
         with connect(lab.port) as sock:
             sock.sendall(b"PUT /2.0/x HTTP/1.1\r\nHost: h\r\n" + framing + b"\r\n\r\n3e8\r\n" + b"a" * 1000 + b"\r\n")
         until(lambda: seen, "the service saw the end")
@@ -216,7 +218,7 @@ def test_an_answer_before_the_end_of_the_body_reaches_the_client(framing):
         # The service neither reads on nor closes: to go on sending would block for ever.
         read_all(sock)
 
-    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+    with raw_service(script) as port, pipeline_to(port) as lab, connect(lab.port) as sock:
         sock.sendall(b"PUT /2.0/x HTTP/1.1\r\nHost: h\r\n" + framing + b"\r\n\r\n")
         # The client has sent no byte of its body yet, and need not.
         head, body = read_answer(sock)
@@ -240,7 +242,7 @@ def test_an_early_answer_stops_an_upload_under_way():
             for _ in range(300):
                 sock.sendall(bytes(1_000_000))
 
-    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+    with raw_service(script) as port, pipeline_to(port) as lab, connect(lab.port) as sock:
         sender = threading.Thread(target=upload, args=(sock,))
         sender.start()
         head, _ = read_answer(sock)
@@ -263,7 +265,7 @@ def test_the_service_decides_about_an_expected_hundred():
         sock.sendall(OK)
 
     request = b"PUT /2.0%s HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
-    with raw_service(script) as port, door_to(port) as lab:
+    with raw_service(script) as port, pipeline_to(port) as lab:
         assert talk(lab.port, request % b"/no").startswith(b"HTTP/1.1 403 ")
         with connect(lab.port) as sock:
             sock.sendall(request % b"/yes")
@@ -281,7 +283,7 @@ def test_a_kept_connection_is_used_again():
             numbers.append(number)
             sock.sendall(OK)
 
-    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+    with raw_service(script) as port, pipeline_to(port) as lab, connect(lab.port) as sock:
         for _ in range(3):
             sock.sendall(GET)
             assert read_answer(sock)[1] == b"ok"
@@ -301,7 +303,7 @@ def test_a_connection_that_the_service_closed_is_replaced():
             sock.close()
             ends.set()
 
-    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+    with raw_service(script) as port, pipeline_to(port) as lab, connect(lab.port) as sock:
         sock.sendall(GET)
         assert read_answer(sock)[1] == b"ok"
         assert ends.wait(10)
@@ -323,7 +325,7 @@ def test_a_kept_connection_that_fails_at_use_is_tried_once_more(method, status):
             return
         read_head(sock)
 
-    with raw_service(script) as port, door_to(port) as lab, connect(lab.port) as sock:
+    with raw_service(script) as port, pipeline_to(port) as lab, connect(lab.port) as sock:
         sock.sendall(GET)
         assert read_answer(sock)[1] == b"ok"
         sock.sendall(GET.replace(b"GET", method))

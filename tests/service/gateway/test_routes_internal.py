@@ -73,7 +73,7 @@ def test_only_services(client, headers, status):
 
 
 def test_identity_object_does_not_count(client):
-    """Only a signature opens the internal API, not what the door says of a caller."""
+    """Only a signature opens the internal API, not the pipeline's word on a caller."""
     environ = {ENVIRON_KEY: Identity(request_id="r", address="", account="system")}
     assert ask(client, headers={}, environ_overrides=environ).status_code == 401
 

@@ -6,12 +6,12 @@ from typing import Any, Final
 from gateway.domain import AccountSpec, Bucket, PromptRules, Trust
 from gateway.operations import apply
 from gateway.operations.basic import Basic
-from gateway.operations.brake import Brake
 from gateway.operations.logins import Logins
 from gateway.operations.passwords import Passwords
 from gateway.operations.prompts import Prompts
 from gateway.operations.sessions import Opening, Sessions
-from gateway.store import brake as counts
+from gateway.operations.throttle import LoginThrottle
+from gateway.store import throttle as counts
 from mft_common.clock import Clock, now_ms
 from mft_common.database import Database
 from mft_common.directory import Account, Challenge, Denied, Full, Opened, Session, Throttled, Trusted, Wrong
@@ -35,9 +35,9 @@ class Operations:
         self._database = database
         self._clock = clock
         self._passwords = passwords or Passwords()
-        brake = Brake(database, clock, Bucket())
-        self._logins = Logins(database, self._passwords, brake)
-        self._prompts = Prompts(database, self._passwords, brake, trust, fixed_prompt_rules or {})
+        throttle = LoginThrottle(database, clock, Bucket())
+        self._logins = Logins(database, self._passwords, throttle)
+        self._prompts = Prompts(database, self._passwords, throttle, trust, fixed_prompt_rules or {})
         self._sessions = Sessions(database, clock)
         self._basic = Basic(database)
 

@@ -81,8 +81,8 @@ def _secrets(passwords: Passwords, row: Row | None, spec: AccountSpec) -> _Secre
         return _Secrets(None, prompts, old_hash is not None, new_prompts)
     if not passwords.matches(old_hash, spec.password) or old_hash is None:
         return _Secrets(passwords.hash(spec.password), prompts, new_password=True, new_prompts=new_prompts)
-    kept = passwords.hash(spec.password) if passwords.outdated(old_hash) else old_hash
-    return _Secrets(kept, prompts, new_password=False, new_prompts=new_prompts)
+    password_hash = passwords.hash(spec.password) if passwords.outdated(old_hash) else old_hash
+    return _Secrets(password_hash, prompts, new_password=False, new_prompts=new_prompts)
 
 
 def _prompts(passwords: Passwords, old: Sequence[HashedPrompt], new: Sequence[Prompt]) -> tuple[HashedPrompt, ...]:

@@ -23,14 +23,14 @@ class Basic:
 
     def takes(self, service: str) -> bool:
         """True when callers of this service may send Basic credentials with each call."""
-        kept = self._lookup.kept_value(_BASIC)
-        return kept is not None and service in json.loads(kept)
+        stored = self._lookup.key_value(_BASIC)
+        return stored is not None and service in json.loads(stored)
 
     def apply(self, services: Collection[str]) -> None:
         """Let exactly these services take them from now on; writes nothing where that is so already."""
         value = json.dumps(sorted(services)).encode()
         with self._database.read() as connection:
-            same = (accounts.kept_value(connection, _BASIC) or b"[]") == value
+            same = (accounts.key_value(connection, _BASIC) or b"[]") == value
         if not same:
             with self._database.write() as connection:
-                accounts.replace_kept(connection, _BASIC, value)
+                accounts.put_value(connection, _BASIC, value)

@@ -1,10 +1,10 @@
-"""Check passwords under the brake on guessing."""
+"""Check passwords under the login throttle."""
 
 from dataclasses import dataclass
 
 from gateway.domain import usable_name
-from gateway.operations.brake import Brake
 from gateway.operations.passwords import Passwords
+from gateway.operations.throttle import LoginThrottle
 from gateway.store import accounts as store
 from gateway.store.lookup import account_of
 from mft_common.database import Database
@@ -17,27 +17,27 @@ class Logins:
 
     database: Database
     passwords: Passwords
-    brake: Brake
+    throttle: LoginThrottle
 
     def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
         """See Directory.verify.
 
-        The brake is asked three times: before the wait for a turn, since most of an attack ends there; after it, so
+        The throttle is asked three times: before the wait for a turn, since most of an attack ends there; after it, so
         that of many guesses sent at once no more than there are turns are looked at; and once the result is known.
         """
-        if wait := self.brake.wait(name, address):
+        if wait := self.throttle.wait(name, address):
             return Throttled(wait)
         with self.passwords.turn():
-            if wait := self.brake.wait(name, address):
+            if wait := self.throttle.wait(name, address):
                 return Throttled(wait)
             row = self._find(name)
             known = row.password_hash if row is not None and row.enabled else None
             right = self.passwords.matches(known, password)
             if row is None or not right:
                 with self.database.write() as connection:
-                    wait = self.brake.failed(connection, name, address)
+                    wait = self.throttle.failed(connection, name, address)
                 return Throttled(wait) if wait else Wrong()
-            if wait := self.brake.succeeded(name, address):
+            if wait := self.throttle.succeeded(name, address):
                 return Throttled(wait)
             if known is not None and self.passwords.outdated(known):
                 with self.database.write() as connection:

@@ -9,17 +9,17 @@ from typing import Any, Final
 from gateway.domain import (
     PromptRules,
     Trust,
-    brake_keys,
     fake_prompts,
     normal_form,
     sort_answers,
+    throttle_keys,
     trusted_from,
     usable_name,
 )
-from gateway.operations.brake import Brake
 from gateway.operations.passwords import Passwords
+from gateway.operations.throttle import LoginThrottle
 from gateway.store import accounts
-from gateway.store import brake as store
+from gateway.store import throttle as store
 from gateway.store.lookup import account_of
 from mft_common.database import Database
 from mft_common.directory import GRANT_KEYS, Account, Challenge, Denied, Trusted
@@ -47,11 +47,11 @@ class Prompts:
     """
 
     def __init__(
-        self, database: Database, passwords: Passwords, brake: Brake, trust: Trust, fixed: Mapping[str, Any]
+        self, database: Database, passwords: Passwords, throttle: LoginThrottle, trust: Trust, fixed: Mapping[str, Any]
     ) -> None:
         self._database = database
         self._passwords = passwords
-        self._brake = brake
+        self._throttle = throttle
         self._trust = trust
         self._fixed = dict(fixed)
         self._fake_key: bytes | None = None
@@ -71,10 +71,10 @@ class Prompts:
         rules = self.rules()
         if not answers:
             return self._challenge(known, rules)
-        if wait := self._brake.wait(name, address):
+        if wait := self._throttle.wait(name, address):
             return Denied(wait)
         with self._passwords.turn():
-            if wait := self._brake.wait(name, address):
+            if wait := self._throttle.wait(name, address):
                 return Denied(wait)
             right = self._right(known, answers)
             if right and known.account is not None:
@@ -84,17 +84,17 @@ class Prompts:
     def rules(self) -> PromptRules:
         """Return how strangers and mistakes are treated."""
         with self._database.read() as connection:
-            kept = accounts.kept_value(connection, _RULES)
-        return PromptRules(**{**(json.loads(kept) if kept else {}), **self._fixed})
+            stored = accounts.key_value(connection, _RULES)
+        return PromptRules(**{**(json.loads(stored) if stored else {}), **self._fixed})
 
     def apply_rules(self, rules: PromptRules) -> None:
         """Let `rules` hold from now on, on every replica; writes nothing where they do already."""
         value = json.dumps(asdict(rules)).encode()
         with self._database.read() as connection:
-            same = accounts.kept_value(connection, _RULES) == value
+            same = accounts.key_value(connection, _RULES) == value
         if not same:
             with self._database.write() as connection:
-                accounts.replace_kept(connection, _RULES, value)
+                accounts.put_value(connection, _RULES, value)
 
     def _know(self, name: str, address: str) -> _Known:
         row = None
@@ -129,9 +129,9 @@ class Prompts:
         return given is not None and all(compared)
 
     def _succeeded(self, name: str, address: str, account: Account) -> Account | Denied:
-        if wait := self._brake.succeeded(name, address):
+        if wait := self._throttle.succeeded(name, address):
             return Denied(wait)
-        key = brake_keys(name, address)[1]
+        key = throttle_keys(name, address)[1]
         with self._database.read() as connection:
             failures = store.failed_prompts(connection, key)
         if failures:
@@ -141,15 +141,15 @@ class Prompts:
 
     def _failed(self, name: str, address: str, known: _Known, rules: PromptRules) -> Challenge | Denied:
         with self._database.write() as connection:
-            if wait := self._brake.failed(connection, name, address):
+            if wait := self._throttle.failed(connection, name, address):
                 return Denied(wait)
-            key = brake_keys(name, address)[1]
-            failures = store.fail_prompts(connection, key, rules.failures, self._brake.clock())
+            key = throttle_keys(name, address)[1]
+            failures = store.fail_prompts(connection, key, rules.failures, self._throttle.clock())
         return Denied() if failures >= rules.failures else self._challenge(known, rules)
 
     def _key(self) -> bytes:
         """Return the hub's secret behind made-up prompts: the same on every replica and after every restart."""
         if self._fake_key is None:
             with self._database.write() as connection:
-                self._fake_key = accounts.keep(connection, _KEY, os.urandom(32))
+                self._fake_key = accounts.get_or_create(connection, _KEY, os.urandom(32))
         return self._fake_key

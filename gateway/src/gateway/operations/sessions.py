@@ -53,8 +53,8 @@ class Sessions:
         """Open a session; NoAccount when its account cannot be used any more."""
         with self._database.write() as connection:
             if opening.limit is not None or opening.account_limit is not None:
-                store.alone(connection, opening.service)
-            account = accounts.hold(connection, opening.account) if usable_name(opening.account) else None
+                store.service_lock(connection, opening.service)
+            account = accounts.lock_account(connection, opening.account) if usable_name(opening.account) else None
             if account is None:
                 raise NoAccount("the account is not there any more")
             now = self._clock()

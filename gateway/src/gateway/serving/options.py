@@ -12,7 +12,7 @@ from gateway.serving.worker import Worker, ended
 def gunicorn_options(*, bind: Sequence[str], workers: int, limits: ServingLimits | None = None) -> dict[str, Any]:
     """Return gunicorn's settings for listeners `bind` (`host:port`) and so many processes.
 
-    gunicorn itself trusts no forwarded header and speaks no HTTP/2; the door decides whose headers count. What it
+    gunicorn itself trusts no forwarded header and speaks no HTTP/2; the pipeline decides whose headers count. What it
     would write outside the hub's folder is off, or goes to memory where the system has such a folder.
     """
     limits = limits or ServingLimits()

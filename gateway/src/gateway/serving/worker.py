@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from gunicorn.workers.gthread import ThreadWorker
 
-from gateway import refusals
+from gateway import error_responses
 from gateway.serving.crowd import Crowd
 from gateway.serving.exchange import Site
 from gateway.serving.limits import ServingLimits
@@ -53,7 +53,7 @@ class Worker(ThreadWorker):
     def run(self) -> None:
         """Serve until told to stop, then drain."""
         limits = self.limits
-        site = Site(self.wsgi, refusals.server_refusal, lambda: self._told_to_stop)
+        site = Site(self.wsgi, error_responses.server_error_response, lambda: self._told_to_stop)
         seat = self.crowd.seat(self.age)
         reception = Reception([each.sock for each in self.sockets], site, limits, _tls_context(limits), seat)
         reception.start()

@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from gateway.store.tables import ENABLED, accounts, kept
+from gateway.store.tables import ENABLED, accounts, key_values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +89,7 @@ def save(connection: sa.Connection, row: Row) -> None:
         connection.execute(sa.insert(accounts).values(values))
 
 
-def hold(connection: sa.Connection, name: str) -> Row | None:
+def lock_account(connection: sa.Connection, name: str) -> Row | None:
     """Return an account that is enabled, and keep it from being changed until this transaction ends."""
     query = sa.select(accounts).where(accounts.c.name == name, accounts.c.state == ENABLED)
     found = connection.execute(query.with_for_update(read=True)).one_or_none()
@@ -102,22 +102,22 @@ def rehash(connection: sa.Connection, name: str, old: str, new: str) -> None:
     connection.execute(sa.update(accounts).where(same).values(password_hash=new))
 
 
-def kept_value(connection: sa.Connection, name: str) -> bytes | None:
+def key_value(connection: sa.Connection, name: str) -> bytes | None:
     """Return what is kept under `name`, None where nothing is."""
-    found = connection.execute(sa.select(kept.c.value).where(kept.c.name == name)).scalar()
+    found = connection.execute(sa.select(key_values.c.value).where(key_values.c.name == name)).scalar()
     return None if found is None else bytes(found)
 
 
-def replace_kept(connection: sa.Connection, name: str, value: bytes) -> None:
+def put_value(connection: sa.Connection, name: str, value: bytes) -> None:
     """Keep `value` under `name` instead of what was there."""
-    keep(connection, name, value)
-    connection.execute(sa.update(kept).where(kept.c.name == name).values(value=value))
+    get_or_create(connection, name, value)
+    connection.execute(sa.update(key_values).where(key_values.c.name == name).values(value=value))
 
 
-def keep(connection: sa.Connection, name: str, fresh: bytes) -> bytes:
+def get_or_create(connection: sa.Connection, name: str, fresh: bytes) -> bytes:
     """Return the secret that is kept under `name`; `fresh` is kept from now on where there was none."""
     connection.execute(
         sa.text("INSERT INTO kept (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"),
         {"name": name, "value": fresh},
     )
-    return bytes(connection.execute(sa.select(kept.c.value).where(kept.c.name == name)).scalar_one())
+    return bytes(connection.execute(sa.select(key_values.c.value).where(key_values.c.name == name)).scalar_one())

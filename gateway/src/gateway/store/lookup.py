@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
-from gateway.store.tables import ENABLED, accounts, kept, sessions
+from gateway.store.tables import ENABLED, accounts, key_values, sessions
 from mft_common.database import Database
 from mft_common.database.statements import ReadConnection, Statement
 from mft_common.directory import GRANT_KEYS, Account, Session
@@ -25,7 +25,7 @@ _SESSION: Final = Statement(
     .where(_S.token_hash == sa.bindparam("token_hash"), _S.service == sa.bindparam("service"), _A.state == ENABLED)
 )
 _BY_NAME: Final = Statement(sa.select(*_ACCOUNT).where(_A.name == sa.bindparam("called"), _A.state == ENABLED))
-_KEPT_VALUE: Final = Statement(sa.select(kept.c.value).where(kept.c.name == sa.bindparam("called")))
+_KEY_VALUE: Final = Statement(sa.select(key_values.c.value).where(key_values.c.name == sa.bindparam("called")))
 
 
 @lru_cache(maxsize=8192)
@@ -81,9 +81,9 @@ class Lookup:
         """Return an account that is enabled, or None."""
         return self._database.query(lambda look: _BY_NAME.first(look, {"called": name}))
 
-    def kept_value(self, name: str) -> bytes | None:
+    def key_value(self, name: str) -> bytes | None:
         """Return what is kept under `name`, None where nothing is."""
-        row = self._database.query(lambda look: _KEPT_VALUE.first(look, {"called": name}))
+        row = self._database.query(lambda look: _KEY_VALUE.first(look, {"called": name}))
         return None if row is None else bytes(row[0])
 
 

@@ -25,7 +25,7 @@ class NewSession:
     expires_at: int
 
 
-def alone(connection: sa.Connection, service: str) -> None:
+def service_lock(connection: sa.Connection, service: str) -> None:
     """Let one transaction at a time count and open sessions of `service`."""
     advisory_lock(connection, f"gateway sessions of {service}")
 

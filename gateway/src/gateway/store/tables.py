@@ -67,7 +67,7 @@ prompt_failures = sa.Table(
     sa.Column("failed_at", sa.BigInteger(), nullable=False),
 )
 
-kept = sa.Table(
+key_values = sa.Table(
     "kept",
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),

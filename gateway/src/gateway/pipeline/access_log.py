@@ -1,11 +1,11 @@
-"""What the door adds to every answer, and what it writes down about it."""
+"""Add the request id to every response, and log and count the response when it ends."""
 
 import time
 from collections.abc import Callable
 from typing import Any
 from wsgiref.types import StartResponse
 
-from gateway.door.call import Call
+from gateway.pipeline.context import RequestContext
 from mft_common import logs
 from mft_common.process import metrics
 
@@ -13,14 +13,14 @@ _PROBES = frozenset(("/healthz", "/readyz", "/metrics"))
 _sent: dict[str, Any] = {}
 
 
-def watch(call: Call) -> None:
+def watch(context: RequestContext) -> None:
     """Have the answer written down when its last byte is sent, where the server can tell us when that is."""
-    finished = call.environ.get("crossdock.finished")
+    finished = context.environ.get("crossdock.finished")
     if finished is not None:
-        finished.append(lambda status, sent, whole: write_down(call, status, sent, whole=whole))
+        finished.append(lambda status, sent, whole: write_down(context, status, sent, whole=whole))
 
 
-def begin(call: Call) -> StartResponse:
+def begin(context: RequestContext) -> StartResponse:
     """Return the start_response that services get: it adds the request id and leaves the body to the server.
 
     The body itself is never wrapped, or the server could not recognise a file that the kernel can send.
@@ -29,41 +29,41 @@ def begin(call: Call) -> StartResponse:
     def start_response(
         status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
     ) -> Callable[[bytes], object]:
-        call.status = int(status[:3])
+        context.status = int(status[:3])
         kept = [pair for pair in headers if pair[0].lower() != "x-request-id"]
-        kept.append(("X-Request-ID", call.request_id))
-        if "crossdock.finished" not in call.environ:
+        kept.append(("X-Request-ID", context.request_id))
+        if "crossdock.finished" not in context.environ:
             length = next((value for name, value in kept if name.lower() == "content-length"), "0")
-            write_down(call, call.status, int(length), whole=True)
+            write_down(context, context.status, int(length), whole=True)
         if exc_info is None:
-            return call.start_response(status, kept)
-        return call.start_response(status, kept, exc_info)
+            return context.start_response(status, kept)
+        return context.start_response(status, kept, exc_info)
 
     return start_response
 
 
-def write_down(call: Call, status: int, sent: int, *, whole: bool) -> None:
+def write_down(context: RequestContext, status: int, sent: int, *, whole: bool) -> None:
     """Log and count an answer, once."""
-    if call.finished:
+    if context.finished:
         return
-    call.finished = True
-    seconds = time.monotonic() - call.began
-    environ = call.environ
+    context.finished = True
+    seconds = time.monotonic() - context.began
+    environ = context.environ
     method = environ["REQUEST_METHOD"]
-    protocol = call.route.protocol if call.route else "own"
+    protocol = context.route.protocol if context.route else "own"
     _count(protocol, metrics.method_label(method), status, seconds, sent)
     log = logs.get("access")
     if not log.tells:
         return
-    identity = call.identity
+    identity = context.identity
     fields: dict[str, Any] = {
         "method": method,
-        "path": call.path,
+        "path": context.path,
         "status": status,
         "bytes": sent,
         "ms": round(seconds * 1000, 2),
-        "address": call.address,
-        "request_id": call.request_id,
+        "address": context.address,
+        "request_id": context.request_id,
     }
     if query := environ.get("QUERY_STRING"):
         fields["query"] = logs.redact_query(query)
@@ -72,7 +72,7 @@ def write_down(call: Call, status: int, sent: int, *, whole: bool) -> None:
     if not whole:
         fields["cut"] = True
     # What a supervisor asks every few seconds is worth no line.
-    say = log.debug if call.route is None and call.path in _PROBES else log.info
+    say = log.debug if context.route is None and context.path in _PROBES else log.info
     say("request.answered", **fields)
 
 

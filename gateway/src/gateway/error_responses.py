@@ -97,7 +97,7 @@ _IBM: Final = {
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ErrorResponse:
     """An answer of the gateway's own."""
 
     status: int
@@ -110,7 +110,9 @@ class Refusal:
         return f"{self.status} {responses.get(self.status, 'Refused')}"
 
 
-def refusal(protocol: str | None, status: int, *, method: str = "GET", path: str = "", retry_after: int = 0) -> Refusal:
+def error_response(
+    protocol: str | None, status: int, *, method: str = "GET", path: str = "", retry_after: int = 0
+) -> ErrorResponse:
     """Return the answer `status` in the form of `protocol`, None for our own pages.
 
     The statuses are 400, 404, 413, 414, 429, 431, 500, 501 and 503; 501 says that the hub has no such service, in
@@ -123,12 +125,12 @@ def refusal(protocol: str | None, status: int, *, method: str = "GET", path: str
     return made
 
 
-def server_refusal(
+def server_error_response(
     status: int, method: str, path: str, address: str, request_id: str = ""
 ) -> tuple[str, list[tuple[str, str]], bytes]:
     """Answer and log what the server refuses: a malformed head, for which there is no request yet, or a broken body."""
     route = routing.find(path)
-    made = refusal(route.protocol if route else None, status, method=method, path=path)
+    made = error_response(route.protocol if route else None, status, method=method, path=path)
     request_id = request_id or ids.new_request_id()
     metrics.REQUESTS.labels("gateway", route.protocol if route else "own", "other", made.status).inc()
     logs.get("access").info(
@@ -137,7 +139,7 @@ def server_refusal(
     return made.line, [*made.headers, ("X-Request-ID", request_id)], made.body
 
 
-def _http_mft(status: int, method: str, path: str) -> Refusal:
+def _http_mft(status: int, method: str, path: str) -> ErrorResponse:
     if status == UNBUILT:
         status = 404
     message, kind = _HTTP_MFT[status]
@@ -150,7 +152,7 @@ def _http_mft(status: int, method: str, path: str) -> Refusal:
     return _json(status, {**envelope, "message": message, "errorType": kind})
 
 
-def _diplomat(status: int, _method: str, _path: str) -> Refusal:
+def _diplomat(status: int, _method: str, _path: str) -> ErrorResponse:
     message = _DIPLOMAT[status]
     code = {503: 500, 413: 400, 414: 400, 429: 400, 431: 400}.get(status, status)
     body = (
@@ -158,10 +160,10 @@ def _diplomat(status: int, _method: str, _path: str) -> Refusal:
         f'<diplomatApiResponse responseType="errorResponse"><statusCode>{code}</statusCode>'
         f"<message>{message}</message></diplomatApiResponse>"
     )
-    return Refusal(code, [("Content-Type", "text/xml; charset=UTF-8")], body.encode())
+    return ErrorResponse(code, [("Content-Type", "text/xml; charset=UTF-8")], body.encode())
 
 
-def _ibm(status: int, _method: str, _path: str) -> Refusal:
+def _ibm(status: int, _method: str, _path: str) -> ErrorResponse:
     if status == UNBUILT:
         status = 404
     number, message, explanation, action = _IBM[status]
@@ -176,26 +178,26 @@ def _ibm(status: int, _method: str, _path: str) -> Refusal:
     }
     if status == 503:
         error["exceptions"] = []
-    return Refusal(status, list(_IBM_HEADERS), _dumps({"error": [error]}))
+    return ErrorResponse(status, list(_IBM_HEADERS), _dumps({"error": [error]}))
 
 
-def _data_protector(status: int, _method: str, _path: str) -> Refusal:
-    return Refusal(502 if status == UNBUILT else status, [("Cache-Control", "no-store")], b"")
+def _data_protector(status: int, _method: str, _path: str) -> ErrorResponse:
+    return ErrorResponse(502 if status == UNBUILT else status, [("Cache-Control", "no-store")], b"")
 
 
-def _own(status: int, _method: str, _path: str) -> Refusal:
+def _own(status: int, _method: str, _path: str) -> ErrorResponse:
     return _json(status, {"error": responses.get(status, "refused").lower()})
 
 
-def _json(status: int, value: object) -> Refusal:
-    return Refusal(status, [("Content-Type", _JSON), ("Cache-Control", "no-store")], _dumps(value))
+def _json(status: int, value: object) -> ErrorResponse:
+    return ErrorResponse(status, [("Content-Type", _JSON), ("Cache-Control", "no-store")], _dumps(value))
 
 
 def _dumps(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-_TEMPLATES: Final[dict[str | None, Callable[[int, str, str], Refusal]]] = {
+_TEMPLATES: Final[dict[str | None, Callable[[int, str, str], ErrorResponse]]] = {
     None: _own,
     "http-mft": _http_mft,
     "diplomat": _diplomat,

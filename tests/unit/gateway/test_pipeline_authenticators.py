@@ -2,7 +2,7 @@ import base64
 
 import pytest
 
-from gateway.door.credentials import Resolvers, cookies
+from gateway.pipeline.authenticators import Authenticators, cookies
 from mft_common.directory import Account, Session, Throttled, Wrong
 
 
@@ -70,7 +70,7 @@ def watch():
 @pytest.fixture
 def resolve(book, watch):
     """Return a function that resolves one kind of credentials."""
-    resolvers = Resolvers(book, "LtpaToken2", watch)
+    resolvers = Authenticators(book, "LtpaToken2", watch)
 
     def run(kind, *, cookie="", authorization=None):
         environ = {"HTTP_COOKIE": cookie}

@@ -1,4 +1,4 @@
-"""What an operator can set about the door."""
+"""Options of the pipeline that an operator can set."""
 
 import ipaddress
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True, kw_only=True)
-class DoorOptions:
+class PipelineOptions:
     """`rate` is in requests a second and address, 0 for none; callers on this machine are not counted.
 
     `public_url` is the base of absolute URLs, else the request's own; of the peers in `trusted_proxies` X-Forwarded-*

@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-from gateway.door import Door, DoorOptions
-from gateway.door.address import client, last_host
-from gateway.door.input import BodyTooLargeError
-from gateway.door.rates import Rates
+from gateway.pipeline import Pipeline, PipelineOptions
+from gateway.pipeline.client_address import client, last_host
+from gateway.pipeline.input import BodyTooLargeError
+from gateway.pipeline.rate_limit import Rates
 from gateway.routing import find
 from gateway.settings import Settings
 from mft_common.directory import Account, Session
@@ -73,11 +73,11 @@ def service():
 
 @pytest.fixture
 def knock(service):
-    """Return a function that sends a request to a door and gives back status, headers and body."""
+    """Return a function that sends a request to a pipeline and gives back status, headers and body."""
 
     def send(path="/2.0/files/in/a", *, options=None, environ=None, upstreams=None, cookie="", **fields):
         upstream = WsgiUpstream(service)
-        door = Door(
+        pipeline = Pipeline(
             own=service,
             upstreams=dict.fromkeys(SERVICES, upstream) if upstreams is None else upstreams,
             directory=OnePartner(),
@@ -96,7 +96,7 @@ def knock(service):
             **(environ or {}),
         }
         started = []
-        result = door(request, lambda status, headers, _error=None: started.append((status, dict(headers))))
+        result = pipeline(request, lambda status, headers, _error=None: started.append((status, dict(headers))))
         status, headers = started[-1]
         return status, headers, b"".join(result)
 
@@ -124,7 +124,7 @@ def test_a_request_reaches_its_service_with_an_identity(knock, service):
 
 @pytest.mark.parametrize("path", ["/2.0/files/in/a", "/diplomat/APIRequest", "/dataprotector"])
 def test_no_service_sees_a_password(knock, service, path):
-    """Whether a header with one counts or not, it stays at the door."""
+    """Whether a header with one counts or not, the gateway keeps it."""
     knock(path, HTTP_AUTHORIZATION="Basic cGFydCAxOnNlY3JldA==")
     assert "HTTP_AUTHORIZATION" not in service.environs[0]
 
@@ -132,9 +132,11 @@ def test_no_service_sees_a_password(knock, service, path):
 def test_the_services_own_object_goes_to_the_server_untouched(knock, service):
     """A server knows its file wrapper by its class, so nothing may be put around it."""
     service.answer = [b"mine"]
-    door = Door(own=service, upstreams={"filestore-svc": WsgiUpstream(service)}, directory=OnePartner(), signer=None)
+    pipeline = Pipeline(
+        own=service, upstreams={"filestore-svc": WsgiUpstream(service)}, directory=OnePartner(), signer=None
+    )
     environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/2.0/x", "REMOTE_ADDR": "127.0.0.1"}
-    assert door(environ, lambda *_: None) is service.answer
+    assert pipeline(environ, lambda *_: None) is service.answer
 
 
 @pytest.mark.parametrize("name", ["IDENTITY", "IDENTITY_X", "ANYTHING"])
@@ -153,7 +155,7 @@ def test_the_request_id_is_ours_unless_a_trusted_proxy_gave_one(knock, service):
     assert len(headers["X-Request-ID"]) == 32
     assert "X-Request-Id" not in headers
     assert service.environs[0]["HTTP_X_REQUEST_ID"] == headers["X-Request-ID"]
-    options = DoorOptions(trusted_proxies=PROXIES)
+    options = PipelineOptions(trusted_proxies=PROXIES)
     for given, kept in (("chosen-by-proxy", True), ("bad id\n", False), ("short", False)):
         _, headers, _ = knock(options=options, REMOTE_ADDR="10.1.1.1", HTTP_X_REQUEST_ID=given)
         assert (headers["X-Request-ID"] == given) is kept
@@ -167,9 +169,9 @@ def test_forwarded_headers_count_from_trusted_proxies(knock, service):
         "HTTP_X_FORWARDED_PROTO": "https",
         "HTTP_X_FORWARDED_HOST": "hub.example",
     }
-    knock(options=DoorOptions(trusted_proxies=PROXIES), **fields)
+    knock(options=PipelineOptions(trusted_proxies=PROXIES), **fields)
     knock(**fields)
-    knock(options=DoorOptions(public_url="https://pub"), **fields)
+    knock(options=PipelineOptions(public_url="https://pub"), **fields)
     first, second, third = (environ["crossdock.identity"] for environ in service.environs)
     assert (first.address, first.scheme, first.base_url) == ("198.51.100.9", "https", "https://hub.example")
     assert (second.address, second.scheme, second.base_url) == ("10.1.1.1", "http", "http://dock:8080")
@@ -263,16 +265,16 @@ def test_requests_that_come_too_fast_are_429(knock):
 
 def test_a_429_has_the_protocols_form(knock, service):
     """Data Protector has a status and nothing else; loopback is never counted."""
-    door = Door(
+    pipeline = Pipeline(
         own=service,
         upstreams={},
         directory=OnePartner(),
-        options=DoorOptions(rate=1, burst=1),
+        options=PipelineOptions(rate=1, burst=1),
     )
     seen = []
     for address in ("192.0.2.1", "192.0.2.1", "127.0.0.1", "127.0.0.1"):
         environ = {"REQUEST_METHOD": "POST", "PATH_INFO": "/dataprotector", "REMOTE_ADDR": address}
-        body = door(
+        body = pipeline(
             environ, lambda status, headers, _error=None: seen.append((status[:3], "Retry-After" in dict(headers)))
         )
         assert b"".join(body) == b""
@@ -316,4 +318,4 @@ def test_services_behind_a_network_need_a_signer():
         remote = True
 
     with pytest.raises(ValueError, match="signer"):
-        Door(own=lambda *_: [], upstreams={"filestore-svc": Far()}, directory=OnePartner())
+        Pipeline(own=lambda *_: [], upstreams={"filestore-svc": Far()}, directory=OnePartner())

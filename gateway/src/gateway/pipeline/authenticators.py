@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote
 
-from gateway.door.call import DoorDirectory
+from gateway.pipeline.context import GatewayDirectory
 from gateway.routing import Credentials
 from mft_common.directory import Account, Session, Throttled, Wrong
 from mft_common.identity import Mechanism, Reason
@@ -25,7 +25,7 @@ _COOKIE_PAIR: Final = frozenset(("sp-http-usr", "sp-http-ses"))
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class AuthResult:
     """Who the credentials belong to; without an account, why."""
 
     account: Account | None = None
@@ -35,9 +35,9 @@ class Found:
     retry_after: int = 0
 
 
-ABSENT: Final = Found(reason="absent")
-NOBODY: Final = Found()
-Resolver = Callable[[str, Mapping[str, Any], str], Found]
+ABSENT: Final = AuthResult(reason="absent")
+NOBODY: Final = AuthResult()
+Authenticator = Callable[[str, Mapping[str, Any], str], AuthResult]
 
 
 def cookies(header: str) -> list[tuple[str, str]]:
@@ -53,31 +53,31 @@ def cookies(header: str) -> list[tuple[str, str]]:
     return pairs
 
 
-class Resolvers:
+class Authenticators:
     """One resolver for each kind of credentials: `(service, environ, address) -> Found`."""
 
     def __init__(
-        self, directory: DoorDirectory, token_cookie: str, clock: Callable[[], float] = time.monotonic
+        self, directory: GatewayDirectory, token_cookie: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._directory = directory
         self._token_cookie = token_cookie
-        self._pairs = BasicPairs(directory, clock)
-        self._by_kind: Mapping[Credentials, Resolver] = {
+        self._pairs = BasicAuthCache(directory, clock)
+        self._by_kind: Mapping[Credentials, Authenticator] = {
             "cookie-pair-or-basic": self.cookie_pair_or_basic,
             "jsessionid": self.jsessionid,
             "basic-or-token": self.basic_or_token,
             "none": self.none,
         }
 
-    def resolve(self, kind: Credentials, service: str, environ: Mapping[str, Any], address: str) -> Found:
+    def resolve(self, kind: Credentials, service: str, environ: Mapping[str, Any], address: str) -> AuthResult:
         """Look at what the request carries; a session that is found is touched."""
         return self._by_kind[kind](service, environ, address)
 
-    def none(self, _service: str, _environ: Mapping[str, Any], _address: str) -> Found:
+    def none(self, _service: str, _environ: Mapping[str, Any], _address: str) -> AuthResult:
         """Data Protector: the session is in the body, and the service looks for it itself."""
         return NOBODY
 
-    def cookie_pair_or_basic(self, service: str, environ: Mapping[str, Any], address: str) -> Found:
+    def cookie_pair_or_basic(self, service: str, environ: Mapping[str, Any], address: str) -> AuthResult:
         """HTTP MFT: `sp-http-usr` and `sp-http-ses` must both be there and agree (http-mft.md S32).
 
         Where neither is there an Authorization header counts, if the service takes any (S35). One of the two cookies is
@@ -93,12 +93,12 @@ class Resolvers:
             return ABSENT
         return self._first_live(service, tokens, users)
 
-    def jsessionid(self, service: str, environ: Mapping[str, Any], _address: str) -> Found:
+    def jsessionid(self, service: str, environ: Mapping[str, Any], _address: str) -> AuthResult:
         """Diplomat: of several cookies JSESSIONID the first live one counts (diplomat.md A8)."""
         tokens = [value for name, value in cookies(environ.get("HTTP_COOKIE", "")) if name == "JSESSIONID"]
         return self._first_live(service, tokens) if tokens else ABSENT
 
-    def basic_or_token(self, service: str, environ: Mapping[str, Any], address: str) -> Found:
+    def basic_or_token(self, service: str, environ: Mapping[str, Any], address: str) -> AuthResult:
         """IBM MQ: an Authorization header decides; without one the token cookie does (ibm-mq-mft.md 11-13)."""
         header = environ.get("HTTP_AUTHORIZATION")
         if header is not None:
@@ -107,15 +107,15 @@ class Resolvers:
         tokens = [value for key, value in cookies(environ.get("HTTP_COOKIE", "")) if key == name]
         return self._first_live(service, tokens) if tokens else ABSENT
 
-    def _basic(self, service: str, header: str, address: str) -> Found:
+    def _basic(self, service: str, header: str, address: str) -> AuthResult:
         """Resolve a header that is ignored unless it was switched on; an expired account logs in no way at all."""
         if not self._directory.takes_basic(service):
             return ABSENT
         found = self._pairs.resolve(service, header, address)
         expired = found.account is not None and found.account.expired
-        return Found(mechanism="basic", reason="wrong") if expired else found
+        return AuthResult(mechanism="basic", reason="wrong") if expired else found
 
-    def _first_live(self, service: str, tokens: list[str], users: set[str] | None = None) -> Found:
+    def _first_live(self, service: str, tokens: list[str], users: set[str] | None = None) -> AuthResult:
         mechanism: Mechanism = "token" if users is None else "form"
         for token in dict.fromkeys(tokens[:_MOST_TOKENS]):
             found = self._directory.find_session(service, token) if token else None
@@ -123,29 +123,29 @@ class Resolvers:
                 continue
             session, account = found
             if users is None or account.name in users:
-                return Found(account, session, mechanism)
-        return Found(reason="stale", mechanism=mechanism)
+                return AuthResult(account, session, mechanism)
+        return AuthResult(reason="stale", mechanism=mechanism)
 
 
-class BasicPairs:
+class BasicAuthCache:
     """Checks Basic credentials, and remembers right pairs for a minute (ibm-mq-mft.md 23).
 
     A pair is remembered under a hash whose key never leaves this process, together with the account's revision: a
     changed password, grant or state makes it unknown at once. Wrong pairs are never remembered.
     """
 
-    def __init__(self, directory: DoorDirectory, clock: Callable[[], float]) -> None:
+    def __init__(self, directory: GatewayDirectory, clock: Callable[[], float]) -> None:
         self._directory = directory
         self._clock = clock
         self._key = secrets.token_bytes(32)
         self._lock = threading.Lock()
         self._pairs: dict[bytes, tuple[str, int, float]] = {}
 
-    def resolve(self, service: str, header: str, address: str) -> Found:
+    def resolve(self, service: str, header: str, address: str) -> AuthResult:
         """Return the account of an Authorization header."""
         pair = _decode(header)
         if pair is None:
-            return Found(mechanism="basic", reason="wrong")
+            return AuthResult(mechanism="basic", reason="wrong")
         name, password = pair
         text = b"\0".join(part.encode("utf-8", "surrogateescape") for part in (service, name, password))
         key = hmac.digest(self._key, text, hashlib.sha256)
@@ -153,17 +153,17 @@ class BasicPairs:
         if known is not None and known[2] > self._clock():
             account = self._directory.account(service, known[0])
             if account is not None and account.revision == known[1]:
-                return Found(account=account, mechanism="basic")
+                return AuthResult(account=account, mechanism="basic")
         answer = self._directory.verify(service, name, password, address)
         if isinstance(answer, Account):
             self._remember(key, answer)
-            return Found(account=answer, mechanism="basic")
+            return AuthResult(account=answer, mechanism="basic")
         with self._lock:
             self._pairs.pop(key, None)
         if isinstance(answer, Wrong):
-            return Found(mechanism="basic", reason="wrong")
+            return AuthResult(mechanism="basic", reason="wrong")
         assert isinstance(answer, Throttled)
-        return Found(mechanism="basic", reason="throttled", retry_after=answer.seconds)
+        return AuthResult(mechanism="basic", reason="throttled", retry_after=answer.seconds)
 
     def _remember(self, key: bytes, account: Account) -> None:
         with self._lock:

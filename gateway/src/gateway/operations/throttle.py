@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from gateway.domain import Bucket, brake_keys
-from gateway.store import brake as store
+from gateway.domain import Bucket, throttle_keys
+from gateway.store import throttle as store
 from mft_common.clock import Clock
 from mft_common.database import Database
 
 
 @dataclass(frozen=True)
-class Brake:
+class LoginThrottle:
     """The hub's one brake for all logins: it holds back addresses, never an account everywhere or an open session."""
 
     database: Database
@@ -29,7 +29,7 @@ class Brake:
         first in every transaction, so that two of them never wait for one another.
         """
         now = self.clock()
-        of_address, of_both = brake_keys(name, address)
+        of_address, of_both = throttle_keys(name, address)
         told = store.count(connection, of_address, self.bucket, now)
         told = told and store.count(connection, of_both, self.bucket, now)
         if told:
@@ -45,11 +45,11 @@ class Brake:
         wait, own = self._look(name, address)
         if not wait and own:
             with self.database.write() as connection:
-                store.clear(connection, brake_keys(name, address)[1])
+                store.clear(connection, throttle_keys(name, address)[1])
         return wait
 
     def _look(self, name: str, address: str) -> tuple[int, bool]:
         now = self.clock()
         with self.database.read() as connection:
-            of_address, of_both = store.clear_at(connection, brake_keys(name, address))
+            of_address, of_both = store.clear_at(connection, throttle_keys(name, address))
         return max(self.bucket.wait(of_address, now), self.bucket.wait(of_both, now)), of_both > now

@@ -1,6 +1,6 @@
 import pytest
 
-from gateway.domain import Bucket, brake_keys
+from gateway.domain import Bucket, throttle_keys
 
 BUCKET = Bucket()
 NOW = 1_700_000_000_000
@@ -46,19 +46,19 @@ def test_told_in_five_minutes():
 
 def test_keys_part_accounts_and_addresses():
     """An address has one count for all accounts, and each account one of its own there; no key shows a name."""
-    first, second = brake_keys("part1", "192.0.2.1"), brake_keys("reader1", "192.0.2.1")
+    first, second = throttle_keys("part1", "192.0.2.1"), throttle_keys("reader1", "192.0.2.1")
     assert first[0] == second[0]
     assert first[1] != second[1]
-    assert brake_keys("part1", "192.0.2.2")[0] != first[0]
+    assert throttle_keys("part1", "192.0.2.2")[0] != first[0]
     assert not any("part1" in key or "192" in key for key in first)
 
 
 def test_keys_of_one_address_in_two_spellings():
     """An IPv4 caller has one count, also where the socket speaks IPv6."""
-    assert brake_keys("a", "::ffff:192.0.2.1") == brake_keys("a", "192.0.2.1")
+    assert throttle_keys("a", "::ffff:192.0.2.1") == throttle_keys("a", "192.0.2.1")
 
 
 @pytest.mark.parametrize(("name", "address"), [("", ""), ("\ud800", "\ud800"), ("\0", "unix:\0"), ("n" * 9999, "x")])
 def test_keys_of_anything(name, address):
     """Nothing that a client types fails to be counted."""
-    assert all(len(key) == 66 for key in brake_keys(name, address))
+    assert all(len(key) == 66 for key in throttle_keys(name, address))

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from gateway.door.call import Call
+from gateway.pipeline.context import RequestContext
 
 
 class BodyTooLargeError(Exception):
@@ -13,10 +13,10 @@ class BodyTooLargeError(Exception):
 class LimitedInput:
     """`wsgi.input` for a body in chunks; what passes the limit is never handed on."""
 
-    def __init__(self, stream: Any, limit: int, call: Call) -> None:
+    def __init__(self, stream: Any, limit: int, context: RequestContext) -> None:
         self._stream = stream
         self._left = limit
-        self._call = call
+        self._context = context
         if hasattr(stream, "ready_before"):
             self.ready_before = stream.ready_before
 
@@ -42,6 +42,6 @@ class LimitedInput:
     def _counted(self, block: bytes) -> bytes:
         self._left -= len(block)
         if self._left < 0:
-            self._call.too_large = True
+            self._context.too_large = True
             raise BodyTooLargeError("the body is larger than its limit")
         return block

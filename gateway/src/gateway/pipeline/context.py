@@ -1,4 +1,4 @@
-"""One request on its way through the door."""
+"""State of one request on its way through the pipeline."""
 
 from typing import TYPE_CHECKING, Any, Protocol
 from wsgiref.types import StartResponse
@@ -10,20 +10,20 @@ if TYPE_CHECKING:
     from mft_common.identity import Identity
 
 
-class DoorDirectory(Directory, Protocol):
-    """What the door asks beyond what services ask."""
+class GatewayDirectory(Directory, Protocol):
+    """The directory as the pipeline needs it: that of the services, and two questions more."""
 
     def account(self, service: str, name: str) -> Account | None:
         """Return the account as it is now, None when it is gone or switched off."""
         ...
 
     def takes_basic(self, service: str) -> bool:
-        """True when the configuration lets callers of this service send Basic credentials with each call."""
+        """True when the configuration lets callers of this service send Basic credentials with each context."""
         ...
 
 
-class Refused(Exception):  # noqa: N818 -- reads as what it is where it is raised
-    """The door refuses a request; `status` is HTTP's own, the protocol's form comes later."""
+class RequestRejected(Exception):  # noqa: N818 -- reads as what it is where it is raised
+    """The gateway rejects a request; `status` is HTTP's own, the protocol's form comes later."""
 
     def __init__(self, status: int, retry_after: int = 0) -> None:
         super().__init__(status)
@@ -31,8 +31,8 @@ class Refused(Exception):  # noqa: N818 -- reads as what it is where it is raise
         self.retry_after = retry_after
 
 
-class Call:
-    """What the steps find out about one request; each step may rely on what those before it have set."""
+class RequestContext:
+    """Findings of the request handlers on one request; each may rely on the fields that those before it set."""
 
     __slots__ = (
         *("address", "base_url", "began", "environ", "finished", "identity", "path", "request_id"),

@@ -4,7 +4,7 @@ import re
 import pytest
 from defusedxml.ElementTree import fromstring
 
-from gateway.refusals import refusal, server_refusal
+from gateway.error_responses import error_response, server_error_response
 
 STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -22,7 +22,7 @@ STAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 )
 def test_http_mft_gets_its_envelope(status, message, kind):
     """http-mft.md 2: members in order, with a timestamp."""
-    made = refusal("http-mft", status, path="/2.0/files/in/a")
+    made = error_response("http-mft", status, path="/2.0/files/in/a")
     body = json.loads(made.body)
     assert made.status == status
     assert list(body) == ["result", "timestamp", "message", "errorType"]
@@ -35,15 +35,15 @@ def test_http_mft_gets_its_envelope(status, message, kind):
 )
 def test_http_mft_has_two_calls_without_a_timestamp(method, path):
     """http-mft.md C2: login and POST /2.0/files."""
-    assert "timestamp" not in json.loads(refusal("http-mft", 413, method=method, path=path).body)
+    assert "timestamp" not in json.loads(error_response("http-mft", 413, method=method, path=path).body)
 
 
 @pytest.mark.parametrize("path", ["/2.0/files", "/2.0/files/", "/2.0/files/in/a"])
 def test_http_mft_deletes_have_a_spelling_of_their_own(path):
     """http-mft.md E-DSYN, for deletes of files alone."""
-    body = json.loads(refusal("http-mft", 400, method="DELETE", path=path).body)
+    body = json.loads(error_response("http-mft", 400, method="DELETE", path=path).body)
     assert (body["message"], body["errorType"]) == ("missing param or syntax error", "syntax_error")
-    other = json.loads(refusal("http-mft", 400, method="DELETE", path="/2.0/fileset/7").body)
+    other = json.loads(error_response("http-mft", 400, method="DELETE", path="/2.0/fileset/7").body)
     assert other["errorType"] == "request_syntax"
 
 
@@ -53,7 +53,7 @@ def test_http_mft_deletes_have_a_spelling_of_their_own(path):
 )
 def test_diplomat_gets_an_error_response_of_a_code_it_knows(status, code):
     """diplomat.md 12, A2, A3: the statusCode is the HTTP code."""
-    made = refusal("diplomat", status)
+    made = error_response("diplomat", status)
     root = fromstring(made.body)
     assert (made.status, root.tag, root.get("responseType")) == (code, "diplomatApiResponse", "errorResponse")
     assert [child.tag for child in root] == ["statusCode", "message"]
@@ -74,7 +74,7 @@ def test_diplomat_gets_an_error_response_of_a_code_it_knows(status, code):
 )
 def test_ibm_mq_gets_its_error_object(status, number):
     """ibm-mq-mft.md 49, 55, 120-124: the protocol's headers, seven members, the message begins with the id."""
-    made = refusal("ibm-mq-mft", status)
+    made = error_response("ibm-mq-mft", status)
     (error,) = json.loads(made.body)["error"]
     assert made.status == status
     assert set(error) == {"type", "msgId", "message", "explanation", "action", "completionCode", "reasonCode"}
@@ -91,7 +91,7 @@ def test_ibm_mq_gets_its_error_object(status, number):
 
 def test_ibm_mq_away_is_an_error_of_type_java():
     """ibm-mq-mft.md 121, 123: MQWB0403E with exceptions, 2 and 2059."""
-    (error,) = json.loads(refusal("ibm-mq-mft", 503).body)["error"]
+    (error,) = json.loads(error_response("ibm-mq-mft", 503).body)["error"]
     assert (error["type"], error["completionCode"], error["reasonCode"]) == ("java", 2, 2059)
     assert isinstance(error["exceptions"], list)
 
@@ -99,7 +99,7 @@ def test_ibm_mq_away_is_an_error_of_type_java():
 @pytest.mark.parametrize("status", [400, 413, 429, 431, 503])
 def test_data_protector_gets_a_status_alone(status):
     """sertainty.md 2: the envelope was never reached."""
-    made = refusal("data-protector", status)
+    made = error_response("data-protector", status)
     assert (made.status, made.body) == (status, b"")
 
 
@@ -107,14 +107,14 @@ def test_data_protector_gets_a_status_alone(status):
 @pytest.mark.parametrize("status", [400, 404, 413, 414, 429, 431, 500, 503])
 def test_every_protocol_has_every_refusal(protocol, status):
     """Each has a reason phrase, and those that ask for patience say how long."""
-    made = refusal(protocol, status, retry_after=7)
+    made = error_response(protocol, status, retry_after=7)
     assert re.fullmatch(r"[45]\d\d [A-Z].+", made.line)
     assert (dict(made.headers).get("Retry-After") == "7") is (status in (429, 503))
 
 
 def test_a_refusal_of_the_server_carries_a_request_id():
     """Also what never became a request can be found in the log."""
-    line, headers, body = server_refusal(400, "GET", "/dataprotector", "192.0.2.1")
+    line, headers, body = server_error_response(400, "GET", "/dataprotector", "192.0.2.1")
     assert line.startswith("400 ")
     assert len(dict(headers)["X-Request-ID"]) == 32
     assert body == b""
