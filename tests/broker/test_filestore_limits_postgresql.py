@@ -86,7 +86,7 @@ def test_files_expire(store):
     store.put("/2.0/files/in/sub/a", b"x" * 5_000)
     store.put("/2.0/files/in/b", b"x")
     store.get("/2.0/files/in/sub/a")
-    store.service.moves.flush()
+    store.service.recorder.flush()
     store.later(hours=0.5)
     assert store.get("/2.0/files/in/sub/a").status_code == 404
     assert store.put("/2.0/files/in/sub/b", b"x").status_code == 507

@@ -59,7 +59,7 @@ def test_writers_of_one_name(store):
     assert store.get("/2.0/directories/in?type=files").json["totalCount"] == "1"
     replaced = [event.get("replaced") for event in store.events("file.stored.v1")]
     assert len(set(replaced)) == 80
-    store.service.sweeping.doomed(-1)
+    store.service.sweeping.delete_blobs(-1)
     assert len(store.blobs()) == 1
 
 

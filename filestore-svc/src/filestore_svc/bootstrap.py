@@ -11,17 +11,17 @@ from filestore_svc.migrations import HEAD
 from filestore_svc.operations import Internal, Operations
 from filestore_svc.operations.access import Access
 from filestore_svc.operations.metering import Quotas
-from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.resuming import Resuming
 from filestore_svc.operations.scanning import Scanning
 from filestore_svc.operations.scrubbing import Scrub
 from filestore_svc.operations.sweeping import Sweeping
+from filestore_svc.operations.transfers import TransferRecorder
 from filestore_svc.operations.vault import Vault
 from filestore_svc.schemas import Configuration
 from filestore_svc.settings import SERVICE, Settings
 from filestore_svc.store import folders, quotas, tables
+from filestore_svc.store.blob_stores import open_blobs
 from filestore_svc.store.commits import Commits
-from filestore_svc.store.places import open_blobs
 from filestore_svc.store.processes import Processes
 from filestore_svc.wire.icap import Scanner
 from mft_common import clock
@@ -47,7 +47,7 @@ class Service:
     outbox: Outbox
     operations: Operations
     internal: Internal
-    moves: Moves
+    recorder: TransferRecorder
     resuming: Resuming
     sweeping: Sweeping
     processes: Processes
@@ -65,7 +65,7 @@ class Service:
 
     def close(self) -> None:
         """Commit the records that wait, then close what is open."""
-        self.moves.close()
+        self.recorder.close()
         if self.scanner is not None:
             self.scanner.close()
         self.processes.close()
@@ -101,13 +101,13 @@ def build(
     commits = Commits(database)
     commits.run(lambda connection: folders.apply(connection, configuration.folders))
     commits.run(lambda connection: quotas.apply(connection, configuration.limits.counted()))
-    moves = Moves(commits, processes, TransferIds(settings.transfer_id_prefix), now)
+    recorder = TransferRecorder(commits, processes, TransferIds(settings.transfer_id_prefix), now)
     metering = Quotas(commits, processes, configuration.limits, now)
     scanner = Scanner(configuration.scan) if configuration.scan is not None else None
     scanning = Scanning(configuration.scan, scanner, blobs.open) if configuration.scan and scanner else None
-    vault = Vault(Access(configuration), commits, blobs, moves, metering, now=now, scanning=scanning)
+    vault = Vault(Access(configuration), commits, blobs, recorder, metering, now=now, scanning=scanning)
     resuming = Resuming(configuration, vault, blobs)
-    sweeping = Sweeping(commits, blobs, moves, resuming, metering, now=now, alone=alone)
+    sweeping = Sweeping(commits, blobs, recorder, resuming, metering, now=now, alone=alone)
     sweeping.at_start()
 
     def check_bytes() -> None:
@@ -127,7 +127,7 @@ def build(
         outbox=tables.outbox,
         operations=Operations(configuration, directory, vault),
         internal=Internal(vault),
-        moves=moves,
+        recorder=recorder,
         resuming=resuming,
         sweeping=sweeping,
         processes=processes,

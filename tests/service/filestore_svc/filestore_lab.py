@@ -114,7 +114,7 @@ class Lab:
 
     def events(self, *types: str) -> list[dict[str, Any]]:
         """Return the data of what is in the outbox, after all records have been committed."""
-        self.service.moves.flush()
+        self.service.recorder.flush()
         with self.service.database.read() as connection:
             events = told("filestore-svc", connection.exec_driver_sql(ROWS))
         found = [{"type": one.type, "correlationid": one.correlationid, **one.data.to_data()} for one in events]

@@ -41,7 +41,7 @@ def put(lab, path, size, account="part1", **more):
 
 def used(lab):
     """Return what is counted, and what is reserved."""
-    lab.service.moves.flush()
+    lab.service.recorder.flush()
     with lab.service.database.read() as connection:
         held = dict(connection.execute(quotas.quotas.select()).all())
         reserved = len(connection.execute(quotas.reservations.select()).all())

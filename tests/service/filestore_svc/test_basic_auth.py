@@ -146,9 +146,9 @@ def test_cookies_decide_where_there_are_any(on):
 @pytest.mark.parametrize("cookie", ["", "sp-http-usr=part1; sp-http-ses=gone"])
 def test_another_sites_page_cannot_use_a_remembered_password(on, cookie):
     """S34: browsers send a password that they asked for once with any page's requests, as they do cookies."""
-    foreign = {"Origin": "http://elsewhere.test", **({"Cookie": cookie} if cookie else {})}
-    assert refused(on.put("/in/foreign", "part1", headers=foreign)) == (E_AUTH if cookie else ORIGIN)
-    assert refused(on.put("/in/foreign", "part1", headers={**foreign, **on.cookies()})) == ORIGIN
+    external = {"Origin": "http://elsewhere.test", **({"Cookie": cookie} if cookie else {})}
+    assert refused(on.put("/in/foreign", "part1", headers=external)) == (E_AUTH if cookie else ORIGIN)
+    assert refused(on.put("/in/foreign", "part1", headers={**external, **on.cookies()})) == ORIGIN
     assert on.put("/in/own", "part1", headers={"Origin": "http://localhost"}).status_code == 201
 
 

@@ -8,9 +8,9 @@ import random
 
 import pytest
 
-from filestore_svc.store.blobs import LocalBlobs
 from filestore_svc.store.bucket import BucketBlobs
 from filestore_svc.store.bucket_calls import Bucket, Calls
+from filestore_svc.store.local_blobs import LocalBlobs
 from tests.servers.s3 import KEY_ID, SECRET
 
 UPLOAD = "0123456789abcdef0123456789abcdef"

@@ -41,10 +41,10 @@ def test_a_file_goes_in_and_comes_out(hub, s3, bucket):
     part = hub.get("/2.0/files/in/a", headers={"Range": "bytes=5000000-5000009"})
     assert (part.status_code, part.data) == (206, content[5_000_000:5_000_010])
     second = hub.put("/2.0/files/in/a", b"new").json["fileset"]
-    assert hub.service.sweeping.doomed(-1) == 1
+    assert hub.service.sweeping.delete_blobs(-1) == 1
     assert s3.keys(bucket) == [f"hub/blobs/{second}"]
     assert hub.call("DELETE", "/2.0/files/in/a").status_code == 200
-    hub.service.sweeping.doomed(-1)
+    hub.service.sweeping.delete_blobs(-1)
     assert s3.keys(bucket) == []
 
 

@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from filestore_svc.store.commits import Commits
-from filestore_svc.store.tables import doomed
+from filestore_svc.store.tables import delete_blobs
 from mft_common import logs
 from tests.servers.processes import wait_until
 
@@ -14,14 +14,14 @@ WRITERS = 100
 def kept(database):
     """Return what is committed."""
     with database.read() as connection:
-        return set(connection.execute(sa.select(doomed.c.fileset)).scalars())
+        return set(connection.execute(sa.select(delete_blobs.c.fileset)).scalars())
 
 
 def add(number):
     """Return work that adds a row, and fails afterwards for every tenth."""
 
     def work(connection):
-        connection.execute(sa.insert(doomed).values(fileset=number, since=0))
+        connection.execute(sa.insert(delete_blobs).values(fileset=number, since=0))
         if number % 10 == 0:
             raise ValueError(number)
         return number

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from filestore_svc.operations.moves import ANNOUNCE_AFTER_MS
+from filestore_svc.operations.transfers import ANNOUNCE_AFTER_MS
 from filestore_svc.store import transfers
 from filestore_svc.store.transfers import OpenTransfer
 from mft_common.identity import ENVIRON_KEY
@@ -157,7 +157,7 @@ def test_what_a_dead_process_left_open_ends_as_failed(lab):
     ended = lab.events("transfer.ended.v1")
     assert [event["state"] for event in ended] == ["successful", "failed"]
     assert (ended[1]["correlationid"], ended[1]["originator"]) == ("the-request", started["originator"])
-    assert lab.service.moves.end_dead() == 0
+    assert lab.service.recorder.end_dead() == 0
 
 
 def test_an_upload_that_others_ended_is_not_ended_again(lab):

@@ -108,7 +108,7 @@ def test_deleting(stored):
     assert (answer.status_code, answer.json["message"], answer.json["fileset"]) == (200, "File deleted", fileset)
     assert stored.get(URL).status_code == 404
     assert stored.events("file.deleted.v1")[0]["reason"] == "deleted"
-    stored.service.sweeping.doomed(-1)
+    stored.service.sweeping.delete_blobs(-1)
     assert stored.blobs() == []
 
 
@@ -142,7 +142,7 @@ def test_a_running_download_keeps_the_old_bytes(stored):
     """S15: what was opened is sent to its end, whatever replaces or sweeps it meanwhile."""
     running = stored.client.get(URL, environ_overrides={ENVIRON_KEY: whoever("part1")})
     stored.put(URL, b"new")
-    stored.service.sweeping.doomed(-1)
+    stored.service.sweeping.delete_blobs(-1)
     assert running.data == CONTENT
     running.close()
     assert stored.get(URL).data == b"new"

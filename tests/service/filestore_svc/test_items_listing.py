@@ -182,7 +182,7 @@ def test_item_85_the_sorts(full, sort, groups, direction):
     for name in ("c.csv", "a.txt"):
         full.later(hours=1)
         full.get(f"/2.0/files/in/{name}")
-    full.service.moves.flush()
+    full.service.recorder.flush()
     wanted = groups if direction == "asc" else groups[::-1]
     assert _names(full, f"?sort={sort}&direction={direction}") == [name for group in wanted for name in group]
 

@@ -6,8 +6,8 @@ import pytest
 
 from filestore_svc.domain.limits import Limits
 from filestore_svc.store import quotas
-from filestore_svc.store.blobs import LocalBlobs
 from filestore_svc.store.disk import Disk
+from filestore_svc.store.local_blobs import LocalBlobs
 from tests.service.filestore_svc.filestore_lab import ALL, Lab, form
 from tests.service.filestore_svc.test_resumable_uploads import TUS, create, location, patch
 
@@ -74,11 +74,11 @@ def test_expiry_after_get(keeping):
     keeping.later(hours=2.5)
     assert keeping.get("/2.0/files/get/a").status_code == 200
     assert keeping.get("/2.0/files/both/a").status_code == 200
-    keeping.service.moves.flush()
+    keeping.service.recorder.flush()
     keeping.later(hours=0.6)
     assert keeping.get("/2.0/files/get/a").status_code == 200
     assert keeping.get("/2.0/files/both/a").status_code == 404
-    keeping.service.moves.flush()
+    keeping.service.recorder.flush()
     keeping.later(hours=0.5)
     assert keeping.get("/2.0/files/get/a").status_code == 404
 
@@ -93,7 +93,7 @@ def test_the_sweeper_takes_what_has_expired(keeping):
     assert [(event["path"], event["fileset"], event["reason"]) for event in deleted] == [("/put/a", fileset, "expired")]
     assert deleted[0]["account"] == "system"
     keeping.later(hours=1)
-    assert keeping.service.sweeping.doomed() == 1
+    assert keeping.service.sweeping.delete_blobs() == 1
     assert len(keeping.blobs()) == 1
 
 
@@ -112,10 +112,10 @@ def test_sorting_by_expiry(keeping):
     keeping.put("/2.0/files/get/never")
     keeping.put("/2.0/files/get/late")
     keeping.get("/2.0/files/get/early")
-    keeping.service.moves.flush()
+    keeping.service.recorder.flush()
     keeping.later(hours=0.5)
     keeping.get("/2.0/files/get/late")
-    keeping.service.moves.flush()
+    keeping.service.recorder.flush()
     for direction, names in (("asc", ["never", "early", "late"]), ("desc", ["late", "early", "never"])):
         listed = keeping.get(f"/2.0/directories/get?sort=expiry_date&direction={direction}").json["files"]
         assert [each["filename"] for each in listed] == names
@@ -171,7 +171,7 @@ def test_bytes_in_flight_count(full):
     assert full.call("PUT", "/2.0/files/in/a", environ=environ).status_code == 400
     assert len(seen) == 1
     assert seen[0] >= (2 << 20) - 500
-    full.service.moves.flush()
+    full.service.recorder.flush()
     assert _used(full)["/in"] == 0
 
 

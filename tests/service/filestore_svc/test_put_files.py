@@ -85,8 +85,8 @@ def test_replacing(lab):
     assert first != second
     assert lab.get("/2.0/files/in/a").data == b"two"
     assert [event.get("replaced") for event in lab.events("file.stored.v1")] == [None, first]
-    assert lab.service.sweeping.doomed() == 0
-    assert lab.service.sweeping.doomed(-1) == 1
+    assert lab.service.sweeping.delete_blobs() == 0
+    assert lab.service.sweeping.delete_blobs(-1) == 1
     assert [blob.name for blob in lab.blobs()] == [str(second)]
 
 

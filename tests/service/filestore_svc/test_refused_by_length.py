@@ -95,7 +95,7 @@ def test_a_file_that_just_fits(lab, path, size):
     for more, status in ((1, (413, 507)), (0, (201,))):
         content = b"x" * (size + more)
         # An upload that failed amid its body gives back what it had reserved a moment later.
-        lab.service.moves.flush()
+        lab.service.recorder.flush()
         assert lab.call("PUT", f"/2.0/files{path}", data=content, content_type="text/plain").status_code in status
         assert lab.call("DELETE", f"/2.0/files{path}").status_code == (404 if more else 200)
         assert (

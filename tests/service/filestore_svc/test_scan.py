@@ -135,7 +135,7 @@ def test_a_refusal_gives_back_its_quota(scanned, virus_scanner):
     lab = scanned(virus_scanner.url(), more={"folders": folders})
     for way in (_put, _in_pieces):
         assert way(lab, LARGE).status_code == 403
-        lab.service.moves.flush()
+        lab.service.recorder.flush()
         with lab.service.database.read() as connection:
             assert list(quotas.reserved(connection)) == []
     assert _put(lab, LARGE[:-1]).status_code == 201

@@ -186,7 +186,7 @@ def test_a_body_that_is_cut_leaves_the_scanner_alone(scanned, icap):
     body = form(LARGE)[:-9]
     kind = "multipart/form-data; boundary=XbX"
     assert lab.call("PUT", "/2.0/files/in/a", data=body, content_type=kind).status_code == 400
-    lab.service.moves.flush()
+    lab.service.recorder.flush()
     with lab.service.database.read() as connection:
         assert list(quotas.reserved(connection)) == []
     assert scanned.left() == []

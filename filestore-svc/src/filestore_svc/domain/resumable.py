@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import Final
 
-from filestore_svc.domain.moves import Move
+from filestore_svc.domain.transfers import RunningTransfer
 
 _KEPT: Final = (
     "transfer_id", "account", "address", "label", "request_id", "submitted_at", "source", "destination", "if_exists",
@@ -46,11 +46,11 @@ class Upload:
         """The path of the folder that the file goes to."""
         return self.path.rpartition("/")[0]
 
-    def move(self) -> Move:
+    def transfer(self) -> RunningTransfer:
         """Return the transfer, which was announced when the upload was made."""
-        return Move(**json.loads(self.head), foreign=False, upload=True, announced=True, kept=True)
+        return RunningTransfer(**json.loads(self.head), external=False, upload=True, announced=True, persistent=True)
 
 
-def head_of(move: Move) -> str:
+def head_of(transfer: RunningTransfer) -> str:
     """Return what is to be remembered of a transfer from one request to the next."""
-    return json.dumps({name: getattr(move, name) for name in _KEPT})
+    return json.dumps({name: getattr(transfer, name) for name in _KEPT})

@@ -7,7 +7,7 @@ from typing import Final
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.limits import Limits
 from filestore_svc.errors import TemporarilyAway
-from filestore_svc.operations.moves import Fetched, Moves
+from filestore_svc.operations.transfers import Fetched, TransferRecorder
 from filestore_svc.store.blobs import Blobs
 from mft_common import logs
 from mft_common.clock import Clock
@@ -80,10 +80,10 @@ class Sending:
 class Downloads:
     """Opens stored files for answers."""
 
-    def __init__(self, blobs: Blobs, moves: Moves, limits: Limits, now: Clock) -> None:
+    def __init__(self, blobs: Blobs, recorder: TransferRecorder, limits: Limits, now: Clock) -> None:
         self._limits = limits
         self._blobs = blobs
-        self._moves = moves
+        self._recorder = recorder
         self._now = now
 
     def send(self, identity: Identity, account: str, file: StoredFile, start: int, stop: int) -> Sending:
@@ -94,7 +94,7 @@ class Downloads:
             logs.get("downloads").error("blob.unreadable", fileset=file.fileset, error=repr(error))
             raise TemporarilyAway from error
         life = self._limits.retention_of(file.path.rpartition("/")[0]).after_get
-        move = self._moves.begin(identity, account, upload=False, source=file.path, fileset=file.fileset)
+        transfer = self._recorder.begin(identity, account, upload=False, source=file.path, fileset=file.fileset)
 
         def closed(sent: int, whole: bool) -> None:
             at = self._now()
@@ -107,7 +107,7 @@ class Downloads:
                 modified_at=file.modified_at,
             )
             fetched = Fetched(file, at, at + life if life else 0) if whole and stop == file.size else None
-            self._moves.end_soon(move, outcome, fetched=fetched)
+            self._recorder.end_soon(transfer, outcome, fetched=fetched)
             if _audit.tells:
                 _audit.info(
                     "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,

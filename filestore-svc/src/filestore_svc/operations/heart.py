@@ -21,7 +21,7 @@ from filestore_svc.errors import (
 )
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.operations.places import Place
-from filestore_svc.operations.uploads import Intake, Kept
+from filestore_svc.operations.uploads import Intake, StoredUpload
 from filestore_svc.operations.vault import Vault
 from filestore_svc.schemas import Configuration, page, selection
 from filestore_svc.settings import SERVICE
@@ -79,7 +79,7 @@ class Operations:
         if identity.session is not None:
             self._directory.close_session(SERVICE, identity.session)
 
-    def upload(self, identity: Identity, target: Target, environ: Environ) -> Kept:
+    def upload(self, identity: Identity, target: Target, environ: Environ) -> StoredUpload:
         """Store the file of a body under the name that the URL gives (6 to 12, S14)."""
         account = self._writer(identity, environ)
         if target.only_folder:
@@ -96,7 +96,7 @@ class Operations:
         )
         return self._receive(form, intake, named=False)
 
-    def upload_with_metadata(self, identity: Identity, target: Target, environ: Environ) -> Kept:
+    def upload_with_metadata(self, identity: Identity, target: Target, environ: Environ) -> StoredUpload:
         """Store the file of a multipart body, with its metadata, under the name that its part gives (13 to 19)."""
         account = self._writer(identity, environ)
         form = wire.upload(environ)
@@ -106,7 +106,7 @@ class Operations:
         )
         return self._receive(form, intake, named=True)
 
-    def _receive(self, form: wire.Upload, intake: Intake, *, named: bool) -> Kept:
+    def _receive(self, form: wire.Upload, intake: Intake, *, named: bool) -> StoredUpload:
         """Take an upload's body; with `named` the file's part has to tell the name, and metadata has to come too."""
         uploads = self.vault.uploads
         intake.keep_metadata = self.configuration.keep_metadata
@@ -120,7 +120,7 @@ class Operations:
             if named and received.attributes is None:
                 raise BadSyntax
             intake.datatype, intake.attributes = received.datatype, received.attributes
-            intake.move.source = received.filename or intake.name
+            intake.transfer.source = received.filename or intake.name
             return uploads.keep(intake, received.promised)
 
     def download(self, identity: Identity, target: Target) -> StoredFile:

@@ -9,7 +9,7 @@ from filestore_svc.domain.paths import Target
 from filestore_svc.domain.wildcards import shell_pattern
 from filestore_svc.errors import BadSyntax, NoFilename, NoListedPath
 from filestore_svc.operations.downloads import Sending
-from filestore_svc.operations.uploads import Kept
+from filestore_svc.operations.uploads import StoredUpload
 from filestore_svc.operations.vault import Vault
 from filestore_svc.store import listing
 from filestore_svc.wire import uploads as wire
@@ -50,7 +50,7 @@ class Internal:
         """Open the bytes `start` to `stop` of a file that was found."""
         return self._vault.send(identity, file, start, stop)
 
-    def store(self, identity: Identity, target: Target, environ: Mapping[str, Any]) -> Kept:
+    def store(self, identity: Identity, target: Target, environ: Mapping[str, Any]) -> StoredUpload:
         """Store a raw body; `X-Sha256` is verified, `X-If-Exists: fail` refuses to replace."""
         account = self._vault.access.system(identity)
         if target.only_folder:

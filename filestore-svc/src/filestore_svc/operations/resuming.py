@@ -61,7 +61,7 @@ class Resuming:
         )
         self._vault.admission.check(folder, account, asked.length, target.name)
         path = f"{folder.path}/{target.name}"
-        move = self._vault.moves.describe(
+        transfer = self._vault.recorder.describe(
             identity, account, upload=True, source=target.name, destination=path,
             if_exists="error" if reject else "overwrite",
         )  # fmt: skip
@@ -77,7 +77,7 @@ class Resuming:
             if_match=asked.preconditions.if_match,
             if_none_match=asked.preconditions.if_none_match,
             reject=reject,
-            head=head_of(move),
+            head=head_of(transfer),
             began_at=now,
             expires_at=now + self._life,
         )
@@ -86,7 +86,7 @@ class Resuming:
             if over := self._vault.uploads.quotas.limits.quotas_over(folder.path, account):
                 quotas.reserve(connection, upload.id, folder.path, over, size=upload.length, process="", lease_until=0)
             resumables.add(connection, upload)
-            outbox.add(connection, move.started())
+            outbox.add(connection, transfer.started())
 
         self._vault.commits.run(work)
         return upload if upload.length else self._complete(upload, "", self._digests.of(upload), [])
@@ -178,7 +178,7 @@ class Resuming:
             folder=folder,
             name=upload.name,
             owner=upload.owner,
-            move=upload.move(),
+            transfer=upload.transfer(),
             preconditions=Preconditions(upload.if_match, upload.if_none_match),
             reject=upload.reject,
             keep_metadata=self._configuration.keep_metadata,
@@ -211,9 +211,9 @@ class Resuming:
             gone = resumables.remove(connection, identifier, before=before)
             if gone is not None and not gone.fileset:
                 quotas.release(connection, identifier)
-                move = gone.move()
-                with logs.request_scope(move.request_id):
-                    self._vault.moves.end(connection, move, outcome)
+                transfer = gone.transfer()
+                with logs.request_scope(transfer.request_id):
+                    self._vault.recorder.end(connection, transfer, outcome)
             return gone is not None
 
         if self._vault.commits.run(work):

@@ -8,8 +8,8 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import Folder, event_fields
 from filestore_svc.operations.metering import Quotas
-from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.resuming import Resuming
+from filestore_svc.operations.transfers import TransferRecorder
 from filestore_svc.store import files
 from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits
@@ -34,7 +34,7 @@ class Sweeping:
         self,
         commits: Commits,
         blobs: Blobs,
-        moves: Moves,
+        recorder: TransferRecorder,
         resuming: Resuming,
         quotas: Quotas,
         *,
@@ -45,28 +45,28 @@ class Sweeping:
         self._quotas = quotas
         self._commits = commits
         self._blobs = blobs
-        self._moves = moves
+        self._recorder = recorder
         self._now = now
         self._alone = alone
 
     def at_start(self) -> None:
         """Clear what processes that died have left; those that live keep theirs."""
         self.abandoned()
-        self._moves.end_dead()
+        self._recorder.end_dead()
         self._quotas.release_dead()
 
     def abandoned(self) -> int:
         """Remove the staging files of dead processes; where several machines share the store, old ones."""
         return self._blobs.clear_staging(None if self._alone else ORPHAN_S)
 
-    def doomed(self, age_ms: int = READERS_MS) -> int:
+    def delete_blobs(self, age_ms: int = READERS_MS) -> int:
         """Remove the bytes of contents that were replaced or deleted more than `age_ms` ago."""
         with self._commits.database.read() as connection:
-            ids = files.doomed_before(connection, self._now() - age_ms, _AT_ONCE)
+            ids = files.due_deletions(connection, self._now() - age_ms, _AT_ONCE)
         for fileset in ids:
             self._blobs.remove(fileset)
         if ids:
-            self._commits.run(lambda connection: files.forget_doomed(connection, ids))
+            self._commits.run(lambda connection: files.forget_deleted(connection, ids))
         return len(ids)
 
     def expired(self) -> int:
@@ -104,11 +104,11 @@ class Sweeping:
         passed = 0.0
         while not stop.is_set():
             self._quotas.release_dead()
-            self._moves.end_dead()
+            self._recorder.end_dead()
             self._resuming.expire()
             while self.expired() == _AT_ONCE and not stop.is_set():
                 pass
-            while self.doomed() == _AT_ONCE and not stop.is_set():
+            while self.delete_blobs() == _AT_ONCE and not stop.is_set():
                 pass
             if passed >= next_orphans:
                 self.abandoned()

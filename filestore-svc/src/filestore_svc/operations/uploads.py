@@ -12,11 +12,11 @@ from typing import Any
 import sqlalchemy as sa
 
 from filestore_svc.domain.files import COLUMN_OF, DEFAULT_DATATYPE, MOST_CUSTOM, Folder, StoredFile, event_fields
-from filestore_svc.domain.moves import Move
+from filestore_svc.domain.transfers import RunningTransfer
 from filestore_svc.errors import AlreadyExists, BadSyntax, Refused, TemporarilyAway
 from filestore_svc.operations.metering import Metered, Quotas
-from filestore_svc.operations.moves import Moves, Told
 from filestore_svc.operations.scanning import Look, Scanning
+from filestore_svc.operations.transfers import Told, TransferRecorder
 from filestore_svc.store import files, folders, quotas
 from filestore_svc.store.blobs import Blobs, Staging
 from filestore_svc.store.commits import Commits
@@ -33,7 +33,7 @@ _IDS_AT_ONCE = 256
 
 
 @dataclass(frozen=True)
-class Kept:
+class StoredUpload:
     """A file that was stored, and the content that it replaced."""
 
     file: StoredFile
@@ -47,7 +47,7 @@ class Intake:
     folder: Folder
     name: str
     owner: str
-    move: Move
+    transfer: RunningTransfer
     preconditions: Preconditions
     reject: bool
     keep_metadata: bool = False
@@ -101,7 +101,7 @@ class Uploads:
         self,
         commits: Commits,
         blobs: Blobs,
-        moves: Moves,
+        recorder: TransferRecorder,
         quotas: Quotas,
         now: Clock,
         *,
@@ -109,7 +109,7 @@ class Uploads:
     ) -> None:
         self._commits = commits
         self._blobs = blobs
-        self._moves = moves
+        self._recorder = recorder
         self.quotas = quotas
         self._now = now
         self._scanning = scanning
@@ -125,7 +125,9 @@ class Uploads:
             refusal = refusal_of(error)
             size = intake.staging.size if intake.staging else 0
             outcome = Outcome(reason=_reason(refusal), at=self._now(), bytes_sent=size)
-            self._moves.end_soon(intake.move, outcome, functools.partial(_release, identifier=intake.reservation))
+            self._recorder.end_soon(
+                intake.transfer, outcome, functools.partial(_release, identifier=intake.reservation)
+            )
             if refusal is error:
                 raise
             logs.get("uploads").warning("upload.failed", error=repr(error))
@@ -152,7 +154,7 @@ class Uploads:
             intake.look = self._scanning.look(intake.folder.path, intake.name, size)
         return intake.look
 
-    def keep(self, intake: Intake, promised: dict[str, bytes]) -> Kept:
+    def keep(self, intake: Intake, promised: dict[str, bytes]) -> StoredUpload:
         """Check the digests, make the bytes durable, then commit the row and the events (S11, S17)."""
         staging = intake.staging
         if staging is None:
@@ -172,8 +174,8 @@ class Uploads:
                 at=file.put_at, bytes_sent=file.size, fileset=file.fileset, size=file.size, sha256=file.sha256,
                 modified_at=file.modified_at,
             )  # fmt: skip
-            with self._moves.closing(intake.move):
-                told = self._moves.told(intake.move, outcome, _stored(intake, file, None))
+            with self._recorder.closing(intake.transfer):
+                told = self._recorder.told(intake.transfer, outcome, _stored(intake, file, None))
                 return self._commits.run(lambda connection: self._show(connection, intake, file, told))
         except Refused:
             # Only of a refusal is it certain that nothing was committed; any other orphan is collected later.
@@ -207,7 +209,7 @@ class Uploads:
         )
         return file.described(intake.attributes or {})
 
-    def _show(self, connection: sa.Connection, intake: Intake, file: StoredFile, told: Told) -> Kept:
+    def _show(self, connection: sa.Connection, intake: Intake, file: StoredFile, told: Told) -> StoredUpload:
         limits = self.quotas.limits
         there = files.lock(connection, intake.folder, intake.name)
         intake.check(there if there and not 0 < there.expires_at <= self._now() else None)
@@ -226,13 +228,13 @@ class Uploads:
         outbox.write(connection, told(connection, _stored(intake, file, replaced)))
         if intake.also is not None:
             intake.also(connection, file)
-        return Kept(file, replaced)
+        return StoredUpload(file, replaced)
 
 
 def _stored(intake: Intake, file: StoredFile, replaced: int | None) -> FileStored:
     return FileStored(
-        **event_fields(file), account=intake.owner, address=intake.move.address, replaced=replaced,
-        transfer_id=intake.move.transfer_id,
+        **event_fields(file), account=intake.owner, address=intake.transfer.address, replaced=replaced,
+        transfer_id=intake.transfer.transfer_id,
     )  # fmt: skip
 
 

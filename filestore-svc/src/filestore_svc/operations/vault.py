@@ -10,9 +10,9 @@ from filestore_svc.operations.admission import Admission
 from filestore_svc.operations.describing import Describing
 from filestore_svc.operations.downloads import Downloads, Sending
 from filestore_svc.operations.metering import Quotas
-from filestore_svc.operations.moves import Moves
 from filestore_svc.operations.places import Place, Places
 from filestore_svc.operations.scanning import Scanning
+from filestore_svc.operations.transfers import TransferRecorder
 from filestore_svc.operations.uploads import Intake, Uploads
 from filestore_svc.store import files, folders
 from filestore_svc.store.blobs import Blobs
@@ -33,7 +33,7 @@ class Vault:
         access: Access,
         commits: Commits,
         blobs: Blobs,
-        moves: Moves,
+        recorder: TransferRecorder,
         quotas: Quotas,
         *,
         now: Clock,
@@ -42,12 +42,12 @@ class Vault:
         self.access = access
         self.now = now
         self.commits = commits
-        self.moves = moves
+        self.recorder = recorder
         self.places = Places(access, commits.database, now)
         self.describing = Describing(commits, now)
         self.admission = Admission(commits.database, blobs, quotas.limits)
-        self.uploads = Uploads(commits, blobs, moves, quotas, now, scanning=scanning)
-        self._downloads = Downloads(blobs, moves, quotas.limits, now)
+        self.uploads = Uploads(commits, blobs, recorder, quotas, now, scanning=scanning)
+        self._downloads = Downloads(blobs, recorder, quotas.limits, now)
 
     def begin_upload(
         self,
@@ -101,7 +101,7 @@ class Vault:
     def name(self, intake: Intake, name: str) -> None:
         """Give an upload the name that its body told, with the checks that other uploads have had before it (S18)."""
         intake.name = name
-        intake.move.destination = f"{intake.folder.path}/{name}"
+        intake.transfer.destination = f"{intake.folder.path}/{name}"
 
         def look(connection: ReadConnection) -> tuple[bool, StoredFile | None]:
             there = files.find(connection, intake.folder, name, self.now())
@@ -115,7 +115,7 @@ class Vault:
     def _intake(
         self, identity: Identity, account: str, folder: Folder, name: str, *, preconditions: Preconditions, reject: bool
     ) -> Intake:
-        move = self.moves.begin(
+        transfer = self.recorder.begin(
             identity,
             account,
             upload=True,
@@ -123,7 +123,9 @@ class Vault:
             destination=f"{folder.path}/{name}",
             if_exists="error" if reject else "overwrite",
         )
-        return Intake(folder=folder, name=name, owner=account, move=move, preconditions=preconditions, reject=reject)
+        return Intake(
+            folder=folder, name=name, owner=account, transfer=transfer, preconditions=preconditions, reject=reject
+        )
 
     def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
         """Open the bytes `start` to `stop` of a file that was found."""

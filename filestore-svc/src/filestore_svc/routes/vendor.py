@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.paths import Target
 from filestore_svc.operations import Operations
-from filestore_svc.operations.uploads import Kept
+from filestore_svc.operations.uploads import StoredUpload
 from filestore_svc.routes.audit import note, sender
 from filestore_svc.routes.lane import raise_refused
 from filestore_svc.wire import answers, downloads, openapi, requests
@@ -39,7 +39,7 @@ def _noted(file: StoredFile) -> StoredFile:
     return file
 
 
-def _stored(kept: Kept, *, timestamp: bool = True) -> Response:
+def _stored(kept: StoredUpload, *, timestamp: bool = True) -> Response:
     file = _noted(kept.file)
     note(replaced=kept.replaced)
     return answers.done("Upload successful", file.fileset, 201, timestamp=timestamp)

@@ -10,7 +10,7 @@ from typing import Any, Final, Generic, TypeVar, cast
 
 import sqlalchemy as sa
 
-from filestore_svc.store.turns import Take, Turns
+from filestore_svc.store.call_combiner import CallCombiner, Take
 from mft_common.database import Database
 from mft_common.errors import Unavailable
 
@@ -55,12 +55,12 @@ class Commits:
         self._shared = database.dialect == "sqlite"
         self._transaction = database.writer()
         self._line = _Line(f"{database.url.database}.turn")
-        self._turns: Turns[_Job[Any]] = Turns(self._serve, _MOST)
+        self._combiner: CallCombiner[_Job[Any]] = CallCombiner(self._serve, _MOST)
 
     @property
     def waiting(self) -> int:
         """How many pieces of work wait for a commit that has not begun."""
-        return self._turns.waiting
+        return self._combiner.waiting
 
     def run(self, work: Callable[[sa.Connection], T]) -> T:
         """Return what `work(connection)` returns, once it is committed; what it raises undoes it alone."""
@@ -68,7 +68,7 @@ class Commits:
             with self.database.write() as connection:
                 return work(connection)
         job = _Job(work)
-        self._turns.join(job)
+        self._combiner.join(job)
         if job.error is not None:
             raise job.error
         return cast("T", job.result)

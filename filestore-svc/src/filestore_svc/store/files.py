@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import COLUMN_OF, Folder, StoredFile
 from filestore_svc.store import quotas
-from filestore_svc.store.tables import attributes, doomed, files, filesets, folders
+from filestore_svc.store.tables import attributes, deleted_blobs, files, filesets, folders
 from mft_common.database import advisory_lock
 from mft_common.database.statements import Connection, Statement
 
@@ -33,7 +33,7 @@ _CUSTOM = (
 )
 _INSERT = Statement(sa.insert(files), [column.name for column in files.columns])
 _DELETE = Statement(sa.delete(files).where(_C.fileset == sa.bindparam("gone")))
-_DOOM = Statement(sa.insert(doomed), ["fileset", "since"])
+_MARK_DELETED = Statement(sa.insert(deleted_blobs), ["fileset", "deleted_at"])
 _ATTRIBUTES = Statement(sa.insert(attributes), ["fileset", "key", "value"])
 _READ = Statement(
     sa.update(files)
@@ -99,7 +99,7 @@ def remove(connection: sa.Connection, fileset: int, now: int) -> None:
     """Remove a file; the sweeper takes its bytes once no reader can be about to open them."""
     quotas.forget_file(connection, fileset)
     _DELETE.run(connection, {"gone": fileset})
-    _DOOM.run(connection, {"fileset": fileset, "since": now})
+    _MARK_DELETED.run(connection, {"fileset": fileset, "deleted_at": now})
 
 
 @dataclass(frozen=True)
@@ -198,19 +198,20 @@ def take_ids(connection: sa.Connection, count: int) -> range:
 
 
 def known(connection: sa.Connection, ids: Iterable[int]) -> set[int]:
-    """Return which of `ids` have a row, or one among the doomed."""
+    """Return which of `ids` belong to a file or to a deleted one whose blob is not gone yet."""
     wanted = list(ids)
     rows = sa.select(files.c.fileset).where(files.c.fileset.in_(wanted))
-    dead = sa.select(doomed.c.fileset).where(doomed.c.fileset.in_(wanted))
+    dead = sa.select(deleted_blobs.c.fileset).where(deleted_blobs.c.fileset.in_(wanted))
     return set(connection.execute(rows.union(dead)).scalars())
 
 
-def doomed_before(connection: sa.Connection, moment: int, limit: int) -> list[int]:
-    """Return contents that have been doomed since before `moment`."""
-    query = sa.select(doomed.c.fileset).where(doomed.c.since < moment).order_by(doomed.c.since).limit(limit)
+def due_deletions(connection: sa.Connection, deleted_before: int, limit: int) -> list[int]:
+    """Return blobs whose file was replaced or deleted before that time, the oldest first."""
+    gone = deleted_blobs.c
+    query = sa.select(gone.fileset).where(gone.deleted_at < deleted_before).order_by(gone.deleted_at).limit(limit)
     return list(connection.execute(query).scalars())
 
 
-def forget_doomed(connection: sa.Connection, ids: Iterable[int]) -> None:
-    """Forget contents whose bytes are gone."""
-    connection.execute(sa.delete(doomed).where(doomed.c.fileset.in_(list(ids))))
+def forget_deleted(connection: sa.Connection, ids: Iterable[int]) -> None:
+    """Remove the rows of blobs that were deleted."""
+    connection.execute(sa.delete(deleted_blobs).where(deleted_blobs.c.fileset.in_(list(ids))))

@@ -128,12 +128,33 @@ filesets: Final = sa.Table(
     sa.Column("next", sa.BigInteger, nullable=False),
 )
 
-# Blobs that no row needs any longer, and since when: readers that looked a moment ago still get to open them.
-doomed: Final = sa.Table(
-    "doomed_blobs",
+# Blobs whose file was replaced or deleted. They go a little later, because a reader may have looked the file up just
+# before. A blob that could not be deleted is tried again at `retry_at`.
+deleted_blobs: Final = sa.Table(
+    "deleted_blobs",
     metadata,
     sa.Column("fileset", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("since", sa.BigInteger, nullable=False),
+    sa.Column("deleted_at", sa.BigInteger, nullable=False),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry_at", sa.BigInteger, nullable=False, server_default="0"),
+)
+
+# Blobs that a process has been reading for longer than a moment: they are not deleted before the process is done.
+open_reads: Final = sa.Table(
+    "open_reads",
+    metadata,
+    sa.Column("fileset", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("process", sa.String(32), primary_key=True),
+    sa.Column("lease_until", sa.BigInteger, nullable=False),
+)
+
+# Periodic work that one worker at a time does in portions: where the next portion begins, and when it is due.
+sweeps: Final = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("cursor", sa.Text, nullable=False),
+    sa.Column("due_at", sa.BigInteger, nullable=False),
 )
 
 # Transfers that were announced and have not ended: whoever finds their process dead ends them as failed.

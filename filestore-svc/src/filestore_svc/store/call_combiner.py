@@ -8,7 +8,7 @@ J = TypeVar("J")
 Take = Callable[[], list[J]]
 
 
-class _Seat(Generic[J]):
+class _Waiter(Generic[J]):
     """A thread that waits, until it has been served or it is its turn to serve."""
 
     __slots__ = ("error", "job", "served", "wake")
@@ -21,7 +21,7 @@ class _Seat(Generic[J]):
         self.wake.acquire()
 
 
-class Turns(Generic[J]):
+class CallCombiner(Generic[J]):
     """Calls `serve(take)`, one call at a time, until every job was taken by one of them.
 
     `take()` returns the jobs that wait by then, at most `most`: whoever comes later is the next call's. A thread is
@@ -32,7 +32,7 @@ class Turns(Generic[J]):
         self._serve = serve
         self._most = most
         self._lock = threading.Lock()
-        self._queue: list[_Seat[J]] = []
+        self._queue: list[_Waiter[J]] = []
         self._busy = False
 
     @property
@@ -42,25 +42,25 @@ class Turns(Generic[J]):
 
     def join(self, job: J) -> None:
         """Return when `job` has been served; raise what the call that took it has raised."""
-        seat = _Seat(job)
+        waiter = _Waiter(job)
         with self._lock:
-            self._queue.append(seat)
+            self._queue.append(waiter)
             leads, self._busy = not self._busy, True
         if not leads:
-            seat.wake.acquire()
-        if not seat.served:
+            waiter.wake.acquire()
+        if not waiter.served:
             self._lead()
-        if seat.error is not None:
-            raise seat.error
+        if waiter.error is not None:
+            raise waiter.error
 
     def _lead(self) -> None:
-        taken: list[_Seat[J]] = []
+        taken: list[_Waiter[J]] = []
 
         def take() -> list[J]:
             with self._lock:
                 taken.extend(self._queue[: self._most])
                 del self._queue[: self._most]
-            return [seat.job for seat in taken]
+            return [waiter.job for waiter in taken]
 
         error: BaseException | None = None
         try:
@@ -74,6 +74,6 @@ class Turns(Generic[J]):
             self._busy = following is not None
         if following is not None:
             following.wake.release()
-        for seat in taken:
-            seat.served, seat.error = True, error
-            seat.wake.release()
+        for waiter in taken:
+            waiter.served, waiter.error = True, error
+            waiter.wake.release()

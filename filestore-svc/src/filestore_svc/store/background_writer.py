@@ -10,7 +10,7 @@ Block = memoryview | bytes
 _MOST_WAITING: Final = 4
 
 
-class Behind:
+class BackgroundWriter:
     """Calls `take(block)` for each block in order, in a thread of its own; digests and disks leave the other one free.
 
     At most four blocks wait. What `take` raises is raised to whoever hands over the next block, or finishes.
@@ -20,7 +20,7 @@ class Behind:
         self._take = take
         self._waiting: queue.Queue[Block | None] = queue.Queue(_MOST_WAITING)
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="behind", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="background-writer", daemon=True)
         self._thread.start()
 
     def put(self, block: Block) -> None:

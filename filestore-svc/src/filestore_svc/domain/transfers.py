@@ -12,29 +12,29 @@ from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
 
 
 @dataclass(eq=False, kw_only=True)
-class Move(ClientMove):
+class RunningTransfer(ClientMove):
     """One upload or download while it runs.
 
-    `foreign` ones belong to a transfer that another service tells of. `announced` once the started event is committed,
-    `over` once nothing more will be told. `kept` ones outlive their process: a row of their own says whether they are
-    open. `lock` is held by whoever commits for it.
+    `external`: the transfer belongs to another service, which reports it. `announced`: its started event is committed.
+    `over`: nothing more will be reported. `persistent`: it outlives this process, and a row of its own says whether it
+    is open. Commits for the transfer hold `lock`.
     """
 
-    foreign: bool
+    external: bool
     request_id: str
     announced: bool = False
     over: bool = False
-    kept: bool = False
+    persistent: bool = False
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
-    def untold(self) -> bool:
+    def unreported(self) -> bool:
         """True where nothing was told of this transfer yet, and its end is this service's to tell."""
-        return not (self.foreign or self.announced or self.kept)
+        return not (self.external or self.announced or self.persistent)
 
     def upload_of(self, stored: FileStored, outcome: Outcome) -> WholeUpload | None:
         """Return the one event that tells of the file, of the begin and of the end; None where they come apart."""
-        if not self.untold or outcome.bytes_sent != stored.size or outcome.modified_at is None:
+        if not self.unreported or outcome.bytes_sent != stored.size or outcome.modified_at is None:
             return None
         return WholeUpload(
             **self._whole(stored, outcome),
@@ -47,7 +47,7 @@ class Move(ClientMove):
 
     def download_of(self, file: StoredFile, outcome: Outcome) -> WholeDownload | None:
         """Return the one event of a download, likewise; None where not all of the file was sent."""
-        if not self.untold or outcome.bytes_sent != file.size:
+        if not self.unreported or outcome.bytes_sent != file.size:
             return None
         return WholeDownload(
             **self._whole(file, outcome), correlation_id=file.correlation_id or None, modified_at=file.modified_at

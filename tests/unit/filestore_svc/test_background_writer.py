@@ -2,19 +2,19 @@ import hashlib
 
 import pytest
 
-from filestore_svc.store.behind import Behind
-from filestore_svc.store.blobs import LocalBlobs
+from filestore_svc.store.background_writer import BackgroundWriter
+from filestore_svc.store.local_blobs import LocalBlobs
 
 
 def test_blocks_are_taken_in_order():
     """What was handed over is taken in that order, all of it by the time of `finish`."""
     taken = []
-    behind = Behind(taken.append)
+    background_writer = BackgroundWriter(taken.append)
     for number in range(50):
-        behind.put(bytes([number]))
-    behind.finish()
+        background_writer.put(bytes([number]))
+    background_writer.finish()
     assert taken == [bytes([number]) for number in range(50)]
-    behind.stop()
+    background_writer.stop()
 
 
 def test_an_error_reaches_whoever_finishes():
@@ -23,10 +23,10 @@ def test_an_error_reaches_whoever_finishes():
     def full(_block):
         raise OSError(28, "full")
 
-    behind = Behind(full)
-    behind.put(b"x")
+    background_writer = BackgroundWriter(full)
+    background_writer.put(b"x")
     with pytest.raises(OSError, match="full"):
-        behind.finish()
+        background_writer.finish()
 
 
 @pytest.mark.parametrize("size", [0, 1, (2 << 20) - 1, 2 << 20, 5_000_001])

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from filestore_svc.store.turns import Turns
+from filestore_svc.store.call_combiner import CallCombiner
 from tests.servers.processes import wait_until
 
 
@@ -13,7 +13,7 @@ class Held:
 
     def __init__(self, most=100):
         self.calls, self.began, self.go = [], threading.Event(), threading.Event()
-        self.turns = Turns(self.serve, most)
+        self.call_combiner = CallCombiner(self.serve, most)
 
     def serve(self, take):
         jobs = take()
@@ -30,7 +30,7 @@ class Held:
 
         def join(job):
             try:
-                self.turns.join(job)
+                self.call_combiner.join(job)
                 heard[job] = "served"
             except ValueError as error:
                 heard[job] = error.args[0]
@@ -40,7 +40,7 @@ class Held:
         assert self.began.wait(20)
         for count, thread in enumerate(threads[1:], 1):
             thread.start()
-            wait_until(lambda count=count: self.turns.waiting == count, what="one more in the queue")
+            wait_until(lambda count=count: self.call_combiner.waiting == count, what="one more in the queue")
         self.go.set()
         for thread in threads:
             thread.join(20)
@@ -80,17 +80,19 @@ def test_a_call_that_fails_before_it_takes_anybody_is_heard_too():
     def serve(_take):
         raise OSError("no disk")
 
-    turns = Turns(serve, 10)
+    call_combiner = CallCombiner(serve, 10)
     for _ in range(2):
         with pytest.raises(OSError, match="no disk"):
-            turns.join(None)
+            call_combiner.join(None)
 
 
 def test_thousands_of_joins_from_many_threads_all_return():
     """No wake-up is lost, whoever comes when."""
     served = []
-    turns = Turns(lambda take: served.extend(take()), 5)
-    threads = [threading.Thread(target=lambda: [turns.join(number) for number in range(300)]) for _ in range(12)]
+    call_combiner = CallCombiner(lambda take: served.extend(take()), 5)
+    threads = [
+        threading.Thread(target=lambda: [call_combiner.join(number) for number in range(300)]) for _ in range(12)
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:

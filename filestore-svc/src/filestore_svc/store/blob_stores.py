@@ -3,7 +3,8 @@
 from pathlib import Path
 
 from filestore_svc.settings import Settings
-from filestore_svc.store.blobs import Blobs, LocalBlobs
+from filestore_svc.store.blobs import Blobs
+from filestore_svc.store.local_blobs import LocalBlobs
 
 
 def open_blobs(settings: Settings) -> Blobs:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 import sqlalchemy as sa
 
 from filestore_svc.domain.files import StoredFile, event_fields
-from filestore_svc.domain.moves import Move, broken_off
+from filestore_svc.domain.transfers import RunningTransfer, broken_off
 from filestore_svc.store import files, transfers
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.files import Read
@@ -50,7 +50,7 @@ class Fetched(NamedTuple):
 class _Record(NamedTuple):
     """What is still to be told of a transfer that is over: what was fetched by it, what `work` does, and its end."""
 
-    move: Move
+    transfer: RunningTransfer
     outcome: Outcome
     fetched: Fetched | None
     work: Work | None
@@ -58,26 +58,28 @@ class _Record(NamedTuple):
     @property
     def plain(self) -> bool:
         """True for one that needs nothing of the database but to be written down."""
-        return self.work is None and not self.move.announced and not self.move.kept
+        return self.work is None and not self.transfer.announced and not self.transfer.persistent
 
-    def events(self, whole: Callable[[Move, Outcome], Iterable[Event]]) -> list[Event]:
+    def events(self, whole: Callable[[RunningTransfer, Outcome], Iterable[Event]]) -> list[Event]:
         """Return what can be told before the transaction begins; `whole` gives the begin and the end of a transfer."""
-        move, events = self.move, list[Event]()
+        transfer, events = self.transfer, list[Event]()
         if self.fetched is not None:
-            compound = move.download_of(self.fetched.file, self.outcome) if self.plain else None
+            compound = transfer.download_of(self.fetched.file, self.outcome) if self.plain else None
             if compound is not None:
                 return [compound]
-            events.append(_read(move, self.fetched.file))
-        if self.plain and not move.foreign:
-            events += whole(move, self.outcome)
+            events.append(_read(transfer, self.fetched.file))
+        if self.plain and not transfer.external:
+            events += whole(transfer, self.outcome)
         return events
 
 
-def _read(move: Move, file: StoredFile) -> FileRead:
-    return FileRead(**event_fields(file), account=move.account, address=move.address, transfer_id=move.transfer_id)
+def _read(transfer: RunningTransfer, file: StoredFile) -> FileRead:
+    return FileRead(
+        **event_fields(file), account=transfer.account, address=transfer.address, transfer_id=transfer.transfer_id
+    )
 
 
-class Moves:
+class TransferRecorder:
     """The uploads and downloads of this process, and a thread that commits what no client waits for.
 
     The thread starts with the first transfer. It announces transfers that take longer than a second, keeps their
@@ -89,7 +91,7 @@ class Moves:
         self._processes = processes
         self._ids = ids
         self._now = now
-        self._live: set[Move] = set()
+        self._live: set[RunningTransfer] = set()
         self._records: list[_Record] = []
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
@@ -99,11 +101,11 @@ class Moves:
     def describe(
         self, identity: Identity, account: str, *, upload: bool, source: str, destination: str | None = None,
         if_exists: str | None = None, fileset: int | None = None,
-    ) -> Move:  # fmt: skip
+    ) -> RunningTransfer:  # fmt: skip
         """Make a transfer for `account`; what an identity with a transfer id moves is part of that transfer."""
-        return Move(
+        return RunningTransfer(
             transfer_id=identity.transfer_id or self._ids.new(),
-            foreign=identity.transfer_id is not None,
+            external=identity.transfer_id is not None,
             upload=upload,
             account=account,
             address=identity.address,
@@ -119,74 +121,74 @@ class Moves:
     def begin(
         self, identity: Identity, account: str, *, upload: bool, source: str, destination: str | None = None,
         if_exists: str | None = None, fileset: int | None = None,
-    ) -> Move:  # fmt: skip
+    ) -> RunningTransfer:  # fmt: skip
         """Begin a transfer for `account` that ends with this process at the latest."""
-        move = self.describe(
+        transfer = self.describe(
             identity, account, upload=upload, source=source, destination=destination, if_exists=if_exists,
             fileset=fileset,
         )  # fmt: skip
         with self._lock:
-            self._live.add(move)
+            self._live.add(transfer)
             if self._thread is None and not self._stop.is_set():
                 self._thread = threading.Thread(target=self._run, name="moves", daemon=True)
                 self._thread.start()
-        return move
+        return transfer
 
     @contextlib.contextmanager
-    def closing(self, move: Move) -> Iterator[None]:
+    def closing(self, transfer: RunningTransfer) -> Iterator[None]:
         """Hold a transfer while the block commits its end; when the block raises, it goes on."""
-        with move.lock:
+        with transfer.lock:
             yield
-            move.over = True
-        self._forget(move)
+            transfer.over = True
+        self._forget(transfer)
 
-    def end(self, connection: sa.Connection, move: Move, outcome: Outcome) -> None:
+    def end(self, connection: sa.Connection, transfer: RunningTransfer, outcome: Outcome) -> None:
         """Write the end of a transfer in the caller's transaction."""
-        outbox.add(connection, *self.ending(connection, move, outcome))
+        outbox.add(connection, *self.ending(connection, transfer, outcome))
 
-    def told(self, move: Move, outcome: Outcome, expected: FileStored) -> Told:
+    def told(self, transfer: RunningTransfer, outcome: Outcome, expected: FileStored) -> Told:
         """Return what gives the rows of the outbox for a stored file and its transfer's end, in their transaction.
 
         What is `expected` is written out beforehand: nobody else has to wait for that with the database in our hands.
         """
-        if move.announced or move.foreign:
+        if transfer.announced or transfer.external:
 
             def tell(connection: sa.Connection, stored: FileStored) -> list[dict[str, Any]]:
-                ending = outbox.rows(self.ending(connection, move, outcome), move.request_id)
+                ending = outbox.rows(self.ending(connection, transfer, outcome), transfer.request_id)
                 return [*outbox.rows((stored,), logs.request_id()), *ending]
 
             return tell
-        ready = self._told(move, outcome, expected)
-        return lambda _connection, stored: ready if stored == expected else self._told(move, outcome, stored)
+        ready = self._told(transfer, outcome, expected)
+        return lambda _connection, stored: ready if stored == expected else self._told(transfer, outcome, stored)
 
-    def _told(self, move: Move, outcome: Outcome, stored: FileStored) -> list[dict[str, Any]]:
-        compound = move.upload_of(stored, outcome)
-        events = (stored, *self._whole(move, outcome)) if compound is None else (compound,)
-        return outbox.rows(events, move.request_id)
+    def _told(self, transfer: RunningTransfer, outcome: Outcome, stored: FileStored) -> list[dict[str, Any]]:
+        compound = transfer.upload_of(stored, outcome)
+        events = (stored, *self._whole(transfer, outcome)) if compound is None else (compound,)
+        return outbox.rows(events, transfer.request_id)
 
-    def ending(self, connection: sa.Connection, move: Move, outcome: Outcome) -> tuple[Event, ...]:
+    def ending(self, connection: sa.Connection, transfer: RunningTransfer, outcome: Outcome) -> tuple[Event, ...]:
         """Return what is to be told of a transfer's end in this transaction: its begin too, where that was not yet."""
-        if move.foreign:
+        if transfer.external:
             return ()
-        if not move.announced:
-            return self._whole(move, outcome)
-        if move.kept or transfers.end(connection, move.transfer_id):
-            return (move.ended(outcome, outcome.at or self._now()),)
+        if not transfer.announced:
+            return self._whole(transfer, outcome)
+        if transfer.persistent or transfers.end(connection, transfer.transfer_id):
+            return (transfer.ended(outcome, outcome.at or self._now()),)
         return ()
 
-    def _whole(self, move: Move, outcome: Outcome) -> tuple[Event, ...]:
+    def _whole(self, transfer: RunningTransfer, outcome: Outcome) -> tuple[Event, ...]:
         """Return both events of a transfer of which nothing was told yet."""
-        return move.started(), move.ended(outcome, outcome.at or self._now())
+        return transfer.started(), transfer.ended(outcome, outcome.at or self._now())
 
     def end_soon(
-        self, move: Move, outcome: Outcome, work: Work | None = None, *, fetched: Fetched | None = None
+        self, transfer: RunningTransfer, outcome: Outcome, work: Work | None = None, *, fetched: Fetched | None = None
     ) -> None:
         """Let the thread write the end of a transfer, with what was fetched by it, and do `work` in one transaction."""
-        with move.lock:
-            move.over = True
+        with transfer.lock:
+            transfer.over = True
         with self._lock:
-            self._live.discard(move)
-            self._records.append(_Record(move, outcome, fetched, work))
+            self._live.discard(transfer)
+            self._records.append(_Record(transfer, outcome, fetched, work))
 
     def end_dead(self) -> int:
         """End as failed what dead processes left open; returns how many (http-mft.md S21)."""
@@ -194,7 +196,7 @@ class Moves:
             found = [each for each in transfers.all_open(connection) if self._dead(each)]
         for each in found:
             with logs.request_scope(each.request_id):
-                self._commits.run(lambda connection, each=each: self._bury(connection, each))  # type: ignore[misc]
+                self._commits.run(lambda connection, each=each: self._end_dead(connection, each))  # type: ignore[misc]
         self._processes.forget_dead()
         return len(found)
 
@@ -214,15 +216,15 @@ class Moves:
             return self._processes.dead(each.process)
         return each.lease_until < self._now()
 
-    def _bury(self, connection: sa.Connection, each: OpenTransfer) -> None:
+    def _end_dead(self, connection: sa.Connection, each: OpenTransfer) -> None:
         if transfers.end(connection, each.transfer_id):
             started = TransferStarted.from_data(json.loads(each.head))
             ended: TransferEnded = broken_off(started, _DIED, self._now())
             outbox.add(connection, ended)
 
-    def _forget(self, move: Move) -> None:
+    def _forget(self, transfer: RunningTransfer) -> None:
         with self._lock:
-            self._live.discard(move)
+            self._live.discard(transfer)
 
     def _run(self) -> None:
         while not self._stop.wait(_TICK_S):
@@ -238,23 +240,27 @@ class Moves:
         now = self._now()
         with self._lock:
             late = [
-                m for m in self._live if not m.announced and not m.foreign and now - m.submitted_at >= ANNOUNCE_AFTER_MS
+                m
+                for m in self._live
+                if not m.announced and not m.external and now - m.submitted_at >= ANNOUNCE_AFTER_MS
             ]
-            leased = any(move.announced for move in self._live)
-        for move in late:
-            with move.lock, logs.request_scope(move.request_id):
-                if not move.over:
-                    self._commits.run(lambda connection, move=move: self._open(connection, move))  # type: ignore[misc]
-                    move.announced = True
+            leased = any(transfer.announced for transfer in self._live)
+        for transfer in late:
+            with transfer.lock, logs.request_scope(transfer.request_id):
+                if not transfer.over:
+                    self._commits.run(lambda connection, transfer=transfer: self._open(connection, transfer))  # type: ignore[misc]
+                    transfer.announced = True
         if leased and now - self._renewed >= _RENEW_MS:
             self._commits.run(lambda connection: transfers.renew(connection, self._processes.own, now + _LEASE_MS))
             self._renewed = now
 
-    def _open(self, connection: sa.Connection, move: Move) -> None:
-        started = move.started()
+    def _open(self, connection: sa.Connection, transfer: RunningTransfer) -> None:
+        started = transfer.started()
         head = started.to_json()
         lease = self._now() + _LEASE_MS
-        transfers.add(connection, OpenTransfer(move.transfer_id, self._processes.own, lease, head, move.request_id))
+        transfers.add(
+            connection, OpenTransfer(transfer.transfer_id, self._processes.own, lease, head, transfer.request_id)
+        )
         outbox.add(connection, started)
 
     def _commit_records(self) -> None:
@@ -279,7 +285,7 @@ class Moves:
         """Commit records together; the events of most are written out before anybody has to wait for the database."""
         fetched = [record.fetched for record in records if record.fetched is not None]
         reads = [Read(each.file.fileset, each.at, each.until) for each in fetched]
-        told = [(record.events(self._whole), record.move.request_id) for record in records]
+        told = [(record.events(self._whole), record.transfer.request_id) for record in records]
         rows = [row for events, request_id in told for row in outbox.rows(events, request_id)]
         rest = [record for record in records if not record.plain]
 
@@ -287,10 +293,10 @@ class Moves:
             files.mark_read(connection, reads)
             outbox.write(connection, rows)
             for record in rest:
-                with logs.request_scope(record.move.request_id):
+                with logs.request_scope(record.transfer.request_id):
                     if record.work is not None:
                         record.work(connection)
-                    self.end(connection, record.move, record.outcome)
+                    self.end(connection, record.transfer, record.outcome)
 
         self._commits.run(work)
 
@@ -302,4 +308,4 @@ class Moves:
                 self._put_back(records[place:])
                 raise
             except Exception:  # noqa: BLE001 -- there is nobody left to tell
-                logs.get("moves").exception("record.lost", request_id=record.move.request_id)
+                logs.get("moves").exception("record.lost", request_id=record.transfer.request_id)

@@ -1,0 +1,257 @@
+"""Store contents as files of a local or shared folder."""
+
+import contextlib
+import fcntl
+import functools
+import hashlib
+import io
+import os
+import secrets
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from filestore_svc.store.background_writer import BackgroundWriter
+from filestore_svc.store.call_combiner import CallCombiner, Take
+from filestore_svc.store.disk import Disk
+from filestore_svc.store.partials import Check, LocalPartial, LocalWhole, Watch
+
+_FOLDER_BITS = 12
+# So much of an upload is held in memory, and so much is digested where it is received.
+_HELD = 64 << 10
+_INLINE = 2 << 20
+_FOLDERS_AT_WORK = 16
+_NAMES_AT_ONCE = 1024
+
+
+class LocalStaging:
+    """The bytes of an upload: held in memory while they are few, then in a file of the staging folder.
+
+    That file is locked for as long as its upload lives. A small upload is digested where it is received; of a larger
+    one, that and the writing go on in a thread beside.
+    """
+
+    def __init__(self, folder: str, fileset: int, *, md5: bool, disk: Disk) -> None:
+        self.fileset = fileset
+        self.size = 0
+        self.sha256 = hashlib.sha256()
+        self.md5 = hashlib.md5(usedforsecurity=False) if md5 else None
+        # The blocks of a small content, None once they are in a file.
+        self.held: list[memoryview | bytes] | None = []
+        self.descriptor = -1
+        self._folder = folder
+        self._path = ""
+        self._disk = disk
+        self._background: BackgroundWriter | None = None
+
+    def write(self, block: memoryview | bytes, /) -> None:
+        """Take and digest the next bytes; `block` must not change any more."""
+        self.size += len(block)
+        if self.held is not None and self.size > _HELD:
+            self.spill()
+        if self._background is None and self.size > _INLINE:
+            self._background = BackgroundWriter(self._take)
+        if self._background is None:
+            self._take(block)
+        else:
+            self._background.put(block)
+
+    def _take(self, block: memoryview | bytes) -> None:
+        self.sha256.update(block)
+        if self.md5 is not None:
+            self.md5.update(block)
+        if self.held is None:
+            self._disk.write_all(self.descriptor, block)
+        else:
+            self.held.append(block)
+
+    def spill(self) -> None:
+        """Put what is held into a file of the staging folder, where what follows goes as well."""
+        held, self.held = self.held or (), None
+        self._open()
+        for block in held:
+            self._disk.write_all(self.descriptor, block)
+
+    def _open(self) -> None:
+        while True:
+            self._path = f"{self._folder}/{secrets.token_hex(16)}"
+            self.descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+            # A cleaner that met the file between its making and its locking took it for a dead process's.
+            if os.fstat(self.descriptor).st_nlink:
+                return
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+    def finish(self) -> None:
+        """Wait for the thread."""
+        if self._background is not None:
+            self._background.finish()
+
+    def name(self, target: str) -> None:
+        """Give the file its name for good; it leaves the staging folder with the same call."""
+        os.rename(self._path, target)  # noqa: PTH104 -- a path object would cost more than the call
+        self._path = ""
+
+    def discard(self) -> None:
+        """Remove the file, unless it has its name, and let its lock go."""
+        if self._background is not None:
+            self._background.stop()
+        if self._path:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(self._path)  # noqa: PTH108 -- as above
+            self._path = ""
+        if self.descriptor >= 0:
+            os.close(self.descriptor)
+            self.descriptor = -1
+
+
+class LocalBlobs:
+    """Contents as files: `blobs/<high>/<middle>/<fileset>`, 4,096 to a folder; `staging/`, `partial/` beside them."""
+
+    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+        self._blobs = folder / "blobs"
+        self._names = str(self._blobs)
+        self._staging = folder / "staging"
+        self._staged = str(self._staging)
+        self._partial = folder / "partial"
+        self._disk = disk or Disk()
+        for made in (self._blobs, self._staging, self._partial):
+            made.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._disk.sync_folder(folder)
+        self._syncing = functools.lru_cache(_FOLDERS_AT_WORK)(self._sync_of)
+
+    def _sync_of(self, folder: str) -> CallCombiner[None]:
+        """Return what makes the names in a folder durable, once for all that were given by then."""
+
+        def sync(take: Take[None]) -> None:
+            take()
+            self._disk.sync_folder(folder)
+
+        return CallCombiner(sync, _NAMES_AT_ONCE)
+
+    def stage(self, fileset: int, *, md5: bool = False) -> LocalStaging:
+        """Begin a content in memory."""
+        return LocalStaging(self._staged, fileset, md5=md5, disk=self._disk)
+
+    def keep(self, staging: LocalStaging | LocalWhole) -> None:
+        """Fsync the bytes, name them by their id, fsync the folder."""
+        target = self._name(staging.fileset)
+        folder = target[: target.rindex("/")]
+        if not isinstance(staging, LocalStaging) or staging.held is None or not self._made(target, staging.held):
+            self._moved(staging, target)
+        self._syncing(folder).join(None)
+        staging.discard()
+
+    def _made(self, target: str, held: Iterable[memoryview | bytes]) -> bool:
+        """Make a small file where it is to be: nobody looks there for an id that no row has.
+
+        False where there is one already: a database that was set back to an older state gives out its ids anew.
+        """
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
+        try:
+            descriptor = os.open(target, flags, 0o600)
+        except FileNotFoundError:
+            self._make(Path(target).parent)
+            descriptor = os.open(target, flags, 0o600)
+        except FileExistsError:
+            return False
+        try:
+            for block in held:
+                self._disk.write_all(descriptor, block)
+            self._disk.sync(descriptor)
+        finally:
+            os.close(descriptor)
+        return True
+
+    def _moved(self, staging: LocalStaging | LocalWhole, target: str) -> None:
+        if isinstance(staging, LocalStaging) and staging.held is not None:
+            staging.spill()
+        self._disk.sync(staging.descriptor)
+        try:
+            staging.name(target)
+        except FileNotFoundError:
+            self._make(Path(target).parent)
+            staging.name(target)
+
+    def resume(self, upload: str, offset: int, check: Check) -> LocalPartial:
+        """Open the file of an upload in pieces."""
+        return LocalPartial(self._partial / upload, offset, check, self._disk)
+
+    def whole(
+        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
+    ) -> LocalWhole:
+        """Take the file as it is, which has no `pieces`; it stays where it is until it is dropped."""
+        del pieces
+        return LocalWhole(self._partial / upload, fileset, size, sha256, watch)
+
+    def drop(self, upload: str) -> None:
+        """Unlink the file."""
+        (self._partial / upload).unlink(missing_ok=True)
+
+    def partials_older_than(self, age: float) -> list[str]:
+        """Ask for the time of the last write."""
+        limit = time.time() - age
+        with os.scandir(self._partial) as entries:
+            return [entry.name for entry in entries if entry.stat().st_mtime < limit]
+
+    def open(self, fileset: int) -> io.FileIO:
+        """Open a blob, without any buffer."""
+        return io.FileIO(self._name(fileset), "r")
+
+    def remove(self, fileset: int) -> None:
+        """Unlink a blob."""
+        self._path(fileset).unlink(missing_ok=True)
+
+    def older_than(self, age: float) -> Iterator[list[int]]:
+        """Yield the ids in one folder after the other."""
+        limit = time.time() - age
+        for folder in sorted(self._blobs.glob("*/*")):
+            with os.scandir(folder) as entries:
+                yield [int(entry.name) for entry in entries if entry.stat().st_ctime < limit]
+
+    def clear_staging(self, age: float | None) -> int:
+        """Unlink what is old enough, or what no living process has locked."""
+        count = 0
+        for path in self._staging.iterdir():
+            with contextlib.suppress(FileNotFoundError, BlockingIOError):
+                if age is not None and time.time() - path.stat().st_mtime < age:
+                    continue
+                if age is None:
+                    _unlink_unlocked(path)
+                else:
+                    path.unlink()
+                count += 1
+        return count
+
+    def ping(self) -> None:
+        """Ask whether the staging folder takes files."""
+        if not os.access(self._staging, os.W_OK | os.X_OK):
+            raise PermissionError(f"{self._staging} cannot be written to")
+
+    def free(self) -> int | None:
+        """Ask the file system."""
+        return self._disk.free(self._staging)
+
+    def _name(self, fileset: int) -> str:
+        middle = (fileset >> _FOLDER_BITS) & ((1 << _FOLDER_BITS) - 1)
+        return f"{self._names}/{fileset >> 2 * _FOLDER_BITS:x}/{middle:03x}/{fileset}"
+
+    def _path(self, fileset: int) -> Path:
+        return Path(self._name(fileset))
+
+    def _make(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._disk.sync_folder(folder.parent)
+        self._disk.sync_folder(self._blobs)
+
+
+def _unlink_unlocked(path: Path) -> None:
+    """Unlink a file under its lock; BlockingIOError when a living process has it."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    finally:
+        os.close(descriptor)
