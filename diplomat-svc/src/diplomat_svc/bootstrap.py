@@ -11,13 +11,14 @@ from diplomat_svc.domain.transactions import Configuration
 from diplomat_svc.events import HANDLERS
 from diplomat_svc.operations import Operations
 from diplomat_svc.operations.alone import OneOfMany, OnlyOne
-from diplomat_svc.operations.dispatch import Dispatcher
+from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
 from diplomat_svc.operations.running import Reach
 from diplomat_svc.schemas.configuration import read
 from diplomat_svc.settings import Settings
 from diplomat_svc.store import transactions, workers
-from diplomat_svc.store.tables import INBOX, OUTBOX, SERVICE, open_database
+from diplomat_svc.store.tables import APPLIED, INBOX, OUTBOX, SERVICE, open_database
 from mft_common import config as configuration_file
+from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
 from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
@@ -42,7 +43,7 @@ class Service:
     operations: Operations
     signer: Signer | None
     outbox: Outbox
-    reach: Reach
+    follower: ConfigurationFollower[WorkerConfiguration]
     checks: Mapping[str, Callable[[], None]]
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
@@ -61,8 +62,7 @@ class Service:
             self.database,
             operations.clock,
             host=operations.host,
-            options=self.configuration.options,
-            reach=self.reach,
+            configuration=self.follower,
             company=OnlyOne(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else OneOfMany(),
         )
 
@@ -83,9 +83,10 @@ def build(
     """Open the database and bring the transactions to what the configuration says; ConfigError lists every problem.
 
     What is not given comes from the settings: the configuration's file, the gateway's and filestore-svc's URLs.
-    `reader` resolves secrets, of which nothing built so far has any.
+    `reader` resolves secrets, of which nothing built so far has any. The configuration is stored in the same
+    transaction as the transactions, where a worker that runs already finds it.
     """
-    del reader
+    reader = reader or configuration_file.Reader(Path(settings.config or "").parent, {})
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if config is None:
         config = configuration_file.load(Path(settings.config)) if settings.config else {}
@@ -98,7 +99,16 @@ def build(
         problems = transactions.apply(connection, wanted.transactions, clock())
         if problems:
             raise ConfigError(problems)
-    reach = Reach(Places(data, wanted.allowed_folders), _filestore(settings, signer, filestore))
+        APPLIED.store(connection, config, reader.folder)
+    upstream = _filestore(settings, signer, filestore)
+
+    def for_worker(document: Mapping[str, Any], _reader: configuration_file.Reader) -> WorkerConfiguration:
+        return worker_configuration(read(document, data))
+
+    def worker_configuration(given: Configuration) -> WorkerConfiguration:
+        return WorkerConfiguration(given.options, Reach(Places(data, given.allowed_folders), upstream))
+
+    follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)
     operations = Operations(
         database=database,
         directory=directory or RemoteDirectory.configured(settings.gateway_url, signer),
@@ -110,7 +120,7 @@ def build(
     checks: dict[str, Callable[[], None]] = {"database": database.ping}
     if database.dialect == "sqlite":
         checks["worker"] = lambda: _recovered(database, OnlyOne(settings.state / _LOCK))
-    return Service(settings, wanted, database, operations, signer, OUTBOX, reach, checks)
+    return Service(settings, wanted, database, operations, signer, OUTBOX, follower, checks)
 
 
 def _filestore(

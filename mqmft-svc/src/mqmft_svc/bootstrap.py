@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from mft_common import config as configuration
 from mft_common import logs
+from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.config import Reader
 from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
@@ -78,10 +79,8 @@ def build(
     """
     if config is None:
         config = configuration.load(Path(settings.config)) if settings.config else {}
-    section = sections.section(config.get("ibm_mq_mft"), reader or reader_for(settings, {}))
-    qmgr = settings.coordination_qmgr
-    if qmgr is None:
-        qmgr = section.coordination_qmgr or (_DEMO_QMGR if settings.demo else "")
+    reader = reader or reader_for(settings, {})
+    section = sections.section(config.get("ibm_mq_mft"), reader)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
@@ -89,6 +88,11 @@ def build(
         settings.database_url, schema=SERVICE, metadata=store.metadata, migrations="mqmft_svc.migrations", head=HEAD
     )
     database.migrate()
+    with database.write() as connection:
+        store.APPLIED.store(connection, config, reader.folder)
+    follower = ConfigurationFollower(
+        store.APPLIED, lambda document, reader: sections.section(document.get("ibm_mq_mft"), reader), section, reader
+    )
     if not settings.security:
         logs.get("bootstrap").warning("security.off", user=settings.security_off_user)
     return Service(
@@ -97,7 +101,20 @@ def build(
         database=database,
         outbox=store.OUTBOX,
         inbox=store.INBOX,
-        operations=Operations(database, directory, settings, coordination_qmgr=qmgr),
+        operations=Operations(
+            database,
+            directory,
+            settings,
+            coordination_qmgr=_coordination_qmgr(settings, section),
+            applied_qmgr=lambda connection: _coordination_qmgr(settings, follower.refresh(connection)),
+        ),
         signer=signer,
         checks={"database": database.ping},
     )
+
+
+def _coordination_qmgr(settings: Settings, section: Section) -> str:
+    """Return the coordination queue manager, empty where none is named; the environment wins over the section."""
+    if settings.coordination_qmgr is not None:
+        return settings.coordination_qmgr
+    return section.coordination_qmgr or (_DEMO_QMGR if settings.demo else "")

@@ -1,6 +1,6 @@
 """Do what the protocol's calls ask for, and keep the record that events tell of."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -45,7 +45,11 @@ class Answer:
 
 
 class Operations:
-    """One method for each of the vendor's operations; `coordination_qmgr` is empty where none is named."""
+    """One method for each of the vendor's operations.
+
+    `coordination_qmgr` is empty where none is named. `applied_qmgr` reads, in the transaction of a new record, the one
+    that the configuration applied last names: a worker outlives changes of the configuration.
+    """
 
     def __init__(
         self,
@@ -54,10 +58,12 @@ class Operations:
         settings: Settings,
         *,
         coordination_qmgr: str,
+        applied_qmgr: Callable[[sa.Connection], str],
         now: Clock = clock.now_ms,
     ) -> None:
         self.settings = settings
         self.coordination_qmgr = coordination_qmgr
+        self._applied_qmgr = applied_qmgr
         self._database = database
         self._directory = directory
         self._now = now
@@ -191,11 +197,9 @@ class Operations:
             waiting.setdefault(change.id, []).append(change)
         while waiting:
             known = store.lock(connection, list(waiting))
-            fresh = {
-                id_: new_transfer(group[0], self.coordination_qmgr)
-                for id_, group in waiting.items()
-                if id_ not in known
-            }
+            unknown = [id_ for id_ in waiting if id_ not in known]
+            qmgr = self._applied_qmgr(connection) if unknown else ""
+            fresh = {id_: new_transfer(waiting[id_][0], qmgr) for id_ in unknown}
             for id_, group in waiting.items():
                 for change in group:
                     (known.get(id_) or fresh[id_]).apply(change)

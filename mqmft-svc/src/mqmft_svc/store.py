@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.events import Inbox, Outbox
 from mqmft_svc import SERVICE
 from mqmft_svc.domain import Item, Transfer
@@ -65,6 +66,7 @@ counter: Final = sa.Table(
 
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
+APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft")
 
 _T: Final = transfer.c
 _FIELDS: Final = tuple(field.name for field in fields(Transfer))

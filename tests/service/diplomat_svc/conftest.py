@@ -240,11 +240,15 @@ def hub(tmp_path):
     """Return a function that builds a hub of some transactions; all are closed at the end."""
     made = []
 
-    def make(*transactions, data=None, diplomat=None, **options):
+    def make(*transactions, data=None, diplomat=None, allowed_folders=(), **options):
         data = data or tmp_path
         (data / "from").mkdir(exist_ok=True)
         (data / "to").mkdir(exist_ok=True)
-        config = {"diplomat": {"display_name": "dock-1", **(diplomat or {})}, "transactions": list(transactions)}
+        config = {
+            "diplomat": {"display_name": "dock-1", **(diplomat or {})},
+            "transactions": list(transactions),
+            "allowed_folders": list(allowed_folders),
+        }
         made.append(_Hub(data, config, **options))
         return made[-1]
 

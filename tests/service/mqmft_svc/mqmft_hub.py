@@ -52,10 +52,12 @@ class FakeDirectory:
 class Hub:
     """One service, its client, and short words for what the tests do to it."""
 
-    def __init__(self, folder, **environ):
-        values = {"MQMFT_DATABASE_URL": f"sqlite:///{folder}/mqmft.db", "MQMFT_COORDINATION_QMGR": "QM1", **environ}
+    def __init__(self, folder, config=None, **environ):
+        values = {"MQMFT_DATABASE_URL": f"sqlite:///{folder}/mqmft.db", **environ}
+        if config is None:
+            values.setdefault("MQMFT_COORDINATION_QMGR", "QM1")
         self.directory = FakeDirectory()
-        self.service = bootstrap.build(Settings.from_env(values), directory=self.directory, config={})
+        self.service = bootstrap.build(Settings.from_env(values), directory=self.directory, config=config or {})
         self.app = create_app(self.service)
         self.client = self.app.test_client(use_cookies=False)
         self.handlers = handlers(self.service.operations)

@@ -75,6 +75,19 @@ def test_203_206_events_of_any_producer_reach_the_record_by_the_bus(hub):
     assert hub.mft(f"/{transfer_id(1)}").json["transfer"][0]["status"]["state"] == "successful"
 
 
+def test_a_running_worker_records_new_transfers_under_the_queue_manager_that_was_applied(make_hub):
+    """Section 6.4: a transfer recorded before keeps its queue manager, one recorded afterwards has the new one."""
+    worker_hub = make_hub(config={"ibm_mq_mft": {"coordination_qmgr": "QM1"}})
+    before = worker_hub.upload(1)
+    applied = make_hub(config={"ibm_mq_mft": {"coordination_qmgr": "QM2"}})
+    after = worker_hub.upload(2)
+    names = {
+        each: applied.mft(f"/{each}?attributes=sourceAgent.qmgrName").json["transfer"][0]["sourceAgent"]["qmgrName"]
+        for each in (before, after)
+    }
+    assert names == {before: "QM1", after: "QM2"}
+
+
 def test_the_application_is_built_from_the_environment(tmp_path, monkeypatch, log):
     """On a machine of its own everything comes from the environment, and only the gateway gets in."""
     monkeypatch.setenv("MQMFT_DATABASE_URL", f"sqlite:///{tmp_path}/m.db")

@@ -4,6 +4,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from diplomat_svc.domain.jobs import FAILURE, INCOMPLETE, Job
@@ -16,6 +17,7 @@ from diplomat_svc.operations.recovery import recover
 from diplomat_svc.operations.running import Reach, Run, Stop
 from diplomat_svc.store import jobs, workers
 from mft_common import logs
+from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.errors import MftError, Unavailable
@@ -33,6 +35,14 @@ def in_thread(work: Callable[[], None], name: str) -> threading.Thread:
     return thread
 
 
+@dataclass(frozen=True)
+class WorkerConfiguration:
+    """The part of the configuration that a worker uses; a job keeps the one that was in force when it began."""
+
+    options: Options
+    reach: Reach
+
+
 class Dispatcher:
     """One worker; `company` knows whether there can be others beside it."""
 
@@ -42,16 +52,14 @@ class Dispatcher:
         clock: Clock,
         *,
         host: str,
-        options: Options,
-        reach: Reach,
+        configuration: ConfigurationFollower[WorkerConfiguration],
         company: Company,
         start: Runner = in_thread,
     ) -> None:
         self._database = database
         self._clock = clock
         self._host = host
-        self._options = options
-        self._reach = reach
+        self._configuration = configuration
         self._company = company
         self._start = start
         self._owner = ""
@@ -77,11 +85,17 @@ class Dispatcher:
 
     def _sign_in(self, *, alone: bool) -> None:
         """Recover before anything else, and be known as a worker only after it (E15)."""
-        ended = recover(self._database, self._clock, self._host, self._reach, all_of_them=alone)
+        with self._database.read() as connection:
+            reach = self._configuration.refresh(connection).reach
+        ended = recover(self._database, self._clock, self._host, reach, all_of_them=alone)
         with self._database.write() as connection:
             workers.sign_in(connection, self._owner, self._until())
         self._renewed = time.monotonic()
         logs.get("dispatch").info("worker.ready", recovered=ended)
+
+    @property
+    def _options(self) -> Options:
+        return self._configuration.current.options
 
     def _until(self) -> int:
         return self._clock() + int(self._options.lease * 1000)
@@ -98,12 +112,13 @@ class Dispatcher:
     def _renew(self) -> None:
         """Renew the lease and look for dead workers; a worker that was declared dead stops what it runs (E13)."""
         with self._database.write() as connection:
+            self._configuration.refresh(connection)
             known = workers.renew(connection, self._owner, self._clock(), self._until())
         if not known:
             self._stop_all()
             raise MftError("this worker's lease ran out, and its jobs were ended by another")
         self._renewed = time.monotonic()
-        recover(self._database, self._clock, self._host, self._reach, all_of_them=False)
+        recover(self._database, self._clock, self._host, self._configuration.current.reach, all_of_them=False)
 
     def _take(self) -> bool:
         with self._database.write() as connection:
@@ -111,18 +126,19 @@ class Dispatcher:
             if taken is None:
                 return False
             job, request_id = taken
+            reach = self._configuration.refresh(connection).reach
             records.write(connection, job, self._clock(), "Begun by a worker.")
             telling.began(connection, job)
         halt = Stop()
-        thread = self._start(lambda: self._work(job, request_id, halt), f"job-{job.sequence}")
+        thread = self._start(lambda: self._work(job, request_id, reach, halt), f"job-{job.sequence}")
         self._running[job.sequence] = (thread, halt)
         return True
 
-    def _work(self, job: Job, request_id: str, halt: Stop) -> None:
+    def _work(self, job: Job, request_id: str, reach: Reach, halt: Stop) -> None:
         ledger = Ledger(self._database, self._clock, self._host, self._owner, job)
         with logs.request_scope(request_id):
             try:
-                Run(ledger, self._reach, halt, self._clock).run()
+                Run(ledger, reach, halt, self._clock).run()
             except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end (E10)
                 logs.get("dispatch").exception("job.failed", sequence=job.sequence)
                 self._end_somehow(ledger, f"An internal error ended the job ({type(error).__name__}).")

@@ -5,6 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from diplomat_svc.migrations import HEAD
+from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database import Database
 from mft_common.events import Inbox, Outbox
 
@@ -74,6 +75,7 @@ workers = sa.Table("workers", metadata, sa.Column("owner", sa.String(64), primar
 
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
+APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "allowed_folders")
 
 
 def open_database(url: str) -> Database:
