@@ -1,4 +1,4 @@
-"""What the gateway itself refuses, in the form that the caller's protocol knows."""
+"""Responses that the gateway itself makes, in the form of the caller's protocol."""
 
 import json
 from collections.abc import Callable
@@ -97,8 +97,8 @@ _IBM: Final = {
 
 
 @dataclass(frozen=True)
-class ErrorResponse:
-    """An answer of the gateway's own."""
+class GatewayResponse:
+    """A response that the gateway makes itself."""
 
     status: int
     headers: list[tuple[str, str]]
@@ -107,13 +107,13 @@ class ErrorResponse:
     @property
     def line(self) -> str:
         """The status as WSGI writes it."""
-        return f"{self.status} {responses.get(self.status, 'Refused')}"
+        return f"{self.status} {responses.get(self.status, 'Error')}"
 
 
 def error_response(
     protocol: str | None, status: int, *, method: str = "GET", path: str = "", retry_after: int = 0
-) -> ErrorResponse:
-    """Return the answer `status` in the form of `protocol`, None for our own pages.
+) -> GatewayResponse:
+    """Return the response `status` in the form of `protocol`, None for our own pages.
 
     The statuses are 400, 404, 413, 414, 429, 431, 500, 501 and 503; 501 says that the hub has no such service, in
     each protocol's own way. `retry_after` is in seconds; 429 and 503 always carry one.
@@ -128,18 +128,18 @@ def error_response(
 def server_error_response(
     status: int, method: str, path: str, address: str, request_id: str = ""
 ) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Answer and log what the server refuses: a malformed head, for which there is no request yet, or a broken body."""
+    """Make and log the response to a malformed head, for which there is no request yet, or to a broken body."""
     route = routing.find(path)
     made = error_response(route.protocol if route else None, status, method=method, path=path)
     request_id = request_id or ids.new_request_id()
     metrics.REQUESTS.labels("gateway", route.protocol if route else "own", "other", made.status).inc()
     logs.get("access").info(
-        "request.refused", method=method[:20], path=path, status=made.status, address=address, request_id=request_id
+        "request.rejected", method=method[:20], path=path, status=made.status, address=address, request_id=request_id
     )
     return made.line, [*made.headers, ("X-Request-ID", request_id)], made.body
 
 
-def _http_mft(status: int, method: str, path: str) -> ErrorResponse:
+def _http_mft(status: int, method: str, path: str) -> GatewayResponse:
     if status == UNBUILT:
         status = 404
     message, kind = _HTTP_MFT[status]
@@ -152,7 +152,7 @@ def _http_mft(status: int, method: str, path: str) -> ErrorResponse:
     return _json(status, {**envelope, "message": message, "errorType": kind})
 
 
-def _diplomat(status: int, _method: str, _path: str) -> ErrorResponse:
+def _diplomat(status: int, _method: str, _path: str) -> GatewayResponse:
     message = _DIPLOMAT[status]
     code = {503: 500, 413: 400, 414: 400, 429: 400, 431: 400}.get(status, status)
     body = (
@@ -160,10 +160,10 @@ def _diplomat(status: int, _method: str, _path: str) -> ErrorResponse:
         f'<diplomatApiResponse responseType="errorResponse"><statusCode>{code}</statusCode>'
         f"<message>{message}</message></diplomatApiResponse>"
     )
-    return ErrorResponse(code, [("Content-Type", "text/xml; charset=UTF-8")], body.encode())
+    return GatewayResponse(code, [("Content-Type", "text/xml; charset=UTF-8")], body.encode())
 
 
-def _ibm(status: int, _method: str, _path: str) -> ErrorResponse:
+def _ibm(status: int, _method: str, _path: str) -> GatewayResponse:
     if status == UNBUILT:
         status = 404
     number, message, explanation, action = _IBM[status]
@@ -178,26 +178,26 @@ def _ibm(status: int, _method: str, _path: str) -> ErrorResponse:
     }
     if status == 503:
         error["exceptions"] = []
-    return ErrorResponse(status, list(_IBM_HEADERS), _dumps({"error": [error]}))
+    return GatewayResponse(status, list(_IBM_HEADERS), _dumps({"error": [error]}))
 
 
-def _data_protector(status: int, _method: str, _path: str) -> ErrorResponse:
-    return ErrorResponse(502 if status == UNBUILT else status, [("Cache-Control", "no-store")], b"")
+def _data_protector(status: int, _method: str, _path: str) -> GatewayResponse:
+    return GatewayResponse(502 if status == UNBUILT else status, [("Cache-Control", "no-store")], b"")
 
 
-def _own(status: int, _method: str, _path: str) -> ErrorResponse:
-    return _json(status, {"error": responses.get(status, "refused").lower()})
+def _own(status: int, _method: str, _path: str) -> GatewayResponse:
+    return _json(status, {"error": responses.get(status, "error").lower()})
 
 
-def _json(status: int, value: object) -> ErrorResponse:
-    return ErrorResponse(status, [("Content-Type", _JSON), ("Cache-Control", "no-store")], _dumps(value))
+def _json(status: int, value: object) -> GatewayResponse:
+    return GatewayResponse(status, [("Content-Type", _JSON), ("Cache-Control", "no-store")], _dumps(value))
 
 
 def _dumps(value: object) -> bytes:
     return json.dumps(value, separators=(",", ":")).encode()
 
 
-_TEMPLATES: Final[dict[str | None, Callable[[int, str, str], ErrorResponse]]] = {
+_TEMPLATES: Final[dict[str | None, Callable[[int, str, str], GatewayResponse]]] = {
     None: _own,
     "http-mft": _http_mft,
     "diplomat": _diplomat,

@@ -11,10 +11,10 @@ from werkzeug.exceptions import HTTPException
 from gateway.errors import RequestRejected
 from gateway.operations import Operations
 from gateway.schemas.calls import read_call
-from mft_common import logs
+from mft_common import environ_keys, logs
 from mft_common.directory import GATEWAY, to_wire
 from mft_common.errors import IdentityError, Unavailable
-from mft_common.identity import ENVIRON_HEADER, SYSTEM, Signer
+from mft_common.identity import SYSTEM, Signer
 from mft_common.process import health, metrics
 
 INTERNAL: Final = "/internal/v1/directory/"
@@ -56,7 +56,7 @@ def create(operations: Operations, signer: Signer, checks: health.Checks, intern
 
 def _request_id(signer: Signer) -> str:
     """Return the id of the request that a service works for; Refused unless the service itself is asking."""
-    identity = signer.loads(request.environ.get(ENVIRON_HEADER, ""), GATEWAY)
+    identity = signer.loads(request.environ.get(environ_keys.IDENTITY_HEADER, ""), GATEWAY)
     if identity.account != SYSTEM:
         raise RequestRejected(403, "the internal API is for services")
     return identity.request_id

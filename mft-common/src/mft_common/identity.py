@@ -9,11 +9,10 @@ from typing import Any, Final, Literal, NamedTuple
 
 import itsdangerous
 
+from mft_common import environ_keys
 from mft_common.errors import IdentityError
 
 HEADER: Final = "X-Crossdock-Identity"
-ENVIRON_HEADER: Final = "HTTP_X_CROSSDOCK_IDENTITY"
-ENVIRON_KEY: Final = "crossdock.identity"
 SYSTEM: Final = "system"
 _LIFE_S: Final = 60
 
@@ -95,10 +94,10 @@ def from_environ(environ: Mapping[str, Any], signer: Signer | None, service: str
     No request can set the object: names of request headers reach a WSGI environment with `HTTP_` before them. Raises
     IdentityError where there is neither, so that a service without its gateway refuses everything.
     """
-    identity = environ.get(ENVIRON_KEY)
+    identity = environ.get(environ_keys.IDENTITY)
     if isinstance(identity, Identity):
         return identity
-    header = environ.get(ENVIRON_HEADER)
+    header = environ.get(environ_keys.IDENTITY_HEADER)
     if signer is None or not header:
         raise IdentityError("the request did not come through the gateway")
     return signer.loads(header, service)

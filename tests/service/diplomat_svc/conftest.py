@@ -11,8 +11,9 @@ import pytest
 from diplomat_svc.app import create_app
 from diplomat_svc.bootstrap import build
 from diplomat_svc.settings import Settings
+from mft_common import environ_keys
 from mft_common.directory import Account, Full, Opened, Session, Throttled, Wrong
-from mft_common.identity import ENVIRON_KEY, Identity
+from mft_common.identity import Identity
 
 PATH = "/diplomat/APIRequest"
 
@@ -118,7 +119,7 @@ class _Gateway:
                 mechanism="form",
                 reason=None,
             )
-        environ[ENVIRON_KEY] = identity
+        environ[environ_keys.IDENTITY] = identity
         return self._app(environ, start_response)
 
 

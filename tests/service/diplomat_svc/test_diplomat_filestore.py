@@ -6,7 +6,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from mft_common.identity import ENVIRON_KEY
+from mft_common import environ_keys
 
 
 class _Store:
@@ -16,7 +16,7 @@ class _Store:
         self.files, self.callers = {}, set()
 
     def __call__(self, environ, start_response):
-        identity = environ[ENVIRON_KEY]
+        identity = environ[environ_keys.IDENTITY]
         self.callers.add((identity.account, len(identity.transfer_id or "")))
         kind, path = environ["PATH_INFO"].encode("latin-1").decode().removeprefix("/internal/v1/").split("/", 1)
         body, headers, status = b"{}", [], "200 OK"

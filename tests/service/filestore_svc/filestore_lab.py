@@ -13,9 +13,9 @@ import requests
 from filestore_svc import bootstrap
 from filestore_svc.app import create_app
 from filestore_svc.settings import Settings
-from mft_common import clock, ids
+from mft_common import clock, environ_keys, ids
 from mft_common.directory import Account, Opened, Session, Throttled, Wrong
-from mft_common.identity import ENVIRON_KEY, HEADER, Identity, Signer
+from mft_common.identity import HEADER, Identity, Signer
 from tests.servers.outboxes import ROWS, told
 from tests.servers.processes import free_port, wait_until
 from tests.servers.programs import Program
@@ -97,7 +97,7 @@ class Lab:
         self, method: str, path: str, account: str | None = "part1", *, who: Identity | None = None, **more: Any
     ) -> Any:
         """Send a request; `path` goes into the request line as it is."""
-        environ = {ENVIRON_KEY: who or whoever(account), "RAW_URI": path, **more.pop("environ", {})}
+        environ = {environ_keys.IDENTITY: who or whoever(account), "RAW_URI": path, **more.pop("environ", {})}
         answer = self.client.open(path, method=method, environ_overrides=environ, buffered=True, **more)
         answer.close()
         return answer

@@ -7,7 +7,7 @@ import pytest
 from filestore_svc.operations.transfers import ANNOUNCE_AFTER_MS
 from filestore_svc.store import transfers
 from filestore_svc.store.transfers import OpenTransfer
-from mft_common.identity import ENVIRON_KEY
+from mft_common import environ_keys
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import form, whoever
 
@@ -89,7 +89,7 @@ def test_what_counts_as_a_read(lab, method, headers, reads, ends):
 def test_an_aborted_download_is_no_read(lab):
     """S28: a client that leaves before the last byte makes a failed transfer."""
     lab.put("/2.0/files/in/a.bin", b"x" * 400_000)
-    running = lab.client.get("/2.0/files/in/a.bin", environ_overrides={ENVIRON_KEY: whoever("part1")})
+    running = lab.client.get("/2.0/files/in/a.bin", environ_overrides={environ_keys.IDENTITY: whoever("part1")})
     next(iter(running.response))
     running.close()
     assert lab.events("file.read.v1") == []
@@ -101,7 +101,7 @@ def test_the_word_of_the_hubs_own_server_counts(lab, whole):
     """A server that tells when an answer is over is believed, whatever it read of the file."""
     lab.put("/2.0/files/in/a.txt", b"hello")
     finished = []
-    lab.get("/2.0/files/in/a.txt", environ={"crossdock.finished": finished})
+    lab.get("/2.0/files/in/a.txt", environ={environ_keys.FINISHED: finished})
     assert len(lab.events("transfer.ended.v1")) == 1
     for tell in finished:
         tell(200, 5 if whole else 2, whole)

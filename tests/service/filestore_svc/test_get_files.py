@@ -5,7 +5,7 @@ import hashlib
 import pytest
 
 from filestore_svc.wire.headers import repr_digest
-from mft_common.identity import ENVIRON_KEY
+from mft_common import environ_keys
 from tests.service.filestore_svc.filestore_lab import whoever
 
 CONTENT = bytes(range(256)) * 40
@@ -140,7 +140,7 @@ def test_a_delete_of_another_content(stored):
 
 def test_a_running_download_keeps_the_old_bytes(stored):
     """S15: what was opened is sent to its end, whatever replaces or sweeps it meanwhile."""
-    running = stored.client.get(URL, environ_overrides={ENVIRON_KEY: whoever("part1")})
+    running = stored.client.get(URL, environ_overrides={environ_keys.IDENTITY: whoever("part1")})
     stored.put(URL, b"new")
     stored.service.sweeping.delete_blobs(-1)
     assert running.data == CONTENT

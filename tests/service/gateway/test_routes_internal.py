@@ -6,8 +6,9 @@ import pytest
 
 from gateway import routes
 from gateway.domain import AccountSpec
+from mft_common import environ_keys
 from mft_common.errors import Unavailable
-from mft_common.identity import ENVIRON_KEY, HEADER, Identity, Signer
+from mft_common.identity import HEADER, Identity, Signer
 
 SIGNER = Signer(["a key"])
 PORT = 9081
@@ -74,7 +75,7 @@ def test_only_services(client, headers, status):
 
 def test_identity_object_does_not_count(client):
     """Only a signature opens the internal API, not the pipeline's word on a caller."""
-    environ = {ENVIRON_KEY: Identity(request_id="r", address="", account="system")}
+    environ = {environ_keys.IDENTITY: Identity(request_id="r", address="", account="system")}
     assert ask(client, headers={}, environ_overrides=environ).status_code == 401
 
 

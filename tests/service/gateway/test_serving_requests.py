@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from mft_common import environ_keys
 from tests.service.gateway.serving_lab import connect, read_all, read_answer, serving, talk, until
 
 PAST = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
@@ -52,7 +53,7 @@ def echo(environ, start_response):
     answer = json.dumps(
         {
             "path": environ["PATH_INFO"],
-            "raw": environ["crossdock.raw_path"],
+            "raw": environ[environ_keys.RAW_PATH],
             "query": environ["QUERY_STRING"],
             "host": environ.get("HTTP_HOST"),
             "scheme": environ["wsgi.url_scheme"],
@@ -400,7 +401,7 @@ def test_the_end_of_an_answer_is_told():
     told = []
 
     def app(environ, start_response):
-        environ["crossdock.finished"].append(lambda *end: told.append(end))
+        environ[environ_keys.FINISHED].append(lambda *end: told.append(end))
         start_response("200 OK", [("Content-Length", "5")])
         return [b"whole"] if environ["PATH_INFO"] == "/whole" else iter([b"cut"])
 

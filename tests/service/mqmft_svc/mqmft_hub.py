@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from mft_common import environ_keys
 from mft_common.directory import Account, Opened, Session, Throttled, Wrong
 from mft_common.events import (
     Agent,
@@ -14,7 +15,7 @@ from mft_common.events import (
     TransferProgressed,
     TransferStarted,
 )
-from mft_common.identity import ENVIRON_KEY, Identity
+from mft_common.identity import Identity
 from mqmft_svc import bootstrap
 from mqmft_svc.app import create_app
 from mqmft_svc.events import handlers
@@ -65,7 +66,7 @@ class Hub:
 
     def ask(self, path, method="GET", *, identity=None, **options):
         """Send a request as `identity`, by default an administrator's."""
-        environ = {ENVIRON_KEY: identity or caller()}
+        environ = {environ_keys.IDENTITY: identity or caller()}
         return self.client.open(path, method=method, environ_overrides=environ, **options)
 
     def mft(self, path="", version="v3", **options):

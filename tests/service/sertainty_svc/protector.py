@@ -3,8 +3,9 @@
 import base64
 from xml.etree import ElementTree as ET
 
+from mft_common import environ_keys
 from mft_common.directory import Account, Challenge, Denied, Full, Opened, Session, Trusted
-from mft_common.identity import ENVIRON_KEY, Identity
+from mft_common.identity import Identity
 from sertainty_svc import bootstrap
 from sertainty_svc.app import create_app
 from sertainty_svc.settings import Settings
@@ -97,7 +98,7 @@ class Hub:
 
     def send(self, body, *, method="POST", path="/dataprotector", address="10.0.0.9", environ=None, **options):
         """Send bytes as the gateway hands them over."""
-        environ = {ENVIRON_KEY: Identity(request_id="r1", address=address), **(environ or {})}
+        environ = {environ_keys.IDENTITY: Identity(request_id="r1", address=address), **(environ or {})}
         return self.client.open(path, method=method, data=body, environ_overrides=environ, **options)
 
     def call(self, function, *arguments, session=None, **options):

@@ -70,13 +70,13 @@ def watch():
 @pytest.fixture
 def resolve(book, watch):
     """Return a function that resolves one kind of credentials."""
-    resolvers = Authenticators(book, "LtpaToken2", watch)
+    authenticators = Authenticators(book, "LtpaToken2", watch)
 
     def run(kind, *, cookie="", authorization=None):
         environ = {"HTTP_COOKIE": cookie}
         if authorization is not None:
             environ["HTTP_AUTHORIZATION"] = authorization
-        found = resolvers.resolve(kind, "svc", environ, "192.0.2.1")
+        found = authenticators.authenticate(kind, "svc", environ, "192.0.2.1")
         return found.account.name if found.account else found.reason
 
     return run

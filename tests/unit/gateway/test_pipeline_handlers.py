@@ -6,9 +6,10 @@ import pytest
 from gateway.pipeline import Pipeline, PipelineOptions
 from gateway.pipeline.client_address import client, last_host
 from gateway.pipeline.input import BodyTooLargeError
-from gateway.pipeline.rate_limit import Rates
+from gateway.pipeline.rate_limit import RateLimiter
 from gateway.routing import find
 from gateway.settings import Settings
+from mft_common import environ_keys
 from mft_common.directory import Account, Session
 from mft_common.errors import Unavailable
 from mft_common.http1 import RequestBodyCut, UpstreamUnavailable, WsgiUpstream
@@ -106,7 +107,7 @@ def knock(service):
 def test_a_request_reaches_its_service_with_an_identity(knock, service):
     """Who calls, from where and with which grant is told; the session's token is not."""
     knock(cookie="other=1; sp-http-usr=part%201; sp-http-ses=live")
-    identity = service.environs[0]["crossdock.identity"]
+    identity = service.environs[0][environ_keys.IDENTITY]
     assert identity == Identity(
         request_id=identity.request_id,
         address="192.0.2.7",
@@ -142,11 +143,11 @@ def test_the_services_own_object_goes_to_the_server_untouched(knock, service):
 @pytest.mark.parametrize("name", ["IDENTITY", "IDENTITY_X", "ANYTHING"])
 def test_claims_of_a_client_are_dropped(knock, service, name):
     """Nobody tells us who he is but through his credentials."""
-    knock(**{f"HTTP_X_CROSSDOCK_{name}": "forged", "crossdock.identity": "forged", "HTTP_X_FORWARDED_FOR": "1.2.3.4"})
+    knock(**{f"HTTP_X_CROSSDOCK_{name}": "forged", environ_keys.IDENTITY: "forged", "HTTP_X_FORWARDED_FOR": "1.2.3.4"})
     environ = service.environs[0]
     assert not [key for key in environ if key.startswith(("HTTP_X_CROSSDOCK", "HTTP_X_FORWARDED"))]
-    assert environ["crossdock.identity"].account is None
-    assert environ["crossdock.identity"].address == "192.0.2.7"
+    assert environ[environ_keys.IDENTITY].account is None
+    assert environ[environ_keys.IDENTITY].address == "192.0.2.7"
 
 
 def test_the_request_id_is_ours_unless_a_trusted_proxy_gave_one(knock, service):
@@ -172,7 +173,7 @@ def test_forwarded_headers_count_from_trusted_proxies(knock, service):
     knock(options=PipelineOptions(trusted_proxies=PROXIES), **fields)
     knock(**fields)
     knock(options=PipelineOptions(public_url="https://pub"), **fields)
-    first, second, third = (environ["crossdock.identity"] for environ in service.environs)
+    first, second, third = (environ[environ_keys.IDENTITY] for environ in service.environs)
     assert (first.address, first.scheme, first.base_url) == ("198.51.100.9", "https", "https://hub.example")
     assert (second.address, second.scheme, second.base_url) == ("10.1.1.1", "http", "http://dock:8080")
     assert third.base_url == "https://pub"
@@ -256,7 +257,7 @@ def test_a_service_that_is_not_built_says_so_in_its_way(knock, path, status):
 
 def test_requests_that_come_too_fast_are_429(knock):
     """The bucket is per address, and this machine has none."""
-    rates = Rates(rate=2, burst=3, clock=iter([0.0, 0.0, 0.0, 0.0, 0.0, 0.6]).__next__)
+    rates = RateLimiter(rate=2, burst=3, clock=iter([0.0, 0.0, 0.0, 0.0, 0.0, 0.6]).__next__)
     assert [rates.wait("a") for _ in range(3)] == [0, 0, 0]
     assert rates.wait("a") >= 1
     assert rates.wait("b") == 0

@@ -1,6 +1,6 @@
 import pytest
 
-from mft_common import identity
+from mft_common import environ_keys, identity
 from mft_common.errors import IdentityError
 from mft_common.identity import Identity, Signer
 
@@ -48,14 +48,14 @@ def test_an_old_identity_is_refused(monkeypatch):
 
 def test_the_gateway_of_this_process_hands_over_the_object():
     """An object in the environment is believed, because no request can put one there."""
-    assert identity.from_environ({identity.ENVIRON_KEY: SAMPLE}, None, "s") is SAMPLE
+    assert identity.from_environ({environ_keys.IDENTITY: SAMPLE}, None, "s") is SAMPLE
 
 
 def test_a_service_without_its_gateway_refuses():
     """No header, a header of nobody's and a text under the object's key are all refused."""
     signer = Signer(["k1"])
     forged = Signer(["other"]).dumps(SAMPLE._replace(account="system"), "s")
-    for environ in ({}, {identity.ENVIRON_HEADER: forged}, {identity.ENVIRON_KEY: "part1"}):
+    for environ in ({}, {environ_keys.IDENTITY_HEADER: forged}, {environ_keys.IDENTITY: "part1"}):
         with pytest.raises(IdentityError):
             identity.from_environ(environ, signer, "s")
 

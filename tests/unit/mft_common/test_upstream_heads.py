@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mft_common import environ_keys
 from mft_common.http1 import UrlUpstream, WsgiUpstream
 from mft_common.http1.head import BadResponse, parse, request
 
@@ -68,7 +69,7 @@ def test_a_request_head_keeps_the_clients_words():
     raw = request(
         {
             **PLAIN,
-            "crossdock.raw_path": "/a%20b",
+            environ_keys.RAW_PATH: "/a%20b",
             "HTTP_HOST": "dock:8",
             "HTTP_COOKIE": "a=b; c=d",
             "HTTP_CONNECTION": "close, X-Hop",

@@ -1,8 +1,8 @@
 from flask import Response
 from prometheus_client import REGISTRY
 
-from mft_common import web
-from mft_common.identity import ENVIRON_KEY, Identity
+from mft_common import environ_keys, web
+from mft_common.identity import Identity
 
 
 def test_methods_that_a_client_makes_up_make_no_figures_of_their_own():
@@ -15,7 +15,7 @@ def test_methods_that_a_client_makes_up_make_no_figures_of_their_own():
         checks={},
         render_error=lambda _error: Response(status=405),
     )
-    environ = {ENVIRON_KEY: Identity(request_id="r1", address="127.0.0.1")}
+    environ = {environ_keys.IDENTITY: Identity(request_id="r1", address="127.0.0.1")}
     for method in ("GET", "BREW", "WHEN"):
         app.test_client().open("/x", method=method, environ_overrides=environ)
     labels = [

@@ -16,7 +16,7 @@ from filestore_svc.operations import Operations
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.settings import SERVICE
 from filestore_svc.wire import answers, downloads, requests
-from mft_common import logs
+from mft_common import environ_keys, logs
 from mft_common.identity import Identity, Signer, from_environ
 from mft_common.process import metrics
 
@@ -81,7 +81,7 @@ class Lane:
 
 
 def _sent(environ: dict[str, Any], file: StoredFile, body: Sending) -> Iterable[bytes]:
-    finished = environ.get("crossdock.finished")
+    finished = environ.get(environ_keys.FINISHED)
     if finished is not None and file.size <= _SMALL:
         return [_whole(body, finished)]
     if finished is not None:

@@ -12,6 +12,7 @@ from werkzeug.wsgi import FileWrapper
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.wire import conditions
 from filestore_svc.wire.headers import repr_digest
+from mft_common import environ_keys
 
 _BLOCK = 1 << 18
 # With none of these the answer is the whole file.
@@ -71,7 +72,7 @@ def answer(
         response.headers["Content-Length"] = str(wanted[1] - wanted[0])
         response.headers["Content-Range"] = f"bytes {wanted[0]}-{wanted[1] - 1}/{file.size}"
     body = send(*(wanted or (0, file.size)))
-    if "crossdock.finished" in environ:
-        body.told_by(environ["crossdock.finished"])
+    if environ_keys.FINISHED in environ:
+        body.told_by(environ[environ_keys.FINISHED])
     response.response = environ.get("wsgi.file_wrapper", FileWrapper)(body, _BLOCK)
     return response

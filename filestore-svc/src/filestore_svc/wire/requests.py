@@ -7,6 +7,7 @@ from urllib.parse import quote, unquote_to_bytes
 from filestore_svc.domain.paths import Target, below
 from filestore_svc.errors import TooLarge
 from filestore_svc.wire import bodies, queries
+from mft_common import environ_keys
 
 _LARGEST_FORM: Final = 64 << 10
 
@@ -17,7 +18,7 @@ def raw_path(environ: Mapping[str, Any]) -> bytes:
     Frameworks decode paths with replacement characters, so that two names would become one. Where no server kept the
     line, PATH_INFO holds its decoded bytes, which are encoded again here. (S6)
     """
-    raw = environ.get("crossdock.raw_path") or environ.get("RAW_URI") or environ.get("REQUEST_URI")
+    raw = environ.get(environ_keys.RAW_PATH) or environ.get("RAW_URI") or environ.get("REQUEST_URI")
     if raw is None:
         return quote(environ.get("PATH_INFO", "").encode("latin-1")).encode()
     line: bytes = raw if isinstance(raw, bytes) else raw.encode("utf-8", "surrogateescape")

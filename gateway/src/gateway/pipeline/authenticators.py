@@ -1,4 +1,4 @@
-"""Resolve each protocol's credentials to an account, or to the reason why there is none."""
+"""Resolve the credentials of each protocol to an account, or to the reason why there is none."""
 
 import base64
 import binascii
@@ -17,16 +17,16 @@ from gateway.routing import Credentials
 from mft_common.directory import Account, Session, Throttled, Wrong
 from mft_common.identity import Mechanism, Reason
 
-_REMEMBER_S: Final = 60.0
-_MOST_PAIRS: Final = 10_000
-# A client that sends more tokens than this has lost its way, and each costs a look at the database.
-_MOST_TOKENS: Final = 8
+_CACHED_S: Final = 60.0
+_MAX_PAIRS: Final = 10_000
+# Each token costs a look-up in the database, and no browser sends more than a few.
+_MAX_TOKENS: Final = 8
 _COOKIE_PAIR: Final = frozenset(("sp-http-usr", "sp-http-ses"))
 
 
 @dataclass(frozen=True, slots=True)
 class AuthResult:
-    """Who the credentials belong to; without an account, why."""
+    """The account and session of the credentials, or the reason why there is no account."""
 
     account: Account | None = None
     session: Session | None = None
@@ -36,7 +36,7 @@ class AuthResult:
 
 
 ABSENT: Final = AuthResult(reason="absent")
-NOBODY: Final = AuthResult()
+NO_CREDENTIALS: Final = AuthResult()
 Authenticator = Callable[[str, Mapping[str, Any], str], AuthResult]
 
 
@@ -54,14 +54,14 @@ def cookies(header: str) -> list[tuple[str, str]]:
 
 
 class Authenticators:
-    """One resolver for each kind of credentials: `(service, environ, address) -> Found`."""
+    """One authenticator for each kind of credentials: `(service, environ, address) -> AuthResult`."""
 
     def __init__(
         self, directory: GatewayDirectory, token_cookie: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._directory = directory
         self._token_cookie = token_cookie
-        self._pairs = BasicAuthCache(directory, clock)
+        self._basic_cache = BasicAuthCache(directory, clock)
         self._by_kind: Mapping[Credentials, Authenticator] = {
             "cookie-pair-or-basic": self.cookie_pair_or_basic,
             "jsessionid": self.jsessionid,
@@ -69,13 +69,13 @@ class Authenticators:
             "none": self.none,
         }
 
-    def resolve(self, kind: Credentials, service: str, environ: Mapping[str, Any], address: str) -> AuthResult:
-        """Look at what the request carries; a session that is found is touched."""
+    def authenticate(self, kind: Credentials, service: str, environ: Mapping[str, Any], address: str) -> AuthResult:
+        """Return the account of a request's credentials; the idle time of a session that is found begins anew."""
         return self._by_kind[kind](service, environ, address)
 
     def none(self, _service: str, _environ: Mapping[str, Any], _address: str) -> AuthResult:
         """Data Protector: the session is in the body, and the service looks for it itself."""
-        return NOBODY
+        return NO_CREDENTIALS
 
     def cookie_pair_or_basic(self, service: str, environ: Mapping[str, Any], address: str) -> AuthResult:
         """HTTP MFT: `sp-http-usr` and `sp-http-ses` must both be there and agree (http-mft.md S32).
@@ -102,22 +102,22 @@ class Authenticators:
         """IBM MQ: an Authorization header decides; without one the token cookie does (ibm-mq-mft.md 11-13)."""
         header = environ.get("HTTP_AUTHORIZATION")
         if header is not None:
-            return self._pairs.resolve(service, header, address)
+            return self._basic_cache.authenticate(service, header, address)
         name = self._token_cookie
         tokens = [value for key, value in cookies(environ.get("HTTP_COOKIE", "")) if key == name]
         return self._first_live(service, tokens) if tokens else ABSENT
 
     def _basic(self, service: str, header: str, address: str) -> AuthResult:
-        """Resolve a header that is ignored unless it was switched on; an expired account logs in no way at all."""
+        """Check a Basic header, which counts only where the configuration allows it; an expired account is refused."""
         if not self._directory.takes_basic(service):
             return ABSENT
-        found = self._pairs.resolve(service, header, address)
-        expired = found.account is not None and found.account.expired
-        return AuthResult(mechanism="basic", reason="wrong") if expired else found
+        result = self._basic_cache.authenticate(service, header, address)
+        expired = result.account is not None and result.account.expired
+        return AuthResult(mechanism="basic", reason="wrong") if expired else result
 
     def _first_live(self, service: str, tokens: list[str], users: set[str] | None = None) -> AuthResult:
         mechanism: Mechanism = "token" if users is None else "form"
-        for token in dict.fromkeys(tokens[:_MOST_TOKENS]):
+        for token in dict.fromkeys(tokens[:_MAX_TOKENS]):
             found = self._directory.find_session(service, token) if token else None
             if found is None:
                 continue
@@ -141,7 +141,7 @@ class BasicAuthCache:
         self._lock = threading.Lock()
         self._pairs: dict[bytes, tuple[str, int, float]] = {}
 
-    def resolve(self, service: str, header: str, address: str) -> AuthResult:
+    def authenticate(self, service: str, header: str, address: str) -> AuthResult:
         """Return the account of an Authorization header."""
         pair = _decode(header)
         if pair is None:
@@ -168,9 +168,9 @@ class BasicAuthCache:
     def _remember(self, key: bytes, account: Account) -> None:
         with self._lock:
             self._pairs.pop(key, None)
-            if len(self._pairs) >= _MOST_PAIRS:
+            if len(self._pairs) >= _MAX_PAIRS:
                 del self._pairs[next(iter(self._pairs))]
-            self._pairs[key] = (account.name, account.revision, self._clock() + _REMEMBER_S)
+            self._pairs[key] = (account.name, account.revision, self._clock() + _CACHED_S)
 
 
 def _decode(header: str) -> tuple[str, str] | None:

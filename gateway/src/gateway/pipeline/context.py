@@ -1,56 +1,66 @@
 """State of one request on its way through the pipeline."""
 
-from typing import TYPE_CHECKING, Any, Protocol
+import time
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
 from wsgiref.types import StartResponse
 
+from gateway.routing import Route
+from mft_common import environ_keys
 from mft_common.directory import Account, Directory
-
-if TYPE_CHECKING:
-    from gateway.routing import Route
-    from mft_common.identity import Identity
+from mft_common.identity import Identity
 
 
 class GatewayDirectory(Directory, Protocol):
     """The directory as the pipeline needs it: that of the services, and two questions more."""
 
     def account(self, service: str, name: str) -> Account | None:
-        """Return the account as it is now, None when it is gone or switched off."""
+        """Return the account as it is now, None when it is removed or disabled."""
         ...
 
     def takes_basic(self, service: str) -> bool:
-        """True when the configuration lets callers of this service send Basic credentials with each context."""
+        """True when the configuration lets callers of this service send Basic credentials with each call."""
         ...
 
 
-class RequestRejected(Exception):  # noqa: N818 -- reads as what it is where it is raised
-    """The gateway rejects a request; `status` is HTTP's own, the protocol's form comes later."""
-
-    def __init__(self, status: int, retry_after: int = 0) -> None:
-        super().__init__(status)
-        self.status = status
-        self.retry_after = retry_after
-
-
+@dataclass(slots=True)
 class RequestContext:
-    """Findings of the request handlers on one request; each may rely on the fields that those before it set."""
+    """Findings of the request handlers on one request; each may rely on the fields that those before it set.
 
-    __slots__ = (
-        *("address", "base_url", "began", "environ", "finished", "identity", "path", "request_id"),
-        *("route", "scheme", "start_response", "status", "too_large", "trusted"),
-    )
+    `address` is the client's, once `resolve_client_address` has run. `route` is None for the hub's own pages, `status`
+    that of the response that was started last, 0 before any. `began` is in seconds of `time.monotonic()`.
+    """
 
-    def __init__(self, environ: dict[str, Any], start_response: StartResponse, began: float) -> None:
-        self.environ = environ
-        self.start_response = start_response
-        self.began = began
-        self.path: str = environ.get("PATH_INFO", "")
-        self.address: str = environ.get("REMOTE_ADDR", "")
-        self.scheme: str = environ.get("wsgi.url_scheme", "http")
-        self.request_id = ""
-        self.base_url = ""
-        self.trusted = False
-        self.route: Route | None = None
-        self.identity: Identity | None = None
-        self.too_large = False
-        self.status = 0
-        self.finished = False
+    environ: dict[str, Any]
+    start_response: StartResponse
+    method: str
+    path: str
+    address: str
+    scheme: str
+    began: float
+    request_id: str = ""
+    base_url: str = ""
+    from_trusted_proxy: bool = False
+    route: Route | None = None
+    identity: Identity | None = None
+    too_large: bool = False
+    status: int = 0
+    logged: bool = False
+
+    @classmethod
+    def from_wsgi(cls, environ: dict[str, Any], start_response: StartResponse) -> Self:
+        """Return the context of a request of which nothing but its environment is known."""
+        return cls(
+            environ,
+            start_response,
+            method=environ["REQUEST_METHOD"],
+            path=environ.get("PATH_INFO", ""),
+            address=environ.get("REMOTE_ADDR", ""),
+            scheme=environ.get("wsgi.url_scheme", "http"),
+            began=environ.get(environ_keys.BEGAN) or time.monotonic(),
+        )
+
+    @property
+    def protocol(self) -> str | None:
+        """The protocol of the request's path, None for the hub's own pages."""
+        return None if self.route is None else self.route.protocol

@@ -1,33 +1,30 @@
-"""The WSGI application in front of all services: it runs the request handlers, forwards, and renders errors."""
+"""The WSGI application in front of all services: three lists of handlers, and the call of the service between them."""
 
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any, Final
 from wsgiref.types import StartResponse, WSGIApplication
 
-from gateway.error_responses import UNBUILT, ErrorResponse, error_response
-from gateway.pipeline import access_log, request_handlers
+from gateway.error_responses import UNBUILT, GatewayResponse
+from gateway.errors import RequestRejected
+from gateway.pipeline import access_log, request_handlers, response_handlers
 from gateway.pipeline.authenticators import Authenticators
-from gateway.pipeline.context import GatewayDirectory, RequestContext, RequestRejected
-from gateway.pipeline.input import BodyTooLargeError
+from gateway.pipeline.context import GatewayDirectory, RequestContext
+from gateway.pipeline.error_handlers import ERROR_HANDLERS
 from gateway.pipeline.options import PipelineOptions
-from gateway.pipeline.rate_limit import Rates
+from gateway.pipeline.rate_limit import RateLimiter
+from gateway.pipeline.response_handlers import ResponseHead
 from gateway.routing import ROUTES, Route
-from mft_common import logs
-from mft_common.errors import Unavailable
-from mft_common.http1 import RequestBodyCut, Upstream, UpstreamUnavailable
-from mft_common.identity import ENVIRON_HEADER, ENVIRON_KEY, Signer
+from mft_common import environ_keys, logs
+from mft_common.http1 import Upstream
+from mft_common.identity import Signer
 
-# In this order: an id for every log line, then whom we speak with; claims go before anybody can read them; the route
-# decides the form of every refusal, so limits come after it; nobody is looked up whom the limits would turn away.
-REQUEST_HANDLERS: Final = (
-    request_handlers.detect_trusted_proxy,
-    request_handlers.assign_request_id,
-    request_handlers.resolve_client_address,
-    request_handlers.strip_untrusted_headers,
-    request_handlers.find_route,
-    request_handlers.enforce_limits,
-    request_handlers.authenticate,
+RequestHandler = Callable[[RequestContext], GatewayResponse | None]
+ResponseHandler = Callable[[RequestContext, ResponseHead], None]
+
+RESPONSE_HANDLERS: Final[tuple[ResponseHandler, ...]] = (
+    response_handlers.set_request_id,
+    access_log.log_when_finished,
 )
 
 
@@ -49,11 +46,27 @@ class Pipeline:
         routes: Sequence[Route] = ROUTES,
         own_body_limit: int = 8 << 20,
     ) -> None:
-        self.options = options or PipelineOptions()
-        self.routes = tuple(routes)
-        self.own_body_limit = own_body_limit
-        self.rates = Rates(self.options.rate, self.options.burst)
-        self.authenticators = Authenticators(directory, self.options.token_cookie)
+        options = options or PipelineOptions()
+        proxies = options.trusted_proxies
+        # The first handler that returns a response ends the request. The order matters: the request id stands in every
+        # log line, so it comes first; headers that a client may not set are stripped before any handler reads them;
+        # the route decides the form of every error, so the limits come after it; a request over a limit costs no
+        # look-up of its credentials.
+        self._request_handlers: tuple[RequestHandler, ...] = (
+            partial(request_handlers.detect_trusted_proxy, proxies=proxies),
+            request_handlers.assign_request_id,
+            partial(request_handlers.resolve_client_address, proxies=proxies, public_url=options.public_url),
+            request_handlers.strip_untrusted_headers,
+            partial(request_handlers.find_route, routes=tuple(routes)),
+            partial(
+                request_handlers.enforce_limits,
+                limiter=RateLimiter(options.rate, options.burst),
+                own_body_limit=own_body_limit,
+            ),
+            partial(request_handlers.authenticate, authenticators=Authenticators(directory, options.token_cookie)),
+        )
+        self._response_handlers = RESPONSE_HANDLERS
+        self._error_handlers = ERROR_HANDLERS
         self._own = own
         self._upstreams = dict(upstreams)
         self._signer = signer
@@ -62,34 +75,22 @@ class Pipeline:
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request as WSGI says."""
-        context = RequestContext(environ, start_response, environ.get("crossdock.began") or time.monotonic())
-        access_log.watch(context)
+        context = RequestContext.from_wsgi(environ, start_response)
         try:
-            for handle in REQUEST_HANDLERS:
-                handle(self, context)
+            for handle in self._request_handlers:
+                response = handle(context)
+                if response is not None:
+                    return self._send(context, response)
             return self._forward(context)
-        except RequestRejected as refused:
-            return self._refuse(context, refused.status, refused.retry_after)
-        except BodyTooLargeError:
-            return self._refuse(context, 413)
-        except RequestBodyCut:
-            return self._refuse(context, 400)
-        except (UpstreamUnavailable, Unavailable) as error:
-            logs.get("pipeline").warning("upstream.unavailable", request_id=context.request_id, reason=str(error))
-            return self._refuse(context, 503)
-        except Exception:  # noqa: BLE001 -- whatever a service lets through is answered in its protocol
-            if getattr(environ.get("wsgi.input"), "broken", False):
-                # Whatever a service makes of a body that broke off, the fault is the client's.
-                return self._refuse(context, 400)
-            logs.get("pipeline").exception("request.failed", request_id=context.request_id, path=context.path)
-            return self._refuse(context, 500)
+        except Exception as error:  # noqa: BLE001 -- an error of a service is answered in the form of its protocol
+            return self._send(context, self._error_response(context, error))
 
     def _forward(self, context: RequestContext) -> Iterable[bytes]:
-        """Hand the request on, with the identity in the way that the service can believe."""
-        begin = access_log.begin(context)
+        """Call the service, with the identity in the form that it can trust."""
+        start_response = self._start_response(context)
         with logs.request_scope(context.request_id):
             if context.route is None:
-                return self._guarded(context, self._own(context.environ, begin))
+                return self._guarded(context, self._own(context.environ, start_response))
             service = context.route.service
             upstream = self._upstreams.get(service)
             if upstream is None:
@@ -97,10 +98,10 @@ class Pipeline:
             assert context.identity is not None
             if upstream.remote:
                 assert self._signer is not None
-                context.environ[ENVIRON_HEADER] = self._signer.dumps(context.identity, service)
+                context.environ[environ_keys.IDENTITY_HEADER] = self._signer.dumps(context.identity, service)
             else:
-                context.environ[ENVIRON_KEY] = context.identity
-            return self._guarded(context, upstream.call(context.environ, begin))
+                context.environ[environ_keys.IDENTITY] = context.identity
+            return self._guarded(context, upstream.call(context.environ, start_response))
 
     def _guarded(self, context: RequestContext, result: Iterable[bytes]) -> Iterable[bytes]:
         """Return the service's answer, unless the service answered to a body that was cut off at its limit."""
@@ -109,20 +110,42 @@ class Pipeline:
         close = getattr(result, "close", None)
         if close is not None:
             close()
-        return self._refuse(context, 413)
+        return self._send(context, self._error_response(context, RequestRejected(413)))
 
-    def _refuse(self, context: RequestContext, status: int, retry_after: int = 0) -> Iterable[bytes]:
-        method = context.environ["REQUEST_METHOD"]
-        made: ErrorResponse = error_response(
-            context.route.protocol if context.route else None,
-            status,
-            method=method,
-            path=context.path,
-            retry_after=retry_after,
-        )
-        length = ("Content-Length", str(len(made.body)))
-        # A service that had begun to answer is overruled; the server refuses that once something was sent.
-        overruled = RequestRejected(status)
-        error = (RequestRejected, overruled, overruled.__traceback__) if context.status else None
-        access_log.begin(context)(made.line, [*made.headers, length], error)  # type: ignore[arg-type]
-        return [made.body]
+    def _error_response(self, context: RequestContext, error: Exception) -> GatewayResponse:
+        for handler in self._error_handlers:
+            if isinstance(error, handler.types):
+                return handler.handle(context, error)
+        raise error
+
+    def _start_response(self, context: RequestContext) -> StartResponse:
+        """Return the start_response that a service gets; it runs the response handlers.
+
+        The body is never wrapped, or the server could not recognise a file that the kernel can send.
+        """
+
+        def start_response(
+            status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+        ) -> Callable[[bytes], object]:
+            head = ResponseHead(status, list(headers))
+            context.status = int(status[:3])
+            for handle in self._response_handlers:
+                handle(context, head)
+            if exc_info is None:
+                return context.start_response(head.status, head.headers)
+            return context.start_response(head.status, head.headers, exc_info)
+
+        return start_response
+
+    def _send(self, context: RequestContext, response: GatewayResponse) -> Iterable[bytes]:
+        """Send a response of the gateway's own, also in place of one that a service has started.
+
+        The server raises the error that stands here for that start once a byte of it was sent.
+        """
+        exc_info: Any = None
+        if context.status:
+            replaced = RequestRejected(response.status)
+            exc_info = (RequestRejected, replaced, replaced.__traceback__)
+        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
+        self._start_response(context)(response.line, headers, exc_info)
+        return [response.body]

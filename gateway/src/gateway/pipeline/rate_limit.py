@@ -7,7 +7,7 @@ from collections.abc import Callable
 _MOST_ADDRESSES = 20_000
 
 
-class Rates:
+class RateLimiter:
     """A token bucket for each address: `burst` requests at once, `rate` a second in the long run."""
 
     def __init__(self, rate: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:

@@ -11,7 +11,7 @@ from gateway.serving.answer import SERVER, Answer, BrokenRequestError, FileWrapp
 from gateway.serving.body import Body, ChunkedBody, CountedBody
 from gateway.serving.channel import Channel
 from gateway.serving.head import Head
-from mft_common import logs
+from mft_common import environ_keys, logs
 from mft_common.http1 import UpstreamBroken
 
 # Called when an answer is over: its status, the bytes of its body that were sent, and whether it was whole.
@@ -74,8 +74,8 @@ def answer_request(
     environ["REMOTE_ADDR"] = peer[0]
     environ["REMOTE_PORT"] = str(peer[1])
     environ["wsgi.input"] = body
-    environ["crossdock.began"] = time.monotonic()
-    environ["crossdock.finished"] = finished
+    environ[environ_keys.BEGAN] = time.monotonic()
+    environ[environ_keys.FINISHED] = finished
     answer = Answer(channel, body, head.method, head.minor, keep=head.keep and not site.draining())
     whole = False
     try:

@@ -4,6 +4,8 @@ import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
+from mft_common import environ_keys
+
 _TOKEN = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
 _HEAD = re.compile(
     rb"([" + _TOKEN + rb"]{1,20}) ([^\x00-\x20\x7f#]++) HTTP/1\.([01])\r\n"
@@ -112,7 +114,7 @@ def _target(head: Head, target: str) -> None:
     elif _HOST.fullmatch(host) is None:
         raise HeadError(400, "malformed Host")
     path, _, query = target.partition("?")
-    environ["crossdock.raw_path"] = path
+    environ[environ_keys.RAW_PATH] = path
     environ["PATH_INFO"] = unquote_to_bytes(path.encode("latin-1")).decode("latin-1") if "%" in path else path
     environ["QUERY_STRING"] = query
     environ["REQUEST_METHOD"] = head.method

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from mft_common import environ_keys
+
 MAX_HEAD: Final = 64 << 10
 # Fields that speak of one connection alone, and those that the sender of each hop writes itself.
 HOP_BY_HOP: Final = frozenset(
@@ -98,7 +100,7 @@ def request(environ: Mapping[str, Any], base_path: str) -> bytes:
 
 
 def _target(environ: Mapping[str, Any]) -> str:
-    path = environ.get("crossdock.raw_path") or _quoted(environ.get("PATH_INFO") or "/")
+    path = environ.get(environ_keys.RAW_PATH) or _quoted(environ.get("PATH_INFO") or "/")
     query = environ.get("QUERY_STRING", "")
     return f"{path}?{query}" if query else path
 

@@ -9,10 +9,10 @@ from wsgiref.types import WSGIApplication
 import requests
 import urllib3
 
-from mft_common import ids, logs
+from mft_common import environ_keys, ids, logs
 from mft_common.http1 import Upstream
 from mft_common.http1.wsgi_adapter import WsgiAdapter
-from mft_common.identity import ENVIRON_KEY, HEADER, SYSTEM, Identity, Signer
+from mft_common.identity import HEADER, SYSTEM, Identity, Signer
 from mft_common.transfer.endpoint import Entry, IfExists, Skipped, Stored, Verify, ignore
 from mft_common.transfer.errors import (
     BadName,
@@ -60,7 +60,9 @@ class FilestoreUpstream:
         # The environment's proxies and password files are not for the hub's own calls.
         session.trust_env = False
         if self._application is not None:
-            session.mount(_IN_PROCESS, WsgiAdapter(self._application, lambda: {ENVIRON_KEY: _identity(transfer_id)}))
+            session.mount(
+                _IN_PROCESS, WsgiAdapter(self._application, lambda: {environ_keys.IDENTITY: _identity(transfer_id)})
+            )
         return FilestoreEndpoint(session, self._base, folder, lambda: self._headers(transfer_id))
 
     def _headers(self, transfer_id: str | None) -> dict[str, str]:

@@ -1,0 +1,61 @@
+"""Error handlers: each turns one kind of exception into a response in the form of the request's protocol."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from gateway.error_responses import GatewayResponse, error_response
+from gateway.errors import RequestRejected
+from gateway.pipeline.context import RequestContext
+from gateway.pipeline.input import BodyTooLargeError
+from mft_common import logs
+from mft_common.errors import Unavailable
+from mft_common.http1 import RequestBodyCut, UpstreamUnavailable
+
+
+@dataclass(frozen=True)
+class ErrorHandler:
+    """`handle(context, error)` makes the response to an exception of these types."""
+
+    types: type[Exception] | tuple[type[Exception], ...]
+    handle: Callable[[RequestContext, Any], GatewayResponse]
+
+
+def respond(context: RequestContext, status: int, retry_after: int = 0) -> GatewayResponse:
+    """Return the response `status` in the form of the request's protocol."""
+    return error_response(context.protocol, status, method=context.method, path=context.path, retry_after=retry_after)
+
+
+def _rejected(context: RequestContext, error: RequestRejected) -> GatewayResponse:
+    return respond(context, error.status, error.retry_after)
+
+
+def _body_too_large(context: RequestContext, _error: Exception) -> GatewayResponse:
+    return respond(context, 413)
+
+
+def _body_incomplete(context: RequestContext, _error: Exception) -> GatewayResponse:
+    return respond(context, 400)
+
+
+def _unavailable(context: RequestContext, error: Exception) -> GatewayResponse:
+    logs.get("pipeline").warning("upstream.unavailable", request_id=context.request_id, reason=str(error))
+    return respond(context, 503)
+
+
+def _failed(context: RequestContext, error: Exception) -> GatewayResponse:
+    if getattr(context.environ.get("wsgi.input"), "broken", False):
+        # The client's body broke off: whatever error a service makes of that, the client is at fault.
+        return respond(context, 400)
+    logs.get("pipeline").error("request.failed", request_id=context.request_id, path=context.path, exc_info=error)
+    return respond(context, 500)
+
+
+# The first handler whose types match an exception makes the response.
+ERROR_HANDLERS: Final = (
+    ErrorHandler(RequestRejected, _rejected),
+    ErrorHandler(BodyTooLargeError, _body_too_large),
+    ErrorHandler(RequestBodyCut, _body_incomplete),
+    ErrorHandler((UpstreamUnavailable, Unavailable), _unavailable),
+    ErrorHandler(Exception, _failed),
+)
