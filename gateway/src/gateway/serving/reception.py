@@ -3,6 +3,7 @@
 import select
 import socket
 import ssl
+import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ _POLITE_S = 0.002
 @dataclass(frozen=True)
 class _Door:
     listener: socket.socket
+    fd: int
     base: Mapping[str, Any]
     tls: ssl.SSLContext | None
 
@@ -46,8 +48,10 @@ class Reception:
         self._site = site
         self._poller = best()
         self._crew = Crew(self._poller, self._event, limits.threads)
+        # Guards the two below: a descriptor must never be watched again once its listener is closed.
+        self._listening = threading.Lock()
         self._doors: dict[int, _Door] = {}
-        self._closed_doors: set[int] = set()
+        self._paused: set[int] = set()
         self._waiting: dict[int, Connection] = {}
         self._open: set[Connection] = set()
         for listener in listeners:
@@ -55,7 +59,8 @@ class Reception:
             host, port = (name[0], name[1]) if isinstance(name, tuple) else ("", 0)
             context = tls if port == limits.https_port else None
             listener.setblocking(False)
-            self._doors[listener.fileno()] = _Door(listener, base_environ(host, port, tls=context is not None), context)
+            fd = listener.fileno()
+            self._doors[fd] = _Door(listener, fd, base_environ(host, port, tls=context is not None), context)
 
     def start(self) -> None:
         """Begin to accept clients."""
@@ -70,18 +75,28 @@ class Reception:
         for connection in list(self._waiting.values()):
             if connection.deadline <= now:
                 self._evict(connection)
-        if self._closed_doors and len(self._open) < self._limits.connections:
-            for fd in list(self._closed_doors):
-                self._closed_doors.discard(fd)
-                self._poller.again(fd)
-        elif self._closed_doors:
+        if not self.paused:
+            return
+        if len(self._open) >= self._limits.connections:
             self._make_room()
+            return
+        with self._listening:
+            while self._paused:
+                self._poller.again(self._paused.pop())
+
+    @property
+    def paused(self) -> bool:
+        """True while a listener is not watched because there was no room for its clients."""
+        return bool(self._paused)
 
     def stop_accepting(self) -> None:
         """Take those clients that the system has connected already, then no more."""
         self._seat.leave()
-        for fd, door in list(self._doors.items()):
-            del self._doors[fd]
+        with self._listening:
+            doors = list(self._doors.values())
+            self._doors.clear()
+            self._paused.clear()
+        for door in doors:
             self._accept(door, _LAST_CLIENTS)
             door.listener.close()
 
@@ -108,18 +123,29 @@ class Reception:
             return
         door = self._doors.get(fd)
         if door is not None:
-            # One at a time, and the others first: of clients that come together, each process is to get its share.
-            self._let_others_go_first(door)
-            if self._accept(door, 1):
-                self._poller.again(fd)
+            more = False
+            try:
+                # One at a time, and the others first: of clients that come together, each process is to get its share.
+                self._let_others_go_first(door)
+                more = self._accept(door, 1)
+            finally:
+                self._listen_again(door, at_once=more)
+
+    def _listen_again(self, door: _Door, *, at_once: bool) -> None:
+        """Watch a listener again, now or with the next tick; one that was closed meanwhile is left alone."""
+        with self._listening:
+            if door.fd not in self._doors:
+                return
+            if at_once:
+                self._poller.again(door.fd)
             else:
-                self._closed_doors.add(fd)
+                self._paused.add(door.fd)
 
     def _let_others_go_first(self, door: _Door) -> None:
         """Leave a client to a process that has fewer, for as long as it takes one that is idle to wake up."""
         until = time.monotonic() + _POLITE_S
         poll = select.poll()
-        poll.register(door.listener, select.POLLIN)
+        poll.register(door.fd, select.POLLIN)
         while self._seat.others_have_fewer(len(self._open)) and time.monotonic() < until and poll.poll(0):
             time.sleep(_POLITE_S / 8)
 
@@ -140,9 +166,11 @@ class Reception:
                 connection = Connection(
                     sock, address, dict(door.base), self._limits, door.tls, crowded=self._crew.crowded
                 )
-            except OSError:
+            except BaseException as error:
                 sock.close()
-                continue
+                if isinstance(error, OSError):
+                    continue
+                raise
             self._open.add(connection)
             self._seat.tell(len(self._open))
             self._waiting[connection.fd] = connection
