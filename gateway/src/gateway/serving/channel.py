@@ -147,7 +147,8 @@ class Channel:
         poll.register(self.sock.fileno(), events)
         left = limits.idle
         while left > 0:
-            turn = min(left, limits.rate_window - self._waited, limits.crowded_after)
+            # A wait below zero would be one without an end.
+            turn = max(0.0, min(left, limits.rate_window - self._waited, limits.crowded_after))
             began = time.monotonic()
             ready = poll.poll(turn * 1000)
             took = time.monotonic() - began
@@ -159,15 +160,17 @@ class Channel:
         raise SlowClientError("the client paused for too long")
 
     def _count_wait(self, seconds: float, *, sending: bool) -> None:
+        """Add a wait to the running window. A window that has ended, well or with an error, is followed by a new one."""
         limits = self._limits
         self._waited += seconds
-        slow = self._waited >= limits.crowded_after and self._moved < limits.crowded_rate * self._waited
+        waited, moved = self._waited, self._moved
+        over = waited >= limits.rate_window
+        if over:
+            self._waited, self._moved = 0.0, 0
         # Nobody need be fast, but many slow ones together may not keep all others out.
+        slow = waited >= limits.crowded_after and moved < limits.crowded_rate * waited
         if slow and not sending and self._crowded():
             raise SlowClientError("the client is too slow while others wait")
-        if self._waited >= limits.rate_window:
-            if self._moved < limits.rate * self._waited:
-                self.gone = self.gone or sending
-                raise SlowClientError("the client is too slow")
-            self._waited = 0.0
-            self._moved = 0
+        if over and moved < limits.rate * waited:
+            self.gone = self.gone or sending
+            raise SlowClientError("the client is too slow")
