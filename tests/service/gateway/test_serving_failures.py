@@ -5,9 +5,10 @@ import threading
 
 import pytest
 
+from gateway.door import Door
 from gateway.serving.channel import Channel, SlowClientError
 from gateway.serving.limits import ServingLimits
-from tests.service.gateway.serving_lab import WAIT_S
+from tests.service.gateway.serving_lab import WAIT_S, serving, talk
 
 
 @pytest.fixture
@@ -40,3 +41,26 @@ def test_an_answer_to_a_client_that_was_too_slow_has_a_time_limit(pair, saturate
     thread.join(WAIT_S)
     assert ended
     assert channel.gone
+
+
+def late(environ, _start_response):
+    """Read the body, and fail only once the server asks for the answer."""
+    assert environ["wsgi.input"].read() == b"abc"
+
+    def blocks():
+        raise RuntimeError("secret")
+        yield b""
+
+    return blocks()
+
+
+@pytest.mark.parametrize(
+    "body", [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"]
+)
+def test_a_late_failure_is_answered_whatever_the_framing_of_the_body(body):
+    """A route with a body limit and an application that fails after its call end in a 500 of the path's form."""
+    door = Door(own=late, upstreams={}, directory=None, own_body_limit=100)
+    with serving(door) as lab:
+        answer = talk(lab.port, b"POST /elsewhere HTTP/1.1\r\nHost: h\r\n" + body)
+    assert answer.startswith(b"HTTP/1.1 500 ")
+    assert b"secret" not in answer

@@ -79,7 +79,7 @@ def answer_request(
     answer = Answer(channel, body, head.method, head.minor, keep=head.keep and not site.draining())
     whole = False
     try:
-        whole = _run(site.application, environ, answer, channel)
+        whole = _run(site.application, environ, answer, channel, body)
         if not whole and not answer.begun:
             status = 400 if body.broken else 500
             answer = Answer(channel, body, head.method, head.minor, keep=False)
@@ -101,7 +101,7 @@ def answer_request(
     return body.leftover if answer.keep and body.exhausted else None
 
 
-def _run(application: WSGIApplication, environ: dict[str, Any], answer: Answer, channel: Channel) -> bool:
+def _run(application: WSGIApplication, environ: dict[str, Any], answer: Answer, channel: Channel, body: Body) -> bool:
     """Call the application and send what it returns; False when that failed. An OSError of the client goes through."""
     result: Any = None
     try:
@@ -115,7 +115,7 @@ def _run(application: WSGIApplication, environ: dict[str, Any], answer: Answer, 
     except Exception as error:
         if channel.gone and isinstance(error, OSError):
             raise
-        if not environ["wsgi.input"].broken:
+        if not body.broken:
             logs.get("serving").exception("answer.failed", path=environ["PATH_INFO"], method=environ["REQUEST_METHOD"])
         return False
     finally:
