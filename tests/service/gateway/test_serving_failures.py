@@ -5,7 +5,7 @@ import threading
 
 import pytest
 
-from gateway.door import Door
+from gateway.pipeline import Pipeline
 from gateway.serving.channel import Channel, SlowClientError
 from gateway.serving.limits import ServingLimits
 from tests.service.gateway.serving_lab import WAIT_S, serving, talk
@@ -59,8 +59,8 @@ def late(environ, _start_response):
 )
 def test_a_late_failure_is_answered_whatever_the_framing_of_the_body(body):
     """A route with a body limit and an application that fails after its call end in a 500 of the path's form."""
-    door = Door(own=late, upstreams={}, directory=None, own_body_limit=100)
-    with serving(door) as lab:
+    pipeline = Pipeline(own=late, upstreams={}, directory=None, own_body_limit=100)
+    with serving(pipeline) as lab:
         answer = talk(lab.port, b"POST /elsewhere HTTP/1.1\r\nHost: h\r\n" + body)
     assert answer.startswith(b"HTTP/1.1 500 ")
     assert b"secret" not in answer
