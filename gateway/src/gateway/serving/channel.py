@@ -160,7 +160,7 @@ class Channel:
         raise SlowClientError("the client paused for too long")
 
     def _count_wait(self, seconds: float, *, sending: bool) -> None:
-        """Add a wait to the running window. A window that has ended, well or with an error, is followed by a new one."""
+        """Add a wait to the window that runs; after one that has ended, with or without an error, a new one begins."""
         limits = self._limits
         self._waited += seconds
         waited, moved = self._waited, self._moved
