@@ -3,12 +3,12 @@ import itertools
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from werkzeug.http import parse_options_header
 
 from filestore_svc.errors import BadSyntax
 from filestore_svc.wire import multipart
 from filestore_svc.wire.bodies import Cut, blocks, receive_form
 from filestore_svc.wire.multipart import boundary_of
+from filestore_svc.wire.parameters import parameters
 
 BOUNDARY = b"XbX"
 HEAD = b'Content-Disposition: form-data; name="file"; filename="a.txt"\r\nContent-Type: text/plain'
@@ -139,11 +139,17 @@ def test_bodies_that_are_none(data):
         "multipart/form-data; boundary=XbX",
         'multipart/form-data; charset=x; boundary="XbX"',
         "Multipart/Form-Data;boundary=XbX",
+        "multipart/form-data; boundary = XbX ;",
     ],
 )
 def test_boundaries(value):
     """A boundary may be quoted, and stand beside other parameters."""
     assert boundary_of(value) == BOUNDARY
+
+
+def test_a_boundary_with_characters_that_should_be_quoted():
+    """Mail libraries send `----=_Part` unquoted: the whole of it is the boundary, and not the part before the `=`."""
+    assert boundary_of("multipart/form-data; boundary=----=_Part_1.2") == b"----=_Part_1.2"
 
 
 @pytest.mark.parametrize(
@@ -154,6 +160,8 @@ def test_boundaries(value):
         "multipart/form-data",
         "multipart/form-data; boundary=",
         "multipart/mixed; boundary=x",
+        "multipart/form-data; boundary=a b",
+        "multipart/form-data; boundary=a, multipart/form-data; boundary=b",
         "multipart/form-data; boundary=" + "x" * 300,
     ],
 )
@@ -196,14 +204,16 @@ PIECES = st.sampled_from(
     st.lists(PIECES, max_size=6).map("".join),
     st.sampled_from(('form-data; name="{}"', 'form-data; name="file"; filename="{}"', "{}")),
 )
-def test_plain_dispositions_are_read_as_werkzeug_reads_them(text, shape):
-    """The short way to a part's names gives what the long way gives, and leaves to it what needs unquoting."""
+def test_plain_dispositions_are_read_as_all_others_are(text, shape):
+    """The regular expression for the common form gives the names that the reader of parameters gives."""
     value = shape.format(text)
-    kind, options = parse_options_header(value)
-    wanted = (options["name"], options.get("filename")) if kind.lower() == "form-data" and "name" in options else None
-    raw = f"Content-Disposition: {value}".encode()
     try:
-        head = multipart._head_of(raw)
+        kind, options = parameters(value)
+        wanted = (options["name"], options.get("filename")) if kind.lower() == "form-data" else None
+    except (BadSyntax, KeyError):
+        wanted = None
+    try:
+        head = multipart._head_of(f"Content-Disposition: {value}".encode())
     except BadSyntax:
         assert wanted is None
     else:
@@ -211,15 +221,15 @@ def test_plain_dispositions_are_read_as_werkzeug_reads_them(text, shape):
 
 
 @given(st.lists(PIECES, max_size=6).map("".join), st.sampled_from(("multipart/form-data; boundary={}", "{}")))
-def test_plain_boundaries_are_read_as_werkzeug_reads_them(text, shape):
-    """So does the short way to a boundary."""
+def test_plain_boundaries_are_read_as_all_others_are(text, shape):
+    """The regular expression for the common form gives the boundary that the reader of parameters gives."""
     value = shape.format(text)
-    kind, options = parse_options_header(value)
-    wanted = options.get("boundary", "")
-    good = kind.lower() == "multipart/form-data" and wanted.isascii() and wanted.isprintable() and wanted
+    try:
+        kind, options = parameters(value)
+        wanted = options["boundary"] if kind.lower() == "multipart/form-data" else ""
+    except (BadSyntax, KeyError):
+        wanted = ""
     try:
         assert boundary_of(value) == wanted.encode()
     except BadSyntax:
-        assert not good
-    else:
-        assert good
+        assert not (wanted and wanted.isascii() and wanted.isprintable())

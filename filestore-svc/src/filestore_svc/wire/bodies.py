@@ -8,7 +8,7 @@ from typing import Any, Protocol
 from werkzeug.exceptions import HTTPException
 
 from filestore_svc.errors import BadSyntax, NoSpace, Refused, TooLarge
-from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead, framing
+from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead, check_plain, framing
 
 BLOCK = 1 << 20
 _LONGEST_METADATA = 256 << 10
@@ -94,8 +94,8 @@ def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
 def receive_form(source: Iterator[bytes], boundary: bytes, open_file: Callable[[PartHead], Sink]) -> Form:
     """Send the part `file` to the sink that `open_file` gives for its head; parts of other names are skipped.
 
-    BadSyntax for a body that is no multipart, has no `file` part or two, or two `metadata` parts; TooLarge for more
-    than a mebibyte in parts of other names. (8, S12, S13)
+    BadSyntax for a body that is no multipart, has no `file` part or two, two `metadata` parts, or one of these encoded;
+    TooLarge for more than a mebibyte in parts of other names. (8, S12, S13, S37)
     """
     decoder = Decoder(boundary)
     heads: dict[str, PartHead] = {}
@@ -111,6 +111,7 @@ def receive_form(source: Iterator[bytes], boundary: bytes, open_file: Callable[[
             elif event.name in ("file", "metadata"):
                 if event.name in heads:
                     raise BadSyntax
+                check_plain(event)
                 heads[event.name] = event
                 sink = open_file(event) if event.name == "file" else metadata
     decoder.finish()

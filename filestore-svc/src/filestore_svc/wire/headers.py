@@ -45,6 +45,22 @@ def repr_digest(sha256: str) -> str:
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
+def check_whole(environ: Mapping[str, Any]) -> None:
+    """Raise BadSyntax where the body is a part of a file or an encoded form of it, not the file itself.
+
+    `Content-Range` is what `curl -C` and chunking upload widgets send (RFC 9110 14.5), `Upload-Complete: ?0` and its
+    elder `Upload-Incomplete: ?1` are of the IETF draft for resumable uploads. (S37)
+    """
+    if "HTTP_CONTENT_RANGE" in environ:
+        raise BadSyntax
+    if environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower() not in ("", "identity"):
+        raise BadSyntax
+    if environ.get("HTTP_UPLOAD_COMPLETE", "?1").strip() != "?1":
+        raise BadSyntax
+    if environ.get("HTTP_UPLOAD_INCOMPLETE", "?0").strip() != "?0":
+        raise BadSyntax
+
+
 @dataclass(frozen=True)
 class Preconditions:
     """What must hold of the file that is there before a write: `If-None-Match: *` and `If-Match` (S18)."""

@@ -1,5 +1,6 @@
 """Read the JSON in which clients send metadata, as strictly as http-mft.md 5.4 asks."""
 
+import codecs
 import json
 import unicodedata
 from collections.abc import Mapping
@@ -32,7 +33,8 @@ def parse(raw: bytes) -> dict[str, str]:
     try:
         # Numbers keep the text they came in: 1.0 is no 1, and 1e5 no 100000.0.
         root = json.loads(
-            raw.decode("utf-8"),
+            # One byte order mark, which Windows PowerShell writes, is no part of the text (S26).
+            raw.removeprefix(codecs.BOM_UTF8).decode("utf-8"),
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
             parse_int=_Number,

@@ -8,17 +8,22 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from werkzeug.http import parse_options_header
-
 from filestore_svc.errors import BadSyntax
+from filestore_svc.wire.parameters import parameters
 
 _LONGEST_BOUNDARY = 200
 _LONGEST_HEAD = 16 << 10
 _LONGEST_PADDING = 64
 _MOST_PARTS = 8
-# What most clients send, without anything to be unquoted; all else is read by werkzeug, which takes ten times as long.
+# The forms that most clients send, with nothing to be unquoted. One match costs a tenth of reading the parameters.
 _PLAIN_TYPE = re.compile(rf"multipart/form-data; boundary=([0-9A-Za-z_-]{{1,{_LONGEST_BOUNDARY}}})")
-_PLAIN_DISPOSITION = re.compile(r'form-data; name="([ !#$&-\[\]-~]*)"(?:; filename="([ !#$&-\[\]-~]*)")?')
+# The headers of a part that decide which bytes are stored, and under which name: each may come once.
+_ONCE = frozenset(
+    ("content-disposition", "content-type", "content-transfer-encoding", "content-encoding", "content-range")
+)
+# The encodings that leave the bytes as they are (RFC 2045 6.2).
+_PLAIN_ENCODINGS = frozenset(("7bit", "8bit", "binary"))
+_PLAIN_DISPOSITION = re.compile(r'form-data; name="([ !#-\[\]-~]*)"(?:; filename="([ !#-\[\]-~]*)")?')
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ def boundary_of(content_type: str) -> bytes:
     plain = _PLAIN_TYPE.fullmatch(content_type)
     if plain is not None:
         return plain[1].encode()
-    kind, options = parse_options_header(content_type)
+    kind, options = parameters(content_type)
     boundary = options.get("boundary", "")
     if kind.lower() != "multipart/form-data" or not 0 < len(boundary) <= _LONGEST_BOUNDARY:
         raise BadSyntax
@@ -186,11 +191,21 @@ def _head_of(raw: bytes) -> PartHead:
     headers: dict[str, str] = {}
     for line in text.replace("\r\n ", " ").replace("\r\n\t", " ").split("\r\n"):
         name, colon, value = line.partition(":")
-        if not colon:
+        name = name.strip().lower()
+        if not colon or "\n" in line or "\r" in line or (name in headers and name in _ONCE):
             raise BadSyntax
-        headers.setdefault(name.strip().lower(), value.strip())
+        headers.setdefault(name, value.strip())
     name, filename = _names(headers.get("content-disposition", ""))
     return PartHead(name, filename, headers)
+
+
+def check_plain(head: PartHead) -> None:
+    """Raise BadSyntax for a part whose content is not the bytes that are meant: encoded ones, or a range (S37)."""
+    encoding = head.headers.get("content-transfer-encoding")
+    if encoding is not None and encoding.lower() not in _PLAIN_ENCODINGS:
+        raise BadSyntax
+    if "content-range" in head.headers or head.headers.get("content-encoding", "identity").lower() != "identity":
+        raise BadSyntax
 
 
 def _names(disposition: str) -> tuple[str, str | None]:
@@ -198,7 +213,7 @@ def _names(disposition: str) -> tuple[str, str | None]:
     plain = _PLAIN_DISPOSITION.fullmatch(disposition)
     if plain is not None:
         return plain[1], plain[2]
-    kind, options = parse_options_header(disposition)
+    kind, options = parameters(disposition)
     if kind.lower() != "form-data" or "name" not in options:
         raise BadSyntax
     return options["name"], options.get("filename")

@@ -15,7 +15,7 @@ from filestore_svc.domain.resumable import Upload
 from filestore_svc.errors import BadSyntax, WrongType, WrongVersion
 from filestore_svc.wire import metadata
 from filestore_svc.wire.bodies import length_of
-from filestore_svc.wire.headers import Preconditions, preconditions
+from filestore_svc.wire.headers import Preconditions, check_whole, preconditions
 from filestore_svc.wire.uploads import datatype_of
 
 VERSION: Final = "1.0.0"
@@ -60,8 +60,15 @@ def check_version(environ: Mapping[str, Any]) -> None:
 
 
 def creation(environ: Mapping[str, Any]) -> Creation:
-    """Read the head of a creation; WrongVersion, BadSyntax."""
+    """Read the head of a creation; WrongVersion, BadSyntax.
+
+    A client that asks for an extension which is not offered would go on as if it had it, and its partial uploads would
+    be stored as files: that is refused first, whatever else the request says (X1).
+    """
+    if "HTTP_UPLOAD_CONCAT" in environ or "HTTP_UPLOAD_DEFER_LENGTH" in environ:
+        raise BadSyntax
     check_version(environ)
+    check_whole(environ)
     length = _number(environ.get("HTTP_UPLOAD_LENGTH"))
     raw = environ.get("HTTP_UPLOAD_METADATA", "")
     values = _pairs(raw)
@@ -82,6 +89,7 @@ def patch(environ: Mapping[str, Any]) -> Patch:
     check_version(environ)
     if environ.get("CONTENT_TYPE", "").strip().lower() != PIECE:
         raise WrongType
+    check_whole(environ)
     algorithm, digest = "", b""
     if (promised := environ.get("HTTP_UPLOAD_CHECKSUM")) is not None:
         algorithm, _, text = promised.strip().partition(" ")

@@ -10,7 +10,7 @@ from filestore_svc.domain.paths import name_of
 from filestore_svc.errors import BadSyntax, NoFilename
 from filestore_svc.wire import bodies, metadata, multipart
 from filestore_svc.wire.bodies import Sink
-from filestore_svc.wire.headers import Preconditions, digests, preconditions
+from filestore_svc.wire.headers import Preconditions, check_whole, digests, preconditions
 
 _LONGEST_DATATYPE = 255
 _PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation + " ")
@@ -47,10 +47,11 @@ class Received:
 
 
 def upload(environ: Mapping[str, Any], *, raw: bool = False) -> Upload:
-    """Read the headers of an upload; BadSyntax where they show that it is none (8, 15, S17).
+    """Read the headers of an upload; BadSyntax where they show that the body is no whole file (8, 15, S17, S37).
 
     With `raw` a body that is no multipart is taken as the file itself (S14).
     """
+    check_whole(environ)
     content_type = environ.get("CONTENT_TYPE", "")
     bare = raw and not content_type.strip().lower().startswith("multipart/")
     return Upload(
@@ -106,7 +107,8 @@ def raw_blocks(environ: Mapping[str, Any]) -> Iterator[bytes]:
 
 
 def raw_length(environ: Mapping[str, Any]) -> int:
-    """Return the declared length of a body that is the file itself, 0 where there is none."""
+    """Return the declared length of a body that is the file, 0 without one; BadSyntax where it is a part of a file."""
+    check_whole(environ)
     return bodies.least_file(bodies.length_of(environ), None)
 
 
