@@ -47,6 +47,7 @@ def _application(service: Service, upstreams: Mapping[str, Upstream]) -> WSGIApp
         options=PipelineOptions(
             public_url=settings.public_url,
             trusted_proxies=settings.trusted_proxies,
+            all_peers_local=settings.trust == "any",
             rate=settings.request_rate,
             burst=settings.request_burst,
             token_cookie=settings.token_cookie,

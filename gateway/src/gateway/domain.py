@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
+from mft_common import addresses
 from mft_common.identity import SYSTEM
 
 # Names that the hub itself acts under, as originator of what nobody asked for or as an agent.
@@ -62,12 +63,8 @@ def storable(text: str) -> str:
 
 def plain_address(text: str) -> str:
     """Return an address in one spelling, so that one caller has one count; what is no address stays as it is."""
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return storable(text)
-    mapped = getattr(address, "ipv4_mapped", None)
-    return str(mapped or address)
+    address = addresses.parse(text)
+    return storable(text) if address is None else str(address)
 
 
 def trusted_from(grant: Mapping[str, Any], address: str, trust: Trust) -> bool:
@@ -75,14 +72,10 @@ def trusted_from(grant: Mapping[str, Any], address: str, trust: Trust) -> bool:
     if not grant.get("trusted"):
         return False
     if trust == "any":
+        return address != addresses.UNKNOWN
+    if trust == "loopback" and addresses.is_loopback(address):
         return True
-    try:
-        caller = ipaddress.ip_address(plain_address(address))
-    except ValueError:
-        return False
-    if trust == "loopback" and caller.is_loopback:
-        return True
-    return any(caller in ipaddress.ip_network(network) for network in grant.get("trusted_from", ()))
+    return addresses.is_within(address, [ipaddress.ip_network(network) for network in grant.get("trusted_from", ())])
 
 
 @dataclass(frozen=True)
@@ -133,11 +126,13 @@ class Bucket:
 
 
 def throttle_keys(name: str, address: str) -> tuple[str, str]:
-    """Return the keys of the two counts: the address's, and the account's from that address.
+    """Return the keys of the two counts: the client's, and the account's from that client.
+
+    A client is an IPv4 address or the /64 of an IPv6 address.
 
     They are hashes, because people type passwords where names belong, and those must not be kept.
     """
-    address = plain_address(address)
+    address = storable(addresses.client_network(address))
     both = hashlib.sha256(f"{address} {name}".encode("utf-8", "surrogatepass")).hexdigest()
     return f"a:{hashlib.sha256(address.encode()).hexdigest()}", f"n:{both}"
 

@@ -1,6 +1,5 @@
 """Answer the internal API to services, and health and figures to operators."""
 
-import ipaddress
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from gateway.errors import RequestRejected
 from gateway.operations import Operations
 from gateway.schemas.calls import read_call
-from mft_common import environ_keys, logs
+from mft_common import addresses, environ_keys, logs
 from mft_common.directory import GATEWAY, to_wire
 from mft_common.errors import IdentityError, Unavailable
 from mft_common.identity import SYSTEM, Signer
@@ -34,8 +33,8 @@ def create(operations: Operations, signer: Signer, checks: health.Checks, intern
     app = Flask("gateway", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_CALL
 
-    def may_see_figures(address: str) -> bool:
-        return is_internal(request.environ, internal_port) or _loopback(address)
+    def may_see_figures(environ: Mapping[str, Any]) -> bool:
+        return is_internal(environ, internal_port) or addresses.is_local(environ)
 
     app.register_blueprint(health.blueprint(checks))
     app.register_blueprint(metrics.blueprint(may_see_figures))
@@ -76,10 +75,3 @@ def _failed(error: Exception) -> tuple[Response, int]:
         return jsonify(error=str(error)), 503
     logs.get("routes").error("request.failed", path=request.path, method=request.method, exc_info=error)
     return jsonify(error="Internal error"), 500
-
-
-def _loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False

@@ -5,9 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
+from mft_common.addresses import Network
 from mft_common.settings import boolean, choice, csv, duration, from_env, integer, setting, size, text
-
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def networks(raw: str) -> tuple[Network, ...]:

@@ -16,6 +16,7 @@ from mft_common import directory as d
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
 from mft_common.events.local_bus import LocalBus
+from mft_common.http1 import WsgiUpstream
 from mft_common.identity import HEADER, Identity, Signer
 
 CONFIGURATION = """
@@ -111,6 +112,26 @@ def test_application(settings):
     assert call(application, "/internal/v1/directory/ping", 9081) == 200
     assert call(application, "/internal/v1/directory/ping", 8080) == 404
     assert Client(application).get("/diplomat/APIRequest").status_code == 501
+    service.close()
+
+
+def test_clients_of_a_local_proxy_are_not_of_this_machine(settings):
+    """Behind a proxy that is not trusted, no client sees the figures, and a trusted account is asked its prompts."""
+    service = bootstrap.build_from_file(settings(), {})
+    asked = []
+
+    def protector(environ, start_response):
+        asked.append(service.operations.prompts("operator", environ["crossdock.identity"].address))
+        start_response("200 OK", [])
+        return []
+
+    client = Client(create_app(service, upstreams={"sertainty-svc": WsgiUpstream(protector)}))
+    local = {"environ_base": {"REMOTE_ADDR": "127.0.0.1"}}
+    forwarded = {**local, "headers": {"X-Forwarded-For": "203.0.113.9"}}
+    assert [client.get("/metrics", **how).status_code for how in (local, forwarded)] == [200, 403]
+    for how in (local, forwarded):
+        client.post("/dataprotector", **how)
+    assert [type(answer) for answer in asked] == [d.Trusted, d.Denied]
     service.close()
 
 

@@ -118,6 +118,12 @@ def test_24_security_off_lets_everybody_in_as_an_administrator(make_hub):
     assert user == {"name": "bench", "role": ["MFTWebAdmin"], "authenticationMechanism": "noSecurity"}
 
 
+def test_24_security_off_is_for_clients_of_this_machine(make_hub):
+    """Item 24: a client of a local proxy that is not trusted has to show its credentials."""
+    hub = make_hub(MQMFT_SECURITY="off")
+    assert hub.mft(identity=nobody("absent")._replace(address="unknown")).status_code == 401
+
+
 @pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 def test_140_141_142_login_gives_a_token_in_the_cookie(hub, version):
     """Items 140 to 142: 204 without a body, for two hours, without any csrf header, with or without the slash."""

@@ -58,6 +58,12 @@ def test_keys_of_one_address_in_two_spellings():
     assert throttle_keys("a", "::ffff:192.0.2.1") == throttle_keys("a", "192.0.2.1")
 
 
+def test_keys_of_one_ipv6_client():
+    """A client that guesses from one address of its /64 after the other has one count."""
+    assert throttle_keys("a", "2001:db8::1") == throttle_keys("a", "2001:db8::ffff:2")
+    assert throttle_keys("a", "2001:db8::1") != throttle_keys("a", "2001:db8:0:1::1")
+
+
 @pytest.mark.parametrize(("name", "address"), [("", ""), ("\ud800", "\ud800"), ("\0", "unix:\0"), ("n" * 9999, "x")])
 def test_keys_of_anything(name, address):
     """Nothing that a client types fails to be counted."""

@@ -4,7 +4,6 @@ import json
 import pytest
 
 from gateway.pipeline import Pipeline, PipelineOptions
-from gateway.pipeline.client_address import client, last_host
 from gateway.pipeline.input import BodyTooLargeError
 from gateway.pipeline.rate_limit import RateLimiter
 from gateway.routing import find
@@ -178,21 +177,6 @@ def test_forwarded_headers_count_from_trusted_proxies(knock, service):
     assert (second.address, second.scheme, second.base_url) == ("10.1.1.1", "http", "http://dock:8080")
     assert third.base_url == "https://pub"
     assert service.environs[0]["wsgi.url_scheme"] == "https"
-
-
-@pytest.mark.parametrize(
-    ("forwarded", "address"),
-    [("", "10.1.1.1"), ("nonsense", "10.1.1.1"), ("1.2.3.4, nonsense", "10.1.1.1"), ("10.3.3.3", "10.3.3.3")],
-)
-def test_a_strange_forwarded_for_is_not_believed(forwarded, address):
-    """Where the chain cannot be read it ends."""
-    assert client("10.1.1.1", forwarded, PROXIES) == address
-
-
-def test_a_forwarded_host_must_look_like_one():
-    """Only the last one counts, and only when it is a host."""
-    assert last_host("a, b:81") == "b:81"
-    assert last_host("b/x") == ""
 
 
 def test_a_body_over_the_routes_limit_is_413(knock, service):

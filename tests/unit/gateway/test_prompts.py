@@ -62,6 +62,8 @@ def test_fake_prompts_depend_on_name_and_secret():
         ({"trusted": True}, "::1", "loopback", True),
         ({"trusted": True}, "198.51.100.9", "loopback", False),
         ({"trusted": True}, "172.18.0.1", "any", True),
+        ({"trusted": True}, "unknown", "any", False),
+        ({"trusted": True, "trusted_from": ["0.0.0.0/0", "::/0"]}, "unknown", "loopback", False),
         ({}, "127.0.0.1", "any", False),
     ],
 )

@@ -1,53 +1,44 @@
-"""Find out where a request comes from, believing forwarded headers of trusted proxies alone."""
+"""Find out where a request comes from; forwarding headers count from trusted proxies alone."""
 
-import ipaddress
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 
-from gateway.pipeline.options import Network
+from mft_common import addresses, logs
+from mft_common.addresses import Network
 
 _HOST = re.compile(r"(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{1,5})?")
 
 
-@lru_cache(maxsize=4096)
-def is_loopback(address: str) -> bool:
-    """True for an address of this machine alone."""
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
+def forwarded_client(forwarded_for: str, proxies: Sequence[Network]) -> str | None:
+    """Return the rightmost address in an X-Forwarded-For that is no trusted proxy, None where it names no address.
 
-
-def within(address: str, networks: Sequence[Network]) -> bool:
-    """True when `address` lies in one of `networks`."""
-    try:
-        parsed = ipaddress.ip_address(address)
-    except ValueError:
-        return False
-    parsed = getattr(parsed, "ipv4_mapped", None) or parsed
-    return any(parsed in network for network in networks)
-
-
-def client(peer: str, forwarded_for: str, networks: Sequence[Network]) -> str:
-    """Return the client's address: the rightmost one in X-Forwarded-For that is no proxy of ours.
-
-    What stands further left was written by somebody we do not trust.
+    Addresses further left were written by parties that are not trusted.
     """
-    address = peer
+    named = None
     for part in reversed(forwarded_for.split(",")):
         candidate = part.strip().removeprefix("[").removesuffix("]")
-        try:
-            ipaddress.ip_address(candidate)
-        except ValueError:
+        if addresses.parse(candidate) is None:
             break
-        address = candidate
-        if not within(candidate, networks):
+        named = candidate
+        if not addresses.is_within(candidate, proxies):
             break
-    return address
+    return named
 
 
 def last_host(value: str) -> str:
     """Return the last host of an X-Forwarded-Host, empty when it is malformed."""
     host = value.rpartition(",")[2].strip()
     return host if _HOST.fullmatch(host) else ""
+
+
+class ProxyWarning:
+    """Tells the operator once about a proxy on this machine whose forwarding headers do not count."""
+
+    def __init__(self) -> None:
+        self._logged = False
+
+    def log(self, peer: str) -> None:
+        """Log that the peer forwards requests and is not trusted."""
+        if not self._logged:
+            self._logged = True
+            logs.get("pipeline").warning("proxy.untrusted", peer=peer, setting="MFT_TRUSTED_PROXIES")

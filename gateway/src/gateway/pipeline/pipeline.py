@@ -9,6 +9,7 @@ from gateway.error_responses import UNBUILT, GatewayResponse
 from gateway.errors import RequestRejected
 from gateway.pipeline import access_log, request_handlers, response_handlers
 from gateway.pipeline.authenticators import Authenticators
+from gateway.pipeline.client_address import ProxyWarning
 from gateway.pipeline.context import GatewayDirectory, RequestContext
 from gateway.pipeline.error_handlers import ERROR_HANDLERS
 from gateway.pipeline.options import PipelineOptions
@@ -55,7 +56,13 @@ class Pipeline:
         self._request_handlers: tuple[RequestHandler, ...] = (
             partial(request_handlers.detect_trusted_proxy, proxies=proxies),
             request_handlers.assign_request_id,
-            partial(request_handlers.resolve_client_address, proxies=proxies, public_url=options.public_url),
+            partial(
+                request_handlers.resolve_client_address,
+                proxies=proxies,
+                all_peers_local=options.all_peers_local,
+                warning=ProxyWarning(),
+            ),
+            partial(request_handlers.resolve_base_url, public_url=options.public_url),
             request_handlers.strip_untrusted_headers,
             partial(request_handlers.find_route, routes=tuple(routes)),
             partial(

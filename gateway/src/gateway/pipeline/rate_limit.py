@@ -8,7 +8,7 @@ _MOST_ADDRESSES = 20_000
 
 
 class RateLimiter:
-    """A token bucket for each address: `burst` requests at once, `rate` a second in the long run."""
+    """A token bucket for each client network: `burst` requests at once, `rate` a second in the long run."""
 
     def __init__(self, rate: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate

@@ -7,12 +7,13 @@ from gateway import routing
 from gateway.errors import RequestRejected
 from gateway.pipeline import client_address
 from gateway.pipeline.authenticators import Authenticators
+from gateway.pipeline.client_address import ProxyWarning
 from gateway.pipeline.context import RequestContext
 from gateway.pipeline.input import LimitedInput
-from gateway.pipeline.options import Network
 from gateway.pipeline.rate_limit import RateLimiter
 from gateway.routing import Route
-from mft_common import environ_keys, ids
+from mft_common import addresses, environ_keys, ids
+from mft_common.addresses import Network
 from mft_common.identity import Identity
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{8,128}")
@@ -22,7 +23,7 @@ _UNTRUSTED = ("HTTP_X_CROSSDOCK", "HTTP_X_FORWARDED", "HTTP_FORWARDED", "HTTP_X_
 
 def detect_trusted_proxy(context: RequestContext, *, proxies: Sequence[Network]) -> None:
     """Find out whether the peer is a proxy whose headers count."""
-    context.from_trusted_proxy = bool(proxies) and client_address.within(context.address, proxies)
+    context.from_trusted_proxy = bool(proxies) and addresses.is_within(context.address, proxies)
 
 
 def assign_request_id(context: RequestContext) -> None:
@@ -32,16 +33,35 @@ def assign_request_id(context: RequestContext) -> None:
     context.environ["HTTP_X_REQUEST_ID"] = context.request_id
 
 
-def resolve_client_address(context: RequestContext, *, proxies: Sequence[Network], public_url: str) -> None:
-    """Find the client behind trusted proxies, and the address at which it sees the hub."""
+def resolve_client_address(
+    context: RequestContext, *, proxies: Sequence[Network], all_peers_local: bool, warning: ProxyWarning
+) -> None:
+    """Find the client behind trusted proxies.
+
+    A local peer that forwards for a client it does not name, or whose word does not count, has the address "unknown":
+    no client of a proxy may pass for one of this machine.
+    """
+    environ = context.environ
+    named = None
+    if context.from_trusted_proxy:
+        named = client_address.forwarded_client(environ.get("HTTP_X_FORWARDED_FOR", ""), proxies)
+    if named is not None:
+        context.address = named
+    elif (all_peers_local or addresses.is_loopback(context.address)) and addresses.is_forwarded(environ):
+        if not context.from_trusted_proxy:
+            warning.log(context.address)
+        context.address = addresses.UNKNOWN
+    environ["REMOTE_ADDR"] = context.address
+
+
+def resolve_base_url(context: RequestContext, *, public_url: str) -> None:
+    """Find the URL at which the client sees the hub."""
     environ = context.environ
     host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
     if context.from_trusted_proxy:
-        context.address = client_address.client(context.address, environ.get("HTTP_X_FORWARDED_FOR", ""), proxies)
         proto = environ.get("HTTP_X_FORWARDED_PROTO", "").rpartition(",")[2].strip().lower()
         context.scheme = proto if proto in ("http", "https") else context.scheme
         host = client_address.last_host(environ.get("HTTP_X_FORWARDED_HOST", "")) or host
-        environ["REMOTE_ADDR"] = context.address
         environ["wsgi.url_scheme"] = context.scheme
         environ["HTTP_HOST"] = host
     context.base_url = public_url or f"{context.scheme}://{host}"
@@ -62,8 +82,8 @@ def find_route(context: RequestContext, *, routes: Sequence[Route]) -> None:
 
 def enforce_limits(context: RequestContext, *, limiter: RateLimiter, own_body_limit: int) -> None:
     """Reject requests that come too fast or are too large."""
-    if not client_address.is_loopback(context.address):
-        wait = limiter.wait(context.address)
+    if not addresses.is_loopback(context.address):
+        wait = limiter.wait(addresses.client_network(context.address))
         if wait:
             raise RequestRejected(429, retry_after=wait)
     limit = context.route.body_limit if context.route else own_body_limit

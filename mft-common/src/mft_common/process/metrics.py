@@ -4,15 +4,16 @@ With `PROMETHEUS_MULTIPROC_DIR` set before this process began, prometheus-client
 folder and a scrape adds up the files of all processes; without it a process tells its own.
 """
 
-import ipaddress
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
 from prometheus_client import multiprocess as shared
+
+from mft_common import addresses
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
 
@@ -66,22 +67,14 @@ def forget_process(pid: int) -> None:
         shared.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 
-def blueprint(allowed: Callable[[str], bool] | None = None) -> Blueprint:
-    """Return `/metrics`, shown to loopback alone unless `allowed(address)` says otherwise."""
+def blueprint(allowed: Callable[[Mapping[str, Any]], bool] = addresses.is_local) -> Blueprint:
+    """Return `/metrics`, shown to this machine alone unless `allowed(environ)` says otherwise."""
     pages = Blueprint("metrics", __name__)
 
     @pages.get("/metrics")
     def metrics() -> Response | tuple[dict[str, Any], int]:
-        address = request.remote_addr or ""
-        if not (allowed or _loopback)(address):
+        if not allowed(request.environ):
             return {"error": "metrics are shown to loopback alone"}, 403
         return Response(render(), content_type=CONTENT_TYPE_LATEST)
 
     return pages
-
-
-def _loopback(address: str) -> bool:
-    try:
-        return ipaddress.ip_address(address).is_loopback
-    except ValueError:
-        return False
