@@ -20,8 +20,8 @@ from filestore_svc.operations.vault import Vault
 from filestore_svc.schemas import Configuration
 from filestore_svc.settings import SERVICE, Settings
 from filestore_svc.store import folders, quotas, tables
-from filestore_svc.store.blob_stores import open_blobs
 from filestore_svc.store.commits import Commits
+from filestore_svc.store.opening import open_blobs
 from filestore_svc.store.processes import Processes
 from filestore_svc.wire.icap import Scanner
 from mft_common import clock

@@ -9,7 +9,8 @@ import random
 import pytest
 
 from filestore_svc.store.bucket import BucketBlobs
-from filestore_svc.store.bucket_calls import Bucket, Calls
+from filestore_svc.store.bucket_client import Bucket, BucketClient
+from filestore_svc.store.bucket_staging import BucketStaging
 from filestore_svc.store.local_blobs import LocalBlobs
 from tests.servers.s3 import KEY_ID, SECRET
 
@@ -17,7 +18,7 @@ UPLOAD = "0123456789abcdef0123456789abcdef"
 
 
 def bucket_blobs(s3, name, prefix="a/prefix"):
-    return BucketBlobs(Calls(Bucket(name=name, prefix=prefix, endpoint=s3.url, key_id=KEY_ID, secret=SECRET)))
+    return BucketBlobs(BucketClient(Bucket(name=name, prefix=prefix, endpoint=s3.url, key_id=KEY_ID, secret=SECRET)))
 
 
 @pytest.fixture(params=["folder", "bucket"])
@@ -116,12 +117,43 @@ def test_ids_of_what_is_there(blobs):
 
 
 def test_abandoned_uploads_are_cleared_by_their_age(blobs):
-    """What a dead process left is removed when it is old enough (moto says that all of its began in 2010)."""
+    """Staging that received its last byte longer ago than the given age is removed, and removed once."""
     staging = blobs.stage(1)
     staging.write(b"x" * (9 << 20))
     staging.finish()
     assert blobs.clear_staging(-5) == 1
     assert blobs.clear_staging(-5) == 0
+
+
+@pytest.mark.parametrize("age", [None, 3600.0])
+def test_an_upload_lives_as_long_as_it_is_written_to(blobs, age):
+    """The age of an upload is that of its last write, not of its beginning (moto dates every beginning to 2010)."""
+    content = random.Random(4).randbytes(9 << 20)
+    staging = blobs.stage(1)
+    staging.write(content)
+    assert blobs.clear_staging(age) == 0
+    staging.write(content)
+    staging.finish()
+    blobs.keep(staging)
+    assert read(blobs, 1) == content + content
+
+
+def test_a_slow_upload_shows_the_bucket_that_it_lives(s3):
+    """A part that takes long to fill is sent as far as it is, and replaced by the full one later."""
+    name, time = s3.bucket(), [0.0]
+    client = BucketClient(Bucket(name=name, prefix="", endpoint=s3.url, key_id=KEY_ID, secret=SECRET))
+    staging = BucketStaging(client, 1, md5=False, clock=lambda: time[0])
+    contents = [random.Random(number).randbytes(size) for number, size in enumerate((8 << 20, 5, 7, 8 << 20, 3))]
+    sent = []
+    for content in contents:
+        staging.write(content)
+        time[0] += 1000
+        upload = s3.client.list_multipart_uploads(Bucket=name)["Uploads"][0]["UploadId"]
+        parts = s3.client.list_parts(Bucket=name, Key="blobs/1", UploadId=upload)["Parts"]
+        sent.append([part["Size"] for part in parts])
+    assert sent == [[8 << 20], [8 << 20, 5], [8 << 20, 12], [8 << 20, (8 << 20) + 12], [8 << 20, (8 << 20) + 12, 3]]
+    staging.keep()
+    assert read(BucketBlobs(client), 1) == b"".join(contents)
 
 
 @pytest.mark.parametrize("known", [True, False])
@@ -193,7 +225,9 @@ def test_a_bucket_that_is_not_there(s3):
     with pytest.raises(OSError, match="NoSuchBucket") as caught:
         stored(blobs, 1, b"x")
     assert caught.value.errno == errno.EIO
-    nobody = BucketBlobs(Calls(Bucket(name="x", prefix="", endpoint="http://127.0.0.1:1", key_id="a", secret="b")))
+    nobody = BucketBlobs(
+        BucketClient(Bucket(name="x", prefix="", endpoint="http://127.0.0.1:1", key_id="a", secret="b"))
+    )
     with pytest.raises(OSError, match="does not answer"):
         nobody.ping()
 

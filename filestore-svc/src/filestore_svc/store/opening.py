@@ -14,7 +14,7 @@ def open_blobs(settings: Settings) -> Blobs:
         return LocalBlobs(Path(place))
     # Imported here because it takes a good part of a start, and most hubs have no bucket.
     from filestore_svc.store.bucket import BucketBlobs
-    from filestore_svc.store.bucket_calls import Bucket, Calls
+    from filestore_svc.store.bucket_client import Bucket, BucketClient
 
     name, _, prefix = place.partition("/")
     bucket = Bucket(
@@ -24,4 +24,4 @@ def open_blobs(settings: Settings) -> Blobs:
         key_id=settings.s3_key_id,
         secret=settings.s3_secret or "",
     )
-    return BucketBlobs(Calls(bucket))
+    return BucketBlobs(BucketClient(bucket))

@@ -1,4 +1,4 @@
-"""Call a bucket that speaks S3, and tell its failures as those of a disk are told."""
+"""Send requests to a bucket that speaks S3; its failures are raised as OSError, as those of a disk are."""
 
 import base64
 import contextlib
@@ -19,7 +19,10 @@ _FULL: Final = frozenset(("507", "InsufficientStorage", "QuotaExceeded", "XMinio
 
 @dataclass(frozen=True, kw_only=True)
 class Bucket:
-    """Where a bucket is, and who may use it. Without an endpoint it is Amazon's; without a key the machine's own."""
+    """The address of a bucket and the credentials for it.
+
+    Without an endpoint it is Amazon's; without a key boto3 finds the credentials of the machine.
+    """
 
     name: str
     prefix: str
@@ -28,8 +31,8 @@ class Bucket:
     secret: str = ""
 
 
-class Calls:
-    """The requests that are made of a bucket. Each raises OSError: ENOSPC where it is full, FileNotFoundError."""
+class BucketClient:
+    """The requests to one bucket, below one prefix. Each raises OSError: ENOSPC if it is full, FileNotFoundError."""
 
     def __init__(self, bucket: Bucket) -> None:
         self._bucket = bucket.name
@@ -37,7 +40,7 @@ class Calls:
         session = boto3.session.Session(
             aws_access_key_id=bucket.key_id or None, aws_secret_access_key=bucket.secret or None
         )
-        # Many threads share the client, which allows for it; each may have a connection of its own.
+        # boto3's clients are thread-safe; the pool has a connection for each of the process's threads.
         config = Config(
             connect_timeout=5,
             read_timeout=60,
@@ -46,63 +49,63 @@ class Calls:
             s3={"addressing_style": "path" if bucket.endpoint else "auto"},
         )
         region = session.region_name or "us-east-1"
-        with _told():
+        with _as_os_errors():
             self._s3 = session.client("s3", region_name=region, endpoint_url=bucket.endpoint or None, config=config)
 
     def put(self, key: str, content: bytes) -> None:
         """Store an object whole."""
-        with _told():
+        with _as_os_errors():
             self._s3.put_object(**self._at(key), Body=content, ChecksumSHA256=_checksum(content))
 
     def begin(self, key: str) -> str:
-        """Begin an object in parts; return what its upload is called."""
-        with _told():
+        """Begin a multipart upload; return its id."""
+        with _as_os_errors():
             return str(self._s3.create_multipart_upload(**self._at(key), ChecksumAlgorithm="SHA256")["UploadId"])
 
     def part(self, key: str, upload: str, number: int, content: bytes) -> dict[str, Any]:
-        """Send a part; return how it is named at the end."""
+        """Send a part; return its entry in the list that completes the upload."""
         checksum = _checksum(content)
-        with _told():
+        with _as_os_errors():
             answer = self._s3.upload_part(
                 **self._at(key), UploadId=upload, PartNumber=number, Body=content, ChecksumSHA256=checksum
             )
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
     def complete(self, key: str, upload: str, parts: Sequence[dict[str, Any]]) -> None:
-        """Make the parts one object."""
-        with _told():
+        """Complete a multipart upload: its parts become one object."""
+        with _as_os_errors():
             self._s3.complete_multipart_upload(**self._at(key), UploadId=upload, MultipartUpload={"Parts": list(parts)})
 
     def abort(self, key: str, upload: str) -> None:
-        """Forget all parts. Harmless where there are none."""
-        with contextlib.suppress(FileNotFoundError), _told():
+        """Abort a multipart upload, which removes its parts. Harmless where there is none."""
+        with contextlib.suppress(FileNotFoundError), _as_os_errors():
             self._s3.abort_multipart_upload(**self._at(key), UploadId=upload)
 
     def size(self, key: str) -> int:
         """Return an object's size."""
-        with _told():
+        with _as_os_errors():
             return int(self._s3.head_object(**self._at(key))["ContentLength"])
 
     def get(self, key: str, start: int) -> Any:
-        """Return the stream of an object's bytes from `start` on."""
+        """Return a stream of an object's bytes from `start` on."""
         more = {"Range": f"bytes={start}-"} if start else {}
-        with _told():
+        with _as_os_errors():
             return self._s3.get_object(**self._at(key), **more)["Body"]
 
     def read(self, body: Any, size: int) -> bytes:
         """Read from such a stream."""
-        with _told():
+        with _as_os_errors():
             return bytes(body.read(size))
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete objects. Harmless where there are none."""
-        with _told():
+        with _as_os_errors():
             for key in keys:
                 self._s3.delete_object(**self._at(key))
 
     def listing(self, folder: str) -> Iterator[list[tuple[str, datetime]]]:
-        """Yield keys and times of what lies below a folder, a page at a time."""
-        with _told():
+        """Yield keys and times of the objects below a folder, one page of the bucket's answer at a time."""
+        with _as_os_errors():
             pages = self._s3.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + folder):
                 yield [
@@ -110,16 +113,23 @@ class Calls:
                 ]
 
     def unfinished(self, folder: str) -> Iterator[tuple[str, str, datetime]]:
-        """Yield key, name and time of the uploads in parts that were begun and not ended."""
-        with _told():
+        """Yield key, id and beginning of the multipart uploads that were neither completed nor aborted."""
+        with _as_os_errors():
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + folder):
                 for each in page.get("Uploads", ()):
                     yield each["Key"].removeprefix(self._prefix), each["UploadId"], each["Initiated"]
 
+    def last_part_at(self, key: str, upload: str) -> datetime | None:
+        """Return when the newest part of a multipart upload was sent; None before the first one."""
+        with _as_os_errors():
+            pages = self._s3.get_paginator("list_parts").paginate(**self._at(key), UploadId=upload)
+            times = (part["LastModified"] for page in pages for part in page.get("Parts", ()))
+            return max(times, default=None)
+
     def ping(self) -> None:
-        """Ask whether the bucket is there."""
-        with _told():
+        """Raise OSError unless the bucket exists and answers."""
+        with _as_os_errors():
             self._s3.head_bucket(Bucket=self._bucket)
 
     def _at(self, key: str) -> dict[str, str]:
@@ -131,7 +141,7 @@ def _checksum(content: bytes) -> str:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _as_os_errors() -> Iterator[None]:
     try:
         yield
     except ClientError as error:
