@@ -8,6 +8,7 @@ import random
 
 import pytest
 
+from filestore_svc.store.blobs import pages
 from filestore_svc.store.bucket import BucketBlobs
 from filestore_svc.store.bucket_client import Bucket, BucketClient
 from filestore_svc.store.bucket_staging import BucketStaging
@@ -40,6 +41,11 @@ def stored(blobs, fileset, content, **more):
     return staging
 
 
+def listed(blobs, age):
+    """Return the ids on all pages of a store."""
+    return {fileset for ids in pages(blobs, age) for fileset in ids}
+
+
 def read(blobs, fileset):
     with blobs.open(fileset) as blob:
         return blob.readall()
@@ -53,7 +59,7 @@ def test_what_is_kept_comes_out_as_it_went_in(blobs, size):
     assert staging.sha256.hexdigest() == hashlib.sha256(content).hexdigest()
     assert (staging.size, staging.md5.digest()) == (size, hashlib.md5(content).digest())
     assert read(blobs, 4097) == content
-    assert [ids for ids in blobs.older_than(-5) if ids] == [[4097]]
+    assert listed(blobs, -5) == {4097}
 
 
 @pytest.mark.parametrize("size", [10, 20 << 20])
@@ -66,7 +72,7 @@ def test_what_is_not_kept_is_nowhere(blobs, size):
     staging.finish()
     staging.discard()
     staging.discard()
-    assert [ids for ids in blobs.older_than(-5) if ids] == []
+    assert listed(blobs, -5) == set()
     assert blobs.clear_staging(-5) == 0
 
 
@@ -112,8 +118,33 @@ def test_ids_of_what_is_there(blobs):
     """All of them are told, but none that is younger than asked."""
     for fileset in (1, 2, 5000, 1 << 40):
         stored(blobs, fileset, b"x")
-    assert {fileset for ids in blobs.older_than(-5) for fileset in ids} == {1, 2, 5000, 1 << 40}
-    assert [ids for ids in blobs.older_than(3600) if ids] == []
+    assert listed(blobs, -5) == {1, 2, 5000, 1 << 40}
+    assert listed(blobs, 3600) == set()
+
+
+def test_a_bucket_is_read_in_pages(s3):
+    """Each page goes on after the last key of the one before; keys that are no ids are left out."""
+    name = s3.bucket()
+    client = BucketClient(Bucket(name=name, prefix="p", endpoint=s3.url, key_id=KEY_ID, secret=SECRET))
+    blobs = BucketBlobs(client, page=2)
+    for fileset in (1, 10, 2, 30, 4):
+        stored(blobs, fileset, b"x")
+    client.put("blobs/README", b"x")
+    assert blobs.page("", -5) == ([1, 10], "blobs/10")
+    assert blobs.page("blobs/10", -5) == ([2, 30], "blobs/30")
+    assert blobs.page("blobs/30", -5) == ([4], "")
+
+
+def test_a_folder_is_read_in_pages(tmp_path):
+    """A page ends with the folder that fills it, and the next one goes on with the folder after that."""
+    blobs = LocalBlobs(tmp_path, page=2)
+    for fileset in (1, 5000, 5001, 1 << 24, 1 << 40):
+        stored(blobs, fileset, b"x")
+    found, cursor = [], None
+    while cursor != "":
+        ids, cursor = blobs.page(cursor or "", -5)
+        found.append(sorted(ids))
+    assert [set(ids) for ids in found] == [{1, 5000, 5001}, {1 << 24, 1 << 40}, set()]
 
 
 def test_abandoned_uploads_are_cleared_by_their_age(blobs):
@@ -197,7 +228,7 @@ def test_pieces_that_are_not_all_there(blobs):
     partial.close()
     with pytest.raises(OSError, match=r"size|pieces"):
         blobs.whole(UPLOAD, 9, 6, names, sha256=None, watch=None)
-    assert [ids for ids in blobs.older_than(-5) if ids] == []
+    assert listed(blobs, -5) == set()
 
 
 def test_who_was_overtaken_writes_nothing(blobs):

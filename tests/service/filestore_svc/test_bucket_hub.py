@@ -60,7 +60,7 @@ def test_a_blob_without_a_row_is_collected(hub, s3, bucket):
     """It goes by its age, and what has a row stays."""
     fileset = hub.put("/2.0/files/in/a", b"x").json["fileset"]
     s3.client.put_object(Bucket=bucket, Key="hub/blobs/99999", Body=b"x")
-    assert hub.service.sweeping.orphans(-5) == 1
+    assert hub.service.sweeping.orphans.step(-5) == 1
     assert s3.keys(bucket) == [f"hub/blobs/{fileset}"]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from filestore_svc.store import files
-from filestore_svc.store.blobs import Blobs
+from filestore_svc.store.blobs import Blobs, pages
 from mft_common.database import Database
 
 _AT_ONCE: Final = 500
@@ -33,7 +33,7 @@ class Scrub:
 
     def findings(self) -> Iterator[Finding]:
         """Yield what is wrong, one content after the other, at last those that nothing refers to."""
-        suspects = [each for ids in self._blobs.older_than(_ANY_AGE) for each in self._unknown(ids)]
+        suspects = [each for ids in pages(self._blobs, _ANY_AGE) for each in self._unknown(ids)]
         last = 0
         while rows := self._rows(last):
             for last, path, size, sha256 in rows:

@@ -2,9 +2,12 @@
 
 import io
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from filestore_svc.store.partials import Check, Partial, Watch
+
+# How many contents a page of a store has, about.
+PAGE: Final = 1_000
 
 
 class Staging(Protocol):
@@ -65,12 +68,18 @@ class Blobs(Protocol):
         """Remove a content; readers that have it open go on. Harmless where there is none."""
         ...
 
-    def older_than(self, age: float) -> Iterator[list[int]]:
-        """Yield the ids of all contents kept more than `age` seconds ago, in portions."""
+    def page(self, after: str, age: float) -> tuple[list[int], str]:
+        """Read the next page of the store after a cursor, the first one after "".
+
+        Return the ids on it that were kept more than `age` seconds ago, and its own cursor, "" for the last page.
+        """
         ...
 
     def clear_staging(self, age: float | None) -> int:
-        """Remove abandoned uploads: untouched for `age` seconds, or for None all whose process has died here."""
+        """Remove abandoned uploads; return how many.
+
+        Abandoned is what nothing was written to for `age` seconds, or for None everything whose process has died.
+        """
         ...
 
     def ping(self) -> None:
@@ -80,3 +89,12 @@ class Blobs(Protocol):
     def free(self) -> int | None:
         """Return how many bytes there is room for, None where nobody can tell."""
         ...
+
+
+def pages(blobs: Blobs, age: float) -> Iterator[list[int]]:
+    """Yield the ids of all contents kept more than `age` seconds ago, a page at a time."""
+    ids, cursor = blobs.page("", age)
+    yield ids
+    while cursor:
+        ids, cursor = blobs.page(cursor, age)
+        yield ids

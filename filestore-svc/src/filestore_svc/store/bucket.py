@@ -1,15 +1,17 @@
 """Store contents as objects of a bucket that speaks S3."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from filestore_svc.store.blobs import PAGE
 from filestore_svc.store.bucket_client import BucketClient
 from filestore_svc.store.bucket_partials import BucketPartial
 from filestore_svc.store.bucket_reader import BucketReader
 from filestore_svc.store.bucket_staging import BucketStaging
 from filestore_svc.store.partials import Check, Watch
+from mft_common import logs
 
 _BLOCK: Final = 1 << 20
 _ABANDONED_S: Final = 3600.0
@@ -18,8 +20,9 @@ _ABANDONED_S: Final = 3600.0
 class BucketBlobs:
     """Contents as objects `blobs/<fileset>`, uploads in pieces below `partial/`, all below the bucket's prefix."""
 
-    def __init__(self, client: BucketClient) -> None:
+    def __init__(self, client: BucketClient, *, page: int = PAGE) -> None:
         self._client = client
+        self._page = page
 
     def stage(self, fileset: int, *, md5: bool = False) -> BucketStaging:
         """Begin a content."""
@@ -75,20 +78,27 @@ class BucketBlobs:
         """Delete the object."""
         self._client.delete([f"blobs/{fileset}"])
 
-    def older_than(self, age: float) -> Iterator[list[int]]:
-        """Yield the ids of one page of the bucket's listing after the other."""
+    def page(self, after: str, age: float) -> tuple[list[int], str]:
+        """Read one page of the bucket's listing; the cursor is its last key."""
         limit = datetime.now(UTC) - timedelta(seconds=age)
-        for found in self._client.listing("blobs/"):
-            yield [int(key.rpartition("/")[2]) for key, at in found if at < limit]
+        found, cursor = self._client.page("blobs/", after, self._page)
+        names = [key.rpartition("/")[2] for key, at in found if at < limit]
+        return [int(name) for name in names if name.isdecimal()], cursor
 
     def clear_staging(self, age: float | None) -> int:
         """Abort multipart uploads whose last part is older than `age`: a bucket cannot tell whether a process lives."""
         limit = datetime.now(UTC) - timedelta(seconds=_ABANDONED_S if age is None else age)
         count = 0
         for key, upload, began_at in self._client.unfinished("blobs/"):
-            if began_at < limit and (self._client.last_part_at(key, upload) or began_at) < limit:
-                self._client.abort(key, upload)
-                count += 1
+            try:
+                if began_at < limit and (self._client.last_part_at(key, upload) or began_at) < limit:
+                    self._client.abort(key, upload)
+                    count += 1
+            except FileNotFoundError:
+                # It was completed or aborted meanwhile.
+                continue
+            except OSError as error:
+                logs.get("sweeping").warning("staging.undeletable", name=key, error=repr(error))
         return count
 
     def ping(self) -> None:

@@ -112,6 +112,21 @@ class BucketClient:
                     (each["Key"].removeprefix(self._prefix), each["LastModified"]) for each in page.get("Contents", ())
                 ]
 
+    def page(self, folder: str, after: str, size: int) -> tuple[list[tuple[str, datetime]], str]:
+        """Return keys and times of the next objects below a folder after the key `after`, and the last key of them.
+
+        That is "" where no object follows.
+        """
+        with _as_os_errors():
+            answer = self._s3.list_objects_v2(
+                Bucket=self._bucket,
+                Prefix=self._prefix + folder,
+                StartAfter=self._prefix + after if after else "",
+                MaxKeys=size,
+            )
+        found = [(each["Key"].removeprefix(self._prefix), each["LastModified"]) for each in answer.get("Contents", ())]
+        return found, found[-1][0] if answer.get("IsTruncated") and found else ""
+
     def unfinished(self, folder: str) -> Iterator[tuple[str, str, datetime]]:
         """Yield key, id and beginning of the multipart uploads that were neither completed nor aborted."""
         with _as_os_errors():

@@ -24,6 +24,7 @@ _ALL_NAMES: Final = sa.select(sa.func.aggregate_strings(files.c.name, "\n"), sa.
 _KEPT: Final = sa.select(
     sa.func.coalesce(sa.func.sum(folder_counts.c.files), 0), sa.func.coalesce(sa.func.sum(folder_counts.c.changes), 0)
 ).where(folder_counts.c.folder_id == sa.bindparam("folder"))
+_ALL_FILES: Final = sa.select(sa.func.coalesce(sa.func.sum(folder_counts.c.files), 0))
 _EXPIRED: Final = (
     sa.select(sa.func.count())
     .select_from(files)
@@ -108,6 +109,11 @@ def held(connection: sa.Connection, folder: int, now: int) -> Held:
     kept, changes = connection.execute(_KEPT, {"folder": folder}).one()
     expired: int = connection.execute(_EXPIRED, {"folder": folder, "now": now}).scalar_one()
     return Held(int(kept) - expired, expired, int(changes))
+
+
+def all_files(connection: sa.Connection) -> int:
+    """Return how many files all folders hold together."""
+    return int(connection.execute(_ALL_FILES).scalar_one())
 
 
 def matching(connection: sa.Connection, folder: int, pattern: Pattern, held_: Held, now: int) -> int:

@@ -205,13 +205,27 @@ def known(connection: sa.Connection, ids: Iterable[int]) -> set[int]:
     return set(connection.execute(rows.union(dead)).scalars())
 
 
-def due_deletions(connection: sa.Connection, deleted_before: int, limit: int) -> list[int]:
-    """Return blobs whose file was replaced or deleted before that time, the oldest first."""
+def due_deletions(connection: sa.Connection, deleted_before: int, now: int, limit: int) -> list[tuple[int, int]]:
+    """Return blobs whose file was replaced or deleted before that time, and how often their deletion has failed.
+
+    The oldest come first; those whose deletion failed are left out until it is to be tried again.
+    """
     gone = deleted_blobs.c
-    query = sa.select(gone.fileset).where(gone.deleted_at < deleted_before).order_by(gone.deleted_at).limit(limit)
-    return list(connection.execute(query).scalars())
+    query = (
+        sa.select(gone.fileset, gone.failures)
+        .where(gone.deleted_at < deleted_before, gone.retry_at <= now)
+        .order_by(gone.deleted_at)
+        .limit(limit)
+    )
+    return [(row.fileset, row.failures) for row in connection.execute(query)]
 
 
 def forget_deleted(connection: sa.Connection, ids: Iterable[int]) -> None:
     """Remove the rows of blobs that were deleted."""
     connection.execute(sa.delete(deleted_blobs).where(deleted_blobs.c.fileset.in_(list(ids))))
+
+
+def retry_deletion(connection: sa.Connection, fileset: int, failures: int, retry_at: int) -> None:
+    """Say how often the deletion of a blob has failed, and when it is tried again."""
+    mine = sa.update(deleted_blobs).where(deleted_blobs.c.fileset == fileset)
+    connection.execute(mine.values(failures=failures, retry_at=retry_at))

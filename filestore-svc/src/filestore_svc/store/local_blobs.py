@@ -13,9 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from filestore_svc.store.background_writer import BackgroundWriter
+from filestore_svc.store.blobs import PAGE
 from filestore_svc.store.call_combiner import CallCombiner, Take
 from filestore_svc.store.disk import Disk
 from filestore_svc.store.partials import Check, LocalPartial, LocalWhole, Watch
+from mft_common import logs
 
 _FOLDER_BITS = 12
 # So much of an upload is held in memory, and so much is digested where it is received.
@@ -110,7 +112,8 @@ class LocalStaging:
 class LocalBlobs:
     """Contents as files: `blobs/<high>/<middle>/<fileset>`, 4,096 to a folder; `staging/`, `partial/` beside them."""
 
-    def __init__(self, folder: Path, disk: Disk | None = None) -> None:
+    def __init__(self, folder: Path, disk: Disk | None = None, *, page: int = PAGE) -> None:
+        self._page = page
         self._blobs = folder / "blobs"
         self._names = str(self._blobs)
         self._staging = folder / "staging"
@@ -204,26 +207,49 @@ class LocalBlobs:
         """Unlink a blob."""
         self._path(fileset).unlink(missing_ok=True)
 
-    def older_than(self, age: float) -> Iterator[list[int]]:
-        """Yield the ids in one folder after the other."""
+    def page(self, after: str, age: float) -> tuple[list[int], str]:
+        """Read as many folders as hold a page; the cursor is the name of the last one."""
         limit = time.time() - age
-        for folder in sorted(self._blobs.glob("*/*")):
-            with os.scandir(folder) as entries:
-                yield [int(entry.name) for entry in entries if entry.stat().st_ctime < limit]
+        ids: list[int] = []
+        count = 0
+        for folder in self._folders(after):
+            with os.scandir(self._blobs / folder) as entries:
+                for entry in entries:
+                    count += 1
+                    # A blob that is deleted meanwhile has no time any more.
+                    with contextlib.suppress(FileNotFoundError):
+                        if entry.name.isdecimal() and entry.stat().st_ctime < limit:
+                            ids.append(int(entry.name))
+            if count >= self._page:
+                return ids, folder
+        return ids, ""
+
+    def _folders(self, after: str) -> Iterator[str]:
+        high, _, _ = after.partition("/")
+        for outer in sorted(os.listdir(self._blobs)):  # noqa: PTH208 -- names are all that is asked for
+            if outer >= high:
+                inner = sorted(os.listdir(self._blobs / outer))  # noqa: PTH208 -- as above
+                yield from (folder for folder in (f"{outer}/{name}" for name in inner) if folder > after)
 
     def clear_staging(self, age: float | None) -> int:
         """Unlink what is old enough, or what no living process has locked."""
-        count = 0
-        for path in self._staging.iterdir():
-            with contextlib.suppress(FileNotFoundError, BlockingIOError):
-                if age is not None and time.time() - path.stat().st_mtime < age:
-                    continue
-                if age is None:
-                    _unlink_unlocked(path)
-                else:
-                    path.unlink()
-                count += 1
-        return count
+        return sum(self._cleared(path, age) for path in self._staging.iterdir())
+
+    @staticmethod
+    def _cleared(path: Path, age: float | None) -> bool:
+        try:
+            if age is None:
+                _unlink_unlocked(path)
+            elif time.time() - path.stat().st_mtime < age:
+                return False
+            else:
+                path.unlink()
+        except (FileNotFoundError, BlockingIOError):
+            return False
+        except OSError as error:
+            logs.get("sweeping").warning("staging.undeletable", name=path.name, error=repr(error))
+            return False
+        return True
 
     def ping(self) -> None:
         """Ask whether the staging folder takes files."""

@@ -1,0 +1,37 @@
+"""Keep the cursors of periodic work, and hand out its portions to one worker at a time."""
+
+from typing import Final
+
+import sqlalchemy as sa
+
+from filestore_svc.store.tables import sweeps
+
+_C = sweeps.c
+_ADD: Final = sa.text("INSERT INTO sweeps (name, cursor, due_at) VALUES (:name, '', 0) ON CONFLICT DO NOTHING")
+# Portions that are a little late are made up for, but not those of a whole night in which no worker ran.
+_LATEST_MS: Final = 60_000
+
+
+def is_due(connection: sa.Connection, name: str, now: int) -> bool:
+    """Return True when a portion of this work is due."""
+    due_at = connection.execute(sa.select(_C.due_at).where(_C.name == name)).scalar()
+    return due_at is None or int(due_at) <= now
+
+
+def claim(connection: sa.Connection, *, name: str, now: int, pause: int) -> str | None:
+    """Return the cursor of the portion that is due, None where none is; the next is due `pause` ms after it.
+
+    Of several workers that ask at once, one gets the portion.
+    """
+    connection.execute(_ADD, {"name": name})
+    row = connection.execute(sa.select(_C.cursor, _C.due_at).where(_C.name == name)).one()
+    if row.due_at > now:
+        return None
+    due_at = max(row.due_at, now - _LATEST_MS) + pause
+    mine = sa.update(sweeps).where(_C.name == name, _C.due_at == row.due_at).values(due_at=due_at)
+    return str(row.cursor) if connection.execute(mine).rowcount == 1 else None
+
+
+def advance(connection: sa.Connection, *, name: str, before: str, after: str) -> None:
+    """Move a cursor on, unless another worker has moved it meanwhile."""
+    connection.execute(sa.update(sweeps).where(_C.name == name, _C.cursor == before).values(cursor=after))

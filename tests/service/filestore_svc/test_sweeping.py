@@ -1,0 +1,118 @@
+"""S20: replaced and deleted bytes, orphans and abandoned uploads are cleared away, whatever fails with any of them."""
+
+import pytest
+import sqlalchemy as sa
+
+from filestore_svc.store.tables import folder_counts
+from tests.service.filestore_svc.filestore_lab import Lab
+
+
+@pytest.fixture
+def second(lab, tmp_path):
+    """A second worker over the same data."""
+    made = Lab(tmp_path)
+    yield made
+    made.close()
+
+
+def _blob(lab, fileset):
+    return next(path for path in lab.blobs() if path.name == str(fileset))
+
+
+def _obstruct(path):
+    """Put a folder that is not empty in the place of a file: no unlink removes it."""
+    path.unlink()
+    (path / "sub").mkdir(parents=True)
+
+
+def _clear(path):
+    (path / "sub").rmdir()
+    path.rmdir()
+
+
+def test_a_blob_that_cannot_be_deleted_stops_no_other(lab):
+    """The others go in the same round; the failed one waits longer after each failure, and goes once it can."""
+    first, second = (lab.put(f"/2.0/files/in/{name}").json["fileset"] for name in "ab")
+    for name in "ab":
+        lab.put(f"/2.0/files/in/{name}", b"new")
+    bad = _blob(lab, first)
+    _obstruct(bad)
+    assert lab.service.sweeping.delete_blobs(-1) == 1
+    assert str(second) not in {path.name for path in lab.blobs()}
+    _clear(bad)
+    bad.write_bytes(b"hello")
+    assert lab.service.sweeping.delete_blobs(-1) == 0
+    lab.later(hours=0.1)
+    assert lab.service.sweeping.delete_blobs(-1) == 1
+    assert not bad.exists()
+
+
+def test_many_blobs_that_cannot_be_deleted_end_a_round_early(lab):
+    """A store that refuses everything is not asked again for each of thousands of blobs in one round."""
+    filesets = [lab.put(f"/2.0/files/in/{number}").json["fileset"] for number in range(12)]
+    for number in range(12):
+        lab.put(f"/2.0/files/in/{number}", b"new")
+    for fileset in filesets[:11]:
+        _obstruct(_blob(lab, fileset))
+    rounds = [lab.service.sweeping.delete_blobs(-1) for _ in range(3)]
+    assert rounds == [0, 1, 0]
+
+
+def test_an_orphan_that_cannot_be_removed_stops_no_other(lab):
+    """The others go in the same pass."""
+    folder = _blob(lab, lab.put("/2.0/files/in/a").json["fileset"]).parent
+    (folder / "4000" / "sub").mkdir(parents=True)
+    (folder / "4001").write_bytes(b"x")
+    assert lab.service.sweeping.orphans.step(-5) == 1
+    assert not (folder / "4001").exists()
+
+
+@pytest.mark.parametrize("age", [None, -5])
+def test_staging_that_cannot_be_removed_stops_no_other(lab, age):
+    """The others go in the same round."""
+    staging = lab.settings.state / "staging"
+    (staging / "a" / "sub").mkdir(parents=True)
+    for name in ("0", "b"):
+        (staging / name).write_bytes(b"x")
+    assert lab.service.sweeping._blobs.clear_staging(age) == 2
+    assert [path.name for path in lab.leftovers()] == ["a"]
+
+
+def test_a_step_that_fails_stops_no_other(lab):
+    """A round of the sweeper goes on with its next step, and the next round begins with the first one again."""
+    done = []
+    sweeping = lab.service.sweeping
+
+    def fail():
+        done.append("failed")
+        raise RuntimeError("bad")
+
+    steps = {"first": fail, "second": lambda: done.append("second")}
+    sweeping.round(steps.items())
+    sweeping.round(steps.items())
+    assert done == ["failed", "second", "failed", "second"]
+
+
+def test_one_worker_looks_for_orphans_once_a_day(lab, second):
+    """Of two workers one reads the page that is due, and nobody reads it again before the next day."""
+    lab.put("/2.0/files/in/a")
+    workers = [lab.service.sweeping.orphans, second.service.sweeping.orphans]
+    assert [worker.step(-5) for worker in workers] == [0, None]
+    second.later(hours=23.9)
+    assert workers[1].step(-5) is None
+    second.later(hours=0.2)
+    assert [worker.step(-5) for worker in reversed(workers)] == [0, None]
+
+
+def test_the_pages_of_a_large_store_are_spread_over_a_day(lab):
+    """With 10 million files a page is read every 8.6 seconds; pages that are late by a moment are made up for."""
+    sweeping = lab.service.sweeping
+    with lab.service.database.write() as connection:
+        connection.execute(sa.insert(folder_counts).values(folder_id=1, stripe=1, files=10_000_000, changes=0))
+    assert [sweeping.orphans.step(-5) for _ in range(3)] == [0, 0, 0]
+    taken = 0
+    for _ in range(360):
+        lab.later(hours=10 / 3600)
+        while sweeping.orphans.step(-5) is not None:
+            taken += 1
+    assert 410 <= taken <= 425
