@@ -6,6 +6,8 @@ BIN := $(VENV)/bin
 DISTRIBUTIONS := mft-common gateway filestore-svc diplomat-svc mqmft-svc sertainty-svc crossdock
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# Two test processes, each with servers of its own; a file's tests stay together, because they share a hub or a server.
+PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 # Touched when what a lock names is installed.
 RUNTIME := $(VENV)/.runtime-installed
 DEVELOPMENT := $(VENV)/.installed
@@ -41,10 +43,10 @@ servers:  ## Install the servers that the tests talk to, where they are missing
 	@tests/servers/install
 
 test: setup servers  ## Run all tests but the slow ones
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 test-all: setup servers  ## Run all tests
-	$(BIN)/python -m pytest
+	$(PYTEST)
 
 check: setup fmt-check lint types imports test  ## What CI runs: everything below, and the tests
 

@@ -1,8 +1,23 @@
-"""The real servers that tests talk to: one of each for the whole run, made when the first test asks for it."""
+"""The real servers that tests talk to: one of each for a test process, made when its first test asks for it."""
 
 import pytest
 
 from tests.servers import postgresql, rabbitmq
+
+# Folders in the order of the time that one of their files takes, the longest first.
+_ORDER = ("e2e", "broker", "service", "contract", "unit")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Begin with the files that take longest where several processes share the tests: a late one delays the end."""
+    if hasattr(config, "workerinput"):
+        items.sort(key=lambda item: _place(item.path.relative_to(config.rootpath).parts))
+
+
+def _place(parts):
+    """Return where the file at `parts` stands in `_ORDER`; a file of no such folder is last."""
+    return next((place for place, name in enumerate(_ORDER) if name in parts), len(_ORDER))
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,8 @@
 """Start server programs for tests and benches: free ports, waiting with a deadline, installing what is missing."""
 
+import contextlib
 import os
+import random
 import shutil
 import signal
 import socket
@@ -13,13 +15,31 @@ from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
+_FIRST_PORT = 10_000
+_LAST_PORT = 32_000
+_random = random.SystemRandom()
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback address on which nothing listens.
+
+    It lies below the ports that the kernel gives to outgoing connections, and in a range of this test process's own, so
+    that nothing takes it between this call and the start of the server that it is for.
+    """
+    own, count = _worker()
+    width = (_LAST_PORT - _FIRST_PORT) // count
+    first = _FIRST_PORT + own * width
+    for port in _random.sample(range(first, first + width), 200):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError(f"no port from {first} to {first + width} is free")
+
+
+def _worker() -> tuple[int, int]:
+    """Return the number of this process among those of pytest-xdist, and how many there are."""
+    name = os.environ.get("PYTEST_XDIST_WORKER", "gw0")
+    return int(name.removeprefix("gw")), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
 def wait_until(condition: Callable[[], T], *, within: float = 20.0, every: float = 0.01, what: str = "") -> T:
