@@ -46,6 +46,15 @@ def test_every_service_has_its_web_process_and_its_worker_in_compose(service):
     assert service in PACKAGES
 
 
+def test_no_health_check_of_a_container_asks_a_proxy():
+    """A container's own address is asked without the proxy that its environment may name."""
+    checks = [service["healthcheck"]["test"] for service in COMPOSE["services"].values() if "healthcheck" in service]
+    asking = [check[-1] for check in checks if check[1] == "python"]
+    assert len(asking) == 10
+    for program in asking:
+        assert "http.client" in program
+
+
 @pytest.mark.parametrize("page", [*sorted(ROOT.glob("docs/**/*.md")), ROOT / "README.md"], ids=lambda page: page.name)
 def test_links_between_documents_lead_somewhere(page):
     """Every relative link names a file that is there."""

@@ -38,10 +38,10 @@ class HttpMft:
 class Diplomat:
     """A client of Diplomat MFT with its cookie."""
 
-    def __init__(self, url):
+    def __init__(self, url, user="Administrator", password="diplomat123"):
         self.url = f"{url}/diplomat/APIRequest"
         self.http = requests.Session()
-        answer = self.call("connect", userID="e2e", userName="Administrator", password="diplomat123")
+        answer = self.call("connect", userID="e2e", userName=user, password=password)
         assert answer.status_code == 200, answer.text
 
     def call(self, request_type, **parameters):

@@ -32,3 +32,18 @@ def hub(request, tmp_path_factory):
         made.kill()
         databases.drop_database(url)
         broker.drop_vhost(vhost)
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Return a function that starts a hub on this test's data folder; all are gone when the test ends."""
+    made = []
+
+    def new(*options, **more):
+        hub = OneMachine(tmp_path, *options, **more)
+        made.append(hub)
+        return hub.start()
+
+    yield new
+    for hub in made:
+        hub.kill()

@@ -10,49 +10,22 @@ import requests
 import yaml
 
 from tests.e2e.clients import DataProtector, HttpMft, IbmMq
-from tests.servers.hub import BIN, OneMachine, clean_environment
+from tests.e2e.configurations import BROKEN, OWN
+from tests.servers.hub import crossdock
 from tests.servers.processes import free_port, wait_until
 
 
-@pytest.fixture
-def start(tmp_path):
-    """Return a function that starts a hub on this test's data folder; all are gone when the test ends."""
-    made = []
-
-    def new(*options, **more):
-        hub = OneMachine(tmp_path, *options, **more)
-        made.append(hub)
-        return hub.start()
-
-    yield new
-    for hub in made:
-        hub.kill()
-
-
-def crossdock(*arguments, cwd, **env):
-    """Run the command to its end."""
-    return subprocess.run(
-        [str(BIN / "crossdock"), *map(str, arguments)],
-        cwd=cwd,
-        env=clean_environment(**env),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def greeting(hub):
-    """Return what the hub has printed once it is there."""
-    wait_until(lambda: "listens" in hub.program.log.read_text(), what="the greeting")
+def banner(hub):
+    """Return the output of a hub that is ready."""
+    wait_until(lambda: "listens" in hub.program.log.read_text(), what="the banner")
     return hub.program.log.read_text()
 
 
 def test_the_printed_commands_work_when_pasted(start, tmp_path):
     """One line a protocol, each of which does what it says in a shell."""
     hub = start()
-    wait_until(lambda: "dataprotector" in greeting(hub), what="all of the greeting")
-    lines = re.findall(r"^  (curl .*)$", greeting(hub), flags=re.MULTILINE)
+    wait_until(lambda: "dataprotector" in banner(hub), what="all of the banner")
+    lines = re.findall(r"^  (curl .*)$", banner(hub), flags=re.MULTILINE)
     assert len(lines) == 4
     outs = []
     for line in lines:
@@ -63,6 +36,12 @@ def test_the_printed_commands_work_when_pasted(start, tmp_path):
     assert "<transactionName>outboundSample</transactionName>" in outs[1]
     assert outs[2].startswith('{"transfer":')
     assert "<Status>1</Status>" in outs[3]
+
+
+def test_the_banner_is_printed_behind_a_proxy_that_the_environment_names(start):
+    """The hub asks itself whether it is ready, and a proxy is for other hosts."""
+    hub = start(env={"http_proxy": "http://127.0.0.1:9", "HTTP_PROXY": "http://127.0.0.1:9"})
+    assert hub.url in banner(hub)
 
 
 def test_a_second_start_goes_on_where_the_first_was(start):
@@ -143,24 +122,6 @@ def test_a_port_in_use_is_said_before_anything_starts(tmp_path):
         done = crossdock("up", "--demo", "--port", port, cwd=tmp_path)
     assert done.returncode == 2
     assert str(port) in done.stderr
-
-
-BROKEN = {
-    "accounts": {
-        "CLIENT": {"password": {"env": "NOWHERE"}, "grants": {}},
-        "part1": {"password": "in clear", "grants": {"http_mft": {"contract": 5}}},
-    },
-    "http_mft": {"folders": {"in": {"access": {"part1": ["fly"]}}}},
-    "transactions": [{"name": "x", "direction": "sideways"}],
-    "data_protector": {"folders": ["state"]},
-    "ibm_mq_mft": {"agents": {"a b": {}}},
-}
-
-
-OWN = {
-    "accounts": {"ada": {"password": {"file": "secret"}, "grants": {"http_mft": {"contract": "std"}}}},
-    "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"ada": ["list", "write"]}}}},
-}
 
 
 def test_every_problem_of_a_configuration_is_named_by_its_path(tmp_path):
@@ -261,54 +222,6 @@ def test_an_own_configuration_is_served(start, tmp_path):
     assert client.get("dock/a.txt").status_code == 403
     wrong = requests.post(f"{hub.url}/2.0/login/basic", data={"username": "part1", "password": "partner1"}, timeout=20)
     assert wrong.status_code == 401
-
-
-def test_a_running_hub_takes_another_configuration(start, tmp_path):
-    """Accounts and folders change at once, a broken file changes nothing, and nobody's connection is cut."""
-    hub = start()
-    client = HttpMft(hub.url)
-    (tmp_path / "secret").write_text("s3cret")
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
-    (tmp_path / "broken.yaml").write_text(yaml.safe_dump(BROKEN))
-    data = ("--data", tmp_path / "data")
-    broken = crossdock("apply", "broken.yaml", *data, cwd=tmp_path)
-    assert broken.returncode == 2
-    assert "accounts.part1.password" in broken.stderr
-    assert client.put("in/still.txt", b"there").status_code == 201
-    applied = crossdock("apply", "own.yaml", *data, cwd=tmp_path)
-    assert (applied.returncode, applied.stderr) == (0, "")
-    assert HttpMft(hub.url, "ada", "s3cret").http.cookies
-    wait_until(lambda: HttpMft(hub.url, "ada", "s3cret").put("dock/a.txt", b"a").status_code == 201, what="the folder")
-    assert client.put("in/x.txt", b"gone").status_code == 401
-    assert hub.stop() == 0
-
-
-def test_basic_is_switched_on_while_the_hub_runs(start, tmp_path):
-    """Before, a password with a call is ignored; after, it is enough, and a 401 says that it may be sent."""
-    (tmp_path / "secret").write_text("s3cret\n")
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
-    hub = start("--config", str(tmp_path / "own.yaml"), demo=False)
-
-    def ask(password=None):
-        auth = None if password is None else ("ada", password)
-        return requests.get(f"{hub.url}/2.0/countelements/dock", auth=auth, timeout=20)
-
-    answer = ask("s3cret")
-    assert (answer.status_code, "WWW-Authenticate" in answer.headers) == (401, False)
-    basic = {**OWN, "http_mft": {**OWN["http_mft"], "basic_auth": True}}
-    (tmp_path / "basic.yaml").write_text(yaml.safe_dump(basic))
-    applied = crossdock("apply", "basic.yaml", "--data", tmp_path / "data", cwd=tmp_path)
-    assert (applied.returncode, applied.stderr) == (0, "")
-    assert (ask("s3cret").status_code, ask("wrong").status_code) == (200, 401)
-    wait_until(lambda: "WWW-Authenticate" in ask().headers, what="web processes that know of it")
-    assert hub.stop() == 0
-
-
-def test_apply_needs_a_hub_that_runs(tmp_path):
-    """Without one it says so."""
-    done = crossdock("apply", "any.yaml", cwd=tmp_path)
-    assert done.returncode == 2
-    assert "no hub runs" in done.stderr
 
 
 def test_a_worker_that_dies_is_started_again(start):

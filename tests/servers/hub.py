@@ -32,6 +32,19 @@ def clean_environment(**more):
     return {**kept, **{name: str(value) for name, value in more.items()}}
 
 
+def crossdock(*arguments, cwd, **env):
+    """Run the command `crossdock` to its end."""
+    return subprocess.run(
+        [str(BIN / "crossdock"), *map(str, arguments)],
+        cwd=cwd,
+        env=clean_environment(**env),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
 class OneMachine:
     """`crossdock up --demo` on a free port."""
 
@@ -82,7 +95,7 @@ class OneMachine:
         self.program.kill()
 
     def log(self):
-        """Return its log: every line that it has written but the greeting."""
+        """Return its log: every line that it has written but the banner."""
         lines = self.program.log.read_text(errors="replace").splitlines()
         return "\n".join(line for line in lines if line.startswith("{"))
 

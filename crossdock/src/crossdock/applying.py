@@ -1,4 +1,4 @@
-"""Hand a configuration file to the hub that runs on a data folder, and hear what it says of it."""
+"""Ask the hub that runs on a data folder to apply a configuration file, and read its answer."""
 
 import json
 import os
@@ -6,6 +6,8 @@ import signal
 import threading
 import time
 import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,52 +15,74 @@ from crossdock.errors import CannotStart
 from mft_common.errors import ConfigError
 from mft_common.process import file_locks
 
+_LOCK: Final = "apply.lock"
 _REQUEST: Final = "apply.request"
 _RESULT: Final = "apply.result"
 _WAIT_S: Final = 60.0
+_POLL_S: Final = 0.05
 
 
 def ask(data: Path, file: Path) -> None:
-    """Have the running hub take `file` as its configuration.
+    """Let the running hub apply `file` as its configuration; of several callers one asks at a time.
 
-    ConfigError lists every problem that it found, and nothing has changed then. CannotStart where no hub runs on
+    ConfigError lists every problem that the hub found, and nothing has changed then. CannotStart where no hub runs on
     `data`, or where it does not answer within a minute.
     """
     state = data / "state"
-    pid = _hub_of(state)
-    if pid is None:
+    if _supervisor_of(state) is None:
         raise CannotStart(f"no hub runs on {data}: name its folder with --data")
-    wanted = uuid.uuid4().hex
-    _write(state / _REQUEST, {"id": wanted, "file": str(file.absolute())})
-    try:
-        os.kill(pid, signal.SIGUSR1)
-    except ProcessLookupError as error:
-        raise CannotStart(f"no hub runs on {data} any more") from error
-    deadline, pause = time.monotonic() + _WAIT_S, threading.Event()
-    while (result := _read(state / _RESULT)).get("id") != wanted:
-        if time.monotonic() > deadline:
-            raise CannotStart("the hub did not answer; its log says why")
-        pause.wait(0.05)
-    if result["problems"]:
-        raise ConfigError(result["problems"])
+    with _turn(state):
+        pid = _supervisor_of(state)
+        if pid is None:
+            raise CannotStart(f"no hub runs on {data} any more")
+        request = uuid.uuid4().hex
+        _write(state / _REQUEST, {"id": request, "file": str(file.absolute())})
+        try:
+            os.kill(pid, signal.SIGUSR1)
+        except ProcessLookupError as error:
+            raise CannotStart(f"no hub runs on {data} any more") from error
+        _poll(lambda: _read(state / _RESULT).get("id") == request, "the hub did not answer; its log says why")
+        problems = _read(state / _RESULT)["problems"]
+    if problems:
+        raise ConfigError(problems)
 
 
-def requested(state: Path) -> tuple[str, Path]:
-    """Return the id of the newest request and the file that it names; CannotStart where there is none."""
+def requested(state: Path) -> tuple[str, Path] | None:
+    """Return the id of the request that waits and the file that it names, None where there is none."""
     request = _read(state / _REQUEST)
-    if not request:
-        raise CannotStart("nobody asked for a configuration to be applied")
-    return request["id"], Path(request["file"])
+    return (request["id"], Path(request["file"])) if request else None
 
 
 def answer(state: Path, request: str, problems: list[str]) -> None:
-    """Say what became of a request; no problems means that it was applied."""
+    """Answer a request; no problems means that the configuration was applied."""
+    (state / _REQUEST).unlink(missing_ok=True)
     _write(state / _RESULT, {"id": request, "problems": problems})
+
+
+def clear(state: Path) -> None:
+    """Remove a request that an earlier run of the hub did not answer."""
     (state / _REQUEST).unlink(missing_ok=True)
 
 
-def _hub_of(state: Path) -> int | None:
-    """Return the process that watches the hub, None where nobody holds the lock: its number means nothing then."""
+@contextmanager
+def _turn(state: Path) -> Iterator[None]:
+    """Wait until no other `crossdock apply` talks to this hub, and keep others waiting inside the block."""
+    with (state / _LOCK).open("w") as file:
+        _poll(lambda: file_locks.acquire(file.fileno()), "another `crossdock apply` has not ended")
+        yield
+
+
+def _poll(condition: Callable[[], bool], failure: str) -> None:
+    """Wait until `condition()` holds; CannotStart with the text `failure` when it does not within a minute."""
+    deadline, pause = time.monotonic() + _WAIT_S, threading.Event()
+    while not condition():
+        if time.monotonic() > deadline:
+            raise CannotStart(failure)
+        pause.wait(_POLL_S)
+
+
+def _supervisor_of(state: Path) -> int | None:
+    """Return the process id of the hub's supervisor; None where the lock is free: the number in it is stale then."""
     try:
         with (state / "hub.lock").open("r") as file:
             if file_locks.is_held(file.fileno()):

@@ -1,7 +1,7 @@
-"""Name what keeps the hub from starting; the command prints these without a stack trace."""
+"""Errors of the `crossdock` command, which prints them without a stack trace."""
 
 from mft_common.errors import MftError
 
 
-class CannotStart(MftError):  # noqa: N818 -- reads as what it is where it is raised
-    """The hub cannot be started like this; the text says what to change."""
+class CannotStart(MftError):  # noqa: N818 -- `raise CannotStart(...)` reads as a sentence
+    """The hub cannot start, or the command cannot run; the text says what to change."""

@@ -1,9 +1,8 @@
-"""Start the hub on one machine: look at everything first, then fork the door and the worker, and watch them."""
+"""Start the hub on one machine: check everything first, then fork the web and worker processes and supervise them."""
 
 import os
 import shutil
-import socket
-import ssl
+import signal
 import sys
 import threading
 import urllib.error
@@ -11,20 +10,22 @@ import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TextIO
+from typing import Final, TextIO
 
-from crossdock import certificate, configuration, demo, environment, greeting
+from crossdock import applying, banner, configuration, demo, environment, listeners
 from crossdock.errors import CannotStart
-from crossdock.processes import Process, Supervisor
+from crossdock.supervisor import Supervisor
 from mft_common.process import file_locks
 
-_LOCK_WAIT_S = 10.0
-_BACKLOG = 2048
+_LOCK_WAIT_S: Final = 10.0
+_ASK_TIMEOUT_S: Final = 2.0
+# The hub asks itself: a proxy that the environment names is for other hosts.
+_DIRECT: Final = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What `crossdock up` was told; `data` is absolute."""
+    """The options of `crossdock up`; `data` is absolute."""
 
     data: Path
     host: str
@@ -42,25 +43,24 @@ def start(options: Options, environ: Mapping[str, str]) -> int:
     state.mkdir(parents=True, exist_ok=True)
     # Password hashes and keys are in there.
     state.chmod(0o700)
+    # A `crossdock apply` that comes while the hub starts waits in its request file until the supervisor runs.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     with _lock(state / "hub.lock"):
         settings = environment.of_one_machine(options.data, environ, host=options.host, demo=options.demo)
-        _figures(state / "metrics")
-        # Imported here: prometheus-client looks for its folder when it is imported, and `--help` need not wait for it.
-        from crossdock.machine import Machine
+        _empty_metrics_folder(state / "metrics")
+        # Imported here: prometheus-client reads the name of its folder when it is imported, and `--help` starts faster.
+        from crossdock.local_hub import LocalHub
 
-        machine = Machine(settings, state, options.workers)
-        machine.take(configuration.read(options.config, settings, demo=options.demo))
+        hub = LocalHub(settings, state, options.workers)
+        hub.apply(configuration.read(options.config, settings, demo=options.demo))
         if options.demo:
             demo.lay_out(options.data)
-        machine.sockets = _listen(options)
-        machine.tls = _tls(options, settings)
-        ports = [one.getsockname()[1] for one in machine.sockets]
-        told = greeting.listening(options.host, ports[0], ports[1] if options.https_port is not None else None)
+        opened = listeners.listen(options.host, options.port, options.https_port, settings, state / "gateway")
+        text = banner.listening(options.host, *opened.ports)
         if options.demo:
-            told += "\n" + greeting.demo(options.host, ports[0])
-        processes = [Process("web", machine.web, essential=True), Process("worker", machine.worker)]
-        supervisor = Supervisor(processes, reload=machine.reload)
-        return supervisor.run(lambda: _announce(options.host, ports[0], told))
+            text += "\n" + banner.demo(options.host, opened.ports[0])
+        supervisor = Supervisor(hub.processes(opened), reload=hub.reload, maintain=lambda: hub.maintain(opened))
+        return supervisor.run(lambda: _announce(options.host, opened.ports[0], text))
 
 
 def _refuse_networks(options: Options, environ: Mapping[str, str]) -> None:
@@ -73,12 +73,13 @@ def _refuse_networks(options: Options, environ: Mapping[str, str]) -> None:
 
 
 def _lock(path: Path) -> TextIO:
-    """Take the data folder for this hub alone; children inherit the lock, so it is free when the last is gone."""
+    """Lock the data folder for this hub; its processes inherit the lock, which is free when the last one has ended."""
     file = path.open("a+")
     waited = threading.Event()
     for tries in range(int(_LOCK_WAIT_S / 0.1)):
         if file_locks.acquire(file.fileno()):
             file.truncate(0)
+            applying.clear(path.parent)
             file.write(str(os.getpid()))
             file.flush()
             return file
@@ -88,50 +89,19 @@ def _lock(path: Path) -> TextIO:
     raise CannotStart(f"another hub runs on {path.parent.parent}: stop it, or give this one another --data")
 
 
-def _figures(folder: Path) -> None:
+def _empty_metrics_folder(folder: Path) -> None:
     """Give this run's metrics an empty folder, and tell prometheus-client before it is imported."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)  # noqa: TID251 -- the one way to tell prometheus-client
 
 
-def _listen(options: Options) -> list[socket.socket]:
-    ports = [options.port] + ([options.https_port] if options.https_port is not None else [])
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    made: list[socket.socket] = []
-    for port in ports:
-        one = socket.socket(family, socket.SOCK_STREAM)
-        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            one.bind((options.host, port))
-        except OSError as error:
-            raise CannotStart(f"cannot listen on {options.host} port {port}: {error.strerror}") from error
-        one.listen(_BACKLOG)
-        made.append(one)
-    return made
-
-
-def _tls(options: Options, settings: Mapping[str, str]) -> tuple[Path, Path] | None:
-    if options.https_port is None:
-        return None
-    given = settings.get("MFT_TLS_CERT"), settings.get("MFT_TLS_KEY")
-    if any(given) and not all(given):
-        raise CannotStart("MFT_TLS_CERT and MFT_TLS_KEY belong together: set both or neither")
-    if given[0] and given[1]:
-        try:
-            ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(given[0], given[1])
-        except (OSError, ssl.SSLError) as error:
-            raise CannotStart(f"MFT_TLS_CERT and MFT_TLS_KEY are no pair that can be used: {error}") from error
-        return Path(given[0]), Path(given[1])
-    return certificate.ensure(options.data / "state" / "gateway")
-
-
-def _announce(host: str, port: int, told: str) -> bool:
-    """Print `told` once the hub says that it is ready."""
+def _announce(host: str, port: int, text: str) -> bool:
+    """Print `text` once the hub answers that it is ready; return whether it did."""
     shown = f"[{host}]" if ":" in host else host
     try:
-        with urllib.request.urlopen(f"http://{shown}:{port}/readyz", timeout=2):
-            print(told, flush=True)  # noqa: T201 -- what the command is for
+        with _DIRECT.open(f"http://{shown}:{port}/readyz", timeout=_ASK_TIMEOUT_S):
+            print(text, flush=True)  # noqa: T201 -- what the command is for
             return True
     except (urllib.error.URLError, OSError):
         return False

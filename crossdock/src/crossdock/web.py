@@ -3,25 +3,26 @@
 import ctypes
 import os
 import signal
-import socket
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from gunicorn.app.base import BaseApplication
 
 from crossdock.hub import Hub
+from crossdock.listeners import Listeners
 from gateway.serving.limits import ServingLimits
 from gateway.serving.options import gunicorn_options
 from mft_common import settings
 from mft_common.process import memory
 from mft_common.process.gunicorn_logs import JsonLogger
 
-_PR_SET_PDEATHSIG = 1
+_PR_SET_PDEATHSIG: Final = 1
+# What gunicorn needs beyond its own limit to end its workers.
+_MARGIN_S: Final = 5.0
 
 
 class _Application(BaseApplication):
-    """gunicorn's application: the settings are handed over, and each process builds a hub of its own."""
+    """gunicorn's application: takes its settings as a mapping, and builds one hub in each web process."""
 
     def __init__(self, options: Mapping[str, Any], build: Callable[[], Hub]) -> None:
         self._options = options
@@ -30,53 +31,52 @@ class _Application(BaseApplication):
         super().__init__()
 
     def load_config(self) -> None:
-        """Take the options."""
+        """Set gunicorn's options."""
         for name, value in {**self._options, "worker_exit": self._close}.items():
             self.cfg.set(name, value)
 
     def load(self) -> Any:
-        """Build this process's hub; called once in each web process."""
+        """Build the hub of this web process, which calls this once."""
         self._hub = self._build()
         application = self._hub.application()
         memory.freeze_gc()
         return application
 
     def _close(self, _arbiter: Any, _worker: Any) -> None:
-        """Commit what waits, at the end of a web process."""
+        """Commit the records that wait and close the databases, at the end of a web process."""
         if self._hub is not None:
             self._hub.close()
 
 
 def _post_fork(_arbiter: Any, _worker: Any) -> None:
-    """Let the kernel kill a web process whose gunicorn was killed."""
+    """Ask the kernel to kill this web process when gunicorn's master process is killed."""
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
 
 
-def _ignore_the_terminal(_process: Any) -> None:
-    """Leave a closed terminal to the process that watches: gunicorn would begin to exchange its children."""
+def _ignore_hangup(_process: Any) -> None:
+    """Leave SIGHUP to the supervisor: gunicorn would replace its workers when the terminal is closed."""
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
 
 
-def serve(
-    build: Callable[[], Hub],
-    environ: Mapping[str, str],
-    sockets: Sequence[socket.socket],
-    *,
-    workers: int,
-    tls: tuple[Path, Path] | None,
-) -> int:
-    """Serve until SIGTERM. `sockets` is the plain one and, with `tls` (certificate, key), the one for HTTPS."""
-    told = dict(environ)
-    if tls is not None:
-        told |= {"GATEWAY_HTTPS_PORT": str(sockets[1].getsockname()[1])}
-        told |= {"MFT_TLS_CERT": str(tls[0]), "MFT_TLS_KEY": str(tls[1])}
-    limits = settings.from_env(ServingLimits, told)
-    # Their files are gunicorn's from here on.
-    binds = [f"fd://{os.dup(one.fileno())}" for one in sockets]
-    for one in sockets:
-        one.close()
+def stop_time(environ: Mapping[str, str]) -> float:
+    """Return the longest time in seconds that the web process may take to end after SIGTERM."""
+    limits = settings.from_env(ServingLimits, environ)
+    return float(gunicorn_options(bind=(), workers=1, limits=limits)["graceful_timeout"]) + _MARGIN_S
+
+
+def serve(build: Callable[[], Hub], environ: Mapping[str, str], listeners: Listeners, *, workers: int) -> int:
+    """Serve until SIGTERM, with so many processes."""
+    given = dict(environ)
+    if listeners.tls is not None:
+        certificate, key = listeners.tls
+        given |= {"GATEWAY_HTTPS_PORT": str(listeners.ports[1])}
+        given |= {"MFT_TLS_CERT": str(certificate), "MFT_TLS_KEY": str(key)}
+    limits = settings.from_env(ServingLimits, given)
+    # gunicorn owns the duplicates from here on.
+    binds = [f"fd://{os.dup(listener.fileno())}" for listener in listeners.sockets]
+    listeners.close()
     options = gunicorn_options(bind=binds, workers=workers, limits=limits)
     options |= {"logger_class": JsonLogger, "post_fork": _post_fork}
-    options |= {"when_ready": _ignore_the_terminal, "post_worker_init": _ignore_the_terminal}
+    options |= {"when_ready": _ignore_hangup, "post_worker_init": _ignore_hangup}
     _Application(options, build).run()
     return 0

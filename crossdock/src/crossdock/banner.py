@@ -1,8 +1,8 @@
-"""Say where the hub listens, and with the demo one ready-to-paste command for each protocol."""
+"""Write what `crossdock up` prints when the hub is ready: addresses and, with the demo, a command per protocol."""
 
 
-def listening(host: str, port: int, https_port: int | None) -> str:
-    """Return the line that tells where the hub listens."""
+def listening(host: str, port: int, https_port: int | None = None) -> str:
+    """Return the line with the addresses that the hub listens on."""
     shown = f"[{host}]" if ":" in host else host
     text = f"Crossdock listens on http://{shown}:{port}"
     return f"{text} and https://{shown}:{https_port}" if https_port else text
@@ -36,7 +36,7 @@ _COMMANDS = (
 
 
 def demo(host: str, port: int) -> str:
-    """Return one line of curl a protocol; each works as it is, in any order."""
+    """Return one line of curl commands per protocol; each can be pasted as it is, in any order."""
     base = f"http://{host}:{port}"
     dip = f"{base}/diplomat/APIRequest?requestType"
     lines = [""]

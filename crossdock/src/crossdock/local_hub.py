@@ -1,0 +1,108 @@
+"""Hold the configuration of a hub on one machine, and run its web and worker processes."""
+
+import os
+import threading
+from collections.abc import Collection, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from crossdock import applying, configuration, hub, web
+from crossdock.listeners import Listeners
+from crossdock.supervisor import Process
+from gateway.settings import Settings
+from mft_common import logs
+from mft_common.config import Reader
+from mft_common.errors import ConfigError
+from mft_common.process import memory
+from mft_common.process.background_tasks import run_tasks, stop_on_signals
+from mft_common.settings import from_env
+
+Configuration = tuple[dict[str, Any], Reader]
+
+# Requests of clients have the processor before background work.
+_WORKER_NICENESS: Final = 10
+_TASKS_GRACE_S: Final = 20.0
+_WORKER_GRACE_S: Final = 30.0
+
+
+class LocalHub:
+    """The hub of one machine, as its supervising process holds it: web and worker are forked from that process."""
+
+    def __init__(self, settings: Mapping[str, str], state: Path, workers: int) -> None:
+        self._settings = settings
+        self._state = state
+        self._workers = workers
+        self._configuration: Configuration | None = None
+        logs.configure("crossdock", from_env(Settings, settings).log_level)
+
+    def apply(self, wanted: Configuration) -> None:
+        """Validate a configuration as a whole, and bring tables, accounts and folders to it.
+
+        ConfigError lists every problem; nothing has changed then. Leftovers of a crashed run are removed as well.
+        Workers that run find what they need of the configuration in their database.
+        """
+        configuration.validate(*wanted, self._settings)
+        hub.build(self._settings, *wanted, apply_accounts=True).close()
+        self._configuration = wanted
+
+    def processes(self, listeners: Listeners) -> list[Process]:
+        """Return the processes to start, in the order in which they are stopped.
+
+        The web process is stopped first: a request that it has accepted still finds the worker.
+        """
+        web_grace = web.stop_time(self._settings)
+        return [
+            Process("web", partial(self._serve, listeners), essential=True, grace=web_grace),
+            Process("worker", partial(self._work, listeners), grace=_WORKER_GRACE_S),
+        ]
+
+    def reload(self) -> Collection[str]:
+        """Apply the configuration that `crossdock apply` asks for; return the names of the processes to replace.
+
+        The worker is not replaced, so that its jobs go on.
+        """
+        asked = applying.requested(self._state)
+        if asked is None:
+            return ()
+        request, file = asked
+        try:
+            self.apply(configuration.read(file, self._settings, demo=False))
+        except ConfigError as error:
+            logs.get("local_hub").warning("configuration.refused", file=str(file), problems=len(error.problems))
+            applying.answer(self._state, request, error.problems)
+            return ()
+        logs.get("local_hub").info("configuration.applied", file=str(file))
+        applying.answer(self._state, request, [])
+        return ("web",)
+
+    def maintain(self, listeners: Listeners) -> Collection[str]:
+        """Renew the self-signed certificate when it is due; return the names of the processes to replace."""
+        if not listeners.renew_certificate():
+            return ()
+        logs.get("local_hub").info("certificate.renewed", folder=str(listeners.certificates))
+        return ("web",)
+
+    def _serve(self, listeners: Listeners) -> int:
+        """Serve until SIGTERM, in the web process."""
+        return web.serve(self._build, self._settings, listeners, workers=self._workers)
+
+    def _work(self, listeners: Listeners) -> int:
+        """Run every service's background tasks until SIGTERM, in the worker process."""
+        listeners.close()
+        stop = threading.Event()
+        stop_on_signals(stop)
+        built = self._build()
+        os.nice(_WORKER_NICENESS)
+        bus = built.bus()
+        memory.freeze_gc()
+        try:
+            run_tasks(built.background_tasks(bus), stop, grace=_TASKS_GRACE_S)
+        finally:
+            bus.close()
+            built.close()
+        return 0
+
+    def _build(self) -> hub.Hub:
+        assert self._configuration is not None
+        return hub.build(self._settings, *self._configuration)

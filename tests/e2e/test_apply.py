@@ -1,0 +1,57 @@
+"""`crossdock apply` on a hub that runs: the next request, and the next job, use the new configuration."""
+
+import requests
+import yaml
+
+from tests.e2e.clients import HttpMft
+from tests.e2e.configurations import BROKEN, OWN
+from tests.servers.hub import crossdock
+from tests.servers.processes import wait_until
+
+
+def test_a_running_hub_takes_another_configuration(start, tmp_path):
+    """Accounts and folders change at once, a broken file changes nothing, and nobody's connection is cut."""
+    hub = start()
+    client = HttpMft(hub.url)
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
+    (tmp_path / "broken.yaml").write_text(yaml.safe_dump(BROKEN))
+    data = ("--data", tmp_path / "data")
+    broken = crossdock("apply", "broken.yaml", *data, cwd=tmp_path)
+    assert broken.returncode == 2
+    assert "accounts.part1.password" in broken.stderr
+    assert client.put("in/still.txt", b"there").status_code == 201
+    applied = crossdock("apply", "own.yaml", *data, cwd=tmp_path)
+    assert (applied.returncode, applied.stderr) == (0, "")
+    assert HttpMft(hub.url, "ada", "s3cret").http.cookies
+    wait_until(lambda: HttpMft(hub.url, "ada", "s3cret").put("dock/a.txt", b"a").status_code == 201, what="the folder")
+    assert client.put("in/x.txt", b"gone").status_code == 401
+    assert hub.stop() == 0
+
+
+def test_basic_is_switched_on_while_the_hub_runs(start, tmp_path):
+    """Before, a password with a call is ignored; after, it is enough, and a 401 says that it may be sent."""
+    (tmp_path / "secret").write_text("s3cret\n")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
+    hub = start("--config", str(tmp_path / "own.yaml"), demo=False)
+
+    def ask(password=None):
+        auth = None if password is None else ("ada", password)
+        return requests.get(f"{hub.url}/2.0/countelements/dock", auth=auth, timeout=20)
+
+    answer = ask("s3cret")
+    assert (answer.status_code, "WWW-Authenticate" in answer.headers) == (401, False)
+    basic = {**OWN, "http_mft": {**OWN["http_mft"], "basic_auth": True}}
+    (tmp_path / "basic.yaml").write_text(yaml.safe_dump(basic))
+    applied = crossdock("apply", "basic.yaml", "--data", tmp_path / "data", cwd=tmp_path)
+    assert (applied.returncode, applied.stderr) == (0, "")
+    assert (ask("s3cret").status_code, ask("wrong").status_code) == (200, 401)
+    wait_until(lambda: "WWW-Authenticate" in ask().headers, what="web processes that know of it")
+    assert hub.stop() == 0
+
+
+def test_apply_needs_a_hub_that_runs(tmp_path):
+    """Without one it says so."""
+    done = crossdock("apply", "any.yaml", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "no hub runs" in done.stderr

@@ -1,0 +1,110 @@
+"""The order in which a hub's processes end, and the time that each of them gets."""
+
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from crossdock.local_hub import LocalHub
+from gateway.serving.limits import ServingLimits
+from mft_common.settings import from_env
+from tests.servers.processes import wait_until
+
+# Two processes that write what happens to them: `web` takes a while to end, `worker` ends at once.
+SUPERVISED = """
+import os, signal, sys, threading
+from crossdock.supervisor import Process, Supervisor
+from mft_common import logs
+
+logs.configure("supervised", "error")
+
+def say(text):
+    os.write(1, (text + "\\n").encode())
+
+def process(name, seconds):
+    def run():
+        told = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: told.set())
+        say(f"{name} runs")
+        told.wait()
+        say(f"{name} told")
+        threading.Event().wait(seconds)
+        say(f"{name} ends")
+        return 0
+    return run
+
+web, grace = float(sys.argv[1]), float(sys.argv[2])
+processes = [Process("web", process("web", web), essential=True, grace=grace), Process("worker", process("worker", 0))]
+replaced = iter([("web",)] if "replace" in sys.argv else [])
+supervisor = Supervisor(processes, maintain=lambda: next(replaced, ()), maintain_every=0.3)
+sys.exit(supervisor.run(lambda: True))
+"""
+
+
+@pytest.fixture
+def supervised(tmp_path):
+    """Return a function that starts the two; it returns the process and a function that reads their lines so far."""
+    started = []
+
+    def start(*arguments):
+        log = tmp_path / "said"
+        with log.open("wb") as output:
+            command = [sys.executable, "-c", SUPERVISED, *map(str, arguments)]
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, start_new_session=True)
+        started.append(process)
+
+        def lines():
+            return log.read_text().splitlines()
+
+        wait_until(lambda: {"web runs", "worker runs"} <= set(lines()), what="both processes")
+        return process, lines
+
+    yield start
+    for process in started:
+        process.kill()
+        process.wait(10)
+
+
+def test_the_worker_is_told_to_stop_after_the_web_process_has_ended(supervised):
+    """A request that the web process finishes while it drains still finds a worker."""
+    process, lines = supervised(0.5, 30)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert lines()[2:] == ["web told", "web ends", "worker told", "worker ends"]
+
+
+def test_a_process_that_outlives_its_grace_is_killed_and_the_next_one_is_told(supervised):
+    """The grace is each process's own."""
+    process, lines = supervised(60, 0.3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert lines()[2:] == ["web told", "worker told", "worker ends"]
+    assert time.monotonic() - began < 15
+
+
+def test_a_replaced_process_that_still_drains_is_waited_for(supervised):
+    """What a configuration change or a new certificate replaced gets its time at the end of the hub as well."""
+    process, lines = supervised(1.5, 30, "replace")
+    wait_until(lambda: lines().count("web runs") == 2 and "web told" in lines(), what="the replacement")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(20) == 0
+    assert lines().count("web ends") == 2
+    assert lines()[-2:] == ["worker told", "worker ends"]
+
+
+@pytest.mark.parametrize("drain", ["5s", "90s", "10m"])
+def test_the_web_process_gets_more_time_than_its_requests(tmp_path, drain):
+    """The supervisor kills nothing that the gateway's own limits still allow."""
+    settings = {
+        "GATEWAY_DRAIN": drain,
+        "GATEWAY_GRACE": "20s",
+        "GATEWAY_DATABASE_URL": f"sqlite:///{tmp_path}/gateway.db",
+        "MFT_INTERNAL_KEYS": "a key of this test alone",
+    }
+    limits = from_env(ServingLimits, settings)
+    web, worker = LocalHub(settings, tmp_path, 1).processes(None)
+    assert (web.name, worker.name) == ("web", "worker")
+    assert web.grace > limits.grace + limits.drain + 5
