@@ -23,17 +23,20 @@ _LARGEST_START: Final = 1 << 53
 
 @dataclass(frozen=True, kw_only=True)
 class Sessions:
-    """How long a session lives, in seconds, and what is added to the vendor's cookie lines."""
+    """How long a session lives, in seconds, and which attributes are added to the vendor's cookie lines.
+
+    `secure` adds `Secure` on the plain port too, for a hub behind a proxy that does not forward the scheme.
+    """
 
     idle: float = 1800.0
     absolute: float = 43_200.0
     secure: bool = False
     same_site: str | None = None
 
-    @property
-    def cookie_suffix(self) -> str:
-        """What follows `HttpOnly`; empty by default, because the vendor's line is exact (S32)."""
-        return (";Secure" if self.secure else "") + (f";SameSite={self.same_site}" if self.same_site else "")
+    def cookie_suffix(self, scheme: str) -> str:
+        """Return what follows `HttpOnly`: by default nothing on plain HTTP, where the vendor's line is exact (S32)."""
+        secure = ";Secure" if self.secure or scheme == "https" else ""
+        return secure + (f";SameSite={self.same_site}" if self.same_site else "")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,6 +75,7 @@ class Lab:
     def __init__(self, data: Path, *, database_url: str = "", settings: Settings | None = None, **section: Any) -> None:
         self.accounts = Accounts()
         self.ahead = 0
+        self.clock: int | None = None
         self.settings = settings or Settings(data=str(data), database_url=database_url)
         self.document = {"http_mft": {**SECTION, **section}}
         self.open()
@@ -85,9 +86,12 @@ class Lab:
             self.settings,
             directory=self.accounts,
             config=self.document,
-            now=lambda: clock.now_ms() + self.ahead,  # type: ignore[arg-type]
+            now=self._now,
         )
         self.client = create_app(self.service).test_client()
+
+    def _now(self) -> int:
+        return (clock.now_ms() if self.clock is None else self.clock) + self.ahead
 
     def later(self, *, hours: float) -> None:
         """Set the service's clock ahead."""

@@ -15,7 +15,6 @@ from tests.service.filestore_svc.vendor_words import (
     E_SYN,
     NO_CREATE,
     ORIGIN,
-    PRECONDITION,
     T,
     done,
     exists,
@@ -137,22 +136,6 @@ def test_promised_digests(lab, where, header, right, method):
         assert (lab.leftovers(), lab.blobs()) == ([], [])
 
 
-def test_preconditions_of_a_post(lab):
-    """S18: checked as soon as the part tells the name, and nothing of a refused one stays."""
-    lab.put("/2.0/files/in/a", b"first")
-    etag = lab.get("/2.0/files/in/a").headers["ETag"]
-
-    def post(name, **headers):
-        body = with_metadata(name, b"second")
-        return lab.call("POST", "/2.0/files/in", data=body["data"], headers=body["headers"] | headers)
-
-    assert refused(post("a", **{"If-None-Match": "*"}), timestamp=False) == PRECONDITION
-    assert refused(post("b", **{"If-Match": "*"}), timestamp=False) == PRECONDITION
-    assert post("b", **{"If-None-Match": "*"}).status_code == 201
-    assert post("a", **{"If-Match": etag}).status_code == 201
-    assert lab.leftovers() == []
-
-
 class _Meanwhile:
     """A body whose first read waits for something else to be done, as another thread of the server does it."""
 
@@ -167,34 +150,6 @@ class _Meanwhile:
             other.join()
         block, self._rest = self._rest, b""
         return block
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "body", "content_type"),
-    [
-        ("PUT", "/2.0/files/in/a", form(b"mine"), "multipart/form-data; boundary=XbX"),
-        ("POST", "/2.0/metadata/in/a", b'{"a":"b"}', "application/json"),
-    ],
-)
-def test_preconditions_hold_at_the_commit(lab, method, path, body, content_type):
-    """S18: what changes while the body comes is seen."""
-    lab.put("/2.0/files/in/a", b"first")
-    etag = lab.get("/2.0/files/in/a").headers["ETag"]
-    stream = _Meanwhile(body, lambda: lab.put("/2.0/files/in/a", b"theirs"))
-    environ = {"wsgi.input": stream, "CONTENT_TYPE": content_type, "CONTENT_LENGTH": str(len(body))}
-    assert refused(lab.call(method, path, headers={"If-Match": etag}, environ=environ)) == PRECONDITION
-    assert lab.get("/2.0/files/in/a").data == b"theirs"
-    assert "a" not in lab.get("/2.0/metadata/in/a").json["metadata"]
-
-
-def test_a_download_of_another_content(lab):
-    """S27: If-Match on GET and HEAD, by path and by id, is 412 in the envelope."""
-    fileset = lab.put("/2.0/files/in/a").json["fileset"]
-    for path in ("/2.0/files/in/a", f"/2.0/fileset/{fileset}"):
-        assert refused(lab.get(path, headers={"If-Match": '"x"', "Range": "bytes=0-0"})) == PRECONDITION
-        assert lab.get(path, headers={"If-Match": "*", "Range": "bytes=0-0"}).status_code == 206
-        seen = {"If-None-Match": lab.get(path).headers["ETag"], "Range": "bytes=99-"}
-        assert (lab.get(path, headers=seen).status_code, lab.get(path, headers=seen).data) == (304, b"")
 
 
 def test_making_a_folder(maker):

@@ -123,7 +123,7 @@ def test_item_34_a_download_by_id(stored, method):
         "ETag": f'"{SHA256}"',
         "Accept-Ranges": "bytes",
         "Repr-Digest": repr_digest(SHA256),
-        "Content-Disposition": "attachment; filename*=UTF-8''b.bin",
+        "Content-Disposition": "attachment; filename=\"b.bin\"; filename*=UTF-8''b.bin",
         "X-Content-Type-Options": "nosniff",
         "Cache-Control": "private, no-cache",
     }

@@ -3,12 +3,15 @@
 import base64
 import re
 
+import pytest
+
 from mft_common.identity import Identity
-from tests.service.filestore_svc.filestore_lab import whoever
+from tests.service.filestore_svc.filestore_lab import Lab, whoever
 from tests.service.filestore_svc.vendor_words import E_AUTH, E_LOGIN, refused
 
 LOGIN = "/2.0/login/basic"
 FORM = "application/x-www-form-urlencoded"
+RIGHT = "username=part1&password=partner1"
 
 
 def _login(lab, body, content_type=FORM, path=LOGIN):
@@ -18,19 +21,41 @@ def _login(lab, body, content_type=FORM, path=LOGIN):
 def test_item_01_takes_a_form_and_never_the_query(lab):
     """1: an urlencoded form, with or without a charset; what the query says counts for nothing."""
     for content_type in (FORM, f"{FORM}; charset=UTF-8"):
-        assert _login(lab, "username=part1&password=partner1", content_type).status_code == 200
+        assert _login(lab, RIGHT, content_type).status_code == 200
     in_query = _login(lab, "", path=f"{LOGIN}?username=part1&password=partner1")
     assert refused(in_query, timestamp=False) == E_LOGIN
 
 
 def test_item_02_two_cookies_of_the_vendors_form(lab):
     """2: exactly two cookie lines, and an empty body."""
-    answer = _login(lab, "username=part1&password=partner1")
+    answer = _login(lab, RIGHT)
     user, session = answer.headers.getlist("Set-Cookie")
     assert user == "sp-http-usr=part1;Version=1;Path=/;HttpOnly"
     token = re.fullmatch(r"sp-http-ses=(.{22}==);Version=1;Path=/;HttpOnly", session)[1]
     assert len(base64.b64decode(token)) == 16
     assert answer.data == b""
+
+
+@pytest.mark.parametrize(
+    ("section", "scheme", "added"),
+    [
+        ({}, "http", ""),
+        ({}, "https", ";Secure"),
+        ({"secure": False}, "https", ";Secure"),
+        ({"secure": True}, "http", ";Secure"),
+        ({"same_site": "Strict"}, "http", ";SameSite=Strict"),
+        ({"same_site": "None"}, "https", ";Secure;SameSite=None"),
+    ],
+)
+def test_cookies_are_secure_where_the_request_came_by_tls(tmp_path, section, scheme, added):
+    """S32: `Secure` on the TLS port, `SameSite` where it is configured, and the vendor's exact line elsewhere."""
+    lab = Lab(tmp_path, sessions=section)
+    login = lab.call("POST", LOGIN, who=whoever(None, scheme=scheme), data=RIGHT, content_type=FORM)
+    logout = lab.call("POST", "/2.0/logout", who=whoever("part1", session="1", scheme=scheme))
+    for answer in (login, logout):
+        lines = answer.headers.getlist("Set-Cookie")
+        assert [line.partition(";HttpOnly")[2] for line in lines] == [added, added]
+    lab.close()
 
 
 def test_item_03_a_wrong_pair(lab):

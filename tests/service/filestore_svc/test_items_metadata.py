@@ -14,7 +14,6 @@ from tests.service.filestore_svc.vendor_words import (
     E_R,
     E_SYN,
     E_W,
-    PRECONDITION,
     T,
     done,
     e_file,
@@ -260,11 +259,3 @@ def test_metadata_goes_with_its_content(stored):
     stored.put("/2.0/files/inbox/a%20b", b"new")
     assert "a" not in _read(stored)
     assert refused(_write(stored, stored.by_id, {"a": "1"})) == e_id(stored.fileset)
-
-
-def test_preconditions_of_metadata_writes(stored):
-    """S18: If-Match before the body is read."""
-    etag = stored.get("/2.0/files/inbox/a%20b").headers["ETag"]
-    for path in (NAMED, stored.by_id):
-        assert refused(_write(stored, path, "{", **{"If-Match": '"x"'})) == PRECONDITION
-        assert _write(stored, path, {"a": "1"}, **{"If-Match": etag}).status_code == 200

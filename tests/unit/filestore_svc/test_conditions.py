@@ -1,6 +1,8 @@
+import dataclasses
 from datetime import UTC, datetime
 
 import pytest
+from werkzeug.http import http_date
 
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.errors import PreconditionFailed, RangeNotSatisfiable
@@ -11,6 +13,7 @@ FILE = StoredFile(
     fileset=1, path="/in/a", name="a", size=100, sha256="ab" * 32, modified_at=int(AT.timestamp()) * 1000 + 789
 )
 TAG = f'"{FILE.sha256}"'
+NOW = int(AT.timestamp() + 3600) * 1000
 BEFORE, SAME, AFTER = (f"Tue, 03 Feb 2026 04:05:0{second} GMT" for second in (5, 6, 7))
 
 
@@ -23,6 +26,12 @@ BEFORE, SAME, AFTER = (f"Tue, 03 Feb 2026 04:05:0{second} GMT" for second in (5,
         ("bytes=-500", (0, 100)),
         ("bytes=99-1000", (99, 100)),
         ("Bytes = 0 - 0", (0, 1)),
+        (f"bytes=0-{'9' * 19}", (0, 100)),
+        (f"bytes=1-{'9' * 5000}", (1, 100)),
+        (f"bytes={'0' * 30}5-{'0' * 30}7", (5, 8)),
+        (f"bytes=-{'9' * 40}", (0, 100)),
+        (f"bytes=1{'0' * 19}-{'9' * 19}", None),
+        (f"bytes=2{'0' * 5000}-1{'0' * 5000}", None),
         ("bytes=0-1,3-4", None),
         ("lines=1-2", None),
         ("bytes=-", None),
@@ -32,15 +41,38 @@ BEFORE, SAME, AFTER = (f"Tue, 03 Feb 2026 04:05:0{second} GMT" for second in (5,
 )
 def test_ranges(text, wanted):
     """One well-formed range is served, everything else is as if not there (S27)."""
-    assert conditions.range_of({"HTTP_RANGE": text}, FILE) == wanted
+    assert conditions.range_of({"HTTP_RANGE": text}, FILE, NOW) == wanted
 
 
-@pytest.mark.parametrize("text", ["bytes=100-", "bytes=100-200", "bytes=-0"])
+@pytest.mark.parametrize(
+    "text",
+    ["bytes=100-", "bytes=100-200", "bytes=-0", f"bytes={'9' * 19}-", f"bytes={'9' * 19}-{'9' * 5000}"],
+    ids=lambda text: text[:20],
+)
 def test_ranges_of_nothing(text):
     """A range that holds no byte of the file is 416 (S27)."""
     with pytest.raises(RangeNotSatisfiable) as caught:
-        conditions.range_of({"HTTP_RANGE": text}, FILE)
+        conditions.range_of({"HTTP_RANGE": text}, FILE, NOW)
     assert caught.value.headers == {"Content-Range": "bytes */100"}
+
+
+@pytest.mark.parametrize("text", ["bytes=0-0", "bytes=0-", "bytes=-1", "bytes=-0", "bytes=5-9"])
+def test_ranges_of_an_empty_file(text):
+    """An empty file has no range, and is answered in full (S27)."""
+    assert conditions.range_of({"HTTP_RANGE": text}, dataclasses.replace(FILE, size=0), NOW) is None
+
+
+@pytest.mark.parametrize("ahead", [-1, 0, 1])
+def test_a_date_of_a_second_that_is_not_over_is_weak(ahead):
+    """A client whose date is of this second, or of a later one, gets everything (S27, RFC 9110 13.1.5)."""
+    second = int(AT.timestamp()) + ahead
+    file = dataclasses.replace(FILE, modified_at=second * 1000)
+    now, date = int(AT.timestamp()) * 1000 + 999, http_date(second)
+    known = conditions.unchanged({"HTTP_IF_MODIFIED_SINCE": date}, file, now)
+    assert (known, conditions.range_of({"HTTP_RANGE": "bytes=0-1", "HTTP_IF_RANGE": date}, file, now) is not None) == (
+        ahead < 0,
+        ahead < 0,
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +81,7 @@ def test_ranges_of_nothing(text):
 )
 def test_if_range(condition, served):
     """A range is served to whoever holds the rest of this very content (S27)."""
-    found = conditions.range_of({"HTTP_RANGE": "bytes=0-1", "HTTP_IF_RANGE": condition}, FILE)
+    found = conditions.range_of({"HTTP_RANGE": "bytes=0-1", "HTTP_IF_RANGE": condition}, FILE, NOW)
     assert (found is not None) is served
 
 
@@ -82,6 +114,6 @@ def test_conditions_in_their_order(headers, answer):
     environ = {f"HTTP_IF_{name}": value for name, value in headers.items()}
     if answer is PreconditionFailed:
         with pytest.raises(PreconditionFailed):
-            conditions.unchanged(environ, FILE)
+            conditions.unchanged(environ, FILE, NOW)
     else:
-        assert conditions.unchanged(environ, FILE) is answer
+        assert conditions.unchanged(environ, FILE, NOW) is answer

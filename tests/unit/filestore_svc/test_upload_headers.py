@@ -3,11 +3,13 @@ import hashlib
 
 import pytest
 
+from filestore_svc.domain.files import StoredFile
 from filestore_svc.errors import BadSyntax, PreconditionFailed
 from filestore_svc.wire import metadata
 from filestore_svc.wire.headers import Preconditions, digests, repr_digest
 from filestore_svc.wire.uploads import datatype_of
 
+FILE = StoredFile(fileset=1, path="/in/a", name="a", size=1, sha256="ab" * 32)
 SHA256 = hashlib.sha256(b"x").digest()
 MD5 = hashlib.md5(b"x").digest()
 
@@ -29,16 +31,23 @@ def test_digests_that_cannot_be_read(text):
 
 def test_preconditions():
     """If-None-Match guards against replacing, If-Match against replacing something else (S18)."""
-    Preconditions().check("a")
+    Preconditions().check(FILE)
     Preconditions(if_none_match="*").check(None)
-    Preconditions(if_match='"a"').check("a")
-    for wrong, etag in (
-        (Preconditions(if_none_match="*"), "a"),
-        (Preconditions(if_match='"a"'), "b"),
+    Preconditions(if_match=f'"{FILE.etag}"').check(FILE)
+    for wrong, file in (
+        (Preconditions(if_none_match="*"), FILE),
+        (Preconditions(if_match='"b"'), FILE),
         (Preconditions(if_match="*"), None),
     ):
         with pytest.raises(PreconditionFailed):
-            wrong.check(etag)
+            wrong.check(file)
+
+
+def test_a_date_is_kept_as_a_tag():
+    """A condition that is asked again later names the content: another one of the same second fails it (S18)."""
+    asked = Preconditions(None, "*", "Sun, 06 Nov 2050 08:49:37 GMT")
+    assert asked.pinned(FILE) == Preconditions(f'"{FILE.etag}"', "*")
+    assert Preconditions("*", None, "x").pinned(FILE) == Preconditions("*", None, "x")
 
 
 @pytest.mark.parametrize(

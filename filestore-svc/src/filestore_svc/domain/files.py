@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from mft_common import clock
@@ -68,6 +69,11 @@ class StoredFile:
     def etag(self) -> str:
         """The strong entity tag, without its quotes."""
         return self.sha256
+
+    @property
+    def last_modified(self) -> datetime:
+        """The date of `Last-Modified`, in whole seconds."""
+        return datetime.fromtimestamp(self.modified_at // 1000, UTC)
 
     def described(self, given: Mapping[str, str]) -> "StoredFile":
         """Return the file with some attributes set, fixed and custom ones alike; the others stay as they are."""

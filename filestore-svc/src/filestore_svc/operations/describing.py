@@ -42,7 +42,7 @@ class Describing:
 
         def work(connection: sa.Connection) -> StoredFile:
             file = place.still(connection, self._now())
-            preconditions.check(file.etag)
+            preconditions.check(file)
             if not given:
                 return file
             custom = files.all_custom(connection, file.fileset) or {}

@@ -46,6 +46,7 @@ class Operations:
         self._directory = directory
         self._access = vault.access
         self._places = vault.places
+        self.now = vault.now
 
     def login_basic(self, identity: Identity, user: str, password: str) -> tuple[str, str]:
         """Open a session; returns the account's name and the session's token (1 to 5).
@@ -165,7 +166,7 @@ class Operations:
 
     def _describe(self, identity: Identity, account: str, place: Place, environ: Environ) -> StoredFile:
         conditions = preconditions(environ)
-        conditions.check(place.file.etag)
+        conditions.check(place.file)
         return self.vault.describing.write(identity, account, place, metadata.body(environ), conditions)
 
     def metadata(self, identity: Identity, target: Target) -> StoredFile:

@@ -25,6 +25,7 @@ class Internal:
 
     def __init__(self, vault: Vault) -> None:
         self._vault = vault
+        self.now = vault.now
 
     def list_folder(self, identity: Identity, target: Target, query: Mapping[str, str]) -> list[StoredFile]:
         """Return files of a folder by name, after the name `after`, at most `limit`."""

@@ -56,7 +56,7 @@ class Resuming:
         if target.only_folder:
             raise NoFilename
         reject = self._configuration.on_conflict == "reject"
-        folder = self._vault.writable(
+        folder, there = self._vault.writable(
             account, target, preconditions=asked.preconditions, reject=reject, only_folder=NoFilename()
         )
         self._vault.admission.check(folder, account, asked.length, target.name)
@@ -66,6 +66,8 @@ class Resuming:
             if_exists="error" if reject else "overwrite",
         )  # fmt: skip
         now = self._vault.now()
+        # A later content of the same second would pass the date again.
+        pinned = asked.preconditions.pinned(there)
         upload = Upload(
             id=secrets.token_hex(16),
             path=path,
@@ -74,8 +76,8 @@ class Resuming:
             datatype=asked.datatype,
             attributes=json.dumps(asked.attributes),
             metadata=asked.metadata,
-            if_match=asked.preconditions.if_match,
-            if_none_match=asked.preconditions.if_none_match,
+            if_match=pinned.if_match or "",
+            if_none_match=pinned.if_none_match or "",
             reject=reject,
             head=head_of(transfer),
             began_at=now,
@@ -179,7 +181,7 @@ class Resuming:
             name=upload.name,
             owner=upload.owner,
             transfer=upload.transfer(),
-            preconditions=Preconditions(upload.if_match, upload.if_none_match),
+            preconditions=Preconditions(upload.if_match or None, upload.if_none_match or None),
             reject=upload.reject,
             keep_metadata=self._configuration.keep_metadata,
             datatype=upload.datatype,

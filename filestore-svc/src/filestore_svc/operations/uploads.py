@@ -64,7 +64,7 @@ class Intake:
 
     def check(self, there: StoredFile | None) -> None:
         """Raise PreconditionFailed or AlreadyExists unless the file may be stored over the one that is there."""
-        self.preconditions.check(None if there is None else there.etag)
+        self.preconditions.check(there)
         if self.reject and there is not None:
             raise AlreadyExists(self.name)
 

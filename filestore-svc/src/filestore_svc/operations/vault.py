@@ -64,24 +64,27 @@ class Vault:
 
         `least` is how many bytes the file must have at least, by the declared length of the body.
         """
-        folder = self.writable(account, target, preconditions=preconditions, reject=reject, only_folder=only_folder)
+        folder, _ = self.writable(account, target, preconditions=preconditions, reject=reject, only_folder=only_folder)
         self.admission.check(folder, account, least, target.name)
         return self._intake(identity, account, folder, target.name, preconditions=preconditions, reject=reject)
 
     def writable(
         self, account: str, target: Target, *, preconditions: Preconditions, reject: bool, only_folder: Refused
-    ) -> Folder:
-        """Return the folder to which the file `target` may be uploaded as things stand; NoRight, NoPath and so on."""
+    ) -> tuple[Folder, StoredFile | None]:
+        """Return the folder to which `target` may be uploaded as things stand, and the file that it would replace.
+
+        NoRight, NoPath and so on.
+        """
 
         def look(connection: ReadConnection) -> tuple[Folder, StoredFile | None]:
             folder = self.access.folder_of(connection, target, account, "write", only_folder)
             return folder, files.find(connection, folder, target.name, self.now())
 
         folder, there = self.commits.database.query(look)
-        preconditions.check(None if there is None else there.etag)
+        preconditions.check(there)
         if reject and there is not None:
             raise AlreadyExists(target.name)
-        return folder
+        return folder, there
 
     def begin_unnamed(
         self,
@@ -145,7 +148,7 @@ class Vault:
         def work(connection: sa.Connection) -> StoredFile:
             file = place.still(connection, self.now())
             if preconditions is not None:
-                preconditions.check(file.etag)
+                preconditions.check(file)
             if fileset is not None and file.fileset != fileset:
                 raise OtherContent
             files.remove(connection, file.fileset, self.now())

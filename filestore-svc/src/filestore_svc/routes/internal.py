@@ -33,7 +33,7 @@ def blueprint(operations: Internal) -> Blueprint:
     def fetch(_tail: str) -> Response:
         file = operations.find(web.identity(), _target("files", "download"))
         extra = {"X-Sha256": file.sha256, "X-Fileset": str(file.fileset)}
-        return downloads.answer(request.environ, file, sender(operations, file), extra)
+        return downloads.answer(request.environ, file, sender(operations, file), extra, operations.now())
 
     @pages.put("/files<tail:_tail>")
     def store(_tail: str) -> Response:

@@ -59,20 +59,21 @@ def blueprint(operations: Operations) -> Blueprint:
 
 
 def _add_sessions(pages: Blueprint, operations: Operations) -> None:
-    suffix = operations.configuration.sessions.cookie_suffix
+    def suffix() -> str:
+        return operations.configuration.sessions.cookie_suffix(web.identity().scheme)
 
     @pages.post("/login/basic")
     def login_basic() -> Response:
         form = requests.form(request.environ)
         note(operation="session.login", account=form.get("username", "")[:255])
         user, token = operations.login_basic(web.identity(), form.get("username", ""), form.get("password", ""))
-        return answers.logged_in(user, token, suffix)
+        return answers.logged_in(user, token, suffix())
 
     @pages.post("/logout")
     def logout() -> Response:
         note(operation="session.logout")
         operations.logout(web.identity(), request.environ)
-        return answers.logged_out(suffix)
+        return answers.logged_out(suffix())
 
 
 def _add_files(pages: Blueprint, operations: Operations) -> None:
@@ -103,7 +104,7 @@ def _add_files(pages: Blueprint, operations: Operations) -> None:
 
 def _sent(operations: Operations, file: StoredFile) -> Response:
     note(path=file.path, fileset=file.fileset)
-    return downloads.answer(request.environ, file, sender(operations, file), {})
+    return downloads.answer(request.environ, file, sender(operations, file), {}, operations.now())
 
 
 def _add_filesets(pages: Blueprint, operations: Operations) -> None:

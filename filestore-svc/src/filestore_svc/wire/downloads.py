@@ -28,7 +28,9 @@ _last_modified = functools.lru_cache(4096)(http_date)
 
 @functools.lru_cache(4096)
 def _disposition(name: str) -> str:
-    return f"attachment; filename*=UTF-8''{quote(name, safe='')}"
+    """Name the file twice: in ASCII for clients that know no other way, then as it is (RFC 6266 appendix D)."""
+    plain = "".join(each if each.isascii() and each not in '"\\' else "_" for each in name)
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"
 
 
 def unconditional(environ: Mapping[str, Any]) -> bool:
@@ -52,7 +54,11 @@ def head(file: StoredFile) -> list[tuple[str, str]]:
 
 
 def answer(
-    environ: Mapping[str, Any], file: StoredFile, send: Callable[[int, int], Any], extra: Mapping[str, str]
+    environ: Mapping[str, Any],
+    file: StoredFile,
+    send: Callable[[int, int], Any],
+    extra: Mapping[str, str],
+    now: int,
 ) -> Response:
     """Answer GET or HEAD for a file: 200, 206 or 304; `send(start, stop)` opens the bytes, once they are needed (S27).
 
@@ -61,12 +67,12 @@ def answer(
     response = Response((), 200, head(file), direct_passthrough=True)
     response.headers.update(extra)
     response.automatically_set_content_length = False
-    if conditions.unchanged(environ, file):
+    if conditions.unchanged(environ, file, now):
         response.status_code = 304
         return response
     if environ["REQUEST_METHOD"] == "HEAD":
         return response
-    wanted = conditions.range_of(environ, file)
+    wanted = conditions.range_of(environ, file, now)
     if wanted is not None:
         response.status_code = 206
         response.headers["Content-Length"] = str(wanted[1] - wanted[0])

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from werkzeug.http import parse_etags
+from werkzeug.http import parse_date, parse_etags
 
+from filestore_svc.domain.files import StoredFile
 from filestore_svc.errors import BadSyntax, PreconditionFailed
 
 _DIGEST = re.compile(r"\s*([a-z*][a-z0-9_\-.*]*)\s*=\s*:([A-Za-z0-9+/=]*):\s*")
@@ -63,23 +64,40 @@ def check_whole(environ: Mapping[str, Any]) -> None:
 
 @dataclass(frozen=True)
 class Preconditions:
-    """What must hold of the file that is there before a write: `If-None-Match: *` and `If-Match` (S18)."""
+    """Conditions of a write on the file that has the name now; None where the request says nothing (S18)."""
 
-    if_match: str = ""
-    if_none_match: str = ""
+    if_match: str | None = None
+    if_none_match: str | None = None
+    if_unmodified_since: str | None = None
 
-    def check(self, etag: str | None) -> None:
-        """Raise PreconditionFailed unless a file with this tag (None: no file) may be written over."""
-        if self.if_none_match and etag is not None:
-            unwanted = parse_etags(self.if_none_match)
-            if unwanted.star_tag or unwanted.contains_weak(etag):
-                raise PreconditionFailed
-        if self.if_match:
+    def check(self, file: StoredFile | None) -> None:
+        """Raise PreconditionFailed unless `file` (None: the name is free) may be written, replaced or deleted.
+
+        A tag that must match goes before a date (RFC 9110 13.2.2). A date that cannot be read does not hold, and none
+        holds for a file that is gone: no condition is ever ignored.
+        """
+        if self.if_match is not None:
             wanted = parse_etags(self.if_match)
-            if etag is None or not (wanted.star_tag or wanted.contains(etag)):
+            if file is None or not (wanted.star_tag or wanted.contains(file.etag)):
                 raise PreconditionFailed
+        elif self.if_unmodified_since is not None:
+            since = parse_date(self.if_unmodified_since)
+            if file is None or since is None or file.last_modified > since:
+                raise PreconditionFailed
+        if self.if_none_match is not None and file is not None:
+            unwanted = parse_etags(self.if_none_match)
+            if unwanted.star_tag or unwanted.contains_weak(file.etag):
+                raise PreconditionFailed
+
+    def pinned(self, file: StoredFile | None) -> "Preconditions":
+        """Return the conditions to ask again later: they name `file`, for which they hold, by its tag."""
+        if self.if_match is not None or self.if_unmodified_since is None or file is None:
+            return self
+        return Preconditions(f'"{file.etag}"', self.if_none_match)
 
 
 def preconditions(environ: Mapping[str, Any]) -> Preconditions:
     """Read the preconditions of a request."""
-    return Preconditions(environ.get("HTTP_IF_MATCH", ""), environ.get("HTTP_IF_NONE_MATCH", ""))
+    return Preconditions(
+        environ.get("HTTP_IF_MATCH"), environ.get("HTTP_IF_NONE_MATCH"), environ.get("HTTP_IF_UNMODIFIED_SINCE")
+    )
