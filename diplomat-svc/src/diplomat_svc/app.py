@@ -16,4 +16,4 @@ def create_app(service: Service | None = None) -> Flask:
         settings = Settings.from_env(os.environ)  # noqa: TID251 -- where this process reads its environment
         logs.configure(SERVICE, settings.log_level)
         service = build(settings)
-    return routes.create(service.operations, service.signer, service.checks)
+    return routes.create(service.operations, service.identities, service.checks)

@@ -26,6 +26,7 @@ from mft_common.errors import ConfigError, MftError
 from mft_common.events import Bus, Outbox
 from mft_common.http1 import Upstream
 from mft_common.identity import Signer
+from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.transfer import FilestoreUpstream, Places
@@ -41,7 +42,7 @@ class Service:
     configuration: Configuration
     database: Database
     operations: Operations
-    signer: Signer | None
+    identities: IdentityReader
     outbox: Outbox
     follower: ConfigurationFollower[WorkerConfiguration]
     checks: Mapping[str, Callable[[], None]]
@@ -88,6 +89,8 @@ def build(
     """
     reader = reader or configuration_file.Reader(Path(settings.config or "").parent, {})
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
+    if directory is None:
+        directory = RemoteDirectory.configured(settings.gateway_url, signer)
     if config is None:
         config = configuration_file.load(Path(settings.config)) if settings.config else {}
     data = Path(settings.data).absolute()
@@ -111,7 +114,7 @@ def build(
     follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)
     operations = Operations(
         database=database,
-        directory=directory or RemoteDirectory.configured(settings.gateway_url, signer),
+        directory=directory,
         configuration=wanted,
         transfer_ids=TransferIds(settings.transfer_id_prefix),
         clock=clock,
@@ -120,7 +123,8 @@ def build(
     checks: dict[str, Callable[[], None]] = {"database": database.ping}
     if database.dialect == "sqlite":
         checks["worker"] = lambda: _recovered(database, OnlyOne(settings.state / _LOCK))
-    return Service(settings, wanted, database, operations, signer, OUTBOX, follower, checks)
+    identities = IdentityReader(SERVICE, signer, directory)
+    return Service(settings, wanted, database, operations, identities, OUTBOX, follower, checks)
 
 
 def _filestore(

@@ -15,7 +15,8 @@ from diplomat_svc.wire import answers, parameters
 from diplomat_svc.wire.answers import Answer
 from mft_common import logs, web
 from mft_common.errors import IdentityError
-from mft_common.identity import Identity, Signer
+from mft_common.identity import Identity
+from mft_common.identity_reader import IdentityReader
 from mft_common.process import health
 
 PATH: Final = "/diplomat/APIRequest"
@@ -108,13 +109,13 @@ def _http(error: HTTPException) -> Answer:
     return answers.error(400, "The request cannot be read.")
 
 
-def create(operations: Operations, signer: Signer | None, checks: health.Checks) -> Flask:
+def create(operations: Operations, identities: IdentityReader, checks: health.Checks) -> Flask:
     """Return the application."""
     app = web.create(
         "diplomat_svc",
         service=SERVICE,
         protocol="diplomat",
-        signer=signer,
+        identities=identities,
         checks=checks,
         render_error=render_error,
     )

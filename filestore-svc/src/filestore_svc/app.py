@@ -27,9 +27,9 @@ def create_app(service: Service | None = None) -> Flask:
         __package__ or SERVICE,
         service=SERVICE,
         protocol="http-mft",
-        signer=service.signer,
+        identities=service.identities,
         checks=service.checks,
         render_error=render,
     )
-    routes.register(app, service.operations, service.internal, service.resuming, service.signer)
+    routes.register(app, service.operations, service.internal, service.resuming, service.identities)
     return app

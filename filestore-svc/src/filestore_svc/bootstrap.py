@@ -33,6 +33,7 @@ from mft_common.directory import Directory, RemoteDirectory
 from mft_common.errors import Unavailable
 from mft_common.events import Bus, Outbox
 from mft_common.identity import Signer
+from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
 from mft_common.process.background_tasks import BackgroundTask
 
@@ -52,7 +53,7 @@ class Service:
     sweeping: Sweeping
     processes: Processes
     scanner: Scanner | None
-    signer: Signer | None
+    identities: IdentityReader
     checks: Mapping[str, Callable[[], None]]
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
@@ -132,7 +133,7 @@ def build(
         sweeping=sweeping,
         processes=processes,
         scanner=scanner,
-        signer=signer,
+        identities=IdentityReader(SERVICE, signer, directory),
         checks=checks,
     )
 

@@ -108,6 +108,10 @@ class Directory(Protocol):
         """Check a password under the hub's one brake on guessing."""
         ...
 
+    def account(self, service: str, name: str) -> Account | None:
+        """Return the account as it is now, as `service` may see it; None when it is removed or disabled."""
+        ...
+
     def prompts(self, name: str, address: str) -> Trusted | Challenge | Denied:
         """Say what `name` has to answer before a Data Protector session."""
         ...
@@ -208,6 +212,10 @@ class RemoteDirectory:
         """See Directory."""
         answer = self._call("verify", service=service, name=name, password=password, address=address)
         return cast("Account | Wrong | Throttled", answer)
+
+    def account(self, service: str, name: str) -> Account | None:
+        """See Directory."""
+        return cast("Account | None", self._call("account", service=service, name=name))
 
     def prompts(self, name: str, address: str) -> Trusted | Challenge | Denied:
         """See Directory."""

@@ -1,4 +1,4 @@
-"""Carry who calls from the gateway to a service: as an object in one process, signed and short-lived over a network."""
+"""Carry the caller from the gateway to a service: an object in one process, a signed text over a network."""
 
 import base64
 import hashlib
@@ -9,12 +9,14 @@ from typing import Any, Final, Literal, NamedTuple
 
 import itsdangerous
 
-from mft_common import environ_keys
 from mft_common.errors import IdentityError
 
 HEADER: Final = "X-Crossdock-Identity"
 SYSTEM: Final = "system"
+# The longest signed identity in bytes: servers take a header of 8 KiB with its name.
+MAX_SIGNED: Final = 7 << 10
 _LIFE_S: Final = 60
+_MAX_LABEL: Final = 255
 
 Mechanism = Literal["form", "basic", "token", "none"]
 Reason = Literal["absent", "wrong", "stale", "throttled"]
@@ -24,13 +26,16 @@ class Identity(NamedTuple):
     """Who calls, from where, and what the account may do at this service.
 
     `grant` is the account's grant for the service that is asked, None where it has none. `session` is a session's
-    public id, never its token. `reason` says why there is no account; `retry_after` counts seconds when that is
-    "throttled".
-    `transfer_id` is set by the hub's own callers, whose bytes belong to that transfer.
+    public id, never its token. `reason` says why there is no account; `retry_after` counts seconds when it is
+    "throttled". `transfer_id` is set by the hub's own callers, whose bytes belong to that transfer. `grant_omitted`
+    says that contact and grant were too large for a header: they are those of the account at this `revision`, and have
+    to be read from the gateway.
+
+    A new field needs a default, since services and gateways of different versions work together during an upgrade.
     """
 
-    request_id: str
-    address: str
+    request_id: str = ""
+    address: str = ""
     scheme: str = "http"
     base_url: str = ""
     account: str | None = None
@@ -43,9 +48,10 @@ class Identity(NamedTuple):
     reason: Reason | None = None
     retry_after: int = 0
     transfer_id: str | None = None
+    grant_omitted: bool = False
 
 
-_FIELDS = Identity._fields
+_DEFAULTS: Final = Identity._field_defaults
 
 
 class Signer:
@@ -59,45 +65,46 @@ class Signer:
         if not keys or not all(keys):
             raise ValueError("at least one internal key is needed, and none may be empty")
         self._keys = list(keys)
-        self._signers: dict[str, itsdangerous.Signer] = {}
+        self._signers: dict[str, itsdangerous.TimestampSigner] = {}
 
     def dumps(self, identity: Identity, service: str) -> str:
-        """Return a signed text, good for `service` alone and for a minute."""
-        values = [getattr(identity, name) for name in _FIELDS]
-        body = json.dumps([int(time.time()), *values], separators=(",", ":")).encode()
-        return self._for(service).sign(base64.urlsafe_b64encode(body)).decode()
+        """Return a signed text of at most MAX_SIGNED bytes, good for `service` alone and for a minute.
+
+        It is an object with named fields, without those that have their default.
+        """
+        signed = self._sign(identity, service)
+        if len(signed) > MAX_SIGNED:
+            small = identity._replace(contact="", grant=None, grant_omitted=identity.account is not None)
+            signed = self._sign(small, service)
+            if len(signed) > MAX_SIGNED:
+                signed = self._sign(small._replace(label=small.label[:_MAX_LABEL]), service)
+        return signed.decode()
 
     def loads(self, text: str, service: str) -> Identity:
-        """Return the identity that `text` holds; IdentityError when it was not signed for `service` within a minute."""
+        """Return the identity that `text` holds; IdentityError when it was not signed for `service` within a minute.
+
+        Fields that this version does not know are ignored, and those that it does not find have their default.
+        """
         try:
-            payload = self._for(service).unsign(text.encode("ascii", "replace"))
+            payload, signed_at = self._for(service).unsign(text.encode("ascii", "replace"), return_timestamp=True)
         except itsdangerous.BadSignature as error:
             raise IdentityError("the identity is not signed by this hub") from error
-        made_at, *values = json.loads(base64.urlsafe_b64decode(payload))
-        if abs(time.time() - made_at) > _LIFE_S:
+        # Not by `max_age`, which refuses a signature of a clock that is one second ahead of this one.
+        if abs(time.time() - signed_at.timestamp()) > _LIFE_S:
             raise IdentityError("the identity is too old, or the clocks of gateway and service differ")
-        return Identity(**dict(zip(_FIELDS, values, strict=True)))
+        fields = json.loads(base64.urlsafe_b64decode(payload))
+        return Identity(**{name: value for name, value in fields.items() if name in _DEFAULTS})
 
-    def _for(self, service: str) -> itsdangerous.Signer:
+    def _sign(self, identity: Identity, service: str) -> bytes:
+        fields = {name: value for name, value in identity._asdict().items() if value != _DEFAULTS.get(name, ...)}
+        body = json.dumps(fields, separators=(",", ":"), ensure_ascii=False).encode("utf-8", "backslashreplace")
+        return self._for(service).sign(base64.urlsafe_b64encode(body))
+
+    def _for(self, service: str) -> itsdangerous.TimestampSigner:
         signer = self._signers.get(service)
         if signer is None:
-            signer = itsdangerous.Signer(
+            signer = itsdangerous.TimestampSigner(
                 self._keys, salt=f"crossdock.{service}", key_derivation="hmac", digest_method=hashlib.sha256
             )
             self._signers[service] = signer
         return signer
-
-
-def from_environ(environ: Mapping[str, Any], signer: Signer | None, service: str) -> Identity:
-    """Return the caller's identity: the object of a gateway in this process, else what the signed header holds.
-
-    No request can set the object: names of request headers reach a WSGI environment with `HTTP_` before them. Raises
-    IdentityError where there is neither, so that a service without its gateway refuses everything.
-    """
-    identity = environ.get(environ_keys.IDENTITY)
-    if isinstance(identity, Identity):
-        return identity
-    header = environ.get(environ_keys.IDENTITY_HEADER)
-    if signer is None or not header:
-        raise IdentityError("the request did not come through the gateway")
-    return signer.loads(header, service)

@@ -9,7 +9,8 @@ from werkzeug.exceptions import HTTPException
 
 from mft_common import logs
 from mft_common.errors import IdentityError
-from mft_common.identity import Identity, Signer, from_environ
+from mft_common.identity import Identity
+from mft_common.identity_reader import IdentityReader
 from mft_common.process import health, metrics
 
 # Paths of a service's own, answered without an identity.
@@ -28,7 +29,7 @@ def create(
     *,
     service: str,
     protocol: str,
-    signer: Signer | None,
+    identities: IdentityReader,
     checks: health.Checks,
     render_error: Renderer,
 ) -> Flask:
@@ -50,7 +51,7 @@ def create(
         g.began = time.monotonic()
         if request.path in _OWN_PATHS:
             return
-        g.identity = from_environ(request.environ, signer, service)
+        g.identity = identities.read(request.environ)
         g.scope = logs.request_scope(g.identity.request_id)
         g.scope.__enter__()
 

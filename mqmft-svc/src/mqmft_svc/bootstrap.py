@@ -14,6 +14,7 @@ from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.identity import Signer
+from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
 from mqmft_svc import SERVICE, store
 from mqmft_svc.events import handlers
@@ -37,7 +38,7 @@ class Service:
     outbox: Outbox
     inbox: Inbox
     operations: Operations
-    signer: Signer | None
+    identities: IdentityReader
     checks: Mapping[str, Callable[[], None]]
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
@@ -108,7 +109,7 @@ def build(
             coordination_qmgr=_coordination_qmgr(settings, section),
             applied_qmgr=lambda connection: _coordination_qmgr(settings, follower.refresh(connection)),
         ),
-        signer=signer,
+        identities=IdentityReader(SERVICE, signer, directory),
         checks={"database": database.ping},
     )
 

@@ -20,7 +20,7 @@ def create_app(service: Service | None = None) -> Flask:
         __package__ or SERVICE,
         service=SERVICE,
         protocol=PROTOCOL,
-        signer=service.signer,
+        identities=service.identities,
         checks=service.checks,
         render_error=routes.render_error,
     )

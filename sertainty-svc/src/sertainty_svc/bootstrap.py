@@ -13,6 +13,7 @@ from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.identity import Signer
+from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
 from sertainty_svc import SERVICE, schemas, store
 from sertainty_svc.events import handlers
@@ -34,7 +35,7 @@ class Service:
     outbox: Outbox
     inbox: Inbox
     operations: Operations
-    signer: Signer | None
+    identities: IdentityReader
     checks: Mapping[str, Callable[[], None]]
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
@@ -86,6 +87,6 @@ def build(
         outbox=store.OUTBOX,
         inbox=store.INBOX,
         operations=Operations(database, directory, now=now),
-        signer=signer,
+        identities=IdentityReader(SERVICE, signer, directory),
         checks={"database": database.ping},
     )

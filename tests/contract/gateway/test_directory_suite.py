@@ -28,6 +28,17 @@ def test_session_life(hub):
     assert hub.directory.find_session(SERVICE, opened.token) is None
 
 
+def test_account_by_name(hub):
+    """An enabled account is found as the asking service may see it, of which a large grant is read."""
+    account = hub.directory.account(SERVICE, "part1")
+    assert (account.name, account.contact, account.grant, account.revision) == (
+        "part1", "Partner One", {"contract": "std"}, 1,
+    )  # fmt: skip
+    assert hub.directory.account("diplomat-svc", "part1").grant is None
+    assert hub.directory.account(SERVICE, "away") is None
+    assert hub.directory.account(SERVICE, "nobody") is None
+
+
 def test_close_by_token(hub):
     """A session's token closes it once."""
     opened = hub.open()

@@ -8,7 +8,8 @@ import pytest
 
 from gateway.pipeline import Pipeline
 from mft_common.http1 import UpstreamUnavailable, UrlUpstream
-from mft_common.identity import Identity, Signer, from_environ
+from mft_common.identity import Identity, Signer
+from mft_common.identity_reader import IdentityReader
 from tests.service.gateway.serving_lab import (
     connect,
     raw_service,
@@ -74,7 +75,7 @@ def test_a_request_and_its_answer_pass_unchanged():
     assert (seen["RAW_URI"], seen["HTTP_HOST"], seen["body"]) == ("/2.0/files/a%2Fb?x=|%20", "dock:8", b"abc")
     assert (seen["HTTP_X_A"], seen["CONTENT_TYPE"], seen["CONTENT_LENGTH"]) == ("\xe9", "text/x", "3")
     assert not {"HTTP_X_HOP", "HTTP_TE"} & set(seen)
-    identity = from_environ(seen, SIGNER, "filestore-svc")
+    identity = IdentityReader("filestore-svc", SIGNER).read(seen)
     assert isinstance(identity, Identity)
     assert (identity.reason, identity.address, identity.base_url) == ("absent", "127.0.0.1", "http://dock:8")
     assert seen["HTTP_X_REQUEST_ID"] == identity.request_id

@@ -84,7 +84,7 @@ def test_identity_object_does_not_count(client):
     [
         ("apply_accounts", {}, 404),
         ("__init__", {}, 404),
-        ("account", {"service": "filestore-svc", "name": "part1"}, 404),
+        ("takes_basic", {"service": "filestore-svc"}, 404),
         ("verify", {}, 400),
         ("verify", {**ARGUMENTS, "more": 1}, 400),
         ("verify", {**ARGUMENTS, "service": "ftp-svc"}, 400),

@@ -13,7 +13,8 @@ import pytest
 import requests
 
 from mft_common.http1.wsgi_adapter import WsgiAdapter
-from mft_common.identity import Signer, from_environ
+from mft_common.identity import Signer
+from mft_common.identity_reader import IdentityReader
 from mft_common.transfer import (
     BadName,
     Changed,
@@ -46,7 +47,7 @@ class _Store:
         self.files[path] = (self.count, content)
 
     def __call__(self, environ, start_response):
-        identity = from_environ(environ, self.signer, "filestore-svc")
+        identity = IdentityReader("filestore-svc", self.signer).read(environ)
         self.callers.append((identity.account, identity.transfer_id))
         kind, path = environ["PATH_INFO"].encode("latin-1").decode().removeprefix("/internal/v1/").split("/", 1)
         status, headers, body = self.answer or self.do(kind, "/" + path, environ)

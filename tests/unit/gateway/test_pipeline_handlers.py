@@ -179,6 +179,13 @@ def test_forwarded_headers_count_from_trusted_proxies(knock, service):
     assert service.environs[0]["wsgi.url_scheme"] == "https"
 
 
+def test_a_host_that_is_longer_than_any_name_is_400(knock, service):
+    """It would be part of the identity, which has to stay small."""
+    status, _, body = knock(HTTP_HOST="a" * 261)
+    assert (status[:3], json.loads(body)["result"], service.environs) == ("400", "failed", [])
+    assert knock(HTTP_HOST="a" * 253 + ":65535")[0] == "200 OK"
+
+
 def test_a_body_over_the_routes_limit_is_413(knock, service):
     """The declared length is enough to say no."""
     status, _, body = knock("/ibmmq/rest/v2/login", CONTENT_LENGTH=str(64 << 20))

@@ -3,6 +3,7 @@ from prometheus_client import REGISTRY
 
 from mft_common import environ_keys, web
 from mft_common.identity import Identity
+from mft_common.identity_reader import IdentityReader
 
 
 def test_methods_that_a_client_makes_up_make_no_figures_of_their_own():
@@ -11,7 +12,7 @@ def test_methods_that_a_client_makes_up_make_no_figures_of_their_own():
         "sample_svc",
         service="sample-svc",
         protocol="sample",
-        signer=None,
+        identities=IdentityReader("sample-svc"),
         checks={},
         render_error=lambda _error: Response(status=405),
     )

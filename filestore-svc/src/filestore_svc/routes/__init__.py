@@ -10,7 +10,7 @@ from filestore_svc.operations.resuming import Resuming
 from filestore_svc.routes import internal, uploads, vendor
 from filestore_svc.routes.audit import audited
 from filestore_svc.routes.lane import Lane
-from mft_common.identity import Signer
+from mft_common.identity_reader import IdentityReader
 
 
 class _Tail(BaseConverter):
@@ -20,10 +20,10 @@ class _Tail(BaseConverter):
     part_isolating = False
 
 
-def register(app: Flask, operations: Operations, own: Internal, resuming: Resuming, signer: Signer | None) -> None:
+def register(app: Flask, operations: Operations, own: Internal, resuming: Resuming, identities: IdentityReader) -> None:
     """Add all routes to the application, and the way past it."""
     application: Any = app
-    application.wsgi_app = Lane(app.wsgi_app, operations, signer)
+    application.wsgi_app = Lane(app.wsgi_app, operations, identities)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.converters["tail"] = _Tail
     app.register_blueprint(vendor.blueprint(operations))

@@ -17,7 +17,8 @@ from filestore_svc.operations.downloads import Sending
 from filestore_svc.settings import SERVICE
 from filestore_svc.wire import answers, downloads, requests
 from mft_common import environ_keys, logs
-from mft_common.identity import Identity, Signer, from_environ
+from mft_common.identity import Identity
+from mft_common.identity_reader import IdentityReader
 from mft_common.process import metrics
 
 _FILES: Final = "/2.0/files"
@@ -33,10 +34,10 @@ Answer = tuple[str, list[tuple[str, str]], Iterable[bytes]]
 class Lane:
     """The application with a way past it."""
 
-    def __init__(self, application: WSGIApplication, operations: Operations, signer: Signer | None) -> None:
+    def __init__(self, application: WSGIApplication, operations: Operations, identities: IdentityReader) -> None:
         self._application = application
         self._operations = operations
-        self._signer = signer
+        self._identities = identities
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """Answer a request as WSGI says."""
@@ -49,7 +50,7 @@ class Lane:
             return self._application(environ, start_response)
         began = time.monotonic()
         try:
-            identity = from_environ(environ, self._signer, SERVICE)
+            identity = self._identities.read(environ)
             with logs.request_scope(identity.request_id):
                 status, headers, answer = work(environ, identity)
         except Exception as error:  # noqa: BLE001 -- it is raised once more where errors are rendered

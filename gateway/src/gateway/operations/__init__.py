@@ -46,7 +46,7 @@ class Operations:
         return self._logins.verify(service, name, password, address)
 
     def account(self, service: str, name: str) -> Account | None:
-        """Return an account that is enabled, as `service` may see it, in one indexed read."""
+        """See Directory; one indexed read."""
         return self._sessions.account(service, name)
 
     def takes_basic(self, service: str) -> bool:

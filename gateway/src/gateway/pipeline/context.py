@@ -7,16 +7,12 @@ from wsgiref.types import StartResponse
 
 from gateway.routing import Route
 from mft_common import environ_keys
-from mft_common.directory import Account, Directory
+from mft_common.directory import Directory
 from mft_common.identity import Identity
 
 
 class GatewayDirectory(Directory, Protocol):
-    """The directory as the pipeline needs it: that of the services, and two questions more."""
-
-    def account(self, service: str, name: str) -> Account | None:
-        """Return the account as it is now, None when it is removed or disabled."""
-        ...
+    """The directory as the pipeline needs it: that of the services, and one question more."""
 
     def takes_basic(self, service: str) -> bool:
         """True when the configuration lets callers of this service send Basic credentials with each call."""

@@ -50,12 +50,12 @@ class Pipeline:
         options = options or PipelineOptions()
         proxies = options.trusted_proxies
         # The first handler that returns a response ends the request. The order matters: the request id stands in every
-        # log line, so it comes first; headers that a client may not set are stripped before any handler reads them;
-        # the route decides the form of every error, so the limits come after it; a request over a limit costs no
-        # look-up of its credentials.
+        # log line, and the route decides the form of every error, so these come first; forwarding headers are read and
+        # then stripped; a request over a limit costs no look-up of its credentials.
         self._request_handlers: tuple[RequestHandler, ...] = (
             partial(request_handlers.detect_trusted_proxy, proxies=proxies),
             request_handlers.assign_request_id,
+            partial(request_handlers.find_route, routes=tuple(routes)),
             partial(
                 request_handlers.resolve_client_address,
                 proxies=proxies,
@@ -64,7 +64,6 @@ class Pipeline:
             ),
             partial(request_handlers.resolve_base_url, public_url=options.public_url),
             request_handlers.strip_untrusted_headers,
-            partial(request_handlers.find_route, routes=tuple(routes)),
             partial(
                 request_handlers.enforce_limits,
                 limiter=RateLimiter(options.rate, options.burst),

@@ -17,6 +17,8 @@ from mft_common.addresses import Network
 from mft_common.identity import Identity
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{8,128}")
+# A name has 253 characters at most, and a port five.
+_MAX_HOST = 260
 # Headers that only a trusted proxy, or only the gateway, may set; the identity holds their meaning for the services.
 _UNTRUSTED = ("HTTP_X_CROSSDOCK", "HTTP_X_FORWARDED", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
@@ -55,7 +57,7 @@ def resolve_client_address(
 
 
 def resolve_base_url(context: RequestContext, *, public_url: str) -> None:
-    """Find the URL at which the client sees the hub."""
+    """Find the URL at which the client sees the hub; a Host that is longer than any name is rejected."""
     environ = context.environ
     host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
     if context.from_trusted_proxy:
@@ -64,6 +66,8 @@ def resolve_base_url(context: RequestContext, *, public_url: str) -> None:
         host = client_address.last_host(environ.get("HTTP_X_FORWARDED_HOST", "")) or host
         environ["wsgi.url_scheme"] = context.scheme
         environ["HTTP_HOST"] = host
+    if len(host) > _MAX_HOST:
+        raise RequestRejected(400)
     context.base_url = public_url or f"{context.scheme}://{host}"
 
 

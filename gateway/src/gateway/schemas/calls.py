@@ -32,6 +32,13 @@ class Verify(Schema):
     address = _text()
 
 
+class AccountName(Schema):
+    """Arguments of `account`."""
+
+    service = _service()
+    name = _text()
+
+
 class Prompts(Schema):
     """Arguments of `prompts`."""
 
@@ -83,6 +90,7 @@ class PublicId(Service):
 
 CALLS: Final[dict[str, type[Schema]]] = {
     "verify": Verify,
+    "account": AccountName,
     "prompts": Prompts,
     "verify_prompts": VerifyPrompts,
     "open_session": OpenSession,
