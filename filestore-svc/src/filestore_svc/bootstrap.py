@@ -11,6 +11,7 @@ from filestore_svc.migrations import HEAD
 from filestore_svc.operations import Internal, Operations
 from filestore_svc.operations.access import Access
 from filestore_svc.operations.metering import Quotas
+from filestore_svc.operations.reads import OpenReads
 from filestore_svc.operations.resuming import Resuming
 from filestore_svc.operations.scanning import Scanning
 from filestore_svc.operations.scrubbing import Scrub
@@ -49,6 +50,7 @@ class Service:
     operations: Operations
     internal: Internal
     recorder: TransferRecorder
+    reads: OpenReads
     resuming: Resuming
     sweeping: Sweeping
     processes: Processes
@@ -67,6 +69,7 @@ class Service:
     def close(self) -> None:
         """Commit the records that wait, then close what is open."""
         self.recorder.close()
+        self.reads.close()
         if self.scanner is not None:
             self.scanner.close()
         self.processes.close()
@@ -102,13 +105,16 @@ def build(
     commits = Commits(database)
     commits.run(lambda connection: folders.apply(connection, configuration.folders))
     commits.run(lambda connection: quotas.apply(connection, configuration.limits.counted()))
-    recorder = TransferRecorder(commits, processes, TransferIds(settings.transfer_id_prefix), now)
+    reads = OpenReads(commits, processes, now, needed=not (alone and blobs.outlives_removal))
+    recorder = TransferRecorder(
+        commits, processes, TransferIds(settings.transfer_id_prefix), now, each_tick=(reads.flush,)
+    )
     metering = Quotas(commits, processes, configuration.limits, now)
     scanner = Scanner(configuration.scan) if configuration.scan is not None else None
     scanning = Scanning(configuration.scan, scanner, blobs.open) if configuration.scan and scanner else None
-    vault = Vault(Access(configuration), commits, blobs, recorder, metering, now=now, scanning=scanning)
+    vault = Vault(Access(configuration), commits, blobs, recorder, metering, reads=reads, now=now, scanning=scanning)
     resuming = Resuming(configuration, vault, blobs)
-    sweeping = Sweeping(commits, blobs, recorder, resuming, metering, now=now, alone=alone)
+    sweeping = Sweeping(commits, blobs, recorder, resuming, metering, reads=reads, now=now, alone=alone)
     sweeping.at_start()
 
     def check_bytes() -> None:
@@ -129,6 +135,7 @@ def build(
         operations=Operations(configuration, directory, vault),
         internal=Internal(vault),
         recorder=recorder,
+        reads=reads,
         resuming=resuming,
         sweeping=sweeping,
         processes=processes,

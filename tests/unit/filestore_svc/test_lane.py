@@ -44,7 +44,7 @@ def told():
 
 
 def sending(blob, told):
-    return Sending(blob, 0, len(CONTENT), lambda sent, whole: told.append((sent, whole)))
+    return Sending(blob, 0, len(CONTENT), lambda sent, whole: told.append((sent, whole)), lambda: None)
 
 
 def test_a_file_that_comes_in_pieces_goes_out_whole(told):

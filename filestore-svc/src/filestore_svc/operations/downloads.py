@@ -7,6 +7,7 @@ from typing import Final
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.limits import Limits
 from filestore_svc.errors import TemporarilyAway
+from filestore_svc.operations.reads import OpenReads
 from filestore_svc.operations.transfers import Fetched, TransferRecorder
 from filestore_svc.store.blobs import Blobs
 from mft_common import logs
@@ -31,8 +32,9 @@ class Sending:
 
     mode = "rb"
 
-    def __init__(self, blob: io.RawIOBase, start: int, stop: int, closed: Close) -> None:
+    def __init__(self, blob: io.RawIOBase, start: int, stop: int, closed: Close, released: Callable[[], None]) -> None:
         self._blob = blob
+        self._released: Callable[[], None] | None = released
         self._start = start
         self._stop = stop
         self._position = blob.seek(start)
@@ -72,6 +74,9 @@ class Sending:
     def close(self) -> None:
         """Close the blob and tell how much was sent."""
         self._blob.close()
+        released, self._released = self._released, None
+        if released is not None:
+            released()
         closed, self._closed = self._closed, None
         if closed is not None:
             closed(min(self._position, self._stop) - self._start, self._at_end)
@@ -80,7 +85,8 @@ class Sending:
 class Downloads:
     """Opens stored files for answers."""
 
-    def __init__(self, blobs: Blobs, recorder: TransferRecorder, limits: Limits, now: Clock) -> None:
+    def __init__(self, blobs: Blobs, reads: OpenReads, recorder: TransferRecorder, limits: Limits, now: Clock) -> None:
+        self._reads = reads
         self._limits = limits
         self._blobs = blobs
         self._recorder = recorder
@@ -115,4 +121,4 @@ class Downloads:
                     request_id=identity.request_id,
                 )  # fmt: skip
 
-        return Sending(blob, start, stop, closed)
+        return Sending(blob, start, stop, closed, self._reads.begin(file.fileset))

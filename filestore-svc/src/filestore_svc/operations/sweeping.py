@@ -11,6 +11,7 @@ from filestore_svc.domain.files import Folder, event_fields
 from filestore_svc.operations.claims import Claims
 from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.orphans import ORPHAN_S, OrphanScan
+from filestore_svc.operations.reads import OpenReads
 from filestore_svc.operations.resuming import Resuming
 from filestore_svc.operations.transfers import TransferRecorder
 from filestore_svc.store import files
@@ -50,6 +51,7 @@ class Sweeping:
         resuming: Resuming,
         quotas: Quotas,
         *,
+        reads: OpenReads,
         now: Clock,
         alone: bool,
     ) -> None:
@@ -57,6 +59,7 @@ class Sweeping:
         self.orphans = OrphanScan(commits.database, blobs, self._claims)
         self._resuming = resuming
         self._quotas = quotas
+        self._reads = reads
         self._commits = commits
         self._blobs = blobs
         self._recorder = recorder
@@ -68,6 +71,7 @@ class Sweeping:
         self.abandoned()
         self._recorder.end_dead()
         self._quotas.release_dead()
+        self._reads.release_dead()
 
     def abandoned(self) -> int:
         """Remove the staging of dead processes; where several machines share the store, staging that is old."""
@@ -76,7 +80,8 @@ class Sweeping:
     def delete_blobs(self, age_ms: int = READERS_MS) -> int:
         """Delete blobs whose file was replaced or deleted more than `age_ms` ago; return how many are gone.
 
-        A blob that cannot be deleted is tried again later, after a pause that doubles with each failure.
+        A blob that is being read stays until its readers are done (S15). A blob that cannot be deleted is tried again
+        later, after a pause that doubles with each failure.
         """
         now = self._now()
         with self._commits.database.read() as connection:
@@ -138,6 +143,7 @@ class Sweeping:
             "reservations": self._quotas.release_dead,
             "transfers": self._recorder.end_dead,
             "uploads": self._resuming.expire,
+            "reads": self._reads.release_dead,
             "expired": functools.partial(repeat, self.expired),
             "deleted": functools.partial(repeat, self.delete_blobs),
             "staging": functools.partial(self._every_ten_minutes, "staging", self.abandoned),

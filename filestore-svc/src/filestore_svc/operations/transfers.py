@@ -86,7 +86,16 @@ class TransferRecorder:
     leases, and commits the records of downloads and of failures in groups, less than a second late. (http-mft.md 5.8)
     """
 
-    def __init__(self, commits: Commits, processes: Processes, ids: TransferIds, now: Clock) -> None:
+    def __init__(
+        self,
+        commits: Commits,
+        processes: Processes,
+        ids: TransferIds,
+        now: Clock,
+        *,
+        each_tick: Sequence[Callable[[], None]] = (),
+    ) -> None:
+        self._each_tick = each_tick
         self._commits = commits
         self._processes = processes
         self._ids = ids
@@ -231,6 +240,8 @@ class TransferRecorder:
             try:
                 self._announce()
                 self._commit_records()
+                for work in self._each_tick:
+                    work()
             except Unavailable as error:
                 logs.get("moves").warning("records.waiting", error=str(error))
             except Exception:  # noqa: BLE001 -- a thread that ends would let every later record be lost

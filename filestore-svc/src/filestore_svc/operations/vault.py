@@ -11,6 +11,7 @@ from filestore_svc.operations.describing import Describing
 from filestore_svc.operations.downloads import Downloads, Sending
 from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.places import Place, Places
+from filestore_svc.operations.reads import OpenReads
 from filestore_svc.operations.scanning import Scanning
 from filestore_svc.operations.transfers import TransferRecorder
 from filestore_svc.operations.uploads import Intake, Uploads
@@ -36,6 +37,7 @@ class Vault:
         recorder: TransferRecorder,
         quotas: Quotas,
         *,
+        reads: OpenReads,
         now: Clock,
         scanning: Scanning | None = None,
     ) -> None:
@@ -47,7 +49,7 @@ class Vault:
         self.describing = Describing(commits, now)
         self.admission = Admission(commits.database, blobs, quotas.limits)
         self.uploads = Uploads(commits, blobs, recorder, quotas, now, scanning=scanning)
-        self._downloads = Downloads(blobs, recorder, quotas.limits, now)
+        self._downloads = Downloads(blobs, reads, recorder, quotas.limits, now)
 
     def begin_upload(
         self,

@@ -32,7 +32,12 @@ class Staging(Protocol):
 
 
 class Blobs(Protocol):
-    """A store of contents named by their fileset ids, each written once and whole."""
+    """A store of contents named by their fileset ids, each written once and whole.
+
+    `outlives_removal`: a content that is open can be read to its end after it was removed, on the same machine.
+    """
+
+    outlives_removal: bool
 
     def stage(self, fileset: int, *, md5: bool = False) -> Staging:
         """Begin a content that nobody can see yet."""

@@ -20,6 +20,8 @@ _ABANDONED_S: Final = 3600.0
 class BucketBlobs:
     """Contents as objects `blobs/<fileset>`, uploads in pieces below `partial/`, all below the bucket's prefix."""
 
+    outlives_removal = False
+
     def __init__(self, client: BucketClient, *, page: int = PAGE) -> None:
         self._client = client
         self._page = page

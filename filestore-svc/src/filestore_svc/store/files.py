@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import COLUMN_OF, Folder, StoredFile
 from filestore_svc.store import quotas
-from filestore_svc.store.tables import attributes, deleted_blobs, files, filesets, folders
+from filestore_svc.store.tables import attributes, deleted_blobs, files, filesets, folders, open_reads
 from mft_common.database import advisory_lock
 from mft_common.database.statements import Connection, Statement
 
@@ -208,12 +208,14 @@ def known(connection: sa.Connection, ids: Iterable[int]) -> set[int]:
 def due_deletions(connection: sa.Connection, deleted_before: int, now: int, limit: int) -> list[tuple[int, int]]:
     """Return blobs whose file was replaced or deleted before that time, and how often their deletion has failed.
 
-    The oldest come first; those whose deletion failed are left out until it is to be tried again.
+    The oldest come first. Left out are those that are being read, and until it is to be tried again, those whose
+    deletion has failed.
     """
     gone = deleted_blobs.c
     query = (
         sa.select(gone.fileset, gone.failures)
         .where(gone.deleted_at < deleted_before, gone.retry_at <= now)
+        .where(~sa.exists().where(open_reads.c.fileset == gone.fileset))
         .order_by(gone.deleted_at)
         .limit(limit)
     )

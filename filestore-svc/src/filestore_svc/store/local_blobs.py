@@ -112,6 +112,8 @@ class LocalStaging:
 class LocalBlobs:
     """Contents as files: `blobs/<high>/<middle>/<fileset>`, 4,096 to a folder; `staging/`, `partial/` beside them."""
 
+    outlives_removal = True
+
     def __init__(self, folder: Path, disk: Disk | None = None, *, page: int = PAGE) -> None:
         self._page = page
         self._blobs = folder / "blobs"

@@ -1,0 +1,50 @@
+"""Keep which process is reading which blob, so that no blob is deleted under a running download."""
+
+from collections.abc import Collection
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from filestore_svc.store.tables import open_reads
+
+_C = open_reads.c
+
+
+class OpenRead(NamedTuple):
+    """A blob that a process is reading; between machines this holds until the lease ends."""
+
+    fileset: int
+    process: str
+    lease_until: int
+
+
+def add(connection: sa.Connection, process: str, filesets: Collection[int], lease_until: int) -> None:
+    """Say that a process is reading these blobs."""
+    if filesets:
+        remove(connection, process, filesets)
+        rows = [{"fileset": each, "process": process, "lease_until": lease_until} for each in filesets]
+        connection.execute(sa.insert(open_reads), rows)
+
+
+def remove(connection: sa.Connection, process: str, filesets: Collection[int]) -> None:
+    """Say that a process is no longer reading these blobs."""
+    if filesets:
+        connection.execute(sa.delete(open_reads).where(_C.process == process, _C.fileset.in_(list(filesets))))
+
+
+def renew(connection: sa.Connection, process: str, lease_until: int) -> int:
+    """Extend the leases of a process; return how many there are."""
+    return connection.execute(
+        sa.update(open_reads).where(_C.process == process).values(lease_until=lease_until)
+    ).rowcount
+
+
+def forget(connection: sa.Connection, processes: Collection[str], *, before: int | None = None) -> None:
+    """Remove what these processes were reading, with `before` only leases that ended by then."""
+    late = sa.true() if before is None else _C.lease_until < before
+    connection.execute(sa.delete(open_reads).where(_C.process.in_(list(processes)), late))
+
+
+def all_open(connection: sa.Connection) -> list[OpenRead]:
+    """Return what all processes are reading."""
+    return [OpenRead(*row) for row in connection.execute(sa.select(_C.fileset, _C.process, _C.lease_until))]
