@@ -128,14 +128,17 @@ def error_response(
 def server_error_response(
     status: int, method: str, path: str, address: str, request_id: str = ""
 ) -> tuple[str, list[tuple[str, str]], bytes]:
-    """Make and log the response to a malformed head, for which there is no request yet, or to a broken body."""
+    """Make the response to a malformed head or to a body that cannot be read to its end.
+
+    A request without an id has not reached the pipeline, which would log it: so it is logged and counted here.
+    """
     route = routing.find(path)
     made = error_response(route.protocol if route else None, status, method=method, path=path)
-    request_id = request_id or ids.new_request_id()
-    metrics.REQUESTS.labels("gateway", route.protocol if route else "own", "other", made.status).inc()
-    logs.get("access").info(
-        "request.rejected", method=method[:20], path=path, status=made.status, address=address, request_id=request_id
-    )
+    if not request_id:
+        request_id = ids.new_request_id()
+        metrics.REQUESTS.labels("gateway", route.protocol if route else "own", "other", made.status).inc()
+        fields = {"method": method[:20], "path": path, "status": made.status, "address": address}
+        logs.get("access").info("request.rejected", request_id=request_id, **fields)
     return made.line, [*made.headers, ("X-Request-ID", request_id)], made.body
 
 

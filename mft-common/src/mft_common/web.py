@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 from flask import Flask, Response, g, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from mft_common import logs
 from mft_common.errors import IdentityError
@@ -80,6 +80,9 @@ def create(
 
 
 def large_reads(stream: Any, block: int = 1 << 20) -> Iterator[bytes]:
-    """Yield what a request's input stream holds, in blocks of at most `block` bytes."""
-    while chunk := stream.read(block):
-        yield chunk
+    """Yield a request's body in blocks of at most `block` bytes. Raises ClientDisconnected where it is cut short."""
+    try:
+        while chunk := stream.read(block):
+            yield chunk
+    except OSError as error:
+        raise ClientDisconnected from error

@@ -2,8 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.serving.head import HeadError, check_begun, method_and_path, parse
 from gateway.serving.options import gunicorn_options
+from mft_common.http1.request_head import HeadError, check_begun, method_and_path, parse
 
 
 def refusal(look):

@@ -4,14 +4,13 @@ import json
 import pytest
 
 from gateway.pipeline import Pipeline, PipelineOptions
-from gateway.pipeline.input import BodyTooLargeError
 from gateway.pipeline.rate_limit import RateLimiter
 from gateway.routing import find
 from gateway.settings import Settings
 from mft_common import environ_keys
 from mft_common.directory import Account, Session
 from mft_common.errors import Unavailable
-from mft_common.http1 import RequestBodyCut, UpstreamUnavailable, WsgiUpstream
+from mft_common.http1 import RequestBodyError, UpstreamUnavailable, WsgiUpstream
 from mft_common.identity import Identity, Signer
 from mft_common.settings import SettingsError
 
@@ -50,19 +49,6 @@ class Recorder:
         self.act(environ)
         start_response("200 OK", [("Content-Length", "4"), ("X-Request-Id", "theirs")])
         return self.answer
-
-
-class Chunks:
-    """A body of unknown length."""
-
-    def __init__(self, size):
-        self.left = size
-
-    def read(self, size=-1):
-        """Return up to `size` bytes."""
-        count = self.left if size < 0 else min(size, self.left)
-        self.left -= count
-        return b"a" * count
 
 
 @pytest.fixture
@@ -195,27 +181,14 @@ def test_a_body_over_the_routes_limit_is_413(knock, service):
     assert knock("/2.0/files/in/a", CONTENT_LENGTH=str(1 << 50))[0] == "200 OK"
 
 
-def test_a_body_in_chunks_is_stopped_at_the_limit(knock, service):
-    """Whatever the service makes of the broken read, the client hears 413."""
-    fields = {"HTTP_TRANSFER_ENCODING": "chunked", "environ": {"wsgi.input": Chunks(2 << 20)}}
-    service.act = lambda environ: environ["wsgi.input"].read()
-    assert knock("/diplomat/APIRequest", **fields)[0].startswith("400")
-
-    def swallow(environ):
-        try:
-            environ["wsgi.input"].read()
-        except BodyTooLargeError:
-            environ["swallowed"] = True
-
-    service.act = swallow
-    fields["environ"] = {"wsgi.input": Chunks(64 << 20)}
-    assert knock("/dataprotector", **fields)[0].startswith("413")
-    assert service.environs[-1]["swallowed"]
-
-
 @pytest.mark.parametrize(
     ("error", "status"),
-    [(UpstreamUnavailable("away"), "503"), (RequestBodyCut("cut"), "400"), (RuntimeError("fault"), "500")],
+    [
+        (UpstreamUnavailable("away"), "503"),
+        (RequestBodyError(400, "cut"), "400"),
+        (RequestBodyError(413, "past 10 bytes"), "413"),
+        (RuntimeError("fault"), "500"),
+    ],
 )
 def test_what_goes_wrong_has_the_protocols_form(knock, service, error, status):
     """Each failure of an upstream is answered, none with its reason."""

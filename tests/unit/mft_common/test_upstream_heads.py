@@ -4,7 +4,7 @@ from hypothesis import strategies as st
 
 from mft_common import environ_keys
 from mft_common.http1 import UrlUpstream, WsgiUpstream
-from mft_common.http1.head import BadResponse, parse, request
+from mft_common.http1.response_head import BadResponse, parse, request
 
 PLAIN = {"REQUEST_METHOD": "GET", "PATH_INFO": "/a b", "QUERY_STRING": "c=|d"}
 

@@ -39,7 +39,6 @@ class RequestContext:
     from_trusted_proxy: bool = False
     route: Route | None = None
     identity: Identity | None = None
-    too_large: bool = False
     status: int = 0
     logged: bool = False
 

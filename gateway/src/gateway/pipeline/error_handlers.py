@@ -7,10 +7,9 @@ from typing import Any, Final
 from gateway.error_responses import GatewayResponse, error_response
 from gateway.errors import RequestRejected
 from gateway.pipeline.context import RequestContext
-from gateway.pipeline.input import BodyTooLargeError
 from mft_common import logs
 from mft_common.errors import Unavailable
-from mft_common.http1 import RequestBodyCut, UpstreamUnavailable
+from mft_common.http1 import RequestBodyError, UpstreamUnavailable
 
 
 @dataclass(frozen=True)
@@ -30,12 +29,8 @@ def _rejected(context: RequestContext, error: RequestRejected) -> GatewayRespons
     return respond(context, error.status, error.retry_after)
 
 
-def _body_too_large(context: RequestContext, _error: Exception) -> GatewayResponse:
-    return respond(context, 413)
-
-
-def _body_incomplete(context: RequestContext, _error: Exception) -> GatewayResponse:
-    return respond(context, 400)
+def _unusable_body(context: RequestContext, error: RequestBodyError) -> GatewayResponse:
+    return respond(context, error.status)
 
 
 def _unavailable(context: RequestContext, error: Exception) -> GatewayResponse:
@@ -44,9 +39,6 @@ def _unavailable(context: RequestContext, error: Exception) -> GatewayResponse:
 
 
 def _failed(context: RequestContext, error: Exception) -> GatewayResponse:
-    if getattr(context.environ.get("wsgi.input"), "broken", False):
-        # The client's body broke off: whatever error a service makes of that, the client is at fault.
-        return respond(context, 400)
     logs.get("pipeline").error("request.failed", request_id=context.request_id, path=context.path, exc_info=error)
     return respond(context, 500)
 
@@ -54,8 +46,7 @@ def _failed(context: RequestContext, error: Exception) -> GatewayResponse:
 # The first handler whose types match an exception makes the response.
 ERROR_HANDLERS: Final = (
     ErrorHandler(RequestRejected, _rejected),
-    ErrorHandler(BodyTooLargeError, _body_too_large),
-    ErrorHandler(RequestBodyCut, _body_incomplete),
+    ErrorHandler(RequestBodyError, _unusable_body),
     ErrorHandler((UpstreamUnavailable, Unavailable), _unavailable),
     ErrorHandler(Exception, _failed),
 )

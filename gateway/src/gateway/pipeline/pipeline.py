@@ -96,7 +96,7 @@ class Pipeline:
         start_response = self._start_response(context)
         with logs.request_scope(context.request_id):
             if context.route is None:
-                return self._guarded(context, self._own(context.environ, start_response))
+                return self._own(context.environ, start_response)
             service = context.route.service
             upstream = self._upstreams.get(service)
             if upstream is None:
@@ -107,16 +107,7 @@ class Pipeline:
                 context.environ[environ_keys.IDENTITY_HEADER] = self._signer.dumps(context.identity, service)
             else:
                 context.environ[environ_keys.IDENTITY] = context.identity
-            return self._guarded(context, upstream.call(context.environ, start_response))
-
-    def _guarded(self, context: RequestContext, result: Iterable[bytes]) -> Iterable[bytes]:
-        """Return the service's answer, unless the service answered to a body that was cut off at its limit."""
-        if not context.too_large:
-            return result
-        close = getattr(result, "close", None)
-        if close is not None:
-            close()
-        return self._send(context, self._error_response(context, RequestRejected(413)))
+            return upstream.call(context.environ, start_response)
 
     def _error_response(self, context: RequestContext, error: Exception) -> GatewayResponse:
         for handler in self._error_handlers:

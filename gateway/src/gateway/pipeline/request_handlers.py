@@ -9,7 +9,6 @@ from gateway.pipeline import client_address
 from gateway.pipeline.authenticators import Authenticators
 from gateway.pipeline.client_address import ProxyWarning
 from gateway.pipeline.context import RequestContext
-from gateway.pipeline.input import LimitedInput
 from gateway.pipeline.rate_limit import RateLimiter
 from gateway.routing import Route
 from mft_common import addresses, environ_keys, ids
@@ -98,7 +97,8 @@ def enforce_limits(context: RequestContext, *, limiter: RateLimiter, own_body_li
         if int(length) > limit:
             raise RequestRejected(413)
     elif "HTTP_TRANSFER_ENCODING" in context.environ:
-        context.environ["wsgi.input"] = LimitedInput(context.environ["wsgi.input"], limit, context)
+        # The server's own RequestBody (see mft_common.http1).
+        context.environ["wsgi.input"].limit(limit)
 
 
 def authenticate(context: RequestContext, *, authenticators: Authenticators) -> None:

@@ -20,10 +20,6 @@ class ShortAnswerError(Exception):
     """The application sent fewer bytes than it had announced."""
 
 
-class BrokenRequestError(Exception):
-    """The application failed over a request whose body was broken; the fault is the client's."""
-
-
 class FileWrapper:
     """`wsgi.file_wrapper`: a file that the server sends without bringing it into this process where it can."""
 
@@ -45,7 +41,9 @@ class FileWrapper:
 class Answer:
     """The answer to one request: `start` is the application's start_response, `deliver` sends what it returned."""
 
-    def __init__(self, channel: Channel, body: Body, method: str, minor: int, *, keep: bool) -> None:
+    def __init__(
+        self, channel: Channel, body: Body, method: str, minor: int, *, keep: bool, servers_own: bool = False
+    ) -> None:
         self.begun = False
         self.keep = keep
         self.code = 0
@@ -54,6 +52,7 @@ class Answer:
         self._body = body
         self._minor = minor
         self._bodiless = method == "HEAD"
+        self._servers_own = servers_own
         self._status = ""
         self._headers: list[tuple[str, str]] = []
         self._length: int | None = None
@@ -122,8 +121,7 @@ class Answer:
     def _head(self, whole: int | None) -> bytes:
         if not self._status:
             raise RuntimeError("the application answered without start_response")
-        if self._body.broken and self.code >= 500:
-            raise BrokenRequestError
+        self._refuse_unusable_body()
         lines = [f"HTTP/1.1 {self._status}", f"Server: {SERVER}", f"Date: {_http_date()}"]
         for name, value in self._headers:
             lower = name.lower()
@@ -144,6 +142,17 @@ class Answer:
         if _BAD.search(text.replace("\r\n", "")) or text.count("\n") != len(lines) - 1:
             raise ValueError("a header of the answer holds a control character")
         return f"{text}\r\n\r\n".encode("latin-1")
+
+    def _refuse_unusable_body(self) -> None:
+        """Raise the body's error unless the application refuses the request itself, as it does a malformed one.
+
+        A limit is the server's own; an application cannot know why it was cut off.
+        """
+        error = self._body.error
+        if error is None or self._servers_own or self.code == error.status:
+            return
+        if not (400 <= self.code < 500 and error.status == 400):
+            raise error
 
     def _framing(self, whole: int | None) -> list[str]:
         """Decide how the end of the body shows; return the fields that say so."""

@@ -1,37 +1,32 @@
-"""A request's body as `wsgi.input`: in large blocks, with a flag for one that broke off."""
+"""A request's body as `wsgi.input`: read in large blocks, and never taken for whole where it is not.
 
-import re
+The one place that decides it, for every protocol: a body that is cut short, malformed or over its limit raises
+RequestBodyError from each read, and the server answers such a request itself.
+"""
+
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Final
 
 from gateway.serving.channel import BLOCK, Channel
+from mft_common.http1 import RequestBodyError
+from mft_common.http1.chunks import ChunkDecoder, MalformedChunks
 
-_TOKEN = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,15})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
-_TRAILER = re.compile(rb"[" + _TOKEN + rb"]++:[^\x00-\x08\x0a-\x1f\x7f]*+")
-_MAX_LINE: Final = 4096
-_MAX_TRAILERS: Final = 32
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
-
-
-class BrokenBodyError(OSError):
-    """The chunks of a body are malformed or break off."""
+_LEAST_READ: Final = 64 << 10
+# A body of a declared length up to this is there before the application is called.
+_SMALL: Final = 64 << 10
 
 
 class Body(ABC):
-    """A readable stream. `broken` is set once the client's body is known not to be whole.
+    """A readable stream; `error` is set once the body is known to be unusable. See mft_common.http1.RequestBody."""
 
-    A body with a length that breaks off reads as a short stream, as WSGI servers have always done; one in chunks
-    raises BrokenBodyError, since nothing else could tell its end.
-    """
-
-    def __init__(self, channel: Channel, raw: bytes, *, expects: bool) -> None:
-        self.broken = False
+    def __init__(self, channel: Channel, *, expects: bool) -> None:
+        self.error: RequestBodyError | None = None
         self._channel = channel
-        self._raw = raw
         self._text = b""
-        self._expects = expects and not raw
+        self._expects = expects
+        self._room: int | None = None
 
     @property
     def at_hand(self) -> int:
@@ -44,13 +39,25 @@ class Body(ABC):
         """True when the body was read, or can be skipped, to its end without waiting for the client."""
 
     @property
+    @abstractmethod
     def leftover(self) -> bytes:
-        """What came after the body: the begin of the next request."""
-        return self._raw
+        """The bytes after the body: the begin of the next request."""
 
     @abstractmethod
-    def _more(self, wanted: int) -> bytes:
-        """Return the next bytes of the body, empty at its end."""
+    def _next(self, wanted: int) -> bytes:
+        """Return the next bytes of the body, empty at its end. Raises OSError, MalformedChunks."""
+
+    @abstractmethod
+    def _has_input(self) -> bool:
+        """True when bytes have come that were not read yet."""
+
+    def prefetch(self) -> bool:
+        """Read a small body of a declared length to its end; False, and `error` is set, where it is cut short."""
+        return True
+
+    def limit(self, most: int) -> None:
+        """Let no more than `most` bytes of the body be read."""
+        self._room = most
 
     def read1(self, size: int = -1) -> bytes:
         """Return at least one byte and at most `size`, as soon as there are any; empty at the end."""
@@ -99,16 +106,37 @@ class Body(ABC):
 
     def ready_before(self, other: int) -> bool:
         """Wait until the body can be read (True) or the descriptor `other` can (False), whichever is first."""
-        if self._text or self._raw:
+        if self._text or self.error or self._has_input():
             return True
-        self._invite()
         try:
+            self._invite()
             return self._channel.readable_before(other)
         except OSError:
+            # The next read meets the same error.
             return True
 
+    def _more(self, wanted: int) -> bytes:
+        """Return the next bytes of the body, empty at its end. Raises RequestBodyError."""
+        if self.error is not None:
+            raise self.error
+        try:
+            block = self._next(wanted)
+        except (OSError, MalformedChunks) as error:
+            self.error = RequestBodyError(400, f"the body cannot be read to its end: {error}")
+            raise self.error from error
+        if self._room is not None:
+            self._room -= len(block)
+            if self._room < 0:
+                self.error = RequestBodyError(413, "the body is larger than its limit")
+                raise self.error
+        return block
+
+    def _receive(self, size: int) -> bytes:
+        self._invite()
+        return self._channel.receive(size)
+
     def _invite(self) -> None:
-        """Send the `100 Continue` that the client waits for, now that somebody wants the body."""
+        """Send the `100 Continue` that the client waits for, now that the application reads the body."""
         if self._expects:
             self._expects = False
             self._channel.send(_CONTINUE)
@@ -117,95 +145,73 @@ class Body(ABC):
 class CountedBody(Body):
     """A body of a known length."""
 
-    def __init__(self, channel: Channel, raw: bytes, *, length: int, expects: bool = False) -> None:
-        super().__init__(channel, raw[length:], expects=expects and not raw)
-        self._text = raw[:length]
+    def __init__(self, channel: Channel, received: bytes, *, length: int, expects: bool = False) -> None:
+        super().__init__(channel, expects=expects and not received)
+        self._text = received[:length]
+        self._leftover = received[length:]
         self._left = length - len(self._text)
+        self._small = length <= _SMALL
 
     @property
     def exhausted(self) -> bool:
         """See Body."""
         return not self._left
 
-    def _more(self, wanted: int) -> bytes:
-        if not self._left or self.broken:
+    @property
+    def leftover(self) -> bytes:
+        """See Body."""
+        return self._leftover
+
+    def prefetch(self) -> bool:
+        """See Body. A client that waits for an invitation gets one only from the application that reads its body."""
+        if self._left and self._small and not self._expects:
+            blocks = [self._text]
+            try:
+                while self._left:
+                    blocks.append(self._more(self._left))
+            except RequestBodyError:
+                return False
+            self._text = b"".join(blocks)
+        return True
+
+    def limit(self, most: int) -> None:
+        """See Body."""
+        if self._left + len(self._text) > most:
+            self.error = RequestBodyError(413, "the body is larger than its limit")
+            raise self.error
+
+    def _next(self, wanted: int) -> bytes:
+        if not self._left:
             return b""
-        try:
-            self._invite()
-            block = self._channel.receive(min(self._left, max(wanted, 1 << 16)))
-        except OSError:
-            block = b""
-        self.broken = not block
+        block = self._receive(min(self._left, max(wanted, _LEAST_READ)))
+        if not block:
+            raise ConnectionError(f"{self._left} bytes are missing")
         self._left -= len(block)
         return block
 
+    def _has_input(self) -> bool:
+        return False
+
 
 class ChunkedBody(Body):
-    """A body in chunks; trailers are checked and left out."""
+    """A body in chunks."""
 
-    def __init__(self, channel: Channel, raw: bytes, *, expects: bool = False) -> None:
-        super().__init__(channel, raw, expects=expects)
-        self._in_chunk = 0
-        self._begun = False
-        self._ended = False
+    def __init__(self, channel: Channel, received: bytes, *, expects: bool = False) -> None:
+        super().__init__(channel, expects=expects and not received)
+        self._chunks = ChunkDecoder(self._receive, received)
 
     @property
     def exhausted(self) -> bool:
         """See Body."""
-        return self._ended and not self._text
+        return self._chunks.ended and not self._text
 
-    def _more(self, wanted: int) -> bytes:
-        if self._ended:
-            return b""
-        if self.broken:
-            raise BrokenBodyError("the body is broken")
-        try:
-            return self._chunk(wanted)
-        except OSError as error:
-            self.broken = True
-            raise BrokenBodyError(f"the body is broken: {error}") from error
+    @property
+    def leftover(self) -> bytes:
+        """See Body."""
+        return self._chunks.rest
 
-    def _chunk(self, wanted: int) -> bytes:
-        if not self._in_chunk:
-            if self._begun and self._line() != b"":
-                raise BrokenBodyError("a chunk does not end where it should")
-            self._begun = True
-            match = _CHUNK.fullmatch(self._line())
-            if match is None:
-                raise BrokenBodyError("a chunk's size is malformed")
-            self._in_chunk = int(match[1], 16)
-            if not self._in_chunk:
-                self._trailers()
-                self._ended = True
-                return b""
-        if not self._raw:
-            self._raw = self._receive(min(self._in_chunk + 2, max(wanted, 1 << 16)))
-        block, self._raw = self._raw[: self._in_chunk], self._raw[self._in_chunk :]
-        self._in_chunk -= len(block)
-        return block
+    def _next(self, wanted: int) -> bytes:
+        return self._chunks.read(wanted)
 
-    def _trailers(self) -> None:
-        for _ in range(_MAX_TRAILERS):
-            line = self._line()
-            if not line:
-                return
-            if _TRAILER.fullmatch(line) is None:
-                raise BrokenBodyError("a trailer is malformed")
-        raise BrokenBodyError("too many trailers")
-
-    def _line(self) -> bytes:
-        while (end := self._raw.find(b"\n")) < 0:
-            if len(self._raw) > _MAX_LINE:
-                raise BrokenBodyError("a line is too long")
-            self._raw += self._receive(1 << 16)
-        line, self._raw = self._raw[:end], self._raw[end + 1 :]
-        if line[-1:] != b"\r" or b"\r" in line[:-1]:
-            raise BrokenBodyError("a line does not end as it should")
-        return line[:-1]
-
-    def _receive(self, size: int) -> bytes:
-        self._invite()
-        block = self._channel.receive(size)
-        if not block:
-            raise BrokenBodyError("it breaks off")
-        return block
+    def _has_input(self) -> bool:
+        return self._chunks.buffered

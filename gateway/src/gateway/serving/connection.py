@@ -9,8 +9,8 @@ from enum import Enum, auto
 from typing import Any
 
 from gateway.serving.channel import Channel
-from gateway.serving.head import Head, HeadError, check_begun, parse
 from gateway.serving.limits import ServingLimits
+from mft_common.http1.request_head import Head, HeadError, check_begun, parse
 
 _READ = 16 << 10
 

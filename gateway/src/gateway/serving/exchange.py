@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from wsgiref.types import WSGIApplication
 
-from gateway.serving.answer import SERVER, Answer, BrokenRequestError, FileWrapper, ShortAnswerError
+from gateway.serving.answer import SERVER, Answer, FileWrapper, ShortAnswerError
 from gateway.serving.body import Body, ChunkedBody, CountedBody
 from gateway.serving.channel import Channel
-from gateway.serving.head import Head
 from mft_common import environ_keys, logs
-from mft_common.http1 import UpstreamBroken
+from mft_common.http1 import RequestBodyError, UpstreamBroken
+from mft_common.http1.request_head import Head
 
 # Called when an answer is over: its status, the bytes of its body that were sent, and whether it was whole.
 Finished = Callable[[int, int, bool], None]
@@ -78,14 +78,16 @@ def answer_request(
     environ[environ_keys.FINISHED] = finished
     answer = Answer(channel, body, head.method, head.minor, keep=head.keep and not site.draining())
     whole = False
+    # The application gives the request its id; a client's own counts for nothing before.
+    request_id = ""
     try:
-        whole = _run(site.application, environ, answer, channel, body)
+        if body.prefetch():
+            whole = _run(site.application, environ, answer, channel, body)
+            request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not whole and not answer.begun:
-            status = 400 if body.broken else 500
-            answer = Answer(channel, body, head.method, head.minor, keep=False)
-            line, headers, text = site.refuse(
-                status, head.method, environ["PATH_INFO"], peer[0], environ.get("HTTP_X_REQUEST_ID", "")
-            )
+            status = body.error.status if body.error else 500
+            answer = Answer(channel, body, head.method, head.minor, keep=False, servers_own=True)
+            line, headers, text = site.refuse(status, head.method, environ["PATH_INFO"], peer[0], request_id)
             answer.start(line, headers)
             answer.deliver([text])
             whole = True
@@ -107,7 +109,7 @@ def _run(application: WSGIApplication, environ: dict[str, Any], answer: Answer, 
     try:
         result = application(environ, answer.start)
         answer.deliver(result)
-    except BrokenRequestError:
+    except RequestBodyError:
         return False
     except (UpstreamBroken, ShortAnswerError) as error:
         logs.get("serving").warning("answer.broken", path=environ["PATH_INFO"], reason=str(error))
@@ -115,7 +117,7 @@ def _run(application: WSGIApplication, environ: dict[str, Any], answer: Answer, 
     except Exception as error:
         if channel.gone and isinstance(error, OSError):
             raise
-        if not body.broken:
+        if body.error is None:
             logs.get("serving").exception("answer.failed", path=environ["PATH_INFO"], method=environ["REQUEST_METHOD"])
         return False
     finally:

@@ -15,9 +15,9 @@ from gateway.serving.connection import Connection, Stage
 from gateway.serving.crew import Crew
 from gateway.serving.crowd import Crowd, Seat
 from gateway.serving.exchange import Site, answer_request, base_environ
-from gateway.serving.head import HeadError, method_and_path
 from gateway.serving.limits import ServingLimits
 from gateway.serving.poller import best
+from mft_common.http1.request_head import HeadError, method_and_path
 
 # At the end, as many as may wait in a listener's queue.
 _LAST_CLIENTS = 4096

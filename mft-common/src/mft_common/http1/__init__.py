@@ -1,7 +1,8 @@
 """Hand a WSGI request on to a service, whether it lives in this process or at a URL."""
 
 from mft_common.http1.contract import (
-    RequestBodyCut,
+    RequestBody,
+    RequestBodyError,
     Upstream,
     UpstreamBroken,
     UpstreamError,
@@ -12,7 +13,8 @@ from mft_common.http1.wsgi import WsgiUpstream
 
 __all__ = [
     "REPEATABLE",
-    "RequestBodyCut",
+    "RequestBody",
+    "RequestBodyError",
     "Upstream",
     "UpstreamBroken",
     "UpstreamError",

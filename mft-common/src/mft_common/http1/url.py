@@ -1,16 +1,16 @@
 """Stream requests to a service at a URL over kept-alive HTTP/1.1 connections, in constant memory."""
 
 import ssl
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from http.client import responses
 from typing import Any, Final
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse
 
-from mft_common.http1 import head as heads
-from mft_common.http1.answer import NothingAnswered, ResponseBody, read_head
+from mft_common.http1 import response_head as heads
 from mft_common.http1.connection import BLOCK, Connection, Pool
-from mft_common.http1.contract import RequestBodyCut, UpstreamUnavailable
+from mft_common.http1.contract import RequestBody, RequestBodyError, UpstreamUnavailable
+from mft_common.http1.response import NothingAnswered, ResponseBody, read_head
 
 # These may be sent twice without harm when they carry no body, by the rules of HTTP.
 REPEATABLE: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
@@ -63,6 +63,9 @@ class UrlUpstream:
         chunked = length is None and "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         try:
             connection, answer, reuse = self._exchange(environ, request, length, chunked=chunked)
+        except RequestBodyError:
+            # The service was shown a body without an end.
+            raise
         except (OSError, heads.BadResponse) as error:
             raise UpstreamUnavailable(f"no answer: {error}") from error
         head, rest = answer
@@ -114,10 +117,10 @@ class UrlUpstream:
         self, connection: Connection, environ: dict[str, Any], request: bytes, length: int | None
     ) -> tuple[tuple[heads.ResponseHead, bytes], bool]:
         """Send head and body; return the answer, and whether the body went out whole."""
-        stream = environ["wsgi.input"]
+        body: RequestBody = environ["wsgi.input"]
         framing = b"Transfer-Encoding: chunked\r\n" if length is None else b"Content-Length: %d\r\n" % length
-        if length is not None and length <= _SMALL and getattr(stream, "at_hand", 0) >= length:
-            connection.send(request + framing + b"\r\n" + _exactly(stream, length))
+        if length is not None and length <= _SMALL and body.at_hand >= length:
+            connection.send(request + framing + b"\r\n" + body.read(length))
             return read_head(connection), True
         if environ.get("HTTP_EXPECT", "").lower() == "100-continue":
             connection.send(request + framing + b"Expect: 100-continue\r\n\r\n")
@@ -128,45 +131,29 @@ class UrlUpstream:
         else:
             connection.send(request + framing + b"\r\n")
         try:
-            whole = _send_body(connection, stream, length)
+            whole = _send_body(connection, body, length)
         except ConnectionError:
             # The service may have answered and hung up while we were still sending.
             whole = False
         return read_head(connection), whole
 
 
-def _exactly(stream: Any, length: int) -> bytes:
-    body: bytes = stream.read(length)
-    if len(body) != length:
-        raise RequestBodyCut(f"{len(body)} of {length} bytes came")
-    return body
-
-
-def _send_body(connection: Connection, stream: Any, length: int | None) -> bool:
-    """Send the client's body; False as soon as the service answers before its end. Raises RequestBodyCut."""
-    read: Callable[[int], bytes] = getattr(stream, "read1", stream.read)
-    # Our own server can wait for client and service at once, so that an early answer need not wait for a slow client.
-    ready: Callable[[int], bool] | None = getattr(stream, "ready_before", None)
+def _send_body(connection: Connection, body: RequestBody, length: int | None) -> bool:
+    """Send the client's body; False as soon as the service answers before its end. Raises RequestBodyError."""
     left = length
     while left is None or left:
-        if ready is not None and not ready(connection.fileno()):
+        # An early answer need not wait for a slow client.
+        if not body.ready_before(connection.fileno()):
             return False
-        try:
-            block = read(BLOCK if left is None else min(left, BLOCK))
-        except OSError as error:
-            raise RequestBodyCut(f"the client's body broke off: {error}") from error
-        if not block:
-            break
-        if left is None:
+        block = body.read1(BLOCK)
+        if left is not None:
+            left -= len(block)
+        elif block:
             block = b"%x\r\n%b\r\n" % (len(block), block)
         else:
-            left -= len(block)
+            return connection.send_unless_answered(b"0\r\n\r\n")
         if not connection.send_unless_answered(block):
             return False
-    if left is None:
-        return connection.send_unless_answered(b"0\r\n\r\n")
-    if left:
-        raise RequestBodyCut(f"{left} of {length} bytes are missing")
     return True
 
 

@@ -1,34 +1,41 @@
-"""gunicorn's thread worker, which says at once that it stops, and asks for a body only when it is wanted."""
+"""gunicorn's thread worker as services need it: in draining, in asking for bodies, and in bodies that are cut short."""
 
+import errno
 from typing import Any, Final
 
+from gunicorn.http.body import LengthReader
 from gunicorn.workers.gthread import ThreadWorker
 
+from mft_common.http1 import RequestBodyError
 from mft_common.process import health
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 class Worker(ThreadWorker):
-    """Serves a service behind the gateway, whose kept connections would otherwise hold up every stop."""
+    """Serves a service; the connections that its gateway keeps open do not hold up the end of the process."""
 
     def handle_exit(self, sig: int, frame: Any) -> None:
-        """SIGTERM: readiness is off from here on, requests at work finish."""
+        """Handle SIGTERM: readiness is off from here on, and requests at work finish."""
         health.DRAINING.begin()
         super().handle_exit(sig, frame)
 
     def murder_keepalived(self) -> None:
-        """Close connections that were idle for too long; when this process stops, all that are idle."""
+        """Close connections that were idle for too long, and every idle one once the process is to end."""
         if not self.alive:
             for connection in self.keepalived_conns:
                 connection.timeout = 0.0
         super().murder_keepalived()
 
     def handle_request(self, req: Any, conn: Any) -> bool:
-        """Let `Expect: 100-continue` wait for the application; gunicorn itself asks for the body before it is called.
+        """Call the application with a body that is never taken for whole where it is not.
 
-        A client whose body nobody asked for will not send it, so the connection is of no more use then.
+        gunicorn itself asks for a body (`Expect: 100-continue`) before the application is called, and lets one that is
+        cut short read as a short stream. A client whose body was never asked for will not send it, so its connection
+        cannot be kept.
         """
+        if isinstance(req.body.reader, LengthReader):
+            req.body.reader = _WholeLength(req.body.reader)
         if not req._expected_100_continue:  # noqa: SLF001 -- gunicorn offers no other way
             return bool(super().handle_request(req, conn))
         req._expected_100_continue = False  # noqa: SLF001 -- as above
@@ -36,8 +43,33 @@ class Worker(ThreadWorker):
         return bool(super().handle_request(req, conn)) and invited.sent
 
 
+class _BodyCutError(RequestBodyError):
+    """The body is shorter than its declared length; gunicorn reads the number as a client that went away."""
+
+    def __init__(self, missing: int) -> None:
+        super().__init__(400, f"{missing} bytes of the body are missing")
+        self.errno = errno.ECONNRESET
+
+
+class _WholeLength:
+    """gunicorn's reader of a body with a declared length, which raises where the body is shorter."""
+
+    def __init__(self, reader: LengthReader) -> None:
+        self._reader = reader
+        self._missing = 0
+
+    def read(self, size: int) -> bytes:
+        """Return `size` bytes, fewer only at the end. Raises _BodyCutError."""
+        wanted = min(size, self._reader.length)
+        block: bytes = b"" if self._missing else self._reader.read(size)
+        self._missing = self._missing or wanted - len(block)
+        if self._missing:
+            raise _BodyCutError(self._missing)
+        return block
+
+
 class _Invited:
-    """A body that is asked for by the first attempt to read it."""
+    """A body that the first attempt to read it asks the client for."""
 
     def __init__(self, body: Any, sock: Any) -> None:
         self._body = body
@@ -45,7 +77,7 @@ class _Invited:
         self.sent = False
 
     def __getattr__(self, name: str) -> Any:
-        """Return what the body has of that name: all of it reads."""
+        """Return an attribute of the body, all of which are for reading."""
         self._invite()
         return getattr(self._body, name)
 

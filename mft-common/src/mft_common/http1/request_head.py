@@ -1,19 +1,12 @@
-"""Read a request head strictly: one grammar, no repair, so that nothing behind us can read it in another way."""
+"""Read a request head strictly: one grammar, no repair, so that no service behind can read it in another way."""
 
 import re
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
 from mft_common import environ_keys
+from mft_common.http1.grammar import BARE_LF, CONTENT_LENGTH, REQUEST_HEAD, REQUEST_LINE, REQUEST_LINE_PREFIX
 
-_TOKEN = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
-_HEAD = re.compile(
-    rb"([" + _TOKEN + rb"]{1,20}) ([^\x00-\x20\x7f#]++) HTTP/1\.([01])\r\n"
-    rb"((?:[" + _TOKEN + rb"]++:[^\x00-\x08\x0a-\x1f\x7f]*+\r\n)*+)\r\n"
-)
-_LINE = re.compile(rb"[" + _TOKEN + rb"]{1,20} [^\x00-\x20\x7f#]++ HTTP/1\.[01]\r?")
-_LINE_BEGUN = re.compile(rb"[" + _TOKEN + rb"]{1,20}(?: .*)?", re.DOTALL)
-_BARE_LF = re.compile(rb"(?<!\r)\n")
 _ABSOLUTE = re.compile(r"https?://([^/?]+)(.*)", re.IGNORECASE)
 _HOST = re.compile(r"(?:[0-9A-Za-z._~%!$&'()*+,;=-]+|\[[0-9A-Fa-f:.]+\])?(?::[0-9]{0,5})?")
 _COMMON: Final = (
@@ -69,7 +62,7 @@ def parse(raw: bytes, max_fields: int) -> Head:
     Fields whose name has an underscore are left out: in an environment they could not be told from those with a
     hyphen, and nobody needs them.
     """
-    match = _HEAD.fullmatch(raw)
+    match = REQUEST_HEAD.fullmatch(raw)
     if match is None:
         raise HeadError(400, "malformed head")
     method, target, minor, block = match.groups()
@@ -129,9 +122,11 @@ def _framing(head: Head) -> None:
             raise HeadError(400, "unclear body")
         head.chunked = True
     elif length is not None:
-        if not (length.isascii() and length.isdigit() and len(length) < 19):
+        if CONTENT_LENGTH.fullmatch(length) is None:
             raise HeadError(400, "malformed Content-Length")
         head.length = int(length)
+        # Zeros before the number are allowed; no reader behind gets to take them for an octal one.
+        head.environ["CONTENT_LENGTH"] = str(head.length)
 
 
 def check_begun(raw: bytes, max_line: int, max_head: int) -> None:
@@ -143,12 +138,12 @@ def check_begun(raw: bytes, max_line: int, max_head: int) -> None:
     if end < 0:
         if len(raw) > max_line:
             raise HeadError(414, "the request line is too long")
-        if _LINE_BEGUN.fullmatch(raw) is None:
+        if REQUEST_LINE_PREFIX.fullmatch(raw) is None:
             raise HeadError(400, "malformed request line")
         return
     if end > max_line:
         raise HeadError(414, "the request line is too long")
-    if _LINE.fullmatch(raw, 0, end) is None or _BARE_LF.search(raw) is not None:
+    if REQUEST_LINE.fullmatch(raw, 0, end) is None or BARE_LF.search(raw) is not None:
         raise HeadError(400, "malformed head")
     if len(raw) > max_head:
         raise HeadError(431, "the head is too long")

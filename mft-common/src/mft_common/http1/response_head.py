@@ -1,11 +1,11 @@
 """Write request heads and read response heads of HTTP/1.1, strictly."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mft_common import environ_keys
+from mft_common.http1.grammar import CONTENT_LENGTH, RESPONSE_HEAD
 
 MAX_HEAD: Final = 64 << 10
 # Fields that speak of one connection alone, and those that the sender of each hop writes itself.
@@ -14,11 +14,6 @@ HOP_BY_HOP: Final = frozenset(
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
         *("te", "trailer", "transfer-encoding", "upgrade"),
     )
-)
-_TOKEN = rb"!#$%&'*+\-.^_`|~0-9A-Za-z"
-_HEAD = re.compile(
-    rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*+))?\r\n"
-    rb"((?:[" + _TOKEN + rb"]++:[^\x00-\x08\x0a-\x1f\x7f]*+\r\n)*+)\r\n"
 )
 _NAMES: dict[str, str] = {}
 
@@ -41,7 +36,7 @@ class ResponseHead:
 
 def parse(raw: bytes) -> ResponseHead:
     """Read a whole head, its empty line included; hop-by-hop fields are taken out. Raises BadResponse."""
-    match = _HEAD.fullmatch(raw)
+    match = RESPONSE_HEAD.fullmatch(raw)
     if match is None:
         raise BadResponse("malformed head")
     minor, status, reason, block = match.groups()
@@ -71,7 +66,7 @@ def parse(raw: bytes) -> ResponseHead:
 def _content_length(text: str | None) -> int | None:
     if text is None:
         return None
-    if not (text.isascii() and text.isdigit()):
+    if CONTENT_LENGTH.fullmatch(text) is None:
         raise BadResponse("unclear Content-Length")
     return int(text)
 

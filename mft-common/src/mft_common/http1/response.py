@@ -1,15 +1,13 @@
 """Read a response from a connection: its head, then its body in large blocks."""
 
-import re
 from collections.abc import Iterator
 from typing import Final
 
+from mft_common.http1.chunks import ChunkDecoder, MalformedChunks
 from mft_common.http1.connection import BLOCK, Connection, Pool
 from mft_common.http1.contract import UpstreamBroken
-from mft_common.http1.head import MAX_HEAD, BadResponse, ResponseHead, parse
+from mft_common.http1.response_head import MAX_HEAD, BadResponse, ResponseHead, parse
 
-_CHUNK = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?\r\n")
-_MAX_LINE: Final = 4096
 _FIRST_READ: Final = 64 << 10
 
 
@@ -70,7 +68,7 @@ class ResponseBody:
         except StopIteration:
             self._finish()
             raise
-        except (OSError, BadResponse) as error:
+        except (OSError, BadResponse, MalformedChunks) as error:
             self.close()
             raise UpstreamBroken(f"the answer broke off: {error}") from error
 
@@ -116,34 +114,9 @@ class ResponseBody:
             yield block
 
     def _chunked(self, connection: Connection, rest: bytes) -> Iterator[bytes]:
-        while True:
-            line, rest = self._line(connection, rest)
-            match = _CHUNK.fullmatch(line)
-            if match is None:
-                raise BadResponse("malformed chunk")
-            left = int(match[1], 16)
-            if left == 0:
-                break
-            while left:
-                if not rest:
-                    rest = self._receive(connection, min(left + 2, BLOCK))
-                block, rest = rest[:left], rest[left:]
-                left -= len(block)
-                yield block
-            while len(rest) < 2:
-                rest += self._receive(connection, BLOCK)
-            if rest[:2] != b"\r\n":
-                raise BadResponse("malformed chunk")
-            rest = rest[2:]
-        while line != b"\r\n":
-            # Trailers are read over: nothing here may change an answer that is on its way.
-            line, rest = self._line(connection, rest)
-        if rest:
+        # Trailers are read over: they may not change an answer that is on its way.
+        decoder = ChunkDecoder(connection.receive, rest)
+        while block := decoder.read(BLOCK):
+            yield block
+        if decoder.buffered:
             self._reuse = False
-
-    def _line(self, connection: Connection, rest: bytes) -> tuple[bytes, bytes]:
-        while (end := rest.find(b"\r\n")) < 0:
-            if len(rest) > _MAX_LINE:
-                raise BadResponse("a line is too long")
-            rest += self._receive(connection, BLOCK)
-        return rest[: end + 2], rest[end + 2 :]
