@@ -44,7 +44,7 @@ class Bus(Protocol):
         ...
 
     def maintenance_tasks(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[BackgroundTask]:
-        """Return what a worker runs so that outbox and inbox do not grow for ever."""
+        """Return what a worker runs to delete outbox rows that are old and handled by all, and old inbox rows."""
         ...
 
     def check(self) -> None:

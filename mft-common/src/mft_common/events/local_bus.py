@@ -127,8 +127,20 @@ class LocalBus:
         return [BackgroundTask(f"{service}-events", lambda stop: self._consume(delivery, stop))]
 
     def maintenance_tasks(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[BackgroundTask]:
-        """Return the part that prunes by age alone, since nothing here is ever marked as published."""
-        return [pruning.part(f"{outbox.source}-prune", database, outbox, inbox, published_only=False, now=self._now)]
+        """Return the task that deletes old rows which every consumer has handled."""
+        return [pruning.task(database, outbox, inbox, lambda: self._handled(outbox.source), now=self._now)]
+
+    def _handled(self, source: str) -> pruning.Condition:
+        return outbox_queries.handled(
+            (topology.types_of(self._consumers, consumer), self._stored_cursor(consumer, source))
+            for consumer in self._consumers
+        )
+
+    def _stored_cursor(self, consumer: str, source: str) -> Cursor:
+        """Return how far a consumer has read; a consumer whose database is not here has read nothing."""
+        if consumer not in self._databases:
+            return Cursor()
+        return self._databases[consumer].query(lambda connection: self._inbox.place(connection, source))
 
     def _consume(self, delivery: Delivery, stop: threading.Event) -> None:
         pause, retry_at = _FIRST_PAUSE_S, 0
@@ -167,8 +179,7 @@ class LocalBus:
         for consumer, events in self._consumers.items():
             if consumer not in self._databases:
                 continue
-            with self._databases[consumer].read() as connection:
-                place = self._inbox.place(connection, service)
+            place = self._stored_cursor(consumer, service)
             with database.read() as connection:
                 waiting = outbox_queries.beyond(connection, place, {event.TYPE for event in events})
             worst = max(worst, waiting, key=lambda backlog: backlog.events)

@@ -3,7 +3,7 @@
 A row tells one event, or a compound of several; it is read as the envelopes of them all.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -198,6 +198,26 @@ def beyond(connection: sa.Connection, place: Cursor, types: Collection[str]) -> 
     """Count the events of `types` after `place`."""
     here = sa.tuple_(sa.literal(place.tx), sa.literal(place.position))
     return _counted(connection, sa.tuple_(_C.tx, _C.position) > here, _C.type.in_(_rows_of(types)), types=types)
+
+
+def handled(cursors: Iterable[tuple[Collection[str], Cursor]]) -> sa.ColumnElement[bool]:
+    """Return the condition of the rows that all consumers have handled: each by its event types and its cursor.
+
+    A row of types that a consumer is not told of need not be read by it: its stored cursor may stay behind such rows.
+    """
+    unread = [
+        sa.and_(
+            _C.type.in_(_rows_of(types)),
+            sa.tuple_(_C.tx, _C.position) > sa.tuple_(sa.literal(cursor.tx), sa.literal(cursor.position)),
+        )
+        for types, cursor in cursors
+    ]
+    return sa.not_(sa.or_(sa.false(), *unread))
+
+
+def published() -> sa.ColumnElement[bool]:
+    """Return the condition of the rows that a broker has confirmed."""
+    return _C.published
 
 
 def _counted(connection: sa.Connection, *where: Any, types: Collection[str] | None = None) -> Backlog:

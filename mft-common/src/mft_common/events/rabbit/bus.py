@@ -64,8 +64,8 @@ class RabbitBus:
         return [BackgroundTask(f"{service}-events-{number}", consumer.run) for number in range(1, count + 1)]
 
     def maintenance_tasks(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[BackgroundTask]:
-        """Return the part that prunes; what is not published yet stays, however old."""
-        return [pruning.part(f"{outbox.source}-prune", database, outbox, inbox, published_only=True, now=self._now)]
+        """Return the task that deletes old rows which the broker has confirmed."""
+        return [pruning.task(database, outbox, inbox, outbox_queries.published, now=self._now)]
 
     def check(self) -> None:
         """Raise Unavailable unless RabbitMQ answers."""
