@@ -85,6 +85,11 @@ class Producer:
         """Make the tables, by what a migration uses."""
         with _migration(self.database) as op:
             tables.create_outbox(op)
+        self.start()
+
+    def start(self) -> None:
+        """Prepare the tables for this start, as every process of a producer does before it serves."""
+        self.database.migrate(tables.enter_cluster)
 
     def commit(self, *events: Event) -> None:
         """Commit events."""

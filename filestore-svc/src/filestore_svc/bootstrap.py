@@ -33,6 +33,7 @@ from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.errors import Unavailable
 from mft_common.events import Bus, Outbox
+from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
@@ -97,7 +98,7 @@ def build(
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
     settings.state.mkdir(parents=True, exist_ok=True, mode=0o700)
     database = _database(settings)
-    database.migrate()
+    database.migrate(enter_cluster)
     blobs = open_blobs(settings)
     # A SQLite file serves one machine, and locks tell there which processes live.
     alone = database.dialect == "sqlite"

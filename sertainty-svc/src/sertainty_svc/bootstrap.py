@@ -12,6 +12,7 @@ from mft_common.config import Reader
 from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.events import Bus, Inbox, Outbox
+from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
@@ -79,7 +80,7 @@ def build(
     database = Database(
         settings.database_url, schema=SERVICE, metadata=store.metadata, migrations="sertainty_svc.migrations", head=HEAD
     )
-    database.migrate()
+    database.migrate(enter_cluster)
     return Service(
         settings=settings,
         section=section,

@@ -8,6 +8,7 @@ from diplomat_svc.migrations import HEAD
 from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database import Database
 from mft_common.events import Inbox, Outbox
+from mft_common.events.tables import enter_cluster
 
 SERVICE: Final = "diplomat-svc"
 metadata = sa.MetaData()
@@ -81,5 +82,5 @@ APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "allowe
 def open_database(url: str) -> Database:
     """Open the database and bring its tables up to date."""
     database = Database(url, schema=SERVICE, metadata=metadata, migrations="diplomat_svc.migrations", head=HEAD)
-    database.migrate()
+    database.migrate(enter_cluster)
     return database

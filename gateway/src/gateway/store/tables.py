@@ -8,6 +8,7 @@ from gateway.migrations import HEAD
 from mft_common.database import Database
 from mft_common.directory import GATEWAY
 from mft_common.events.outbox import Outbox
+from mft_common.events.tables import enter_cluster
 
 metadata = sa.MetaData()
 
@@ -80,5 +81,5 @@ OUTBOX = Outbox(GATEWAY, metadata)
 def open_database(url: str) -> Database:
     """Open the gateway's database and bring its tables up to date."""
     database = Database(url, schema=GATEWAY, metadata=metadata, migrations="gateway.migrations", head=HEAD)
-    database.migrate()
+    database.migrate(enter_cluster)
     return database

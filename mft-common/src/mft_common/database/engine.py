@@ -180,26 +180,37 @@ class Database:
             writer.close()
         self.engine.dispose()
 
-    def migrate(self) -> None:
-        """Bring the tables to the newest revision; of several processes that start at once, one does it."""
-        with self._guarded(), self._migration_lock(), self.engine.connect() as connection:
-            if self._revision(connection) == self._head:
-                return
-            connection.rollback()
-            # Imported here because it takes a good part of a start on which there is nothing to do.
-            from alembic.migration import MigrationContext
-            from alembic.operations import Operations
-            from alembic.script import ScriptDirectory
+    def migrate(self, *at_start: Callable[[sa.Connection], None]) -> None:
+        """Bring the tables to the newest revision, then run `at_start` in one transaction, before anything is served.
 
-            scripts = ScriptDirectory(str(resources.files(self._migrations)))
+        Of several processes that start at once, one does it after the other.
+        """
+        with self._guarded(), self._migration_lock():
+            with self.engine.connect() as connection:
+                self._upgrade(connection)
+            if at_start:
+                with self.write() as connection:
+                    for step in at_start:
+                        step(connection)
 
-            def steps(revision: Any, _context: Any) -> Any:
-                return scripts._upgrade_revs("head", revision)  # noqa: SLF001 -- what alembic's own `upgrade` calls
+    def _upgrade(self, connection: sa.Connection) -> None:
+        if self._revision(connection) == self._head:
+            return
+        connection.rollback()
+        # Imported here because it takes a good part of a start on which there is nothing to do.
+        from alembic.migration import MigrationContext
+        from alembic.operations import Operations
+        from alembic.script import ScriptDirectory
 
-            with connection.execution_options(sqlite_begin="IMMEDIATE").begin():
-                context = MigrationContext.configure(connection, opts={"fn": steps})
-                with Operations.context(context):
-                    context.run_migrations()
+        scripts = ScriptDirectory(str(resources.files(self._migrations)))
+
+        def steps(revision: Any, _context: Any) -> Any:
+            return scripts._upgrade_revs("head", revision)  # noqa: SLF001 -- what alembic's own `upgrade` calls
+
+        with connection.execution_options(sqlite_begin="IMMEDIATE").begin():
+            context = MigrationContext.configure(connection, opts={"fn": steps})
+            with Operations.context(context):
+                context.run_migrations()
 
     def _revision(self, connection: sa.Connection) -> str | None:
         if not sa.inspect(connection).has_table("alembic_version"):

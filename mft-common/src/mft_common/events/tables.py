@@ -4,13 +4,24 @@ A migration makes them by `create_outbox(op)` and `create_inbox(op)`, from the v
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
+
+
+# A transaction number as outboxes keep it: the generation in the upper bits, PostgreSQL's own number in the lower 48.
+GENERATION_BITS: Final = 48
+# Without the schema: a connection's search_path finds it beside the outbox that it belongs to.
+generations: Final = sa.Table(
+    "outbox_generation",
+    sa.MetaData(),
+    sa.Column("cluster", sa.String(32), primary_key=True),
+    sa.Column("number", sa.BigInteger(), nullable=False),
+)
 
 
 class current_tx(ColumnElement[int]):  # noqa: N801 -- it stands for an SQL function
@@ -39,7 +50,30 @@ def _no_tx(_element: current_tx, _compiler: Any, **_kw: Any) -> str:
 
 @compiles(finished_tx, "postgresql")
 def _finished_tx(_element: finished_tx, _compiler: Any, **_kw: Any) -> str:
-    return "(pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"
+    generation = "((SELECT number FROM outbox_generation)::bigint << 48)"
+    return f"({generation} + pg_snapshot_xmin(pg_current_snapshot())::text::bigint)"
+
+
+def enter_cluster(connection: sa.Connection) -> None:
+    """Begin a new generation of transaction numbers where an outbox finds itself in another PostgreSQL cluster.
+
+    Each cluster counts its transactions by itself. A dump that is restored into a cluster which has counted less would
+    give new rows lower numbers than the cursors hold, and rows of the dump higher ones than any open transaction.
+    The first call on an outbox begins generation 1, so that cursors of an earlier program stay below it. No writer may
+    run meanwhile in the former cluster; those of this one wait. A no-op on SQLite.
+    """
+    if connection.dialect.name != "postgresql":
+        return
+    generations.create(connection, checkfirst=True)
+    cluster = connection.exec_driver_sql("SELECT system_identifier::text FROM pg_control_system()").scalar_one()
+    known = connection.execute(sa.select(generations.c.cluster, generations.c.number)).first()
+    if known is not None and known.cluster == cluster:
+        return
+    number = 1 if known is None else known.number + 1
+    default = f"(pg_current_xact_id()::text::bigint + {number << GENERATION_BITS})"
+    connection.exec_driver_sql(f"ALTER TABLE outbox ALTER COLUMN tx SET DEFAULT {default}")
+    connection.execute(sa.delete(generations))
+    connection.execute(sa.insert(generations).values(cluster=cluster, number=number))
 
 
 class Operations(Protocol):
@@ -62,7 +96,8 @@ class InboxTables:
 def outbox(metadata: sa.MetaData) -> sa.Table:
     """Define the outbox.
 
-    `position` never comes twice. (`tx`, `position`) is the order in which a cursor reads, see `finished_tx`.
+    `position` never comes twice. (`tx`, `position`) is the order in which a cursor reads, see `finished_tx` and
+    `enter_cluster`.
     `published`, `attempts` and `not_before` (milliseconds) belong to the relay.
     """
     table = sa.Table(
@@ -137,6 +172,7 @@ def drop_outbox(op: Operations) -> None:
     metadata = sa.MetaData()
     outbox(metadata)
     metadata.drop_all(op.get_bind(), checkfirst=False)
+    generations.drop(op.get_bind(), checkfirst=True)
 
 
 def create_inbox(op: Operations) -> None:
