@@ -6,6 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from mft_common.database import Database
+from mft_common.database.statements import Statement
 from mft_common.errors import Unavailable
 
 REVISION = """
@@ -126,6 +127,31 @@ def test_constraint_errors_stay_what_they_are(database):
         connection.execute(crates.insert().values(name="one"))
     with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
         connection.execute(crates.insert().values(name="one"))
+
+
+@pytest.mark.parametrize("how", ["read", "write", "writer"])
+def test_a_wrong_statement_is_a_fault_and_not_a_database_that_is_away(database, how):
+    """SQLite and PostgreSQL alike raise SQLAlchemy's error for a table that is not there, and no Unavailable."""
+    block = database.writer() if how == "writer" else getattr(database, how)
+    with pytest.raises(sa.exc.DBAPIError), block() as connection:
+        connection.execute(sa.text("SELECT nothing FROM nowhere"))
+
+
+@pytest.mark.parametrize("how", ["query", "query_cached"])
+def test_a_wrong_statement_of_a_query_is_a_fault_and_is_run_once(database, how):
+    """A read is repeated for a broken connection alone."""
+    statement, runs = Statement(sa.select(sa.column("nothing")).select_from(sa.table("nowhere"))), []
+
+    def work(connection):
+        runs.append(connection)
+        return statement.all(connection, {})
+
+    ask = database.query if how == "query" else lambda work: database.query_cached("key", work)
+    for _ in range(2):
+        with pytest.raises(sa.exc.DBAPIError):
+            ask(work)
+    assert len(runs) == 2
+    assert runs[0] is runs[1]
 
 
 def test_a_database_that_is_away_is_unavailable(make, tmp_path):

@@ -3,9 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from mft_common.database.read_pool import ReadPool
-from mft_common.database.statements import ReadConnection, Statement
-from mft_common.errors import Unavailable
+from mft_common.database.statements import Statement
 
 metadata = sa.MetaData()
 things = sa.Table(
@@ -88,58 +86,3 @@ def test_errors_are_sqlalchemys_own_and_tell_no_values(engine):
                 INSERT.run_many(connection, rows)
             connection.rollback()
         assert "ünicode" not in str(caught.value)
-
-
-def test_a_look_reads_what_is_committed_and_is_kept(engine):
-    """The same connection serves one read after the other, and sees each commit."""
-    looks, used = ReadPool(engine), set()
-
-    def work(look):
-        used.add(look)
-        return ALL.all(look, {})
-
-    assert looks.run(work) == []
-    with engine.begin() as connection:
-        INSERT.run_many(connection, ROWS)
-    assert len(looks.run(work)) == 3
-    assert len(used) == 1
-    looks.close()
-
-
-def test_a_connection_that_broke_is_replaced_once(engine):
-    """A read is done anew on a new connection; where that breaks as well, the error is told."""
-    looks, used = ReadPool(engine), []
-
-    def break_at_first(look):
-        used.append(look)
-        if len(used) == 2:
-            raise sa.exc.OperationalError("read", None, Exception("gone"))
-        return ALL.all(look, {})
-
-    looks.run(break_at_first)
-    assert looks.run(break_at_first) == []
-    assert used[0] is used[1]
-    assert used[2] is not used[1]
-
-    def always(look):
-        assert isinstance(look, ReadConnection)
-        raise sa.exc.OperationalError("read", None, Exception("gone"))
-
-    with pytest.raises(sa.exc.OperationalError):
-        looks.run(always)
-    looks.close()
-
-
-def test_a_refusal_from_within_keeps_the_connection(engine):
-    """An error that has nothing to do with the database costs no connection."""
-    looks, used = ReadPool(engine), []
-
-    def refuse(look):
-        used.append(look)
-        raise Unavailable("not now")
-
-    for _ in range(2):
-        with pytest.raises(Unavailable):
-            looks.run(refuse)
-    assert used[0] is used[1]
-    looks.close()

@@ -14,7 +14,7 @@ from diplomat_svc.settings import SERVICE
 from diplomat_svc.wire import answers, parameters
 from diplomat_svc.wire.answers import Answer
 from mft_common import logs, web
-from mft_common.errors import IdentityError
+from mft_common.errors import IdentityError, Unavailable
 from mft_common.identity import Identity
 from mft_common.identity_reader import IdentityReader
 from mft_common.process import health
@@ -98,6 +98,9 @@ def render_error(error: Exception) -> Response:
         return _respond(answers.error(401, "There is no active session."))
     if isinstance(error, HTTPException):
         return _respond(_http(error))
+    if isinstance(error, Unavailable):
+        after = {"Retry-After": str(error.retry_after)}
+        return _respond(answers.error(500, "The service cannot answer at the moment; try again later.", after))
     return _respond(answers.error(500, "The service met an internal error."))
 
 

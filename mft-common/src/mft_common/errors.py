@@ -1,12 +1,16 @@
 """Name what can go wrong below any protocol; services turn these into their vendor's own words."""
 
+from typing import ClassVar
+
 
 class MftError(Exception):
     """Anything the hub itself found wrong; its text is safe to show to a client."""
 
 
 class Unavailable(MftError):  # noqa: N818 -- reads as what it is where it is raised
-    """Something this process depends on does not answer; trying again later may help."""
+    """A dependency of this process does not answer; a client may try again after `retry_after` seconds."""
+
+    retry_after: ClassVar[int] = 5
 
 
 class IdentityError(MftError):

@@ -194,7 +194,7 @@ def _told(error: Exception, qmgr: str) -> RestError:
     if isinstance(error, IdentityError):
         return CredentialsMissing()
     if isinstance(error, Unavailable):
-        return QueueManagerAway(qmgr=qmgr)
+        return QueueManagerAway(qmgr=qmgr, headers={"Retry-After": str(error.retry_after)})
     if isinstance(error, WrongMethod):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         return MethodNotAllowed(method=request.method, headers={"Allow": allowed})

@@ -4,11 +4,11 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from mft_common.database.transient import is_transient
 from mft_common.errors import Unavailable
 from mft_common.events import RetryPolicy, topology
 from mft_common.events.catalogue import FileStored, SessionClosed
 from mft_common.events.delivery import reason_of
-from mft_common.events.transient import is_transient
 
 
 def sqlite_error(code: int) -> sa.exc.OperationalError:

@@ -1,4 +1,4 @@
-"""Open a service's database, SQLite or PostgreSQL, and bring its tables up to date before anything else happens."""
+"""Open a service's database, SQLite or PostgreSQL, and bring its tables up to date before anything is served."""
 
 import contextlib
 import fcntl
@@ -9,76 +9,83 @@ from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy import event, make_url
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from mft_common.database.read_pool import ReadPool
 from mft_common.database.statements import ReadConnection
+from mft_common.database.transient import is_transient
 from mft_common.database.write_connection import WriteConnection
 from mft_common.errors import ConfigError, Unavailable
 
 T = TypeVar("T")
 
 _BUSY_MS: Final = 30_000
-_POOL: Final = 40
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY")
 # The same few pages change again and again: the longer the log (16 MiB), the fewer times each is copied out of it.
 _WAL_PAGES: Final = 4_000
+# How many connections one process holds at most, a quarter of them for `query`, and how long a thread waits for one.
+_POOL_SIZE: Final = {"sqlite": 64, "postgresql": 16}
+_SMALLEST_POOL: Final = 4
+_POOL_TIMEOUT_S: Final = 10.0
 
-
-_AWAY: Final = (sa.exc.OperationalError, sa.exc.InterfaceError, sa.exc.TimeoutError)
 _LOCK: Final = sa.select(
     sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("locked", type_=sa.Text), 0))
 )
 
 
 def advisory_lock(connection: sa.Connection, name: str) -> None:
-    """Let one transaction at a time go on that locks `name`, whatever rows they touch.
+    """Take a transaction-scoped advisory lock; a no-op on SQLite, where only one transaction writes at a time.
 
-    `name` begins with the service's, because services may share a PostgreSQL server. On SQLite there is only one
-    transaction that writes anyway.
+    `name` begins with the service's, because services may share a PostgreSQL server.
     """
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, {"locked": name})
 
 
 class Database:
-    """One service's tables. `read` and `write` are the two ways in; both hand out a SQLAlchemy connection.
+    """One service's tables. `read` and `write` hand out a SQLAlchemy connection.
 
-    `look` is a third for what every request asks: reads by `mft_common.database.statements`, at a tenth of the cost.
+    `query` and `query_cached` read by `mft_common.database.statements`, at a tenth of the cost. All of them raise
+    Unavailable where the database is away, busy or full, or where no connection becomes free in time; errors of wrong
+    statements stay SQLAlchemy's.
 
-    `url` is a SQLAlchemy URL. On PostgreSQL the tables live in the schema `schema`, which need not exist yet; on SQLite
-    in a file of the service's own, in WAL mode and with every commit fsynced, because what is answered must survive a
-    power cut. `migrations` names the package that holds the service's alembic revisions, of which `head` is the newest.
+    `url` is a SQLAlchemy URL; `?pool_size=N` in it bounds the connections of this process. On PostgreSQL the tables
+    live in the schema `schema`, which need not exist yet; on SQLite in a file of the service's own, in WAL mode and
+    with every commit fsynced, because an acknowledged change must survive a power cut. `migrations` names the package
+    of the service's alembic revisions, of which `head` is the newest.
     """
 
     def __init__(self, url: str, *, schema: str, metadata: sa.MetaData, migrations: str, head: str) -> None:
-        self.url = make_url(url)
+        given = make_url(url)
+        self.url = given.difference_update_query(["pool_size"])
         self.schema = schema.replace("-", "_")
         self.metadata = metadata
         self._migrations = migrations
         self._head = head
         self.dialect = self.url.get_backend_name()
-        if self.dialect == "sqlite":
-            self.engine = self._sqlite()
-        elif self.dialect == "postgresql":
-            self.engine = self._postgresql()
-        else:
+        if self.dialect not in _POOL_SIZE:
             raise ConfigError([f"a database URL begins with sqlite: or postgresql:, not {self.dialect}:"])
-        self._read_pool = ReadPool(self.engine)
+        size = _pool_size(given.query.get("pool_size"), _POOL_SIZE[self.dialect])
+        reads = size // 4
+        pool = {"pool_size": size - reads, "max_overflow": 0, "pool_timeout": _POOL_TIMEOUT_S}
+        if self.dialect == "sqlite":
+            # A transaction that waits for SQLite's one writer holds a connection meanwhile, and no server counts them.
+            pool["max_overflow"] = -1
+        self.engine = self._open(**pool)
+        self._read_pool = ReadPool(self._open(poolclass=NullPool), size=reads, timeout=_POOL_TIMEOUT_S)
         self._writers: list[WriteConnection] = []
 
-    def _sqlite(self) -> sa.Engine:
+    def _open(self, **pool: Any) -> sa.Engine:
+        return self._sqlite(**pool) if self.dialect == "sqlite" else self._postgresql(**pool)
+
+    def _sqlite(self, **pool: Any) -> sa.Engine:
         path = self.url.database
         if not path or path == ":memory:":
             raise ConfigError(["sqlite://: a SQLite database needs a file"])
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(
-            self.url,
-            pool_size=_POOL,
-            max_overflow=-1,
-            # The driver's own habit of beginning transactions is switched off: `begin` below does it.
-            connect_args={"timeout": _BUSY_MS / 1000, "isolation_level": None, "check_same_thread": False},
-        )
+        # sqlite3 would begin transactions by itself; with isolation_level=None the listener `begin` does it.
+        arguments = {"timeout": _BUSY_MS / 1000, "isolation_level": None, "check_same_thread": False}
+        engine = sa.create_engine(self.url, connect_args=arguments, **pool)
 
         @event.listens_for(engine, "connect")
         def pragmas(connection: Any, _entry: ConnectionPoolEntry) -> None:
@@ -96,11 +103,9 @@ class Database:
 
         return engine
 
-    def _postgresql(self) -> sa.Engine:
+    def _postgresql(self, **pool: Any) -> sa.Engine:
         url = self.url.set(drivername="postgresql+psycopg")
-        engine = sa.create_engine(
-            url, pool_size=_POOL, max_overflow=0, pool_pre_ping=True, connect_args={"connect_timeout": 5}
-        )
+        engine = sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5}, **pool)
 
         @event.listens_for(engine, "connect")
         def search_path(connection: Any, _entry: ConnectionPoolEntry) -> None:
@@ -113,40 +118,36 @@ class Database:
     @contextlib.contextmanager
     def read(self) -> Iterator[sa.Connection]:
         """Give a connection that sees what is committed: on SQLite as of its first statement, else of each one."""
-        with self._guarded(), self.engine.connect() as connection:
+        with _AVAILABILITY, self.engine.connect() as connection:
             if self.dialect == "postgresql":
                 connection.execution_options(isolation_level="AUTOCOMMIT")
             yield connection
 
     def query(self, work: Callable[[ReadConnection], T]) -> T:
-        """Return `work(look)`, which only reads, and may be done a second time where a connection was broken."""
-        try:
+        """Return `work(connection)`, which only reads; it is called again where an idle connection was broken."""
+        with _AVAILABILITY:
             return self._read_pool.run(work)
-        except _AWAY as error:
-            raise Unavailable("the database does not answer") from error
 
     def query_cached(self, key: Hashable, work: Callable[[ReadConnection], T]) -> T:
-        """Return `work(look)`, or on SQLite what it returned for this key before, where nothing was committed since.
+        """Return `work(connection)`, on SQLite from a cache for as long as no commit has changed the database.
 
-        It depends on nothing but the key and what is committed: not on the time, for one.
+        The result may depend on `key` and on committed rows alone, not on the time, for one.
         """
-        try:
+        with _AVAILABILITY:
             return self._read_pool.query_cached(key, work)
-        except _AWAY as error:
-            raise Unavailable("the database does not answer") from error
 
     @contextlib.contextmanager
     def write(self) -> Iterator[sa.Connection]:
         """Give a connection inside one transaction: committed when the block ends, rolled back when it raises."""
         with (
-            self._guarded(),
+            _AVAILABILITY,
             self.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection,
             connection.begin(),
         ):
             yield connection
 
     def writer(self) -> Callable[[], contextlib.AbstractContextManager[sa.Connection]]:
-        """Return what does the same as `write` for one who writes again and again, a transaction at a time."""
+        """Return a faster `write` for transactions that follow one another; on SQLite it keeps one connection."""
         if self.dialect != "sqlite":
             return self.write
         writer = WriteConnection(self.engine)
@@ -154,18 +155,10 @@ class Database:
 
         @contextlib.contextmanager
         def write() -> Iterator[sa.Connection]:
-            with self._guarded(), writer.transaction() as connection:
+            with _AVAILABILITY, writer.transaction() as connection:
                 yield connection
 
         return write
-
-    @contextlib.contextmanager
-    def _guarded(self) -> Iterator[None]:
-        """Turn a database that is away into Unavailable; every other error of it is a fault of ours and stays."""
-        try:
-            yield
-        except _AWAY as error:
-            raise Unavailable("the database does not answer") from error
 
     def ping(self) -> None:
         """Raise Unavailable unless the database answers and its tables are those of this program."""
@@ -185,7 +178,7 @@ class Database:
 
         Of several processes that start at once, one does it after the other.
         """
-        with self._guarded(), self._migration_lock():
+        with _AVAILABILITY, self._migration_lock():
             with self.engine.connect() as connection:
                 self._upgrade(connection)
             if at_start:
@@ -232,3 +225,27 @@ class Database:
                 yield
             finally:
                 connection.execute(sa.text("SELECT pg_advisory_unlock(hashtext(:key))"), key)
+
+
+class _Availability:
+    """A context manager that turns errors which pass by themselves into Unavailable; a class is the fastest form."""
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _type: object, error: BaseException | None, _traceback: object) -> None:
+        if isinstance(error, sa.exc.TimeoutError):
+            raise Unavailable("all connections to the database are in use") from error
+        if isinstance(error, sa.exc.DBAPIError) and is_transient(error):
+            raise Unavailable("the database does not answer") from error
+
+
+_AVAILABILITY: Final = _Availability()
+
+
+def _pool_size(given: str | tuple[str, ...] | None, default: int) -> int:
+    if given is None:
+        return default
+    if not isinstance(given, str) or not given.isdecimal() or int(given) < _SMALLEST_POOL:
+        raise ConfigError([f"a database URL's pool_size is a number from {_SMALLEST_POOL} on"])
+    return int(given)

@@ -1,79 +1,93 @@
-"""Keep connections of the driver's own for reads that need no transaction."""
+"""Pool driver connections in autocommit for reads that need no transaction."""
 
+import queue
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any, Final, TypeVar
+from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from mft_common.database.statements import ReadConnection, translated
+from mft_common.database.transient import is_transient
 
-_KEPT: Final = 32
 T = TypeVar("T")
 
 
 class ReadPool:
-    """Lends a connection to one thread at a time.
+    """Lends at most `size` connections, each to one thread at a time; a thread waits up to `timeout` s for one.
 
     SQLAlchemy's pool and transaction around a read of one row take several times as long as the read. These
     connections are in autocommit, and the drivers keep their statements prepared from the second use on.
     """
 
-    def __init__(self, engine: sa.Engine) -> None:
+    def __init__(self, engine: sa.Engine, *, size: int, timeout: float) -> None:
         self._engine = engine
+        self._timeout = timeout
         self._idle: deque[ReadConnection] = deque()
+        # One permit a connection. SimpleQueue is written in C, which makes it the cheapest semaphore there is.
+        self._permits: queue.SimpleQueue[None] = queue.SimpleQueue()
+        for _ in range(size):
+            self._permits.put(None)
         driver: Any = engine.dialect.loaded_dbapi
         self._errors: type[Exception] = driver.Error
-        self._broken = (sa.exc.OperationalError, sa.exc.InterfaceError)
 
     def run(self, work: Callable[[ReadConnection], T]) -> T:
-        """Return `work(look)`, done anew where the connection had been broken since it was last used."""
+        """Return `work(connection)`, called a second time where an idle connection turned out to be broken.
+
+        sa.exc.TimeoutError where all connections are in use for too long. `work` must not ask the pool for another
+        connection.
+        """
         try:
-            look = self._idle.pop()
-        except IndexError:
-            return self._on_a_new_one(work)
+            self._permits.get(timeout=self._timeout)
+        except queue.Empty:
+            raise sa.exc.TimeoutError(f"all read connections are in use for {self._timeout} s") from None
         try:
-            result = work(look)
-        except self._broken:
-            # The database may have been restarted since this connection was last used; the others are as old.
-            look.driver_connection.close()
-            self.close()
-            return self._on_a_new_one(work)
-        except BaseException:
-            self._give_back(look)
-            raise
-        self._give_back(look)
-        return result
+            return self._run(work)
+        finally:
+            self._permits.put(None)
 
     def query_cached(self, key: Hashable, work: Callable[[ReadConnection], T]) -> T:
-        """Return what `work(look)` returned for this key before, unless the database was changed since."""
+        """Return `work(connection)`, on SQLite from the connection's cache while no commit has changed the database."""
         if self._engine.dialect.name != "sqlite":
             return self.run(work)
 
-        def find(look: ReadConnection) -> T:
+        def find(connection: ReadConnection) -> T:
             try:
-                return look.cache.find(look.driver_connection, key, lambda: work(look))
+                return connection.cache.find(connection.driver_connection, key, lambda: work(connection))
             except self._errors as error:
-                raise translated(look.dialect, "", error) from error
+                raise translated(connection.dialect, "", error) from error
 
         return self.run(find)
 
     def close(self) -> None:
-        """Close the connections that are not in use."""
+        """Close the idle connections."""
         while self._idle:
             self._idle.pop().driver_connection.close()
 
-    def _on_a_new_one(self, work: Callable[[ReadConnection], T]) -> T:
-        look = self._connect()
+    def _run(self, work: Callable[[ReadConnection], T]) -> T:
         try:
-            result = work(look)
-        except self._broken:
-            look.driver_connection.close()
+            connection = self._idle.pop()
+        except IndexError:
+            return self._run_on(self._connect(), work)
+        try:
+            return self._run_on(connection, work)
+        except sa.exc.DBAPIError as error:
+            if not is_transient(error):
+                raise
+        # The database may have been restarted since this connection was last used; the other idle ones are as old.
+        self.close()
+        return self._run_on(self._connect(), work)
+
+    def _run_on(self, connection: ReadConnection, work: Callable[[ReadConnection], T]) -> T:
+        try:
+            result = work(connection)
+        except BaseException as error:
+            if is_transient(error):
+                connection.driver_connection.close()
+            else:
+                self._idle.append(connection)
             raise
-        except BaseException:
-            self._give_back(look)
-            raise
-        self._give_back(look)
+        self._idle.append(connection)
         return result
 
     def _connect(self) -> ReadConnection:
@@ -82,13 +96,8 @@ class ReadPool:
         except self._errors as error:
             raise translated(self._engine.dialect, "", error) from error
         connection: Any = pooled.driver_connection
+        # Detached, it no longer counts among the connections of SQLAlchemy's pool, but among those of this one.
         pooled.detach()
         if self._engine.dialect.name == "postgresql":
             connection.autocommit = True
         return ReadConnection(connection, self._engine.dialect)
-
-    def _give_back(self, look: ReadConnection) -> None:
-        if len(self._idle) < _KEPT:
-            self._idle.append(look)
-        else:
-            look.driver_connection.close()

@@ -8,13 +8,13 @@ import sqlalchemy as sa
 
 from mft_common import clock, logs
 from mft_common.database import Database
+from mft_common.database.transient import is_transient
 from mft_common.events import outbox_queries
 from mft_common.events.catalogue import Event
 from mft_common.events.catalogue.fields import storable
 from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
 from mft_common.events.inbox import Failures, Inbox
-from mft_common.events.transient import is_transient
 
 Handler = Callable[[sa.Connection, Envelope[Any]], None]
 

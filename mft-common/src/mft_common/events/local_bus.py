@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from mft_common import clock, logs
 from mft_common.database import Database
+from mft_common.database.transient import is_transient
 from mft_common.events import outbox_queries, pruning, topology
 from mft_common.events.bus import DeadLetter
 from mft_common.events.changes import ChangeDetector
@@ -18,7 +19,6 @@ from mft_common.events.errors import EventError
 from mft_common.events.inbox import Failures, Inbox
 from mft_common.events.outbox import Outbox
 from mft_common.events.outbox_queries import Backlog, Cursor
-from mft_common.events.transient import is_transient
 from mft_common.process.background_tasks import BackgroundTask
 
 # As many as one transaction holds the write lock of SQLite for without anybody noticing.

@@ -9,13 +9,13 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mft_common import clock, logs
+from mft_common.database.transient import is_transient
 from mft_common.errors import Unavailable
 from mft_common.events.delivery import Delivery
 from mft_common.events.envelope import Envelope, parse
 from mft_common.events.errors import EventError
 from mft_common.events.rabbit.dead import given_up_message, unreadable_message
 from mft_common.events.rabbit.link import Delivered, Link, Settings
-from mft_common.events.transient import is_transient
 
 _BATCH: Final = 500
 _PREFETCH: Final = 2 * _BATCH

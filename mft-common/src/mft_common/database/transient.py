@@ -1,4 +1,4 @@
-"""Tell a database that is away or busy, which heals, from a statement that is wrong, which does not."""
+"""Tell errors of a database that is away, busy or full, which pass, from those of a wrong statement, which stay."""
 
 import sqlite3
 from typing import Final
@@ -7,16 +7,16 @@ import sqlalchemy as sa
 
 from mft_common.errors import Unavailable
 
-# SQLite: busy, locked, read-only, I/O error, full, cannot open.
-_SQLITE: Final = frozenset({5, 6, 8, 10, 13, 14})
+# SQLite: busy, locked, read-only, I/O error, full, cannot open, file locks in disorder.
+_SQLITE: Final = frozenset({5, 6, 8, 10, 13, 14, 15})
 # PostgreSQL's classes: connection, transaction rolled back, resources, lock not available, operator, system.
 _POSTGRESQL: Final = ("08", "40", "53", "55", "57", "58", "25P03")
 
 
 def is_transient(error: BaseException | None) -> bool:
-    """Return whether trying the same again may go well without anybody changing anything."""
+    """Return whether the same operation may succeed later without a change of program or data."""
     if isinstance(error, Unavailable):
-        # The database's own error is behind it; another service that is away is a matter of the one event.
+        # The database's own error is its cause; an Unavailable of another service has none.
         return is_transient(error.__cause__)
     if isinstance(error, sa.exc.TimeoutError):
         return True
