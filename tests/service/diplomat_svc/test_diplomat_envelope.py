@@ -8,6 +8,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from diplomat_svc.routes import render_error
+from mft_common.errors import Unavailable
+
 LATER = ["cancel", "terminate", "summary", "jobHistories", "logView", "logBuffer", "removeLogView"]
 
 
@@ -49,6 +52,14 @@ def test_the_cookie_is_that_of_a8(dock):
     plain = dock.connect().headers["Set-Cookie"]
     assert re.fullmatch(r"JSESSIONID=[0-9a-f]{32,}; Path=/diplomat; HttpOnly; SameSite=Strict", plain)
     assert dock.connect(base_url="https://localhost").headers["Set-Cookie"].endswith("; Secure")
+
+
+def test_a_database_that_is_away_is_500_with_the_time_to_come_back():
+    """An exhausted pool of connections tells the client when to try again, and nothing of ours."""
+    answer = render_error(Unavailable("all connections to the database at /secret are in use"))
+    assert (answer.status_code, answer.headers["Retry-After"]) == (500, "5")
+    assert b"errorResponse" in answer.data
+    assert b"secret" not in answer.data
 
 
 def test_a_connection_id_opens_nothing_a9(dock):

@@ -305,6 +305,7 @@ def test_123_128_a_database_that_does_not_answer_is_503_of_java(hub):
     assert (answer.status_code, entry["msgId"], entry["type"]) == (503, "MQWB0403E", "java")
     assert (entry["completionCode"], entry["reasonCode"]) == (2, 2059)
     assert b"secret" not in answer.data
+    assert answer.headers["Retry-After"] == "5"
 
 
 def test_125_126_a_fault_of_ours_is_500_with_the_request_id(hub):

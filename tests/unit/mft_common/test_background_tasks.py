@@ -1,10 +1,26 @@
 import threading
 
-from mft_common.process.background_tasks import BackgroundTask, run_tasks
+from mft_common.process.background_tasks import BackgroundTask, keep_running, run_tasks
 
 
-def test_a_part_that_fails_is_started_again_and_the_others_go_on():
-    """One part's exception costs nothing but its own restart."""
+class Stop(threading.Event):
+    """An event that notes how long it was waited for, and is set after some waits."""
+
+    def __init__(self, waits: int) -> None:
+        super().__init__()
+        self.pauses: list[float] = []
+        self._waits = waits
+
+    def wait(self, timeout: float | None = None) -> bool:
+        assert timeout is not None
+        self.pauses.append(timeout)
+        if len(self.pauses) == self._waits:
+            self.set()
+        return self.is_set()
+
+
+def test_a_task_that_fails_is_restarted_and_the_others_go_on():
+    """One task's exception costs nothing but its own restart."""
     stop, tries, others = threading.Event(), [], []
 
     def fails(_stop):
@@ -20,3 +36,16 @@ def test_a_part_that_fails_is_started_again_and_the_others_go_on():
     run_tasks([BackgroundTask("fails", fails), BackgroundTask("lives", lives)], stop)
     assert len(tries) == 2
     assert others == [1]
+
+
+def test_a_task_that_worked_for_long_before_it_failed_is_restarted_soon():
+    """Failures that follow one another at once lengthen the pauses; one after an hour of work begins anew."""
+    at, durations = [0.0], iter([0.0, 0.0, 0.0, 3600.0, 0.0])
+    stop = Stop(5)
+
+    def fails(_stop):
+        at[0] += next(durations)
+        raise RuntimeError("broken")
+
+    keep_running(BackgroundTask("fails", fails), stop, now=lambda: at[0])
+    assert stop.pauses == [0.2, 0.4, 0.8, 0.2, 0.4]

@@ -1,50 +1,56 @@
-"""Run the parts of a worker, one thread each, until it is told to stop."""
+"""Run the background tasks of a worker, one thread each, until the worker is told to stop."""
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from types import FrameType
+from typing import Final
 
 from mft_common import logs
+from mft_common.backoff import Backoff
 
-_FIRST_PAUSE_S = 0.2
-_LONGEST_PAUSE_S = 10.0
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 10.0
 
 
 @dataclass(frozen=True)
 class BackgroundTask:
-    """Something a worker does for as long as it lives: `run(stop)` returns soon after `stop` is set."""
+    """Work that a worker does until it stops: `run(stop)` returns soon after `stop` is set."""
 
     name: str
     run: Callable[[threading.Event], None]
 
 
-def _keep_running(part: BackgroundTask, stop: threading.Event) -> None:
+def keep_running(task: BackgroundTask, stop: threading.Event, now: Callable[[], float] = time.monotonic) -> None:
+    """Run a task until `stop` is set; restart it where it raises or returns early, later each time.
+
+    A task that ran for a minute before it failed is restarted after the first, short pause again.
+    """
     log = logs.get("worker")
-    pause = _FIRST_PAUSE_S
+    backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, now=now)
     while not stop.is_set():
+        backoff.begin()
         try:
-            part.run(stop)
-            pause = _FIRST_PAUSE_S
+            task.run(stop)
         except Exception as error:
-            log.exception("part.failed", part=part.name, error=repr(error))
-        if stop.wait(pause):
+            log.exception("task.failed", task=task.name, error=repr(error))
+        if stop.wait(backoff.pause()):
             return
-        pause = min(pause * 2, _LONGEST_PAUSE_S)
 
 
-def start_tasks(parts: Iterable[BackgroundTask], stop: threading.Event) -> list[threading.Thread]:
-    """Start one thread a part; a part that raises or returns early is started again, later each time."""
-    threads = [threading.Thread(target=_keep_running, args=(part, stop), name=part.name, daemon=True) for part in parts]
+def start_tasks(tasks: Iterable[BackgroundTask], stop: threading.Event) -> list[threading.Thread]:
+    """Start one thread a task, each of which keeps its task running."""
+    threads = [threading.Thread(target=keep_running, args=(task, stop), name=task.name, daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
     return threads
 
 
-def run_tasks(parts: Iterable[BackgroundTask], stop: threading.Event, *, grace: float = 20.0) -> None:
-    """Run all parts until `stop` is set, then give them `grace` seconds to end."""
-    threads = start_tasks(parts, stop)
+def run_tasks(tasks: Iterable[BackgroundTask], stop: threading.Event, *, grace: float = 20.0) -> None:
+    """Run all tasks until `stop` is set, then give each thread `grace` seconds to end."""
+    threads = start_tasks(tasks, stop)
     stop.wait()
     for thread in threads:
         thread.join(grace)
