@@ -10,9 +10,10 @@ from wsgiref.types import WSGIApplication
 from diplomat_svc.domain.transactions import Configuration
 from diplomat_svc.events import HANDLERS
 from diplomat_svc.operations import Operations
-from diplomat_svc.operations.alone import OneOfMany, OnlyOne
 from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
-from diplomat_svc.operations.running import Reach
+from diplomat_svc.operations.endpoints import Endpoints
+from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.operations.worker_lock import Exclusive, Shared
 from diplomat_svc.schemas.configuration import read
 from diplomat_svc.settings import Settings
 from diplomat_svc.store import transactions, workers
@@ -57,18 +58,12 @@ class Service:
         ]
 
     def dispatcher(self) -> Dispatcher:
-        """Return the part that runs jobs."""
-        operations = self.operations
-        return Dispatcher(
-            self.database,
-            operations.clock,
-            host=operations.host,
-            configuration=self.follower,
-            company=OnlyOne(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else OneOfMany(),
-        )
+        """Return the task that runs jobs."""
+        lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
+        return Dispatcher(self.operations.writer, configuration=self.follower, lock=lock)
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.database.close()
 
 
@@ -109,7 +104,7 @@ def build(
         return worker_configuration(read(document, data))
 
     def worker_configuration(given: Configuration) -> WorkerConfiguration:
-        return WorkerConfiguration(given.options, Reach(Places(data, given.allowed_folders), upstream))
+        return WorkerConfiguration(given.options, Endpoints(Places(data, given.allowed_folders), upstream))
 
     follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)
     operations = Operations(
@@ -118,11 +113,11 @@ def build(
         configuration=wanted,
         transfer_ids=TransferIds(settings.transfer_id_prefix),
         clock=clock,
-        host=socket.gethostname(),
+        writer=JobWriter(database, clock, socket.gethostname()),
     )
     checks: dict[str, Callable[[], None]] = {"database": database.ping}
     if database.dialect == "sqlite":
-        checks["worker"] = lambda: _recovered(database, OnlyOne(settings.state / _LOCK))
+        checks["worker"] = lambda: _recovered(database, Exclusive(settings.state / _LOCK))
     identities = IdentityReader(SERVICE, signer, directory)
     return Service(settings, wanted, database, operations, identities, OUTBOX, follower, checks)
 
@@ -137,9 +132,9 @@ def _filestore(
     return None
 
 
-def _recovered(database: Database, only: OnlyOne) -> None:
-    """Raise MftError unless a worker lives and has ended what the one before it left (E15)."""
-    owner = only.owner()
+def _recovered(database: Database, lock: Exclusive) -> None:
+    """Raise MftError unless a worker runs and has recovered the jobs of the one before it (E15)."""
+    owner = lock.owner()
     with database.read() as connection:
         if not workers.is_signed_in(connection, owner):
             raise MftError("the worker is still recovering")

@@ -1,4 +1,4 @@
-"""What a transaction is, and what the configuration says about the service as a whole."""
+"""The definition of a transaction, and the options of the service."""
 
 import dataclasses
 import json
@@ -16,7 +16,7 @@ NOT_SCHEDULED: Final = "Not Scheduled"
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where files come from: `files` and `required` are patterns, `min_age` is in seconds."""
+    """The folder that files come from: `files` and `required` are patterns, `min_age` is in seconds."""
 
     url: str
     files: tuple[str, ...]
@@ -26,7 +26,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where files go: `files` is a template in which `*` stands for the source's name; None keeps that name."""
+    """The folder that files go to: `files` is a template in which `*` stands for the source's name; None keeps it."""
 
     url: str
     files: str | None = None
@@ -35,7 +35,7 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """How often one file is tried again, the first time after `file_delay` seconds."""
+    """The number of further tries for one file, the first of them after `file_delay` seconds."""
 
     file: int = 2
     file_delay: float = 5.0
@@ -43,7 +43,7 @@ class Retries:
 
 @dataclass(frozen=True, kw_only=True)
 class Transaction:
-    """A definition as the configuration gives it; a job keeps the copy of it that was valid when it was scheduled."""
+    """A definition of the configuration; a job keeps the copy that was valid when the job was scheduled."""
 
     name: str
     direction: Direction
@@ -60,18 +60,26 @@ class Transaction:
     bandwidth: int | None = None
 
     def to_json(self) -> str:
-        """Return the definition as it is kept with each job."""
+        """Return the definition as the database stores it."""
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Self:
-        """Return what `to_json` was given."""
+        """Return the definition of a JSON text that any version has written.
+
+        Fields that this version does not know are ignored, those that the text lacks have their defaults.
+        """
         values: dict[str, Any] = json.loads(text)
-        source, destination, retries = values.pop("source"), values.pop("destination"), values.pop("retries")
-        source["files"], source["required"] = tuple(source["files"]), tuple(source["required"])
-        return cls(
-            **values, source=Source(**source), destination=Destination(**destination), retries=Retries(**retries)
-        )
+        source = {name: tuple(value) if isinstance(value, list) else value for name, value in values["source"].items()}
+        values["source"] = Source(**_known(Source, source))
+        values["destination"] = Destination(**_known(Destination, values["destination"]))
+        values["retries"] = Retries(**_known(Retries, values.get("retries", {})))
+        return cls(**_known(cls, values))
+
+
+def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of `values` that are fields of the dataclass `kind`."""
+    return {field.name: values[field.name] for field in dataclasses.fields(kind) if field.name in values}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +100,7 @@ class Options:
 
 @dataclass(frozen=True, kw_only=True)
 class Configuration:
-    """Everything that crossdock.yaml says to this service."""
+    """The sections of crossdock.yaml that this service uses."""
 
     options: Options = field(default_factory=Options)
     transactions: tuple[Transaction, ...] = ()

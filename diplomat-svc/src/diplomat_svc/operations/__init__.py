@@ -1,12 +1,12 @@
-"""What the service does: one method for each request of the API, and what its worker needs."""
+"""Carry out the requests of the API: one method each."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from diplomat_svc.domain.jobs import Statuses
 from diplomat_svc.domain.transactions import Configuration
 from diplomat_svc.errors import NotSupported, Unauthorized
 from diplomat_svc.operations import scheduling, sessions, statuses
+from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.schemas.requests import Connect, RunNow
 from mft_common.clock import Clock
 from mft_common.database import Database
@@ -17,14 +17,14 @@ from mft_common.ids import TransferIds
 
 @dataclass(frozen=True, kw_only=True)
 class Operations:
-    """The requests of the API (ROADMAP's further ones answer 501 until they are built)."""
+    """The requests of the API; those that are not built answer 501."""
 
     database: Database
     directory: Directory
     configuration: Configuration
     transfer_ids: TransferIds
     clock: Clock
-    host: str
+    writer: JobWriter
 
     def check_api(self) -> None:
         """Raise NotSupported while the API is switched off or its licence has lapsed (15)."""
@@ -50,17 +50,13 @@ class Operations:
 
     def run_now(self, request: RunNow, caller: Identity) -> int:
         """Schedule a job and return its `scheduledTime` (2.2)."""
-        return scheduling.Scheduler(
-            self.database, self.transfer_ids, self.clock, self.host, self.configuration.options.queue_limit
-        ).run_now(request, caller)
+        queue_limit = self.configuration.options.queue_limit
+        return scheduling.Scheduler(self.writer, self.transfer_ids, queue_limit).run_now(request, caller)
 
     def transaction_statuses(self, since: int | None, caller: Identity) -> Statuses:
-        """Tell what changed after `since` (2.7)."""
+        """Return what changed after `since` (2.7)."""
         return statuses.transaction_statuses(self.database, self.clock, since, caller)
 
     def not_built(self, _request: None, _caller: Identity) -> None:
         """Refuse a request of the API that is not built yet."""
         raise NotSupported("This request is not supported yet.")
-
-
-Operation = Callable[..., object]

@@ -7,13 +7,13 @@ from mft_common.identity import Identity
 from mft_common.transfer import Patterns
 
 
-def sees(caller: Identity) -> Callable[[str], bool]:
-    """Return whether the caller may see a transaction of a name; a grant that names none shows all."""
+def visible_to(caller: Identity) -> Callable[[str], bool]:
+    """Return a test for the names of transactions that the caller may see; a grant that names none shows all."""
     patterns = Patterns((caller.grant or {}).get("transactions", ("*",)))
     return patterns.match
 
 
-def must_administer(caller: Identity) -> None:
-    """Raise BadRequest for a Viewer."""
+def require_administrator(caller: Identity) -> None:
+    """Raise BadRequest unless the caller's role is Administrator."""
     if (caller.grant or {}).get("role") != "Administrator":
         raise BadRequest("The account's role does not allow this request.")

@@ -4,15 +4,14 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from diplomat_svc.domain.jobs import Asker, Job
+from diplomat_svc.domain.jobs import Job, Requester
 from diplomat_svc.domain.names import unfit_value
 from diplomat_svc.errors import BadRequest
-from diplomat_svc.operations import records, rights, telling
+from diplomat_svc.operations import rights
+from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.schemas.requests import RunNow
-from diplomat_svc.store import jobs, stamps, transactions
-from diplomat_svc.store.transactions import Known
-from mft_common.clock import Clock
-from mft_common.database import Database
+from diplomat_svc.store import change_clock, transactions
+from diplomat_svc.store.transactions import StoredTransaction
 from mft_common.identity import Identity
 from mft_common.ids import TransferIds
 
@@ -21,54 +20,48 @@ from mft_common.ids import TransferIds
 class Scheduler:
     """Puts jobs into the queue."""
 
-    database: Database
+    writer: JobWriter
     transfer_ids: TransferIds
-    clock: Clock
-    host: str
     queue_limit: int
 
     def run_now(self, request: RunNow, caller: Identity) -> int:
         """Store a queued job, with its number and time from one step, and return that time once it is on disk (E2)."""
-        rights.must_administer(caller)
+        rights.require_administrator(caller)
         assert caller.account is not None
-        asker = Asker(account=caller.account, label=caller.label, address=caller.address)
-        with self.database.write() as connection:
-            # The tick comes first: it is the lock under which the queue is counted and numbers are given (A32).
-            scheduled_at = stamps.tick(connection, self.clock())
-            known = self._find(connection, request, caller)
-            self._check(connection, known, request)
+        requester = Requester(account=caller.account, label=caller.label, address=caller.address)
+        with self.writer.database.write() as connection:
+            # The clock comes first: its row is the lock under which the queue is counted and numbers are given (A32).
+            scheduled_at = change_clock.advance(connection, self.writer.clock())
+            stored = self._find(connection, request, caller)
+            self._check(connection, stored, request)
             job = Job(
-                sequence=stamps.next_sequence(connection),
-                transaction_id=known.id,
-                definition=known.definition,
+                sequence=change_clock.next_sequence(connection),
+                transaction_id=stored.id,
+                definition=stored.definition,
                 variables=request.variables,
-                asker=asker,
+                requester=requester,
                 transfer_id=self.transfer_ids.new(),
                 scheduled_at=scheduled_at,
                 # A number of its own, greater than the time that the client gets and may ask `since` with (A38).
-                updated_at=stamps.tick(connection, self.clock()),
+                updated_at=change_clock.advance(connection, self.writer.clock()),
             )
-            jobs.add(connection, job, caller.request_id)
-            given = ", ".join(f"{name}={value}" for name, value in request.variables.items())
-            text = f"Scheduled by request{f' with {given}' if given else ''}."
-            records.write(connection, job, scheduled_at, text, asked=True)
-            telling.scheduled(connection, job, self.host)
+            self.writer.schedule(connection, job, caller.request_id)
         return scheduled_at
 
-    def _find(self, connection: sa.Connection, request: RunNow, caller: Identity) -> Known:
-        known = transactions.find(connection, number=request.number, name=request.name)
-        if known is None or not rights.sees(caller)(known.definition.name):
+    def _find(self, connection: sa.Connection, request: RunNow, caller: Identity) -> StoredTransaction:
+        stored = transactions.find(connection, number=request.number, name=request.name)
+        if stored is None or not rights.visible_to(caller)(stored.definition.name):
             parameter = "transactionName" if request.number is None else "transactionID"
             raise BadRequest(f"The parameter {parameter} names no transaction.")
-        return known
+        return stored
 
-    def _check(self, connection: sa.Connection, known: Known, request: RunNow) -> None:
-        if not known.definition.api_allowed:
+    def _check(self, connection: sa.Connection, stored: StoredTransaction, request: RunNow) -> None:
+        if not stored.definition.api_allowed:
             raise BadRequest("The transaction does not allow API requests.")
-        if not known.definition.enabled:
+        if not stored.definition.enabled:
             raise BadRequest("The transaction is switched off.")
-        unfit = unfit_value(known.definition, request.variables)
+        unfit = unfit_value(stored.definition, request.variables)
         if unfit is not None:
             raise BadRequest("A parameter var holds a value that cannot be part of a file's name.")
-        if transactions.waiting(connection, known.id) >= self.queue_limit:
+        if transactions.count_queued(connection, stored.id) >= self.queue_limit:
             raise BadRequest("The queue of the transaction is full.")

@@ -1,4 +1,4 @@
-"""Keep what happened to each file of a job."""
+"""Store the records of the files of jobs."""
 
 import dataclasses
 from collections.abc import Collection
@@ -23,7 +23,7 @@ def _file(row: Any) -> FileRecord:
 
 
 def add(connection: sa.Connection, sequence: int, file: FileRecord) -> None:
-    """Note a file that begins, before anything of it is made (E20)."""
+    """Insert a file's record, before its temporary file is made (E20)."""
     values = {name: getattr(file, name) for name in _NAMES}
     values |= {"source": storable(file.source), "destination": storable(file.destination)}
     connection.execute(sa.insert(files).values(sequence=sequence, **values))
@@ -35,7 +35,7 @@ def change(connection: sa.Connection, sequence: int, place: int, **values: Any) 
 
 
 def of_job(connection: sa.Connection, sequence: int) -> tuple[FileRecord, ...]:
-    """Return the files of one job in their places."""
+    """Return the files of one job in order."""
     rows = connection.execute(sa.select(files).where(_C.sequence == sequence).order_by(_C.place))
     return tuple(_file(row) for row in rows)
 
@@ -52,7 +52,7 @@ def of_jobs(connection: sa.Connection, sequences: Collection[int]) -> dict[int, 
 
 
 def abandon(connection: sa.Connection, sequence: int, completion: str, now: int) -> None:
-    """End the files that a job was in the middle of."""
+    """End the files that were not over when their job ended."""
     unfinished = (_C.sequence == sequence, _C.ended_at.is_(None))
     values = {"status": "Complete", "completion": completion, "ended_at": now}
     connection.execute(sa.update(files).where(*unfinished).values(**values))

@@ -1,4 +1,4 @@
-"""Keep the jobs: schedule, take, change, end. Each change stamps its transaction in the same transaction (A40)."""
+"""Insert, take, change and end jobs; each change of status also stamps the job's transaction (A40)."""
 
 import json
 from collections.abc import Sequence
@@ -6,51 +6,53 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from diplomat_svc.domain.jobs import ACTIVE, COMPLETE, QUEUED, RUNNING, WAITING, Asker, Job
+from diplomat_svc.domain.jobs import Job, Requester
+from diplomat_svc.domain.states import ACTIVE, COMPLETE, QUEUED, RUNNING, WAITING
 from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.errors import NotOwner
-from diplomat_svc.store import stamps
+from diplomat_svc.store import change_clock
 from diplomat_svc.store.tables import jobs, records, transactions
 from mft_common.database.statements import Connection, Statement
 
 _C = jobs.c
-_PLAIN = (
+_COLUMNS = (
     *("sequence", "transaction_id", "transfer_id", "scheduled_at", "updated_at", "began_at", "ended_at", "status"),
-    *("completion", "found", "successful", "failed", "warnings", "attempt", "bytes_total", "bytes_done", "lease"),
+    *("completion", "found", "successful", "failed", "warnings", "retries", "attempt", "lease"),
+    *("bytes_total", "bytes_done"),
 )
 _ANY_QUEUED = Statement(sa.select(_C.sequence).where(_C.status == QUEUED).limit(1))
 
 
 def job_of(row: Any, prefix: str = "") -> Job:
     """Return the job that a row holds, whose columns may have a prefix."""
-    values = {name: getattr(row, prefix + name) for name in _PLAIN}
+    values = {name: getattr(row, prefix + name) for name in _COLUMNS}
     return Job(
         **values,
         definition=Transaction.from_json(getattr(row, f"{prefix}definition")),
         variables=json.loads(getattr(row, f"{prefix}variables")),
-        asker=Asker(**{name: getattr(row, prefix + name) for name in ("account", "label", "address")}),
+        requester=Requester(**{name: getattr(row, prefix + name) for name in ("account", "label", "address")}),
     )
 
 
 def add(connection: sa.Connection, job: Job, request_id: str) -> None:
     """Store a new job and make it the most recent one of its transaction (A33)."""
-    values = {name: getattr(job, name) for name in _PLAIN}
+    values = {name: getattr(job, name) for name in _COLUMNS}
     connection.execute(
         sa.insert(jobs).values(
             **values,
             definition=job.definition.to_json(),
             variables=json.dumps(dict(job.variables)),
-            account=job.asker.account,
-            label=job.asker.label,
-            address=job.asker.address,
+            account=job.requester.account,
+            label=job.requester.label,
+            address=job.requester.address,
             request_id=request_id,
         )
     )
-    _stamp(connection, job, job.updated_at)
+    _stamp_transaction(connection, job, job.updated_at)
 
 
-def _stamp(connection: sa.Connection, job: Job, stamp: int) -> None:
-    """Tell that the transaction changed; its last end is that of its most recent job alone."""
+def _stamp_transaction(connection: sa.Connection, job: Job, stamp: int) -> None:
+    """Stamp the job's transaction; the last end that it shows is that of its most recent job."""
     c = transactions.c
     newest = sa.or_(c.last_sequence.is_(None), c.last_sequence <= job.sequence)
     connection.execute(sa.update(transactions).where(c.id == job.transaction_id).values(stamp=stamp))
@@ -62,16 +64,16 @@ def _stamp(connection: sa.Connection, job: Job, stamp: int) -> None:
 
 
 def any_queued(connection: Connection) -> bool:
-    """True when a look for work is worth the lock; asked many times a second."""
+    """Return whether any job is queued; a cheap read, many times a second, before `take` takes the lock."""
     return _ANY_QUEUED.first(connection, {}) is not None
 
 
 def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | None:
     """Give the first queued job whose transaction is idle to `owner`; also return the id of the request behind it.
 
-    The caller's transaction begins with the tick of the clock, which lets one worker at a time look (E12).
+    It advances the clock first, whose lock lets one worker at a time search (E12).
     """
-    stamp = stamps.tick(connection, now)
+    stamp = change_clock.advance(connection, now)
     others = jobs.alias()
     busy = sa.exists().where(others.c.transaction_id == _C.transaction_id, others.c.status.in_(ACTIVE))
     found = (
@@ -90,7 +92,7 @@ def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | N
     if row is None:
         return None
     job = job_of(row)
-    _stamp(connection, job, stamp)
+    _stamp_transaction(connection, job, stamp)
     return job, row.request_id
 
 
@@ -111,10 +113,10 @@ def check_owner(connection: sa.Connection, job: Job, owner: str) -> None:
 def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: str | None = None) -> Job | None:
     """End a job once; return it as it is then, None when it was over already or, where one is named, is not `owner`'s.
 
-    The tick comes before the job's row, as everywhere: two locks that are always taken in one order cannot lock up. Its
-    number is the time of the end, because `now` was read before the wait for the lock.
+    The clock's row is locked before the job's, as everywhere: locks taken in one order cannot deadlock. The stamp is
+    the time of the end, because `now` was read before the wait for the lock.
     """
-    stamp = stamps.tick(connection, now)
+    stamp = change_clock.advance(connection, now)
     whose = sa.true() if owner is None else sa.and_(_C.owner == owner, _C.lease == job.lease)
     row = connection.execute(
         sa.update(jobs)
@@ -125,7 +127,7 @@ def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: s
     if row is None:
         return None
     ended = job_of(row)
-    _stamp(connection, ended, stamp)
+    _stamp_transaction(connection, ended, stamp)
     return ended
 
 
@@ -136,6 +138,6 @@ def open_jobs(connection: sa.Connection, owners: Sequence[str], *, waiting: bool
     return [job_of(row) for row in connection.execute(sa.select(jobs).where(which).order_by(_C.sequence))]
 
 
-def record(connection: sa.Connection, sequence: int, at: int, severity: str, text: str) -> None:
+def add_record(connection: sa.Connection, sequence: int, at: int, severity: str, text: str) -> None:
     """Add a record to a job's log (E39)."""
     connection.execute(sa.insert(records).values(sequence=sequence, at=at, severity=severity, text=text))

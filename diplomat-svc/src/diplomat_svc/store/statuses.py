@@ -1,4 +1,4 @@
-"""Read what transactionStatuses answers, all of it as of one moment."""
+"""Read the data of transactionStatuses as of one moment."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from diplomat_svc.store.tables import clock, jobs, transactions
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What changed after a number; no change that is not in it has, or will get, a number up to `as_of`."""
+    """What changed after a stamp; every change outside of it has, or will get, a stamp above `as_of`."""
 
     as_of: int
     changed: tuple[TransactionStatus, ...]

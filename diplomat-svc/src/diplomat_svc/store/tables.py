@@ -1,4 +1,4 @@
-"""Name the tables."""
+"""Define the tables."""
 
 from typing import Final
 
@@ -48,7 +48,7 @@ jobs = sa.Table(
     sa.Column("began_at", sa.BigInteger()),
     sa.Column("ended_at", sa.BigInteger()),
     sa.Column("completion", sa.String(32)),
-    *_numbers("found", "successful", "failed", "warnings", "attempt", "bytes_total", "bytes_done", "lease"),
+    *_numbers("found", "successful", "failed", "warnings", "retries", "attempt", "bytes_total", "bytes_done", "lease"),
     sa.Column("owner", sa.String(64)),
 )
 

@@ -1,4 +1,4 @@
-"""Write every answer as XML, its elements in the order that the API gives them."""
+"""Render every answer as XML, with its elements in the order of the API."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -6,8 +6,9 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from diplomat_svc import __version__
-from diplomat_svc.domain.jobs import COMPLETE, FileRecord, Job, Statuses, TransactionStatus
+from diplomat_svc.domain.jobs import FileRecord, Job, Statuses, TransactionStatus
 from diplomat_svc.domain.names import unpack_label
+from diplomat_svc.domain.states import COMPLETE
 from mft_common import xml
 from mft_common.directory import Account, Session
 
@@ -45,12 +46,12 @@ def _answer(root: Element, headers: Mapping[str, str] | None = None) -> Answer:
 
 
 def ok() -> Answer:
-    """Answer 200 and no more (A4)."""
+    """Render an answer that holds the status 200 alone (A4)."""
     return _answer(_root("okResponse", 200))
 
 
 def error(status: int, message: str, headers: Mapping[str, str] | None = None) -> Answer:
-    """Answer an error with one sentence (A3)."""
+    """Render an error with one sentence (A3)."""
     root = _root("errorResponse", status)
     xml.add(root, "message", message)
     return _answer(root, headers)
@@ -62,7 +63,7 @@ def _about(root: Element, display_name: str) -> None:
 
 
 def connected(account: Account, role: str, display_name: str, cookie: str) -> Answer:
-    """Answer a connect that opened a session (28)."""
+    """Render a connect that opened a session (28)."""
     root = _root("connectResponse", 200)
     _about(root, display_name)
     user = xml.add(root, "diplomatUser")
@@ -86,7 +87,7 @@ def connected(account: Account, role: str, display_name: str, cookie: str) -> An
 
 
 def full(sessions: Iterable[Session], display_name: str) -> Answer:
-    """Answer a connect that found no free place, with who is connected (29)."""
+    """Render a connect that met the limit of sessions, with the list of them (29)."""
     root = _root("connectResponse", 409)
     _about(root, display_name)
     xml.add(root, "maxConnections", _flag(True))
@@ -107,7 +108,7 @@ def full(sessions: Iterable[Session], display_name: str) -> Answer:
 
 
 def expired(display_name: str) -> Answer:
-    """Answer a connect with a right password that must be changed first (A13)."""
+    """Render a connect with a right password that must be changed first (A13)."""
     root = _root("connectResponse", 401)
     _about(root, display_name)
     _fill(root, (("maxConnections", _flag(False)), ("passwordExpired", _flag(True)), ("noSession", _flag(True))))
@@ -115,14 +116,14 @@ def expired(display_name: str) -> Answer:
 
 
 def scheduled(at: int) -> Answer:
-    """Answer a runNow (34)."""
+    """Render a runNow (34)."""
     root = _root("runNowResponse", 200)
     xml.add(root, "scheduledTime", str(at))
     return _answer(root)
 
 
 def statuses(found: Statuses) -> Answer:
-    """Answer a transactionStatuses (60-66)."""
+    """Render a transactionStatuses (60-66)."""
     root = _root("transactionStatusesResponse", 200)
     _fill(root, (("monitorTime", str(found.monitor_time)), ("dbUpdating", _flag(False))))
     for row in range(4):
@@ -152,7 +153,7 @@ def _status(root: Element, one: TransactionStatus, monitor_time: int) -> None:
 
 
 def _history(parent: Element, job: Job, files: Iterable[FileRecord]) -> None:
-    """Write a job's record; what is not known while it is active is left out (67, A43)."""
+    """Append a job's record; end and completion are left out while the job is active (67, A43)."""
     element = xml.add(parent, "jobHistory")
     over = job.status == COMPLETE
     _fill(

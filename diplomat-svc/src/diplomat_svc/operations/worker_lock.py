@@ -1,4 +1,4 @@
-"""Tell a worker whether it is the only one of its database."""
+"""Decide whether a worker is the only one of its database."""
 
 import os
 from pathlib import Path
@@ -8,39 +8,39 @@ from mft_common.errors import MftError
 from mft_common.process import file_locks
 
 
-class Company(Protocol):
-    """What a worker asks before it recovers, and tells when it goes."""
+class WorkerLock(Protocol):
+    """Acquired by a worker before it recovers jobs, released when it ends."""
 
-    def enter(self, owner: str) -> bool:
-        """Return whether no other worker can be alive; raise MftError where one is that must not have company."""
+    def acquire(self, owner: str) -> bool:
+        """Return True when no other worker can be alive; MftError where another one holds an exclusive lock."""
         ...
 
-    def leave(self) -> None:
-        """Let the next one in."""
+    def release(self) -> None:
+        """Release the lock."""
         ...
 
 
-class OneOfMany:
-    """With PostgreSQL there can be any number of workers, and leases decide who is dead."""
+class Shared:
+    """The lock of PostgreSQL's workers: any number may run, and their leases decide which of them are dead."""
 
-    def enter(self, owner: str) -> bool:
-        """Say that others may be alive."""
+    def acquire(self, owner: str) -> bool:
+        """Return False: other workers may be alive."""
         del owner
         return False
 
-    def leave(self) -> None:
-        """Nothing is held."""
+    def release(self) -> None:
+        """Do nothing: no lock is held."""
 
 
-class OnlyOne:
-    """The one worker of a SQLite database: it holds a lock that the kernel takes away with the process."""
+class Exclusive:
+    """The lock of the one worker of a SQLite database: an flock, which the kernel releases with the process."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._descriptor: int | None = None
 
-    def enter(self, owner: str) -> bool:
-        """Take the lock, or raise MftError while another worker has it; leave the owner's name in the file."""
+    def acquire(self, owner: str) -> bool:
+        """Lock the file and write the owner's name into it; MftError while another worker holds the lock."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not file_locks.acquire(descriptor):
@@ -51,8 +51,8 @@ class OnlyOne:
         os.pwrite(descriptor, owner.encode(), 0)
         return True
 
-    def leave(self) -> None:
-        """Let go of the lock."""
+    def release(self) -> None:
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None

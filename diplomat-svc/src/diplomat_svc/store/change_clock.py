@@ -1,7 +1,7 @@
-"""Give every change a number from one clock that only moves forward (A38).
+"""Stamp every change with a number of one clock that only moves forward (A38).
 
-The row of the clock is the lock of all writers: whoever ticks holds it until commit, so changes become visible in the
-order of their numbers.
+The clock's row is the lock of all writers: a transaction that advances the clock holds the row until it commits, so
+changes become visible in the order of their stamps.
 """
 
 from typing import Any
@@ -18,19 +18,19 @@ def _greatest(connection: sa.Connection, *values: sa.ColumnElement[int] | int) -
     return getattr(sa.func, name)(*values, type_=sa.BigInteger())
 
 
-def tick(connection: sa.Connection, now: int) -> int:
-    """Return a number greater than every one before it and every `monitorTime` answered, and never behind `now`."""
+def advance(connection: sa.Connection, now: int) -> int:
+    """Return a stamp greater than all before it and than every `monitorTime` answered, and not behind `now`."""
     number = _greatest(connection, _C.stamp + 1, _C.answered + 1, now)
     return int(connection.execute(sa.update(clock).values(stamp=number).returning(_C.stamp)).scalar_one())
 
 
 def next_sequence(connection: sa.Connection) -> int:
-    """Return a job's number: one counter for the whole service, never used twice (67, E19)."""
+    """Return the next job's number: one counter for the whole service, never used twice (67, E19)."""
     return int(
         connection.execute(sa.update(clock).values(sequence=_C.sequence + 1).returning(_C.sequence)).scalar_one()
     )
 
 
-def promise(connection: sa.Connection, now: int) -> None:
-    """Let no later change have a number up to `now`, so that `now` may be answered as a `monitorTime`."""
+def raise_floor(connection: sa.Connection, now: int) -> None:
+    """Keep the stamps of later changes above `now`, so that `now` may be answered as a `monitorTime`."""
     connection.execute(sa.update(clock).values(answered=_greatest(connection, _C.answered, _C.stamp, now)))

@@ -1,0 +1,95 @@
+"""Write each change of a job once: its row, its log record and its events commit in one transaction (E4, E5)."""
+
+from collections.abc import Sequence
+
+import sqlalchemy as sa
+
+from diplomat_svc.domain.jobs import FileRecord, Job
+from diplomat_svc.domain.names import printable, shown_label
+from diplomat_svc.domain.states import Severity, completion_of_lost, severity_of
+from diplomat_svc.operations import transfer_events
+from diplomat_svc.store import files, jobs
+from diplomat_svc.store.tables import OUTBOX
+from mft_common.clock import Clock
+from mft_common.database import Database
+
+_SERVICE_STOPPED = "The service stopped."
+
+
+class JobWriter:
+    """Stores, takes and ends jobs; `host` is this machine's name in the events.
+
+    Every method works in the caller's transaction. `OwnedJob` writes what happens between taking and ending.
+    """
+
+    def __init__(self, database: Database, clock: Clock, host: str) -> None:
+        self.database = database
+        self.clock = clock
+        self._host = host
+
+    def schedule(self, connection: sa.Connection, job: Job, request_id: str) -> None:
+        """Store a queued job; the caller has advanced the change clock, under whose lock the queue was counted."""
+        jobs.add(connection, job, request_id)
+        given = ", ".join(f"{name}={value}" for name, value in job.variables.items())
+        text = f"Scheduled by request{f' with {given}' if given else ''}."
+        self.record(connection, job, text, at=job.scheduled_at, requester=True)
+        OUTBOX.add(connection, transfer_events.started(job, self._host), transfer_events.job_changed(job))
+
+    def take(self, connection: sa.Connection, owner: str) -> tuple[Job, str] | None:
+        """Give the first queued job whose transaction is idle to `owner`; also return its request id (E12)."""
+        taken = jobs.take(connection, owner, self.clock())
+        if taken is not None:
+            self.record(connection, taken[0], "Begun by a worker.")
+            OUTBOX.add(connection, transfer_events.job_changed(taken[0]))
+        return taken
+
+    def progress(self, connection: sa.Connection, job: Job, changed: Sequence[FileRecord]) -> None:
+        """Publish the totals of a running job and the files that changed."""
+        OUTBOX.add(connection, *transfer_events.progressed(job, changed))
+
+    def end(self, connection: sa.Connection, job: Job, completion: str, reason: str, owner: str) -> bool:
+        """End a job of `owner`; False when the job is over already or belongs to another."""
+        ended = jobs.end(connection, job, completion, self.clock(), owner)
+        if ended is None:
+            return False
+        files.abandon(connection, ended.sequence, completion, self.clock())
+        self._publish_end(connection, ended, files.of_job(connection, ended.sequence), reason)
+        return True
+
+    def end_lost(self, connection: sa.Connection, job: Job) -> None:
+        """End a job whose worker died, and name each file that may have been delivered unrecorded (E15)."""
+        completion = completion_of_lost(job.definition, job.status)
+        ended = jobs.end(connection, job, completion, self.clock())
+        if ended is None:
+            return
+        files.abandon(connection, ended.sequence, completion, self.clock())
+        found = files.of_job(connection, ended.sequence)
+        for file in found:
+            if file.completion == completion:
+                text = f"{file.source} was being delivered as {file.destination}; it may be there, and then whole."
+                self.record(connection, ended, text, Severity.WARNING)
+        self._publish_end(connection, ended, found, _SERVICE_STOPPED)
+
+    def record(
+        self,
+        connection: sa.Connection,
+        job: Job,
+        text: str,
+        severity: Severity = Severity.INFORMATIONAL,
+        *,
+        at: int | None = None,
+        requester: bool = False,
+    ) -> None:
+        """Add a record to the job's log; `requester` appends the client's label.
+
+        No name and no value can forge a line of the log (58, A59, A60, E39).
+        """
+        line = f'Transaction "{printable(job.definition.name)}"; {printable(text)}'
+        if requester and job.requester.label:
+            line += f" [{printable(shown_label(job.requester.label))}]"
+        jobs.add_record(connection, job.sequence, self.clock() if at is None else at, severity, line)
+
+    def _publish_end(self, connection: sa.Connection, job: Job, found: Sequence[FileRecord], reason: str) -> None:
+        text = f"Job {job.token} ended: {job.completion}.{f' {reason}' if reason else ''}"
+        self.record(connection, job, text, severity_of(job.completion), at=job.ended_at)
+        OUTBOX.add(connection, *transfer_events.ended(job, found, self._host, reason), transfer_events.job_changed(job))

@@ -1,0 +1,153 @@
+"""Write what a worker does with a job that it owns; each write fails once it is no longer the owner (E13)."""
+
+from dataclasses import replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from diplomat_svc.domain.jobs import FileRecord, Job
+from diplomat_svc.domain.states import COMPLETE, DELIVERED, FAILURE, SUCCESSFUL, WARNING, Severity, severity_of
+from diplomat_svc.errors import NotOwner
+from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.store import files, jobs
+
+_REPORT_EVERY_MS: Final = 1000
+_FILE_END: Final = ("completion", "status", "retries", "sha256", "size", "bytes_done", "ended_at", "description")
+_JOB_TOTALS: Final = ("successful", "failed", "warnings", "retries", "bytes_done")
+
+
+class OwnedJob:
+    """A job that this worker runs; `job` is its state as of the last write."""
+
+    def __init__(self, writer: JobWriter, owner: str, job: Job) -> None:
+        self.job = job
+        self._writer = writer
+        self._database = writer.database
+        self._clock = writer.clock
+        self._owner = owner
+        self._files: dict[int, FileRecord] = {}
+        self._unreported: set[int] = set()
+        self._reported_at = self._clock()
+
+    def check(self) -> None:
+        """Raise NotOwner unless the job is still this worker's."""
+        with self._database.read() as connection:
+            jobs.check_owner(connection, self.job, self._owner)
+
+    def note(self, text: str, severity: Severity = Severity.INFORMATIONAL) -> None:
+        """Add a record to the job's log."""
+        with self._database.write() as connection:
+            self._change(connection)
+            self._writer.record(connection, self.job, text, severity)
+
+    def found(self, count: int, size: int) -> None:
+        """Write how many files were found, and how many bytes they have."""
+        self.job = replace(self.job, found=count, bytes_total=size)
+        with self._database.write() as connection:
+            self._change(connection, found=count, bytes_total=size)
+            self._writer.record(connection, self.job, f"Found {count} file(s), {size} bytes.")
+
+    def begin_file(self, place: int, source: str, destination: str, size: int) -> None:
+        """Write a file's record before its temporary file is made (E20)."""
+        file = FileRecord(
+            place=place,
+            source=files.storable(source),
+            destination=files.storable(destination),
+            size=size,
+            began_at=self._clock(),
+        )
+        self._remember(file)
+        with self._database.write() as connection:
+            self._change(connection)
+            files.add(connection, self.job.sequence, file)
+            self._report(connection)
+
+    def progress(self, place: int, count: int) -> None:
+        """Write how many bytes of a file are moved; no status changes, so the transaction gets no new stamp (A40)."""
+        self._change_file(replace(self._files[place], bytes_done=count), ("bytes_done",))
+
+    def retrying(self, place: int, retries: int) -> None:
+        """Write that a file is tried again, for the `retries`th time."""
+        self._change_file(replace(self._files[place], retries=retries), ("retries",))
+
+    def end_file(
+        self,
+        place: int,
+        completion: str,
+        text: str,
+        *,
+        retries: int,
+        sha256: str | None = None,
+        size: int | None = None,
+    ) -> None:
+        """Write how a file ended; `text` goes to the log, and into the events where something went wrong."""
+        before = self._files[place]
+        size = before.size if size is None else size
+        file = replace(
+            before,
+            completion=completion,
+            status=COMPLETE,
+            retries=retries,
+            sha256=sha256,
+            size=size,
+            bytes_done=size if completion in DELIVERED else before.bytes_done,
+            ended_at=max(self._clock(), before.began_at),
+            description="" if completion == SUCCESSFUL else files.storable(text),
+        )
+        self._change_file(file, _FILE_END, text)
+
+    def warn_file(self, place: int, text: str) -> None:
+        """Turn a file's success into a warning: it was delivered, and a later step failed."""
+        file = replace(self._files[place], completion=WARNING, description=files.storable(text))
+        self._change_file(file, _FILE_END, text)
+
+    def end(self, completion: str, reason: str = "") -> None:
+        """End the job; NotOwner when another worker did or it is over."""
+        with self._database.write() as connection:
+            if not self._writer.end(connection, self.job, completion, reason, self._owner):
+                raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
+
+    def completions(self) -> tuple[str | None, ...]:
+        """Return how the files ended so far; None stands for a file that is not over."""
+        return tuple(file.completion for file in self._files.values())
+
+    def _change_file(self, file: FileRecord, columns: tuple[str, ...], text: str = "") -> None:
+        """Write columns of a file and the totals that follow from them; `text` becomes a record of the log."""
+        before = self._files[file.place]
+        self._remember(file)
+        old, new = _counts(before), _counts(file)
+        self.job = replace(self.job, **{name: getattr(self.job, name) + new[name] - old[name] for name in _JOB_TOTALS})
+        with self._database.write() as connection:
+            self._change(connection, **{name: getattr(self.job, name) for name in _JOB_TOTALS})
+            values = {name: getattr(file, name) for name in columns}
+            files.change(connection, self.job.sequence, file.place, **values)
+            if text:
+                self._writer.record(connection, self.job, text, severity_of(file.completion))
+            self._report(connection)
+
+    def _remember(self, file: FileRecord) -> None:
+        self._files[file.place] = file
+        self._unreported.add(file.place)
+
+    def _change(self, connection: sa.Connection, **values: Any) -> None:
+        jobs.change(connection, self.job, self._owner, **(values or {"lease": self.job.lease}))
+
+    def _report(self, connection: sa.Connection) -> None:
+        """Publish the files that changed, at most once a second."""
+        now = self._clock()
+        if now - self._reported_at < _REPORT_EVERY_MS:
+            return
+        self._writer.progress(connection, self.job, [self._files[place] for place in sorted(self._unreported)])
+        self._reported_at = now
+        self._unreported.clear()
+
+
+def _counts(file: FileRecord) -> dict[str, int]:
+    """Return what one file adds to the totals of its job."""
+    return {
+        "successful": int(file.completion in DELIVERED),
+        "failed": int(file.completion == FAILURE),
+        "warnings": int(file.completion == WARNING),
+        "retries": file.retries,
+        "bytes_done": file.bytes_done,
+    }

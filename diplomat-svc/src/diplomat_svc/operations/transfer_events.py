@@ -1,0 +1,146 @@
+"""Build the events of a job: it is a transfer, and a job of its transaction (E3 to E5)."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from diplomat_svc.domain.jobs import FileRecord, Job
+from diplomat_svc.domain.names import shown_label
+from diplomat_svc.domain.states import COMPLETE, DELIVERED, NOT_FOUND, TRANSFER_STATES
+from mft_common.events import (
+    Agent,
+    Event,
+    Item,
+    JobChanged,
+    Originator,
+    Side,
+    Totals,
+    TransferEnded,
+    TransferProgressed,
+    TransferStarted,
+)
+
+_PROTOCOL: Final = "diplomat"
+_AGENT: Final = Agent(name="DIPLOMAT")
+_MAX_ITEMS: Final = 1000
+
+
+def started(job: Job, host: str) -> TransferStarted:
+    """Return the event of a new job."""
+    return TransferStarted(state="started", **_head(job, host))
+
+
+def progressed(job: Job, files: Sequence[FileRecord]) -> list[Event]:
+    """Return the events of a job's progress; `files` are those that changed since the last ones."""
+    return [_progress(job, page) for page in _pages(files)]
+
+
+def ended(job: Job, files: Sequence[FileRecord], host: str, reason: str) -> list[Event]:
+    """Return the event of a job's end; files beyond the first 1,000 go ahead of it in further ones."""
+    first, *more = list(_pages(files)) or [()]
+    assert job.ended_at is not None
+    assert job.completion is not None
+    end = TransferEnded(
+        state=TRANSFER_STATES[job.completion],
+        description="" if job.completion in (*DELIVERED, NOT_FOUND) else reason or job.completion,
+        ended_at=job.ended_at,
+        items=tuple(_item(job, file) for file in first),
+        **_head(job, host),
+    )
+    return [*(_progress(job, page) for page in more), end]
+
+
+def job_changed(job: Job) -> JobChanged:
+    """Return the event of a job's new status."""
+    over = job.status == COMPLETE
+    return JobChanged(
+        transaction_id=f"{job.transaction_id:016d}",
+        transaction_name=job.definition.name,
+        sequence=job.sequence,
+        status=job.status,
+        completion_status=job.completion if over else None,
+        scheduled_time=job.scheduled_at,
+        start_time=job.began_at,
+        end_time=job.ended_at if over else None,
+        attempt=job.attempt,
+        transfer_id=job.transfer_id,
+        account=job.requester.account,
+        label=shown_label(job.requester.label) or None,
+    )
+
+
+def _pages(files: Sequence[FileRecord]) -> Iterator[Sequence[FileRecord]]:
+    for start in range(0, len(files), _MAX_ITEMS):
+        yield files[start : start + _MAX_ITEMS]
+
+
+def _progress(job: Job, files: Sequence[FileRecord]) -> TransferProgressed:
+    state = "inProgress"
+    if job.failed:
+        state = "inProgressWithFailures"
+    elif job.warnings:
+        state = "inProgressWithWarnings"
+    return TransferProgressed(
+        transfer_id=job.transfer_id,
+        protocol=_PROTOCOL,
+        state=state,
+        totals=_totals(job),
+        began_at=job.began_at,
+        items=tuple(_item(job, file) for file in files),
+    )
+
+
+def _totals(job: Job) -> Totals:
+    return Totals(
+        files=job.found,
+        successes=job.successful,
+        failures=job.failed,
+        warnings=job.warnings,
+        bytes_sent=job.bytes_done,
+        retries=job.retries,
+    )
+
+
+def _head(job: Job, host: str) -> dict[str, Any]:
+    requester = job.requester
+    return {
+        "transfer_id": job.transfer_id,
+        "protocol": _PROTOCOL,
+        "totals": _totals(job),
+        "began_at": job.began_at,
+        "source_agent": _AGENT,
+        "destination_agent": _AGENT,
+        "originator": Originator(account=requester.account, host=host, label=shown_label(requester.label) or None),
+        "submitted_at": job.scheduled_at,
+        "job_name": job.definition.name,
+        "user_properties": {"crossdock.protocol": _PROTOCOL, "crossdock.job": job.token},
+    }
+
+
+def _item(job: Job, file: FileRecord) -> Item:
+    source, destination = job.definition.source, job.definition.destination
+    state = "inProgress"
+    if file.completion is not None:
+        state = "successful" if file.completion in DELIVERED else TRANSFER_STATES[file.completion]
+    delivered = state == "successful"
+    return Item(
+        index=file.place,
+        state=state,
+        description=file.description,
+        source=Side(
+            path=f"{_folder_of(source.url)}/{file.source}",
+            size=file.size,
+            sha256=file.sha256,
+            disposition="delete" if job.definition.delete_source else "leave",
+        ),
+        destination=Side(
+            path=f"{_folder_of(destination.url)}/{file.destination}",
+            size=file.size if delivered else file.bytes_done,
+            sha256=file.sha256 if delivered else None,
+            if_exists="overwrite" if destination.if_exists == "replace" else "error",
+        ),
+    )
+
+
+def _folder_of(url: str) -> str:
+    """Return the folder that a URL names, without its scheme."""
+    return url.partition(":")[2].rstrip("/")

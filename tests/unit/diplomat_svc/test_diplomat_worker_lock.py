@@ -1,0 +1,46 @@
+"""The exclusive lock of the one worker of a SQLite database."""
+
+import threading
+
+import pytest
+
+from diplomat_svc.operations.worker_lock import Exclusive
+from mft_common.errors import MftError
+
+
+def test_a_worker_acquires_the_lock_while_readiness_reads_its_owner(tmp_path):
+    """Reading the owner takes no lock, so that a worker which starts in that moment is not refused."""
+    reader, over = Exclusive(tmp_path / "worker"), threading.Event()
+
+    def read():
+        while not over.is_set():
+            try:
+                reader.owner()
+            except MftError:
+                continue
+
+    thread = threading.Thread(target=read)
+    thread.start()
+    try:
+        for number in range(500):
+            worker = Exclusive(tmp_path / "worker")
+            assert worker.acquire(str(number))
+            worker.release()
+    finally:
+        over.set()
+        thread.join()
+
+
+def test_a_second_worker_is_refused_and_the_first_is_named(tmp_path):
+    """One worker at a time, and the next as soon as the first has released the lock."""
+    first, second = Exclusive(tmp_path / "worker"), Exclusive(tmp_path / "worker")
+    first.acquire("first")
+    with pytest.raises(MftError, match="another worker"):
+        second.acquire("second")
+    assert second.owner() == "first"
+    first.release()
+    with pytest.raises(MftError, match="no worker"):
+        second.owner()
+    second.acquire("second")
+    assert first.owner() == "second"
+    second.release()
