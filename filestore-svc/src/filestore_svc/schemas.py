@@ -9,10 +9,19 @@ from marshmallow import RAISE, Schema, ValidationError, fields, validate, valida
 
 from filestore_svc.domain.files import FIXED, RIGHTS, Right
 from filestore_svc.domain.limits import NO_LIMITS, Limits, Retention
-from filestore_svc.domain.listing import DEFAULT_LIMIT, KINDS, LARGEST_LIMIT, SORTS, Page, Selection
+from filestore_svc.domain.listing import (
+    DEFAULT_LIMIT,
+    KINDS,
+    LARGEST_FOLDER_PAGE,
+    LARGEST_LIMIT,
+    SORTS,
+    FolderPage,
+    Page,
+    Selection,
+)
 from filestore_svc.domain.paths import canonical
 from filestore_svc.domain.scanning import Method, Scan, ScannerPlace
-from filestore_svc.domain.wildcards import listing_filter
+from filestore_svc.domain.wildcards import listing_filter, shell_pattern
 from filestore_svc.errors import BadSyntax
 from mft_common import config
 from mft_common.errors import ConfigError
@@ -240,6 +249,20 @@ def selection(query: Mapping[str, str]) -> Selection:
         kind=_word(query, "type", KINDS, "all"),
         pattern=listing_filter(query.get("filter", "")),
     )
+
+
+def folder_page(query: Mapping[str, str]) -> FolderPage:
+    """Read which files of a folder another service asks for; BadSyntax for a limit that is no number."""
+    limit = _whole(query, "limit", LARGEST_FOLDER_PAGE, LARGEST_FOLDER_PAGE)
+    return FolderPage(shell_pattern(query.get("pattern", "")), query.get("after", ""), limit)
+
+
+def only_fileset(query: Mapping[str, str]) -> int | None:
+    """Read the one content that another service deletes, None for whatever has the name; BadSyntax."""
+    text = query.get("fileset")
+    if text is not None and not re.fullmatch(r"[0-9]{1,16}", text):
+        raise BadSyntax
+    return None if text is None else int(text)
 
 
 # More than a file can have; an answer holds each of them for each of up to 10,000 elements.

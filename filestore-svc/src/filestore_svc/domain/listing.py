@@ -12,6 +12,7 @@ SORTS: Final[tuple[Sort, ...]] = ("name", "size", "put_date", "read_date", "expi
 KINDS: Final[tuple[Kind, ...]] = ("all", "folders", "files")
 DEFAULT_LIMIT: Final = 500
 LARGEST_LIMIT: Final = 10_000
+LARGEST_FOLDER_PAGE: Final = 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +33,15 @@ class Page:
     start: int = 0
     limit: int = DEFAULT_LIMIT
     attributes: tuple[str, ...] = FIXED
+
+
+@dataclass(frozen=True)
+class FolderPage:
+    """Which files of a folder another service asks for: by name, after the name `after`, at most `limit`."""
+
+    pattern: Pattern | None = None
+    after: str = ""
+    limit: int = LARGEST_FOLDER_PAGE
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Decide who may do what where, in the order of checks that every call follows (http-mft.md S1 to S4)."""
 
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import sqlalchemy as sa
@@ -21,6 +22,14 @@ from filestore_svc.schemas import Configuration
 from filestore_svc.store import folders
 from mft_common.database.statements import Connection
 from mft_common.identity import SYSTEM, Identity
+
+
+@dataclass(frozen=True)
+class Caller:
+    """An account that may call, and the identity that the gateway signed for it."""
+
+    identity: Identity
+    account: str
 
 
 class Access:

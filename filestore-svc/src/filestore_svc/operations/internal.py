@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from filestore_svc.domain.files import StoredFile
+from filestore_svc.domain.listing import FolderPage
 from filestore_svc.domain.paths import Target
-from filestore_svc.domain.wildcards import shell_pattern
 from filestore_svc.errors import BadSyntax, NoFilename, NoListedPath
+from filestore_svc.operations.access import Caller
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.operations.uploads import StoredUpload
 from filestore_svc.operations.vault import Vault
@@ -16,7 +17,6 @@ from filestore_svc.wire import uploads as wire
 from filestore_svc.wire.headers import Preconditions
 from mft_common.identity import Identity
 
-_LARGEST_PAGE = 1000
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 
 
@@ -27,25 +27,22 @@ class Internal:
         self._vault = vault
         self.now = vault.now
 
-    def list_folder(self, identity: Identity, target: Target, query: Mapping[str, str]) -> list[StoredFile]:
-        """Return files of a folder by name, after the name `after`, at most `limit`."""
-        account = self._vault.access.system(identity)
-        limit = query.get("limit", str(_LARGEST_PAGE))
-        if not re.fullmatch(r"[0-9]{1,9}", limit):
-            raise BadSyntax
+    def system(self, identity: Identity) -> Caller:
+        """Return the caller of a call of the hub's own; Forbidden for every other account."""
+        return Caller(identity, self._vault.access.system(identity))
+
+    def list_folder(self, caller: Caller, target: Target, page: FolderPage) -> list[StoredFile]:
+        """Return files of a folder by name."""
         with self._vault.commits.database.read() as connection:
-            folder, _ = self._vault.access.listed(connection, target, account)
+            folder, _ = self._vault.access.listed(connection, target, caller.account)
             if folder is None:
                 raise NoListedPath
-            pattern, after = shell_pattern(query.get("pattern", "")), query.get("after", "")
-            return listing.after(
-                connection, folder, pattern, after, limit=min(int(limit), _LARGEST_PAGE), now=self._vault.now()
-            )
+            now = self._vault.now()
+            return listing.after(connection, folder, page.pattern, page.after, limit=page.limit, now=now)
 
-    def find(self, identity: Identity, target: Target) -> StoredFile:
+    def find(self, caller: Caller, target: Target) -> StoredFile:
         """Find a file."""
-        account = self._vault.access.system(identity)
-        return self._vault.places.named(account, target, "read", NoFilename()).file
+        return self._vault.places.named(caller.account, target, "read", NoFilename()).file
 
     def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
         """Open the bytes `start` to `stop` of a file that was found."""
@@ -76,12 +73,7 @@ class Internal:
             promised = {} if sha256 is None else {"sha-256": bytes.fromhex(sha256)}
             return self._vault.uploads.keep(intake, promised)
 
-    def delete(self, identity: Identity, target: Target, query: Mapping[str, str]) -> StoredFile:
+    def delete(self, caller: Caller, target: Target, fileset: int | None) -> StoredFile:
         """Delete a file; with `fileset` only while it still has that content."""
-        account = self._vault.access.system(identity)
-        fileset = query.get("fileset")
-        if target.only_folder or (fileset is not None and not re.fullmatch(r"[0-9]{1,16}", fileset)):
-            raise BadSyntax
-        number = None if fileset is None else int(fileset)
-        place = self._vault.places.named(account, target, "delete", NoFilename())
-        return self._vault.remove(identity, account, place, fileset=number)
+        place = self._vault.places.named(caller.account, target, "delete", BadSyntax())
+        return self._vault.remove(caller.identity, caller.account, place, fileset=fileset)

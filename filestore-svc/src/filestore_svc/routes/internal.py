@@ -2,6 +2,7 @@
 
 from flask import Blueprint, Response, request
 
+from filestore_svc import schemas
 from filestore_svc.domain.paths import Target
 from filestore_svc.operations import Internal
 from filestore_svc.routes.audit import note, sender
@@ -26,12 +27,14 @@ def blueprint(operations: Internal) -> Blueprint:
 
     @pages.get("/folders<tail:_tail>")
     def list_folder(_tail: str) -> Response:
-        found = operations.list_folder(web.identity(), _target("folders", "list"), _query())
+        target, caller = _target("folders", "list"), operations.system(web.identity())
+        found = operations.list_folder(caller, target, schemas.folder_page(_query()))
         return answers.as_json({"files": [answers.described(file) for file in found]})
 
     @pages.get("/files<tail:_tail>")
     def fetch(_tail: str) -> Response:
-        file = operations.find(web.identity(), _target("files", "download"))
+        target = _target("files", "download")
+        file = operations.find(operations.system(web.identity()), target)
         extra = {"X-Sha256": file.sha256, "X-Fileset": str(file.fileset)}
         return downloads.answer(request.environ, file, sender(operations, file), extra, operations.now())
 
@@ -45,7 +48,8 @@ def blueprint(operations: Internal) -> Blueprint:
 
     @pages.delete("/files<tail:_tail>")
     def delete(_tail: str) -> Response:
-        file = operations.delete(web.identity(), _target("files", "delete"), _query())
+        target, caller = _target("files", "delete"), operations.system(web.identity())
+        file = operations.delete(caller, target, schemas.only_fileset(_query()))
         note(fileset=file.fileset)
         return answers.as_json({"fileset": file.fileset})
 

@@ -15,7 +15,7 @@ from filestore_svc.errors import TemporarilyAway
 from filestore_svc.operations import Operations
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.settings import SERVICE
-from filestore_svc.wire import answers, downloads, requests
+from filestore_svc.wire import answers, downloads, requests, uploads
 from mft_common import environ_keys, logs
 from mft_common.identity import Identity
 from mft_common.identity_reader import IdentityReader
@@ -61,7 +61,11 @@ class Lane:
         return answer
 
     def _upload(self, environ: dict[str, Any], identity: Identity) -> Answer:
-        kept = self._operations.upload(identity, requests.target(environ, _FILES), environ)
+        caller = self._operations.writer(identity, environ.get("HTTP_ORIGIN"))
+        target = requests.target(environ, _FILES)
+        requests.check_file(target)
+        form = uploads.upload(environ, raw=self._operations.configuration.raw_put)
+        kept = self._operations.upload(caller, target, form)
         file = kept.file
         logs.get("audit").info(
             "file.upload", path=file.path, fileset=file.fileset, bytes=file.size, sha256=file.sha256,
@@ -76,9 +80,10 @@ class Lane:
         return "200 OK", downloads.head(file), _sent(environ, file, body)
 
     def _find(self, environ: dict[str, Any], identity: Identity) -> StoredFile:
+        caller = self._operations.reader(identity)
         if environ["PATH_INFO"].startswith(f"{_FILESET}/"):
-            return self._operations.fileset(identity, requests.fileset(environ, _FILESET))
-        return self._operations.download(identity, requests.target(environ, _FILES))
+            return self._operations.fileset(caller, requests.fileset(environ, _FILESET))
+        return self._operations.download(caller, requests.target(environ, _FILES))
 
 
 def _sent(environ: dict[str, Any], file: StoredFile, body: Sending) -> Iterable[bytes]:

@@ -2,13 +2,17 @@
 
 from flask import Blueprint, Response, request
 
+from filestore_svc import schemas
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.paths import Target
 from filestore_svc.operations import Operations
+from filestore_svc.operations.access import Caller
 from filestore_svc.operations.uploads import StoredUpload
 from filestore_svc.routes.audit import note, sender
 from filestore_svc.routes.lane import raise_refused
-from filestore_svc.wire import answers, downloads, openapi, requests
+from filestore_svc.wire import answers, downloads, openapi, queries, requests, uploads
+from filestore_svc.wire import metadata as metadata_json
+from filestore_svc.wire.headers import preconditions
 from mft_common import web
 
 
@@ -26,8 +30,16 @@ def _fileset(kind: str, operation: str) -> str:
     return fileset
 
 
-def _query() -> str:
-    return str(request.environ.get("QUERY_STRING", ""))
+def _query() -> dict[str, str]:
+    return queries.parameters(str(request.environ.get("QUERY_STRING", "")))
+
+
+def _reader(operations: Operations) -> Caller:
+    return operations.reader(web.identity())
+
+
+def _writer(operations: Operations) -> Caller:
+    return operations.writer(web.identity(), request.headers.get("Origin"))
 
 
 def _base() -> str:
@@ -72,7 +84,7 @@ def _add_sessions(pages: Blueprint, operations: Operations) -> None:
     @pages.post("/logout")
     def logout() -> Response:
         note(operation="session.logout")
-        operations.logout(web.identity(), request.environ)
+        operations.logout(_writer(operations))
         return answers.logged_out(suffix())
 
 
@@ -83,22 +95,27 @@ def _add_files(pages: Blueprint, operations: Operations) -> None:
     def upload(_tail: str) -> Response:
         target = _target("files", "upload")
         raise_refused(request.environ)
-        return _stored(operations.upload(web.identity(), target, request.environ))
+        caller = _writer(operations)
+        requests.check_file(target)
+        form = uploads.upload(request.environ, raw=operations.configuration.raw_put)
+        return _stored(operations.upload(caller, target, form))
 
     @pages.post("/files<tail:_tail>")
     def upload_with_metadata(_tail: str) -> Response:
-        kept = operations.upload_with_metadata(web.identity(), _target("files", "upload"), request.environ)
-        return _stored(kept, timestamp=timestamps_everywhere)
+        target, caller = _target("files", "upload"), _writer(operations)
+        stored = operations.upload_with_metadata(caller, target, uploads.upload(request.environ))
+        return _stored(stored, timestamp=timestamps_everywhere)
 
     @pages.get("/files<tail:_tail>")
     def download(_tail: str) -> Response:
         target = _target("files", "download")
         raise_refused(request.environ)
-        return _sent(operations, operations.download(web.identity(), target))
+        return _sent(operations, operations.download(_reader(operations), target))
 
     @pages.delete("/files<tail:_tail>")
     def delete_file(_tail: str) -> Response:
-        file = operations.delete_file(web.identity(), _target("files", "delete"), request.environ)
+        target, caller = _target("files", "delete"), _writer(operations)
+        file = operations.delete_file(caller, target, preconditions(request.environ))
         return answers.done("File deleted", _noted(file).fileset)
 
 
@@ -112,34 +129,39 @@ def _add_filesets(pages: Blueprint, operations: Operations) -> None:
     def fileset(_tail: str) -> Response:
         asked = _fileset("fileset", "download")
         raise_refused(request.environ)
-        return _sent(operations, operations.fileset(web.identity(), asked))
+        return _sent(operations, operations.fileset(_reader(operations), asked))
 
     @pages.delete("/fileset<tail:_tail>")
     def delete_fileset(_tail: str) -> Response:
-        file = operations.delete_fileset(web.identity(), _fileset("fileset", "delete"), request.environ)
+        asked, caller = _fileset("fileset", "delete"), _writer(operations)
+        file = operations.delete_fileset(caller, asked, preconditions(request.environ))
         return answers.done("File deleted", _noted(file).fileset)
 
 
 def _add_metadata(pages: Blueprint, operations: Operations) -> None:
     @pages.post("/metadata<tail:_tail>")
     def set_metadata(_tail: str) -> Response:
-        file = operations.set_metadata(web.identity(), _target("metadata", "describe"), request.environ)
+        target, caller = _target("metadata", "describe"), _writer(operations)
+        requests.check_file(target)
+        file = operations.set_metadata(caller, target, metadata_json.update(request.environ))
         return answers.done("Metadata updated", _noted(file).fileset)
 
     @pages.get("/metadata<tail:_tail>")
     def metadata(_tail: str) -> Response:
-        file = operations.metadata(web.identity(), _target("metadata", "metadata"))
-        return answers.metadata(_noted(file), _base())
+        target = _target("metadata", "metadata")
+        return answers.metadata(_noted(operations.metadata(_reader(operations), target)), _base())
 
     @pages.post("/metadatabyid<tail:_tail>")
     def set_metadatabyid(_tail: str) -> Response:
-        file = operations.set_metadatabyid(web.identity(), _fileset("metadatabyid", "describe"), request.environ)
+        asked, caller = _fileset("metadatabyid", "describe"), _writer(operations)
+        requests.check_fileset(asked)
+        file = operations.set_metadatabyid(caller, asked, metadata_json.update(request.environ))
         return answers.done("Metadata updated", _noted(file).fileset)
 
     @pages.get("/metadatabyid<tail:_tail>")
     def metadatabyid(_tail: str) -> Response:
-        file = operations.metadatabyid(web.identity(), _fileset("metadatabyid", "metadata"))
-        return answers.metadata(_noted(file), _base())
+        asked = _fileset("metadatabyid", "metadata")
+        return answers.metadata(_noted(operations.metadatabyid(_reader(operations), asked)), _base())
 
 
 def _add_folders(pages: Blueprint, operations: Operations) -> None:
@@ -147,14 +169,18 @@ def _add_folders(pages: Blueprint, operations: Operations) -> None:
 
     @pages.get("/countelements<tail:_tail>")
     def countelements(_tail: str) -> Response:
-        return answers.as_json(operations.countelements(web.identity(), _target("countelements", "count"), _query()))
+        target, caller = _target("countelements", "count"), _reader(operations)
+        return answers.as_json(operations.countelements(caller, target, schemas.selection(_query())))
 
     @pages.get("/directories<tail:_tail>")
     def directories(_tail: str) -> Response:
-        found, page = operations.directories(web.identity(), _target("directories", "list"), _query())
-        return answers.listing(found, _base(), page.attributes, show_owner=show_owner)
+        target, caller = _target("directories", "list"), _reader(operations)
+        page = schemas.page(_query())
+        listing = operations.directories(caller, target, page)
+        return answers.listing(listing, _base(), page.attributes, show_owner=show_owner)
 
     @pages.post("/directories<tail:_tail>")
     def create_folder(_tail: str) -> Response:
-        path = operations.create_folder(web.identity(), _target("directories", "create"), request.environ)
+        target, caller = _target("directories", "create"), _writer(operations)
+        path = operations.create_folder(caller, target)
         return answers.made(answers.uri(_base(), "directories", path))

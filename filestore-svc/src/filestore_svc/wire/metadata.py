@@ -3,16 +3,29 @@
 import codecs
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from filestore_svc.domain.files import FIXED, MOST_CUSTOM, SETTABLE
 from filestore_svc.errors import BadSyntax
 from filestore_svc.wire import bodies
+from filestore_svc.wire.headers import Preconditions, check_whole, preconditions
 
 _LONGEST_KEY = 128
 _LONGEST_VALUE = 4 << 10
 _LONGEST = 256 << 10
+
+
+@dataclass(frozen=True)
+class MetadataUpdate:
+    """A write of metadata: its conditions, and a function that returns the attributes to set.
+
+    The function reads the body, so it is called once every check that comes before the body has passed. BadSyntax.
+    """
+
+    preconditions: Preconditions
+    attributes: Callable[[], Mapping[str, str]]
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -58,9 +71,15 @@ def only_json(content_type: str | None) -> None:
         raise BadSyntax
 
 
-def body(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Read the attributes that a request's body sets; BadSyntax also for one that is too long or was cut."""
-    return parse(bodies.small(environ, _LONGEST, BadSyntax()))
+def update(environ: Mapping[str, Any]) -> MetadataUpdate:
+    """Read the headers of a metadata write; BadSyntax where they show that the body is no JSON (47, S26)."""
+    only_json(environ.get("CONTENT_TYPE"))
+    check_whole(environ)
+
+    def attributes() -> dict[str, str]:
+        return parse(bodies.small(environ, _LONGEST, BadSyntax()))
+
+    return MetadataUpdate(preconditions(environ), attributes)
 
 
 class _Number(str):

@@ -5,7 +5,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes
 
 from filestore_svc.domain.paths import Target, below
-from filestore_svc.errors import TooLarge
+from filestore_svc.errors import NoFilename, NoFileset, TooLarge
 from filestore_svc.wire import bodies, queries
 from mft_common import environ_keys
 
@@ -37,6 +37,18 @@ def fileset(environ: Mapping[str, Any], prefix: str) -> str:
     """Return what stands in the URL for a fileset's id, decoded; empty when nothing does (35, D22)."""
     rest = unquote_to_bytes(raw_path(environ))[len(prefix) :]
     return rest.removeprefix(b"/").decode("utf-8", "replace")
+
+
+def check_file(target: Target) -> None:
+    """Raise NoFilename where the URL alone shows that no file is named (7, 46)."""
+    if target.only_folder:
+        raise NoFilename
+
+
+def check_fileset(fileset: str) -> None:
+    """Raise NoFileset where the URL names no id (61)."""
+    if not fileset:
+        raise NoFileset
 
 
 def form(environ: Mapping[str, Any]) -> dict[str, str]:
