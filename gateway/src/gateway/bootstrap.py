@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +12,7 @@ from gateway import routes
 from gateway.domain import AccountSpec, PromptRules, Trust
 from gateway.operations import Operations
 from gateway.operations.passwords import Passwords
-from gateway.schemas.accounts import read_accounts, read_basic, read_prompt_rules
+from gateway.schemas.accounts import read_accounts, read_basic, read_origins, read_prompt_rules
 from gateway.settings import Settings
 from gateway.store.tables import OUTBOX, open_database
 from mft_common import config
@@ -57,11 +57,15 @@ class Service:
 
 @dataclass(frozen=True)
 class Configuration:
-    """What of a configuration file is the gateway's; `basic` names the services that take Basic credentials."""
+    """What of a configuration file is the gateway's; `basic` names the services that take Basic credentials.
+
+    `origins` goes by service: pages of these origins may call it.
+    """
 
     accounts: tuple[AccountSpec, ...]
     prompt_rules: PromptRules
     basic: frozenset[str] = frozenset()
+    origins: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust: Trust) -> Configuration:
@@ -70,7 +74,8 @@ def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust
     A configuration without accounts is one in which there shall be none.
     """
     accounts = read_accounts(document.get("accounts"), reader, trust)
-    return Configuration(accounts, read_prompt_rules(document.get("data_protector"), reader), read_basic(document))
+    rules = read_prompt_rules(document.get("data_protector"), reader)
+    return Configuration(accounts, rules, read_basic(document), read_origins(document))
 
 
 def build(settings: Settings, *, configuration: Configuration | None = None, clock: Clock = now_ms) -> Service:
@@ -87,6 +92,7 @@ def build(settings: Settings, *, configuration: Configuration | None = None, clo
         operations.apply_accounts(configuration.accounts)
         operations.apply_prompt_rules(configuration.prompt_rules)
         operations.apply_basic(configuration.basic)
+        operations.apply_origins(configuration.origins)
     checks = {"database": database.ping}
     return Service(settings, database, operations, Signer(settings.internal_keys), OUTBOX, checks)
 

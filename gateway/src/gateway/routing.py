@@ -9,10 +9,20 @@ Credentials = Literal["cookie-pair-or-basic", "jsessionid", "basic-or-token", "n
 
 
 @dataclass(frozen=True, kw_only=True)
+class CrossOrigin:
+    """What pages of listed origins may send, and read of the responses."""
+
+    methods: tuple[str, ...]
+    request_headers: tuple[str, ...]
+    exposed_headers: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Route:
     """All paths at or below `prefix` go to `service`; `body_limit` is in bytes, None for none.
 
     `safe_methods` says that the protocol's GET, PUT and DELETE are what HTTP says they are, and may be sent twice.
+    `cross_origin` says how pages of other origins call the service, None where the service decides it itself.
     """
 
     prefix: str
@@ -21,11 +31,35 @@ class Route:
     credentials: Credentials
     body_limit: int | None = None
     safe_methods: bool = True
+    cross_origin: CrossOrigin | None = None
 
+
+# http-mft.md S34: the headers of S17, S18, S35, X1 and ranges.
+_HTTP_MFT: Final = CrossOrigin(
+    methods=("GET", "HEAD", "PUT", "POST", "PATCH", "DELETE"),
+    request_headers=(
+        *("Authorization", "Content-Type", "Content-MD5", "Repr-Digest", "X-Request-ID"),
+        *("If-Match", "If-None-Match", "If-Modified-Since", "If-Unmodified-Since", "If-Range", "Range"),
+        *("Tus-Resumable", "Upload-Length", "Upload-Offset", "Upload-Metadata", "Upload-Checksum"),
+        *("Upload-Concat", "Upload-Defer-Length"),
+    ),
+    exposed_headers=(
+        *("Location", "ETag", "Fileset", "Repr-Digest", "Retry-After", "X-Request-ID"),
+        *("Accept-Ranges", "Content-Range", "Content-Disposition"),
+        *("Tus-Resumable", "Tus-Version", "Tus-Extension", "Tus-Max-Size", "Tus-Checksum-Algorithm"),
+        *("Upload-Offset", "Upload-Length", "Upload-Metadata", "Upload-Expires"),
+    ),
+)
 
 # Files go through the first, and a file has no size limit here; the others carry documents.
 ROUTES: Final[tuple[Route, ...]] = (
-    Route(prefix="/2.0", service="filestore-svc", protocol="http-mft", credentials="cookie-pair-or-basic"),
+    Route(
+        prefix="/2.0",
+        service="filestore-svc",
+        protocol="http-mft",
+        credentials="cookie-pair-or-basic",
+        cross_origin=_HTTP_MFT,
+    ),
     Route(
         prefix="/diplomat",
         service="diplomat-svc",

@@ -158,6 +158,17 @@ def test_which_services_take_basic_reaches_other_processes(settings):
     other.close()
 
 
+def test_origins_reach_other_processes(settings):
+    """`origins` of a section hold in processes that apply nothing, until they are no longer configured."""
+    other = bootstrap.build_with(settings(), None, Reader(Path(), {}))
+    ask = {"Origin": "https://portal.example", "Access-Control-Request-Method": "PATCH"}
+    for section, status in (({"origins": ["https://Portal.example/"]}, 204), ({"origins": []}, 404), (None, 404)):
+        bootstrap.build_with(settings(), {"http_mft": section}, Reader(Path(), {})).close()
+        client = Client(create_app(other, upstreams={}))
+        assert client.options("/2.0/uploads/1", headers=ask).status_code == status
+    other.close()
+
+
 def test_published_events():
     """The gateway tells of sessions and accounts, and acts on no event."""
     assert [event.TYPE for event in events.PUBLISHES] == [

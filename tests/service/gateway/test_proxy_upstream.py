@@ -33,6 +33,10 @@ class NoSessions:
         """Find nobody."""
         return
 
+    def origins(self, _service):
+        """List none."""
+        return ()
+
 
 @contextlib.contextmanager
 def pipeline_to(port):

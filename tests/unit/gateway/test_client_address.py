@@ -67,9 +67,9 @@ def test_clients_of_a_local_proxy_share_the_rate_limit():
     statuses = []
     pipeline = Pipeline(own=None, upstreams={}, directory=None, options=PipelineOptions(rate=1, burst=1))
     for more in ({}, {}, {"HTTP_VIA": "1.1 cache"}, {"HTTP_VIA": "1.1 cache"}):
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/2.0/x", "REMOTE_ADDR": "127.0.0.1", **more}
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/diplomat/APIRequest", "REMOTE_ADDR": "127.0.0.1", **more}
         list(pipeline(environ, lambda status, *_: statuses.append(status[:3])))
-    assert statuses == ["404", "404", "404", "429"]
+    assert statuses == ["501", "501", "501", "400"]
 
 
 def test_an_ipv6_client_is_limited_by_its_64():
@@ -77,9 +77,9 @@ def test_an_ipv6_client_is_limited_by_its_64():
     statuses = []
     pipeline = Pipeline(own=None, upstreams={}, directory=None, options=PipelineOptions(rate=1, burst=1))
     for address in ("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"):
-        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/2.0/x", "REMOTE_ADDR": address}
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/diplomat/APIRequest", "REMOTE_ADDR": address}
         list(pipeline(environ, lambda status, *_: statuses.append(status[:3])))
-    assert statuses == ["404", "429", "404"]
+    assert statuses == ["501", "400", "501"]
 
 
 @pytest.mark.parametrize(

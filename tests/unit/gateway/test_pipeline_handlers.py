@@ -34,6 +34,10 @@ class OnePartner:
         """Take none."""
         return False
 
+    def origins(self, _service):
+        """List none."""
+        return ()
+
 
 class Recorder:
     """A service that remembers its requests, and answers, reads its body or fails as told."""

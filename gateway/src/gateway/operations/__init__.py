@@ -5,11 +5,11 @@ from typing import Any, Final
 
 from gateway.domain import AccountSpec, Bucket, PromptRules, Trust
 from gateway.operations import apply
-from gateway.operations.basic import Basic
 from gateway.operations.logins import Logins
 from gateway.operations.passwords import Passwords
 from gateway.operations.prompts import Prompts
 from gateway.operations.sessions import Opening, Sessions
+from gateway.operations.shared_settings import SharedSetting
 from gateway.operations.throttle import LoginThrottle
 from gateway.store import throttle as counts
 from mft_common.clock import Clock, now_ms
@@ -39,7 +39,8 @@ class Operations:
         self._logins = Logins(database, self._passwords, throttle)
         self._prompts = Prompts(database, self._passwords, throttle, trust, fixed_prompt_rules or {})
         self._sessions = Sessions(database, clock)
-        self._basic = Basic(database)
+        self._basic = SharedSetting(database, "basic services", [])
+        self._origins = SharedSetting(database, "origins", {})
 
     def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
         """See Directory; Busy (Unavailable) when too many passwords are being checked."""
@@ -51,7 +52,11 @@ class Operations:
 
     def takes_basic(self, service: str) -> bool:
         """Say whether a service takes Basic credentials with each call, in one indexed read."""
-        return self._basic.takes(service)
+        return service in self._basic.get()
+
+    def origins(self, service: str) -> Collection[str]:
+        """Return the origins, in lower case, whose pages may call this service, in one indexed read."""
+        return frozenset(self._origins.get().get(service, ()))
 
     def prompts(self, name: str, address: str) -> Trusted | Challenge | Denied:
         """See Directory."""
@@ -97,7 +102,11 @@ class Operations:
 
     def apply_basic(self, services: Collection[str]) -> None:
         """Let exactly these services take Basic credentials from now on, on every replica."""
-        self._basic.apply(services)
+        self._basic.put(sorted(services))
+
+    def apply_origins(self, origins: Mapping[str, Collection[str]]) -> None:
+        """Let pages of exactly these origins call the services from now on, on every replica."""
+        self._origins.put({service: sorted(listed) for service, listed in origins.items()})
 
     def sweep_sessions(self) -> int:
         """Close expired sessions, which tells the reason, and return how many there were."""

@@ -1,6 +1,5 @@
 """Ask for and check the answers of the Data Protector protocol; nothing tells a made-up account from a real one."""
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,6 +16,7 @@ from gateway.domain import (
     usable_name,
 )
 from gateway.operations.passwords import Passwords
+from gateway.operations.shared_settings import SharedSetting
 from gateway.operations.throttle import LoginThrottle
 from gateway.store import accounts
 from gateway.store import throttle as store
@@ -26,7 +26,6 @@ from mft_common.directory import GRANT_KEYS, Account, Challenge, Denied, Trusted
 
 _SERVICE: Final = "sertainty-svc"
 _KEY: Final = "fake prompts"
-_RULES: Final = "prompt rules"
 
 
 @dataclass(frozen=True)
@@ -54,6 +53,7 @@ class Prompts:
         self._throttle = throttle
         self._trust = trust
         self._fixed = dict(fixed)
+        self._rules = SharedSetting(database, "prompt rules", {})
         self._fake_key: bytes | None = None
 
     def ask(self, name: str, address: str) -> Trusted | Challenge | Denied:
@@ -83,18 +83,11 @@ class Prompts:
 
     def rules(self) -> PromptRules:
         """Return how strangers and mistakes are treated."""
-        with self._database.read() as connection:
-            stored = accounts.key_value(connection, _RULES)
-        return PromptRules(**{**(json.loads(stored) if stored else {}), **self._fixed})
+        return PromptRules(**{**self._rules.get(), **self._fixed})
 
     def apply_rules(self, rules: PromptRules) -> None:
         """Let `rules` hold from now on, on every replica; writes nothing where they do already."""
-        value = json.dumps(asdict(rules)).encode()
-        with self._database.read() as connection:
-            same = accounts.key_value(connection, _RULES) == value
-        if not same:
-            with self._database.write() as connection:
-                accounts.put_value(connection, _RULES, value)
+        self._rules.put(asdict(rules))
 
     def _know(self, name: str, address: str) -> _Known:
         row = None

@@ -1,6 +1,7 @@
 """State of one request on its way through the pipeline."""
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any, Protocol, Self
 from wsgiref.types import StartResponse
@@ -12,10 +13,14 @@ from mft_common.identity import Identity
 
 
 class GatewayDirectory(Directory, Protocol):
-    """The directory as the pipeline needs it: that of the services, and one question more."""
+    """The directory as the pipeline needs it: that of the services, and two questions more."""
 
     def takes_basic(self, service: str) -> bool:
         """True when the configuration lets callers of this service send Basic credentials with each call."""
+        ...
+
+    def origins(self, service: str) -> Collection[str]:
+        """Return the origins, in lower case, whose pages may call this service."""
         ...
 
 
@@ -23,8 +28,10 @@ class GatewayDirectory(Directory, Protocol):
 class RequestContext:
     """Findings of the request handlers on one request; each may rely on the fields that those before it set.
 
-    `address` is the client's, once `resolve_client_address` has run. `route` is None for the hub's own pages, `status`
-    that of the response that was started last, 0 before any. `began` is in seconds of `time.monotonic()`.
+    `address` is the client's, once `resolve_client_address` has run. `route` is None for the hub's own pages. Of the
+    origins that the configuration lists, `allowed_origin` is the request's, and `varies_by_origin` says that there are
+    any. `status` is that of the response that was started last, 0 before any. `began` is in seconds of
+    `time.monotonic()`.
     """
 
     environ: dict[str, Any]
@@ -39,6 +46,8 @@ class RequestContext:
     from_trusted_proxy: bool = False
     route: Route | None = None
     identity: Identity | None = None
+    varies_by_origin: bool = False
+    allowed_origin: str | None = None
     status: int = 0
     logged: bool = False
 

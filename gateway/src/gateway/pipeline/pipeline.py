@@ -7,10 +7,11 @@ from wsgiref.types import StartResponse, WSGIApplication
 
 from gateway.error_responses import UNBUILT, GatewayResponse
 from gateway.errors import RequestRejected
-from gateway.pipeline import access_log, request_handlers, response_handlers
+from gateway.pipeline import access_log, cross_origin, request_handlers, response_handlers
 from gateway.pipeline.authenticators import Authenticators
 from gateway.pipeline.client_address import ProxyWarning
 from gateway.pipeline.context import GatewayDirectory, RequestContext
+from gateway.pipeline.cross_origin import ListedOrigins
 from gateway.pipeline.error_handlers import ERROR_HANDLERS
 from gateway.pipeline.options import PipelineOptions
 from gateway.pipeline.rate_limit import RateLimiter
@@ -25,6 +26,7 @@ ResponseHandler = Callable[[RequestContext, ResponseHead], None]
 
 RESPONSE_HANDLERS: Final[tuple[ResponseHandler, ...]] = (
     response_handlers.set_request_id,
+    cross_origin.set_cross_origin_headers,
     access_log.log_when_finished,
 )
 
@@ -50,8 +52,9 @@ class Pipeline:
         options = options or PipelineOptions()
         proxies = options.trusted_proxies
         # The first handler that returns a response ends the request. The order matters: the request id stands in every
-        # log line, and the route decides the form of every error, so these come first; forwarding headers are read and
-        # then stripped; a request over a limit costs no look-up of its credentials.
+        # log line, and the route decides the form of every error, so these come first. Forwarding headers are read,
+        # then stripped. Errors need the cross-origin headers too, so they are settled before anything is rejected. A
+        # request over a limit costs no look-up of its credentials.
         self._request_handlers: tuple[RequestHandler, ...] = (
             partial(request_handlers.detect_trusted_proxy, proxies=proxies),
             request_handlers.assign_request_id,
@@ -64,6 +67,7 @@ class Pipeline:
             ),
             partial(request_handlers.resolve_base_url, public_url=options.public_url),
             request_handlers.strip_untrusted_headers,
+            partial(cross_origin.check_origin, listed=ListedOrigins(directory)),
             partial(
                 request_handlers.enforce_limits,
                 limiter=RateLimiter(options.rate, options.burst),
@@ -143,6 +147,8 @@ class Pipeline:
         if context.status:
             replaced = RequestRejected(response.status)
             exc_info = (RequestRejected, replaced, replaced.__traceback__)
-        headers = [*response.headers, ("Content-Length", str(len(response.body)))]
+        headers = list(response.headers)
+        if response.status != 204:
+            headers.append(("Content-Length", str(len(response.body))))
         self._start_response(context)(response.line, headers, exc_info)
         return [response.body]

@@ -141,6 +141,20 @@ def read_basic(document: Mapping[str, Any]) -> frozenset[str]:
     )
 
 
+def read_origins(document: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:
+    """Return the origins that the sections list, by service, in lower case as browsers send them.
+
+    Which sections may list some, and that they are origins, is checked by the services.
+    """
+    sections = {service: document.get(key) for service, key in GRANT_KEYS.items()}
+    listed = {service: section.get("origins") for service, section in sections.items() if isinstance(section, Mapping)}
+    return {
+        service: frozenset(str(origin).rstrip("/").lower() for origin in origins)
+        for service, origins in listed.items()
+        if isinstance(origins, list) and origins
+    }
+
+
 class _Account:
     """One account on its way from the configuration; it goes on after a problem, to find the others."""
 

@@ -102,12 +102,6 @@ def rehash(connection: sa.Connection, name: str, old: str, new: str) -> None:
     connection.execute(sa.update(accounts).where(same).values(password_hash=new))
 
 
-def key_value(connection: sa.Connection, name: str) -> bytes | None:
-    """Return what is kept under `name`, None where nothing is."""
-    found = connection.execute(sa.select(key_values.c.value).where(key_values.c.name == name)).scalar()
-    return None if found is None else bytes(found)
-
-
 def put_value(connection: sa.Connection, name: str, value: bytes) -> None:
     """Keep `value` under `name` instead of what was there."""
     get_or_create(connection, name, value)
