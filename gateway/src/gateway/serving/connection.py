@@ -69,6 +69,7 @@ class Connection:
 
     def read(self) -> bool:
         """Take in what has arrived; False when nothing has. Raises OSError at the end of the stream."""
+        self.to_write = False
         try:
             block = self.sock.recv(_READ)
         except (BlockingIOError, ssl.SSLWantReadError):
@@ -134,6 +135,7 @@ class Connection:
         When it has sent enough, nothing more is read: its own sending stops then, and it gets to read the answer
         before the connection is closed in its face.
         """
+        self.to_write = False
         try:
             while self._to_drain > 0:
                 block = self.sock.recv(min(self._to_drain, 1 << 16))
