@@ -30,6 +30,8 @@ SMUGGLED = {
     "a zero byte": b"GET %s HTTP/1.1\r\nHost: h\r\nX-A: b\0c\r\n\r\n",
     "two hosts": b"GET %s HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n",
     "no host": b"GET %s HTTP/1.1\r\nAccept: */*\r\n\r\n",
+    "no host beside an absolute target": b"GET http://h%s HTTP/1.1\r\n\r\n",
+    "a malformed host beside an absolute target": b"GET http://h%s HTTP/1.1\r\nHost: a/b\r\n\r\n",
     "a host with a path": b"GET %s HTTP/1.1\r\nHost: h/x\r\n\r\n",
     "a nameless field": b"GET %s HTTP/1.1\r\nHost: h\r\n: x\r\n\r\n",
     "another version": b"GET %s HTTP/2.0\r\nHost: h\r\n\r\n",

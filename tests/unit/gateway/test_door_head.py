@@ -39,6 +39,8 @@ def test_fields_become_an_environment():
     ("raw", "keep"),
     [
         (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: Close\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: x, close\r\n\r\n", False),
+        (b"GET / HTTP/1.1\r\nHost: h\r\nConnection: closed, x-close\r\n\r\n", True),
         (b"GET / HTTP/1.0\r\n\r\n", False),
         (b"GET / HTTP/1.0\r\nConnection: keep-alive\r\n\r\n", True),
     ],

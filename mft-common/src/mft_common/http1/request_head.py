@@ -51,9 +51,15 @@ class Head:
         self.environ = environ
         self.length = 0
         self.chunked = False
-        connection = environ.get("HTTP_CONNECTION", "").lower()
-        self.keep = "close" not in connection if minor else "keep-alive" in connection
+        self.keep = _keeps(environ.get("HTTP_CONNECTION", ""), minor)
         self.expects = bool(minor) and environ.get("HTTP_EXPECT", "").lower() == "100-continue"
+
+
+def _keeps(connection: str, minor: int) -> bool:
+    if not connection:
+        return bool(minor)
+    options = {option.strip() for option in connection.lower().split(",")}
+    return "close" not in options and (bool(minor) or "keep-alive" in options)
 
 
 def parse(raw: bytes, max_fields: int) -> Head:
@@ -93,19 +99,22 @@ def _target(head: Head, target: str) -> None:
     environ = head.environ
     environ["RAW_URI"] = target
     host = environ.get("HTTP_HOST")
-    if target[0] != "/":
-        absolute = _ABSOLUTE.fullmatch(target)
-        if absolute is not None:
-            host, target = absolute.groups()
-            environ["HTTP_HOST"] = host
-            target = target if target.startswith("/") else f"/{target}"
-        elif target != "*" or head.method != "OPTIONS":
-            raise HeadError(400, "malformed target")
     if host is None:
         if head.minor:
             raise HeadError(400, "no Host")
     elif _HOST.fullmatch(host) is None:
         raise HeadError(400, "malformed Host")
+    if target[0] != "/":
+        absolute = _ABSOLUTE.fullmatch(target)
+        if absolute is not None:
+            # The target's host counts (RFC 9112, 3.2.2), but the field must be there and good all the same.
+            host, target = absolute.groups()
+            if _HOST.fullmatch(host) is None:
+                raise HeadError(400, "malformed host of a target")
+            environ["HTTP_HOST"] = host
+            target = target if target.startswith("/") else f"/{target}"
+        elif target != "*" or head.method != "OPTIONS":
+            raise HeadError(400, "malformed target")
     path, _, query = target.partition("?")
     environ[environ_keys.RAW_PATH] = path
     environ["PATH_INFO"] = unquote_to_bytes(path.encode("latin-1")).decode("latin-1") if "%" in path else path
