@@ -210,6 +210,7 @@ class Resuming:
 
     def _end(self, identifier: str, outcome: Outcome, *, before: int | None = None) -> None:
         def work(connection: sa.Connection) -> bool:
+            quotas.lock(connection)
             gone = resumables.remove(connection, identifier, before=before)
             if gone is not None and not gone.fileset:
                 quotas.release(connection, identifier)

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import StoredFile, event_fields
 from filestore_svc.domain.transfers import RunningTransfer, broken_off
-from filestore_svc.store import files, transfers
+from filestore_svc.store import files, quotas, transfers
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.files import Read
 from filestore_svc.store.processes import Processes
@@ -255,15 +255,19 @@ class TransferRecorder:
                 for m in self._live
                 if not m.announced and not m.external and now - m.submitted_at >= ANNOUNCE_AFTER_MS
             ]
-            leased = any(transfer.announced for transfer in self._live)
+            leased = any(now - transfer.submitted_at >= ANNOUNCE_AFTER_MS for transfer in self._live)
         for transfer in late:
             with transfer.lock, logs.request_scope(transfer.request_id):
                 if not transfer.over:
                     self._commits.run(lambda connection, transfer=transfer: self._open(connection, transfer))  # type: ignore[misc]
                     transfer.announced = True
-        if leased and now - self._renewed >= _RENEW_MS:
-            self._commits.run(lambda connection: transfers.renew(connection, self._processes.own, now + _LEASE_MS))
+        if leased and not self._processes.local and now - self._renewed >= _RENEW_MS:
+            self._commits.run(lambda connection: self._renew(connection, now + _LEASE_MS))
             self._renewed = now
+
+    def _renew(self, connection: sa.Connection, lease_until: int) -> None:
+        quotas.renew(connection, self._processes.own, lease_until)
+        transfers.renew(connection, self._processes.own, lease_until)
 
     def _open(self, connection: sa.Connection, transfer: RunningTransfer) -> None:
         started = transfer.started()
@@ -301,6 +305,8 @@ class TransferRecorder:
         rest = [record for record in records if not record.plain]
 
         def work(connection: sa.Connection) -> None:
+            if rest:
+                quotas.lock(connection)
             files.mark_read(connection, reads)
             outbox.write(connection, rows)
             for record in rest:

@@ -1,6 +1,7 @@
 """Keep what is known of each file: one row per content, under the name that it has in its folder."""
 
-from collections.abc import Iterable, Mapping, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,11 +76,13 @@ def named(connection: Connection, folder: Folder, name: str) -> StoredFile | Non
 
 
 def lock(connection: sa.Connection, folder: Folder, name: str) -> StoredFile | None:
-    """Return the file of that name, also one that has expired; nobody else changes the name before the commit.
+    """Return the file of that name, also an expired one; no other transaction changes the name before the commit.
 
-    On PostgreSQL a row lock is not enough: it holds no name that is free, and of two writers that replace one row the
-    second would see neither the old nor the new. SQLite has one writer at a time.
+    On PostgreSQL a row lock is not enough: a free name has no row, and of two writers that replace one row the second
+    would see neither the old nor the new one. SQLite has one writer at a time. The bytes of a file that goes are given
+    back to its quotas, whose lock comes before all others.
     """
+    quotas.lock(connection)
     advisory_lock(connection, f"filestore-svc {folder.id}/{name}")
     row = _LOCK.first(connection, {"in_folder": folder.id, "called": name})
     return None if row is None else of_row(row, folder.path)
@@ -112,25 +115,23 @@ class Read:
 
 
 def mark_read(connection: sa.Connection, reads: Sequence[Read]) -> None:
-    """Set the dates of downloads, in the order of their ends; nothing happens where the content is gone.
+    """Set the dates of downloads, which come in the order of their ends; a content that is gone is left out.
 
-    A file that would expire earlier anyway still does. (S29)
+    Rows are updated in the order of their ids, so that two batches never wait for each other in a circle. A file that
+    would expire earlier anyway still does. (S29)
     """
+    reads = sorted(reads, key=lambda read: read.fileset)
     rows = [{"was_read": read.fileset, "at": read.at, "until": read.until} for read in _first_and_last(reads)]
     if rows:
         _READ.run_many(connection, rows)
 
 
-def _first_and_last(reads: Sequence[Read]) -> Iterable[Read]:
-    """Leave out what lies between the first and the last download of a content: no date tells of it."""
-    first: dict[int, Read] = {}
-    last: dict[int, Read] = {}
-    for read in reads:
-        if read.fileset in first:
-            last[read.fileset] = read
-        else:
-            first[read.fileset] = read
-    return [*first.values(), *last.values()]
+def _first_and_last(reads: Iterable[Read]) -> Iterator[Read]:
+    """Leave out the downloads between the first and the last one of a content, which set no date; sorted by content."""
+    for _, group in itertools.groupby(reads, key=lambda read: read.fileset):
+        first, *later = group
+        yield first
+        yield from later[-1:]
 
 
 def expired(connection: sa.Connection, now: int, limit: int) -> list[tuple[Folder, str]]:

@@ -10,10 +10,10 @@ from filestore_svc.errors import NoSpace
 from filestore_svc.store.tables import files, folders, quotas, reservations
 from mft_common.database import advisory_lock
 
-# One lock for all of them: writers that take from several at once would else wait for each other in a circle.
-_LOCK: Final = "filestore-svc quotas"
+_NAME: Final = "filestore-svc quotas"
 _Q = quotas.c
 _R = reservations.c
+_COUNTED: Final = sa.select(sa.or_(sa.exists().select_from(quotas), sa.exists().select_from(reservations)))
 _TAKE = (
     sa.update(quotas)
     .where(_Q.path == sa.bindparam("tree"), _Q.used + sa.bindparam("more") <= sa.bindparam("most"))
@@ -30,9 +30,20 @@ _SIZE = (
 )
 
 
+def lock(connection: sa.Connection) -> None:
+    """Let one transaction at a time count bytes; no lock is taken where nothing is counted.
+
+    A transaction that may count, replace or remove a file takes this lock before any other lock and before it changes
+    any row; then the lock of a name; then rows of `files`, in the order of their ids. Transactions that keep to this
+    order never wait for one another in a circle. SQLite has one writer at a time.
+    """
+    if connection.dialect.name == "postgresql" and connection.execute(_COUNTED).scalar_one():
+        advisory_lock(connection, _NAME)
+
+
 def apply(connection: sa.Connection, paths: Collection[str]) -> None:
     """Count for these folders and accounts from now on, and for no other; a new one begins with what it holds."""
-    advisory_lock(connection, _LOCK)
+    advisory_lock(connection, _NAME)
     known = set(connection.execute(sa.select(_Q.path)).scalars())
     if known - set(paths):
         connection.execute(sa.delete(quotas).where(_Q.path.in_(known - set(paths))))
@@ -66,7 +77,7 @@ def replaced(connection: sa.Connection, folder_id: int, name: str) -> tuple[int,
 def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
     """Count `size` bytes more; NoSpace, with nothing counted once the transaction is undone, where a quota is full."""
     if over:
-        advisory_lock(connection, _LOCK)
+        lock(connection)
     for path, most in over.items():
         if connection.execute(_TAKE, {"tree": path, "more": size, "most": most}).rowcount != 1:
             raise NoSpace
@@ -74,7 +85,7 @@ def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
 
 def give_back(connection: sa.Connection, holder: str, size: int, owner: str = "") -> None:
     """Count `size` bytes less of a folder's path or an account's key, and of `owner` where one is named."""
-    advisory_lock(connection, _LOCK)
+    lock(connection)
     connection.execute(_GIVE, {"below": f"{holder}/", "owner_key": account_key(owner), "less": size})
 
 
@@ -101,10 +112,17 @@ def reserve(
 
 def release(connection: sa.Connection, identifier: str) -> None:
     """Count what an upload has reserved no longer; nothing happens where it has reserved nothing."""
+    lock(connection)
     names = (identifier, _of_account(identifier))
     gone = sa.delete(reservations).where(_R.id.in_(names)).returning(_R.folder, _R.bytes)
     for row in connection.execute(gone).all():
         give_back(connection, row.folder, row.bytes)
+
+
+def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
+    """Extend the leases of all that a process has reserved."""
+    lock(connection)
+    connection.execute(sa.update(reservations).where(_R.process == process).values(lease_until=lease_until))
 
 
 def reserved(connection: sa.Connection) -> Iterable[tuple[str, str, int]]:

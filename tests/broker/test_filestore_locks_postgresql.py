@@ -1,0 +1,155 @@
+"""Transactions of several replicas over PostgreSQL take their locks in one order, and never wait in a circle."""
+
+import functools
+import random
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import sqlalchemy as sa
+
+from filestore_svc.operations.transfers import Fetched, TransferRecorder
+from filestore_svc.store import files, quotas
+from filestore_svc.store.files import Read
+from filestore_svc.store.tables import reservations
+from mft_common import clock
+from mft_common.database import advisory_lock
+from mft_common.events.catalogue.moves import Outcome
+from mft_common.ids import TransferIds
+from tests.servers.processes import wait_until
+from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, whoever
+from tests.service.filestore_svc.test_resumable_uploads import TUS, location, patch
+
+
+@pytest.fixture
+def make(postgresql_url, tmp_path):
+    """Return a function that builds one more replica over the same database and folder, with a quota."""
+    made = []
+
+    def build():
+        folders = {"/in": {"access": {"part1": ALL}, "quota": "100MiB", "retention": {"after_put": "1h"}}}
+        made.append(Lab(tmp_path, database_url=postgresql_url, folders=folders))
+        return made[-1]
+
+    yield build
+    for each in made:
+        each.close()
+
+
+def test_replicas_that_mark_the_same_files_read(make):
+    """Each batch updates rows in the order of their ids, whatever the order in which its downloads ended (S28)."""
+    replicas = [make(), make()]
+    ids = [replicas[0].put(f"/2.0/files/in/{number}").json["fileset"] for number in range(40)]
+
+    def mark(seed):
+        order = random.Random(seed).sample(ids, len(ids))
+        for _ in range(25):
+            reads = [Read(fileset, 1000, 0) for fileset in order]
+            with replicas[seed % 2].service.database.write() as connection:
+                files.mark_read(connection, reads)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(mark, range(6)))
+
+
+def _replace(lab):
+    return lab.put("/2.0/files/in/a", b"new").status_code == 201
+
+
+def _delete(lab):
+    return lab.call("DELETE", "/2.0/files/in/a").status_code == 200
+
+
+def _expire(lab):
+    lab.later(hours=2)
+    return lab.service.sweeping.expired() == 1
+
+
+def _terminate(lab):
+    return lab.call("DELETE", lab.where, headers=TUS).status_code == 204
+
+
+def _complete(lab):
+    return "Fileset" in patch(lab, lab.where, 0, b"0123456789").headers
+
+
+def _expire_upload(lab):
+    lab.later(hours=25)
+    return lab.service.resuming.expire() == 1
+
+
+def _reserve_for_nobody(lab):
+    """Leave the reservation of an upload whose process is gone."""
+    with lab.service.database.write() as connection:
+        values = {"id": "1", "folder": "/in", "bytes": 5, "process": "gone", "lease_until": 1}
+        connection.execute(sa.insert(reservations).values(**values))
+
+
+def _release_dead(lab):
+    _reserve_for_nobody(lab)
+    return lab.service.sweeping._quotas.release_dead() == 1
+
+
+def _record(lab):
+    """Commit in one batch the record of a download, and that of an upload that was cut off with a reservation."""
+    _reserve_for_nobody(lab)
+    service = lab.service
+    recorder = TransferRecorder(service.sweeping._commits, service.processes, TransferIds(), clock.now_ms)
+    with service.database.read() as connection:
+        _, file = files.by_fileset(connection, lab.fileset, 0)
+    for work, fetched in ((None, Fetched(file, 1_000, 0)), (functools.partial(quotas.release, identifier="1"), None)):
+        transfer = recorder.describe(whoever("part1"), "part1", upload=False, source="/in/a")
+        recorder.end_soon(transfer, Outcome(reason="cut"), work, fetched=fetched)
+    recorder.flush()
+    return not recorder._records
+
+
+@pytest.mark.parametrize(
+    "operate", [_replace, _delete, _expire, _terminate, _complete, _expire_upload, _release_dead, _record]
+)
+def test_the_lock_of_the_quotas_comes_first(make, operate):
+    """A transaction that waits for the lock of the quotas has locked and changed no row yet."""
+    lab, other = make(), make()
+    lab.fileset = lab.put("/2.0/files/in/a").json["fileset"]
+    lab.where = location(lab, "/in/b")
+    waiting = "SELECT backend_xid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
+    with ThreadPoolExecutor(1) as pool:
+        with other.service.database.write() as connection, other.service.database.read() as look:
+            advisory_lock(connection, "filestore-svc quotas")
+            done = pool.submit(operate, lab)
+            xids = wait_until(lambda: look.exec_driver_sql(waiting).all(), within=20, what="a transaction that waits")
+        assert done.result(20)
+    assert [row[0] for row in xids] == [None]
+
+
+class _Slow:
+    """A body of which the last byte comes after `wait()`."""
+
+    def __init__(self, body, wait):
+        self.rest, self.wait = [body[:-1], body[-1:]], wait
+
+    def read(self, _size):
+        if len(self.rest) == 1:
+            self.wait()
+        return self.rest.pop(0) if self.rest else b""
+
+
+def test_a_slow_upload_keeps_what_it_has_reserved(make):
+    """Other replicas see from its lease that it lives, however long nothing more is reserved."""
+    lab, other = make(), make()
+    seen = []
+
+    def lease():
+        with lab.service.database.read() as connection:
+            return connection.execute(sa.select(reservations.c.lease_until)).scalar_one()
+
+    def wait():
+        for replica in (lab, other):
+            replica.later(hours=40 / 3600)
+        now = clock.now_ms() + lab.ahead
+        wait_until(lambda: lease() > now, what="a renewed lease")
+        seen.append(other.service.sweeping._quotas.release_dead())
+
+    environ = {"wsgi.input": _Slow(form(b"x" * (3 << 20)), wait), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
+    kind = {"CONTENT_TYPE": "multipart/form-data; boundary=XbX"}
+    assert lab.call("PUT", "/2.0/files/in/slow", environ={**environ, **kind}).status_code == 201
+    assert seen == [0]
