@@ -83,11 +83,13 @@ def init(*, data: Path, secrets: Path) -> None:
 @_speaks_plainly
 def check(*, file: Path) -> None:
     """Validate a configuration file as a whole, and change nothing."""
-    from crossdock import configuration, environment
+    from crossdock import configuration, environment, sections
 
     environ = environment.of_a_check(_environ())
     document, reader = configuration.read(file, environ, demo=False)
     configuration.validate(document, reader, environ)
+    for key in sections.unused(document):
+        click.echo(f"{key}: has no effect yet", err=True)
     click.echo(f"{file}: fine")
 
 

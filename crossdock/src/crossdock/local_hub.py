@@ -7,11 +7,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from crossdock import applying, configuration, hub, web
+from crossdock import applying, configuration, hub, sections, web
 from crossdock.listeners import Listeners
 from crossdock.supervisor import Process
 from gateway.settings import Settings
-from mft_common import logs
+from mft_common import config, logs
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
 from mft_common.process import memory
@@ -45,6 +45,10 @@ class LocalHub:
         configuration.validate(*wanted, self._settings)
         hub.build(self._settings, *wanted, apply_accounts=True).close()
         self._configuration = wanted
+        document, reader = wanted
+        # The built-in demo names everything that its protocols will use.
+        if not reader.demo:
+            config.warn_unused(sections.unused(document))
 
     def processes(self, listeners: Listeners) -> list[Process]:
         """Return the processes to start, in the order in which they are stopped.

@@ -62,4 +62,13 @@ def _is_folder(url: str, folders: Mapping[str, Any]) -> bool:
     return any(name == path or name.startswith(f"{path}/") for name in folders)
 
 
+def unused(document: Mapping[str, Any]) -> list[str]:
+    """Return the paths of keys that are validated and have no effect yet."""
+    return [
+        *diplomat_svc.schemas.configuration.unused(document),
+        *mqmft_svc.schemas.config.unused(document.get("ibm_mq_mft")),
+        *sertainty_svc.schemas.unused(document.get("data_protector")),
+    ]
+
+
 CHECKS: Final[tuple[Check, ...]] = (_gateway, _filestore, _diplomat, _mqmft, _sertainty, _references)

@@ -6,20 +6,18 @@ from pathlib import Path
 from typing import Final, Self
 
 from mft_common import settings
-from mft_common.settings import boolean, choice, csv, setting
+from mft_common.settings import choice, csv, setting
 
 SERVICE: Final = "diplomat-svc"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where diplomat-svc keeps its things and whom it asks."""
+    """The settings of diplomat-svc, each read from one environment variable."""
 
     data: str = setting("MFT_DATA", default="data", doc="the data folder of the hub")
     database_url: str = setting("DIPLOMAT_DATABASE_URL", default="", doc="SQLAlchemy URL; empty: SQLite below MFT_DATA")
     config: str | None = setting("MFT_CONFIG", default=None, doc="path of crossdock.yaml")
-    demo: bool = setting("MFT_DEMO", boolean, default=False, doc="this hub is the demonstration")
-    amqp_url: str | None = setting("MFT_AMQP_URL", default=None, secret=True, doc="RabbitMQ, for the worker")
     gateway_url: str | None = setting("MFT_GATEWAY_URL", default=None, doc="base of the gateway's internal API")
     filestore_url: str | None = setting("MFT_FILESTORE_URL", default=None, doc="base of filestore-svc")
     internal_keys: tuple[str, ...] | None = setting(

@@ -9,7 +9,7 @@ from typing import Any, Final
 import marshmallow
 import yaml
 
-from mft_common import settings
+from mft_common import logs, settings
 from mft_common.errors import ConfigError
 
 SECTIONS: Final = frozenset(
@@ -26,6 +26,8 @@ SECTIONS: Final = frozenset(
     )
 )
 _LISTS: Final = frozenset(("transactions", "allowed_folders"))
+# The metadata of a schema's field that is validated and has no effect yet; `unused_keys` finds it.
+UNUSED: Final = {"unused": True}
 _REFERENCES: Final = ("env", "file", "demo")
 
 
@@ -135,6 +137,25 @@ def problems_of(error: marshmallow.ValidationError, path: str) -> list[str]:
 
     walk(error.messages, path)
     return found
+
+
+def unused_keys(schema: marshmallow.Schema, value: Any, path: str) -> list[str]:
+    """Return the paths of those keys of `value` whose field in `schema` has the metadata `UNUSED`."""
+    if not isinstance(value, Mapping):
+        return []
+    found: list[str] = []
+    for name, declared in schema.fields.items():
+        if name in value and declared.metadata.get("unused"):
+            found.append(f"{path}.{name}")
+        elif name in value and isinstance(declared, marshmallow.fields.Nested):
+            found += unused_keys(declared.schema, value[name], f"{path}.{name}")
+    return found
+
+
+def warn_unused(keys: list[str]) -> None:
+    """Write one warning that names the keys which have no effect yet, where there are any."""
+    if keys:
+        logs.get("configuration").warning("configuration.keys_unused", keys=keys)
 
 
 class Duration(marshmallow.fields.Field[float]):

@@ -81,6 +81,7 @@ def build(
     """
     if config is None:
         config = configuration.load(Path(settings.config)) if settings.config else {}
+        configuration.warn_unused(sections.unused(config.get("ibm_mq_mft")))
     reader = reader or reader_for(settings, {})
     section = sections.section(config.get("ibm_mq_mft"), reader)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None

@@ -17,7 +17,7 @@ def _at_least(least: int) -> Callable[[str], int]:
     return parse
 
 
-def _off_for_now(raw: str) -> bool:
+def _unsupported(raw: str) -> bool:
     if boolean(raw):
         raise ValueError("cannot be switched on yet")
     return False
@@ -34,7 +34,6 @@ class Settings:
     database_url: str = setting("MQMFT_DATABASE_URL", doc="where the record of transfers is kept")
     internal_keys: tuple[str, ...] | None = setting("MFT_INTERNAL_KEYS", csv, None, secret=True)
     gateway_url: str | None = setting("MFT_GATEWAY_URL", text, None)
-    amqp_url: str | None = setting("MFT_AMQP_URL", text, None, secret=True)
     config: str | None = setting("MFT_CONFIG", text, None)
     demo: bool = setting("MFT_DEMO", boolean, default=False)
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
@@ -48,19 +47,13 @@ class Settings:
     csrf_status: str = setting("MQMFT_CSRF_STATUS", choice("401", "403"), "401")
     limit_default: int = setting("MQMFT_LIMIT_DEFAULT", _at_least(1), 100)
     limit_max: int = setting("MQMFT_LIMIT_MAX", _at_least(1), 10_000)
-    cache_reset_on_start: bool = setting("MQMFT_CACHE_RESET_ON_START", _off_for_now, default=False)
+    cache_reset_on_start: bool = setting("MQMFT_CACHE_RESET_ON_START", _unsupported, default=False)
     keep_days: int = setting("MQMFT_KEEP_DAYS", _at_least(0), 0)
     max_items: int = setting("MQMFT_MAX_ITEMS", _at_least(1), 10_000)
     token_cookie: str = setting("MQMFT_TOKEN_COOKIE", text, "LtpaToken2")
     token_minutes: int = setting("MQMFT_TOKEN_MINUTES", _at_least(1), 120)
     cors_origins: tuple[str, ...] = setting("MQMFT_CORS_ORIGINS", csv, ())
-    ack_timeout_ms: int = setting("MQMFT_ACK_TIMEOUT_MS", _at_least(1), 60_000)
-    ack_retries: int = setting("MQMFT_ACK_RETRIES", _at_least(0), 5)
-    call_hosts: tuple[str, ...] = setting("MQMFT_CALL_HOSTS", csv, ())
-    extensions: bool = setting("MQMFT_EXTENSIONS", boolean, default=True)
     transferlog_url: str = setting("MQMFT_TRANSFERLOG_URL", choice(""), "")
-    transferlog_queue: str = setting("MQMFT_TRANSFERLOG_QUEUE", text, "SYSTEM.FTE.LOG")
-    transferlog_name: str = setting("MQMFT_TRANSFERLOG_NAME", text, "mq")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -73,6 +73,7 @@ def build(
     """
     if config is None:
         config = configuration.load(Path(settings.config)) if settings.config else {}
+        configuration.warn_unused(schemas.unused(config.get("data_protector")))
     section = schemas.section(config.get("data_protector"), Path(settings.data))
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:

@@ -9,7 +9,7 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from mft_common import xml
-from mft_common.config import Size, problems_of
+from mft_common.config import UNUSED, Size, problems_of, unused_keys
 from mft_common.errors import ConfigError
 from mft_common.xml import XmlError
 from sertainty_svc.domain import ALTER_OPTIONS, ARGUMENT_ALIASES, DOCUMENTS, NAMES, Argument, Function, is_name
@@ -123,19 +123,25 @@ class _SectionSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    folders = fields.List(fields.String(validate=validate.Length(min=1)))
-    interpreters = fields.Dict(keys=fields.String(validate=_EXTENSION), values=_COMMAND)
-    script_path = fields.String()
-    script_user = fields.String(allow_none=True)
-    script_wrapper = fields.List(fields.String())
-    presets = fields.String(allow_none=True)
-    new_id_preset = fields.String(allow_none=True)
-    kem = fields.String(validate=validate.OneOf(("x25519", "mlkem768-x25519")))
+    folders = fields.List(fields.String(validate=validate.Length(min=1)), metadata=UNUSED)
+    interpreters = fields.Dict(keys=fields.String(validate=_EXTENSION), values=_COMMAND, metadata=UNUSED)
+    script_path = fields.String(metadata=UNUSED)
+    script_user = fields.String(allow_none=True, metadata=UNUSED)
+    script_wrapper = fields.List(fields.String(), metadata=UNUSED)
+    presets = fields.String(allow_none=True, metadata=UNUSED)
+    new_id_preset = fields.String(allow_none=True, metadata=UNUSED)
+    kem = fields.String(validate=validate.OneOf(("x25519", "mlkem768-x25519")), metadata=UNUSED)
+    executions = fields.Integer(strict=True, validate=validate.Range(min=1), metadata=UNUSED)
+    host_key_file = fields.String(allow_none=True, metadata=UNUSED)
+    max_body = Size(validate=validate.Range(min=1024))
+    # The gateway uses these two: it asks the prompts.
     unknown_users = fields.String(validate=validate.OneOf(("challenge", "deny")))
     failures = fields.Integer(strict=True, validate=validate.Range(min=1))
-    max_body = Size(validate=validate.Range(min=1024))
-    executions = fields.Integer(strict=True, validate=validate.Range(min=1))
-    host_key_file = fields.String(allow_none=True)
+
+
+def unused(raw: Any, path: str = "data_protector") -> list[str]:
+    """Return the paths of keys that are validated and have no effect yet."""
+    return unused_keys(_SectionSchema(), raw, path)
 
 
 def section(raw: Any, folder: Path, path: str = "data_protector") -> Section:

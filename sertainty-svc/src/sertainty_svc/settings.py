@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from mft_common.settings import boolean, choice, csv, from_env, setting, text
+from mft_common.settings import choice, csv, from_env, setting, text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,12 +14,9 @@ class Settings:
     database_url: str = setting("SERTAINTY_DATABASE_URL", doc="where the agent's state is kept")
     internal_keys: tuple[str, ...] | None = setting("MFT_INTERNAL_KEYS", csv, None, secret=True)
     gateway_url: str | None = setting("MFT_GATEWAY_URL", text, None)
-    amqp_url: str | None = setting("MFT_AMQP_URL", text, None, secret=True)
     config: str | None = setting("MFT_CONFIG", text, None)
     data: str = setting("MFT_DATA", text, "data")
-    demo: bool = setting("MFT_DEMO", boolean, default=False)
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
-    host_key_file: str | None = setting("SERTAINTY_HOST_KEY_FILE", text, None)
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

@@ -52,9 +52,9 @@ class _Diplomat(Schema):
     license = fields.Nested(_License)
     display_name = fields.String(validate=validate.Length(min=1, max=255))
     sessions = fields.Nested(_Sessions)
-    log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1))
-    histories = fields.Nested(_Histories)
-    logs = fields.Nested(_Logs)
+    log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1), metadata=config.UNUSED)
+    histories = fields.Nested(_Histories, metadata=config.UNUSED)
+    logs = fields.Nested(_Logs, metadata=config.UNUSED)
     jobs = fields.Nested(_Jobs)
     audit = fields.Raw(validate=lambda _: _refuse())
     mail = fields.Raw(validate=lambda _: _refuse())
@@ -100,6 +100,14 @@ def read(document: Mapping[str, Any], data: Path) -> Configuration:
     if problems:
         raise ConfigError(sorted(problems))
     return Configuration(options=made, transactions=tuple(transactions), allowed_folders=allowed)
+
+
+def unused(document: Mapping[str, Any]) -> list[str]:
+    """Return the paths of keys that are validated and have no effect yet."""
+    found = config.unused_keys(_Diplomat(), document.get("diplomat"), "diplomat")
+    for place, given in enumerate(document.get("transactions") or []):
+        found += config.unused_keys(TransactionSchema(), given, f"transactions.{place}")
+    return found
 
 
 def _mapping(document: Mapping[str, Any], name: str, problems: list[str]) -> dict[str, Any]:

@@ -68,7 +68,7 @@ class _RetriesSchema(Schema):
     file = fields.Integer(strict=True, load_default=2, validate=validate.Range(min=0, max=100))
     file_delay = config.Duration(load_default=5.0)
     job = fields.Integer(strict=True, load_default=0, validate=_only(0))
-    job_delay = config.Duration(load_default=0.0)
+    job_delay = config.Duration(load_default=0.0, metadata=config.UNUSED)
 
     @post_load
     def _make(self, values: dict[str, Any], **_kwargs: Any) -> Retries:

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
-from mft_common.config import Reader, problems_of
+from mft_common.config import UNUSED, Reader, problems_of, unused_keys
 from mft_common.errors import ConfigError
 
 _RESERVED: Final = ("CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR")
@@ -67,7 +67,7 @@ class _SectionSchema(Schema):
         unknown = RAISE
 
     coordination_qmgr = fields.String(validate=_QMGR_OR_NONE)
-    agents = fields.Dict(keys=fields.String(validate=_AGENT_NAME), values=fields.Nested(_AgentSchema))
+    agents = fields.Dict(keys=fields.String(validate=_AGENT_NAME), values=fields.Nested(_AgentSchema), metadata=UNUSED)
 
 
 def section(raw: Any, reader: Reader, path: str = "ibm_mq_mft") -> Section:
@@ -79,6 +79,11 @@ def section(raw: Any, reader: Reader, path: str = "ibm_mq_mft") -> Section:
     agents = {name: _agent(name, entry, reader, path) for name, entry in loaded.get("agents", {}).items()}
     reader.check()
     return Section(coordination_qmgr=loaded.get("coordination_qmgr", ""), agents=agents)
+
+
+def unused(raw: Any, path: str = "ibm_mq_mft") -> list[str]:
+    """Return the paths of keys that are validated and have no effect yet."""
+    return unused_keys(_SectionSchema(), raw, path)
 
 
 def _agent(name: str, entry: dict[str, Any], reader: Reader, path: str) -> Agent:

@@ -1,0 +1,112 @@
+"""Every key of crossdock.yaml that is accepted either has an effect or is reported as one that has none yet."""
+
+import ast
+import dataclasses
+from pathlib import Path
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from crossdock import sections
+from crossdock.command import main
+from diplomat_svc.domain.transactions import Configuration, Destination, Options, Retries, Source, Transaction
+from diplomat_svc.schemas.configuration import read
+from diplomat_svc.settings import Settings as DiplomatSettings
+from gateway.domain import PromptRules
+from mqmft_svc.schemas.config import Section as MqmftSection
+from mqmft_svc.settings import Settings as MqmftSettings
+from sertainty_svc.schemas import Section as SertaintySection
+from sertainty_svc.settings import Settings as SertaintySettings
+
+ROOT = Path(__file__).parents[2]
+DATA = Path("/nonexistent/data")
+SIDES = {"source": {"url": "file:a", "files": ["*"]}, "destination": {"url": "file:b"}}
+TRANSACTION = {"name": "one", "direction": "outbound", **SIDES}
+# A value other than the default for each key of the section `diplomat`.
+DIPLOMAT = {
+    "api": False,
+    "license": {"valid_until": "2030-01-31"},
+    "display_name": "dock-1",
+    "sessions": {"limit": 3, "idle": "1m", "absolute": "1h"},
+    "log_buffer_lines": 10,
+    "histories": {"enabled": False, "update_rate": "9s", "keep": "1d", "keep_newest": 3},
+    "logs": {"keep": "1d", "time_zone": "Europe/Amsterdam"},
+    "jobs": {"at_once": 2, "queue_limit": 3, "lease": "9s", "stop_grace": "1s"},
+}
+
+
+@pytest.mark.parametrize("key", sorted(DIPLOMAT))
+def test_each_key_of_diplomat_changes_the_configuration_or_is_reported(key):
+    """A key that changes nothing and is not reported would be ignored in silence."""
+    document = {"diplomat": {key: DIPLOMAT[key]}}
+    changes = read(document, DATA) != read({}, DATA)
+    reported = sections.unused(document)
+    assert reported == ([] if changes else [f"diplomat.{key}"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "effect"), [("file", 7, True), ("file_delay", "9s", True), ("job_delay", "9s", False)]
+)
+def test_each_key_of_retries_changes_the_transaction_or_is_reported(key, value, effect):
+    """`job_delay` is accepted before jobs are tried again."""
+    plain, changed = ({"transactions": [{**TRANSACTION, "retries": given}]} for given in ({}, {key: value}))
+    assert (read(plain, DATA) != read(changed, DATA)) is effect
+    assert sections.unused(changed) == ([] if effect else [f"transactions.0.retries.{key}"])
+
+
+def _attributes_read(*packages, outside="schemas"):
+    """Return the names of all attributes that the code of `packages` reads, but for the modules named `outside`."""
+    found = set()
+    for package in packages:
+        for path in (ROOT / package / "src").rglob("*.py"):
+            if outside not in path.with_suffix("").parts:
+                nodes = ast.walk(ast.parse(path.read_text()))
+                found |= {n.attr for n in nodes if isinstance(n, ast.Attribute) and isinstance(n.ctx, ast.Load)}
+    return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "packages", "prefix"),
+    [
+        *((kind, ("diplomat-svc", "mft-common"), None) for kind in (Configuration, Options, Transaction, Source)),
+        *((kind, ("diplomat-svc", "mft-common"), None) for kind in (Destination, Retries)),
+        (PromptRules, ("gateway",), None),
+        (MqmftSection, ("mqmft-svc",), "ibm_mq_mft"),
+        (SertaintySection, ("sertainty-svc", "gateway"), "data_protector"),
+    ],
+)
+def test_each_value_of_a_section_is_read_or_its_key_is_reported(kind, packages, prefix):
+    """The reported keys are exactly those that no code reads: a key that gets an effect leaves the list."""
+    names = [field.name for field in dataclasses.fields(kind)]
+    unread = set(names) - _attributes_read(*packages)
+    reported = sections.unused({prefix: dict.fromkeys(names, "any value")})
+    assert {f"{prefix}.{name}" for name in unread} == set(reported)
+
+
+@pytest.mark.parametrize(
+    ("settings", "package", "guards"),
+    [
+        # These two refuse every value but the one that is built.
+        (MqmftSettings, "mqmft-svc", {"cache_reset_on_start", "transferlog_url"}),
+        (SertaintySettings, "sertainty-svc", set()),
+        # A property of the settings reads this one.
+        (DiplomatSettings, "diplomat-svc", {"database_url"}),
+    ],
+)
+def test_each_variable_of_the_environment_that_is_read_has_an_effect(settings, package, guards):
+    """A setting that no code uses is not offered."""
+    unread = {field.name for field in dataclasses.fields(settings)} - _attributes_read(package, outside="settings")
+    assert unread == guards
+
+
+def test_check_names_the_keys_that_have_no_effect_yet(tmp_path):
+    """`crossdock check` succeeds, and lists them by their paths on stderr."""
+    file = tmp_path / "crossdock.yaml"
+    document = {"diplomat": {"logs": {"keep": "1d"}}, "ibm_mq_mft": {"agents": {}}, "data_protector": {"kem": "x25519"}}
+    file.write_text(yaml.safe_dump(document))
+    result = CliRunner().invoke(main, ["check", str(file)])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.splitlines() == [
+        f"{key}: has no effect yet" for key in ("diplomat.logs", "ibm_mq_mft.agents", "data_protector.kem")
+    ]
