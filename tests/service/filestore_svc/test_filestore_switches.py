@@ -230,9 +230,17 @@ def test_refused_logouts(lab):
     assert lab.accounts.closed == []
 
 
+def test_the_own_origin_may_write(made):
+    """S34: the hub's own address and the configured ones; `null` is another site's."""
+    lab = made(origins=["https://portal.test"])
+    for origin, status in ((BASE, 201), ("https://portal.test", 201), (None, 201), ("null", 403)):
+        assert lab.put("/2.0/files/in/a", headers={"Origin": origin} if origin else {}).status_code == status
+
+
 @pytest.mark.parametrize(
     ("method", "path"),
     [
+        ("PUT", "/2.0/files/in/a"),
         ("POST", "/2.0/files/in"),
         ("DELETE", "/2.0/files/in/a"),
         ("DELETE", "/2.0/fileset/1"),

@@ -5,6 +5,8 @@ import hashlib
 import pytest
 
 from filestore_svc.wire.headers import repr_digest
+from mft_common import environ_keys
+from tests.service.filestore_svc.filestore_lab import whoever
 from tests.service.filestore_svc.vendor_words import (
     E_AUTH,
     E_CONF,
@@ -37,6 +39,38 @@ def test_item_20_a_download(stored):
     """20: 200 and the bytes."""
     answer = stored.get("/2.0/files/inbox/b.bin")
     assert (answer.status_code, answer.data) == (200, CONTENT)
+
+
+@pytest.mark.parametrize("by_id", [False, True])
+@pytest.mark.parametrize(
+    ("value", "start", "stop"),
+    [
+        ("bytes=0-9", 0, 10),
+        ("bytes=10000-", 10_000, 10_240),
+        ("bytes=-5", 10_235, 10_240),
+        (f"bytes=0-{'9' * 19}", 0, 10_240),
+        ("bytes=0-1,5-6", None, None),
+        ("lines=0-1", None, None),
+        ("bytes=5-2", None, None),
+    ],
+)
+def test_item_20_34_ranges(stored, by_id, value, start, stop):
+    """20, 34, S27: one range is served, and one that is malformed is ignored."""
+    path = f"/2.0/fileset/{stored.fileset}" if by_id else "/2.0/files/inbox/b.bin"
+    answer = stored.get(path, headers={"Range": value})
+    assert (answer.status_code, answer.data) == (200 if start is None else 206, CONTENT[start:stop])
+    assert answer.headers["Content-Length"] == str(len(CONTENT[start:stop]))
+    wanted = None if start is None else f"bytes {start}-{stop - 1}/10240"
+    assert answer.headers.get("Content-Range") == wanted
+
+
+def test_a_range_behind_the_end(stored):
+    """S27: 416 with the size; an empty file answers every range with 200."""
+    answer = stored.get("/2.0/files/inbox/b.bin", headers={"Range": "bytes=99999-"})
+    assert refused(answer) == (416, "Range not satisfiable", "request_syntax")
+    assert answer.headers["Content-Range"] == f"bytes */{len(CONTENT)}"
+    stored.put("/2.0/files/inbox/empty", b"")
+    assert stored.get("/2.0/files/inbox/empty", headers={"Range": "bytes=99999-"}).status_code == 200
 
 
 @pytest.mark.parametrize("path", FOLDERS)
@@ -73,12 +107,30 @@ def test_item_26_an_unknown_folder(stored):
     assert refused(stored.get(f"/2.0/files/inbox/{long}/b")) == e_path(f"inbox/{long}"[:255])
 
 
+@pytest.mark.parametrize(
+    ("path", "account", "status"),
+    [
+        ("/inbox", "part1", 400),
+        ("/inbox/b.bin", "nocontract", 401),
+        ("/inbox/b.bin", "stranger", 403),
+        ("/inbox/b.bin/x", "part1", 404),
+    ],
+)
+def test_item_21_22_24_26_a_refused_head(stored, path, account, status):
+    """21, 22, 24, 26, S27: HEAD of an error has its status, the headers of its envelope, and no body."""
+    answer = stored.call("HEAD", f"/2.0/files{path}", account)
+    assert (answer.status_code, answer.headers["Content-Type"], answer.data) == (status, "application/json", b"")
+
+
 def test_item_27_a_delete(stored):
-    """27: the id of what is gone; afterwards E-FILE by path, E-ID by id."""
+    """27: the id of what is gone; afterwards E-FILE by path, E-ID by id, and nothing of the bytes is left."""
     assert done(stored.call("DELETE", "/2.0/files/inbox/b.bin"), "File deleted") == stored.fileset
     assert refused(stored.get("/2.0/files/inbox/b.bin")) == e_file("b.bin")
     assert refused(stored.get(f"/2.0/fileset/{stored.fileset}")) == e_id(stored.fileset)
     assert refused(stored.call("DELETE", "/2.0/files/inbox/b.bin")) == e_file("b.bin")
+    assert stored.events("file.deleted.v1")[0]["reason"] == "deleted"
+    stored.service.sweeping.delete_blobs(-1)
+    assert stored.blobs() == []
 
 
 @pytest.mark.parametrize("path", FOLDERS)
@@ -189,6 +241,33 @@ def test_item_44_no_such_id(stored, text):
     shown = {"%201": " 1", "%ff": "\ufffd"}.get(text, text)
     assert refused(stored.call("DELETE", f"/2.0/fileset/{text}")) == e_id(shown[:255])
     assert refused(stored.call("DELETE", "/2.0/fileset/")) == E_NOSET
+
+
+def test_a_running_download_keeps_the_old_bytes(stored):
+    """S15: a download sends the content that it began with, whatever replaces or sweeps it meanwhile."""
+    environ = {environ_keys.IDENTITY: whoever("part1")}
+    running = stored.client.get("/2.0/files/inbox/b.bin", environ_overrides=environ)
+    stored.put("/2.0/files/inbox/b.bin", b"new")
+    stored.service.sweeping.delete_blobs(-1)
+    assert running.data == CONTENT
+    running.close()
+    assert stored.get("/2.0/files/inbox/b.bin").data == b"new"
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("b%20%C3%A4.txt", "filename=\"b _.txt\"; filename*=UTF-8''b%20%C3%A4.txt"),
+        ("say%20%22hi%22", "filename=\"say _hi_\"; filename*=UTF-8''say%20%22hi%22"),
+        ("100%25", "filename=\"100%\"; filename*=UTF-8''100%25"),
+    ],
+)
+def test_the_file_name_of_a_download(stored, name, shown):
+    """S27: once in ASCII for clients that know no other form, and once as it is."""
+    stored.put(f"/2.0/files/inbox/{name}")
+    for method in ("GET", "HEAD"):
+        answer = stored.call(method, f"/2.0/files/inbox/{name}")
+        assert answer.headers["Content-Disposition"] == f"attachment; {shown}"
 
 
 def test_an_id_is_one_content(stored):

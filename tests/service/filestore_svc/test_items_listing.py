@@ -60,6 +60,8 @@ def test_item_73_the_bare_number(full):
         ("%25.txt", []),
         ("a.tx", []),
         ("*%00*", []),
+        ("%ff", []),
+        ("C*&filter=*", []),
     ],
 )
 def test_item_74_90_the_filter(full, pattern, names):
@@ -100,10 +102,22 @@ def test_item_78_93_no_list_right(full, call, path, account):
 
 
 @BOTH
-@pytest.mark.parametrize("path", ["/nosuch", "/in/no", "/in/a.txt", "/in/..", "//", "/in//", "/%ff", "/in/%00"])
+@pytest.mark.parametrize(
+    "path", ["/nosuch", "/in/no", "/in/a.txt", "/in/..", "//", "/in//", "/%ff", "/in/%00", "/in/%2e%2e/out"]
+)
 def test_item_79_94_no_such_folder(full, call, path):
     """79, 94: E-LPATH, without the path."""
     assert refused(full.get(f"/2.0/{call}{path}")) == E_LPATH
+
+
+@pytest.mark.parametrize("path", ["", "/"])
+def test_item_80_the_root(full, path):
+    """80, S8: the top-level folders on which the account has any right, for every account with a contract."""
+    assert _names(full, "?direction=asc", path) == ["in", "inbox", "out"]
+    assert _names(full, "", path, "reader1") == ["inbox"]
+    assert _names(full, "?type=files", path) == []
+    assert _list(full, "", path, "stranger")["totalCount"] == "0"
+    assert full.get("/2.0/directories/in/").data == full.get("/2.0/directories/in").data
 
 
 def test_item_80_the_members(full):
@@ -133,7 +147,9 @@ def test_item_82_a_file(full):
     assert list(file) == ["id", "uri", "metaUri", "filename", "fileset", "owner", "directory", "attributes"]
     assert (file["id"], file["owner"], file["directory"]) == ("/in/a.txt", "", False)
     assert file["metaUri"] == f"{BASE}/2.0/metadata/in/a.txt"
-    assert file["attributes"]["size"] == "30"
+    shown = file["attributes"]
+    assert (shown["size"], shown["firstReadDate"], shown["lastAccessTime"]) == ("30", "", "")
+    assert shown["putDate"] >= shown["lastModifiedTime"] >= shown["creationTime"] > ""
     assert full.get(f"/2.0/fileset/{file['fileset']}").data == b"x" * 30
 
 
@@ -197,8 +213,11 @@ def test_item_87_the_start(full):
     """87: 0 by default; totalCount does not know of it (D14)."""
     assert _names(full, "?direction=asc&start=0") == EVERYTHING
     assert _names(full, "?direction=asc&start=5") == EVERYTHING[5:]
-    beyond = _list(full, "?start=7")
-    assert (beyond["files"], beyond["totalCount"]) == ([], "7")
+    for start in ("7", "9" * 23):
+        beyond = _list(full, f"?start={start}")
+        assert (beyond["files"], beyond["totalCount"]) == ([], "7")
+    assert _names(full, "?start=2&limit=2") == ["closed", "c.csv"]
+    assert _list(full, "?filter=*.txt&start=1&limit=0")["totalCount"] == "2"
 
 
 def test_item_88_the_limit(lab):
@@ -212,11 +231,24 @@ def test_item_88_the_limit(lab):
     assert (none["files"], none["totalCount"]) == ([], "502")
 
 
+@pytest.mark.parametrize("direction", ["asc", "desc"])
+@pytest.mark.parametrize("sort", ["name", "size", "put_date", "read_date", "expiry_date"])
+def test_item_85_to_88_the_pages_together_are_the_whole(lab, sort, direction):
+    """85, 86, 87, 88, D12: paging with each sort and direction shows every element once, in one order."""
+    for number in range(10):
+        lab.put(f"/2.0/files/out/{number:02d}", b"x" * (number % 3))
+    query = f"?sort={sort}&direction={direction}"
+    shown = [name for start in range(0, 12, 4) for name in _names(lab, f"{query}&start={start}&limit=4", "/out")]
+    assert shown == _names(lab, query, "/out")
+    assert len(set(shown)) == 10
+
+
 @BOTH
 @pytest.mark.parametrize("query", ["type=x", "type=", "type=file"])
 def test_a_bad_type(full, call, query):
-    """D21: E-SYN, before the right is asked."""
+    """D21: E-SYN, after the contract and before the right."""
     assert refused(full.get(f"/2.0/{call}/in?{query}", "reader1")) == E_SYN
+    assert refused(full.get(f"/2.0/{call}/in?{query}", "nocontract")) == E_CONF
 
 
 @pytest.mark.parametrize("query", ["sort=x", "direction=up", "start=-1", "start=1.5", "limit=", "limit=x", "limit=+1"])

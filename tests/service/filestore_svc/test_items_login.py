@@ -22,6 +22,7 @@ def test_item_01_takes_a_form_and_never_the_query(lab):
     """1: an urlencoded form, with or without a charset; what the query says counts for nothing."""
     for content_type in (FORM, f"{FORM}; charset=UTF-8"):
         assert _login(lab, RIGHT, content_type).status_code == 200
+    assert refused(_login(lab, '{"username":"part1"}', "application/json"), timestamp=False) == E_LOGIN
     in_query = _login(lab, "", path=f"{LOGIN}?username=part1&password=partner1")
     assert refused(in_query, timestamp=False) == E_LOGIN
 
@@ -33,7 +34,11 @@ def test_item_02_two_cookies_of_the_vendors_form(lab):
     assert user == "sp-http-usr=part1;Version=1;Path=/;HttpOnly"
     token = re.fullmatch(r"sp-http-ses=(.{22}==);Version=1;Path=/;HttpOnly", session)[1]
     assert len(base64.b64decode(token)) == 16
-    assert answer.data == b""
+    assert (answer.status_code, answer.data) == (200, b"")
+    wanted = {"service": "filestore-svc", "account": "part1", "address": "192.0.2.1", "token_form": "base64"}
+    asked = lab.accounts.opened[0]
+    assert {name: asked[name] for name in wanted} == wanted
+    assert (asked["token_bytes"], asked["idle"], asked["absolute"]) == (16, 1800.0, 43_200.0)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +65,7 @@ def test_cookies_are_secure_where_the_request_came_by_tls(tmp_path, section, sch
 
 def test_item_03_a_wrong_pair(lab):
     """3: unknown user and wrong password are told alike, without timestamp."""
-    for body in ("username=part1&password=x", "username=nobody&password=partner1"):
+    for body in ("username=part1&password=x", "username=nobody&password=partner1", "username=a%00&password=%ff"):
         assert refused(_login(lab, body), timestamp=False) == E_AUTH
 
 
@@ -75,3 +80,16 @@ def test_item_05_the_cookies_authenticate_every_call(lab):
     assert lab.get("/2.0/directories", who=whoever("part1", session="1")).status_code == 200
     stale = Identity(request_id="1" * 32, address="192.0.2.1", mechanism="form", reason="stale")
     assert refused(lab.get("/2.0/directories", who=stale)) == E_AUTH
+
+
+def test_too_many_attempts(lab):
+    """S33: 429 with Retry-After, and no timestamp."""
+    answer = _login(lab, "username=part2&password=x")
+    assert refused(answer, timestamp=False) == (429, "Too many attempts", "authentication")
+    assert answer.headers["Retry-After"] == "15"
+
+
+def test_a_form_over_its_limit(lab):
+    """413: no user name and password are that long."""
+    answer = _login(lab, "username=" + "x" * 70_000)
+    assert refused(answer, timestamp=False) == (413, "Request too large", "request_syntax")

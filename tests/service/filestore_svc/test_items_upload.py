@@ -42,12 +42,31 @@ def test_item_06_an_upload(lab):
     for headers, datatype in (({}, "application/octet-stream"), ({"content_type": "image/x-odd"}, "image/x-odd")):
         done(_put(lab, **multipart(part("file", b"", None, **headers))), "Upload successful", 201)
         assert lab.get(PUT).headers["Content-Type"] == datatype
+    listed = lab.get("/2.0/directories/in?type=files").json["files"][0]
+    assert (listed["attributes"]["size"], lab.get(PUT).data) == ("0", b"")
 
 
-@pytest.mark.parametrize("path", ["/2.0/files/in", "/2.0/files/in/", "/2.0/files/", "/2.0/files", "/2.0/files/in/sub"])
+def test_item_06_the_name_is_that_of_the_url(lab):
+    """6: the last segment of the URL, decoded, whatever file name the part carries."""
+    for given in ("other.txt", None):
+        done(_put(lab, "/2.0/files/in/n%C3%A4me", **multipart(part("file", b"x", given))), "Upload successful", 201)
+        (listed,) = lab.get("/2.0/directories/in?type=files").json["files"]
+        assert (listed["id"], listed["uri"]) == ("/in/n\u00e4me", f"{BASE}/2.0/files/in/n%C3%A4me")
+
+
+def test_item_06_metadata_beside_the_file(lab):
+    """6, D7: PUT may carry a metadata part, whose type may be left out."""
+    for content_type in (None, "application/json"):
+        metadata = part("metadata", '{"ship":"Ada","description":"d"}', None, content_type)
+        done(_put(lab, **multipart(part("file", b"x"), metadata)), "Upload successful", 201)
+        found = lab.get("/2.0/metadata/in/a.txt").json["metadata"]
+        assert (found["ship"], found["description"]) == ("Ada", "d")
+
+
+@pytest.mark.parametrize("path", ["/in", "/in/", "/", "", "/in/sub", "/nosuch", "/in/x/"])
 def test_item_07_only_a_folder(lab, path):
-    """7: E-NOFILE."""
-    assert refused(_put(lab, path)) == E_NOFILE
+    """7: E-NOFILE, whether such a folder exists or not."""
+    assert refused(_put(lab, f"/2.0/files{path}")) == E_NOFILE
 
 
 @pytest.mark.parametrize(
@@ -56,6 +75,8 @@ def test_item_07_only_a_folder(lab, path):
         {"headers": {}},
         {"headers": {"Content-Type": "text/plain"}},
         {"headers": {"Content-Type": "multipart/form-data"}},
+        {"headers": {"Content-Type": "multipart/form-data; boundary=other"}},
+        {"data": b""},
         multipart(part("other", b"x")),
         multipart(part("file", b"x"), part("file", b"y")),
         {"data": b"--XbX\r\nno head at all"},
@@ -161,3 +182,14 @@ def test_item_19_an_unknown_folder(lab, path):
     lab.put("/2.0/files/in/there.txt")
     assert refused(_post(lab, f"/2.0/files/{path}"), timestamp=False) == e_path(path)
     assert lab.get("/2.0/countelements/in?type=files").data == b"1"
+
+
+def test_a_replaced_file_has_a_new_fileset(lab):
+    """S15: the new content has an id of its own, and the old bytes go once no reader can need them."""
+    first, second = (lab.put("/2.0/files/in/a", content).json["fileset"] for content in (b"one", b"two"))
+    assert first != second
+    assert lab.get("/2.0/files/in/a").data == b"two"
+    assert [event.get("replaced") for event in lab.events("file.stored.v1")] == [None, first]
+    assert lab.service.sweeping.delete_blobs() == 0
+    assert lab.service.sweeping.delete_blobs(-1) == 1
+    assert [blob.name for blob in lab.blobs()] == [str(second)]

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from tests.service.filestore_svc.filestore_lab import form
+from tests.service.filestore_svc.filestore_lab import form, whoever
+from tests.service.filestore_svc.vendor_words import E_AUTH, refused
 
 GOOD = {"data": form(b"x"), "headers": {"Content-Type": "multipart/form-data; boundary=XbX"}}
 
@@ -88,3 +89,21 @@ def test_a_configuration_without_a_folder_hides_it(lab):
     lab.close()
     lab.open()
     assert lab.get("/2.0/files/out/a").data == b"kept"
+
+
+@pytest.mark.parametrize("path", ["/2.0/x", "/2.0", "/2.0/filesets/1", "/2.0/files%25", "/x"])
+def test_a_path_of_no_call_is_not_found(lab, path):
+    """C5: 404 in the envelope."""
+    assert refused(lab.get(path)) == (404, "Not found", "request_syntax")
+
+
+def test_a_caller_without_the_gateway_is_refused(lab):
+    """A request without an identity is E-AUTH, whatever it asks for."""
+    assert refused(lab.client.get("/2.0/directories")) == E_AUTH
+
+
+def test_a_throttled_password(lab):
+    """S33: a password that the gateway did not look at is 429 with Retry-After."""
+    answer = lab.put("/2.0/files/in/a", who=whoever(None, reason="throttled", retry_after=7))
+    assert refused(answer) == (429, "Too many attempts", "authentication")
+    assert answer.headers["Retry-After"] == "7"
