@@ -9,7 +9,7 @@ from filestore_svc.operations import Internal, Operations
 from filestore_svc.operations.resuming import Resuming
 from filestore_svc.routes import internal, uploads, vendor
 from filestore_svc.routes.audit import audited
-from filestore_svc.routes.lane import Lane
+from filestore_svc.routes.fast_path import FastPath
 from mft_common.identity_reader import IdentityReader
 
 
@@ -23,7 +23,7 @@ class _Tail(BaseConverter):
 def register(app: Flask, operations: Operations, own: Internal, resuming: Resuming, identities: IdentityReader) -> None:
     """Add all routes to the application, and the way past it."""
     application: Any = app
-    application.wsgi_app = Lane(app.wsgi_app, operations, identities)
+    application.wsgi_app = FastPath(app.wsgi_app, operations, identities)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.converters["tail"] = _Tail
     app.register_blueprint(vendor.blueprint(operations))

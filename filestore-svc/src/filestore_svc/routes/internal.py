@@ -6,7 +6,7 @@ from filestore_svc import schemas
 from filestore_svc.domain.paths import Target
 from filestore_svc.operations import Internal
 from filestore_svc.routes.audit import note, sender
-from filestore_svc.wire import answers, downloads, requests
+from filestore_svc.wire import downloads, requests, responses
 from filestore_svc.wire.queries import parameters
 from mft_common import web
 
@@ -29,14 +29,14 @@ def blueprint(operations: Internal) -> Blueprint:
     def list_folder(_tail: str) -> Response:
         target, caller = _target("folders", "list"), operations.system(web.identity())
         found = operations.list_folder(caller, target, schemas.folder_page(_query()))
-        return answers.as_json({"files": [answers.described(file) for file in found]})
+        return responses.as_json({"files": [responses.file_summary(file) for file in found]})
 
     @pages.get("/files<tail:_tail>")
     def fetch(_tail: str) -> Response:
         target = _target("files", "download")
         file = operations.find(operations.system(web.identity()), target)
         extra = {"X-Sha256": file.sha256, "X-Fileset": str(file.fileset)}
-        return downloads.answer(request.environ, file, sender(operations, file), extra, operations.now())
+        return downloads.response(request.environ, file, sender(operations, file), extra, operations.now())
 
     @pages.put("/files<tail:_tail>")
     def store(_tail: str) -> Response:
@@ -44,13 +44,13 @@ def blueprint(operations: Internal) -> Blueprint:
         file = kept.file
         note(fileset=file.fileset, bytes=file.size, sha256=file.sha256)
         body = {"fileset": file.fileset, "size": file.size, "sha256": file.sha256, "replaced": kept.replaced}
-        return answers.as_json(body, 201)
+        return responses.as_json(body, 201)
 
     @pages.delete("/files<tail:_tail>")
     def delete(_tail: str) -> Response:
         target, caller = _target("files", "delete"), operations.system(web.identity())
         file = operations.delete(caller, target, schemas.only_fileset(_query()))
         note(fileset=file.fileset)
-        return answers.as_json({"fileset": file.fileset})
+        return responses.as_json({"fileset": file.fileset})
 
     return pages

@@ -7,7 +7,7 @@ from werkzeug.exceptions import HTTPException
 
 from filestore_svc.errors import ContentRefused, NotAuthenticated, NotFound, Refused, TemporarilyAway, TooLarge
 from filestore_svc.routes.audit import note
-from filestore_svc.wire import answers
+from filestore_svc.wire import responses
 from mft_common.errors import IdentityError, Unavailable
 
 _LOGIN = "/2.0/login"
@@ -26,11 +26,11 @@ def renderer(*, timestamps_everywhere: bool, basic_auth: bool = False) -> Callab
             if isinstance(error, ContentRefused):
                 # The hub itself asks, and tells this as the reason of the transfer that failed.
                 message = error.reason
-            return answers.as_json({"error": kind, "message": message}, status, headers)
+            return responses.as_json({"error": kind, "message": message}, status, headers)
         if basic_auth and status == 401:
             headers = {**headers, "WWW-Authenticate": _CHALLENGE}
         timestamp = timestamps_everywhere or not _without_timestamp()
-        return answers.failed(status, message, kind, timestamp=timestamp, headers=headers)
+        return responses.failure(status, message, kind, timestamp=timestamp, headers=headers)
 
     return render
 

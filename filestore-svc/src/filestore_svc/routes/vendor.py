@@ -9,8 +9,8 @@ from filestore_svc.operations import Operations
 from filestore_svc.operations.access import Caller
 from filestore_svc.operations.uploads import StoredUpload
 from filestore_svc.routes.audit import note, sender
-from filestore_svc.routes.lane import raise_refused
-from filestore_svc.wire import answers, downloads, openapi, queries, requests, uploads
+from filestore_svc.routes.fast_path import raise_earlier_error
+from filestore_svc.wire import downloads, openapi, queries, requests, responses, uploads
 from filestore_svc.wire import metadata as metadata_json
 from filestore_svc.wire.headers import preconditions
 from mft_common import web
@@ -54,7 +54,7 @@ def _noted(file: StoredFile) -> StoredFile:
 def _stored(kept: StoredUpload, *, timestamp: bool = True) -> Response:
     file = _noted(kept.file)
     note(replaced=kept.replaced)
-    return answers.done("Upload successful", file.fileset, 201, timestamp=timestamp)
+    return responses.success("Upload successful", file.fileset, 201, timestamp=timestamp)
 
 
 def blueprint(operations: Operations) -> Blueprint:
@@ -65,7 +65,7 @@ def blueprint(operations: Operations) -> Blueprint:
 
     @pages.get("/openapi.json")
     def openapi_json() -> Response:
-        return answers.as_json(openapi.document(basic=operations.configuration.basic_auth))
+        return responses.as_json(openapi.document(basic=operations.configuration.basic_auth))
 
     return pages
 
@@ -79,13 +79,13 @@ def _add_sessions(pages: Blueprint, operations: Operations) -> None:
         form = requests.form(request.environ)
         note(operation="session.login", account=form.get("username", "")[:255])
         user, token = operations.login_basic(web.identity(), form.get("username", ""), form.get("password", ""))
-        return answers.logged_in(user, token, suffix())
+        return responses.login(user, token, suffix())
 
     @pages.post("/logout")
     def logout() -> Response:
         note(operation="session.logout")
         operations.logout(_writer(operations))
-        return answers.logged_out(suffix())
+        return responses.logout(suffix())
 
 
 def _add_files(pages: Blueprint, operations: Operations) -> None:
@@ -94,7 +94,7 @@ def _add_files(pages: Blueprint, operations: Operations) -> None:
     @pages.put("/files<tail:_tail>")
     def upload(_tail: str) -> Response:
         target = _target("files", "upload")
-        raise_refused(request.environ)
+        raise_earlier_error(request.environ)
         caller = _writer(operations)
         requests.check_file(target)
         form = uploads.upload(request.environ, raw=operations.configuration.raw_put)
@@ -109,33 +109,33 @@ def _add_files(pages: Blueprint, operations: Operations) -> None:
     @pages.get("/files<tail:_tail>")
     def download(_tail: str) -> Response:
         target = _target("files", "download")
-        raise_refused(request.environ)
+        raise_earlier_error(request.environ)
         return _sent(operations, operations.download(_reader(operations), target))
 
     @pages.delete("/files<tail:_tail>")
     def delete_file(_tail: str) -> Response:
         target, caller = _target("files", "delete"), _writer(operations)
         file = operations.delete_file(caller, target, preconditions(request.environ))
-        return answers.done("File deleted", _noted(file).fileset)
+        return responses.success("File deleted", _noted(file).fileset)
 
 
 def _sent(operations: Operations, file: StoredFile) -> Response:
     note(path=file.path, fileset=file.fileset)
-    return downloads.answer(request.environ, file, sender(operations, file), {}, operations.now())
+    return downloads.response(request.environ, file, sender(operations, file), {}, operations.now())
 
 
 def _add_filesets(pages: Blueprint, operations: Operations) -> None:
     @pages.get("/fileset<tail:_tail>")
     def fileset(_tail: str) -> Response:
         asked = _fileset("fileset", "download")
-        raise_refused(request.environ)
+        raise_earlier_error(request.environ)
         return _sent(operations, operations.fileset(_reader(operations), asked))
 
     @pages.delete("/fileset<tail:_tail>")
     def delete_fileset(_tail: str) -> Response:
         asked, caller = _fileset("fileset", "delete"), _writer(operations)
         file = operations.delete_fileset(caller, asked, preconditions(request.environ))
-        return answers.done("File deleted", _noted(file).fileset)
+        return responses.success("File deleted", _noted(file).fileset)
 
 
 def _add_metadata(pages: Blueprint, operations: Operations) -> None:
@@ -144,24 +144,24 @@ def _add_metadata(pages: Blueprint, operations: Operations) -> None:
         target, caller = _target("metadata", "describe"), _writer(operations)
         requests.check_file(target)
         file = operations.set_metadata(caller, target, metadata_json.update(request.environ))
-        return answers.done("Metadata updated", _noted(file).fileset)
+        return responses.success("Metadata updated", _noted(file).fileset)
 
     @pages.get("/metadata<tail:_tail>")
     def metadata(_tail: str) -> Response:
         target = _target("metadata", "metadata")
-        return answers.metadata(_noted(operations.metadata(_reader(operations), target)), _base())
+        return responses.metadata(_noted(operations.metadata(_reader(operations), target)), _base())
 
     @pages.post("/metadatabyid<tail:_tail>")
     def set_metadatabyid(_tail: str) -> Response:
         asked, caller = _fileset("metadatabyid", "describe"), _writer(operations)
         requests.check_fileset(asked)
         file = operations.set_metadatabyid(caller, asked, metadata_json.update(request.environ))
-        return answers.done("Metadata updated", _noted(file).fileset)
+        return responses.success("Metadata updated", _noted(file).fileset)
 
     @pages.get("/metadatabyid<tail:_tail>")
     def metadatabyid(_tail: str) -> Response:
         asked = _fileset("metadatabyid", "metadata")
-        return answers.metadata(_noted(operations.metadatabyid(_reader(operations), asked)), _base())
+        return responses.metadata(_noted(operations.metadatabyid(_reader(operations), asked)), _base())
 
 
 def _add_folders(pages: Blueprint, operations: Operations) -> None:
@@ -170,17 +170,17 @@ def _add_folders(pages: Blueprint, operations: Operations) -> None:
     @pages.get("/countelements<tail:_tail>")
     def countelements(_tail: str) -> Response:
         target, caller = _target("countelements", "count"), _reader(operations)
-        return answers.as_json(operations.countelements(caller, target, schemas.selection(_query())))
+        return responses.as_json(operations.countelements(caller, target, schemas.selection(_query())))
 
     @pages.get("/directories<tail:_tail>")
     def directories(_tail: str) -> Response:
         target, caller = _target("directories", "list"), _reader(operations)
         page = schemas.page(_query())
         listing = operations.directories(caller, target, page)
-        return answers.listing(listing, _base(), page.attributes, show_owner=show_owner)
+        return responses.listing(listing, _base(), page.attributes, show_owner=show_owner)
 
     @pages.post("/directories<tail:_tail>")
     def create_folder(_tail: str) -> Response:
         target, caller = _target("directories", "create"), _writer(operations)
         path = operations.create_folder(caller, target)
-        return answers.made(answers.uri(_base(), "directories", path))
+        return responses.folder_created(responses.uri(_base(), "directories", path))

@@ -1,4 +1,4 @@
-"""Write the head of an answer that sends a file, and decide which of its bytes are sent."""
+"""Render downloads: the headers of a file, and the response to its conditions and ranges."""
 
 import functools
 from collections.abc import Callable, Mapping
@@ -15,7 +15,7 @@ from filestore_svc.wire.headers import repr_digest
 from mft_common import environ_keys
 
 _BLOCK = 1 << 18
-# With none of these the answer is the whole file.
+# A GET with none of these gets the whole file.
 _CONDITIONS: Final = (
     "HTTP_RANGE",
     "HTTP_IF_MATCH",
@@ -34,11 +34,11 @@ def _disposition(name: str) -> str:
 
 
 def unconditional(environ: Mapping[str, Any]) -> bool:
-    """True where the whole file is asked for, whatever it is."""
+    """Say whether the request is a GET of the whole file without any condition."""
     return environ["REQUEST_METHOD"] == "GET" and not any(name in environ for name in _CONDITIONS)
 
 
-def head(file: StoredFile) -> list[tuple[str, str]]:
+def headers(file: StoredFile) -> list[tuple[str, str]]:
     """Return the headers of the whole file (S27)."""
     return [
         ("Content-Type", file.datatype),
@@ -53,32 +53,32 @@ def head(file: StoredFile) -> list[tuple[str, str]]:
     ]
 
 
-def answer(
+def response(
     environ: Mapping[str, Any],
     file: StoredFile,
     send: Callable[[int, int], Any],
     extra: Mapping[str, str],
     now: int,
 ) -> Response:
-    """Answer GET or HEAD for a file: 200, 206 or 304; `send(start, stop)` opens the bytes, once they are needed (S27).
+    """Render GET or HEAD of a file: 200, 206 or 304 (S27). `send(start, stop)` opens the bytes when they are needed.
 
     PreconditionFailed, RangeNotSatisfiable.
     """
-    response = Response((), 200, head(file), direct_passthrough=True)
-    response.headers.update(extra)
-    response.automatically_set_content_length = False
+    rendered = Response((), 200, headers(file), direct_passthrough=True)
+    rendered.headers.update(extra)
+    rendered.automatically_set_content_length = False
     if conditions.unchanged(environ, file, now):
-        response.status_code = 304
-        return response
+        rendered.status_code = 304
+        return rendered
     if environ["REQUEST_METHOD"] == "HEAD":
-        return response
+        return rendered
     wanted = conditions.range_of(environ, file, now)
     if wanted is not None:
-        response.status_code = 206
-        response.headers["Content-Length"] = str(wanted[1] - wanted[0])
-        response.headers["Content-Range"] = f"bytes {wanted[0]}-{wanted[1] - 1}/{file.size}"
+        rendered.status_code = 206
+        rendered.headers["Content-Length"] = str(wanted[1] - wanted[0])
+        rendered.headers["Content-Range"] = f"bytes {wanted[0]}-{wanted[1] - 1}/{file.size}"
     body = send(*(wanted or (0, file.size)))
     if environ_keys.FINISHED in environ:
         body.told_by(environ[environ_keys.FINISHED])
-    response.response = environ.get("wsgi.file_wrapper", FileWrapper)(body, _BLOCK)
-    return response
+    rendered.response = environ.get("wsgi.file_wrapper", FileWrapper)(body, _BLOCK)
+    return rendered

@@ -18,6 +18,7 @@ _NAMES: Final[dict[str, str]] = {
 _HEADERS: Final[dict[str, str]] = {
     "If-Match": "The entity tag that the file must have.",
     "If-None-Match": "Entity tags that the file must not have; `*` for no file at all.",
+    "If-Unmodified-Since": "The date since which the file must not have changed; it does not count beside `If-Match`.",
     "If-Range": "The entity tag or date for which the range is meant.",
     "Range": "One range of bytes.",
     "Repr-Digest": "The SHA-256 of the file's bytes, as RFC 9530 writes it.",
@@ -38,7 +39,7 @@ def _fields(*names: str) -> Mapping[str, Field]:
     return {name: Field(_HEADERS[name]) for name in names}
 
 
-_GUARDS: Final = _fields("If-Match", "If-None-Match")
+_GUARDS: Final = _fields("If-Match", "If-None-Match", "If-Unmodified-Since")
 _SAVED: Final = {**_GUARDS, **_fields("Repr-Digest", "Content-MD5")}
 _FETCHED: Final = {**_GUARDS, **_fields("If-Range", "Range")}
 _COUNTED: Final = ("filter", "type")

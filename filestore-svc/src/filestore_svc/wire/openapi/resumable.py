@@ -12,6 +12,7 @@ _VERSION: Final = {"Tus-Resumable": Field("The version of tus.", {"const": tus.V
 _GUARDS: Final = {
     "If-Match": Field("The entity tag that the file must have, now and when its last byte is here."),
     "If-None-Match": Field("Entity tags that the file must not have; `*` for no file at all."),
+    "If-Unmodified-Since": Field("The date since which the file must not have changed when the upload begins."),
 }
 _OFFSET: Final = {"Upload-Offset": Field("How many bytes are there.", _COUNT, required=True)}
 _LENGTH: Final = {"Upload-Length": Field("How many bytes the file has.", _COUNT, required=True)}

@@ -7,7 +7,7 @@ import pytest
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.errors import TemporarilyAway
 from filestore_svc.operations.downloads import Sending
-from filestore_svc.routes import lane
+from filestore_svc.routes import fast_path
 from mft_common import environ_keys
 
 CONTENT = b"0123456789"
@@ -50,7 +50,7 @@ def sending(blob, told):
 def test_a_file_that_comes_in_pieces_goes_out_whole(told):
     """Whether it was a read is told by the server, once it has sent it."""
     finished = []
-    assert lane._sent({environ_keys.FINISHED: finished}, FILE, sending(Blob(), told)) == [CONTENT]
+    assert fast_path._small_or_streamed({environ_keys.FINISHED: finished}, FILE, sending(Blob(), told)) == [CONTENT]
     assert told == []
     (tell,) = finished
     tell(200, len(CONTENT), True)
@@ -61,7 +61,7 @@ def test_a_file_that_cannot_be_read_is_a_download_that_failed(told):
     """The client hears 503, nobody is told of a read, and the answer to the client is not taken for the file."""
     finished, blob = [], Blob(broken=6)
     with pytest.raises(TemporarilyAway):
-        lane._sent({environ_keys.FINISHED: finished}, FILE, sending(blob, told))
+        fast_path._small_or_streamed({environ_keys.FINISHED: finished}, FILE, sending(blob, told))
     assert finished == []
     assert told == [(6, False)]
     assert blob.closed

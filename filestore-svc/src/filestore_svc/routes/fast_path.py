@@ -1,6 +1,6 @@
-"""Answer the commonest requests, to store and to get a whole file, before Flask, which costs a third of the rest.
+"""Serve the most frequent requests, uploads and downloads of whole files, without Flask, which costs a third of them.
 
-What ends in anything but success goes to Flask after all, which says why.
+A request that ends in anything but success is passed on to Flask, which renders its error.
 """
 
 import time
@@ -15,7 +15,7 @@ from filestore_svc.errors import TemporarilyAway
 from filestore_svc.operations import Operations
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.settings import SERVICE
-from filestore_svc.wire import answers, downloads, requests, uploads
+from filestore_svc.wire import downloads, requests, responses, uploads
 from mft_common import environ_keys, logs
 from mft_common.identity import Identity
 from mft_common.identity_reader import IdentityReader
@@ -23,16 +23,16 @@ from mft_common.process import metrics
 
 _FILES: Final = "/2.0/files"
 _FILESET: Final = "/2.0/fileset"
-# A small file goes out in one piece with the head of its answer.
+# A file of at most this size is sent in one piece with the head of its response.
 _SMALL: Final = 64 << 10
 _BLOCK: Final = 1 << 18
-_REFUSED: Final = "filestore.refused"
+_ERROR: Final = "filestore.error"
 
-Answer = tuple[str, list[tuple[str, str]], Iterable[bytes]]
+Served = tuple[str, list[tuple[str, str]], Iterable[bytes]]
 
 
-class Lane:
-    """The application with a way past it."""
+class FastPath:
+    """A WSGI application that serves what it can and passes all else on to the application behind it."""
 
     def __init__(self, application: WSGIApplication, operations: Operations, identities: IdentityReader) -> None:
         self._application = application
@@ -40,44 +40,44 @@ class Lane:
         self._identities = identities
 
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
-        """Answer a request as WSGI says."""
+        """Serve a request."""
         path, method = environ["PATH_INFO"], environ["REQUEST_METHOD"]
         if method == "PUT" and path.startswith(f"{_FILES}/"):
-            work = self._upload
+            serve = self._upload
         elif path.startswith((f"{_FILES}/", f"{_FILESET}/")) and downloads.unconditional(environ):
-            work = self._download
+            serve = self._download
         else:
             return self._application(environ, start_response)
         began = time.monotonic()
         try:
             identity = self._identities.read(environ)
             with logs.request_scope(identity.request_id):
-                status, headers, answer = work(environ, identity)
-        except Exception as error:  # noqa: BLE001 -- it is raised once more where errors are rendered
-            environ[_REFUSED] = error
+                status, headers, body = serve(environ, identity)
+        except Exception as error:  # noqa: BLE001 -- raised again by the view, where errors are rendered
+            environ[_ERROR] = error
             return self._application(environ, start_response)
         metrics.count(SERVICE, "http-mft", method, int(status[:3]), time.monotonic() - began)
         start_response(status, headers)
-        return answer
+        return body
 
-    def _upload(self, environ: dict[str, Any], identity: Identity) -> Answer:
+    def _upload(self, environ: dict[str, Any], identity: Identity) -> Served:
         caller = self._operations.writer(identity, environ.get("HTTP_ORIGIN"))
         target = requests.target(environ, _FILES)
         requests.check_file(target)
         form = uploads.upload(environ, raw=self._operations.configuration.raw_put)
-        kept = self._operations.upload(caller, target, form)
-        file = kept.file
+        stored = self._operations.upload(caller, target, form)
+        file = stored.file
         logs.get("audit").info(
             "file.upload", path=file.path, fileset=file.fileset, bytes=file.size, sha256=file.sha256,
-            replaced=kept.replaced, result=201, account=identity.account, address=identity.address,
+            replaced=stored.replaced, result=201, account=identity.account, address=identity.address,
         )  # fmt: skip
-        body = answers.done_body("Upload successful", file.fileset)
+        body = responses.success_body("Upload successful", file.fileset)
         return "201 CREATED", [("Content-Type", "application/json"), ("Content-Length", str(len(body)))], [body]
 
-    def _download(self, environ: dict[str, Any], identity: Identity) -> Answer:
+    def _download(self, environ: dict[str, Any], identity: Identity) -> Served:
         file = self._find(environ, identity)
         body = self._operations.send(identity, file, 0, file.size)
-        return "200 OK", downloads.head(file), _sent(environ, file, body)
+        return "200 OK", downloads.headers(file), _small_or_streamed(environ, file, body)
 
     def _find(self, environ: dict[str, Any], identity: Identity) -> StoredFile:
         caller = self._operations.reader(identity)
@@ -86,20 +86,20 @@ class Lane:
         return self._operations.download(caller, requests.target(environ, _FILES))
 
 
-def _sent(environ: dict[str, Any], file: StoredFile, body: Sending) -> Iterable[bytes]:
+def _small_or_streamed(environ: dict[str, Any], file: StoredFile, body: Sending) -> Iterable[bytes]:
     finished = environ.get(environ_keys.FINISHED)
     if finished is not None and file.size <= _SMALL:
-        return [_whole(body, finished)]
+        return [_read_whole(body, finished)]
     if finished is not None:
         body.told_by(finished)
     wrapped: Iterable[bytes] = environ.get("wsgi.file_wrapper", FileWrapper)(body, _BLOCK)
     return wrapped
 
 
-def _whole(body: Sending, finished: list[Callable[[int, int, bool], None]]) -> bytes:
-    """Read all of a small file; only then is it the server's word that tells what became of it."""
+def _read_whole(body: Sending, finished: list[Callable[[int, int, bool], None]]) -> bytes:
+    """Read a small file; once all of it is read, the server reports what it has sent."""
     try:
-        # A store may give less at a time than it is asked for.
+        # A store may return fewer bytes than it is asked for.
         block = b"".join(iter(body.read, b""))
         body.told_by(finished)
     except OSError as error:
@@ -109,8 +109,8 @@ def _whole(body: Sending, finished: list[Callable[[int, int, bool], None]]) -> b
     return block
 
 
-def raise_refused(environ: Mapping[str, Any]) -> None:
-    """Raise what has ended a request before it came to Flask."""
-    error = environ.get(_REFUSED)
+def raise_earlier_error(environ: Mapping[str, Any]) -> None:
+    """Raise the error with which the fast path ended this request."""
+    error = environ.get(_ERROR)
     if error is not None:
         raise error

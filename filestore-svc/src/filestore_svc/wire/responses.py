@@ -1,4 +1,4 @@
-"""Write answers in the vendor's form: the envelope, the cookies, a listing."""
+"""Render responses in the vendor's form: the envelope, the cookies, metadata, listings."""
 
 import json
 from typing import Any, Final
@@ -10,7 +10,7 @@ from filestore_svc.domain.files import FIXED, StoredFile
 from filestore_svc.domain.listing import Child, Listing
 from mft_common import clock
 
-# What a cookie's value may hold (RFC 6265), without the percent sign that marks what it may not.
+# The characters of a cookie's value (RFC 6265) but the percent sign, by which all others are encoded.
 _COOKIE_SAFE = "!#$&'()*+-./:<=>?@[]^_`{|}~"
 
 
@@ -22,27 +22,30 @@ def as_json(value: Any, status: int = 200, headers: dict[str, str] | None = None
     return Response(_encode(value).encode("utf-8", "replace"), status, headers, content_type="application/json")
 
 
-def done(message: str, fileset: int, status: int = 200, *, timestamp: bool = True) -> Response:
-    """Render the envelope of success (C3, D5)."""
-    return Response(done_body(message, fileset, timestamp=timestamp), status, content_type="application/json")
+def success(message: str, fileset: int, status: int = 200, *, timestamp: bool = True) -> Response:
+    """Render the envelope of a success (C3, D5)."""
+    return Response(success_body(message, fileset, timestamp=timestamp), status, content_type="application/json")
 
 
-def done_body(message: str, fileset: int, *, timestamp: bool = True) -> bytes:
-    """Render the envelope of success without its head, members in the printed order (C3, D5)."""
+def success_body(message: str, fileset: int, *, timestamp: bool = True) -> bytes:
+    """Return the JSON of a success, its members in the printed order (C3, D5)."""
     when = {"timestamp": clock.iso(clock.now_ms())} if timestamp else {}
     return _encode({"result": "ok", **when, "message": message, "fileset": fileset}).encode()
 
 
-def failed(status: int, message: str, error_type: str, *, timestamp: bool, headers: dict[str, str]) -> Response:
-    """Render the envelope of failure, with or without its timestamp (C1, C2)."""
+def failure(status: int, message: str, error_type: str, *, timestamp: bool, headers: dict[str, str]) -> Response:
+    """Render the envelope of a failure, with or without its timestamp (C1, C2)."""
     envelope = {"result": "failed"}
     if timestamp:
         envelope["timestamp"] = clock.iso(clock.now_ms())
     return as_json(envelope | {"message": message, "errorType": error_type}, status, headers)
 
 
-def logged_in(user: str, token: str, suffix: str) -> Response:
-    """Render the answer of a login: two cookie lines by hand, since werkzeug's have another order (2)."""
+def login(user: str, token: str, suffix: str) -> Response:
+    """Render a login: the two cookie lines are written here, because werkzeug's have another order (2).
+
+    `suffix` follows `HttpOnly`.
+    """
     response = Response(b"", 200)
     del response.headers["Content-Type"]
     for name, value in (("sp-http-usr", quote(user, safe=_COOKIE_SAFE)), ("sp-http-ses", token)):
@@ -50,18 +53,18 @@ def logged_in(user: str, token: str, suffix: str) -> Response:
     return response
 
 
-def logged_out(suffix: str) -> Response:
-    """Render the answer of a logout: both cookies, expired (X3)."""
+def logout(suffix: str) -> Response:
+    """Render a logout: both cookies, expired (X3)."""
     response = Response(b"", 200)
     del response.headers["Content-Type"]
     for name in ("sp-http-usr", "sp-http-ses"):
-        gone = "Max-Age=0;Expires=Thu, 01 Jan 1970 00:00:00 GMT"
-        response.headers.add("Set-Cookie", f"{name}=;Version=1;Path=/;{gone};HttpOnly{suffix}")
+        expired = "Max-Age=0;Expires=Thu, 01 Jan 1970 00:00:00 GMT"
+        response.headers.add("Set-Cookie", f"{name}=;Version=1;Path=/;{expired};HttpOnly{suffix}")
     return response
 
 
 def metadata(file: StoredFile, base: str) -> Response:
-    """Render what is known of a file: a bare object, the ten fixed attributes first (53)."""
+    """Render the metadata of a file: a bare object, the ten fixed attributes first (53)."""
     return as_json(
         {
             "id": file.path,
@@ -74,19 +77,19 @@ def metadata(file: StoredFile, base: str) -> Response:
     )
 
 
-def made(uri: str) -> Response:
-    """Render the answer to the making of a folder (X2)."""
+def folder_created(uri: str) -> Response:
+    """Render the creation of a folder (X2)."""
     body = {"result": "ok", "timestamp": clock.iso(clock.now_ms()), "message": "Folder created"}
     return as_json(body, 201, {"Location": uri})
 
 
 def uri(base: str, kind: str, path: str) -> str:
-    """Return the absolute address of a path, its segments percent-encoded (S30)."""
+    """Return the absolute URI of a path, its segments percent-encoded (S30)."""
     return f"{base}/2.0/{kind}{quote(path, safe='/')}"
 
 
-def described(file: StoredFile) -> dict[str, Any]:
-    """Return what the internal interface tells of a file."""
+def file_summary(file: StoredFile) -> dict[str, Any]:
+    """Return the members of a file in the internal interface."""
     return {
         "path": file.path,
         "name": file.name,
@@ -98,7 +101,7 @@ def described(file: StoredFile) -> dict[str, Any]:
 
 
 def listing(found: Listing, base: str, attributes: tuple[str, ...], *, show_owner: bool) -> Response:
-    """Render a listing: exactly `uri`, `totalCount` (a text) and `files` (80 to 84)."""
+    """Render a listing: exactly `uri`, `totalCount` (a string) and `files` (80 to 84)."""
     return as_json(
         {
             "uri": uri(base, "directories", found.path),
@@ -134,6 +137,6 @@ def _child(child: Child, parent: str, base: str, names: tuple[str, ...], *, show
 def _attributes(file: StoredFile, names: tuple[str, ...]) -> dict[str, str]:
     values = file.attributes()
     if names is not FIXED:
-        # Nobody's own attribute of that name may pass for the digest that was computed here.
+        # A custom attribute of that name must not pass for the digest that the server computed.
         values["sha256"] = file.sha256
     return {name: values.get(name, "") for name in names}
