@@ -165,6 +165,20 @@ def test_making_a_folder(maker):
     assert maker.get("/2.0/countelements/in/n%C3%A4w").data == b"2"
 
 
+def test_a_right_to_a_made_folder_ends_with_the_configuration_that_gave_it(maker):
+    """A list that crossdock.yaml gave to a folder of an account's making goes with it; the parent's list holds again."""
+    folders = maker.document["http_mft"]["folders"]
+    maker.call("POST", "/2.0/directories/in/made")
+    maker.put("/2.0/files/in/made/a", b"hello")
+    told = []
+    for given in ({"/in/made": {"access": {"reader1": ["list", "read"]}}}, {}):
+        maker.close()
+        maker.document["http_mft"]["folders"] = {**folders, **given}
+        maker.open()
+        told.append([maker.get("/2.0/files/in/made/a", account).status_code for account in ("reader1", "part1")])
+    assert told == [[200, 403], [403, 200]]
+
+
 @pytest.mark.parametrize(
     ("path", "account", "told"),
     [

@@ -14,7 +14,7 @@ from mft_common.database import advisory_lock
 from mft_common.database.statements import Connection, Statement
 
 _C = folders.c
-# Access lists come as text: few of them are read again and again, and each need be understood once.
+# Access lists are read as text, so that each is parsed once: there are few of them, and they are read again and again.
 _COLUMNS = (_C.id, _C.path, sa.cast(_C.access, sa.Text))
 _HAS = Statement(sa.select(_C.id).where(_C.path == sa.bindparam("wanted")))
 _TOP = sa.select(*_COLUMNS).where(_C.parent_id.is_(None), _C.active)
@@ -22,7 +22,7 @@ _TOP = sa.select(*_COLUMNS).where(_C.parent_id.is_(None), _C.active)
 
 @functools.cache
 def _chain(depth: int) -> Statement:
-    """Return the query for so many paths: a list of any length would be put into the SQL anew each time."""
+    """Return the query for so many paths; SQLAlchemy would render a list of any length anew for each execution."""
     paths: list[sa.BindParameter[str]] = [sa.bindparam(f"path{number}") for number in range(depth)]
     return Statement(sa.select(*_COLUMNS).where(_C.path.in_(paths), _C.active).order_by(sa.func.length(_C.path)))
 
@@ -52,9 +52,9 @@ def top(connection: sa.Connection) -> list[Folder]:
 
 
 def has(connection: Connection, parent: Folder, name: str) -> bool:
-    """Say whether a folder of that name is right below `parent`, in sight or not.
+    """Return whether a folder of that name is right below `parent`, hidden or not.
 
-    One that the configuration no longer has keeps its name: whoever made it anew would see what others left in it.
+    A hidden folder keeps its name: an account that made it anew would see the files that others have left in it.
     """
     return _HAS.first(connection, {"wanted": f"{parent.path}/{name}"}) is not None
 
@@ -69,10 +69,10 @@ def make(connection: sa.Connection, parent: Folder, name: str) -> Folder:
 def apply(connection: sa.Connection, wanted: Mapping[str, Mapping[str, Sequence[Right]] | None]) -> None:
     """Make the tree what the configuration says: path -> its own access list, None where it inherits.
 
-    Folders that lie between are made without a list. Those that are no longer wanted keep their files out of sight;
-    those that an account made stay.
+    Folders that lie between are made without a list. Folders that are no longer configured are hidden with their files.
+    A folder that an account made stays; a list that the configuration gave to it goes with its entry.
     """
-    # Several processes that start at once do this one after another.
+    # Processes that start at once apply their configurations one after another.
     advisory_lock(connection, "filestore-svc folders")
     tree: dict[str, Mapping[str, Sequence[Right]] | None] = {}
     for path in sorted(wanted):
@@ -91,5 +91,7 @@ def apply(connection: sa.Connection, wanted: Mapping[str, Mapping[str, Sequence[
         elif (row.access, row.active) != (values["access"], True):
             connection.execute(sa.update(folders).where(_C.id == row.id).values(**values))
     for path, row in known.items():
-        if path not in tree and row.active and not row.made:
+        if path not in tree and row.made and row.access is not None:
+            connection.execute(sa.update(folders).where(_C.id == row.id).values(access=None))
+        elif path not in tree and row.active and not row.made:
             connection.execute(sa.update(folders).where(_C.id == row.id).values(active=False))
