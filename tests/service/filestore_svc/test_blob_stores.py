@@ -194,7 +194,7 @@ def test_an_upload_in_pieces(blobs, known):
     edges = [0, 1, 1_000_000, 9_500_000, 20_000_000]
     names = []
     for start, stop in itertools.pairwise(edges):
-        partial = blobs.resume(UPLOAD, start, lambda: None)
+        partial = blobs.resume(UPLOAD, start, lambda: None, names)
         partial.append(content[start:stop])
         names += partial.sync()
         partial.append(b"a rest that nobody was told of"[: len(content) - stop])
@@ -222,7 +222,7 @@ def test_an_upload_of_no_pieces(blobs):
 
 def test_pieces_that_are_not_all_there(blobs):
     """An upload of another size than was told is none."""
-    partial = blobs.resume(UPLOAD, 0, lambda: None)
+    partial = blobs.resume(UPLOAD, 0, lambda: None, [])
     partial.append(b"12345")
     names = partial.sync()
     partial.close()
@@ -237,7 +237,7 @@ def test_who_was_overtaken_writes_nothing(blobs):
     def overtaken():
         raise LookupError
 
-    partial = blobs.resume(UPLOAD, 0, overtaken)
+    partial = blobs.resume(UPLOAD, 0, overtaken, [])
     with pytest.raises(LookupError):
         partial.append(b"x")
     partial.close()

@@ -166,7 +166,7 @@ def test_making_a_folder(maker):
 
 
 def test_a_right_to_a_made_folder_ends_with_the_configuration_that_gave_it(maker):
-    """A list that crossdock.yaml gave to a folder of an account's making goes with it; the parent's list holds again."""
+    """A list that crossdock.yaml gave to an account-made folder goes with its entry; the parent's list holds again."""
     folders = maker.document["http_mft"]["folders"]
     maker.call("POST", "/2.0/directories/in/made")
     maker.put("/2.0/files/in/made/a", b"hello")

@@ -48,7 +48,9 @@ class Receiving:
         WrongChecksum, TooLarge; Cut where the client vanished, after all that came was kept. A piece with a checksum is
         kept as a whole or not at all. The offset never tells of all bytes before the file is there.
         """
-        partial = self._blobs.resume(self.upload.id, self.upload.received, self._check)
+        with self._commits.database.read() as connection:
+            pieces = resumables.pieces_of(connection, self.upload.id)
+        partial = self._blobs.resume(self.upload.id, self.upload.received, self._check, pieces)
         checksum = patch.hasher()
         try:
             self._receive(partial, blocks, checksum)

@@ -47,8 +47,11 @@ class Blobs(Protocol):
         """Make a staged content durable under its id, whatever happens to this machine next."""
         ...
 
-    def resume(self, upload: str, offset: int, check: Check) -> Partial:
-        """Go on with an upload in pieces; `check()` raises when somebody else does, and nothing is written then."""
+    def resume(self, upload: str, offset: int, check: Check, pieces: Sequence[str]) -> Partial:
+        """Open a resumable upload for more bytes. `pieces` names what its first `offset` bytes are in.
+
+        `check()` is called before each write, and raises when another request has taken over.
+        """
         ...
 
     def whole(

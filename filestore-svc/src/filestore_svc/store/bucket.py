@@ -1,11 +1,12 @@
 """Store contents as objects of a bucket that speaks S3."""
 
-import contextlib
+import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from filestore_svc.store.blobs import PAGE
+from filestore_svc.store.bucket_assembly import BucketWhole
 from filestore_svc.store.bucket_client import BucketClient
 from filestore_svc.store.bucket_partials import BucketPartial
 from filestore_svc.store.bucket_reader import BucketReader
@@ -13,7 +14,6 @@ from filestore_svc.store.bucket_staging import BucketStaging
 from filestore_svc.store.partials import Check, Watch
 from mft_common import logs
 
-_BLOCK: Final = 1 << 20
 _ABANDONED_S: Final = 3600.0
 
 
@@ -30,37 +30,25 @@ class BucketBlobs:
         """Begin a content."""
         return BucketStaging(self._client, fileset, md5=md5)
 
-    def keep(self, staging: BucketStaging) -> None:
-        """Wait for the bucket's word."""
+    def keep(self, staging: BucketStaging | BucketWhole) -> None:
+        """Return when the bucket has acknowledged the object."""
         staging.keep()
 
-    def resume(self, upload: str, offset: int, check: Check) -> BucketPartial:
-        """Go on with new objects."""
-        return BucketPartial(self._client, upload, offset, check)
+    def resume(self, upload: str, offset: int, check: Check, pieces: Sequence[str]) -> BucketPartial:
+        """Open the upload for more bytes, which go into new objects."""
+        return BucketPartial(self._client, upload, offset, check, pieces)
 
     def whole(
         self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
-    ) -> BucketStaging:
-        """Read the pieces once and write them as one content; the digest is made on the way, so none need be known."""
-        del sha256
-        staging = BucketStaging(self._client, fileset, md5=False)
-        try:
-            for name in pieces:
-                with contextlib.closing(self._client.get(f"partial/{upload}/{name}", 0)) as body:
-                    while block := self._client.read(body, _BLOCK):
-                        staging.write(block)
-                        if watch is not None:
-                            watch(block)
-            _check_size(staging, size)
-        except BaseException:
-            staging.discard()
-            raise
-        return staging
+    ) -> BucketWhole:
+        """Let the bucket copy the pieces; they are read only where their digest is not known, or for `watch`."""
+        digested, digest = (0, hashlib.sha256()) if sha256 is None else (size, sha256)
+        return BucketWhole(self._client, upload, fileset, size, pieces, digested=digested, sha256=digest, watch=watch)
 
     def drop(self, upload: str) -> None:
         """Delete the pieces."""
         for found in self._client.listing(f"partial/{upload}/"):
-            self._client.delete([key for key, _ in found])
+            self._client.delete_all([key for key, _ in found])
 
     def partials_older_than(self, age: float) -> list[str]:
         """Ask for the youngest piece of each."""
@@ -78,7 +66,7 @@ class BucketBlobs:
 
     def remove(self, fileset: int) -> None:
         """Delete the object."""
-        self._client.delete([f"blobs/{fileset}"])
+        self._client.delete(f"blobs/{fileset}")
 
     def page(self, after: str, age: float) -> tuple[list[int], str]:
         """Read one page of the bucket's listing; the cursor is its last key."""
@@ -109,8 +97,3 @@ class BucketBlobs:
 
     def free(self) -> None:
         """Say nothing: a bucket has no end that it would tell."""
-
-
-def _check_size(staging: BucketStaging, size: int) -> None:
-    if staging.size != size:
-        raise OSError(f"an upload of {size} bytes has {staging.size} in its pieces")

@@ -71,6 +71,16 @@ class BucketClient:
             )
         return {"PartNumber": number, "ETag": answer["ETag"], "ChecksumSHA256": checksum}
 
+    def copy_part(self, key: str, upload: str, number: int, source: str) -> dict[str, Any]:
+        """Let the bucket copy an object as a part; return its entry in the list that completes the upload."""
+        with _as_os_errors():
+            answer = self._s3.upload_part_copy(
+                **self._at(key), UploadId=upload, PartNumber=number, CopySource=self._at(source)
+            )["CopyPartResult"]
+        # Amazon's bucket tells the checksum that it made, and wants it back; others tell none.
+        checksum = {name: answer[name] for name in ("ChecksumSHA256",) if name in answer}
+        return {"PartNumber": number, "ETag": answer["ETag"], **checksum}
+
     def complete(self, key: str, upload: str, parts: Sequence[dict[str, Any]]) -> None:
         """Complete a multipart upload: its parts become one object."""
         with _as_os_errors():
@@ -97,11 +107,25 @@ class BucketClient:
         with _as_os_errors():
             return bytes(body.read(size))
 
-    def delete(self, keys: Sequence[str]) -> None:
-        """Delete objects. Harmless where there are none."""
+    def read_all(self, key: str) -> bytes:
+        """Return the whole content of a small object."""
+        with contextlib.closing(self.get(key, 0)) as body, _as_os_errors():
+            return bytes(body.read())
+
+    def delete(self, key: str) -> None:
+        """Delete an object. Harmless where there is none."""
         with _as_os_errors():
-            for key in keys:
-                self._s3.delete_object(**self._at(key))
+            self._s3.delete_object(**self._at(key))
+
+    def delete_all(self, keys: Sequence[str]) -> None:
+        """Delete up to 1,000 objects by one request."""
+        if not keys:
+            return
+        objects = [{"Key": self._prefix + key} for key in keys]
+        with _as_os_errors():
+            answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True})
+        for error in answer.get("Errors", ()):
+            raise OSError(errno.EIO, f"the bucket refuses to delete {error.get('Key')}: {error.get('Code')}")
 
     def listing(self, folder: str) -> Iterator[list[tuple[str, datetime]]]:
         """Yield keys and times of the objects below a folder, one page of the bucket's answer at a time."""

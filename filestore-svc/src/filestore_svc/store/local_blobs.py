@@ -180,8 +180,9 @@ class LocalBlobs:
             self._make(Path(target).parent)
             staging.name(target)
 
-    def resume(self, upload: str, offset: int, check: Check) -> LocalPartial:
-        """Open the file of an upload in pieces."""
+    def resume(self, upload: str, offset: int, check: Check, pieces: Sequence[str]) -> LocalPartial:
+        """Open the one file that holds all of the upload."""
+        del pieces
         return LocalPartial(self._partial / upload, offset, check, self._disk)
 
     def whole(
