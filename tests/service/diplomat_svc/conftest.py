@@ -128,21 +128,20 @@ class _Hub:
 
     def __init__(self, data, config, **options):
         self.data, self.directory, self.options = data, options.pop("directory", None) or _Accounts(), options
-        self.service = build(
-            Settings(data=str(data)), directory=self.directory, config=config, filestore=options.get("filestore")
-        )
+        more = {name: options[name] for name in ("filestore", "clock") if name in options}
+        self.service = build(Settings(data=str(data)), directory=self.directory, config=config, **more)
         self.app = create_app(self.service)
         self.app.wsgi_app = _Gateway(self.app.wsgi_app, self.directory)
         self.client = self.app.test_client(use_cookies=False)
         self.cookie = None
 
-    def call(self, kind, *pairs, cookie=None, method="GET", **options):
+    def call(self, kind, *pairs, cookie=None, method="GET", path=PATH, **options):
         """Send a request with `pairs` as its query."""
         headers = dict(options.pop("headers", {}))
         if cookie or self.cookie:
             headers["Cookie"] = f"JSESSIONID={cookie or self.cookie}"
         query = options.pop("query_string", urlencode([("requestType", kind), *pairs]))
-        return _Answer(self.client.open(PATH, method=method, query_string=query, headers=headers, **options))
+        return _Answer(self.client.open(path, method=method, query_string=query, headers=headers, **options))
 
     def connect(self, *more, user="Administrator", password="diplomat123", user_id="Jim", **options):
         """Send a connect."""
