@@ -1,4 +1,4 @@
-"""Wire this service's parts together."""
+"""Build the service from its settings and the configuration."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ _DEMO_QMGR: Final = "QM1"
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything that web process and worker need; `checks` are what readiness asks."""
+    """The parts of web process and worker; readiness runs `checks`."""
 
     settings: Settings
     section: Section
@@ -43,7 +43,7 @@ class Service:
     checks: Mapping[str, Callable[[], None]]
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
-        """Return what the worker runs."""
+        """Return the worker's tasks."""
         return [
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
@@ -57,12 +57,12 @@ class Service:
                 pass
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the database."""
         self.database.close()
 
 
 def reader_for(settings: Settings, environ: Mapping[str, str]) -> Reader:
-    """Return what resolves the secrets that the configuration file refers to."""
+    """Return the resolver of the secrets that the configuration file refers to."""
     folder = Path(settings.config).parent if settings.config else Path()
     return Reader(folder=folder, environ=environ, demo=settings.demo)
 

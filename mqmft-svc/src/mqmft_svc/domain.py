@@ -1,4 +1,4 @@
-"""Say what a transfer's record is, and how events change it so that their order and repetition do not matter."""
+"""The record of a transfer, and how events change it: in any order and any repetition they end in one record."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ RANKS: Final[Mapping[str, int]] = {
 ROLES: Final = ("MFTWebAdmin", "MFTWebAdminRO", "MQWebUser", "MQWebAdmin", "MQWebAdminRO")
 READERS: Final = ("MFTWebAdmin", "MFTWebAdminRO", "MQWebUser")
 WRITERS: Final = ("MFTWebAdmin", "MQWebUser")
-# Below this topic MFT tells what happens; each resource has its own, some with two spellings (16).
+# The topics of each resource; some have two spellings (16).
 _TOPIC_ROOT: Final = "SYSTEM.FTE"
 TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     "transfer": (f"{_TOPIC_ROOT}/Transfer", f"{_TOPIC_ROOT}/Transfers"),
@@ -31,16 +31,16 @@ TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     "agent": (f"{_TOPIC_ROOT}/Agents",),
     "monitor": (f"{_TOPIC_ROOT}/Monitor", f"{_TOPIC_ROOT}/Monitors"),
 }
-# What an ended event says of an item outranks every progress message, whatever its number.
-LAST_WORD: Final = 2**62
+# The sequence of the items of an ended event: they outrank every progress message, whatever its number.
+FINAL_SEQUENCE: Final = 2**62
 
 
 def is_final(state: str) -> bool:
-    """Tell whether nothing may change the state any more."""
+    """Return whether no event may change the state any more."""
     return RANKS[state] == FINAL_RANK
 
 
-# The ids that tools look for in a final description, with our own sentence where the producer gave no reason (97).
+# Tools look for these ids in a final description; the sentence is ours, where the producer gave no reason (97).
 _SENTENCES: Final[Mapping[str, str]] = {
     "BFGRP0032I": "All files were transferred.",
     "BFGRP0033I": "Some files were transferred, and some were not.",
@@ -67,7 +67,7 @@ def _outcome(state: str, counters: Mapping[str, int]) -> str:
 
 
 def final_description(state: str, counters: Mapping[str, int], reason: str) -> str:
-    """Return the description of a transfer that is over: an id that says what arrived, a colon, and a sentence (97)."""
+    """Return the description of a transfer that is over: an id for the outcome, a colon, and a sentence (97)."""
     if _HAS_ID.match(reason):
         return reason
     outcome = _outcome(state, counters)
@@ -75,7 +75,7 @@ def final_description(state: str, counters: Mapping[str, int], reason: str) -> s
 
 
 def item_description(state: str, reason: str) -> str:
-    """Return the description of an item: of a failed one with an id, unless its producer knew a better one (97)."""
+    """Return the description of an item; a failed one gets an id, unless its producer gave another (97)."""
     if state != "failed" or _HAS_ID.match(reason):
         return reason
     return f"{_ITEM_FAILED}: {reason or 'The item was not transferred.'}"
@@ -83,7 +83,7 @@ def item_description(state: str, reason: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who asks, with which roles and topics; `mechanism` is how that is known: form, basic or noSecurity (145)."""
+    """The account that calls, its roles and topics; `mechanism` is form, basic or noSecurity (145)."""
 
     user: str
     roles: tuple[str, ...]
@@ -91,17 +91,17 @@ class Caller:
     mechanism: str = "basic"
 
     def may_subscribe(self, resource: str) -> bool:
-        """Tell whether the topics cover a resource's, or the root above them all (16)."""
+        """Return whether the topics cover one of the resource's, or the root above them all (16)."""
         granted = {topic.removesuffix("/#") for topic in self.topics}
         return not granted.isdisjoint({_TOPIC_ROOT, *TOPICS[resource]})
 
 
 @dataclass(slots=True, kw_only=True)
 class Item:
-    """What is known of one file or queue: `leaves` by path, such as `source.size`, and who said so.
+    """The record of one file or queue: `leaves` maps paths, such as `source.size`, to values.
 
-    `sequence` numbers the newest event that spoke of the item; `older` holds the numbers of those leaves that the
-    newest one did not repeat.
+    `sequence` is that of the newest event which had the item; `older` maps each leaf that this event did not repeat to
+    the sequence of the event that it comes from.
     """
 
     position: int
@@ -110,7 +110,7 @@ class Item:
     older: dict[str, int] = field(default_factory=dict)
 
     def merged(self, other: "Item") -> "Item":
-        """Return both in one: each leaf as the newest event that had it said, whichever came first (210)."""
+        """Return both in one: each leaf has the value of the newest event that had it, whichever came first (210)."""
         if other.sequence >= self.sequence and other.leaves.keys() >= self.leaves.keys() and not other.older:
             return other
         sequence = max(self.sequence, other.sequence)
@@ -127,7 +127,7 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """What an event says of who, whence and whither; `rank` is 2 for an ended event, which outranks a started one."""
+    """Originator, agents and job of a transfer; `rank` is 1 from a started event, 2 from an ended one."""
 
     rank: int
     submitted_at: int
@@ -137,7 +137,7 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What one event says of one transfer, in the record's own words; times are milliseconds."""
+    """The change of one transfer's record that one event stands for; times are milliseconds."""
 
     id: str
     protocol: str
@@ -161,10 +161,11 @@ TEXTS: Final = (
 
 @dataclass(slots=True, kw_only=True)
 class Transfer:
-    """One transfer as the record holds it: a row of the store. `arrival` counts transfers as they were first heard of.
+    """The record of one transfer, a row of the store. `arrival` counts transfers in the order of their first events.
 
-    `started_at` gives the place in every list. `head_rank` says how good its source is: 0 a guess from a progress
-    message, 1 a started event, 2 an ended one. `home_qmgr` was the coordination queue manager when the record was made.
+    Lists are ordered by `started_at`. `head_rank` is the rank of the event that the head comes from: 0 stands for a
+    guess from a progress message, 1 for a started event, 2 for an ended one. `home_qmgr` was the coordination queue
+    manager when the record was made.
     """
 
     id: str
@@ -197,7 +198,7 @@ class Transfer:
     retries: int = 0
 
     def apply(self, change: Change) -> None:
-        """Take over what an event says; any order and any repetition of a transfer's events ends in one record (4.B).
+        """Apply an event's change; any order and any repetition of a transfer's events ends in one record (4.B).
 
         The first final state stays, with its description, counters and end (209).
         """
@@ -241,5 +242,5 @@ class Transfer:
 
 
 def new_transfer(change: Change, home_qmgr: str) -> Transfer:
-    """Return a record that knows nothing yet, for `change` to be applied to."""
+    """Return an empty record, for `change` to be applied to."""
     return Transfer(id=change.id, protocol=change.protocol, started_at=change.time, home_qmgr=home_qmgr)

@@ -1,22 +1,22 @@
-"""Name what this protocol can answer instead of a result; ids are IBM's, or ours from 0960 on, sentences are ours.
+"""The errors of this protocol; ids are IBM's, or ours from 0960 on, sentences are ours.
 
 `{name}` in a sentence is filled from the keywords of the error. (ibm-mq-mft.md 1.H)
 """
 
-# ruff: noqa: N818 -- they are all RestErrors, and read as what they are where they are raised
+# ruff: noqa: N818 -- they are all RestErrors, and the name of each is a condition
 
 from collections.abc import Mapping
 from typing import ClassVar
 
 
 class RestError(Exception):
-    """An answer other than the one that was asked for; each subclass is one id with its status and its sentences."""
+    """An error answer; each subclass is one id with its status and its sentences."""
 
     msg_id: ClassVar[str] = "MQWB0979E"
     status: ClassVar[int] = 500
     message: ClassVar[str] = "The hub could not answer; the fault is its own."
     explanation: ClassVar[str] = "Something unexpected went wrong while request {request_id} was handled."
-    action: ClassVar[str] = "Try again, and give the request id to whoever runs the hub if it stays so."
+    action: ClassVar[str] = "Try again, and give the request id to the operator of the hub if it stays so."
 
     def __init__(self, *, headers: Mapping[str, str] | None = None, **words: object) -> None:
         self.headers = dict(headers or {})
@@ -54,7 +54,7 @@ class TopicNotAuthorized(RestError):
 
 
 class CredentialsMissing(RestError):
-    """Nobody said who asks (11)."""
+    """A request without credentials (11)."""
 
     msg_id = "MQWB0104E"
     status = 401
@@ -74,13 +74,13 @@ class CredentialsWrong(RestError):
 
 
 class RoleMissing(RestError):
-    """None of the roles that would do (17, 18)."""
+    """The account has none of the roles that the request needs (17, 18)."""
 
     msg_id = "MQWB0108E"
     status = 403
     message = "The user '{user}' has none of the roles that this needs: {roles}."
     explanation = "What a user may do here is decided by the roles of the account."
-    action = "Ask whoever runs the hub for one of these roles."
+    action = "Ask the operator of the hub for one of these roles."
 
 
 class TokenInvalid(RestError):
@@ -94,7 +94,7 @@ class TokenInvalid(RestError):
 
 
 class NoSuchResource(RestError):
-    """A path that is none, or one that this version does not serve yet (5)."""
+    """An unknown path, or one that this version does not serve yet (5)."""
 
     msg_id = "MQWB0116E"
     status = 404
@@ -110,7 +110,7 @@ class MftDisabled(RestError):
     status = 503
     message = "Managed file transfer is switched off."
     explanation = "The setting MQMFT_ENABLED of this hub is off."
-    action = "Ask whoever runs the hub to switch it on."
+    action = "Ask the operator of the hub to switch it on."
 
 
 class NoSuchTransfer(RestError):
@@ -129,8 +129,8 @@ class NoCoordinationQueueManager(RestError):
     msg_id = "MQWB0402E"
     status = 503
     message = "No coordination queue manager is set."
-    explanation = "Without one there are no transfers to tell of."
-    action = "Ask whoever runs the hub to set MQMFT_COORDINATION_QMGR."
+    explanation = "Without one there is no record of transfers to list."
+    action = "Ask the operator of the hub to set MQMFT_COORDINATION_QMGR."
 
 
 class QueueManagerAway(RestError):
@@ -139,12 +139,12 @@ class QueueManagerAway(RestError):
     msg_id = "MQWB0403E"
     status = 503
     message = "The coordination queue manager '{qmgr}' does not run."
-    explanation = "What keeps the record of transfers does not answer at the moment."
+    explanation = "The database of the record of transfers does not answer at the moment."
     action = "Try again later."
 
 
 class AttributeUnknown(RestError):
-    """A name that is no attribute (34)."""
+    """An unknown attribute (34)."""
 
     msg_id = "MQWB0960E"
     status = 400
@@ -154,7 +154,7 @@ class AttributeUnknown(RestError):
 
 
 class AttributeRepeated(RestError):
-    """A name that is asked for twice, or an asterisk in company (31, 32)."""
+    """A name that is asked for twice, or an asterisk beside other names (31, 32)."""
 
     msg_id = "MQWB0961E"
     status = 400
@@ -174,7 +174,7 @@ class AttributesNeedId(RestError):
 
 
 class AttributeNotApplicable(RestError):
-    """A name that cannot apply to this very transfer (35)."""
+    """An attribute that does not apply to this transfer (35)."""
 
     msg_id = "MQWB0963E"
     status = 400
@@ -293,7 +293,7 @@ class MethodNotAllowed(RestError):
     action = "Use one of these."
 
 
-class GuessingBraked(RestError):
+class LoginThrottled(RestError):
     """Too many wrong passwords from this address (23)."""
 
     msg_id = "MQWB0978E"

@@ -1,6 +1,6 @@
-"""Turn the events of transfers into changes of the record."""
+"""Bind the events of transfers to the record."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -11,82 +11,29 @@ from mft_common.events import (
     Envelope,
     Event,
     Handlers,
-    Item,
     TransferEnded,
     TransferProgressed,
     TransferStarted,
 )
-from mqmft_svc import domain
-from mqmft_svc.domain import COUNTERS, LAST_WORD, Change, Head
 from mqmft_svc.operations import Operations
+from mqmft_svc.schemas.events import change_of
 
 PUBLISHES: Final[tuple[type[Event], ...]] = ()
 
 
-def _head(event: TransferStarted | TransferEnded, rank: int) -> Head:
-    origin = event.originator
-    texts = {
-        "source_agent": event.source_agent.name,
-        "source_qmgr": event.source_agent.qmgr or "",
-        "destination_agent": event.destination_agent.name,
-        "destination_qmgr": event.destination_agent.qmgr or "",
-        "host": origin.host,
-        "account": origin.account,
-        "mqmd_user": origin.mqmd_user or "",
-        "label": origin.label or "",
-        "job_name": event.job_name,
-    }
-    return Head(rank=rank, submitted_at=event.submitted_at, texts=texts, user_properties=dict(event.user_properties))
-
-
-def _leaves(one: Item) -> Iterator[tuple[str, Any]]:
-    yield "mode", one.mode
-    yield "state", one.state
-    yield "description", domain.item_description(one.state, one.description)
-    for side, values in (("source", one.source), ("destination", one.destination)):
-        for name, value in vars(values).items():
-            if value is not None:
-                yield f"{side}.{name}", value
-
-
-def change_of(envelope: Envelope[Any]) -> Change:
-    """Say in the record's own words what an event of a transfer tells."""
-    event = envelope.data
-    over = isinstance(event, TransferEnded)
-    # What an ended event says of items is the last word on them; and only such an event ends a transfer.
-    sequence = LAST_WORD if over else envelope.sequence
-    state = event.state if over or not domain.is_final(event.state) else "inProgress"
-    items = tuple(
-        domain.Item(position=one.index, sequence=sequence, leaves=dict(_leaves(one))) for one in event.items or ()
-    )
-    return Change(
-        id=event.transfer_id,
-        protocol=event.protocol,
-        time=envelope.time,
-        sequence=envelope.sequence,
-        state=state,
-        description=event.description,
-        counters={name: getattr(event.totals, name) for name in COUNTERS},
-        items=items,
-        head=None if isinstance(event, TransferProgressed) else _head(event, 2 if over else 1),
-        began_at=event.began_at,
-        ended_at=event.ended_at if over else None,
-    )
-
-
-def transfers_told(connection: sa.Connection, envelopes: Sequence[Envelope[Any]], operations: Operations) -> None:
-    """Transfers were accepted, moved on or ended."""
+def record_transfers(connection: sa.Connection, envelopes: Sequence[Envelope[Any]], operations: Operations) -> None:
+    """Record transfers that were accepted, progressed or ended."""
     operations.record(connection, [change_of(envelope) for envelope in envelopes])
 
 
 HANDLERS: Final[Mapping[type[Event], Callable[..., None]]] = {
-    TransferStarted: transfers_told,
-    TransferProgressed: transfers_told,
-    TransferEnded: transfers_told,
+    TransferStarted: record_transfers,
+    TransferProgressed: record_transfers,
+    TransferEnded: record_transfers,
 }
 
 
 def handlers(operations: Operations) -> Handlers:
-    """Bind the handlers to the operations that they call; all of one kind are one."""
+    """Return the handlers bound to `operations`; all events of transfers share one, so that a batch holds them all."""
     bound = {each: BatchHandler(partial(each, operations=operations)) for each in set(HANDLERS.values())}
     return {event: bound[handler] for event, handler in HANDLERS.items()}

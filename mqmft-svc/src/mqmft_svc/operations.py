@@ -1,4 +1,4 @@
-"""Do what the protocol's calls ask for, and keep the record that events tell of."""
+"""Carry out the protocol's operations, and keep the record of transfers."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from mqmft_svc.domain import READERS, ROLES, WRITERS, Caller, Change, Item, Tran
 from mqmft_svc.errors import (
     CredentialsMissing,
     CredentialsWrong,
-    GuessingBraked,
+    LoginThrottled,
     MftDisabled,
     NoCoordinationQueueManager,
     NoSuchTransfer,
@@ -31,7 +31,7 @@ from mqmft_svc.schemas.queries import ListQuery
 from mqmft_svc.settings import Settings
 
 _PURGE_AT_ONCE: Final = 500
-# As many of the cookies of one name as the gateway looks at.
+# The gateway looks at this many cookies of one name.
 _MOST_TOKENS: Final = 8
 _DAY_MS: Final = 86_400_000
 
@@ -69,17 +69,17 @@ class Operations:
         self._now = now
         self._log = logs.get("operations")
 
-    # Who calls
+    # Callers
 
     def authenticate(self, identity: Identity) -> Caller:
-        """Return who calls; raises the 401s of 11-13 and the 429 of 23."""
+        """Return the caller of a request; raises the 401s of 11-13 and the 429 of 23."""
         settings = self.settings
         # The hub listens on loopback alone then, which a client of a proxy on this machine has only got around.
         if not settings.security and identity.address != addresses.UNKNOWN:
             return Caller(user=settings.security_off_user, roles=("MFTWebAdmin",), mechanism="noSecurity")
         if identity.account is None:
             if identity.reason == "throttled":
-                raise GuessingBraked(headers={"Retry-After": str(identity.retry_after)})
+                raise LoginThrottled(headers={"Retry-After": str(identity.retry_after)})
             if identity.reason == "stale":
                 raise TokenInvalid(cookie=settings.token_cookie)
             raise CredentialsWrong if identity.reason == "wrong" else CredentialsMissing
@@ -92,7 +92,7 @@ class Operations:
         )
 
     def authorize_read(self, caller: Caller, resource: str) -> None:
-        """Let a reader's roles pass; the strongest one that applies counts (15-19)."""
+        """Raise the 403s of 15-19 unless one of the roles may read; the strongest role that applies counts."""
         if not set(caller.roles).isdisjoint(("MFTWebAdmin", "MFTWebAdminRO")):
             return
         if "MQWebUser" not in caller.roles:
@@ -101,15 +101,15 @@ class Operations:
             raise TopicNotAuthorized(user=caller.user, topic=f"SYSTEM.FTE/{resource.capitalize()}")
 
     def authorize_write(self, caller: Caller) -> None:
-        """Let a writer's roles pass (15, 18)."""
+        """Raise RoleMissing unless one of the roles may write (15, 18)."""
         if set(caller.roles).isdisjoint(WRITERS):
             raise RoleMissing(user=caller.user, roles=", ".join(WRITERS))
 
     def login(self, name: str, password: str, identity: Identity) -> Opened:
-        """Open a session for the right password (140-144); each login gives a token of its own."""
+        """Open a session for the right password (140-144); each login gets a token of its own."""
         found = self._directory.verify(SERVICE, name, password, identity.address)
         if isinstance(found, Throttled):
-            raise GuessingBraked(headers={"Retry-After": str(found.seconds)})
+            raise LoginThrottled(headers={"Retry-After": str(found.seconds)})
         if isinstance(found, Wrong):
             raise CredentialsWrong
         assert isinstance(found, Account)
@@ -177,7 +177,7 @@ class Operations:
 
     def _find(self, connection: sa.Connection, id_: str) -> Transfer:
         key = id_.upper()
-        # What cannot be an id is not looked up: not every text may be asked of every database.
+        # A text that cannot be an id is not looked up: PostgreSQL refuses some, such as those with a NUL.
         found = store.find(connection, key) if key.isascii() and key.isalnum() and len(key) <= 48 else None
         if found is None:
             raise NoSuchTransfer(id=id_)
@@ -192,7 +192,7 @@ class Operations:
     # The record
 
     def record(self, connection: sa.Connection, changes: Sequence[Change]) -> None:
-        """Bring the record up to what `changes` say, in the caller's transaction (4.A, 4.B)."""
+        """Apply `changes` to the record, in the caller's transaction (4.A, 4.B)."""
         waiting: dict[str, list[Change]] = {}
         for change in changes:
             waiting.setdefault(change.id, []).append(change)
@@ -204,11 +204,11 @@ class Operations:
             for id_, group in waiting.items():
                 for change in group:
                     (known.get(id_) or fresh[id_]).apply(change)
-            # In one order, so that of two workers with the same new transfers one waits for the other, never both.
+            # Sorted: two workers that insert the same transfers in different orders would deadlock.
             arrivals = store.insert(connection, [fresh[id_] for id_ in sorted(fresh)])
             store.update(connection, known.values())
             self._record_items(connection, waiting, arrivals, known)
-            # Another worker may have been first with a transfer: that one is read and changed once more.
+            # Another worker may have inserted a transfer first: it is read and changed in another round.
             waiting = {id_: group for id_, group in waiting.items() if id_ in fresh and id_ not in arrivals}
 
     def _record_items(
@@ -221,22 +221,22 @@ class Operations:
         changed: dict[int, dict[int, Item]] = {}
         for id_, group in waiting.items():
             arrival = known[id_].arrival if id_ in known else arrivals.get(id_)
-            told = [one for change in group for one in change.items]
-            kept = [one for one in told if one.position < self.settings.max_items]
-            if len(kept) < len(told):
+            given = [one for change in group for one in change.items]
+            stored = [one for one in given if one.position < self.settings.max_items]
+            if len(stored) < len(given):
                 self._log.warning("items.too_many", msg_id="MQWB0404E", transfer=id_, limit=self.settings.max_items)
             if arrival is None:
                 continue
             merged = changed.setdefault(arrival, {})
-            for one in kept:
+            for one in stored:
                 before = merged.get(one.position)
                 merged[one.position] = one if before is None else before.merged(one)
         store.add_items(connection, changed)
 
     def purge(self) -> int:
-        """Forget one batch of the transfers that are older than MQMFT_KEEP_DAYS, and return how many (200)."""
+        """Delete one batch of the transfers that are older than MQMFT_KEEP_DAYS; return how many (200)."""
         days = self.settings.keep_days
         if days == 0:
             return 0
         with self._database.write() as connection:
-            return store.forget(connection, self._now() - days * _DAY_MS, _PURGE_AT_ONCE)
+            return store.delete_older(connection, self._now() - days * _DAY_MS, _PURGE_AT_ONCE)

@@ -1,4 +1,4 @@
-"""Map URLs to operations, and what is raised to the vendor's answers."""
+"""Map URLs to operations, and exceptions to the vendor's answers."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -38,7 +38,7 @@ _PREFLIGHT: Final[Mapping[str, str]] = {
 
 
 def blueprint(operations: Operations) -> Blueprint:
-    """Return all resources, with credentials checked before anything else is told (22)."""
+    """Return all resources; credentials are checked before anything else (22)."""
     pages = Blueprint("mft", __name__)
     _add_hooks(pages, operations)
     _add_transfers(pages, operations)
@@ -88,7 +88,7 @@ def _add_login(pages: Blueprint, operations: Operations) -> None:
 
     @pages.post(f"{_BASE}/login")
     def post_login(version: str) -> Response:  # noqa: ARG001 -- all versions answer alike
-        # Read to its end: that is where a chunked body over the limit is found out.
+        # The stream is read to its end, where werkzeug finds that a chunked body exceeds the limit.
         body = b"".join(web.large_reads(request.stream))
         name, password = read_login(wire.json_body(request.headers.get("Content-Type", ""), body))
         opened = operations.login(name, password, web.identity())
@@ -115,7 +115,7 @@ def _add_login(pages: Blueprint, operations: Operations) -> None:
 
 
 def _add_unbuilt(pages: Blueprint, operations: Operations) -> None:
-    """Let what this version does not serve yet answer 404, after the checks that go before it (22)."""
+    """Answer 404 for resources that are not built yet, after the checks that go before it (22)."""
 
     def add(path: str, resource: str, *methods: str) -> None:
         def unbuilt(**_names: str) -> Response:
@@ -173,22 +173,24 @@ def _shown(answer: Answer) -> Response:
 
 
 def error_renderer(operations: Operations) -> Callable[[Exception], Response]:
-    """Return what turns any exception into the vendor's answer (120-128)."""
+    """Return the function that renders any exception as the vendor's answer (120-128)."""
     log = logs.get("routes")
 
     def render(error: Exception) -> Response:
-        told = _told(error, operations.coordination_qmgr)
-        headers = dict(told.headers)
-        if told.status == 401 and not _LOGIN.fullmatch(request.path):
+        rendered = _rest_error(error, operations.coordination_qmgr)
+        headers = dict(rendered.headers)
+        if rendered.status == 401 and not _LOGIN.fullmatch(request.path):
             headers["WWW-Authenticate"] = wire.CHALLENGE
-        note = log.info if told.status < 500 else log.error
-        note("request.refused", msg_id=told.msg_id, status=told.status, method=request.method, path=request.path)
-        return _json(wire.error_bytes(told), headers, told.status)
+        write = log.info if rendered.status < 500 else log.error
+        write(
+            "request.rejected", msg_id=rendered.msg_id, status=rendered.status, method=request.method, path=request.path
+        )
+        return _json(wire.error_bytes(rendered), headers, rendered.status)
 
     return render
 
 
-def _told(error: Exception, qmgr: str) -> RestError:
+def _rest_error(error: Exception, qmgr: str) -> RestError:
     if isinstance(error, RestError):
         return error
     if isinstance(error, IdentityError):

@@ -1,4 +1,4 @@
-"""Hold this service's settings, each read from one environment variable."""
+"""Read this service's settings, each from one environment variable."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -25,7 +25,7 @@ def _unsupported(raw: str) -> bool:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What an operator may set; numbers in the comments are those of the protocol's specification.
+    """The settings of mqmft-svc.
 
     `coordination_qmgr` is None where nothing is set, and then crossdock.yaml names it; empty, it switches the
     resource off (128).

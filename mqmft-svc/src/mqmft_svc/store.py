@@ -1,4 +1,4 @@
-"""Keep the record in the database: one row a transfer, one row an item, and a counter beside them."""
+"""Store the record: one row a transfer, one row an item, and a counter of transfers."""
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -70,7 +70,7 @@ APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft")
 
 _T: Final = transfer.c
 _FIELDS: Final = tuple(field.name for field in fields(Transfer))
-# What the default set needs; a list of it reads no JSON (241).
+# The columns of the default set; a list of it reads no JSON (241).
 _BRIEF: Final = (
     *("id", "protocol", "arrival", "state", "started_at", "ended_at", "home_qmgr", "source_agent"),
     *("destination_agent", "host", "account", "files", "successes", "failures", "warnings"),
@@ -146,7 +146,7 @@ def find(connection: sa.Connection, id_: str) -> Transfer | None:
 
 
 def lock(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Transfer]:
-    """Return the transfers of `ids` that there are; nobody else changes them until the transaction ends."""
+    """Return the transfers of `ids` that exist, locked until the transaction ends."""
     if len(ids) == 1:
         rows = connection.execute(_ONE_LOCKED, {"id": ids[0]}).all()
     else:
@@ -155,17 +155,17 @@ def lock(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Transfer]:
 
 
 def insert(connection: sa.Connection, records: Iterable[Transfer]) -> dict[str, int]:
-    """Store new transfers; return the arrival of each that was not there before, by its id."""
+    """Insert transfers; return the arrival of each that was not there before, by its id."""
     rows = [_row(record) for record in records]
     if not rows:
         return {}
-    # One row goes without a list: what SQLAlchemy does for many costs more than the row itself.
+    # One row goes without a list: SQLAlchemy's way with many costs more than the row itself.
     made = connection.execute(_INSERT_NEW[connection.dialect.name], rows if len(rows) > 1 else rows[0])
     return {row.id: row.arrival for row in made}
 
 
 def update(connection: sa.Connection, records: Iterable[Transfer]) -> None:
-    """Store what changed of transfers that are there already."""
+    """Update transfers that exist."""
     rows = [{"key": record.arrival, **_row(record)} for record in records]
     if rows:
         connection.execute(_UPDATE, rows)
@@ -186,16 +186,16 @@ def _item(row: Any) -> Item:
     )
 
 
-def add_items(connection: sa.Connection, told: Mapping[int, Mapping[int, Item]]) -> None:
-    """Store items by the arrival of their transfer and their position, merged with what was there."""
-    rows = [_item_row(arrival, one) for arrival, group in told.items() for one in group.values()]
+def add_items(connection: sa.Connection, changed: Mapping[int, Mapping[int, Item]]) -> None:
+    """Insert items by the arrival of their transfer and their position, or merge them with the stored ones."""
+    rows = [_item_row(arrival, one) for arrival, group in changed.items() for one in group.values()]
     if not rows:
         return
     dialect = connection.dialect.name
     made = connection.execute(_INSERT_ITEM[dialect], rows if len(rows) > 1 else rows[0])
     added = {(row.transfer, row.position) for row in made}
     merged = []
-    for arrival, group in told.items():
+    for arrival, group in changed.items():
         positions = [position for position in group if (arrival, position) not in added]
         for chunk in _chunks(positions):
             found = connection.execute(_ITEMS_AT, {"keys": [arrival], "positions": list(chunk)})
@@ -224,7 +224,7 @@ def newest(
 ) -> list[Transfer]:
     """Return at most `limit` transfers, newest first; with `after` or `before` those nearest to that one (40, 44).
 
-    A `brief` record holds what the default set needs, and nothing else.
+    A `brief` record holds the columns of the default set alone.
     """
     query = sa.select(*(_T[name] for name in (_BRIEF if brief else _FIELDS))).limit(limit)
     if after is not None:
@@ -240,7 +240,7 @@ def _place_of(record: Transfer) -> Any:
     return sa.tuple_(sa.literal(record.started_at), sa.literal(record.arrival))
 
 
-def forget(connection: sa.Connection, before: int, limit: int) -> int:
+def delete_older(connection: sa.Connection, before: int, limit: int) -> int:
     """Delete at most `limit` of the transfers that are over and began before `before` (ms); return how many."""
     old = sa.select(_T.arrival).where(_T.started_at < before, _T.ended_at.is_not(None))
     chosen = old.order_by(_T.started_at).limit(limit).scalar_subquery()

@@ -1,4 +1,4 @@
-"""Translate between bytes and values: query strings, JSON bodies, answers and their headers."""
+"""Parse query strings and JSON bodies; render answers and their headers."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from mqmft_svc.errors import BodyNotJson, ContentTypeWrong, ParameterUnknown, Qu
 CONTENT_TYPE: Final = "application/json;charset=utf-8"
 TOTAL: Final = "ibm-mq-rest-mft-total-transfers"
 CSRF: Final = "ibm-mq-rest-csrf-token"
-# What every answer carries (55).
+# The headers of every answer (55).
 HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-cache, no-store, must-revalidate",
     "X-Content-Type-Options": "nosniff",

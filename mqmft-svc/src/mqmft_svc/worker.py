@@ -1,4 +1,4 @@
-"""Keep the record: the process that takes events in."""
+"""Run the worker: consume events, and purge the record."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""Wire this service's parts together."""
+"""Build the service from its settings and the configuration."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -28,7 +28,7 @@ _BEAT_EVERY_S: Final = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """Everything that web process and worker need; `checks` are what readiness asks."""
+    """The parts of web process and worker; readiness runs `checks`."""
 
     settings: Settings
     section: Section
@@ -40,7 +40,7 @@ class Service:
     checks: Mapping[str, Callable[[], None]]
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
-        """Return what the worker runs."""
+        """Return the worker's tasks."""
         return [
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
@@ -49,12 +49,12 @@ class Service:
         ]
 
     def _beat(self, stop: threading.Event) -> None:
-        self.operations.beat()
+        self.operations.agent.beat()
         while not stop.wait(_BEAT_EVERY_S):
-            self.operations.beat()
+            self.operations.agent.beat()
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the database."""
         self.database.close()
 
 

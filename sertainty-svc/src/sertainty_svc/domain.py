@@ -1,4 +1,4 @@
-"""Say what the protocol's functions take and give, and what the agent's states mean."""
+"""The protocol's functions with their arguments and results, and the states of the agent."""
 
 import re
 from collections.abc import Mapping
@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-# A worker that has not told of itself for this long counts as gone (section 3).
+# The agent is offline when its worker's last heartbeat is older than this (section 3).
 BEAT_LIFE_MS: Final = 10_000
 APPLICATION: Final = "Crossdock"
 
 
-class Place(StrEnum):
-    """Where a function carries its session (18)."""
+class SessionPlace(StrEnum):
+    """The place in which a function carries its session (18)."""
 
     ELEMENT = "element"
     ARGUMENT = "argument"
@@ -21,7 +21,7 @@ class Place(StrEnum):
 
 @dataclass(frozen=True)
 class Argument:
-    """One argument as it came: its `name`, or None, and its content, still in Base64."""
+    """One argument of a request: its `name`, or None, and its content, still in Base64."""
 
     name: str | None
     content: str
@@ -34,7 +34,7 @@ class Function:
     name: str
     args: tuple[str, ...] = ()
     results: tuple[str, ...] = ()
-    place: Place = Place.ELEMENT
+    session: SessionPlace = SessionPlace.ELEMENT
     named_results: bool = False
 
     @property
@@ -59,10 +59,10 @@ _TASK_STATUS: Final = ("StartTime", "EndTime", "LastErrorTime", "Status", "Error
 _AGENT_STATUS: Final = ("agent-status", "application-name", "application-version", "config-name", *_STATUS)
 
 FUNCTIONS: Final[tuple[Function, ...]] = (
-    Function("agentAlter", ("session-id", "alter-option"), place=Place.ARGUMENT),
+    Function("agentAlter", ("session-id", "alter-option"), session=SessionPlace.ARGUMENT),
     Function("agentGetLog", (), ("clear-log-data",)),
     Function("agentGetStatus", (), _AGENT_STATUS),
-    Function("agentPing", place=Place.NONE),
+    Function("agentPing", session=SessionPlace.NONE),
     Function("agentRestart"),
     Function("agentShutdown"),
     Function("agentStart"),
@@ -78,9 +78,9 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function("configSaveID", ("config-name", "id-name", "id-contents")),
     Function("configSaveScript", ("config-name", "script-name", "script-contents")),
     Function("configSaveTasks", ("config-name", "tasks-contents")),
-    Function("hostCloseSession", ("session-id",), place=Place.ARGUMENT),
+    Function("hostCloseSession", ("session-id",), session=SessionPlace.ARGUMENT),
     Function("hostGetMachine", (), ("fingerprint",)),
-    Function("hostOpenSession", ("client-user", "prompt-n*"), ("session-id",), place=Place.NONE),
+    Function("hostOpenSession", ("client-user", "prompt-n*"), ("session-id",), session=SessionPlace.NONE),
     Function("sharedGetID", ("id-name",), ("id-contents",)),
     Function("sharedGetScript", ("script-name",), ("script-contents",)),
     Function("sharedGetPreset", ("preset-name",), ("preset-contents",)),
@@ -98,7 +98,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function("templateSaveTask", ("task-definition",)),
 )
 
-# The guide's own slips (5, 7): a function whose format is misprinted, and an argument.
+# Misprints of the guide (5, 7): the name of a function in its format, and an argument.
 _ALIASES: Final[Mapping[str, str]] = {"tempategettask": "templategettask"}
 ARGUMENT_ALIASES: Final[Mapping[str, str]] = {"prset-name": "preset-name"}
 # The only arguments that are bytes; all others are text (9).
@@ -122,7 +122,7 @@ def find_function(name: str) -> Function | None:
 
 
 def is_name(text: str) -> bool:
-    """Tell whether `text` may name a configuration, ID, script, preset, task or template (17)."""
+    """Return whether `text` may name a configuration, ID, script, preset, task or template (17)."""
     return (
         1 <= len(text.encode("utf-8", "surrogatepass")) <= 255
         and not _FORBIDDEN_IN_NAMES.search(text)
@@ -142,14 +142,14 @@ class AgentStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Agent:
-    """What is stored of the agent: what was wished for, and when its worker last told of itself (ms)."""
+    """The stored state of the agent: the wished state, and the time of its worker's last heartbeat (ms)."""
 
     running: bool
     enabled: bool
     beat_at: int
 
     def status(self, now: int) -> AgentStatus:
-        """Return the state: a wish holds only while a worker carries it out (68)."""
+        """Return the state: the wished one holds only while a worker is alive (68)."""
         if not self.running or now - self.beat_at > BEAT_LIFE_MS:
             return AgentStatus.OFFLINE
         return AgentStatus.ACTIVE if self.enabled else AgentStatus.DISABLED

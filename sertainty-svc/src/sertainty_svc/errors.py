@@ -1,6 +1,6 @@
-"""Name the outcomes of a call other than success, each with the protocol's own status code (14)."""
+"""The outcomes of a call other than success, each with the protocol's status code (14)."""
 
-# ruff: noqa: N818 -- they are all Outcomes, and read as what they are where they are raised
+# ruff: noqa: N818 -- they are all Outcomes, and the name of each is a condition
 
 from typing import ClassVar
 
@@ -23,7 +23,7 @@ class Outcome(Exception):
 
 
 class Denied(Outcome):
-    """No valid session, no right, or not let in; `retry_after` counts seconds under the brake on guessing."""
+    """No valid session, no right, or wrong answers; `retry_after` counts the seconds of the login throttle."""
 
     code = 3
     message = "Denied"
@@ -33,15 +33,15 @@ class Denied(Outcome):
         self.retry_after = retry_after
 
 
-class NotThere(Outcome):
+class NotFound(Outcome):
     """A configuration, task, ID, script, preset or template that does not exist."""
 
     code = 213
     message = "File not found"
 
 
-class AlreadyThere(Outcome):
-    """A name that is to be made and exists."""
+class AlreadyExists(Outcome):
+    """A new name that exists already."""
 
     code = 232
     message = "File already exists"
@@ -55,7 +55,7 @@ class InvalidRequest(Outcome):
 
 
 class GeneralError(Outcome):
-    """Anything else: the one status whose message is a sentence of its own (15)."""
+    """Every other error: the one status whose message is a sentence about it (15)."""
 
     code = 502
 

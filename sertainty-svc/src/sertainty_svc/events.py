@@ -1,4 +1,4 @@
-"""Take in what other services tell: nothing is kept of it yet, so that each event is noted and done with."""
+"""Consume the events of other services; no task waits for one yet, so each is only logged."""
 
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -12,18 +12,18 @@ from sertainty_svc.operations import Operations
 PUBLISHES: Final[tuple[type[Event], ...]] = ()
 
 
-def noted(_connection: sa.Connection, envelope: Envelope[Any], operations: Operations) -> None:
-    """Something happened that a task may wait for."""
+def note_event(_connection: sa.Connection, envelope: Envelope[Any], operations: Operations) -> None:
+    """Pass on an event that a task may wait for."""
     operations.note(envelope.type, envelope.subject)
 
 
 HANDLERS: Final[Mapping[type[Event], Callable[..., None]]] = {
-    FileStored: noted,
-    SessionClosed: noted,
-    AccountChanged: noted,
+    FileStored: note_event,
+    SessionClosed: note_event,
+    AccountChanged: note_event,
 }
 
 
 def handlers(operations: Operations) -> Handlers:
-    """Bind the handlers to the operations that they call."""
+    """Return the handlers bound to `operations`."""
     return {event: partial(handler, operations=operations) for event, handler in HANDLERS.items()}

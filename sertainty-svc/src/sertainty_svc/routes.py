@@ -1,4 +1,4 @@
-"""Map the one URL to the operations, and every end of a call to the envelope (1, 2)."""
+"""Map the one URL to the operations, and every outcome of a call to the envelope (1, 2)."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ def blueprint(operations: Operations) -> Blueprint:
 
     @pages.route(PATH, methods=["POST"], strict_slashes=True)
     def call() -> Response:
-        # Read to its end: that is where a chunked body over the limit is found out.
+        # The stream is read to its end, where werkzeug finds that a chunked body exceeds the limit.
         body = b"".join(web.large_reads(request.stream))
         return _answer(operations.call(wire.parse_request(body), web.identity()))
 
@@ -33,7 +33,7 @@ def _answer(reply: Reply) -> Response:
 
 
 def _bare(status: int, allow: str = "") -> Response:
-    """Return an answer for what never reached the envelope: a status and no body (2)."""
+    """Return the answer of a request that is no envelope: a status and no body (2)."""
     response = Response(status=status, headers={"Cache-Control": "no-store", **({"Allow": allow} if allow else {})})
     del response.headers["Content-Type"]
     return response
@@ -53,7 +53,7 @@ def render_error(error: Exception) -> Response:
         response.headers[wire.DETAIL_HEADER] = wire.header_text(outcome.detail)
     if isinstance(outcome, Denied) and outcome.retry_after:
         response.headers["Retry-After"] = str(outcome.retry_after)
-    logs.get("routes").info("call.refused", code=outcome.code, detail=outcome.detail)
+    logs.get("routes").info("call.rejected", code=outcome.code, detail=outcome.detail)
     return response
 
 

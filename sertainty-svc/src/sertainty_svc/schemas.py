@@ -1,4 +1,4 @@
-"""Give arguments their places and check their form; read the section `data_protector` of crossdock.yaml."""
+"""Match arguments with a function's table and check their form; read the section `data_protector`."""
 
 import re
 from collections.abc import Mapping, Sequence

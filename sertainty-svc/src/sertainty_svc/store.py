@@ -1,4 +1,4 @@
-"""Keep the agent's state in the database: what was wished for, and its worker's heartbeat."""
+"""Store the agent's state: the wished one, and its worker's heartbeat."""
 
 from typing import Final
 
@@ -9,7 +9,7 @@ from sertainty_svc import SERVICE
 from sertainty_svc.domain import Agent
 
 metadata: Final = sa.MetaData()
-# One row: there is one agent, on however many workers.
+# One row: all workers are one agent.
 agent: Final = sa.Table(
     "agent",
     metadata,
@@ -32,5 +32,5 @@ def read_agent(connection: sa.Connection) -> Agent:
 
 
 def beat(connection: sa.Connection, now: int) -> None:
-    """Note that a worker carries out what is wished for."""
+    """Store a worker's heartbeat."""
     connection.execute(_BEAT, {"now": now})

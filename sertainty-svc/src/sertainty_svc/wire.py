@@ -1,4 +1,4 @@
-"""Translate between bytes and the envelope: one XML document in, one out (section 1)."""
+"""Parse requests and render replies: one XML document each (section 1)."""
 
 import base64
 import binascii

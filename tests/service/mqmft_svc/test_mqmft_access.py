@@ -241,11 +241,12 @@ def test_126_127_errors_are_logged_with_the_request_id_and_without_secrets(hub, 
     hub.ask(LOGIN, "POST", json={**RIGHT, "password": "hunter2"}, identity=nobody("absent"))
     hub.ask(LOGIN, "POST", json=RIGHT, identity=nobody("absent"))
     hub.ask(LOGIN, "DELETE", headers={"Cookie": "LtpaToken2=token1", **CSRF}, identity=caller(mechanism="token"))
-    hub.service.operations._database = None
+    with hub.service.database.write() as connection:
+        connection.exec_driver_sql("DROP TABLE counter")
     hub.mft()
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
-    refused = {line["msg_id"]: line for line in lines if line["event"] == "request.refused"}
-    assert (refused["MQWB0105E"]["level"], refused["MQWB0105E"]["request_id"]) == ("info", "r1")
-    assert refused["MQWB0979E"]["level"] == "error"
+    rejected = {line["msg_id"]: line for line in lines if line["event"] == "request.rejected"}
+    assert (rejected["MQWB0105E"]["level"], rejected["MQWB0105E"]["request_id"]) == ("info", "r1")
+    assert rejected["MQWB0979E"]["level"] == "error"
     assert any("Traceback" in line.get("exception", "") for line in lines)
     assert not [word for word in ("hunter2", "token1") if word in log.getvalue()]

@@ -94,7 +94,7 @@ class Hub:
             Settings.from_env(values), directory=self.directory, config=config or {}, now=lambda: self.now
         )
         self.client = create_app(self.service).test_client(use_cookies=False)
-        self.service.operations.beat()
+        self.service.operations.agent.beat()
 
     def send(self, body, *, method="POST", path="/dataprotector", address="10.0.0.9", environ=None, **options):
         """Send bytes as the gateway hands them over."""

@@ -1,6 +1,6 @@
 import pytest
 
-from sertainty_svc.domain import FUNCTIONS, Place
+from sertainty_svc.domain import FUNCTIONS, SessionPlace
 from tests.service.sertainty_svc.protector import PROMPTS, b64
 
 BUILT = {"agentGetStatus", "agentPing", "hostCloseSession", "hostOpenSession"}
@@ -16,7 +16,7 @@ def good(function, session):
 
 def call(hub, function, arguments, session):
     """Call a function with its session where its table has it."""
-    return hub.call(function.name, *arguments, session=session if function.place is Place.ELEMENT else None)
+    return hub.call(function.name, *arguments, session=session if function.session is SessionPlace.ELEMENT else None)
 
 
 @pytest.mark.parametrize("function", UNBUILT, ids=lambda function: function.name)
@@ -26,22 +26,29 @@ def test_31_67_what_is_not_built_passes_all_checks_and_says_so(hub, function):
     arguments = good(function, session)
     reply = call(hub, function, arguments, session)
     assert (reply.status, reply.message) == (502, f"The function {function.name} is not supported yet.")
-    assert call(hub, function, arguments[1:] if function.place is Place.ARGUMENT else arguments, None).status == 3
+    assert (
+        call(hub, function, arguments[1:] if function.session is SessionPlace.ARGUMENT else arguments, None).status == 3
+    )
     bad = "x" * 43
     assert (
-        call(hub, function, [bad, *arguments[1:]] if function.place is Place.ARGUMENT else arguments, bad).status == 3
+        call(
+            hub, function, [bad, *arguments[1:]] if function.session is SessionPlace.ARGUMENT else arguments, bad
+        ).status
+        == 3
     )
     if function.repeated is None:
         assert call(hub, function, [*arguments, "more"], session).status == 408
     if arguments:
         assert call(hub, function, arguments[:-1], session).status == 408
         names = [f"<Argument>{b64(one)}</Argument>" for one in arguments[:-1]] + ["<Argument>%%%</Argument>"]
-        head = f"<Session>{session}</Session>" if function.place is Place.ELEMENT else ""
+        head = f"<Session>{session}</Session>" if function.session is SessionPlace.ELEMENT else ""
         body = f"<Request>{head}<Function>{function.name}</Function><ArgList>{''.join(names)}</ArgList></Request>"
         assert b"<Status>408</Status>" in hub.send(body.encode()).data
 
 
-@pytest.mark.parametrize("function", [one for one in FUNCTIONS if one.place is Place.ELEMENT], ids=lambda one: one.name)
+@pytest.mark.parametrize(
+    "function", [one for one in FUNCTIONS if one.session is SessionPlace.ELEMENT], ids=lambda one: one.name
+)
 def test_29_the_role_read_may_call_what_reads_and_nothing_else(hub, function):
     """Item 29: a call outside of the role is denied before its arguments are looked at."""
     session = hub.login("reader")
@@ -190,7 +197,7 @@ def test_34_68_without_a_beat_for_ten_seconds_the_agent_is_offline(hub):
     hub.now += 1
     reply = hub.call("agentPing")
     assert (reply.status, reply.message) == (502, "The agent is offline.")
-    hub.service.operations.beat()
+    hub.service.operations.agent.beat()
     assert hub.call("agentPing").status == 1
     assert hub.call("agentPing", "more").status == 408
 
@@ -224,5 +231,5 @@ def test_28_no_secret_reaches_the_log(hub, log):
     hub.call("hostCloseSession", session)
     hub.call("hostCloseSession", session)
     shown = log.getvalue()
-    assert "call.refused" in shown
+    assert "call.rejected" in shown
     assert not [word for word in (session, b64(session), "Rotterdam", "Antwerpen") if word in shown]

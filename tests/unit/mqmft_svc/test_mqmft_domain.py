@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mqmft_svc import domain
-from mqmft_svc.domain import LAST_WORD, RANKS, Caller, Change, Head, Item, new_transfer
+from mqmft_svc.domain import FINAL_SEQUENCE, RANKS, Caller, Change, Head, Item, new_transfer
 
 COUNTERS = {"files": 3, "successes": 0, "failures": 0, "warnings": 0, "bytes_sent": 0, "retries": 0}
 RUNNING = [state for state, rank in RANKS.items() if 0 < rank < 4]
@@ -49,7 +49,7 @@ def stories(draw):
             )
         )
     if draw(st.booleans()):
-        items = (Item(position=0, sequence=LAST_WORD, leaves=draw(leaves)),)
+        items = (Item(position=0, sequence=FINAL_SEQUENCE, leaves=draw(leaves)),)
         more = {"head": head(2, mqmd_user="mq"), "ended_at": 1090, "began_at": 1001, "items": items}
         events.append(change(len(events) + 1, draw(st.sampled_from(FINAL)), **more))
     return events

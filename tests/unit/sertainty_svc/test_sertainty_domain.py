@@ -7,7 +7,7 @@ from sertainty_svc.domain import (
     FUNCTIONS,
     Agent,
     AgentStatus,
-    Place,
+    SessionPlace,
     config_status,
     find_function,
     is_name,
@@ -17,12 +17,12 @@ from sertainty_svc.domain import (
 def test_31_67_the_table_holds_all_functions_with_their_shapes():
     """Items 31 to 67: thirty-seven names, each once, four of them without a session element."""
     assert len({function.name for function in FUNCTIONS}) == 37
-    places = {function.name: function.place for function in FUNCTIONS if function.place is not Place.ELEMENT}
+    places = {function.name: function.session for function in FUNCTIONS if function.session is not SessionPlace.ELEMENT}
     assert places == {
-        "agentAlter": Place.ARGUMENT,
-        "hostCloseSession": Place.ARGUMENT,
-        "agentPing": Place.NONE,
-        "hostOpenSession": Place.NONE,
+        "agentAlter": SessionPlace.ARGUMENT,
+        "hostCloseSession": SessionPlace.ARGUMENT,
+        "agentPing": SessionPlace.NONE,
+        "hostOpenSession": SessionPlace.NONE,
     }
     assert sum(1 for function in FUNCTIONS if function.repeated) == 3
     assert [function.name for function in FUNCTIONS if function.named_results] == ["taskGetStatus"]

@@ -1,0 +1,59 @@
+"""Turn the events of transfers into changes of the record (4.A, 4.B)."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from mft_common.events import Envelope, Item, TransferEnded, TransferProgressed, TransferStarted
+from mqmft_svc import domain
+from mqmft_svc.domain import COUNTERS, FINAL_SEQUENCE, Change, Head
+
+
+def _head(event: TransferStarted | TransferEnded, rank: int) -> Head:
+    origin = event.originator
+    texts = {
+        "source_agent": event.source_agent.name,
+        "source_qmgr": event.source_agent.qmgr or "",
+        "destination_agent": event.destination_agent.name,
+        "destination_qmgr": event.destination_agent.qmgr or "",
+        "host": origin.host,
+        "account": origin.account,
+        "mqmd_user": origin.mqmd_user or "",
+        "label": origin.label or "",
+        "job_name": event.job_name,
+    }
+    return Head(rank=rank, submitted_at=event.submitted_at, texts=texts, user_properties=dict(event.user_properties))
+
+
+def _leaves(one: Item) -> Iterator[tuple[str, Any]]:
+    yield "mode", one.mode
+    yield "state", one.state
+    yield "description", domain.item_description(one.state, one.description)
+    for side, values in (("source", one.source), ("destination", one.destination)):
+        for name, value in vars(values).items():
+            if value is not None:
+                yield f"{side}.{name}", value
+
+
+def change_of(envelope: Envelope[Any]) -> Change:
+    """Return the change of the record that an event of a transfer stands for."""
+    event = envelope.data
+    over = isinstance(event, TransferEnded)
+    # An ended event has the final state of its items, and only an ended event ends a transfer.
+    sequence = FINAL_SEQUENCE if over else envelope.sequence
+    state = event.state if over or not domain.is_final(event.state) else "inProgress"
+    items = tuple(
+        domain.Item(position=one.index, sequence=sequence, leaves=dict(_leaves(one))) for one in event.items or ()
+    )
+    return Change(
+        id=event.transfer_id,
+        protocol=event.protocol,
+        time=envelope.time,
+        sequence=envelope.sequence,
+        state=state,
+        description=event.description,
+        counters={name: getattr(event.totals, name) for name in COUNTERS},
+        items=items,
+        head=None if isinstance(event, TransferProgressed) else _head(event, 2 if over else 1),
+        began_at=event.began_at,
+        ended_at=event.ended_at if over else None,
+    )

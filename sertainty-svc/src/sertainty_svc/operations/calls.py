@@ -1,0 +1,49 @@
+"""A call that has passed the checks of its envelope, and the replies that operations give."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mft_common.directory import Account
+from mft_common.identity import Identity
+from sertainty_svc.errors import NotSupported
+from sertainty_svc.wire import MESSAGES, SUCCESS, Reply, Result
+
+
+@dataclass(frozen=True, kw_only=True)
+class Caller:
+    """The account whose session a call came with; `token` is the session's secret."""
+
+    token: str
+    account: Account
+
+
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A checked call; arguments are texts, or bytes where the argument is binary."""
+
+    identity: Identity
+    caller: Caller | None
+    arguments: Mapping[str, list[Any]]
+
+
+Operation = Callable[[Call], Reply]
+Family = Mapping[str, Operation]
+
+
+def succeeded(*results: str) -> Reply:
+    """Return the reply of a success; without results it has no ResultList (11)."""
+    shown = [Result(text.encode()) for text in results]
+    return Reply(SUCCESS, MESSAGES[SUCCESS], shown or None)
+
+
+def unsupported(*names: str) -> Family:
+    """Return operations that answer that their function is not supported yet."""
+
+    def operation(name: str) -> Operation:
+        def refuse(_call: Call) -> Reply:
+            raise NotSupported(name)
+
+        return refuse
+
+    return {name: operation(name) for name in names}

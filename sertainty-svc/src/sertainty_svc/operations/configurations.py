@@ -1,0 +1,9 @@
+"""The functions of configurations; they are refused until they are built."""
+
+from typing import Final
+
+from sertainty_svc.operations.calls import Family, unsupported
+
+FUNCTIONS: Final[Family] = unsupported(
+    "configActivate", "configCreate", "configDelete", "configGetList", "configGetStatus"
+)

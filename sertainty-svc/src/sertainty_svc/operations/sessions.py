@@ -1,0 +1,68 @@
+"""Open and close sessions: hostOpenSession, hostCloseSession (section 2)."""
+
+from typing import Final
+
+from mft_common import logs
+from mft_common.directory import Account, Challenge, Directory, Opened, Trusted
+from mft_common.directory import Denied as DirectoryDenied
+from mft_common.identity import Identity
+from sertainty_svc import SERVICE, schemas
+from sertainty_svc.errors import Denied
+from sertainty_svc.operations.calls import Call, Family, succeeded
+from sertainty_svc.wire import CHALLENGED, MESSAGES, Reply, Request, Result, decode_text
+
+_IDLE_S: Final = 900.0
+_ABSOLUTE_S: Final = 12 * 3600.0
+_SESSIONS_PER_ACCOUNT: Final = 100
+
+
+class Sessions:
+    """The functions of sessions, over the gateway's directory."""
+
+    def __init__(self, directory: Directory) -> None:
+        self._directory = directory
+        self._log = logs.get("operations")
+
+    @property
+    def functions(self) -> Family:
+        """The functions that come with a session or need none; `host_open_session` is called apart."""
+        return {"hostCloseSession": self.host_close_session}
+
+    def host_open_session(self, request: Request, identity: Identity) -> Reply:
+        """Open a session for a trusted account or for right answers, or send the prompts (section 2)."""
+        arguments = enumerate(request.arguments, 1)
+        texts = [(one.name, decode_text(one.content, f"argument {place}")) for place, one in arguments]
+        user, answers = schemas.opening(texts)
+        found: Account | Trusted | Challenge | DirectoryDenied
+        if answers:
+            found = self._directory.verify_prompts(user, answers, identity.address)
+        else:
+            found = self._directory.prompts(user, identity.address)
+        if isinstance(found, DirectoryDenied):
+            self._log.info("session.denied", user=user, address=identity.address)
+            raise Denied("not let in", retry_after=found.retry_after)
+        if isinstance(found, Challenge):
+            prompts = [Result(text.encode(), f"prompt-{number}") for number, text in enumerate(found.prompts, 1)]
+            return Reply(CHALLENGED, MESSAGES[CHALLENGED], prompts)
+        account = found.account if isinstance(found, Trusted) else found
+        opened = self._directory.open_session(
+            service=SERVICE,
+            account=account.name,
+            address=identity.address,
+            token_form="urlsafe",  # noqa: S106 -- a form is no password
+            token_bytes=32,
+            idle=_IDLE_S,
+            absolute=_ABSOLUTE_S,
+            account_limit=_SESSIONS_PER_ACCOUNT,
+        )
+        if not isinstance(opened, Opened):
+            raise Denied("the account has as many sessions as it may have")
+        self._log.info("session.granted", user=user, address=identity.address)
+        return succeeded(opened.token)
+
+    def host_close_session(self, call: Call) -> Reply:
+        """Close a session at once (21)."""
+        assert call.caller is not None
+        if not self._directory.close_token(SERVICE, call.caller.token):
+            raise Denied("there is no such session")
+        return succeeded()
