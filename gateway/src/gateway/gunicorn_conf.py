@@ -1,8 +1,8 @@
 """How gunicorn serves the gateway in a container.
 
-`gunicorn -c python:gateway.gunicorn_conf 'gateway.app:create_app()'`: `MFT_LISTEN` and `MFT_WEB_PROCESSES` say where
-and in how many processes, as for services; the ports of HTTPS and of the internal API, where they are set, are
-listened on at the same address.
+Used as `gunicorn -c python:gateway.gunicorn_conf 'gateway.app:create_app()'`. `MFT_LISTEN` and `MFT_WEB_PROCESSES` set the
+address and the number of processes, as for services. The ports of HTTPS and of the internal API, where they are set,
+are opened at the same address.
 """
 
 import os
@@ -20,8 +20,8 @@ _public = _environ.get("MFT_LISTEN", "0.0.0.0:8080")
 _more = (_limits.https_port, _environ.get("GATEWAY_INTERNAL_PORT"))
 
 
-def _settle(_worker: Any) -> None:
-    """Settle down, now that the application is built."""
+def _post_worker_init(_worker: Any) -> None:
+    """Freeze the garbage collector once the application is built."""
     memory.freeze_gc()
 
 
@@ -32,5 +32,5 @@ globals().update(
         limits=_limits,
     ),
     logger_class=JsonLogger,
-    post_worker_init=_settle,
+    post_worker_init=_post_worker_init,
 )

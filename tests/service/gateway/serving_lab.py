@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from gateway.error_responses import server_error_response
-from gateway.serving.exchange import Site
+from gateway.serving.connection_manager import ConnectionManager
+from gateway.serving.exchange import ServerApplication
 from gateway.serving.limits import ServingLimits
-from gateway.serving.reception import Reception
 
 WAIT_S = 10.0
 
@@ -26,26 +26,26 @@ class Lab:
         if tls is not None:
             limits = ServingLimits(**{**vars(limits), "https_port": self.port})
         self.draining = False
-        site = Site(app, server_error_response, lambda: self.draining)
-        self.reception = Reception([self.listener], site, limits, tls)
+        application = ServerApplication(app, server_error_response, lambda: self.draining)
+        self.connection_manager = ConnectionManager([self.listener], application, limits, tls)
         self._stop = threading.Event()
         self._ticker = threading.Thread(target=self._tick, daemon=True)
 
     def _tick(self) -> None:
         while not self._stop.wait(0.05):
-            self.reception.tick()
+            self.connection_manager.tick()
 
     def start(self) -> None:
         """Begin to serve."""
-        self.reception.start()
+        self.connection_manager.start()
         self._ticker.start()
 
     def close(self) -> None:
         """Stop, and cut what is open."""
         self._stop.set()
         self._ticker.join()
-        self.reception.stop_accepting()
-        self.reception.close()
+        self.connection_manager.stop_accepting()
+        self.connection_manager.close()
 
 
 @contextlib.contextmanager

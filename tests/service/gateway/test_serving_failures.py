@@ -24,7 +24,7 @@ def pair():
 def test_an_answer_to_a_client_that_was_too_slow_has_a_time_limit(pair, saturated):
     """A client that was given up while it sent its body, and does not read the answer either, is given up again."""
     here, _ = pair
-    limits = ServingLimits(idle=0.5, rate=1000, rate_window=0.1, crowded_after=0.1)
+    limits = ServingLimits(idle=0.5, rate=1000, rate_window=0.1, saturated_after=0.1)
     channel = Channel(here, limits, lambda: saturated)
     with pytest.raises(SlowClientError):
         channel.receive()

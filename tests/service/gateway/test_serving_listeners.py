@@ -23,12 +23,12 @@ def test_a_paused_listener_that_is_closed_is_never_watched_again():
     with serving(read_to_the_end, connections=1) as lab, connect(lab.port) as held:
         held.sendall(HELD)
         with connect(lab.port) as waiting:
-            until(lambda: lab.reception.paused, "the listener pauses")
-            lab.reception.stop_accepting()
+            until(lambda: lab.connection_manager.paused, "the listener pauses")
+            lab.connection_manager.stop_accepting()
             held.sendall(b"x")
             assert read_answer(held)[1] == b"x"
-            until(lambda: not lab.reception.leave_idle(0.0), "every connection is closed")
-            lab.reception.tick()
+            until(lambda: not lab.connection_manager.close_idle(0.0), "every connection is closed")
+            lab.connection_manager.tick()
             assert read_all(waiting) == b""
 
 
@@ -37,7 +37,7 @@ def test_a_paused_listener_goes_on_once_there_is_room():
     with serving(read_to_the_end, connections=1) as lab, connect(lab.port) as held:
         held.sendall(HELD)
         with connect(lab.port) as waiting:
-            until(lambda: lab.reception.paused, "the listener pauses")
+            until(lambda: lab.connection_manager.paused, "the listener pauses")
             held.sendall(b"x")
             read_answer(held)
             held.close()

@@ -2,10 +2,10 @@ import socket
 
 import pytest
 
-from gateway.serving.poller import SelectorPoller, best
+from gateway.serving.poller import SelectorPoller, create_poller
 
 
-@pytest.fixture(params=[best, SelectorPoller])
+@pytest.fixture(params=[create_poller, SelectorPoller])
 def poller(request):
     """Return each kind of poller."""
     made = request.param()
@@ -22,7 +22,7 @@ def test_an_event_is_told_once_until_asked_for_again(poller):
         there.send(b"x")
         assert poller.wait(5) == here.fileno()
         assert poller.wait(0.01) is None
-        poller.again(here.fileno())
+        poller.rearm(here.fileno())
         assert poller.wait(5) == here.fileno()
-        poller.again(here.fileno(), writing=True)
+        poller.rearm(here.fileno(), writing=True)
         assert poller.wait(5) == here.fileno()

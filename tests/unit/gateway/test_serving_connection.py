@@ -34,7 +34,7 @@ class Script:
 
 def connection(*ends):
     """Return a connection over a scripted socket."""
-    return Connection(Script(*ends), ("192.0.2.1", 1), {}, ServingLimits(), None, crowded=lambda: False)
+    return Connection(Script(*ends), ("192.0.2.1", 1), {}, ServingLimits(), None, saturated=lambda: False)
 
 
 @pytest.mark.parametrize("then", [b"GET", BlockingIOError()], ids=["data", "nothing"])

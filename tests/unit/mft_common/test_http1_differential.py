@@ -11,7 +11,7 @@ import h11
 import pytest
 
 from mft_common.http1.chunks import ChunkDecoder, MalformedChunks
-from mft_common.http1.request_head import HeadError, parse
+from mft_common.http1.request_head import RequestHeadError, parse_request_head
 
 HEADS = 12_000
 BODIES = 8_000
@@ -197,8 +197,8 @@ def key(name):
 def ours(raw):
     """Return how we read a head, None where we refuse it."""
     try:
-        head = parse(raw, 100)
-    except HeadError:
+        head = parse_request_head(raw, 100)
+    except RequestHeadError:
         return None
     fields = {name: value for name, value in head.environ.items() if name.startswith(("HTTP_", "CONTENT_"))}
     if head.chunked:
@@ -212,7 +212,7 @@ def ours(raw):
         "version": f"1.{head.minor}",
         "fields": fields,
         "length": None if head.chunked else head.length,
-        "keep": head.keep if head.minor else None,
+        "keep": head.keep_alive if head.minor else None,
     }
 
 

@@ -21,17 +21,17 @@ _SMALL: Final = 64 << 10
 class Body(ABC):
     """A readable stream; `error` is set once the body is known to be unusable. See mft_common.http1.RequestBody."""
 
-    def __init__(self, channel: Channel, *, expects: bool) -> None:
+    def __init__(self, channel: Channel, *, expects_continue: bool) -> None:
         self.error: RequestBodyError | None = None
         self._channel = channel
-        self._text = b""
-        self._expects = expects
-        self._room: int | None = None
+        self._decoded = b""
+        self._awaits_continue = expects_continue
+        self._limit_left: int | None = None
 
     @property
-    def at_hand(self) -> int:
+    def available(self) -> int:
         """How many bytes can be read without waiting for the client."""
-        return len(self._text)
+        return len(self._decoded)
 
     @property
     @abstractmethod
@@ -41,14 +41,14 @@ class Body(ABC):
     @property
     @abstractmethod
     def leftover(self) -> bytes:
-        """The bytes after the body: the begin of the next request."""
+        """The bytes after the body, with which the next request begins."""
 
     @abstractmethod
     def _next(self, wanted: int) -> bytes:
         """Return the next bytes of the body, empty at its end. Raises OSError, MalformedChunks."""
 
     @abstractmethod
-    def _has_input(self) -> bool:
+    def _has_received(self) -> bool:
         """True when bytes have come that were not read yet."""
 
     def prefetch(self) -> bool:
@@ -57,15 +57,15 @@ class Body(ABC):
 
     def limit(self, most: int) -> None:
         """Let no more than `most` bytes of the body be read."""
-        self._room = most
+        self._limit_left = most
 
     def read1(self, size: int = -1) -> bytes:
         """Return at least one byte and at most `size`, as soon as there are any; empty at the end."""
-        block = self._text or self._more(BLOCK if size < 0 else size)
+        block = self._decoded or self._more(BLOCK if size < 0 else size)
         if 0 <= size < len(block):
-            self._text = block[size:]
+            self._decoded = block[size:]
             return block[:size]
-        self._text = b""
+        self._decoded = b""
         return block
 
     def read(self, size: int | None = -1) -> bytes:
@@ -89,7 +89,7 @@ class Body(ABC):
         while limit and (block := self.read1(limit)):
             end = block.find(b"\n") + 1
             if end:
-                self._text = block[end:] + self._text
+                self._decoded = block[end:] + self._decoded
                 block = block[:end]
             parts.append(block)
             if end:
@@ -106,10 +106,10 @@ class Body(ABC):
 
     def ready_before(self, other: int) -> bool:
         """Wait until the body can be read (True) or the descriptor `other` can (False), whichever is first."""
-        if self._text or self.error or self._has_input():
+        if self._decoded or self.error or self._has_received():
             return True
         try:
-            self._invite()
+            self._send_continue()
             return self._channel.readable_before(other)
         except OSError:
             # The next read meets the same error.
@@ -124,32 +124,32 @@ class Body(ABC):
         except (OSError, MalformedChunks) as error:
             self.error = RequestBodyError(400, f"the body cannot be read to its end: {error}")
             raise self.error from error
-        if self._room is not None:
-            self._room -= len(block)
-            if self._room < 0:
+        if self._limit_left is not None:
+            self._limit_left -= len(block)
+            if self._limit_left < 0:
                 self.error = RequestBodyError(413, "the body is larger than its limit")
                 raise self.error
         return block
 
     def _receive(self, size: int) -> bytes:
-        self._invite()
+        self._send_continue()
         return self._channel.receive(size)
 
-    def _invite(self) -> None:
-        """Send the `100 Continue` that the client waits for, now that the application reads the body."""
-        if self._expects:
-            self._expects = False
+    def _send_continue(self) -> None:
+        """Send the `100 Continue` for which the client waits, now that the application reads the body."""
+        if self._awaits_continue:
+            self._awaits_continue = False
             self._channel.send(_CONTINUE)
 
 
 class CountedBody(Body):
     """A body of a known length."""
 
-    def __init__(self, channel: Channel, received: bytes, *, length: int, expects: bool = False) -> None:
-        super().__init__(channel, expects=expects and not received)
-        self._text = received[:length]
+    def __init__(self, channel: Channel, received: bytes, *, length: int, expects_continue: bool = False) -> None:
+        super().__init__(channel, expects_continue=expects_continue and not received)
+        self._decoded = received[:length]
         self._leftover = received[length:]
-        self._left = length - len(self._text)
+        self._left = length - len(self._decoded)
         self._small = length <= _SMALL
 
     @property
@@ -163,20 +163,20 @@ class CountedBody(Body):
         return self._leftover
 
     def prefetch(self) -> bool:
-        """See Body. A client that waits for an invitation gets one only from the application that reads its body."""
-        if self._left and self._small and not self._expects:
-            blocks = [self._text]
+        """See Body. A client that waits for `100 Continue` gets it only once the application reads the body."""
+        if self._left and self._small and not self._awaits_continue:
+            blocks = [self._decoded]
             try:
                 while self._left:
                     blocks.append(self._more(self._left))
             except RequestBodyError:
                 return False
-            self._text = b"".join(blocks)
+            self._decoded = b"".join(blocks)
         return True
 
     def limit(self, most: int) -> None:
         """See Body."""
-        if self._left + len(self._text) > most:
+        if self._left + len(self._decoded) > most:
             self.error = RequestBodyError(413, "the body is larger than its limit")
             raise self.error
 
@@ -189,21 +189,21 @@ class CountedBody(Body):
         self._left -= len(block)
         return block
 
-    def _has_input(self) -> bool:
+    def _has_received(self) -> bool:
         return False
 
 
 class ChunkedBody(Body):
     """A body in chunks."""
 
-    def __init__(self, channel: Channel, received: bytes, *, expects: bool = False) -> None:
-        super().__init__(channel, expects=expects and not received)
+    def __init__(self, channel: Channel, received: bytes, *, expects_continue: bool = False) -> None:
+        super().__init__(channel, expects_continue=expects_continue and not received)
         self._chunks = ChunkDecoder(self._receive, received)
 
     @property
     def exhausted(self) -> bool:
         """See Body."""
-        return self._chunks.ended and not self._text
+        return self._chunks.ended and not self._decoded
 
     @property
     def leftover(self) -> bytes:
@@ -213,5 +213,5 @@ class ChunkedBody(Body):
     def _next(self, wanted: int) -> bytes:
         return self._chunks.read(wanted)
 
-    def _has_input(self) -> bool:
+    def _has_received(self) -> bool:
         return self._chunks.buffered

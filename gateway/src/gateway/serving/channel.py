@@ -16,28 +16,28 @@ Buffer = bytes | bytearray | memoryview
 
 
 class SlowClientError(OSError):
-    """The client paused for too long, or moved less than the least rate."""
+    """The client paused for too long, or transferred less than the least rate."""
 
 
 class Channel:
-    """A client's socket, never blocking; where nothing can be moved the thread waits, and only that wait is timed.
+    """A client's non-blocking socket; a thread waits where no byte can be transferred, and only that wait is timed.
 
     `gone` is set once nothing can be sent any more, so that an error of the client's connection is told from others.
-    `crowded()` tells that others wait for the thread that waits here.
+    `saturated()` returns whether other requests wait for the thread that waits here.
     """
 
-    def __init__(self, sock: socket.socket, limits: ServingLimits, crowded: Callable[[], bool]) -> None:
+    def __init__(self, sock: socket.socket, limits: ServingLimits, saturated: Callable[[], bool]) -> None:
         self.sock = sock
         self.tls = isinstance(sock, ssl.SSLSocket)
         self.sent = 0
         self.gone = False
         self._limits = limits
-        self._crowded = crowded
+        self._saturated = saturated
         self._waited = 0.0
         self._moved = 0
 
     def begin(self) -> None:
-        """Forget the last request's figures."""
+        """Reset the counts for a new request."""
         self.sent = 0
         self._waited = 0.0
         self._moved = 0
@@ -76,7 +76,7 @@ class Channel:
                 rest = memoryview(rest)[count:]
 
     def send_parts(self, *parts: bytes) -> None:
-        """Send several pieces as one, large ones without copying them together."""
+        """Send several blocks in one call, large ones without copying them together."""
         if self.tls or sum(map(len, parts)) < BLOCK >> 2:
             self.send(b"".join(parts))
             return
@@ -116,7 +116,7 @@ class Channel:
         return True
 
     def readable_before(self, other: int) -> bool:
-        """Wait for the client or the descriptor `other`; True when the client has something, or took too long."""
+        """Wait for the client or the descriptor `other`; True when the client can be read, or paused for too long."""
         if self.tls and self.sock.pending():  # type: ignore[attr-defined]
             return True
         poll = select.poll()
@@ -124,7 +124,7 @@ class Channel:
         poll.register(other, select.POLLIN)
         left = self._limits.idle
         while left > 0:
-            turn = min(left, self._limits.crowded_after)
+            turn = min(left, self._limits.saturated_after)
             began = time.monotonic()
             ready = [fd for fd, _ in poll.poll(turn * 1000)]
             took = time.monotonic() - began
@@ -135,7 +135,7 @@ class Channel:
         return True
 
     def abort(self) -> None:
-        """Cut the connection so that the client cannot take what it got for a whole answer."""
+        """Reset the connection, so that the client cannot take an incomplete response for a complete one."""
         with contextlib.suppress(OSError):
             self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
         with contextlib.suppress(OSError):
@@ -147,8 +147,8 @@ class Channel:
         poll.register(self.sock.fileno(), events)
         left = limits.idle
         while left > 0:
-            # A wait below zero would be one without an end.
-            turn = max(0.0, min(left, limits.rate_window - self._waited, limits.crowded_after))
+            # poll() takes a negative time for no limit at all.
+            turn = max(0.0, min(left, limits.rate_window - self._waited, limits.saturated_after))
             began = time.monotonic()
             ready = poll.poll(turn * 1000)
             took = time.monotonic() - began
@@ -167,10 +167,10 @@ class Channel:
         over = waited >= limits.rate_window
         if over:
             self._waited, self._moved = 0.0, 0
-        # Nobody need be fast, but many slow ones together may not keep all others out.
-        slow = waited >= limits.crowded_after and moved < limits.crowded_rate * waited
-        if slow and not sending and self._crowded():
-            raise SlowClientError("the client is too slow while others wait")
+        # A slow client is served, unless it holds a thread for which other requests wait.
+        slow = waited >= limits.saturated_after and moved < limits.saturated_rate * waited
+        if slow and not sending and self._saturated():
+            raise SlowClientError("the client is too slow while other requests wait")
         if over and moved < limits.rate * waited:
             self.gone = self.gone or sending
             raise SlowClientError("the client is too slow")

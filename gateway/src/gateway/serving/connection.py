@@ -1,4 +1,4 @@
-"""One client's connection between its requests: the handshake, a head in pieces, the quiet before a close."""
+"""One client's connection between its requests: handshake, heads that arrive in pieces, lingering close."""
 
 import contextlib
 import socket
@@ -10,13 +10,13 @@ from typing import Any
 
 from gateway.serving.channel import Channel
 from gateway.serving.limits import ServingLimits
-from mft_common.http1.request_head import Head, HeadError, check_begun, parse
+from mft_common.http1.request_head import RequestHead, RequestHeadError, check_partial_head, parse_request_head
 
 _READ = 16 << 10
 
 
 class Stage(Enum):
-    """What a connection without a thread waits for."""
+    """The state of a connection that waits without a thread."""
 
     HANDSHAKE = auto()
     HEAD = auto()
@@ -25,7 +25,7 @@ class Stage(Enum):
 
 
 class Connection:
-    """A client's connection. Whoever took it out of the worker's list of waiting ones owns it alone."""
+    """A client's connection. The thread that took it out of the waiting ones owns it alone."""
 
     def __init__(
         self,
@@ -35,7 +35,7 @@ class Connection:
         limits: ServingLimits,
         tls: ssl.SSLContext | None,
         *,
-        crowded: Callable[[], bool],
+        saturated: Callable[[], bool],
     ) -> None:
         sock.setblocking(False)
         if tls is not None:
@@ -44,18 +44,18 @@ class Connection:
         self.fd = sock.fileno()
         self.peer = peer
         self.base = base
-        self.channel = Channel(sock, limits, crowded)
+        self.channel = Channel(sock, limits, saturated)
         self.stage = Stage.HANDSHAKE if tls is not None else Stage.HEAD
         self.deadline = time.monotonic() + limits.head_time
         self.buffer = bytearray()
         self.to_write = False
-        # Nothing more will be read from it.
-        self.full = False
+        # Set once no more is read from it before it is closed.
+        self.ignored = False
         self._limits = limits
         self._to_drain = limits.linger_size
 
-    def shake_hands(self) -> bool:
-        """Go on with the TLS handshake; False while it waits (`to_write` says for what). OSError ends it."""
+    def handshake(self) -> bool:
+        """Continue the TLS handshake; False while it waits (`to_write` says for what). OSError ends it."""
         self.to_write = False
         try:
             self.sock.do_handshake()  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ class Connection:
         return True
 
     def read(self) -> bool:
-        """Take in what has arrived; False when nothing has. Raises OSError at the end of the stream."""
+        """Append the bytes that have arrived to the buffer; False when there are none. Raises OSError at the end."""
         self.to_write = False
         try:
             block = self.sock.recv(_READ)
@@ -82,11 +82,14 @@ class Connection:
         self.buffer += block
         return True
 
-    def take_head(self) -> tuple[Head, bytes] | None:
-        """Return the next request's head and what came after it, None while it is incomplete. Raises HeadError."""
+    def take_head(self) -> tuple[RequestHead, bytes] | None:
+        """Return the next request's head and the bytes after it, None while it is incomplete.
+
+        Raises RequestHeadError.
+        """
         buffer = self.buffer
         while buffer[:2] == b"\r\n":
-            # An empty line before a request is an old client's habit.
+            # Old clients send an empty line before a request (RFC 9112, 2.2).
             del buffer[:2]
         if not buffer:
             return None
@@ -96,25 +99,25 @@ class Connection:
         limits = self._limits
         end = buffer.find(b"\r\n\r\n", 0, limits.head_size)
         if end < 0:
-            check_begun(bytes(buffer), limits.line_size, limits.head_size - 1)
+            check_partial_head(bytes(buffer), limits.line_size, limits.head_size - 1)
             return None
         if buffer.find(b"\r\n", 0, limits.line_size + 2) < 0:
-            raise HeadError(414, "the request line is too long")
-        head = parse(bytes(buffer[: end + 4]), limits.head_fields)
+            raise RequestHeadError(414, "the request line is too long")
+        head = parse_request_head(bytes(buffer[: end + 4]), limits.head_fields)
         rest = bytes(buffer[end + 4 :])
         self.buffer = bytearray()
         return head, rest
 
-    def rest(self, leftover: bytes) -> None:
-        """Begin to wait for the next request, of which `leftover` has come already."""
+    def begin_next(self, leftover: bytes) -> None:
+        """Wait for the next request, of which `leftover` has arrived already."""
         self.buffer = bytearray(leftover)
         self.stage = Stage.IDLE
         self.deadline = time.monotonic() + self._limits.keepalive
 
     def begin_linger(self) -> bool:
-        """Say that nothing more will be sent; False when the connection can be closed at once.
+        """End the sending side; False when the connection can be closed at once.
 
-        To close with something unread would reset the connection, and the client might never read our answer.
+        A close with unread bytes would reset the connection, and the client might never read the response.
         """
         if self.sock.fileno() < 0:
             return False
@@ -130,10 +133,10 @@ class Connection:
         return self.drain()
 
     def drain(self) -> bool:
-        """Read away what the client still sends; False when it has ended.
+        """Read and drop what the client still sends; False when it has ended.
 
-        When it has sent enough, nothing more is read: its own sending stops then, and it gets to read the answer
-        before the connection is closed in its face.
+        After `linger_size` bytes no more is read: the client's sending then stalls, and it reads the response before
+        the connection is closed.
         """
         self.to_write = False
         try:
@@ -146,7 +149,7 @@ class Connection:
             return True
         except (OSError, ValueError):
             return False
-        self.full = True
+        self.ignored = True
         return True
 
     def close(self) -> None:

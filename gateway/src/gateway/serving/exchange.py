@@ -1,4 +1,4 @@
-"""Answer one request: build its environment, call the application, and say in the vendor's form what went wrong."""
+"""Handle one request: build its environment, call the application, and answer errors in the form of the path."""
 
 import sys
 import time
@@ -7,33 +7,33 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 from wsgiref.types import WSGIApplication
 
-from gateway.serving.answer import SERVER, Answer, FileWrapper, ShortAnswerError
 from gateway.serving.body import Body, ChunkedBody, CountedBody
 from gateway.serving.channel import Channel
+from gateway.serving.response_writer import SERVER, FileWrapper, ResponseWriter, ShortResponseError
 from mft_common import environ_keys, logs
 from mft_common.http1 import RequestBodyError, UpstreamBroken
-from mft_common.http1.request_head import Head
+from mft_common.http1.request_head import RequestHead
 
-# Called when an answer is over: its status, the bytes of its body that were sent, and whether it was whole.
+# Called when a response has ended: its status, the bytes of its body that were sent, and whether it was complete.
 Finished = Callable[[int, int, bool], None]
 
 
-class Refuse(Protocol):
-    """Makes the answer to what the server itself refuses: `(status line, headers, body)`."""
+class MakeError(Protocol):
+    """Makes the response to a request that the server itself rejects."""
 
     def __call__(
         self, status: int, method: str, path: str, address: str, request_id: str = ""
     ) -> tuple[str, list[tuple[str, str]], bytes]:
-        """Return an answer in the form that a client of `path` expects, and log it."""
+        """Return status line, headers and body in the form that a client of `path` expects."""
         ...
 
 
 @dataclass(frozen=True)
-class Site:
-    """What answers requests: the application, and the refusals of the server."""
+class ServerApplication:
+    """The application, and what the server asks of it beside WSGI."""
 
     application: WSGIApplication
-    refuse: Refuse
+    make_error: MakeError
     draining: Callable[[], bool] = field(default=lambda: False)
 
 
@@ -55,20 +55,22 @@ def base_environ(host: str, port: int, *, tls: bool) -> dict[str, Any]:
     }
 
 
-def answer_request(
-    site: Site, channel: Channel, *, base: dict[str, Any], peer: tuple[str, int], head: Head, rest: bytes
+def handle_request(
+    server: ServerApplication,
+    channel: Channel,
+    *,
+    base: dict[str, Any],
+    peer: tuple[str, int],
+    head: RequestHead,
+    received: bytes,
 ) -> bytes | None:
-    """Answer a request whose head was followed by the bytes `rest`.
+    """Answer a request whose head was followed by the bytes `received`.
 
-    Returns the bytes that follow the request when its connection can be kept, None when it must be closed. An answer
-    that broke off has then been cut already.
+    Returns the bytes that follow the request when its connection can be kept, None when it must be closed. A response
+    that is incomplete has then been cut already.
     """
     channel.begin()
-    body: Body
-    if head.chunked:
-        body = ChunkedBody(channel, rest, expects=head.expects)
-    else:
-        body = CountedBody(channel, rest, length=head.length, expects=head.expects)
+    body = _body(channel, head, received)
     finished: list[Finished] = []
     environ: dict[str, Any] = {**base, **head.environ}
     environ["REMOTE_ADDR"] = peer[0]
@@ -76,49 +78,58 @@ def answer_request(
     environ["wsgi.input"] = body
     environ[environ_keys.BEGAN] = time.monotonic()
     environ[environ_keys.FINISHED] = finished
-    answer = Answer(channel, body, head.method, head.minor, keep=head.keep and not site.draining())
-    whole = False
+    keep_alive = head.keep_alive and not server.draining()
+    writer = ResponseWriter(channel, body, head.method, head.minor, keep_alive=keep_alive)
+    complete = False
     # The application gives the request its id; a client's own counts for nothing before.
     request_id = ""
     try:
         if body.prefetch():
-            whole = _run(site.application, environ, answer, channel, body)
+            complete = _call(server.application, environ, writer, channel, body)
             request_id = environ.get("HTTP_X_REQUEST_ID", "")
-        if not whole and not answer.begun:
+        if not complete and not writer.headers_sent:
             status = body.error.status if body.error else 500
-            answer = Answer(channel, body, head.method, head.minor, keep=False, servers_own=True)
-            line, headers, text = site.refuse(status, head.method, environ["PATH_INFO"], peer[0], request_id)
-            answer.start(line, headers)
-            answer.deliver([text])
-            whole = True
+            writer = ResponseWriter(channel, body, head.method, head.minor, keep_alive=False, servers_own=True)
+            line, headers, text = server.make_error(status, head.method, environ["PATH_INFO"], peer[0], request_id)
+            writer.start_response(line, headers)
+            writer.send([text])
+            complete = True
     except OSError:
         # The client is gone, or too slow to be served.
-        answer.keep = False
+        writer.keep_alive = False
     finally:
-        for tell in finished:
-            tell(answer.code, answer.sent, whole)
-    if not whole:
+        for callback in finished:
+            callback(writer.code, writer.sent, complete)
+    if not complete:
         channel.abort()
         return None
-    return body.leftover if answer.keep and body.exhausted else None
+    return body.leftover if writer.keep_alive and body.exhausted else None
 
 
-def _run(application: WSGIApplication, environ: dict[str, Any], answer: Answer, channel: Channel, body: Body) -> bool:
-    """Call the application and send what it returns; False when that failed. An OSError of the client goes through."""
+def _body(channel: Channel, head: RequestHead, received: bytes) -> Body:
+    if head.chunked:
+        return ChunkedBody(channel, received, expects_continue=head.expects_continue)
+    return CountedBody(channel, received, length=head.length, expects_continue=head.expects_continue)
+
+
+def _call(
+    application: WSGIApplication, environ: dict[str, Any], writer: ResponseWriter, channel: Channel, body: Body
+) -> bool:
+    """Call the application and send its result; False when that failed. An OSError of the client goes through."""
     result: Any = None
     try:
-        result = application(environ, answer.start)
-        answer.deliver(result)
+        result = application(environ, writer.start_response)
+        writer.send(result)
     except RequestBodyError:
         return False
-    except (UpstreamBroken, ShortAnswerError) as error:
-        logs.get("serving").warning("answer.broken", path=environ["PATH_INFO"], reason=str(error))
+    except (UpstreamBroken, ShortResponseError) as error:
+        logs.get("serving").warning("response.incomplete", path=environ["PATH_INFO"], reason=str(error))
         return False
     except Exception as error:
         if channel.gone and isinstance(error, OSError):
             raise
         if body.error is None:
-            logs.get("serving").exception("answer.failed", path=environ["PATH_INFO"], method=environ["REQUEST_METHOD"])
+            logs.get("serving").exception("request.failed", path=environ["PATH_INFO"], method=environ["REQUEST_METHOD"])
         return False
     finally:
         close = getattr(result, "close", None)

@@ -1,4 +1,4 @@
-"""How long, how large and how many: what the server allows a client."""
+"""The limits of time, size and number that the server sets its clients."""
 
 from dataclasses import dataclass
 
@@ -9,9 +9,9 @@ from mft_common.settings import duration, integer, setting, size
 class ServingLimits:
     """The limits of one worker process. Times are seconds, sizes bytes; there is no limit on a whole transfer.
 
-    A client that sends or takes a body must not pause for `idle`, and while we wait for it must move at least `rate`
-    bytes a second on an average of `rate_window`. While every thread is taken, a client that has been waited for
-    `crowded_after` must have moved `crowded_rate`, or its thread goes to others.
+    A client that sends or takes a body must not pause for `idle`, and must transfer at least `rate` bytes a second of
+    the time that the server waits for it, averaged over `rate_window`. While every thread is busy, the server gives up
+    a client for which it has waited `saturated_after` and which has sent less than `saturated_rate`.
     """
 
     head_size: int = setting("GATEWAY_HEAD_SIZE", size, 64 << 10, doc="request line and header fields together")
@@ -22,14 +22,14 @@ class ServingLimits:
     idle: float = setting("GATEWAY_IDLE", duration, 60.0, doc="longest pause of a client within a body")
     rate: int = setting("GATEWAY_RATE", size, 256, doc="least bytes a second of a body; 0 is none")
     rate_window: float = setting("GATEWAY_RATE_WINDOW", duration, 30.0, doc="time over which that rate is taken")
-    crowded_rate: int = setting("GATEWAY_CROWDED_RATE", size, 4 << 10, doc="the same, while every thread is taken")
-    crowded_after: float = setting("GATEWAY_CROWDED_AFTER", duration, 5.0, doc="how long less than that is borne then")
-    linger: float = setting("GATEWAY_LINGER", duration, 1.0, doc="how long an unread body is read away before closing")
-    linger_size: int = setting("GATEWAY_LINGER_SIZE", size, 1 << 20, doc="how much of it is read away")
+    saturated_rate: int = setting("GATEWAY_SATURATED_RATE", size, 4 << 10, doc="least rate while every thread is busy")
+    saturated_after: float = setting("GATEWAY_SATURATED_AFTER", duration, 5.0, doc="time over which that rate is taken")
+    linger: float = setting("GATEWAY_LINGER", duration, 1.0, doc="how long an unread body is drained before closing")
+    linger_size: int = setting("GATEWAY_LINGER_SIZE", size, 1 << 20, doc="how much of it is drained")
     connections: int = setting("GATEWAY_CONNECTIONS", integer, 4096, doc="open connections of one process")
-    threads: int = setting("GATEWAY_THREADS", integer, 400, doc="requests at work at once in one process")
-    grace: float = setting("GATEWAY_GRACE", duration, 0.0, doc="how long SIGTERM leaves the door open to new requests")
-    drain: float = setting("GATEWAY_DRAIN", duration, 30.0, doc="how long requests at work may take to finish then")
+    threads: int = setting("GATEWAY_THREADS", integer, 400, doc="requests in progress at once in one process")
+    grace: float = setting("GATEWAY_GRACE", duration, 0.0, doc="how long new requests are taken after SIGTERM")
+    drain: float = setting("GATEWAY_DRAIN", duration, 30.0, doc="how long requests in progress may take then")
     https_port: int | None = setting("GATEWAY_HTTPS_PORT", integer, None, doc="the listener that speaks TLS")
     tls_cert: str | None = setting("MFT_TLS_CERT", default=None, doc="PEM file with the certificate chain")
     tls_key: str | None = setting("MFT_TLS_KEY", default=None, doc="PEM file with its private key")

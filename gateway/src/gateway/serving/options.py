@@ -4,24 +4,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gateway.serving.crowd import Crowd
 from gateway.serving.limits import ServingLimits
-from gateway.serving.worker import Worker, ended
+from gateway.serving.scoreboard import Scoreboard
+from gateway.serving.worker import Worker, child_exit
 
 
 def gunicorn_options(*, bind: Sequence[str], workers: int, limits: ServingLimits | None = None) -> dict[str, Any]:
     """Return gunicorn's settings for listeners `bind` (`host:port`) and so many processes.
 
-    gunicorn itself trusts no forwarded header and speaks no HTTP/2; the pipeline decides whose headers count. What it
-    would write outside the hub's folder is off, or goes to memory where the system has such a folder.
+    gunicorn itself trusts no forwarded header and speaks no HTTP/2; the pipeline decides whose headers count. Files
+    that it would write outside the data folder are off, or in memory where the system has such a folder.
     """
     limits = limits or ServingLimits()
-    memory = Path("/dev/shm")  # noqa: S108 -- gunicorn touches a file there to say that a worker is alive
+    memory = Path("/dev/shm")  # noqa: S108 -- gunicorn keeps the heartbeat file of each worker there
     return {
         "bind": list(bind),
         "workers": workers,
-        "worker_class": type("Worker", (Worker,), {"limits": limits, "crowd": Crowd()}),
-        "child_exit": ended,
+        "worker_class": type("Worker", (Worker,), {"limits": limits, "scoreboard": Scoreboard()}),
+        "child_exit": child_exit,
         "threads": 1,
         "timeout": 60,
         "graceful_timeout": int(limits.grace + limits.drain) + 5,

@@ -1,4 +1,4 @@
-"""Tell threads which descriptor has something to do, each event to one thread."""
+"""Wait for events of many descriptors in many threads; each event goes to one thread."""
 
 import selectors
 import threading
@@ -11,13 +11,13 @@ except ImportError:  # pragma: no cover -- only Linux has epoll
 
 
 class Poller(Protocol):
-    """Many threads wait; an event of a descriptor wakes one of them, and the descriptor then rests until `again`."""
+    """Many threads wait; an event wakes one of them, and its descriptor makes no other until `rearm`."""
 
     def add(self, fd: int) -> None:
         """Watch a new descriptor for reading."""
         ...
 
-    def again(self, fd: int, *, writing: bool = False) -> None:
+    def rearm(self, fd: int, *, writing: bool = False) -> None:
         """Watch a descriptor once more after its event."""
         ...
 
@@ -26,12 +26,12 @@ class Poller(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of everything."""
+        """Release the system's resources."""
         ...
 
 
 class EpollPoller:
-    """Linux: the kernel hands each one-shot event to the thread that began to wait last, whose caches are warm."""
+    """Linux: the kernel gives each one-shot event to the thread that began to wait last, whose caches are warm."""
 
     def __init__(self) -> None:
         self._epoll = epoll()
@@ -40,7 +40,7 @@ class EpollPoller:
         """See Poller."""
         self._epoll.register(fd, EPOLLIN | EPOLLONESHOT)
 
-    def again(self, fd: int, *, writing: bool = False) -> None:
+    def rearm(self, fd: int, *, writing: bool = False) -> None:
         """See Poller."""
         self._epoll.modify(fd, (EPOLLOUT if writing else EPOLLIN) | EPOLLONESHOT | EPOLLHUP)
 
@@ -55,11 +55,11 @@ class EpollPoller:
 
 
 class SelectorPoller:
-    """Elsewhere: one thread at a time asks the system's selector, the others queue behind it."""
+    """Other systems: one thread at a time calls the selector, the others queue behind it."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
-        self._asking = threading.Lock()
+        self._select_lock = threading.Lock()
 
     def add(self, fd: int) -> None:
         """See Poller."""
@@ -70,14 +70,14 @@ class SelectorPoller:
             self._selector.unregister(fd)
             self._selector.register(fd, selectors.EVENT_READ)
 
-    def again(self, fd: int, *, writing: bool = False) -> None:
+    def rearm(self, fd: int, *, writing: bool = False) -> None:
         """See Poller."""
         self._selector.register(fd, selectors.EVENT_WRITE if writing else selectors.EVENT_READ)
 
     def wait(self, seconds: float) -> int | None:
         """See Poller."""
-        # Short turns: a descriptor added meanwhile is seen by the next one, whatever the system's selector does.
-        if not self._asking.acquire(timeout=seconds):
+        # Short waits: not every selector sees a descriptor that is added during one.
+        if not self._select_lock.acquire(timeout=seconds):
             return None
         try:
             events = self._selector.select(min(seconds, 0.05))
@@ -87,13 +87,13 @@ class SelectorPoller:
             self._selector.unregister(fd)
             return fd
         finally:
-            self._asking.release()
+            self._select_lock.release()
 
     def close(self) -> None:
         """See Poller."""
         self._selector.close()
 
 
-def best() -> Poller:
+def create_poller() -> Poller:
     """Return the poller that suits this system."""
     return SelectorPoller() if epoll is None else EpollPoller()

@@ -1,4 +1,4 @@
-"""The gunicorn worker: gunicorn keeps the processes and signals, `Reception` the clients."""
+"""The gunicorn worker of the gateway: gunicorn keeps processes, sockets and signals, ConnectionManager the clients."""
 
 import os
 import resource
@@ -7,83 +7,77 @@ import ssl
 import time
 from typing import Any, ClassVar
 
-from gunicorn.workers.gthread import ThreadWorker
+from gunicorn.workers.base import Worker as BaseWorker
 
 from gateway import error_responses
-from gateway.serving.crowd import Crowd
-from gateway.serving.exchange import Site
+from gateway.serving.connection_manager import ConnectionManager
+from gateway.serving.exchange import ServerApplication
 from gateway.serving.limits import ServingLimits
-from gateway.serving.reception import Reception
+from gateway.serving.scoreboard import Scoreboard
 from mft_common.process import metrics
 from mft_common.process.health import DRAINING
 
 _TICK_S = 0.5
-# A client that has connected but sent nothing yet gets this long to send its request while we stop.
-_LAST_CALL_S = 0.5
-# Whoever presses Ctrl-C waits no longer than this for requests at work.
+# During a drain, a client that has connected but sent nothing yet has this long to send its request.
+_LAST_REQUEST_S = 0.5
+# After SIGINT, requests in progress have this long to finish.
 _QUICK_DRAIN_S = 5.0
 
 
-class Worker(ThreadWorker):
-    """Serves the application of `gunicorn` with `limits`; `options.gunicorn_options` sets them on a subclass."""
+class Worker(BaseWorker):
+    """Serves gunicorn's application with `limits`; `options.gunicorn_options` sets them on a subclass."""
 
     limits: ClassVar[ServingLimits] = ServingLimits()
-    crowd: ClassVar[Crowd]
-
-    @classmethod
-    def check_config(cls, cfg: Any, log: Any) -> None:
-        """Accept any number of threads: ours come and go."""
+    scoreboard: ClassVar[Scoreboard]
 
     def init_process(self) -> None:
         """Begin to serve; returns when the process is to end."""
-        self._told_to_stop = False
+        self._stopping = False
         _raise_file_limit()
-        # ThreadWorker would make its own pool and poller here.
-        super(ThreadWorker, self).init_process()
+        super().init_process()
 
     def handle_exit(self, _signal: int, _frame: Any) -> None:
-        """SIGTERM: begin to drain. Only a flag is set here; the main loop, which the signal wakes, does the rest."""
-        self._told_to_stop = True
+        """Handle SIGTERM: begin to drain. The signal also wakes the main loop, which acts on the flag."""
+        self._stopping = True
 
     def handle_quit(self, _signal: int, _frame: Any) -> None:
-        """SIGINT, SIGQUIT: stop without a grace time."""
-        self._told_to_stop = True
+        """Handle SIGINT and SIGQUIT: stop without a grace time."""
+        self._stopping = True
         self.alive = False
 
     def run(self) -> None:
         """Serve until told to stop, then drain."""
         limits = self.limits
-        site = Site(self.wsgi, error_responses.server_error_response, lambda: self._told_to_stop)
-        seat = self.crowd.seat(self.age)
-        reception = Reception([each.sock for each in self.sockets], site, limits, _tls_context(limits), seat)
-        reception.start()
-        while self.alive and not self._told_to_stop:
-            self._turn(reception)
-            if not self.is_parent_alive():
-                break
+        application = ServerApplication(self.wsgi, error_responses.server_error_response, lambda: self._stopping)
+        slot = self.scoreboard.slot(self.age)
+        sockets = [each.sock for each in self.sockets]
+        connections = ConnectionManager(sockets, application, limits, _tls_context(limits), slot)
+        connections.start()
+        while self.alive and not self._stopping and self.ppid == os.getppid():
+            self._wait(connections)
         DRAINING.begin()
         grace_until = time.monotonic() + limits.grace
         while self.alive and time.monotonic() < grace_until:
-            self._turn(reception)
-        reception.stop_accepting()
+            self._wait(connections)
+        connections.stop_accepting()
         stop_at = time.monotonic() + (limits.drain if self.alive else min(limits.drain, _QUICK_DRAIN_S))
-        while reception.leave_idle(_LAST_CALL_S if self.alive else 0.0) and time.monotonic() < stop_at:
-            self._turn(reception, 0.05)
-        reception.close()
+        while connections.close_idle(_LAST_REQUEST_S if self.alive else 0.0) and time.monotonic() < stop_at:
+            self._wait(connections, 0.05)
+        connections.close()
 
-    def _turn(self, reception: Reception, seconds: float = _TICK_S) -> None:
-        """Wait for a signal or a tick."""
+    def _wait(self, connections: ConnectionManager, seconds: float = _TICK_S) -> None:
+        """Wait for a signal or for `seconds`, then tick."""
         self.notify()
         poll = select.poll()
         poll.register(self.PIPE[0], select.POLLIN)
         if poll.poll(seconds * 1000):
             os.read(self.PIPE[0], 4096)
-        reception.tick()
+        connections.tick()
 
 
-def ended(_server: Any, worker: Any) -> None:
-    """Free what a process that has ended held: gunicorn's `child_exit`."""
-    worker.crowd.seat(worker.age).leave()
+def child_exit(_server: Any, worker: Any) -> None:
+    """Release the slot and the metrics of a process that has ended; gunicorn calls it in the parent."""
+    worker.scoreboard.slot(worker.age).release()
     metrics.forget_process(worker.pid)
 
 
@@ -100,7 +94,7 @@ def _tls_context(limits: ServingLimits) -> ssl.SSLContext | None:
 
 
 def _raise_file_limit() -> None:
-    """Take as many descriptors as the system gives: a connection costs one."""
+    """Raise the limit of open files as far as the system allows: each connection needs one."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

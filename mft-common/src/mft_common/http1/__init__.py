@@ -1,4 +1,4 @@
-"""Hand a WSGI request on to a service, whether it lives in this process or at a URL."""
+"""HTTP/1.1: the grammar that server and client share, and the way of a WSGI request to a service."""
 
 from mft_common.http1.contract import (
     RequestBody,

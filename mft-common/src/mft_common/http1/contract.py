@@ -1,4 +1,4 @@
-"""What every upstream promises, and how it fails."""
+"""The interface of every upstream, and its errors."""
 
 from collections.abc import Iterable
 from typing import Any, Protocol
@@ -6,15 +6,15 @@ from wsgiref.types import StartResponse
 
 
 class UpstreamError(Exception):
-    """A request could not be carried to the service, or its answer not back."""
+    """A request could not be sent to the service, or its response not be read."""
 
 
 class UpstreamUnavailable(UpstreamError):  # noqa: N818 -- reads as what it is where it is raised
-    """The service cannot be reached, or went away before it answered; nothing has been answered yet."""
+    """The service cannot be reached, or closed before it answered; the client has got nothing yet."""
 
 
 class UpstreamBroken(UpstreamError):  # noqa: N818 -- reads as what it is where it is raised
-    """The service's answer broke off after its head; whoever relays it must cut the client's connection."""
+    """The service's response is incomplete; the server that relays it must cut the client's connection."""
 
 
 class RequestBodyError(OSError):
@@ -35,7 +35,7 @@ class RequestBody(Protocol):
     """
 
     @property
-    def at_hand(self) -> int:
+    def available(self) -> int:
         """How many bytes can be read without waiting for the client."""
         ...
 
@@ -57,7 +57,7 @@ class RequestBody(Protocol):
 
 
 class Upstream(Protocol):
-    """A service that answers WSGI requests; `remote` tells whether a network lies between."""
+    """A service that answers WSGI requests; `remote` is true for one in another process."""
 
     remote: bool
 

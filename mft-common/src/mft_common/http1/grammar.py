@@ -25,3 +25,11 @@ _EXTENSION: Final = rb"[ \t]*+;[ \t]*+[" + TOKEN + rb"]++(?:[ \t]*+=[ \t]*+(?:["
 CHUNK_LINE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})(?:" + _EXTENSION + rb")*+")
 TRAILER_LINE: Final = re.compile(rb"[" + TOKEN + rb"]++:" + _VALUE)
 CONTENT_LENGTH: Final = re.compile(r"[0-9]{1,18}")
+
+# Fields about one connection alone, which a proxy never forwards (RFC 9110, 7.6.1).
+HOP_BY_HOP: Final = frozenset(
+    (
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection"),
+        *("te", "trailer", "transfer-encoding", "upgrade"),
+    )
+)

@@ -6,38 +6,38 @@ from typing import Final
 from mft_common.http1.chunks import ChunkDecoder, MalformedChunks
 from mft_common.http1.connection import BLOCK, Connection, Pool
 from mft_common.http1.contract import UpstreamBroken
-from mft_common.http1.response_head import MAX_HEAD, BadResponse, ResponseHead, parse
+from mft_common.http1.response_head import MAX_HEAD, MalformedResponse, ResponseHead, parse_response_head
 
 _FIRST_READ: Final = 64 << 10
 
 
-class NothingAnswered(ConnectionError):  # noqa: N818 -- reads as what it is where it is raised
-    """The connection ended before the first byte of an answer."""
+class NoResponse(ConnectionError):  # noqa: N818 -- reads as what it is where it is raised
+    """The connection ended before the first byte of a response."""
 
 
-def read_head(connection: Connection, *, until_continue: bool = False) -> tuple[ResponseHead, bytes]:
-    """Return the final head and what came after it; with `until_continue`, a 100 counts as final too.
+def read_response_head(connection: Connection, *, until_continue: bool = False) -> tuple[ResponseHead, bytes]:
+    """Return the final head and the bytes after it; with `until_continue`, a 100 counts as final too.
 
-    Raises NothingAnswered, BadResponse, or what the socket raises.
+    Raises NoResponse, MalformedResponse, and the errors of the socket.
     """
     data = b""
     while True:
         end = data.find(b"\r\n\r\n")
         if end >= 0:
-            head = parse(data[: end + 4])
+            head = parse_response_head(data[: end + 4])
             data = data[end + 4 :]
             if head.status >= 200 or (until_continue and head.status == 100):
                 return head, data
             if head.status == 101:
-                raise BadResponse("the service switched protocols unasked")
+                raise MalformedResponse("the service switched protocols unasked")
             continue
         if len(data) > MAX_HEAD:
-            raise BadResponse("the head is too long")
+            raise MalformedResponse("the head is too long")
         block = connection.receive(_FIRST_READ)
         if not block:
             if data:
-                raise BadResponse("the head broke off")
-            raise NothingAnswered("no answer")
+                raise MalformedResponse("the head broke off")
+            raise NoResponse("no response")
         data = data + block if data else block
 
 
@@ -50,7 +50,7 @@ class ResponseBody:
     def __init__(self, connection: Connection, pool: Pool, head: ResponseHead, rest: bytes, *, reuse: bool) -> None:
         self._connection: Connection | None = connection
         self._pool = pool
-        self._reuse = reuse and head.keep
+        self._reuse = reuse and head.keep_alive
         if head.chunked:
             self._blocks = self._chunked(connection, rest)
         elif head.length is not None:
@@ -68,12 +68,12 @@ class ResponseBody:
         except StopIteration:
             self._finish()
             raise
-        except (OSError, BadResponse, MalformedChunks) as error:
+        except (OSError, MalformedResponse, MalformedChunks) as error:
             self.close()
-            raise UpstreamBroken(f"the answer broke off: {error}") from error
+            raise UpstreamBroken(f"the response is incomplete: {error}") from error
 
     def close(self) -> None:
-        """Give up the connection unless the body was read to its end."""
+        """Close the connection unless the body was read to its end."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None
@@ -83,7 +83,7 @@ class ResponseBody:
         if connection is None:
             return
         if self._reuse:
-            self._pool.give_back(connection)
+            self._pool.release(connection)
         else:
             connection.close()
 
@@ -91,12 +91,12 @@ class ResponseBody:
     def _receive(connection: Connection, size: int) -> bytes:
         block = connection.receive(size)
         if not block:
-            raise BadResponse("the connection ended")
+            raise MalformedResponse("the connection ended")
         return block
 
     def _counted(self, connection: Connection, rest: bytes, length: int) -> Iterator[bytes]:
         if len(rest) > length:
-            # Bytes after the body belong to no request of ours.
+            # Bytes after the body answer no request.
             self._reuse = False
             rest = rest[:length]
         left = length - len(rest)
@@ -114,7 +114,7 @@ class ResponseBody:
             yield block
 
     def _chunked(self, connection: Connection, rest: bytes) -> Iterator[bytes]:
-        # Trailers are read over: they may not change an answer that is on its way.
+        # Trailers are dropped: the head of the response is on its way to the client already.
         decoder = ChunkDecoder(connection.receive, rest)
         while block := decoder.read(BLOCK):
             yield block

@@ -7,14 +7,15 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 from wsgiref.types import StartResponse
 
-from mft_common.http1 import response_head as heads
 from mft_common.http1.connection import BLOCK, Connection, Pool
 from mft_common.http1.contract import RequestBody, RequestBodyError, UpstreamUnavailable
-from mft_common.http1.response import NothingAnswered, ResponseBody, read_head
+from mft_common.http1.request_writer import write_request_head
+from mft_common.http1.response import NoResponse, ResponseBody, read_response_head
+from mft_common.http1.response_head import MalformedResponse, ResponseHead
 
-# These may be sent twice without harm when they carry no body, by the rules of HTTP.
+# Idempotent by the rules of HTTP (RFC 9110, 9.2.2): without a body they may be sent twice.
 REPEATABLE: Final = frozenset(("GET", "HEAD", "OPTIONS", "PUT", "DELETE"))
-# How long a service may think about `Expect: 100-continue` before the body is sent all the same.
+# How long to wait for the answer to `Expect: 100-continue` before the body is sent all the same.
 _CONTINUE_WAIT_S: Final = 2.0
 _SMALL: Final = 64 << 10
 
@@ -23,8 +24,8 @@ class UrlUpstream:
     """A service at `url` (`http://host:port`, optionally with a path that goes before every request's own).
 
     Times are seconds: `connect_timeout` for a connection, `idle_timeout` for each read and write, none for the whole.
-    Nothing is retried but a request without a body on a kept connection that the service had closed meanwhile, and that
-    only for the methods in `repeatable`: a protocol whose GET changes things has none.
+    Only a request without a body, whose method is in `repeatable`, is sent again, where the service had closed the
+    kept-alive connection that it was sent over. A protocol whose GET changes things has no repeatable method.
     """
 
     remote = True
@@ -35,7 +36,7 @@ class UrlUpstream:
         *,
         connect_timeout: float = 5.0,
         idle_timeout: float = 300.0,
-        keep: float = 15.0,
+        keep_alive: float = 15.0,
         tls: ssl.SSLContext | None = None,
         repeatable: Collection[str] = REPEATABLE,
     ) -> None:
@@ -52,62 +53,62 @@ class UrlUpstream:
             port,
             connect_timeout=connect_timeout,
             idle_timeout=idle_timeout,
-            keep=keep,
+            keep_alive=keep_alive,
             tls=tls if parts.scheme == "https" else None,
         )
 
     def call(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         """See Upstream."""
-        request = heads.request(environ, self._base_path)
+        request = write_request_head(environ, self._base_path)
         length = _length(environ)
         chunked = length is None and "chunked" in environ.get("HTTP_TRANSFER_ENCODING", "").lower()
         try:
             connection, answer, reuse = self._exchange(environ, request, length, chunked=chunked)
         except RequestBodyError:
-            # The service was shown a body without an end.
+            # The connection to the service is closed, so that it sees a body without an end.
             raise
-        except (OSError, heads.BadResponse) as error:
-            raise UpstreamUnavailable(f"no answer: {error}") from error
+        except (OSError, MalformedResponse) as error:
+            raise UpstreamUnavailable(f"no response: {error}") from error
         head, rest = answer
         start_response(f"{head.status} {head.reason or responses.get(head.status, '')}".rstrip(), head.headers)
         if environ["REQUEST_METHOD"] == "HEAD" or head.status in (204, 304):
-            self._done(connection, reuse=reuse and head.keep and not rest)
+            self._done(connection, reuse=reuse and head.keep_alive and not rest)
             return ()
         if head.length is not None and len(rest) == head.length:
-            self._done(connection, reuse=reuse and head.keep)
+            self._done(connection, reuse=reuse and head.keep_alive)
             return (rest,)
         return ResponseBody(connection, self._pool, head, rest, reuse=reuse)
 
     def close(self) -> None:
-        """Close the connections that are kept."""
+        """Close the idle connections."""
         self._pool.close()
 
     def _done(self, connection: Connection, *, reuse: bool) -> None:
         if reuse:
-            self._pool.give_back(connection)
+            self._pool.release(connection)
         else:
             connection.close()
 
     def _exchange(
         self, environ: dict[str, Any], request: bytes, length: int | None, *, chunked: bool
-    ) -> tuple[Connection, tuple[heads.ResponseHead, bytes], bool]:
+    ) -> tuple[Connection, tuple[ResponseHead, bytes], bool]:
         bodiless = not length and not chunked
         repeatable = bodiless and environ["REQUEST_METHOD"] in self._repeatable
-        connection = self._pool.take(careful=not repeatable)
+        connection = self._pool.acquire(check=not repeatable)
         try:
             if bodiless:
-                # Content-Length: 0 is passed on, for some services tell it from no length at all.
+                # Some services tell Content-Length: 0 from no length at all.
                 message = request + (b"\r\n" if length is None else b"Content-Length: 0\r\n\r\n")
                 try:
                     connection.send(message)
-                    return connection, read_head(connection), True
-                except (NothingAnswered, ConnectionError):
+                    return connection, read_response_head(connection), True
+                except (NoResponse, ConnectionError):
                     if not connection.used or not repeatable:
                         raise
                 connection.close()
                 connection = self._pool.connect()
                 connection.send(message)
-                return connection, read_head(connection), True
+                return connection, read_response_head(connection), True
             return connection, *self._with_body(connection, environ, request, length)
         except BaseException:
             connection.close()
@@ -115,17 +116,17 @@ class UrlUpstream:
 
     def _with_body(
         self, connection: Connection, environ: dict[str, Any], request: bytes, length: int | None
-    ) -> tuple[tuple[heads.ResponseHead, bytes], bool]:
-        """Send head and body; return the answer, and whether the body went out whole."""
+    ) -> tuple[tuple[ResponseHead, bytes], bool]:
+        """Send head and body; return the response, and whether the whole body was sent."""
         body: RequestBody = environ["wsgi.input"]
         framing = b"Transfer-Encoding: chunked\r\n" if length is None else b"Content-Length: %d\r\n" % length
-        if length is not None and length <= _SMALL and body.at_hand >= length:
+        if length is not None and length <= _SMALL and body.available >= length:
             connection.send(request + framing + b"\r\n" + body.read(length))
-            return read_head(connection), True
+            return read_response_head(connection), True
         if environ.get("HTTP_EXPECT", "").lower() == "100-continue":
             connection.send(request + framing + b"Expect: 100-continue\r\n\r\n")
             if connection.wait_for_answer(_CONTINUE_WAIT_S):
-                answer = read_head(connection, until_continue=True)
+                answer = read_response_head(connection, until_continue=True)
                 if answer[0].status != 100 or answer[1]:
                     return answer, False
         else:
@@ -133,16 +134,16 @@ class UrlUpstream:
         try:
             whole = _send_body(connection, body, length)
         except ConnectionError:
-            # The service may have answered and hung up while we were still sending.
+            # The service may have answered and closed before the end of the body.
             whole = False
-        return read_head(connection), whole
+        return read_response_head(connection), whole
 
 
 def _send_body(connection: Connection, body: RequestBody, length: int | None) -> bool:
     """Send the client's body; False as soon as the service answers before its end. Raises RequestBodyError."""
     left = length
     while left is None or left:
-        # An early answer need not wait for a slow client.
+        # A service may answer early; then no more of the body is sent.
         if not body.ready_before(connection.fileno()):
             return False
         block = body.read1(BLOCK)

@@ -8,8 +8,8 @@ from wsgiref.types import StartResponse, WSGIApplication
 class WsgiUpstream:
     """A WSGI application of this process.
 
-    What the application returns is handed on as it is: a server recognises its own `wsgi.file_wrapper` by its class
-    and sends such a file without reading it.
+    The application's result is returned as it is: a server recognises its own `wsgi.file_wrapper` by its class and
+    sends such a file without reading it.
     """
 
     remote = False

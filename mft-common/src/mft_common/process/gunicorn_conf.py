@@ -1,7 +1,7 @@
 """How gunicorn serves a service behind the gateway.
 
 Used as `gunicorn -c python:mft_common.process.gunicorn_conf 'x_svc.app:create_app()'`. `MFT_LISTEN`,
-`MFT_WEB_PROCESSES` and `MFT_WEB_THREADS` change what matters; gunicorn's own command line wins over all.
+`MFT_WEB_PROCESSES`, `MFT_WEB_THREADS` and `MFT_DRAIN_S` change these settings; gunicorn's command line overrides them.
 """
 
 import os
@@ -18,14 +18,14 @@ workers = int(_environ.get("MFT_WEB_PROCESSES", "2"))
 threads = int(_environ.get("MFT_WEB_THREADS", "32"))
 worker_class = Worker
 worker_connections = 2000
-# The gateway keeps connections open longer than it leaves them idle, so that it never sends into a closing one.
+# Longer than the gateway leaves a connection idle, so that it never sends a request into a closing one.
 keepalive = 75
-# A worker's silence is no sign of trouble here: threads of one that streams for hours still answer its heart beat.
+# The main loop beats also while threads stream for hours, so that this ends only a process that hangs.
 timeout = 60
 graceful_timeout = int(_environ.get("MFT_DRAIN_S", "30"))
-worker_tmp_dir = "/dev/shm"  # noqa: S108 -- gunicorn's heart beat, no file of ours
+worker_tmp_dir = "/dev/shm"  # noqa: S108 -- gunicorn keeps the heartbeat file of each worker there
 control_socket_disable = True
-# The gateway's signed identity tells address and scheme; no forwarded header is believed.
+# Address and scheme are in the gateway's signed identity; forwarded headers do not count.
 forwarded_allow_ips = ""
 proxy_allow_ips = ""
 limit_request_line = 0
@@ -36,10 +36,10 @@ logger_class = JsonLogger
 
 
 def child_exit(_server: Any, worker: Any) -> None:
-    """Drop the gauges of a worker process that has ended."""
+    """Drop the gauges of a process that has ended; gunicorn calls it in the parent."""
     metrics.forget_process(worker.pid)
 
 
 def post_worker_init(_worker: Any) -> None:
-    """Settle down, now that the application is built."""
+    """Freeze the garbage collector once the application is built."""
     memory.freeze_gc()

@@ -1,4 +1,4 @@
-"""Write one answer to one client, framed so that a cut one can never be taken for whole."""
+"""Write one response to one client, framed so that an incomplete one can never be taken for complete."""
 
 import io
 import os
@@ -16,12 +16,12 @@ _BAD: Final = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _date: tuple[int, str] = (0, "")
 
 
-class ShortAnswerError(Exception):
-    """The application sent fewer bytes than it had announced."""
+class ShortResponseError(Exception):
+    """The application sent fewer bytes than its Content-Length says."""
 
 
 class FileWrapper:
-    """`wsgi.file_wrapper`: a file that the server sends without bringing it into this process where it can."""
+    """`wsgi.file_wrapper`: a file that the kernel sends from the disk to the socket where it can."""
 
     def __init__(self, filelike: Any, blksize: int = BLOCK) -> None:
         self.filelike = filelike
@@ -38,14 +38,17 @@ class FileWrapper:
         raise StopIteration
 
 
-class Answer:
-    """The answer to one request: `start` is the application's start_response, `deliver` sends what it returned."""
+class ResponseWriter:
+    """Writes the response to one request: `start_response` is WSGI's, `send` takes the application's result.
+
+    `servers_own` is for the response to a request that the server itself rejects.
+    """
 
     def __init__(
-        self, channel: Channel, body: Body, method: str, minor: int, *, keep: bool, servers_own: bool = False
+        self, channel: Channel, body: Body, method: str, minor: int, *, keep_alive: bool, servers_own: bool = False
     ) -> None:
-        self.begun = False
-        self.keep = keep
+        self.headers_sent = False
+        self.keep_alive = keep_alive
         self.code = 0
         self.sent = 0
         self._channel = channel
@@ -58,20 +61,22 @@ class Answer:
         self._length: int | None = None
         self._chunked = False
 
-    def start(self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /) -> Callable[[bytes], object]:
-        """Take status and headers; a second call replaces the first while nothing was sent."""
+    def start_response(
+        self, status: str, headers: list[tuple[str, str]], exc_info: Any = None, /
+    ) -> Callable[[bytes], object]:
+        """Set status and headers; with `exc_info` a second call replaces the first, while nothing was sent."""
         if self._status and exc_info is None:
             raise RuntimeError("start_response was called twice")
-        if exc_info is not None and self.begun:
+        if exc_info is not None and self.headers_sent:
             raise exc_info[1].with_traceback(exc_info[2])
         self._status = status
         self._headers = headers
         self.code = int(status[:3])
         return self.write
 
-    def deliver(self, result: Iterable[bytes]) -> None:
-        """Send the application's answer to its end."""
-        if isinstance(result, FileWrapper) and self._deliver_file(result):
+    def send(self, result: Iterable[bytes]) -> None:
+        """Send the application's result to its end."""
+        if isinstance(result, FileWrapper) and self._send_file(result):
             return
         if isinstance(result, list | tuple):
             block = result[0] if len(result) == 1 else b"".join(result)
@@ -80,15 +85,15 @@ class Answer:
         for block in result:
             if block:
                 self.write(block)
-        if not self.begun:
+        if not self.headers_sent:
             self._begin(b"", whole=0)
         elif self._chunked:
             self._channel.send(b"0\r\n\r\n")
         self._check_length()
 
     def write(self, block: bytes) -> None:
-        """Send a piece of the body."""
-        if not self.begun:
+        """Send a block of the body."""
+        if not self.headers_sent:
             self._begin(block)
             return
         if self._bodiless or not block:
@@ -101,9 +106,9 @@ class Answer:
         self.sent += len(block)
 
     def _begin(self, block: bytes, whole: int | None = None) -> None:
-        """Send the head together with the first piece; `whole` is the size of a body that is known to be complete."""
+        """Send the head together with the first block; `whole` is the size of a body of which that is all."""
         head = self._head(whole)
-        self.begun = True
+        self.headers_sent = True
         if self._bodiless:
             self._channel.send(head)
             return
@@ -120,8 +125,8 @@ class Answer:
 
     def _head(self, whole: int | None) -> bytes:
         if not self._status:
-            raise RuntimeError("the application answered without start_response")
-        self._refuse_unusable_body()
+            raise RuntimeError("the application returned without calling start_response")
+        self._check_body()
         lines = [f"HTTP/1.1 {self._status}", f"Server: {SERVER}", f"Date: {_http_date()}"]
         for name, value in self._headers:
             lower = name.lower()
@@ -130,23 +135,23 @@ class Answer:
                 if lower == "content-length":
                     self._length = int(value)
             elif lower == "connection" and "close" in value.lower():
-                self.keep = False
+                self.keep_alive = False
         lines += self._framing(whole)
-        # A body that nobody read is still on its way: the next request could not be told from it.
-        self.keep = self.keep and self._body.exhausted
-        if not self.keep:
+        # A request body that was not read is still on its way, and would be taken for the next request.
+        self.keep_alive = self.keep_alive and self._body.exhausted
+        if not self.keep_alive:
             lines.append("Connection: close")
         elif not self._minor:
             lines.append("Connection: keep-alive")
         text = "\r\n".join(lines)
         if _BAD.search(text.replace("\r\n", "")) or text.count("\n") != len(lines) - 1:
-            raise ValueError("a header of the answer holds a control character")
+            raise ValueError("a header of the response holds a control character")
         return f"{text}\r\n\r\n".encode("latin-1")
 
-    def _refuse_unusable_body(self) -> None:
-        """Raise the body's error unless the application refuses the request itself, as it does a malformed one.
+    def _check_body(self) -> None:
+        """Raise the error of the request's body, if any, unless the application rejects the request itself.
 
-        A limit is the server's own; an application cannot know why it was cut off.
+        Where a limit has cut the body off, an application cannot know why, so that its answer never stands.
         """
         error = self._body.error
         if error is None or self._servers_own or self.code == error.status:
@@ -155,7 +160,7 @@ class Answer:
             raise error
 
     def _framing(self, whole: int | None) -> list[str]:
-        """Decide how the end of the body shows; return the fields that say so."""
+        """Choose how the end of the body is marked, and return the fields for it."""
         if self._bodiless or self.code in (204, 304) or self.code < 200:
             self._bodiless = True
             return []
@@ -167,8 +172,8 @@ class Answer:
         if self._minor:
             self._chunked = True
             return ["Transfer-Encoding: chunked"]
-        # A client of HTTP/1.0 sees the end by the close.
-        self.keep = False
+        # For a client of HTTP/1.0 the end of the connection is the end of the body.
+        self.keep_alive = False
         return []
 
     def _within_length(self, block: bytes) -> bytes:
@@ -176,10 +181,10 @@ class Answer:
 
     def _check_length(self) -> None:
         if self._length is not None and self.sent != self._length and not self._bodiless:
-            raise ShortAnswerError(f"{self.sent} of {self._length} bytes")
+            raise ShortResponseError(f"{self.sent} of {self._length} bytes")
 
-    def _deliver_file(self, wrapper: FileWrapper) -> bool:
-        """Let the kernel send a file; False when it must be read and sent like anything else."""
+    def _send_file(self, wrapper: FileWrapper) -> bool:
+        """Let the kernel send a file; False when it must be read and sent like any other iterable."""
         if self._channel.tls:
             return False
         try:
@@ -189,20 +194,20 @@ class Answer:
         except (AttributeError, OSError, io.UnsupportedOperation):
             return False
         head = self._head(size)
-        self.begun = True
+        self.headers_sent = True
         if self._bodiless:
             self._channel.send(head)
             return True
         count = size if self._length is None else self._length
         self._channel.send(head)
         if not self._channel.send_file(fd, offset, count):
-            raise ShortAnswerError("the file ended early")
+            raise ShortResponseError("the file ended early")
         self.sent = count
         return True
 
 
 def _http_date() -> str:
-    global _date  # noqa: PLW0603 -- one text a second for all threads
+    global _date  # noqa: PLW0603 -- formatted once a second for all threads
     now = int(time.time())
     if _date[0] != now:
         moment = time.gmtime(now)

@@ -4,23 +4,24 @@ from hypothesis import strategies as st
 
 from mft_common import environ_keys
 from mft_common.http1 import UrlUpstream, WsgiUpstream
-from mft_common.http1.response_head import BadResponse, parse, request
+from mft_common.http1.request_writer import write_request_head
+from mft_common.http1.response_head import MalformedResponse, parse_response_head
 
 PLAIN = {"REQUEST_METHOD": "GET", "PATH_INFO": "/a b", "QUERY_STRING": "c=|d"}
 
 
 def test_a_response_head_is_read():
     """Hop-by-hop fields go, those that Connection names among them."""
-    head = parse(
+    head = parse_response_head(
         b"HTTP/1.1 200 All Right\r\nX-A:  b \r\nConnection: X-Hop\r\nX-Hop: 1\r\n"
         b"Keep-Alive: 5\r\nContent-Length: 07\r\n\r\n"
     )
-    assert (head.status, head.reason, head.length, head.chunked, head.keep) == (200, "All Right", 7, False, True)
+    assert (head.status, head.reason, head.length, head.chunked, head.keep_alive) == (200, "All Right", 7, False, True)
     assert head.headers == [("X-A", "b"), ("Content-Length", "7")]
 
 
 @pytest.mark.parametrize(
-    ("raw", "keep"),
+    ("raw", "keep_alive"),
     [
         (b"HTTP/1.1 200 OK\r\n\r\n", True),
         (b"HTTP/1.1 200\r\nConnection: Close\r\n\r\n", False),
@@ -28,9 +29,9 @@ def test_a_response_head_is_read():
         (b"HTTP/1.0 200 OK\r\nConnection: keep-alive\r\n\r\n", True),
     ],
 )
-def test_a_head_tells_whether_the_connection_goes_on(raw, keep):
+def test_a_head_tells_whether_the_connection_goes_on(raw, keep_alive):
     """HTTP/1.1 keeps unless told otherwise, HTTP/1.0 closes."""
-    assert parse(raw).keep is keep
+    assert parse_response_head(raw).keep_alive is keep_alive
 
 
 @pytest.mark.parametrize(
@@ -50,23 +51,23 @@ def test_a_head_tells_whether_the_connection_goes_on(raw, keep):
 )
 def test_an_unclear_head_is_refused(raw):
     """Nothing is guessed about a body's end."""
-    with pytest.raises(BadResponse):
-        parse(raw)
+    with pytest.raises(MalformedResponse):
+        parse_response_head(raw)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_but_a_head_are_taken_for_one(raw):
     """Whatever comes, it is a head or BadResponse."""
     try:
-        head = parse(raw)
-    except BadResponse:
+        head = parse_response_head(raw)
+    except MalformedResponse:
         return
     assert 100 <= head.status <= 999
 
 
 def test_a_request_head_keeps_the_clients_words():
     """Target and fields go as they came; framing, hop-by-hop fields and Expect are the sender's own."""
-    raw = request(
+    raw = write_request_head(
         {
             **PLAIN,
             environ_keys.RAW_PATH: "/a%20b",
@@ -89,14 +90,14 @@ def test_a_request_head_keeps_the_clients_words():
 
 def test_a_path_without_raw_bytes_is_quoted():
     """Requests of other servers are passed on too."""
-    assert request(PLAIN, "").startswith(b"GET /a%20b?c=|d HTTP/1.1\r\n")
+    assert write_request_head(PLAIN, "").startswith(b"GET /a%20b?c=|d HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\ny", "a\0"])
 def test_a_field_with_a_line_break_is_no_second_field(value):
     """What was added on the way cannot smuggle a line in."""
     with pytest.raises(ValueError, match="line break"):
-        request({**PLAIN, "HTTP_X_A": value}, "")
+        write_request_head({**PLAIN, "HTTP_X_A": value}, "")
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "x:80", "http://x/?a"])

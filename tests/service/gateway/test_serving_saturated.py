@@ -20,7 +20,7 @@ def read_to_the_end(environ, start_response):
 def test_slow_bodies_cannot_keep_every_thread(dribble):
     """Once all threads are with slow clients, these give way to others, also where a byte comes now and then."""
     stop = threading.Event()
-    limits = {"threads": 8, "crowded_after": 0.3}
+    limits = {"threads": 8, "saturated_after": 0.3}
     with serving(read_to_the_end, **limits) as lab, contextlib.ExitStack() as stack:
         slow = [stack.enter_context(connect(lab.port)) for _ in range(24)]
 
@@ -45,7 +45,7 @@ def test_slow_bodies_cannot_keep_every_thread(dribble):
 
 def test_a_slow_body_is_left_alone_while_there_is_room():
     """Nobody is hurried as long as a thread is free."""
-    with serving(read_to_the_end, threads=8, crowded_after=0.01) as lab, connect(lab.port) as sock:
+    with serving(read_to_the_end, threads=8, saturated_after=0.01) as lab, connect(lab.port) as sock:
         sock.sendall(SLOW)
         for _ in range(30):
             assert b"200 OK" in talk(lab.port, QUICK)
@@ -55,7 +55,7 @@ def test_a_slow_body_is_left_alone_while_there_is_room():
 
 def test_a_client_that_had_to_give_way_is_told_so():
     """The answer is that of a body that broke off, in the protocol's form."""
-    with serving(read_to_the_end, threads=1, crowded_after=0.1) as lab, connect(lab.port) as sock:
+    with serving(read_to_the_end, threads=1, saturated_after=0.1) as lab, connect(lab.port) as sock:
         sock.sendall(SLOW)
         answer = talk(lab.port, QUICK)
         assert b"200 OK" in answer

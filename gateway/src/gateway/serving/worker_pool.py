@@ -22,7 +22,7 @@ _IDLE_S: Final = 10.0
 _MOST_AT_ONCE: Final = 16
 
 
-class Crew:
+class WorkerPool:
     """Runs `handle(fd)` for each event of `poller`, in at most `most` threads.
 
     There is no queue between the thread that sees a request and the one that answers it: they are the same. A thread
@@ -55,7 +55,7 @@ class Crew:
         self._stopped.set()
         self._busy.set()
 
-    def crowded(self) -> bool:
+    def saturated(self) -> bool:
         """True while as many threads as there may be are at work, so that events wait for one."""
         return not self._waiting and self._in_turn >= self._most
 
