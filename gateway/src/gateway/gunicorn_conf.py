@@ -1,8 +1,8 @@
 """How gunicorn serves the gateway in a container.
 
-Used as `gunicorn -c python:gateway.gunicorn_conf 'gateway.app:create_app()'`. `MFT_LISTEN` and `MFT_WEB_PROCESSES` set the
-address and the number of processes, as for services. The ports of HTTPS and of the internal API, where they are set,
-are opened at the same address.
+Used as `gunicorn -c python:gateway.gunicorn_conf 'gateway.app:create_app()'`. `MFT_LISTEN` and `MFT_WEB_PROCESSES`
+set the address and the number of processes, as for services. The ports of HTTPS and of the internal API, where they are
+set, are opened at the same address.
 """
 
 import os
