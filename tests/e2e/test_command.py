@@ -84,6 +84,13 @@ def test_https_is_served_beside_http_with_a_certificate_of_its_own(start, tmp_pa
         timeout=20,
     )
     assert "Secure" in login.headers["Set-Cookie"]
+    form = {"username": "part1", "password": "partner1"}
+    plain = requests.post(f"{hub.url}/2.0/login/basic", data=form, timeout=20)
+    assert "Secure" not in plain.headers["Set-Cookie"]
+    secure = requests.post(
+        f"https://localhost:{port}/2.0/login/basic", data=form, verify=str(folder / "tls.crt"), timeout=20
+    )
+    assert secure.headers["Set-Cookie"].count(";HttpOnly;Secure") == 2
     assert hub.stop() == 0
     start("--https-port", str(port))
     assert (folder / "tls.crt").read_bytes() == made

@@ -1,4 +1,4 @@
-"""Name every refusal of the HTTP MFT REST API, with the status, message and errorType that the vendor gives it."""
+"""Define every refusal of the HTTP MFT REST API, with the vendor's status, message and errorType."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ _ECHO = 255
 
 
 class Refused(MftError):  # noqa: N818 -- reads as what it is where it is raised
-    """A call that is answered with the failure envelope; `headers` go with the answer (http-mft.md 2)."""
+    """A request that is refused with the envelope of a failure; `headers` are added to the response (http-mft.md 2)."""
 
     status: ClassVar[int] = 400
     error_type: ClassVar[str] = "request_syntax"
@@ -20,7 +20,7 @@ class Refused(MftError):  # noqa: N818 -- reads as what it is where it is raised
 
     @property
     def reason(self) -> str:
-        """What the hub's own records say, which may be more than a client is told."""
+        """The reason for the hub's own records, which may say more than the response."""
         return str(self)
 
 
@@ -66,7 +66,7 @@ class BadDelete(Refused):
 
 
 class NoRight(Refused):
-    """E-W, E-R, E-D, E-L, and `create` of our own: `right` is the one that is missing."""
+    """E-W, E-R, E-D, E-L, and our own for `create`: `right` is the missing one."""
 
     status = 403
     error_type = "authorization"
@@ -76,7 +76,7 @@ class NoRight(Refused):
 
 
 class ForeignOrigin(Refused):
-    """A write that another site's page sent with our cookies (S34)."""
+    """A write that a page of another site sent with our cookies (S34)."""
 
     status = 403
     error_type = "authorization"
@@ -84,7 +84,7 @@ class ForeignOrigin(Refused):
 
 
 class ContentRefused(Refused):
-    """The scanner does not let the content pass; `threat` is what it calls the reason, empty where it tells none."""
+    """The scanner refused the content; `threat` is its name for the reason, empty where it gave none."""
 
     status = 403
     error_type = "authorization"
@@ -108,7 +108,7 @@ class Gone(Refused):
 
 
 class NoPath(Gone):
-    """E-PATH: `path` as it came, decoded, without its leading slash (D3)."""
+    """E-PATH: `path` as in the URL, decoded, without its leading slash (D3)."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"Path '{path[:_ECHO]}' doesn't exist")
@@ -122,7 +122,7 @@ class NoFile(Gone):
 
 
 class NoSuch(Gone):
-    """E-ID and E-FILE2: `named` is a fileset's id as it came, or a file's name (D9)."""
+    """E-ID and E-FILE2: `named` is a fileset's id as in the URL, or a file's name (D9)."""
 
     def __init__(self, named: str) -> None:
         super().__init__(f"{named[:_ECHO]} doesn't exist")
@@ -135,14 +135,14 @@ class NoListedPath(Gone):
 
 
 class NoCredentials(Refused):
-    """E-LOGIN: 404 because the vendor's page has that row (D6)."""
+    """E-LOGIN: the vendor's page says 404 (D6)."""
 
     status = 404
     text = "No username or password"
 
 
 class NotFound(Refused):
-    """No such route below `/2.0`, or none yet."""
+    """A path that is no route."""
 
     status = 404
     text = "Not found"
@@ -159,7 +159,7 @@ class AlreadyExists(Refused):
 
 
 class PreconditionFailed(Refused):
-    """If-Match or If-None-Match does not hold (S18)."""
+    """A precondition does not hold (S18)."""
 
     status = 412
     error_type = "io"
@@ -195,7 +195,7 @@ class Throttled(Refused):
 
 
 class TemporarilyAway(Refused):
-    """The database or the bytes do not answer now."""
+    """The database or the store of the bytes does not answer at present."""
 
     status = 503
     error_type = "io"
@@ -214,7 +214,7 @@ class NoSpace(Refused):
 
 
 class Forbidden(Refused):
-    """The internal interface answers the hub's own callers alone."""
+    """A call of the internal interface by another account than the hub's own."""
 
     status = 403
     error_type = "authorization"
@@ -222,7 +222,7 @@ class Forbidden(Refused):
 
 
 class OtherContent(Refused):
-    """The name holds another content than the caller named."""
+    """The file has another fileset than the caller named."""
 
     status = 409
     error_type = "io"
@@ -230,14 +230,14 @@ class OtherContent(Refused):
 
 
 class WrongVersion(Refused):
-    """A call of an upload in pieces that does not say which version of tus it speaks, or another one (X1)."""
+    """A call of a resumable upload without `Tus-Resumable`, or with another version (X1)."""
 
     status = 412
     text = "Tus-Resumable must be 1.0.0"
 
 
 class WrongOffset(Refused):
-    """A piece that begins elsewhere than where the last one ended."""
+    """A piece whose offset is not the end of the piece before it."""
 
     status = 409
     error_type = "io"
@@ -245,18 +245,18 @@ class WrongOffset(Refused):
 
 
 class Superseded(WrongOffset):
-    """Another request has gone on with the upload meanwhile."""
+    """A later request has continued the upload."""
 
 
 class WrongType(Refused):
-    """A piece that is no application/offset+octet-stream."""
+    """A piece of another type than application/offset+octet-stream."""
 
     status = 415
     text = "Unsupported media type"
 
 
 class WrongChecksum(Refused):
-    """A piece whose digest is not the one that was promised; nothing of it is kept."""
+    """A piece whose digest differs from `Upload-Checksum`; nothing of it is kept."""
 
     status = 460
     error_type = "io"

@@ -1,4 +1,4 @@
-"""Say what the section `http_mft` of crossdock.yaml, an account's grant and a listing's query may hold."""
+"""Check the section `http_mft` of crossdock.yaml, the grants of accounts, and the queries of listings."""
 
 import re
 from collections.abc import Collection, Mapping, Sequence
@@ -61,17 +61,17 @@ class Configuration:
     show_owner: bool = False
     keep_metadata: bool = False
     raw_put: bool = False
-    # Only what is told of it: the gateway resolves the credentials.
+    # Only for the challenge and the OpenAPI document: the gateway resolves the credentials.
     basic_auth: bool = False
     limits: Limits = NO_LIMITS
     scan: Scan | None = None
-    # Seconds after its last byte that an unfinished upload in pieces lives.
+    # The life of an unfinished resumable upload after its last byte, in seconds.
     uploads_expire: float = 86_400.0
 
 
 class _Strict(Schema):
     class Meta:
-        """An unknown key is a mistake that should not be found out in production."""
+        """Unknown keys are errors of the configuration, reported at the start."""
 
         unknown = RAISE
 
@@ -121,7 +121,7 @@ class _ScanSchema(_Strict):
 
 
 class _ContractSchema(_Strict):
-    """A contract is there or not, so far."""
+    """A contract has no settings yet."""
 
 
 class _SectionSchema(_Strict):
@@ -149,7 +149,7 @@ class _SectionSchema(_Strict):
 
     @validates_schema
     def _scanned(self, data: dict[str, Any], **_kwargs: Any) -> None:
-        """A folder's name that is mistyped would leave the right one unscanned."""
+        """Refuse folders that are not declared: a misspelt one would leave the intended one unscanned."""
         declared = tuple(data.get("folders", {}))
         wrong = {
             place: ["is no folder of http_mft.folders, nor below one"]
@@ -168,9 +168,9 @@ class _GrantSchema(_Strict):
 
 
 def _account_quotas(accounts: Any, contracts: Collection[str], problems: list[str]) -> dict[str, int]:
-    """Return the quotas of the accounts' grants, and add what is wrong with these to `problems`.
+    """Return the quotas of the accounts' grants, and add the problems of the grants to `problems`.
 
-    Everything else about accounts is the gateway's to check.
+    The gateway checks all else of an account.
     """
     found: dict[str, int] = {}
     for name, account in accounts.items() if isinstance(accounts, Mapping) else ():
@@ -197,7 +197,7 @@ def _is_folder(path: str) -> bool:
 
 
 def configuration(document: Mapping[str, Any]) -> Configuration:
-    """Check the section `http_mft` and all accounts' grants for it; ConfigError names each problem by its path."""
+    """Check the section `http_mft` and the grants for it; ConfigError names each problem by its path."""
     problems: list[str] = []
     loaded: dict[str, Any] = {}
     accounts: dict[str, int] = {}
@@ -244,7 +244,7 @@ def _limits(loaded: Mapping[str, Any], accounts: Mapping[str, int]) -> Limits:
 
 
 def selection(query: Mapping[str, str]) -> Selection:
-    """Read which children are asked for; BadSyntax for a type that does not exist (D21)."""
+    """Read the selection of children; BadSyntax for an unknown type (D21)."""
     return Selection(
         kind=_word(query, "type", KINDS, "all"),
         pattern=listing_filter(query.get("filter", "")),
@@ -252,25 +252,25 @@ def selection(query: Mapping[str, str]) -> Selection:
 
 
 def folder_page(query: Mapping[str, str]) -> FolderPage:
-    """Read which files of a folder another service asks for; BadSyntax for a limit that is no number."""
+    """Read the page of a folder for another service; BadSyntax for a limit that is no number."""
     limit = _whole(query, "limit", LARGEST_FOLDER_PAGE, LARGEST_FOLDER_PAGE)
     return FolderPage(shell_pattern(query.get("pattern", "")), query.get("after", ""), limit)
 
 
 def only_fileset(query: Mapping[str, str]) -> int | None:
-    """Read the one content that another service deletes, None for whatever has the name; BadSyntax."""
+    """Read the only fileset that another service wants to delete, None for any; BadSyntax."""
     text = query.get("fileset")
     if text is not None and not re.fullmatch(r"[0-9]{1,16}", text):
         raise BadSyntax
     return None if text is None else int(text)
 
 
-# More than a file can have; an answer holds each of them for each of up to 10,000 elements.
+# More than a file can have. A response holds each attribute for each of up to 10,000 elements.
 _MOST_ATTRIBUTES: Final = 100
 
 
 def page(query: Mapping[str, str]) -> Page:
-    """Read which page of a listing is asked for (84 to 90, D21)."""
+    """Read the page of a listing; BadSyntax (84 to 90, D21)."""
     names = tuple(dict.fromkeys(name for part in query.get("attributes", "").split(",") if (name := part.strip())))
     if len(names) > _MOST_ATTRIBUTES:
         raise BadSyntax
@@ -296,5 +296,5 @@ def _whole(query: Mapping[str, str], name: str, default: int, largest: int) -> i
     if not _WHOLE.fullmatch(text):
         raise BadSyntax
     digits = text.lstrip("0") or "0"
-    # A number with more digits is beyond every limit, and Python would refuse to read one with thousands of them.
+    # A number with more digits is over every limit; Python refuses to read one with thousands of digits.
     return min(int(digits), largest) if len(digits) < 20 else largest

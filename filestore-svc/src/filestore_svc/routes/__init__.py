@@ -1,4 +1,4 @@
-"""Map URLs to operations: `/2.0` for everybody, `/internal/v1` for the hub itself."""
+"""Map URLs to operations: `/2.0` for clients, `/internal/v1` for the other services."""
 
 from typing import Any
 
@@ -14,14 +14,14 @@ from mft_common.identity_reader import IdentityReader
 
 
 class _Tail(BaseConverter):
-    """Whatever follows a route's name, read by no one: the operations look at the raw bytes of the URL instead."""
+    """The path after a route's name. Views ignore its value: they read the raw bytes of the URL."""
 
     regex = r"(?:/[\s\S]*)?"
     part_isolating = False
 
 
 def register(app: Flask, operations: Operations, own: Internal, resuming: Resuming, identities: IdentityReader) -> None:
-    """Add all routes to the application, and the way past it."""
+    """Add all routes to the application, and put the fast path in front of it."""
     application: Any = app
     application.wsgi_app = FastPath(app.wsgi_app, operations, identities)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False

@@ -1,4 +1,4 @@
-"""Write one line for each operation: who, what, where, how it ended; never a secret or a metadata value (S36)."""
+"""Write one audit line for each operation, without secrets and metadata values (S36)."""
 
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -12,20 +12,20 @@ from mft_common.identity import Identity
 
 
 def note(**fields: Any) -> None:
-    """Add to the line of the request at hand."""
+    """Add fields to the audit line of this request."""
     g.setdefault("audit", {}).update(fields)
 
 
 class Sender(Protocol):
-    """Operations that open a file's bytes."""
+    """The operations that open the bytes of a file."""
 
     def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
-        """Open them."""
+        """Open the bytes `start` to `stop`."""
         ...
 
 
 def sender(operations: Sender, file: StoredFile) -> Callable[[int, int], Sending]:
-    """Return what opens the bytes of `file` for the request at hand, whose line is then written when they are gone."""
+    """Return a function that opens the bytes of `file`; the audit line is then written when they have been sent."""
 
     def send(start: int, stop: int) -> Sending:
         sending = operations.send(g.identity, file, start, stop)
@@ -36,7 +36,7 @@ def sender(operations: Sender, file: StoredFile) -> Callable[[int, int], Sending
 
 
 def audited(response: Response) -> Response:
-    """Write the line, after the answer was made."""
+    """Write the audit line of a response."""
     fields = g.get("audit")
     identity: Identity | None = g.get("identity")
     if fields and identity is not None:

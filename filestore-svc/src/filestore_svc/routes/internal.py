@@ -1,4 +1,4 @@
-"""Map the URLs of the internal interface to operations; the gateway never routes any of them."""
+"""Map the URLs of the internal interface to operations. The gateway never routes them."""
 
 from flask import Blueprint, Response, request
 

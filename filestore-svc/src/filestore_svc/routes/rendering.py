@@ -1,4 +1,4 @@
-"""Turn every error into the vendor's envelope, or into the internal interface's plain one."""
+"""Render every error in the vendor's envelope, or in the plain one of the internal interface."""
 
 from collections.abc import Callable
 
@@ -16,15 +16,15 @@ _CHALLENGE = 'Basic realm="HTTP MFT", charset="UTF-8"'
 
 
 def renderer(*, timestamps_everywhere: bool, basic_auth: bool = False) -> Callable[[Exception], Response]:
-    """Return what renders an exception as an answer; with `basic_auth` every 401 says that a password may be sent."""
+    """Return the function that renders exceptions; with `basic_auth` every 401 has a challenge for Basic."""
 
     def render(error: Exception) -> Response:
-        status, message, kind, headers = _told(error)
+        status, message, kind, headers = _fields(error)
         if isinstance(error, ContentRefused):
             note(virus=error.threat)
         if request.path.startswith("/internal/"):
             if isinstance(error, ContentRefused):
-                # The hub itself asks, and tells this as the reason of the transfer that failed.
+                # The calling service records this as the reason of its failed transfer.
                 message = error.reason
             return responses.as_json({"error": kind, "message": message}, status, headers)
         if basic_auth and status == 401:
@@ -36,12 +36,12 @@ def renderer(*, timestamps_everywhere: bool, basic_auth: bool = False) -> Callab
 
 
 def _without_timestamp() -> bool:
-    """True for the two calls whose answers the vendor prints without one (D5)."""
+    """Say whether this is one of the two calls whose responses have no timestamp (D5)."""
     under_files = request.path == _FILES or request.path.startswith(f"{_FILES}/")
     return request.path.startswith(_LOGIN) or (request.method == "POST" and under_files)
 
 
-def _told(error: Exception) -> tuple[int, str, str, dict[str, str]]:
+def _fields(error: Exception) -> tuple[int, str, str, dict[str, str]]:
     if isinstance(error, IdentityError):
         error = NotAuthenticated()
     elif isinstance(error, Unavailable):
@@ -54,7 +54,7 @@ def _told(error: Exception) -> tuple[int, str, str, dict[str, str]]:
 
 
 def _of_werkzeug(error: HTTPException) -> tuple[int, str, str, dict[str, str]]:
-    """Word werkzeug's own refusals: unknown routes, wrong methods, and what its parsers find wrong."""
+    """Return the fields of an error of werkzeug's: unknown route, wrong method, unparsable request."""
     if error.code == 405:
         allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         return 405, "Method not allowed", "request_syntax", {"Allow": allowed}

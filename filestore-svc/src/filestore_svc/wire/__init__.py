@@ -1,1 +1,1 @@
-"""Translate between the bytes of HTTP and plain values, without asking what they mean."""
+"""Translate between the bytes of HTTP and plain values; the meaning of the values is checked elsewhere."""

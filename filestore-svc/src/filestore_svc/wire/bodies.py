@@ -1,4 +1,4 @@
-"""Read the body of an upload block by block, and tell a whole one from one that was cut."""
+"""Read request bodies in blocks, and detect one that ends before its end."""
 
 import errno
 from collections.abc import Callable, Iterator, Mapping
@@ -12,16 +12,16 @@ from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead, check_plain
 
 BLOCK = 1 << 20
 _LONGEST_METADATA = 256 << 10
-# What parts of other names may hold together: they are read only to be thrown away.
+# The most bytes in parts of other names, which are read and discarded.
 _LONGEST_SKIPPED = 1 << 20
 
 
 class Cut(BadSyntax):
-    """The body ended before its end: the client went away, or the way to it did."""
+    """The body ended before its end: the client or the connection to it failed."""
 
 
 class Sink(Protocol):
-    """Where a file's bytes go."""
+    """The destination of a file's bytes."""
 
     def write(self, block: memoryview | bytes, /) -> object:
         """Take the next bytes."""
@@ -30,7 +30,7 @@ class Sink(Protocol):
 
 @dataclass(frozen=True)
 class Form:
-    """What an upload's body held: the head of its file, and its metadata as it came, with the type it came as."""
+    """The parts of a multipart upload: the head of the file, and the raw metadata with its Content-Type."""
 
     file: PartHead
     metadata: bytes | None
@@ -38,7 +38,7 @@ class Form:
 
 
 def length_of(environ: Mapping[str, Any]) -> int | None:
-    """Return the declared length of the body: 0 when there is none, None for a body in chunks."""
+    """Return the declared length of the body: 0 for no body, None for a chunked one."""
     text = environ.get("CONTENT_LENGTH")
     if text:
         return int(text) if text.isascii() and text.isdigit() else 0
@@ -46,10 +46,10 @@ def length_of(environ: Mapping[str, Any]) -> int | None:
 
 
 def least_file(length: int | None, boundary: bytes | None) -> int:
-    """Return how many bytes the file has at least in a body of this declared length, None for chunks.
+    """Return the least number of bytes that the file can have in a body of this declared length (None: chunked).
 
-    Without a `boundary` the body is the file. In a multipart body it is what remains when everything else takes as much
-    as it may: then no upload that could be taken is refused by it, and one that is larger by more is never begun.
+    Without a `boundary` the body is the file. In a multipart body the file has at least the bytes that remain when
+    all other content is as long as it may be, so that no upload is refused that could have been accepted.
     """
     if length is None or boundary is None:
         return length or 0
@@ -57,7 +57,7 @@ def least_file(length: int | None, boundary: bytes | None) -> int:
 
 
 def small(environ: Mapping[str, Any], most: int, too_large: Refused) -> bytes:
-    """Return a whole body; `too_large` is raised for more than `most` bytes, Cut for a body that was cut."""
+    """Return a whole body; raise `too_large` for more than `most` bytes, Cut for an incomplete body."""
     length = length_of(environ)
     if length is not None and length > most:
         raise too_large
@@ -70,9 +70,9 @@ def small(environ: Mapping[str, Any], most: int, too_large: Refused) -> bytes:
 
 
 def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
-    """Yield the body's blocks; Cut when it is shorter than `length`, or when the server says that its end is missing.
+    """Yield the blocks of the body; Cut when it is shorter than `length` or the server reports that its end is missing.
 
-    Behind gunicorn a cut body is a short stream without any error, which is why the bytes are counted. (S12)
+    The bytes are counted because gunicorn reads an incomplete body as a short stream, without an error. (S12)
     """
     rest = length
     while rest is None or rest > 0:
@@ -80,7 +80,7 @@ def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
             block = stream.read(BLOCK if rest is None else min(BLOCK, rest))
         except HTTPException as error:
             raise (TooLarge() if error.code == 413 else Cut()) from error
-        except Exception as error:  # each server has its own way to tell of a broken body
+        except Exception as error:  # each server raises errors of its own for a broken body
             raise Cut from error
         if not block:
             break
@@ -92,7 +92,7 @@ def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
 
 
 def receive_form(source: Iterator[bytes], boundary: bytes, open_file: Callable[[PartHead], Sink]) -> Form:
-    """Send the part `file` to the sink that `open_file` gives for its head; parts of other names are skipped.
+    """Write the part `file` to the sink that `open_file` returns for its head; parts of other names are discarded.
 
     BadSyntax for a body that is no multipart, has no `file` part or two, two `metadata` parts, or one of these encoded;
     TooLarge for more than a mebibyte in parts of other names. (8, S12, S13, S37)
@@ -135,7 +135,7 @@ class _Bounded:
 
 
 class _Skipped:
-    """Takes what nobody wants, up to its limit."""
+    """Discards parts of other names, up to their limit."""
 
     def __init__(self) -> None:
         self._size = 0
@@ -147,5 +147,5 @@ class _Skipped:
 
 
 def no_space(error: OSError) -> NoSpace | None:
-    """Return the refusal for a full disk, None for any other error."""
+    """Return NoSpace for an error of a full disk, None for any other error."""
     return NoSpace() if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else None

@@ -1,4 +1,4 @@
-"""Read the headers that uploads and other writes carry: digests and preconditions."""
+"""Read the headers of uploads and other writes: digests, preconditions, and signs of a partial body."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ _LENGTHS: Final = {"sha-256": 32, "md5": 16}
 
 
 def digests(repr_digest: str | None, content_md5: str | None) -> dict[str, bytes]:
-    """Return the digests that the client promises, by algorithm; unknown algorithms are left out (S17)."""
+    """Return the digests that the body must have, by algorithm; unknown algorithms are ignored (S17)."""
     found: dict[str, bytes] = {}
     if repr_digest is not None:
         for member in repr_digest.split(","):
@@ -42,7 +42,7 @@ def _bytes(text: str, algorithm: str) -> bytes:
 
 
 def repr_digest(sha256: str) -> str:
-    """Render a SHA-256, given in hex, as RFC 9530 wants it."""
+    """Render a SHA-256, given in hexadecimal, in the form of RFC 9530."""
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 

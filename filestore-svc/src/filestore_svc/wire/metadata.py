@@ -1,4 +1,4 @@
-"""Read the JSON in which clients send metadata, as strictly as http-mft.md 5.4 asks."""
+"""Read the JSON of metadata, as strictly as http-mft.md 5.4 asks."""
 
 import codecs
 import json
@@ -40,13 +40,13 @@ def _no_constant(_text: str) -> None:
 
 
 def parse(raw: bytes) -> dict[str, str]:
-    """Return the attributes that a body sets, fixed and custom ones alike; BadSyntax for anything else (S22 to S24)."""
+    """Return the attributes, fixed and custom, that a body sets; BadSyntax for anything else (S22 to S24)."""
     if len(raw) > _LONGEST:
         raise BadSyntax
     try:
-        # Numbers keep the text they came in: 1.0 is no 1, and 1e5 no 100000.0.
+        # A number keeps its own text: 1.0 does not become 1, and 1e5 does not become 100000.0.
         root = json.loads(
-            # One byte order mark, which Windows PowerShell writes, is no part of the text (S26).
+            # Windows PowerShell writes a byte order mark; one is ignored (S26).
             raw.removeprefix(codecs.BOM_UTF8).decode("utf-8"),
             object_pairs_hook=_unique,
             parse_constant=_no_constant,
@@ -106,7 +106,7 @@ def _value(value: Any) -> str:
         size = len(text.encode("utf-8"))
     except UnicodeEncodeError as error:
         raise BadSyntax from error
-    # No database column holds a NUL everywhere.
+    # PostgreSQL stores no NUL in a text.
     if size > _LONGEST_VALUE or "\0" in text:
         raise BadSyntax
     return text

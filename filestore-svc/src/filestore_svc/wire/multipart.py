@@ -1,7 +1,7 @@
-"""Split a multipart body into its parts as it arrives, copying nothing that need not be held back.
+"""Split a multipart body into its parts as it arrives, without copying content.
 
-Written here because werkzeug's decoder takes a bare line feed for a line break, so that a file that holds a line like
-the boundary is cut, and adds a byte to the file when a read ends between the two last dashes of the body.
+werkzeug's decoder is not used: it accepts a bare line feed as a line break, so that a file with a line like the
+boundary is cut, and it adds a byte to the file when a read ends between the two last dashes of the body.
 """
 
 import re
@@ -37,14 +37,14 @@ class PartHead:
 
 @dataclass(frozen=True)
 class PartEnd:
-    """The part at hand is complete."""
+    """The end of the current part."""
 
 
 Event = PartHead | memoryview | PartEnd
 
 
 def boundary_of(content_type: str) -> bytes:
-    """Return the boundary that a Content-Type names, quoted or not; BadSyntax where it is no multipart/form-data."""
+    """Return the boundary of a Content-Type; BadSyntax unless it is multipart/form-data with a usable one."""
     plain = _PLAIN_TYPE.fullmatch(content_type)
     if plain is not None:
         return plain[1].encode()
@@ -58,23 +58,23 @@ def boundary_of(content_type: str) -> bytes:
 
 
 def framing(boundary: bytes) -> int:
-    """Return the most bytes that a body may have beside the content of its parts."""
+    """Return the largest number of bytes that a body may have beside the content of its parts."""
     line = len(b"\r\n--") + len(boundary) + _LONGEST_PADDING + len(b"\r\n")
     head = _LONGEST_HEAD + len(b"\r\n\r\n")
-    # Beside the parts: what comes before the first boundary and after the last, which has its own line.
+    # Beside the parts: the preamble and the epilogue, which share one limit, and the line of the final boundary.
     return _MOST_PARTS * (line + head) + line + _LONGEST_HEAD
 
 
 class Decoder:
-    """Takes blocks of a body and gives heads, pieces of content and ends; constant memory.
+    """Turns blocks of a body into heads, pieces of content and ends of parts, in constant memory.
 
-    Lines end in CRLF, as RFC 7578 wants it; what merely looks like a boundary is content. BadSyntax where the body is
-    none, and from `finish` where the final boundary never came.
+    Lines end in CRLF (RFC 7578); anything that only resembles a boundary is content. BadSyntax for a malformed body,
+    and from `finish` where the final boundary is missing.
     """
 
     def __init__(self, boundary: bytes) -> None:
         self._delimiter = b"\r\n--" + boundary
-        # The first boundary has no line break before it; with this one it looks like all others.
+        # The first boundary has no line break before it: this one makes it equal to all others.
         self._held = b"\r\n"
         self._state = self._preamble
         self._parts = 0
@@ -83,16 +83,16 @@ class Decoder:
         self.complete = False
 
     def feed(self, block: bytes) -> Iterator[Event]:
-        """Yield what `block` completes; the pieces of content are views of it, good until the next block."""
+        """Yield the events that `block` completes; pieces of content are views of it, valid until the next block."""
         data = self._held + block if self._held else block
         self._held = b""
         position: int | None = 0
-        while position is not None:  # each state says where the next begins, None when it wants more
+        while position is not None:  # each state returns where the next one begins, None when it needs another block
             events, position = self._state(data, position)
             yield from events
 
     def finish(self) -> None:
-        """Check that the final boundary was there."""
+        """Raise BadSyntax unless the final boundary has been read."""
         if not self.complete:
             raise BadSyntax
 
@@ -126,7 +126,7 @@ class Decoder:
         if end - position > _LONGEST_HEAD or self._parts > _MOST_PARTS:
             raise BadSyntax
         self._state = self._content
-        # The blank line's break may be the boundary's own: a part without content needs no blank line.
+        # The line break of the blank line may belong to the boundary: a part without content needs no blank line.
         self._blank = 2
         return [_head_of(data[position:end])], end + 2
 
@@ -143,7 +143,7 @@ class Decoder:
         return after
 
     def _boundary(self, data: bytes, position: int) -> tuple[int, int | None, bool]:
-        """Return where the content stops, where what follows a boundary begins (None: not yet), if it was final."""
+        """Return where the content stops, where data after a boundary begins (None: unknown), and if it is final."""
         at = position
         while True:
             found = data.find(self._delimiter, at)
@@ -161,7 +161,7 @@ class Decoder:
             at = found + 2
 
     def _possible_start(self, data: bytes, position: int) -> int:
-        """Return where a boundary may begin that the end of `data` cuts; the end itself where none can."""
+        """Return the start of a boundary that the end of `data` may have cut, else the end of `data`."""
         at = data.find(b"\r", max(position, len(data) - len(self._delimiter) + 1))
         while at >= 0:
             if self._delimiter.startswith(data[at:]):
@@ -170,7 +170,7 @@ class Decoder:
         return len(data)
 
     def _line_end(self, data: bytes, at: int) -> tuple[int, bool] | None:
-        """Say where the boundary's line ends and if it was the final one; (0, False): no boundary, None: too early."""
+        """Return the end of the boundary's line, and if it is the final one; (0, False): none, None: unknown yet."""
         rest = data[at : at + _LONGEST_PADDING + 2]
         if rest.startswith(b"--"):
             return at + 2, True

@@ -1,4 +1,4 @@
-"""Read what a request names: its path from the raw bytes of the URL, and a small body whole."""
+"""Read the path of a request from the raw bytes of its URL, and the body of a form."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -15,8 +15,8 @@ _LARGEST_FORM: Final = 64 << 10
 def raw_path(environ: Mapping[str, Any]) -> bytes:
     """Return the path as it stood in the request line, percent-encoded, without the query.
 
-    Frameworks decode paths with replacement characters, so that two names would become one. Where no server kept the
-    line, PATH_INFO holds its decoded bytes, which are encoded again here. (S6)
+    Frameworks decode paths with replacement characters, so that two names would become one. Without a server that
+    keeps the request line, the decoded bytes of PATH_INFO are encoded again. (S6)
     """
     raw = environ.get(environ_keys.RAW_PATH) or environ.get("RAW_URI") or environ.get("REQUEST_URI")
     if raw is None:
@@ -29,12 +29,12 @@ def raw_path(environ: Mapping[str, Any]) -> bytes:
 
 
 def target(environ: Mapping[str, Any], prefix: str) -> Target:
-    """Return what the URL names below `prefix`."""
+    """Return the path below `prefix`."""
     return below(raw_path(environ), prefix.encode())
 
 
 def fileset(environ: Mapping[str, Any], prefix: str) -> str:
-    """Return what stands in the URL for a fileset's id, decoded; empty when nothing does (35, D22)."""
+    """Return the text of a fileset's id below `prefix`, decoded; empty for none (35, D22)."""
     rest = unquote_to_bytes(raw_path(environ))[len(prefix) :]
     return rest.removeprefix(b"/").decode("utf-8", "replace")
 
@@ -52,7 +52,7 @@ def check_fileset(fileset: str) -> None:
 
 
 def form(environ: Mapping[str, Any]) -> dict[str, str]:
-    """Return the fields of an urlencoded form, none when the body is something else or was cut."""
+    """Return the fields of an urlencoded form; none for another type of body or an incomplete one."""
     try:
         body = bodies.small(environ, _LARGEST_FORM, TooLarge())
     except bodies.Cut:

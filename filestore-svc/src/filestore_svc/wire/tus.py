@@ -1,4 +1,4 @@
-"""Read and write the headers of tus 1.0, in which uploads arrive in pieces."""
+"""Read and write the headers of resumable uploads (tus 1.0)."""
 
 import base64
 import binascii
@@ -29,7 +29,7 @@ _LONGEST: Final = 512 << 10
 
 @dataclass(frozen=True, kw_only=True)
 class Creation:
-    """What a client says of a file that is to come: its path as bytes, its length, and what it tells of it."""
+    """The head of a creation: path, length, type and attributes of the file; `metadata` is the raw header."""
 
     path: bytes
     length: int
@@ -41,7 +41,7 @@ class Creation:
 
 @dataclass(frozen=True, kw_only=True)
 class Patch:
-    """The head of a piece: where it begins, how long it is (None: in chunks), and what its digest should be."""
+    """The head of a piece: its offset, its length (None: chunked), and the digest that it must have."""
 
     offset: int
     length: int | None
@@ -49,12 +49,12 @@ class Patch:
     digest: bytes
 
     def hasher(self) -> Any:
-        """Return what makes the digest; None when none was promised."""
+        """Return a new hash object, None where the client sent no digest."""
         return hashlib.new(self.algorithm, usedforsecurity=False) if self.algorithm else None
 
 
 def check_version(environ: Mapping[str, Any]) -> None:
-    """Raise WrongVersion unless the client speaks this version."""
+    """Raise WrongVersion unless the client uses this version of tus."""
     if environ.get("HTTP_TUS_RESUMABLE") != VERSION:
         raise WrongVersion(headers={"Tus-Version": VERSION})
 
@@ -62,8 +62,8 @@ def check_version(environ: Mapping[str, Any]) -> None:
 def creation(environ: Mapping[str, Any]) -> Creation:
     """Read the head of a creation; WrongVersion, BadSyntax.
 
-    A client that asks for an extension which is not offered would go on as if it had it, and its partial uploads would
-    be stored as files: that is refused first, whatever else the request says (X1).
+    Extensions that are not offered are refused first, whatever else the request says: a client that continued as if it
+    had them would store partial uploads as files (X1).
     """
     if "HTTP_UPLOAD_CONCAT" in environ or "HTTP_UPLOAD_DEFER_LENGTH" in environ:
         raise BadSyntax
@@ -101,7 +101,7 @@ def patch(environ: Mapping[str, Any]) -> Patch:
 
 
 def discovered(largest: int | None) -> Response:
-    """Say what is spoken here."""
+    """Render the discovery: version, extensions and limits."""
     headers = {
         "Tus-Version": VERSION,
         "Tus-Extension": EXTENSIONS,
@@ -114,24 +114,24 @@ def discovered(largest: int | None) -> Response:
 
 
 def created(upload: Upload, location: str) -> Response:
-    """Say where the pieces go."""
+    """Render a creation, with the URL of the upload."""
     return _bare(201, {"Location": location, **_state(upload)})
 
 
 def found(upload: Upload) -> Response:
-    """Say how much is there."""
-    told = {"Upload-Metadata": upload.metadata} if upload.metadata else {}
-    headers = {"Upload-Length": str(upload.length), "Cache-Control": "no-store", **told, **_state(upload)}
+    """Render the state of an upload."""
+    given = {"Upload-Metadata": upload.metadata} if upload.metadata else {}
+    headers = {"Upload-Length": str(upload.length), "Cache-Control": "no-store", **given, **_state(upload)}
     return _bare(200, headers)
 
 
 def taken(upload: Upload) -> Response:
-    """Say how much is there now."""
+    """Render the state of an upload after a piece."""
     return _bare(204, _state(upload))
 
 
 def ended() -> Response:
-    """Say that an upload is no more."""
+    """Render a termination."""
     return _bare(204, {})
 
 

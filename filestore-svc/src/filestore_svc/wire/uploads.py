@@ -1,4 +1,4 @@
-"""Read what a request says of the file that it brings, before its body is touched, and then the body."""
+"""Read the headers of an upload, and then its body."""
 
 import string
 from collections.abc import Callable, Iterator, Mapping
@@ -18,7 +18,7 @@ _PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation
 
 @dataclass(frozen=True)
 class Upload:
-    """An upload whose headers made sense; `promised` are the digests that they carry.
+    """The head of an upload; `promised` are the digests that the file must have.
 
     Without a `boundary` the body is the file itself, of the type `datatype`.
     """
@@ -32,13 +32,13 @@ class Upload:
 
     @property
     def least(self) -> int:
-        """How many bytes its file has at least, if the body is as long as it is declared to be."""
+        """The least number of bytes of its file, if the body is as long as it is declared to be."""
         return bodies.least_file(self.length, self.boundary)
 
 
 @dataclass(frozen=True)
 class Received:
-    """What a body held beside the bytes of its file; `attributes` is None where it had no metadata."""
+    """The content of a body beside the bytes of its file; `attributes` is None without a metadata part."""
 
     datatype: str
     filename: str | None
@@ -65,9 +65,9 @@ def upload(environ: Mapping[str, Any], *, raw: bool = False) -> Upload:
 
 
 def receive(upload: Upload, open_sink: Callable[..., Sink], named: Callable[[str | None], None]) -> Received:
-    """Send the file's bytes to `open_sink(md5=...)`; BadSyntax for a body that is cut or says too little (S12, S13).
+    """Write the file's bytes to `open_sink(md5=...)`; BadSyntax for an incomplete body or a missing part (S12, S13).
 
-    `named` hears the file name of the part before any of its bytes is taken, and may refuse it.
+    `named` is called with the file name of the part before any of its bytes is read, and may refuse it.
     """
     promised = dict(upload.promised)
     if upload.boundary is None:
@@ -92,7 +92,7 @@ def receive(upload: Upload, open_sink: Callable[..., Sink], named: Callable[[str
 
 
 def stored_name(filename: str | None) -> str:
-    """Return the name under which the file of a part is stored; NoFilename, BadSyntax for a name of nobody (14, S6)."""
+    """Return the name under which the file of a part is stored; NoFilename, BadSyntax for an unusable one (14, S6)."""
     if not filename:
         raise NoFilename
     name = None if "/" in filename else name_of(filename.encode("utf-8", "surrogatepass"))
@@ -113,7 +113,7 @@ def raw_length(environ: Mapping[str, Any]) -> int:
 
 
 def datatype_of(content_type: str | None) -> str:
-    """Return the type to store: what was sent where a header can hold it again, else the default (6)."""
+    """Return the type to store: the given one where a header can hold it, else the default (6)."""
     text = (content_type or "").strip(" \t")
     if not 0 < len(text) <= _LONGEST_DATATYPE or not _PRINTABLE.issuperset(text):
         return DEFAULT_DATATYPE

@@ -1,4 +1,4 @@
-"""Say what there is to tell of a call, and which refusals many calls share."""
+"""Describe one call, and the refusals that many calls share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ BYTES: Final[Shape] = {"type": "string", "format": "binary"}
 
 @dataclass(frozen=True)
 class Field:
-    """A header field: what it says, and the schema of its text."""
+    """A header field: its description, and the schema of its text."""
 
     description: str
     schema: Shape = field(default_factory=lambda: shapes.TEXT)
@@ -24,9 +24,9 @@ class Field:
 
 @dataclass(frozen=True, kw_only=True)
 class Call:
-    """One operation. `takes` is the type and schema of its body, `gives` the schema of its success; None for none.
+    """One operation. `body` is the type and schema of its request body, `result` the schema of its response.
 
-    `headers` are those that a client may send, `tells` those of a success, `also` is another status of a success.
+    `headers` are those of a request, `returns` those of a success; `also` is a second status of a success.
     """
 
     path: str
@@ -36,31 +36,31 @@ class Call:
     rows: tuple[Row, ...]
     status: int = 200
     also: int | None = None
-    takes: tuple[str, Shape] | None = None
-    gives: Shape | None = None
-    gives_bytes: bool = False
+    body: tuple[str, Shape] | None = None
+    result: Shape | None = None
+    returns_file: bool = False
     headers: Mapping[str, Field] = field(default_factory=dict)
-    tells: Mapping[str, Field] = field(default_factory=dict)
+    returns: Mapping[str, Field] = field(default_factory=dict)
     query: tuple[str, ...] = ()
     session: bool = True
     timestamp: bool = True
 
     def successes(self) -> dict[str, Any]:
-        """Return the answers that are no refusals, by status."""
+        """Return the responses of success, by status."""
         answer: dict[str, Any] = {"description": "done"}
-        if self.gives_bytes:
+        if self.returns_file:
             answer = {"description": "the bytes", "content": {"*/*": {}}}
-        elif self.gives is not None:
-            answer["content"] = {"application/json": {"schema": self.gives}}
-        if self.tells:
-            answer["headers"] = {name: _told(each) for name, each in self.tells.items()}
+        elif self.result is not None:
+            answer["content"] = {"application/json": {"schema": self.result}}
+        if self.returns:
+            answer["headers"] = {name: _header(each) for name, each in self.returns.items()}
         answers = {str(self.status): answer}
         if self.also is not None:
             answers[str(self.also)] = answer
-        if self.gives_bytes:
+        if self.returns_file:
             answers |= {"206": answer, "304": {"description": "the client has it already"}}
         return answers
 
 
-def _told(each: Field) -> dict[str, Any]:
+def _header(each: Field) -> dict[str, Any]:
     return {"description": each.description, "schema": each.schema, "required": each.required}

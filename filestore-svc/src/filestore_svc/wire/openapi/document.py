@@ -1,4 +1,4 @@
-"""List the calls with what they take and what they answer."""
+"""List the calls with their parameters, bodies and responses."""
 
 import functools
 from collections.abc import Iterable, Mapping
@@ -13,7 +13,7 @@ _NAMES: Final[dict[str, str]] = {
     "folder": "Names of folders, one below the other, with slashes between them.",
     "file": "Names of folders, one below the other, and the name of a file, with slashes between them.",
     "id": "A fileset's id: it stands for one content of one file.",
-    "upload": "What the creation of the upload has told.",
+    "upload": "The id of an upload, which ends the URL that its creation returned.",
 }
 _HEADERS: Final[dict[str, str]] = {
     "If-Match": "The entity tag that the file must have.",
@@ -67,8 +67,8 @@ def _form(*required: str) -> tuple[str, Shape]:
 
 
 def _calls() -> list[Call]:
-    deleted = shapes.done("File deleted")
-    attributes, described = ("application/json", _ATTRIBUTES), shapes.done("Metadata updated")
+    deleted = shapes.success("File deleted")
+    attributes, described = ("application/json", _ATTRIBUTES), shapes.success("Metadata updated")
     files, fileset, folder = "/2.0/files/{file}", "/2.0/fileset/{id}", "/2.0/directories/{folder}"
     found = (*_SENT, shapes.E_NOFILE, shapes.E_PATH, shapes.E_FILE)
     by_id = (*_SENT, shapes.E_NOSET, shapes.E_ID)
@@ -76,64 +76,64 @@ def _calls() -> list[Call]:
         Call(
             path="/2.0/login/basic", method="post", name="login_basic", summary="Open a session; two cookies hold it.",
             rows=(shapes.E_AUTH, shapes.E_LOGIN, shapes.TOO_LARGE), session=False, timestamp=False,
-            takes=("application/x-www-form-urlencoded", _FIELDS),
+            body=("application/x-www-form-urlencoded", _FIELDS),
         ),
         Call(path="/2.0/logout", method="post", name="logout", summary="End the session.", rows=WRITER),
         Call(
             path=files, method="put", name="upload", summary="Store a file under the name in the URL.",
-            rows=_STORED, headers=_SAVED, takes=_form("file"), status=201, gives=shapes.done("Upload successful"),
+            rows=_STORED, headers=_SAVED, body=_form("file"), status=201, result=shapes.success("Upload successful"),
         ),
         Call(
             path="/2.0/files/{folder}", method="post", name="upload_with_metadata",
             summary="Store a file with metadata under the name that its part carries.",
-            rows=_STORED, headers=_SAVED, takes=_form("file", "metadata"), status=201, timestamp=False,
-            gives=shapes.done("Upload successful", timestamp=False),
+            rows=_STORED, headers=_SAVED, body=_form("file", "metadata"), status=201, timestamp=False,
+            result=shapes.success("Upload successful", timestamp=False),
         ),
         Call(
             path=files, method="get", name="download", summary="Fetch a file.",
-            rows=found, headers=_FETCHED, gives_bytes=True,
+            rows=found, headers=_FETCHED, returns_file=True,
         ),
         Call(
-            path=files, method="delete", name="delete_file", summary="Delete a file.", headers=_GUARDS, gives=deleted,
+            path=files, method="delete", name="delete_file", summary="Delete a file.", headers=_GUARDS, result=deleted,
             rows=(*WRITER, shapes.E_DSYN, shapes.E_D, shapes.E_PATH, shapes.E_FILE, shapes.PRECONDITION),
         ),
         Call(
             path=fileset, method="get", name="fileset", summary="Fetch a file by its fileset.",
-            rows=by_id, headers=_FETCHED, gives_bytes=True,
+            rows=by_id, headers=_FETCHED, returns_file=True,
         ),
         Call(
             path=fileset, method="delete", name="delete_fileset", summary="Delete a file by its fileset.",
             rows=(*WRITER, shapes.E_NOSET, shapes.E_D, shapes.E_ID, shapes.PRECONDITION), headers=_GUARDS,
-            gives=deleted,
+            result=deleted,
         ),
         Call(
             path="/2.0/metadata/{file}", method="post", name="set_metadata", summary="Add and replace metadata.",
-            rows=(*_DESCRIBED, shapes.E_NOFILE, shapes.E_PATH, shapes.E_FILE), headers=_GUARDS, takes=attributes,
-            gives=described,
+            rows=(*_DESCRIBED, shapes.E_NOFILE, shapes.E_PATH, shapes.E_FILE), headers=_GUARDS, body=attributes,
+            result=described,
         ),
         Call(
             path="/2.0/metadata/{file}", method="get", name="metadata", summary="Read metadata.",
-            rows=(*SESSION, shapes.E_NOFILE, shapes.E_R, shapes.E_PATH, shapes.E_ID), gives=shapes.METADATA,
+            rows=(*SESSION, shapes.E_NOFILE, shapes.E_R, shapes.E_PATH, shapes.E_ID), result=shapes.METADATA,
         ),
         Call(
             path="/2.0/metadatabyid/{id}", method="post", name="set_metadatabyid",
             summary="Add and replace metadata by fileset.",
-            rows=(*_DESCRIBED, shapes.E_NOSET, shapes.E_ID), headers=_GUARDS, takes=attributes, gives=described,
+            rows=(*_DESCRIBED, shapes.E_NOSET, shapes.E_ID), headers=_GUARDS, body=attributes, result=described,
         ),
         Call(
             path="/2.0/metadatabyid/{id}", method="get", name="metadatabyid", summary="Read metadata by fileset.",
-            rows=(*SESSION, shapes.E_NOSET, shapes.E_R, shapes.E_ID), gives=shapes.METADATA,
+            rows=(*SESSION, shapes.E_NOSET, shapes.E_R, shapes.E_ID), result=shapes.METADATA,
         ),
         Call(
             path=folder, method="post", name="create_folder", summary="Make a folder.", status=201,
             rows=(*WRITER, shapes.NO_CREATE, shapes.E_LPATH, shapes.EXISTS),
-            gives=shapes.done("Folder created", fileset=False),
+            result=shapes.success("Folder created", fileset=False),
         ),
         *_listings(),
         *resumable.calls(),
         Call(
             path="/2.0/openapi.json", method="get", name="openapi_json", summary="Read this document.",
-            rows=(), session=False, gives={"type": "object"},
+            rows=(), session=False, result={"type": "object"},
         ),
     ]  # fmt: skip
 
@@ -145,12 +145,12 @@ def _listings() -> list[Call]:
         calls += [
             Call(
                 path=f"/2.0/countelements{below}", method="get", name=f"countelements{end}",
-                summary=f"Count the direct children of {which}.", rows=_LISTED, query=_COUNTED, gives=shapes.COUNT,
+                summary=f"Count the direct children of {which}.", rows=_LISTED, query=_COUNTED, result=shapes.COUNT,
             ),
             Call(
                 path=f"/2.0/directories{below}", method="get", name=f"directories{end}",
                 summary=f"List the direct children of {which}.", rows=_LISTED, query=tuple(_QUERY),
-                gives=shapes.LISTING,
+                result=shapes.LISTING,
             ),
         ]  # fmt: skip
     return calls
@@ -158,7 +158,7 @@ def _listings() -> list[Call]:
 
 @functools.cache
 def document(*, basic: bool = False) -> dict[str, Any]:
-    """Return the document; it holds no secrets, and is the same for everybody. `basic`: passwords are taken too."""
+    """Return the document, which holds no secrets. With `basic` it offers Basic authentication too."""
     paths: dict[str, Any] = {}
     for call in _calls():
         paths.setdefault(call.path, {})[call.method] = _operation(call)
@@ -166,8 +166,8 @@ def document(*, basic: bool = False) -> dict[str, Any]:
     schemes = {name: {"type": "apiKey", "in": "cookie", "name": cookie} for name, cookie in cookies.items()}
     ways: list[dict[str, list[str]]] = [{name: [] for name in cookies}]
     if basic:
-        told = "With each call, where neither of the cookies is sent."
-        schemes["basic"] = {"type": "http", "scheme": "basic", "description": told}
+        description = "With each call that sends neither of the cookies."
+        schemes["basic"] = {"type": "http", "scheme": "basic", "description": description}
         ways.append({"basic": []})
     return {
         "openapi": "3.1.0",
@@ -179,17 +179,17 @@ def document(*, basic: bool = False) -> dict[str, Any]:
     }
 
 
-def _sent(headers: Mapping[str, Field]) -> Iterable[dict[str, Any]]:
+def _header_parameters(headers: Mapping[str, Field]) -> Iterable[dict[str, Any]]:
     for name, each in headers.items():
-        told = {"name": name, "in": "header", "description": each.description, "schema": each.schema}
-        yield {**told, "required": True} if each.required else told
+        parameter = {"name": name, "in": "header", "description": each.description, "schema": each.schema}
+        yield {**parameter, "required": True} if each.required else parameter
 
 
 def _operation(call: Call) -> dict[str, Any]:
     name = call.path.partition("{")[2].rstrip("}")
     described = [{"name": name, "in": "path", "required": True, "description": _NAMES[name]}] if name else []
     parameters = [{**each, "schema": {"type": "string", "minLength": 1}} for each in described]
-    parameters += _sent(call.headers)
+    parameters += _header_parameters(call.headers)
     parameters += [{"name": each, "in": "query", "schema": _QUERY[each]} for each in call.query]
     refusals = shapes.refusals((*call.rows, shapes.THROTTLED, shapes.AWAY), timestamp=call.timestamp)
     if call.method == "head":
@@ -200,8 +200,11 @@ def _operation(call: Call) -> dict[str, Any]:
         "parameters": parameters,
         "responses": call.successes() | refusals,
     }
-    if call.takes is not None:
-        operation["requestBody"] = {"required": True, "content": {call.takes[0]: {"schema": call.takes[1]}}}
+    if call.body is not None:
+        operation["requestBody"] = {
+            "required": True,
+            "content": {call.body[0]: {"schema": call.body[1]}},
+        }
     if not call.session:
         operation["security"] = []
     return operation

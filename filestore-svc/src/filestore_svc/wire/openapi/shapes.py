@@ -1,4 +1,4 @@
-"""Hold the JSON schemas of what the calls answer, and of each refusal as it is worded."""
+"""Hold the JSON schemas of the responses, and of each refusal with its exact text."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -19,8 +19,8 @@ def exactly(**members: Shape) -> dict[str, Any]:
     return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
 
 
-def done(message: str, *, timestamp: bool = True, fileset: bool = True) -> dict[str, Any]:
-    """Return the schema of the envelope of success (C3)."""
+def success(message: str, *, timestamp: bool = True, fileset: bool = True) -> dict[str, Any]:
+    """Return the schema of the envelope of a success (C3)."""
     when = {"timestamp": TIME} if timestamp else {}
     which = {"fileset": FILESET} if fileset else {}
     return exactly(result={"const": "ok"}, **when, message={"const": message}, **which)
@@ -70,7 +70,7 @@ class Row:
     pattern: str | None = None
 
     @property
-    def said(self) -> Shape:
+    def text_schema(self) -> Shape:
         """The schema of its message."""
         if self.pattern is not None:
             return {"type": "string", "pattern": self.pattern}
@@ -110,19 +110,19 @@ NO_ROUTE: Final = Row(errors.NotFound)
 
 
 def refusals(rows: Iterable[Row], *, timestamp: bool) -> dict[str, Any]:
-    """Return the answers of an operation for its rows, by status (C1, C2)."""
+    """Return the responses of refusals, by status (C1, C2)."""
     by_status: dict[int, list[Row]] = {}
     for row in rows:
         by_status.setdefault(row.error.status, []).append(row)
-    return {str(status): _answer(found, timestamp=timestamp) for status, found in sorted(by_status.items())}
+    return {str(status): _response(found, timestamp=timestamp) for status, found in sorted(by_status.items())}
 
 
-def _answer(rows: list[Row], *, timestamp: bool) -> dict[str, Any]:
+def _response(rows: list[Row], *, timestamp: bool) -> dict[str, Any]:
     when = {"timestamp": TIME} if timestamp else {}
     shapes = [
-        exactly(result={"const": "failed"}, **when, message=row.said, errorType={"const": row.error.error_type})
+        exactly(result={"const": "failed"}, **when, message=row.text_schema, errorType={"const": row.error.error_type})
         for row in rows
     ]
     schema = shapes[0] if len(shapes) == 1 else {"anyOf": shapes}
-    told = "; ".join(dict.fromkeys(row.message or row.error.text or "something does not exist" for row in rows))
-    return {"description": told, "content": {"application/json": {"schema": schema}}}
+    texts = "; ".join(dict.fromkeys(row.message or row.error.text or "something does not exist" for row in rows))
+    return {"description": texts, "content": {"application/json": {"schema": schema}}}
