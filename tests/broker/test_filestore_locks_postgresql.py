@@ -7,14 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from filestore_svc.operations.transfers import Fetched, TransferRecorder
+from filestore_svc.operations.transfer_records import CompletedDownload, RecordQueue, TransferRecord
 from filestore_svc.store import files, quotas
 from filestore_svc.store.files import Read
 from filestore_svc.store.tables import reservations
 from mft_common import clock
 from mft_common.database import advisory_lock
 from mft_common.events.catalogue.moves import Outcome
-from mft_common.ids import TransferIds
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, whoever
 from tests.service.filestore_svc.test_resumable_uploads import TUS, location, patch
@@ -93,14 +92,16 @@ def _record(lab):
     """Commit in one batch the record of a download, and that of an upload that was cut off with a reservation."""
     _reserve_for_nobody(lab)
     service = lab.service
-    recorder = TransferRecorder(service.sweeping._commits, service.processes, TransferIds(), clock.now_ms)
+    queue = RecordQueue(service.sweeping._commits, clock.now_ms)
     with service.database.read() as connection:
         _, file = files.by_fileset(connection, lab.fileset, 0)
-    for work, fetched in ((None, Fetched(file, 1_000, 0)), (functools.partial(quotas.release, identifier="1"), None)):
-        transfer = recorder.describe(whoever("part1"), "part1", upload=False, source="/in/a")
-        recorder.end_soon(transfer, Outcome(reason="cut"), work, fetched=fetched)
-    recorder.flush()
-    return not recorder._records
+    downloads = (CompletedDownload(file, 1_000, 0), None)
+    works = (None, functools.partial(quotas.release, identifier="1"))
+    for download, work in zip(downloads, works, strict=True):
+        transfer = service.recorder.describe(whoever("part1"), "part1", upload=False, source="/in/a")
+        queue.add(TransferRecord(transfer, Outcome(reason="cut"), download, work))
+    queue.flush()
+    return not len(queue)
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,20 @@ def test_what_a_dead_process_left_open_ends_as_failed(lab):
     assert lab.service.recorder.end_dead() == 0
 
 
+def test_an_open_transfer_that_cannot_be_read_keeps_no_other_open(lab):
+    """One whose head another version has written is reported in the log, and the others end."""
+    lab.put("/2.0/files/in/a", b"x")
+    started = lab.events("transfer.started.v1")[0]
+    head = json.dumps({name: value for name, value in started.items() if name not in ("type", "correlationid")})
+    rows = [("1" * 48, "{}"), (started["transfer_id"], head)]
+    with lab.service.database.write() as connection:
+        for transfer_id, text in rows:
+            transfers.add(connection, OpenTransfer(transfer_id, "0" * 32, 2**52, text, "the-request"))
+    assert lab.service.recorder.end_dead() == 2
+    assert [each.transfer_id for each in _open_rows(lab)] == ["1" * 48]
+    assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["successful", "failed"]
+
+
 def test_an_upload_that_others_ended_is_not_ended_again(lab):
     """A process that slept beyond its lease finds its transfer ended, and tells no second end."""
 

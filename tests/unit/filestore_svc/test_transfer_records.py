@@ -1,16 +1,15 @@
-"""Records of transfers that nobody waits for, while the database comes and goes."""
+"""Records of ended transfers that wait for their commit, while the database comes and goes."""
 
 import pytest
 
-from filestore_svc.operations.transfers import TransferRecorder
+from filestore_svc.domain.transfers import RunningTransfer
+from filestore_svc.operations.transfer_records import RecordQueue, TransferRecord
 from mft_common.errors import Unavailable
 from mft_common.events.catalogue.moves import Outcome
-from mft_common.identity import Identity
-from mft_common.ids import TransferIds
 
 
 class Commits:
-    """Raises what its script says, call by call, and counts what went well."""
+    """Raises what its script says, call by call, and counts the calls that succeed."""
 
     def __init__(self, *script):
         self.script, self.done = list(script), 0
@@ -22,31 +21,32 @@ class Commits:
         self.done += 1
 
 
-def ended(commits, count):
-    """Return the transfers of a process, of which so many have ended."""
-    recorder = TransferRecorder(commits, None, TransferIds(), lambda: 1_000)
+def waiting(commits, count):
+    """Return a queue of the records of so many failed downloads."""
+    queue = RecordQueue(commits, lambda: 1_000)
     for number in range(count):
-        transfer = recorder.describe(
-            Identity(request_id="r", address="a"), "part1", upload=False, source=f"/in/{number}"
-        )
-        recorder.end_soon(transfer, Outcome(reason="cut"))
-    return recorder
+        transfer = RunningTransfer(
+            transfer_id=f"{number:048X}", external=False, upload=False, account="part1", address="a", label="",
+            request_id="r", submitted_at=900, source=f"/in/{number}",
+        )  # fmt: skip
+        queue.add(TransferRecord(transfer, Outcome(reason="cut")))
+    return queue
 
 
-def test_a_database_that_goes_amid_single_records_costs_none():
+def test_a_database_that_goes_away_between_single_records_costs_none_of_them():
     """Of three records the group fails, the first is committed alone, and the other two wait for the database."""
     commits = Commits(ValueError("bad"), None, Unavailable("gone"))
-    recorder = ended(commits, 3)
+    queue = waiting(commits, 3)
     with pytest.raises(Unavailable):
-        recorder.flush()
-    assert (commits.done, len(recorder._records)) == (1, 2)
-    recorder.flush()
-    assert (commits.done, len(recorder._records)) == (2, 0)
+        queue.flush()
+    assert (commits.done, len(queue)) == (1, 2)
+    queue.flush()
+    assert (commits.done, len(queue)) == (2, 0)
 
 
-def test_one_bad_record_takes_no_other_with_it():
-    """The group fails, then the bad one alone, and the others are committed."""
+def test_a_bad_record_costs_no_other():
+    """The group fails, then the bad record alone, and the others are committed."""
     commits = Commits(ValueError("bad"), None, ValueError("bad"), None)
-    recorder = ended(commits, 3)
-    recorder.flush()
-    assert (commits.done, len(recorder._records)) == (2, 0)
+    queue = waiting(commits, 3)
+    queue.flush()
+    assert (commits.done, len(queue)) == (2, 0)

@@ -8,7 +8,8 @@ from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.limits import Limits
 from filestore_svc.errors import TemporarilyAway
 from filestore_svc.operations.reads import OpenReads
-from filestore_svc.operations.transfers import Fetched, TransferRecorder
+from filestore_svc.operations.transfer_records import CompletedDownload
+from filestore_svc.operations.transfers import TransferRecorder
 from filestore_svc.store.blobs import Blobs
 from mft_common import logs
 from mft_common.clock import Clock
@@ -112,8 +113,9 @@ class Downloads:
                 sha256=file.sha256 if stop - start == file.size else None,
                 modified_at=file.modified_at,
             )
-            fetched = Fetched(file, at, at + life if life else 0) if whole and stop == file.size else None
-            self._recorder.end_soon(transfer, outcome, fetched=fetched)
+            until = at + life if life else 0
+            download = CompletedDownload(file, at, until) if whole and stop == file.size else None
+            self._recorder.end_soon(transfer, outcome, download=download)
             if _audit.tells:
                 _audit.info(
                     "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,

@@ -16,7 +16,7 @@ from filestore_svc.domain.transfers import RunningTransfer
 from filestore_svc.errors import AlreadyExists, BadSyntax, Refused, TemporarilyAway
 from filestore_svc.operations.metering import Metered, Quotas
 from filestore_svc.operations.scanning import Look, Scanning
-from filestore_svc.operations.transfers import Told, TransferRecorder
+from filestore_svc.operations.transfers import TransferRecorder, UploadRows
 from filestore_svc.store import files, folders, quotas
 from filestore_svc.store.blobs import Blobs, Staging
 from filestore_svc.store.commits import Commits
@@ -175,8 +175,8 @@ class Uploads:
                 modified_at=file.modified_at,
             )  # fmt: skip
             with self._recorder.closing(intake.transfer):
-                told = self._recorder.told(intake.transfer, outcome, _stored(intake, file, None))
-                return self._commits.run(lambda connection: self._show(connection, intake, file, told))
+                rows = self._recorder.upload_rows(intake.transfer, outcome, _stored(intake, file, None))
+                return self._commits.run(lambda connection: self._show(connection, intake, file, rows))
         except Refused:
             # Only of a refusal is it certain that nothing was committed; any other orphan is collected later.
             self._blobs.remove(staging.fileset)
@@ -209,7 +209,7 @@ class Uploads:
         )
         return file.described(intake.attributes or {})
 
-    def _show(self, connection: sa.Connection, intake: Intake, file: StoredFile, told: Told) -> StoredUpload:
+    def _show(self, connection: sa.Connection, intake: Intake, file: StoredFile, rows: UploadRows) -> StoredUpload:
         limits = self.quotas.limits
         there = files.lock(connection, intake.folder, intake.name)
         intake.check(there if there and not 0 < there.expires_at <= self._now() else None)
@@ -225,7 +225,7 @@ class Uploads:
             quotas.release(connection, intake.reservation)
             quotas.take(connection, over, file.size)
         files.add(connection, intake.folder, file)
-        outbox.write(connection, told(connection, _stored(intake, file, replaced)))
+        outbox.write(connection, rows(connection, _stored(intake, file, replaced)))
         if intake.also is not None:
             intake.also(connection, file)
         return StoredUpload(file, replaced)
