@@ -3,7 +3,7 @@
 import requests
 import yaml
 
-from tests.e2e.clients import HttpMft
+from tests.e2e.clients import Diplomat, HttpMft
 from tests.e2e.configurations import BROKEN, OWN
 from tests.servers.hub import crossdock
 from tests.servers.processes import wait_until
@@ -55,3 +55,43 @@ def test_apply_needs_a_hub_that_runs(tmp_path):
     done = crossdock("apply", "any.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert "no hub runs" in done.stderr
+
+
+def test_a_job_that_begins_after_apply_uses_the_folders_that_it_allows(start, tmp_path):
+    """The worker runs on, and reads a folder that the configuration before it did not allow."""
+    outside, data = tmp_path / "outside", tmp_path / "data"
+    outside.mkdir()
+    (outside / "cargo.txt").write_text("twelve crates")
+    (tmp_path / "secret").write_text("s3cret")
+    before = {
+        "accounts": {
+            "admin": {
+                "password": {"file": "secret"},
+                "grants": {"diplomat": {"role": "Administrator", "transactions": ["*"]}},
+            }
+        },
+        "transactions": [
+            {
+                "name": "fetch",
+                "direction": "outbound",
+                "api_allowed": True,
+                "source": {"url": "file:in", "files": ["*.txt"]},
+                "destination": {"url": "file:out"},
+            }
+        ],
+    }
+    after = {**before, "allowed_folders": [str(outside)]}
+    source = {"url": f"file:{outside}", "files": ["*.txt"]}
+    after["transactions"] = [{**before["transactions"][0], "source": source}]
+    (tmp_path / "before.yaml").write_text(yaml.safe_dump(before))
+    (tmp_path / "after.yaml").write_text(yaml.safe_dump(after))
+    hub = start("--config", str(tmp_path / "before.yaml"), demo=False)
+    worker = max(hub.program.children())
+    applied = crossdock("apply", "after.yaml", "--data", data, cwd=tmp_path)
+    assert (applied.returncode, applied.stderr) == (0, "")
+    client = Diplomat(hub.url, "admin", "s3cret")
+    scheduled = client.run("fetch")
+    wait_until(lambda: (client.job("fetch") or ())[:2] == (scheduled, "Complete"), what="the job's end")
+    assert client.job("fetch")[2] == "Successful"
+    assert (data / "out/cargo.txt").read_text() == "twelve crates"
+    assert worker in hub.program.children()
