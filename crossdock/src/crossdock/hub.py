@@ -4,6 +4,7 @@ import dataclasses
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import diplomat_svc.app
@@ -25,6 +26,7 @@ from mft_common.config import Reader
 from mft_common.events import Bus, LocalBus
 from mft_common.events.rabbit import RabbitBus
 from mft_common.http1 import Upstream, WsgiUpstream
+from mft_common.process import health
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.settings import lookup
 
@@ -51,11 +53,12 @@ class Hub:
         return {name: WsgiUpstream(PACKAGES[name].app.create_app(self.services[name])) for name in self.services}
 
     def application(self) -> Any:
-        """Return what the web processes serve: the gateway's door, with the services behind it.
+        """Return the application of the web processes: the gateway's pipeline, with the services behind it.
 
-        Readiness asks for all of them: nothing is ready before every service is, and its worker has recovered.
+        Readiness asks for all of them: the hub is ready when every service is, and its worker has recovered. The disk
+        is asked first: while it is full, other checks fail for its sake.
         """
-        checks = dict(self.gateway.checks)
+        checks = {"disk": health.disk_space(Path(self.environ["MFT_DATA"])), **self.gateway.checks}
         for name, made in self.services.items():
             checks |= {f"{name} {check}": ask for check, ask in made.checks.items()}
         return gateway.app.create_app(dataclasses.replace(self.gateway, checks=checks), upstreams=self.upstreams)

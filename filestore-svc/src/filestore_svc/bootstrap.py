@@ -37,6 +37,7 @@ from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
+from mft_common.process import health
 from mft_common.process.background_tasks import BackgroundTask
 
 
@@ -123,6 +124,9 @@ def build(
             blobs.ping()
         except OSError as error:
             raise Unavailable("the store of the bytes does not take any") from error
+        free = blobs.free()
+        if free is not None and free < health.LEAST_FREE:
+            raise Unavailable(f"the disk of the stored files is full: {free} bytes are free")
 
     checks = {"database": database.ping, "bytes": check_bytes}
     # A hub that does without the scanner while it is away is ready without it.

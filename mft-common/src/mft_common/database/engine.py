@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
+from mft_common.database import shared_memory
 from mft_common.database.read_pool import ReadPool
 from mft_common.database.statements import ReadConnection
 from mft_common.database.transient import is_transient
@@ -86,6 +87,10 @@ class Database:
         # sqlite3 would begin transactions by itself; with isolation_level=None the listener `begin` does it.
         arguments = {"timeout": _BUSY_MS / 1000, "isolation_level": None, "check_same_thread": False}
         engine = sa.create_engine(self.url, connect_args=arguments, **pool)
+
+        @event.listens_for(engine, "do_connect")
+        def allocate(_dialect: Any, _record: Any, _args: Any, _kwargs: Any) -> None:
+            shared_memory.allocate(path)
 
         @event.listens_for(engine, "connect")
         def pragmas(connection: Any, _entry: ConnectionPoolEntry) -> None:

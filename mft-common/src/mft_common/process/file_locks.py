@@ -1,8 +1,8 @@
-"""Hold a file for as long as a process lives, and ask who is held without getting in anybody's way.
+"""Lock a file for as long as a process lives, and ask whether it is locked.
 
-The locks belong to the open file (`F_OFD_SETLK`): the kernel takes them away when the last process that has it open is
-gone, and asking (`F_OFD_GETLK`) takes nothing. Whoever asks by taking a lock for a moment can make a process that
-starts in that moment believe that it has company.
+The locks belong to the open file (`F_OFD_SETLK`): the kernel releases them when the last process that has it open has
+ended. Asking (`F_OFD_GETLK`) takes no lock: a lock that was taken for a moment in order to ask could be seen by a
+process that starts in that moment.
 """
 
 import errno
@@ -15,10 +15,14 @@ from typing import Final
 _FLOCK: Final = "hhqqi"
 
 
-def acquire(descriptor: int) -> bool:
-    """Lock an open file (writable) for all who share its descriptor; False while somebody else holds it."""
+def acquire(descriptor: int, *, shared: bool = False, start: int = 0, length: int = 0) -> bool:
+    """Lock `length` bytes of an open file from `start` on (0: to the end) for all who share its descriptor.
+
+    Return False while another open file holds a lock that excludes this one. A lock that the descriptor has already
+    becomes the new one.
+    """
     try:
-        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _whole_file())
+        fcntl.fcntl(descriptor, fcntl.F_OFD_SETLK, _lock(fcntl.F_RDLCK if shared else fcntl.F_WRLCK, start, length))
     except OSError as error:
         if error.errno in (errno.EAGAIN, errno.EACCES):
             return False
@@ -27,10 +31,10 @@ def acquire(descriptor: int) -> bool:
 
 
 def is_held(descriptor: int) -> bool:
-    """Tell whether somebody else holds the file that is open here."""
-    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _whole_file())
+    """Return whether another open file holds a lock on the file that is open here."""
+    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK, 0, 0))
     return bool(struct.unpack(_FLOCK, answer[: struct.calcsize(_FLOCK)])[0] != fcntl.F_UNLCK)
 
 
-def _whole_file() -> bytes:
-    return struct.pack(_FLOCK + "4x", fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
+def _lock(kind: int, start: int, length: int) -> bytes:
+    return struct.pack(_FLOCK + "4x", kind, os.SEEK_SET, start, length, 0)

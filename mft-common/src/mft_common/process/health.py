@@ -1,8 +1,10 @@
 """Answer whether a process is alive, and whether each thing it depends on answers."""
 
+import os
 import threading
 from collections.abc import Callable, Mapping
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from flask import Blueprint
 
@@ -11,9 +13,12 @@ from mft_common.errors import MftError
 
 Checks = Mapping[str, Callable[[], None]]
 
+# Below this a database cannot commit for long.
+LEAST_FREE: Final = 1 << 20
+
 
 class Draining:
-    """Says that this process was told to stop: it still answers, but asks for no new work."""
+    """The state of a process that was told to stop: it still answers, and its readiness is off."""
 
     def __init__(self) -> None:
         self._flag = threading.Event()
@@ -28,8 +33,21 @@ class Draining:
             raise MftError("this process is stopping")
 
 
-# One flag a process: a process stops once, and the signal handler that sets it has no other way to the application.
+# One flag for the process: it stops once, and the signal handler that sets the flag cannot reach the application.
 DRAINING = Draining()
+
+
+def disk_space(folder: Path) -> Callable[[], None]:
+    """Return a check that raises MftError while the file system of `folder` has less than 1 MiB free."""
+
+    def check() -> None:
+        found = os.statvfs(folder)
+        # Blocks that the file system reserves for root are free for root alone.
+        free = (found.f_bfree if os.geteuid() == 0 else found.f_bavail) * found.f_frsize
+        if found.f_blocks and free < LEAST_FREE:
+            raise MftError(f"the disk of {folder} is full: {free} bytes are free")
+
+    return check
 
 
 def ask(checks: Checks) -> tuple[dict[str, Any], int]:

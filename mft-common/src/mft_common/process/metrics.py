@@ -14,8 +14,11 @@ from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, 
 from prometheus_client import multiprocess as shared
 
 from mft_common import addresses
+from mft_common.process import metric_files
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+# Before the first figure is made.
+metric_files.install()
 
 REQUESTS = Counter("mft_requests_total", "Requests answered.", ["service", "protocol", "method", "status"])
 SECONDS = Histogram(
