@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication
 
-from gateway.bootstrap import Service, build_from_file
+from gateway.bootstrap import Service, build
 from gateway.pipeline import Pipeline, PipelineOptions
 from gateway.routes import is_internal
 from gateway.routing import ROUTES, with_limits
@@ -17,14 +17,14 @@ from mft_common.http1 import REPEATABLE, Upstream, UrlUpstream
 def create_app(service: Service | None = None, *, upstreams: Mapping[str, Upstream] | None = None) -> WSGIApplication:
     """Return the hub's one application.
 
-    `service` is built from the environment where none is given; `upstreams` go by service name, and are those URLs that
-    the settings name where none are given.
+    `service` is built from the environment where none is given; the configuration has been applied by then (see
+    `gunicorn_conf`). `upstreams` go by service name, and are those URLs that the settings name where none are given.
     """
     if service is None:
         environ = dict(os.environ)  # noqa: TID251 -- the one place where this process reads its environment
         settings = Settings.from_env(environ)
         logs.configure("gateway", settings.log_level)
-        service = build_from_file(settings, environ)
+        service = build(settings)
     return _application(service, _urls(service.settings) if upstreams is None else upstreams)
 
 

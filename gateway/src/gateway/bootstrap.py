@@ -15,7 +15,7 @@ from gateway.operations.passwords import Passwords
 from gateway.schemas.accounts import read_accounts, read_basic, read_origins, read_prompt_rules
 from gateway.settings import Settings
 from gateway.store.tables import OUTBOX, open_database
-from mft_common import config
+from mft_common import config, logs
 from mft_common.clock import Clock, now_ms
 from mft_common.database import Database
 from mft_common.events.bus import Bus
@@ -89,7 +89,10 @@ def build(settings: Settings, *, configuration: Configuration | None = None, clo
         fixed_prompt_rules=settings.fixed_prompt_rules,
     )
     if configuration is not None:
-        operations.apply_accounts(configuration.accounts)
+        applied = operations.apply_accounts(configuration.accounts)
+        logs.get("bootstrap").info(
+            "accounts.applied", made=len(applied.made), changed=len(applied.changed), removed=len(applied.removed)
+        )
         operations.apply_prompt_rules(configuration.prompt_rules)
         operations.apply_basic(configuration.basic)
         operations.apply_origins(configuration.origins)

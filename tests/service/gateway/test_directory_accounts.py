@@ -81,6 +81,66 @@ def test_each_change_counts_once(operations, database, changed):
     assert told(database) == [("part1", 1, "made"), ("part1", 2, "changed")]
 
 
+class Counting(Passwords):
+    """Passwords that count how many hashes they compute."""
+
+    def __init__(self):
+        super().__init__(4, memory_kib=64)
+        self.count = 0
+
+    def hash(self, text):
+        """See Passwords."""
+        self.count += 1
+        return super().hash(text)
+
+    def matches(self, hashed, text):
+        """See Passwords."""
+        self.count += 1
+        return super().matches(hashed, text)
+
+
+def many(count, **changed):
+    """Return so many accounts, each with a password and a prompt; `changed` gives some another password."""
+    return [
+        AccountSpec(
+            name=f"part{number}",
+            password=changed.get(f"part{number}", f"secret {number}"),
+            prompts=(Prompt(text="Berth?", answer=f"{number}"),),
+        )
+        for number in range(count)
+    ]
+
+
+def test_a_start_costs_few_hashes(make_operations):
+    """A new secret costs one hash, unchanged accounts one for many, and a change those of its group."""
+    passwords = Counting()
+    operations = make_operations(passwords=passwords)
+    costs = []
+    for specs in (many(300), many(300), list(reversed(many(300))), many(300, part7="other")):
+        passwords.count = 0
+        applied = operations.apply_accounts(specs)
+        costs.append(passwords.count)
+    assert applied == Applied(changed=("part7",))
+    assert costs[0] <= 600 + 64
+    assert max(costs[1:3]) <= 64
+    assert costs[3] <= 64 + 40
+    assert isinstance(operations.verify("filestore-svc", "part7", "other", "192.0.2.1"), d.Account)
+
+
+def test_a_changed_secret_among_many_is_found(make_operations, database):
+    """Another answer, a password that two accounts swap, and one that was taken away are told from the former ones."""
+    operations = make_operations(passwords=Counting())
+    operations.apply_accounts(many(200))
+    answer = AccountSpec(name="part3", password="secret 3", prompts=(Prompt(text="Berth?", answer="other"),))
+    swapped = many(200, part1="secret 2", part2="secret 1")
+    specs = [answer if spec.name == "part3" else spec for spec in swapped]
+    specs[4] = AccountSpec(name="part4", prompts=specs[4].prompts)
+    assert set(operations.apply_accounts(specs).changed) == {"part1", "part2", "part3", "part4"}
+    assert operations.apply_accounts(specs) == Applied()
+    assert isinstance(operations.verify("filestore-svc", "part1", "secret 2", "192.0.2.1"), d.Account)
+    assert row(database, "part4").password_hash is None
+
+
 def test_time_of_the_password(operations, database, time):
     """Only another password moves the time of the last password change."""
     operations.apply_accounts([PART])

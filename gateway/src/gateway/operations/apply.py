@@ -1,7 +1,8 @@
 """Bring the table of accounts to what the configuration says, in one transaction."""
 
+import json
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
@@ -9,6 +10,8 @@ from typing import Final
 import sqlalchemy as sa
 
 from gateway.domain import AccountSpec, Prompt
+from gateway.operations import fingerprints
+from gateway.operations.fingerprints import Fingerprints
 from gateway.operations.passwords import Passwords
 from gateway.store import accounts as store
 from gateway.store import sessions
@@ -21,6 +24,7 @@ from mft_common.events.catalogue import AccountChanged
 _MADE: Final = "made"
 _CHANGED: Final = "changed"
 _REMOVED: Final = "removed"
+_FINGERPRINTS: Final = "secret fingerprints"
 
 
 @dataclass(frozen=True)
@@ -53,44 +57,87 @@ class _Change:
 def apply(database: Database, passwords: Passwords, clock: Clock, specs: Sequence[AccountSpec]) -> Applied:
     """Make, change and remove accounts until there are exactly those of `specs`.
 
-    Only what differs is written, so that a second start changes nothing. Comparing costs one hash for each password.
-    As many threads as there are slots do it, before the transaction: should somebody change accounts meanwhile, it
-    begins anew.
+    Only differences are written, so that a second start changes nothing; it costs one hash for each group of accounts.
+    A group with a changed, new or removed account costs one for each of its secrets, and one more for each that is new.
+    As many threads as there are slots hash, before the transaction; it begins anew where accounts were changed
+    meanwhile.
     """
     while True:
         with database.read() as connection:
             before = {row.name: row for row in store.everything(connection)}
+            stored = _stored_fingerprints(connection)
         with ThreadPoolExecutor(passwords.slots) as threads:
-            rows = [before.get(spec.name) for spec in specs]
-            secrets = list(threads.map(partial(_secrets, passwords), rows, specs))
+            secrets, current = _hash(threads, passwords, before, stored, specs)
         with database.write() as connection:
             advisory_lock(connection, "gateway accounts")
             if {row.name: row for row in store.everything(connection)} != before:
                 continue
             changes = _changes(before, specs, secrets, clock())
             _write(connection, changes)
+            if current != stored:
+                store.put_value(connection, _FINGERPRINTS, json.dumps(current).encode())
             return Applied(*(tuple(c.row.name for c in changes if c.what == w) for w in (_MADE, _CHANGED, _REMOVED)))
 
 
-def _secrets(passwords: Passwords, row: Row | None, spec: AccountSpec) -> _Secrets:
-    old_prompts = row.prompts if row is not None and row.state != REMOVED else ()
-    old_hash = row.password_hash if row is not None else None
-    prompts = _prompts(passwords, old_prompts, spec.prompts)
-    new_prompts = prompts != old_prompts
+def _stored_fingerprints(connection: sa.Connection) -> Fingerprints:
+    stored = store.key_value(connection, _FINGERPRINTS)
+    found: Fingerprints = {} if stored is None else json.loads(stored)
+    return found
+
+
+def _hash(
+    threads: Executor,
+    passwords: Passwords,
+    before: Mapping[str, Row],
+    stored: Fingerprints,
+    specs: Sequence[AccountSpec],
+) -> tuple[list[_Secrets], Fingerprints]:
+    """Return the hashes of each account's secrets, and the fingerprints of all groups."""
+    groups = fingerprints.by_group(specs)
+    same = dict(zip(groups, threads.map(partial(_unchanged, passwords, stored, groups), groups), strict=True))
+    secrets = threads.map(
+        lambda spec: _secrets(passwords, before.get(spec.name), spec, same=same[fingerprints.group_of(spec.name)]),
+        specs,
+    )
+    made = threads.map(
+        lambda group: stored[group] if same[group] else fingerprints.make(passwords, groups[group]), groups
+    )
+    return list(secrets), dict(zip(groups, made, strict=True))
+
+
+def _unchanged(
+    passwords: Passwords, stored: Fingerprints, groups: Mapping[str, Sequence[AccountSpec]], group: str
+) -> bool:
+    fingerprint = stored.get(group)
+    if fingerprint is None or passwords.outdated(fingerprint):
+        return False
+    return fingerprints.matches(passwords, fingerprint, groups[group])
+
+
+def _secrets(passwords: Passwords, row: Row | None, spec: AccountSpec, *, same: bool) -> _Secrets:
+    """Return the hashes of an account; `same` says that its secrets are known to be those of the stored hashes."""
+    if row is None or row.state == REMOVED:
+        hashed = None if spec.password is None else passwords.hash(spec.password)
+        return _Secrets(hashed, _prompts(passwords, (), spec.prompts, same=False), new_password=True, new_prompts=True)
+    prompts = _prompts(passwords, row.prompts, spec.prompts, same=same)
+    new_prompts = prompts != row.prompts
     if spec.password is None:
-        return _Secrets(None, prompts, old_hash is not None, new_prompts)
-    if not passwords.matches(old_hash, spec.password) or old_hash is None:
+        return _Secrets(None, prompts, row.password_hash is not None, new_prompts)
+    if row.password_hash is None or not (same or passwords.matches(row.password_hash, spec.password)):
         return _Secrets(passwords.hash(spec.password), prompts, new_password=True, new_prompts=new_prompts)
-    password_hash = passwords.hash(spec.password) if passwords.outdated(old_hash) else old_hash
-    return _Secrets(password_hash, prompts, new_password=False, new_prompts=new_prompts)
+    outdated = passwords.outdated(row.password_hash)
+    hashed = passwords.hash(spec.password) if outdated else row.password_hash
+    return _Secrets(hashed, prompts, new_password=False, new_prompts=new_prompts)
 
 
-def _prompts(passwords: Passwords, old: Sequence[HashedPrompt], new: Sequence[Prompt]) -> tuple[HashedPrompt, ...]:
+def _prompts(
+    passwords: Passwords, old: Sequence[HashedPrompt], new: Sequence[Prompt], *, same: bool
+) -> tuple[HashedPrompt, ...]:
     """Hash the answers that are new, and keep the hashes of the others."""
     known = {prompt.text: prompt for prompt in old}
     return tuple(
         known[prompt.text]
-        if prompt.text in known and passwords.matches(known[prompt.text].hash, prompt.answer)
+        if prompt.text in known and (same or passwords.matches(known[prompt.text].hash, prompt.answer))
         else HashedPrompt(text=prompt.text, hash=passwords.hash(prompt.answer))
         for prompt in new
     )
@@ -134,7 +181,9 @@ def _change(old: Row | None, spec: AccountSpec, secrets: _Secrets, now: int) -> 
     if not same:
         row = replace(row, revision=row.revision + 1)
     what = "" if same else _MADE if made else _CHANGED
-    return _Change(row, what, close_all=not spec.enabled or new_password, close_prompted=secrets.new_prompts)
+    # A new account has no sessions, and one that was removed lost its own then.
+    close_all = not made and (not spec.enabled or new_password)
+    return _Change(row, what, close_all=close_all, close_prompted=not made and secrets.new_prompts)
 
 
 def _write(connection: sa.Connection, changes: Sequence[_Change]) -> None:

@@ -102,6 +102,12 @@ def rehash(connection: sa.Connection, name: str, old: str, new: str) -> None:
     connection.execute(sa.update(accounts).where(same).values(password_hash=new))
 
 
+def key_value(connection: sa.Connection, name: str) -> bytes | None:
+    """Return the value that is stored under `name`, None where there is none."""
+    found = connection.execute(sa.select(key_values.c.value).where(key_values.c.name == name)).scalar()
+    return None if found is None else bytes(found)
+
+
 def put_value(connection: sa.Connection, name: str, value: bytes) -> None:
     """Keep `value` under `name` instead of what was there."""
     get_or_create(connection, name, value)
@@ -111,7 +117,7 @@ def put_value(connection: sa.Connection, name: str, value: bytes) -> None:
 def get_or_create(connection: sa.Connection, name: str, fresh: bytes) -> bytes:
     """Return the secret that is kept under `name`; `fresh` is kept from now on where there was none."""
     connection.execute(
-        sa.text("INSERT INTO kept (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"),
+        sa.text("INSERT INTO key_values (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"),
         {"name": name, "value": fresh},
     )
     return bytes(connection.execute(sa.select(key_values.c.value).where(key_values.c.name == name)).scalar_one())

@@ -52,12 +52,12 @@ sessions = sa.Table(
     sa.Index("sessions_expires_at", "expires_at"),
 )
 
-brake = sa.Table(
-    "brake",
+login_throttle = sa.Table(
+    "login_throttle",
     metadata,
     sa.Column("key", sa.String(66), primary_key=True),
     sa.Column("clear_at", sa.BigInteger(), nullable=False),
-    sa.Index("brake_clear_at", "clear_at"),
+    sa.Index("login_throttle_clear_at", "clear_at"),
 )
 
 prompt_failures = sa.Table(
@@ -69,7 +69,7 @@ prompt_failures = sa.Table(
 )
 
 key_values = sa.Table(
-    "kept",
+    "key_values",
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("value", sa.LargeBinary(), nullable=False),

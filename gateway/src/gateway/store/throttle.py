@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import sqlalchemy as sa
 
 from gateway.domain import Bucket
-from gateway.store.tables import brake, prompt_failures
+from gateway.store.tables import login_throttle, prompt_failures
 
 # One statement counts, so that two replicas that count at once both count; it changes nothing past the threshold.
 _COUNT = sa.text(
-    "INSERT INTO brake (key, clear_at) VALUES (:key, :now + :refill) ON CONFLICT (key) DO UPDATE SET clear_at = "
-    "CASE WHEN brake.clear_at > :now THEN brake.clear_at ELSE :now END + :refill "
-    "WHERE brake.clear_at - :now <= :most RETURNING clear_at"
+    "INSERT INTO login_throttle (key, clear_at) VALUES (:key, :now + :refill) ON CONFLICT (key) DO UPDATE "
+    "SET clear_at = CASE WHEN login_throttle.clear_at > :now THEN login_throttle.clear_at ELSE :now END + :refill "
+    "WHERE login_throttle.clear_at - :now <= :most RETURNING clear_at"
 ).bindparams(
     *(sa.bindparam(name, type_=sa.BigInteger()) for name in ("now", "refill", "most")),
     sa.bindparam("key", type_=sa.String()),
@@ -24,7 +24,7 @@ _FAIL = sa.text(
 
 def clear_at(connection: sa.Connection, keys: Sequence[str]) -> list[int]:
     """Return for each key when its count is back at nothing, 0 where there is none."""
-    query = sa.select(brake.c.key, brake.c.clear_at).where(brake.c.key.in_(keys))
+    query = sa.select(login_throttle.c.key, login_throttle.c.clear_at).where(login_throttle.c.key.in_(keys))
     found = {row.key: row.clear_at for row in connection.execute(query)}
     return [found.get(key, 0) for key in keys]
 
@@ -37,13 +37,14 @@ def count(connection: sa.Connection, key: str, bucket: Bucket, now: int) -> bool
 
 def clear(connection: sa.Connection, key: str) -> None:
     """Set a count to nothing."""
-    connection.execute(sa.delete(brake).where(brake.c.key == key))
+    connection.execute(sa.delete(login_throttle).where(login_throttle.c.key == key))
 
 
 def prune(connection: sa.Connection, now: int, limit: int) -> int:
     """Delete at most `limit` counts that are back at nothing; return how many there were."""
-    old = sa.select(brake.c.key).where(brake.c.clear_at <= now).limit(limit)
-    return connection.execute(sa.delete(brake).where(brake.c.key.in_(old), brake.c.clear_at <= now)).rowcount
+    over = login_throttle.c.clear_at <= now
+    some = sa.select(login_throttle.c.key).where(over).limit(limit)
+    return connection.execute(sa.delete(login_throttle).where(login_throttle.c.key.in_(some), over)).rowcount
 
 
 def failed_prompts(connection: sa.Connection, key: str) -> int:
