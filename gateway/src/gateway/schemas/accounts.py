@@ -106,6 +106,10 @@ class PromptRulesSchema(Schema):
     failures = fields.Integer(strict=True, validate=validate.Range(min=1))
 
 
+# Thousands of accounts are read with it: a schema for each would take half of the time.
+_ACCOUNT: Final = AccountSchema()
+
+
 def read_accounts(section: Any, reader: Reader, trust: Trust = "networks") -> tuple[AccountSpec, ...]:
     """Return the accounts of a section; every problem is added to `reader.problems`, named by its path.
 
@@ -165,7 +169,7 @@ class _Account:
         self._trust = trust
         self._check_name(name)
         try:
-            self._loaded: Any = AccountSchema().load({} if raw is None else raw)
+            self._loaded: Any = _ACCOUNT.load({} if raw is None else raw)
         except ValidationError as error:
             reader.problems.extend(problems_of(error, self._path))
             self._loaded = error.valid_data if isinstance(error.valid_data, dict) else {}
