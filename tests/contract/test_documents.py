@@ -71,6 +71,6 @@ def test_the_readme_says_at_its_top_how_to_run_and_test_the_hub():
 
 
 def test_each_file_of_code_is_of_a_size_that_one_can_read():
-    """A room over 350 lines is two rooms."""
+    """A module over 350 lines is two modules."""
     for path in ROOT.glob("*/src/**/*.py"):
         assert len(path.read_text().splitlines()) <= 350, path

@@ -5,7 +5,7 @@ import sys
 
 from diplomat_svc import bootstrap
 from diplomat_svc.settings import SERVICE, Settings
-from mft_common.process.worker import run_worker
+from mft_common.worker import run_worker
 
 
 def main() -> int:

@@ -5,7 +5,7 @@ import sys
 
 from gateway.bootstrap import build
 from gateway.settings import Settings
-from mft_common.process.worker import run_worker
+from mft_common.worker import run_worker
 
 
 def main() -> int:

@@ -3,7 +3,7 @@
 import os
 import sys
 
-from mft_common.process.worker import run_worker
+from mft_common.worker import run_worker
 from sertainty_svc import SERVICE, bootstrap
 from sertainty_svc.settings import Settings
 

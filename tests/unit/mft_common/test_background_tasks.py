@@ -1,4 +1,5 @@
 import threading
+import time
 
 from mft_common.process.background_tasks import BackgroundTask, keep_running, run_tasks
 
@@ -49,3 +50,22 @@ def test_a_task_that_worked_for_long_before_it_failed_is_restarted_soon():
 
     keep_running(BackgroundTask("fails", fails), stop, now=lambda: at[0])
     assert stop.pauses == [0.2, 0.4, 0.8, 0.2, 0.4]
+
+
+def test_tasks_that_do_not_end_share_one_grace_time():
+    """Many of them hold a stop up no longer than one."""
+    stop, over, running = threading.Event(), threading.Event(), threading.Barrier(21)
+
+    def stays(_stop):
+        running.wait()
+        over.wait()
+
+    def ask_to_stop():
+        running.wait()
+        stop.set()
+
+    threading.Thread(target=ask_to_stop).start()
+    began = time.monotonic()
+    run_tasks([BackgroundTask(f"stays-{number}", stays) for number in range(20)], stop, grace=0.2)
+    assert time.monotonic() - began < 2
+    over.set()

@@ -49,11 +49,12 @@ def start_tasks(tasks: Iterable[BackgroundTask], stop: threading.Event) -> list[
 
 
 def run_tasks(tasks: Iterable[BackgroundTask], stop: threading.Event, *, grace: float = 20.0) -> None:
-    """Run all tasks until `stop` is set, then give each thread `grace` seconds to end."""
+    """Run all tasks until `stop` is set, then give them `grace` seconds together to end."""
     threads = start_tasks(tasks, stop)
     stop.wait()
+    deadline = time.monotonic() + grace
     for thread in threads:
-        thread.join(grace)
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def stop_on_signals(stop: threading.Event) -> None:

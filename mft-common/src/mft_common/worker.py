@@ -1,4 +1,4 @@
-"""Run a service's worker as a program of its own: its parts, its bus, and a small page that says how it is."""
+"""Run a service's worker as a program of its own: background tasks, bus, and pages for health and metrics."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -19,7 +19,7 @@ from mft_common.settings import choice, from_env, setting
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What every worker of its own is told, whatever its service."""
+    """Settings of a worker program, the same for every service."""
 
     amqp_url: str = setting("MFT_AMQP_URL", secret=True, doc="a worker of its own needs RabbitMQ")
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
@@ -27,26 +27,26 @@ class Settings:
 
 
 class Service(Protocol):
-    """What a service's bootstrap builds, as far as its worker needs it."""
+    """The part of a service's bootstrap that its worker uses."""
 
     @property
     def checks(self) -> Mapping[str, Callable[[], None]]:
-        """What readiness asks."""
+        """The checks of readiness, by name."""
         ...
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
-        """Return what the worker runs."""
+        """Return the tasks that the worker runs."""
         ...
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close databases and connections."""
         ...
 
 
 def run_worker(name: str, build: Callable[[], Service], environ: Mapping[str, str]) -> int:
     """Run the worker of the service `name` until SIGTERM or SIGINT; return the process's exit code.
 
-    SettingsError without a broker: a worker alone has no other way to the other services' events.
+    SettingsError without a broker: a worker program has no other access to the events of other services.
     """
     settings = from_env(Settings, environ)
     logs.configure(name, settings.log_level)
@@ -59,19 +59,19 @@ def run_worker(name: str, build: Callable[[], Service], environ: Mapping[str, st
         closing.callback(bus.close)
         if settings.listen:
             closing.callback(_serve_pages(settings.listen, {**service.checks, "broker": bus.check}))
-        parts = service.background_tasks(bus)
+        tasks = service.background_tasks(bus)
         memory.freeze_gc()
-        run_tasks(parts, stop)
+        run_tasks(tasks, stop)
     return 0
 
 
 def _serve_pages(address: str, checks: health.Checks) -> Callable[[], None]:
-    """Answer the three pages in a thread; return what stops it."""
+    """Serve `/healthz`, `/readyz` and `/metrics` in a thread; return the function that stops it."""
     host, _, port = address.rpartition(":")
     app = Flask(__name__, static_folder=None)
     app.register_blueprint(health.blueprint(checks))
     app.register_blueprint(metrics.blueprint())
-    # Asked a few times a minute by a supervisor of containers, and reachable to nobody else.
+    # werkzeug's server is enough: container health checks ask a few times a minute, on loopback.
     server = make_server(host, int(port), app, threaded=True)
     threading.Thread(target=server.serve_forever, name="pages", daemon=True).start()
     return server.shutdown
