@@ -8,7 +8,7 @@ import yaml
 
 from crossdock import pages
 from crossdock.hub import PACKAGES
-from mft_common.directory import GRANT_KEYS
+from gateway.domain import GRANT_KEYS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())

@@ -18,14 +18,18 @@ def read(path: Path | None, environ: Mapping[str, str], *, demo: bool) -> tuple[
     The demo has its own configuration unless a path is given; without either, `crossdock.yaml` of the current folder
     is taken where there is one, else an empty configuration.
     """
+    from crossdock import sections
+
     if path is None and demo:
-        return config.parse(built_in.configuration(), "demo.yaml"), Reader(Path(), environ, demo=True)
+        return config.parse(built_in.configuration(), "demo.yaml", sections.SECTIONS), Reader(
+            Path(), environ, demo=True
+        )
     if path is None:
         path = DEFAULT
         if not path.exists():
             return {}, Reader(Path(), environ)
     path = path.absolute()
-    return config.load(path), Reader(path.parent, environ, demo=demo)
+    return config.load(path, sections.SECTIONS), Reader(path.parent, environ, demo=demo)
 
 
 def validate(document: Mapping[str, Any], reader: Reader, environ: Mapping[str, str]) -> None:

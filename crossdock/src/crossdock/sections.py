@@ -7,12 +7,20 @@ from typing import Any, Final
 import diplomat_svc.schemas.configuration
 import filestore_svc.schemas
 import gateway.bootstrap
+import gateway.schemas.accounts
 import gateway.settings
 import mqmft_svc.schemas.config
 import sertainty_svc.schemas
-from mft_common.config import Reader
+from mft_common.config import Reader, Sections
 from mft_common.errors import ConfigError
 
+SECTIONS: Final[Sections] = {
+    **gateway.schemas.accounts.SECTIONS,
+    **filestore_svc.schemas.SECTIONS,
+    **diplomat_svc.schemas.configuration.SECTIONS,
+    **mqmft_svc.schemas.config.SECTIONS,
+    **sertainty_svc.schemas.SECTIONS,
+}
 Check = Callable[[Mapping[str, Any], Reader, Mapping[str, str]], object]
 
 

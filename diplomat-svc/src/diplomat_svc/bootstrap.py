@@ -14,7 +14,7 @@ from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
 from diplomat_svc.operations.endpoints import Endpoints
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.worker_lock import Exclusive, Shared
-from diplomat_svc.schemas.configuration import read, unused
+from diplomat_svc.schemas.configuration import SECTIONS, read, unused
 from diplomat_svc.settings import Settings
 from diplomat_svc.store import transactions, workers
 from diplomat_svc.store.tables import APPLIED, INBOX, OUTBOX, SERVICE, open_database
@@ -87,7 +87,7 @@ def build(
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
     if config is None:
-        config = configuration_file.load(Path(settings.config)) if settings.config else {}
+        config = configuration_file.load(Path(settings.config), SECTIONS, whole=False) if settings.config else {}
         configuration_file.warn_unused(unused(config))
     data = Path(settings.data).absolute()
     wanted = read(config, data)

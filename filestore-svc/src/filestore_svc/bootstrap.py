@@ -92,7 +92,7 @@ def build(
     whole of crossdock.yaml as a mapping, else the file that the settings name.
     """
     if config is None:
-        config = files.load(Path(settings.config)) if settings.config else {}
+        config = files.load(Path(settings.config), schemas.SECTIONS, whole=False) if settings.config else {}
     configuration = schemas.configuration(config)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:

@@ -26,6 +26,7 @@ from filestore_svc.errors import BadSyntax
 from mft_common import config
 from mft_common.errors import ConfigError
 
+SECTIONS: Final[config.Sections] = {"http_mft": dict}
 _WHOLE: Final = re.compile(r"[0-9]+")
 _LARGEST_START: Final = 1 << 53
 

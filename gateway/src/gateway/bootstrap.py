@@ -12,7 +12,8 @@ from gateway import routes
 from gateway.domain import AccountSpec, PromptRules, Trust
 from gateway.operations import Operations
 from gateway.operations.passwords import Passwords
-from gateway.schemas.accounts import read_accounts, read_basic, read_origins, read_prompt_rules
+from gateway.routing import ROUTES
+from gateway.schemas.accounts import SECTIONS, read_accounts, read_basic, read_origins, read_prompt_rules
 from gateway.settings import Settings
 from gateway.store.tables import OUTBOX, open_database
 from mft_common import config, logs
@@ -80,6 +81,7 @@ def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust
 
 def build(settings: Settings, *, configuration: Configuration | None = None, clock: Clock = now_ms) -> Service:
     """Open the database, bring its tables up to date, and what is in them to `configuration` where one is given."""
+    logs.show_parameters(name for route in ROUTES for name in route.logged_parameters)
     database = open_database(settings.database_url)
     operations = Operations(
         database,
@@ -120,7 +122,9 @@ def build_from_file(settings: Settings, environ: Mapping[str, str]) -> Service:
     if settings.config is None:
         return build(settings)
     path = Path(settings.config).absolute()
-    return build_with(settings, config.load(path), config.Reader(path.parent, environ, demo=settings.demo))
+    return build_with(
+        settings, config.load(path, SECTIONS, whole=False), config.Reader(path.parent, environ, demo=settings.demo)
+    )
 
 
 def _every(seconds: float, work: Callable[[], object]) -> Callable[[threading.Event], None]:

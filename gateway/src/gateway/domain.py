@@ -13,6 +13,13 @@ from mft_common.identity import SYSTEM
 
 # Names that the hub itself acts under, as originator of what nobody asked for or as an agent.
 RESERVED: Final = frozenset((SYSTEM, "CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR"))
+# The key of each service's grants in an account, and of its section in crossdock.yaml.
+GRANT_KEYS: Final[Mapping[str, str]] = {
+    "filestore-svc": "http_mft",
+    "diplomat-svc": "diplomat",
+    "mqmft-svc": "ibm_mq_mft",
+    "sertainty-svc": "data_protector",
+}
 LONGEST_NAME: Final = 255
 LONGEST_TEXT: Final = 1024
 NEVER: Final = 1 << 62

@@ -23,6 +23,7 @@ class Route:
 
     `safe_methods` says that the protocol's GET, PUT and DELETE are what HTTP says they are, and may be sent twice.
     `cross_origin` says how pages of other origins call the service, None where the service decides it itself.
+    `logged_parameters` names the query parameters that hold no secret: the log shows their values.
     """
 
     prefix: str
@@ -32,6 +33,7 @@ class Route:
     body_limit: int | None = None
     safe_methods: bool = True
     cross_origin: CrossOrigin | None = None
+    logged_parameters: tuple[str, ...] = ()
 
 
 # http-mft.md S34: the headers of S17, S18, S35, X1 and ranges.
@@ -59,6 +61,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         protocol="http-mft",
         credentials="cookie-pair-or-basic",
         cross_origin=_HTTP_MFT,
+        logged_parameters=("filter", "sort", "direction", "start", "limit", "type"),
     ),
     Route(
         prefix="/diplomat",
@@ -67,6 +70,9 @@ ROUTES: Final[tuple[Route, ...]] = (
         credentials="jsessionid",
         body_limit=1 << 20,
         safe_methods=False,
+        logged_parameters=(
+            *("requestType", "transactionID", "transactionName", "since", "sequence", "logViewID", "lineNum"),
+        ),
     ),
     Route(
         prefix="/ibmmq/rest",
@@ -74,6 +80,9 @@ ROUTES: Final[tuple[Route, ...]] = (
         protocol="ibm-mq-mft",
         credentials="basic-or-token",
         body_limit=8 << 20,
+        logged_parameters=(
+            *("attributes", "limit", "after", "before", "name", "state", "type", "agentName", "agentQmgr"),
+        ),
     ),
     Route(
         prefix="/dataprotector",

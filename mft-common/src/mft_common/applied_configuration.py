@@ -8,7 +8,7 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 import sqlalchemy as sa
 import yaml
 
-from mft_common import config, logs
+from mft_common import logs
 from mft_common.config import Reader
 from mft_common.database.statements import Connection, Statement
 from mft_common.errors import ConfigError
@@ -55,7 +55,7 @@ class AppliedConfiguration:
     def fetch(self, connection: sa.Connection) -> tuple[int, dict[str, Any], Path]:
         """Return revision, sections and the folder of relative references."""
         row = connection.execute(sa.select(self._table)).one()
-        return row.revision, config.parse(row.document, "the applied configuration"), Path(row.folder)
+        return row.revision, yaml.safe_load(row.document), Path(row.folder)
 
 
 class ConfigurationFollower(Generic[T]):

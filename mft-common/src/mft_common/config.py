@@ -1,5 +1,6 @@
 """Read crossdock.yaml: one mapping a section, secrets resolved, every problem named by its path."""
 
+import difflib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,22 +13,12 @@ import yaml
 from mft_common import logs, settings
 from mft_common.errors import ConfigError
 
-SECTIONS: Final = frozenset(
-    (
-        "accounts",
-        "http_mft",
-        "diplomat",
-        "ibm_mq_mft",
-        "data_protector",
-        "transactions",
-        "endpoints",
-        "openpgp",
-        "allowed_folders",
-    )
-)
-_LISTS: Final = frozenset(("transactions", "allowed_folders"))
+Sections = Mapping[str, type]
+
 # The metadata of a schema's field that is validated and has no effect yet; `unused_keys` finds it.
 UNUSED: Final = {"unused": True}
+# The least similarity of a misspelt name, as difflib measures it.
+_MISSPELT: Final = 0.8
 _REFERENCES: Final = ("env", "file", "demo")
 
 
@@ -91,8 +82,12 @@ def _unique_mapping(loader: _UniqueLoader, node: yaml.MappingNode) -> dict[Any, 
 _UniqueLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)
 
 
-def parse(text: str, origin: str) -> dict[str, Any]:
-    """Return the sections of a configuration; ConfigError when it is no YAML mapping of known sections."""
+def parse(text: str, origin: str, sections: Sections, *, whole: bool = True) -> dict[str, Any]:
+    """Return the sections of a configuration; ConfigError when it is no YAML mapping of known sections.
+
+    `sections` maps the known names to dict or list. `whole` refuses every other name; a service of its own passes over
+    the sections of the others, and refuses those names that look like one of its own misspelt.
+    """
     try:
         document = yaml.load(text, Loader=_UniqueLoader)  # noqa: S506 -- a SafeLoader with one more check
     except yaml.YAMLError as error:
@@ -101,23 +96,26 @@ def parse(text: str, origin: str) -> dict[str, Any]:
         return {}
     if not isinstance(document, dict):
         raise ConfigError([f"{origin}: a configuration is a mapping of sections"])
-    problems = [f"{key}: no such section" for key in document if key not in SECTIONS]
+    problems = []
     for name, value in document.items():
-        wanted = list if name in _LISTS else dict
-        if value is not None and not isinstance(value, wanted):
-            problems.append(f"{name}: is a {'list' if wanted is list else 'mapping'}")
+        if name not in sections:
+            close = difflib.get_close_matches(str(name), sections, n=1, cutoff=_MISSPELT)
+            if whole or close:
+                problems.append(f"{name}: no such section{f'; is {close[0]} meant?' if close else ''}")
+        elif value is not None and not isinstance(value, sections[name]):
+            problems.append(f"{name}: is a {'list' if sections[name] is list else 'mapping'}")
     if problems:
         raise ConfigError(sorted(problems))
     return {name: value for name, value in document.items() if value is not None}
 
 
-def load(path: Path) -> dict[str, Any]:
-    """Read a configuration file; ConfigError when it cannot be read or is none."""
+def load(path: Path, sections: Sections, *, whole: bool = True) -> dict[str, Any]:
+    """Read a configuration file; ConfigError when it cannot be read, and as `parse` says."""
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigError([f"{path}: cannot be read ({type(error).__name__})"]) from error
-    return parse(text, path.name)
+    return parse(text, path.name, sections, whole=whole)
 
 
 def problems_of(error: marshmallow.ValidationError, path: str) -> list[str]:

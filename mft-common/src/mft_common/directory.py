@@ -17,14 +17,6 @@ GATEWAY: Final = "gateway"
 # As many threads of a service may ask at once before connections are made and thrown away again.
 _CONNECTIONS: Final = 64
 
-# The key of each service's grants in an account, and of its section in crossdock.yaml.
-GRANT_KEYS: Final[Mapping[str, str]] = {
-    "filestore-svc": "http_mft",
-    "diplomat-svc": "diplomat",
-    "mqmft-svc": "ibm_mq_mft",
-    "sertainty-svc": "data_protector",
-}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
@@ -113,7 +105,7 @@ class Directory(Protocol):
         ...
 
     def prompts(self, name: str, address: str) -> Trusted | Challenge | Denied:
-        """Say what `name` has to answer before a Data Protector session."""
+        """Return the prompts that `name` has to answer before a session that needs no password."""
         ...
 
     def verify_prompts(

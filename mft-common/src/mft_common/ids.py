@@ -7,7 +7,6 @@ import threading
 import time
 
 _PREFIX_BYTES = 16
-_DEFAULT_PREFIX = "AMQ QM1"
 # 2020-01-01: with 51 bits of microseconds counted from here the ids grow until the year 2091.
 _EPOCH_US = 1_577_836_800_000_000
 _TAG_BITS = 13
@@ -17,14 +16,14 @@ os.register_at_fork(after_in_child=_numbers.seed)
 
 
 class TransferIds:
-    """Makes transfer ids: 48 upper-case hex digits, shaped like an IBM MQ message id.
+    """Makes transfer ids: 48 upper-case hex digits.
 
     The first 16 bytes are `prefix`, padded with blanks. The last 8 grow with time and never repeat: microseconds,
     which this process never uses twice, above a tag that this process drew at its start, so that two processes that
-    ask in the same microsecond differ. (ibm-mq-mft.md, 96)
+    ask in the same microsecond differ.
     """
 
-    def __init__(self, prefix: str = _DEFAULT_PREFIX) -> None:
+    def __init__(self, prefix: str) -> None:
         raw = prefix.encode("ascii")
         if len(raw) > _PREFIX_BYTES:
             raise ValueError(f"a transfer id's prefix has at most {_PREFIX_BYTES} characters: {prefix!r}")

@@ -4,7 +4,7 @@ import functools
 import logging
 import re
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Iterable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final, TextIO
 from urllib.parse import unquote_plus
@@ -15,14 +15,8 @@ _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _SECRET_NAMES = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|answer|authorization|cookie|^key$|_key$|session_id", re.IGNORECASE
 )
-# Query parameters are shown only where their name says that they hold no secret.
-_SHOWN_PARAMETERS = frozenset(
-    (
-        *("requestType", "transactionID", "transactionName", "since", "sequence", "logViewID", "lineNum"),
-        *("filter", "sort", "direction", "start", "limit", "type"),
-        *("attributes", "after", "before", "name", "state", "agentName", "agentQmgr"),
-    )
-)
+# The query parameters that hold no secret; the values of all others are redacted.
+_shown_parameters: set[str] = set()
 REDACTED = "***"
 _least = logging.NOTSET
 # What a client sends may be megabytes long, a user's name for one.
@@ -47,8 +41,13 @@ class request_scope:  # noqa: N801 -- reads as the block that it is
         _request_id.reset(self._token)
 
 
+def show_parameters(names: Iterable[str]) -> None:
+    """Let this process log the values of the query parameters `names`, which hold no secret."""
+    _shown_parameters.update(names)
+
+
 def redact_query(query: str) -> str:
-    """Return a query string with the values of all parameters but the harmless ones replaced.
+    """Return a query string in which only the values of parameters that hold no secret are left.
 
     What stands between two `&` without a `=` is replaced as well: it may be the rest of a value that was not escaped.
     """
@@ -57,7 +56,7 @@ def redact_query(query: str) -> str:
     shown = []
     for pair in query.split("&"):
         name, equals, value = pair.partition("=")
-        if unquote_plus(name) in _SHOWN_PARAMETERS or not pair.strip("="):
+        if unquote_plus(name) in _shown_parameters or not pair.strip("="):
             shown.append(pair)
         else:
             shown.append(f"{name}={REDACTED if value else ''}" if equals else REDACTED)

@@ -80,7 +80,7 @@ def build(
     whole of crossdock.yaml as a mapping, else the file that the settings name; `reader` resolves its secrets.
     """
     if config is None:
-        config = configuration.load(Path(settings.config)) if settings.config else {}
+        config = configuration.load(Path(settings.config), sections.SECTIONS, whole=False) if settings.config else {}
         configuration.warn_unused(sections.unused(config.get("ibm_mq_mft")))
     reader = reader or reader_for(settings, {})
     section = sections.section(config.get("ibm_mq_mft"), reader)

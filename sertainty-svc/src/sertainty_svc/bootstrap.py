@@ -72,7 +72,7 @@ def build(
     whole of crossdock.yaml as a mapping, else the file that the settings name.
     """
     if config is None:
-        config = configuration.load(Path(settings.config)) if settings.config else {}
+        config = configuration.load(Path(settings.config), schemas.SECTIONS, whole=False) if settings.config else {}
         configuration.warn_unused(schemas.unused(config.get("data_protector")))
     section = schemas.section(config.get("data_protector"), Path(settings.data))
     signer = Signer(settings.internal_keys) if settings.internal_keys else None

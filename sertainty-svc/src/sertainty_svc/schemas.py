@@ -9,12 +9,13 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from mft_common import xml
-from mft_common.config import UNUSED, Size, problems_of, unused_keys
+from mft_common.config import UNUSED, Sections, Size, problems_of, unused_keys
 from mft_common.errors import ConfigError
 from mft_common.xml import XmlError
 from sertainty_svc.domain import ALTER_OPTIONS, ARGUMENT_ALIASES, DOCUMENTS, NAMES, Argument, Function, is_name
 from sertainty_svc.errors import InvalidRequest
 
+SECTIONS: Final[Sections] = {"data_protector": dict}
 _MAX_ELEMENTS: Final = 500_000
 _PROMPT: Final = re.compile(r"prompt-[0-9]+", re.ASCII)
 _ANY_TASK: Final = "*"

@@ -49,12 +49,24 @@ def test_missing_references_are_all_named(tmp_path):
 def test_what_is_no_configuration_is_refused(text):
     """Broken YAML, another root, an unknown section and a key given twice are errors."""
     with pytest.raises(ConfigError):
-        config.parse(text, "crossdock.yaml")
+        config.parse(text, "crossdock.yaml", {"accounts": dict})
+
+
+@pytest.mark.parametrize("name", ["diplomats", "transaction", "diplomat "])
+def test_a_service_of_its_own_passes_over_other_sections_and_refuses_a_misspelt_one(name):
+    """It does not know the other services' sections; one that looks like its own would be lost in silence."""
+    sections = {"diplomat": dict, "transactions": list}
+    text = "data_protector: {}\ndiplomat: {}\n"
+    assert config.parse(text, "crossdock.yaml", sections, whole=False)["diplomat"] == {}
+    with pytest.raises(ConfigError, match=r"no such section; is (diplomat|transactions) meant"):
+        config.parse(f"'{name}': {{}}", "crossdock.yaml", sections, whole=False)
+    with pytest.raises(ConfigError, match="data_protector: no such section"):
+        config.parse(text, "crossdock.yaml", sections)
 
 
 def test_an_empty_file_is_an_empty_configuration():
     """Nothing declared is nothing wrong."""
-    assert config.parse("", "crossdock.yaml") == {}
+    assert config.parse("", "crossdock.yaml", {}) == {}
 
 
 def test_problems_of_names_every_path():

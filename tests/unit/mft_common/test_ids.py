@@ -15,7 +15,7 @@ def test_a_transfer_id_is_48_upper_case_hex_digits_with_the_prefix_in_front():
 
 def test_transfer_ids_grow_and_never_repeat_under_threads():
     """Eight threads get different ids, each thread growing ones."""
-    ids = TransferIds()
+    ids = TransferIds("AMQ QM1")
     lists = [[] for _ in range(8)]
     threads = [threading.Thread(target=lambda mine=mine: mine.extend(ids.new() for _ in range(2000))) for mine in lists]
     for thread in threads:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
@@ -15,6 +15,13 @@ from mft_common.errors import ConfigError
 from mft_common.transfer import Places, TransferError
 from mft_common.transfer.places import check_allowed
 
+SECTIONS: Final[config.Sections] = {
+    "diplomat": dict,
+    "endpoints": dict,
+    "transactions": list,
+    "openpgp": dict,
+    "allowed_folders": list,
+}
 _YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
 
 

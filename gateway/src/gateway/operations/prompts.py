@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from gateway.domain import (
+    GRANT_KEYS,
     PromptRules,
     Trust,
     fake_prompts,
@@ -22,7 +23,7 @@ from gateway.store import accounts
 from gateway.store import throttle as store
 from gateway.store.lookup import account_of
 from mft_common.database import Database
-from mft_common.directory import GRANT_KEYS, Account, Challenge, Denied, Trusted
+from mft_common.directory import Account, Challenge, Denied, Trusted
 
 _SERVICE: Final = "sertainty-svc"
 _KEY: Final = "fake prompts"

@@ -8,6 +8,7 @@ from typing import Any, Final
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
 
 from gateway.domain import (
+    GRANT_KEYS,
     LONGEST_NAME,
     LONGEST_TEXT,
     RESERVED,
@@ -19,9 +20,10 @@ from gateway.domain import (
     prompt_name,
     storable,
 )
-from mft_common.config import Reader, Size, problems_of
-from mft_common.directory import GRANT_KEYS
+from mft_common.config import Reader, Sections, Size, problems_of
 
+# The sections that the gateway reads: accounts, and a few keys of each service's own.
+SECTIONS: Final[Sections] = {"accounts": dict, **dict.fromkeys(GRANT_KEYS.values(), dict)}
 _PROMPTED: Final = GRANT_KEYS["sertainty-svc"]
 _BY_PASSWORD: Final = tuple(key for key in GRANT_KEYS.values() if key != _PROMPTED)
 _MQ_ROLES: Final = ("MFTWebAdmin", "MFTWebAdminRO", "MQWebUser", "MQWebAdmin", "MQWebAdminRO")

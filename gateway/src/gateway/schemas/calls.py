@@ -4,7 +4,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, fields, validate
 
-from mft_common.directory import GRANT_KEYS
+from gateway.domain import GRANT_KEYS
 
 
 def _service() -> fields.String:

@@ -7,10 +7,11 @@ from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
+from gateway.domain import GRANT_KEYS
 from gateway.store.tables import ENABLED, accounts, key_values, sessions
 from mft_common.database import Database
 from mft_common.database.statements import ReadConnection, Statement
-from mft_common.directory import GRANT_KEYS, Account, Session
+from mft_common.directory import Account, Session
 
 _A: Final = accounts.c
 _S: Final = sessions.c

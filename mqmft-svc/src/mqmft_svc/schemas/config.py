@@ -7,9 +7,10 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
 
-from mft_common.config import UNUSED, Reader, problems_of, unused_keys
+from mft_common.config import UNUSED, Reader, Sections, problems_of, unused_keys
 from mft_common.errors import ConfigError
 
+SECTIONS: Final[Sections] = {"ibm_mq_mft": dict}
 _RESERVED: Final = ("CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR")
 _AGENT_NAME: Final = validate.Regexp(r"\A[A-Z0-9._/]{1,28}\Z", error="An agent's name is 1 to 28 of A-Z 0-9 . _ /")
 _QMGR_NAME: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{1,48}\Z", error="Not the name of a queue manager.")
