@@ -1,1 +1,1 @@
-"""Say what paths, names, rights, files and listings are, without any input or output."""
+"""Define paths, names, rights, files, limits and listings, without any input or output."""

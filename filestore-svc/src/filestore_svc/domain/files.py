@@ -1,4 +1,4 @@
-"""Say what a stored file and a folder are, and which attributes they show."""
+"""Define stored files and folders, and their attributes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -22,7 +22,7 @@ FIXED: Final = (
     "datatype",
     "description",
 )
-# Of the fixed ten a client sets these three, each kept in a field of its own; the others are the system's. (S23)
+# The fixed attributes that a client may set, each with its column; the other seven belong to the system. (S23)
 COLUMN_OF: Final = {
     "dstFileName": "dst_file_name",
     "correlationId": "correlation_id",
@@ -36,7 +36,7 @@ MOST_FILESET: Final = (1 << 53) - 1
 
 @dataclass(frozen=True)
 class Folder:
-    """A folder and its own access list, None where it inherits its parent's."""
+    """A folder with its own access list, None where it inherits its parent's."""
 
     id: int
     path: str
@@ -76,13 +76,13 @@ class StoredFile:
         return datetime.fromtimestamp(self.modified_at // 1000, UTC)
 
     def described(self, given: Mapping[str, str]) -> "StoredFile":
-        """Return the file with some attributes set, fixed and custom ones alike; the others stay as they are."""
+        """Return the file with some fixed or custom attributes set; the others stay as they are."""
         fixed: dict[str, Any] = {COLUMN_OF[key]: value for key, value in given.items() if key in COLUMN_OF}
         custom = {key: value for key, value in given.items() if key not in COLUMN_OF}
         return replace(self, **fixed, custom={**self.custom, **custom})
 
     def attributes(self) -> dict[str, str]:
-        """Return every attribute by its name, all as texts, unset ones empty."""
+        """Return every attribute by its name as text, unset ones empty."""
         return {
             "dstFileName": self.dst_file_name,
             "size": str(self.size),
@@ -103,9 +103,9 @@ def _shown(at: int) -> str:
 
 
 def rights_in(chain: list[Folder], account: str) -> frozenset[Right]:
-    """Return what `account` may in the last folder of `chain`, which begins at the top.
+    """Return the rights of `account` in the last folder of `chain`, which begins at the top.
 
-    The nearest list counts, and it alone; without any there are no rights.
+    Only the nearest access list counts; without any list there are no rights.
     """
     for folder in reversed(chain):
         if folder.access is not None:
@@ -114,7 +114,7 @@ def rights_in(chain: list[Folder], account: str) -> frozenset[Right]:
 
 
 def event_fields(file: StoredFile) -> dict[str, Any]:
-    """Return what every event of a file tells of it."""
+    """Return the fields that all events of a file have in common."""
     return {
         "path": file.path,
         "fileset": file.fileset,

@@ -1,4 +1,4 @@
-"""Say what a caller may ask of a listing, and what comes back."""
+"""Define the queries and the results of listings."""
 
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -17,7 +17,7 @@ LARGEST_FOLDER_PAGE: Final = 1_000
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which direct children of a folder count."""
+    """Selects direct children of a folder by kind and name."""
 
     kind: Kind = "all"
     pattern: Pattern | None = None
@@ -25,7 +25,7 @@ class Selection:
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Which of the selected children are shown, in which order, with which attributes."""
+    """Selects a page of children, its order and the attributes to show."""
 
     selection: Selection = Selection()
     sort: Sort = "name"

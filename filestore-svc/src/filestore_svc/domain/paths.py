@@ -1,6 +1,6 @@
-"""Turn the raw bytes of a URL's path into folder and file names, in the one way that every endpoint uses.
+"""Turn the raw bytes of a URL's path into folder and file names.
 
-Two ways of normalising that differ are how permission checks get bypassed, so there is no second one. (S5 to S7)
+Every endpoint and every permission check uses this one normalization: two that differ make checks avoidable. (S5 to S7)
 """
 
 import functools
@@ -11,17 +11,17 @@ from urllib.parse import unquote_to_bytes
 
 _MOST_BYTES = 255
 _DEEPEST = 64
-# What the same clients ask for again and again is understood once, as long as it takes no room worth speaking of.
+# Paths up to this length are cached.
 _SHORT = 256
-# What most names are made of: ASCII without control characters and the backslash, already in every normal form.
+# Most names are ASCII without control characters and backslashes, which every normal form leaves unchanged.
 _PLAIN = re.compile(rb"[ -\[\]-~]{1,255}")
 
 
 @dataclass(frozen=True)
 class Target:
-    """A path as it was named: `pieces` between the slashes, of which the first `good` are possible names.
+    """A path of a request: the `pieces` between the slashes, of which the first `good` are valid names.
 
-    `folder` tells that it ended in a slash. The root has no pieces.
+    `folder` is True where the path ended in a slash. The root has no pieces.
     """
 
     pieces: tuple[str, ...] = ()
@@ -30,27 +30,27 @@ class Target:
 
     @property
     def refused(self) -> bool:
-        """True when some piece can be nobody's name."""
+        """Return whether some piece is no valid name."""
         return self.good < len(self.pieces)
 
     @property
     def only_folder(self) -> bool:
-        """True when the URL alone shows that no file is named: the root holds none (S7)."""
+        """Return whether the URL alone shows that no file is named: the root contains none (S7)."""
         return self.folder or len(self.pieces) < 2
 
     @property
     def name(self) -> str:
-        """The last piece."""
+        """Return the last piece."""
         return self.pieces[-1] if self.pieces else ""
 
     @property
     def parents(self) -> tuple[str, ...]:
-        """All pieces but the last."""
+        """Return all pieces but the last."""
         return self.pieces[:-1]
 
     @property
     def text(self) -> str:
-        """The whole path for messages, without a leading slash."""
+        """Return the path for messages, without a leading slash."""
         return "/".join(self.pieces)
 
 
@@ -58,7 +58,7 @@ ROOT = Target()
 
 
 def name_of(raw: bytes) -> str | None:
-    """Return the name that a piece spells, in normal form C, or None where it can be none (S6)."""
+    """Return the name of a piece in normal form C, None where it is no valid name (S6)."""
     if _PLAIN.fullmatch(raw):
         return None if raw in (b".", b"..") else raw.decode("ascii")
     try:
@@ -73,7 +73,7 @@ def name_of(raw: bytes) -> str | None:
 
 
 def canonical(decoded: bytes) -> Target:
-    """Read a path whose percent-encoding is undone: an optional leading slash, names, an optional trailing slash."""
+    """Parse a decoded path: an optional leading slash, names, an optional trailing slash."""
     if decoded in (b"", b"/"):
         return ROOT
     rest = decoded.removeprefix(b"/")
@@ -86,7 +86,7 @@ def canonical(decoded: bytes) -> Target:
 
 
 def below(raw_path: bytes, prefix: bytes) -> Target:
-    """Return what a request's raw path names below `prefix`, such as `/2.0/files`; decodes once, and first."""
+    """Parse a request's raw path below `prefix`, such as `/2.0/files`; percent-decoding is the first step."""
     return (_below if len(raw_path) <= _SHORT else _below.__wrapped__)(raw_path, prefix)
 
 

@@ -1,4 +1,4 @@
-"""Say which uploads a scanner looks at, where it is, and what holds when it gives no verdict."""
+"""Define the address of a virus scanner, the uploads that it scans, and what holds without its verdict."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ _PORTS: Final = {"icap": 1344, "icaps": 11344}
 
 @dataclass(frozen=True, kw_only=True)
 class ScannerPlace:
-    """A service of an ICAP server. `authority` is host and port as they were written, `uri` the service's name."""
+    """A service of an ICAP server. `authority` is host and port as configured, `uri` the whole URL."""
 
     host: str
     port: int
@@ -23,7 +23,7 @@ class ScannerPlace:
 
     @classmethod
     def of(cls, url: str) -> Self:
-        """Read `icap://HOST[:PORT]/SERVICE` or `icaps://...`; ValueError for anything else."""
+        """Parse `icap://HOST[:PORT]/SERVICE` or `icaps://...`; ValueError for anything else."""
         parts = urlsplit(url)
         usable = parts.scheme in _PORTS and parts.hostname and not parts.fragment and "@" not in parts.netloc
         if not usable or not parts.path.strip("/") or not url.isascii() or not url.isprintable() or " " in url:
@@ -39,7 +39,7 @@ class ScannerPlace:
 
 @dataclass(frozen=True, kw_only=True)
 class Scan:
-    """The setting `scan`. Sizes in bytes, times in seconds; `folders` None for all, else these and what is below."""
+    """The setting `scan`. Sizes in bytes, times in seconds; `folders` with all below them, None for every folder."""
 
     place: ScannerPlace
     method: Method | None = None
@@ -50,9 +50,9 @@ class Scan:
     folders: Collection[str] | None = None
 
     def covers(self, folder: str) -> bool:
-        """True for a folder whose uploads are looked at."""
+        """Return whether uploads into a folder are scanned."""
         return self.folders is None or any(folder == each or folder.startswith(f"{each}/") for each in self.folders)
 
     def leaves_out(self, size: int) -> bool:
-        """True for a content that is too large to be looked at."""
+        """Return whether a content is too large to be scanned."""
         return self.max_size is not None and size > self.max_size

@@ -1,4 +1,4 @@
-"""Describe an upload or a download as the transfer that it is, in the events that all services understand."""
+"""Describe uploads and downloads as transfers, in the events that all services understand."""
 
 import dataclasses
 import threading
@@ -29,11 +29,11 @@ class RunningTransfer(ClientMove):
 
     @property
     def unreported(self) -> bool:
-        """True where nothing was told of this transfer yet, and its end is this service's to tell."""
+        """Return whether no event of this transfer is committed, and this service reports it."""
         return not (self.external or self.announced or self.persistent)
 
     def upload_of(self, stored: FileStored, outcome: Outcome) -> WholeUpload | None:
-        """Return the one event that tells of the file, of the begin and of the end; None where they come apart."""
+        """Return the one event for the file, the start and the end; None where they are separate events."""
         if not self.unreported or outcome.bytes_sent != stored.size or outcome.modified_at is None:
             return None
         return WholeUpload(
@@ -46,7 +46,7 @@ class RunningTransfer(ClientMove):
         )
 
     def download_of(self, file: StoredFile, outcome: Outcome) -> WholeDownload | None:
-        """Return the one event of a download, likewise; None where not all of the file was sent."""
+        """Return the one event of a download; None where not all of the file was sent."""
         if not self.unreported or outcome.bytes_sent != file.size:
             return None
         return WholeDownload(
@@ -70,7 +70,7 @@ class RunningTransfer(ClientMove):
 
 
 def broken_off(started: TransferStarted, reason: str, at: int) -> TransferEnded:
-    """Return the end of a transfer of which only its begin is known."""
+    """Return the ended event of a transfer of which only the started event is known."""
     items = tuple(dataclasses.replace(item, state="failed", description=reason) for item in started.items or ())
     return TransferEnded(
         **_head(started),

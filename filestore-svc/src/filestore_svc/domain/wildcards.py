@@ -1,4 +1,4 @@
-"""Read the patterns that callers filter names with, as sequences of literal texts between runs of any characters."""
+"""Parse the patterns by which callers filter names."""
 
 import unicodedata
 from dataclasses import dataclass
@@ -13,9 +13,9 @@ def _is_literal(token: tuple[str, bool]) -> bool:
 
 @dataclass(frozen=True)
 class Pattern:
-    """Matches a whole name: `tokens` are literal texts, `*` (any run, also none) and `?` (one character).
+    """A pattern for whole names: `tokens` are literal characters, `*` (any run, also none) and `?` (one character).
 
-    `hopeless` patterns match no name that can exist, and need not be asked of a database at all.
+    A `hopeless` pattern matches no valid name, so that no database needs to be asked.
     """
 
     tokens: tuple[tuple[str, bool], ...]
@@ -23,7 +23,7 @@ class Pattern:
 
     @classmethod
     def of(cls, text: str, wild: frozenset[str]) -> "Pattern":
-        """Return the pattern in which the characters of `wild` stand for more than themselves."""
+        """Parse a text in which the characters of `wild` are wildcards."""
         tokens: list[tuple[str, bool]] = []
         for character in unicodedata.normalize("NFC", text):
             token = (character, character in wild)
@@ -35,27 +35,27 @@ class Pattern:
 
     @property
     def head(self) -> str:
-        """The literal text that a name begins with; the whole name where nothing is special."""
+        """Return the literal text before the first wildcard."""
         return "".join(character for character, _ in takewhile(_is_literal, self.tokens))
 
     @property
     def tail(self) -> str:
-        """The literal text that a name ends with."""
+        """Return the literal text after the last wildcard."""
         return "".join(character for character, _ in takewhile(_is_literal, reversed(self.tokens)))[::-1]
 
     @property
     def whole(self) -> bool:
-        """Whether it is a name, and matches no other."""
+        """Return whether it has no wildcard, and so matches one name."""
         return all(map(_is_literal, self.tokens))
 
     @property
     def plain(self) -> bool:
-        """Whether it is a head, one `*` and a tail, each of which may be empty."""
+        """Return whether it is a head, one `*` and a tail, each of which may be empty."""
         return [token for token in self.tokens if token[1]] == [("*", True)]
 
     @property
     def inner(self) -> str:
-        """The one literal text that is anywhere in a name; empty where that is not all that is asked."""
+        """Return the text of a pattern `*text*`, "" for any other pattern."""
         ends = [place for place, token in enumerate(self.tokens) if token[1]]
         if ends != [0, len(self.tokens) - 1] or ("?", True) in self.tokens:
             return ""
@@ -77,7 +77,7 @@ class Pattern:
 
 
 def listing_filter(text: str) -> Pattern | None:
-    """Read the `filter` of countelements and directories; None when it is empty.
+    """Parse the `filter` of countelements and directories; None when it is empty.
 
     `*` is the wildcard. `_` is one where it is a whole piece between dots, as the vendor's page prints it. (D1)
     """
@@ -88,5 +88,5 @@ def listing_filter(text: str) -> Pattern | None:
 
 
 def shell_pattern(text: str) -> Pattern | None:
-    """Read a pattern with `*` and `?`; None when it is empty."""
+    """Parse a pattern with `*` and `?`; None when it is empty."""
     return Pattern.of(text, frozenset("*?")) if text else None

@@ -1,4 +1,4 @@
-"""Decide who may do what where, in the order of checks that every call follows (http-mft.md S1 to S4)."""
+"""Check accounts, contracts, origins and rights, in the order that every call follows (http-mft.md S1 to S4)."""
 
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -33,7 +33,7 @@ class Caller:
 
 
 class Access:
-    """Knows the contracts and origins of the configuration, and reads access lists from the database each time."""
+    """The checks, by the contracts and origins of the configuration and the access lists in the database."""
 
     def __init__(self, configuration: Configuration) -> None:
         self._configuration = configuration
@@ -51,7 +51,7 @@ class Access:
     def writer(self, identity: Identity, origin: str | None) -> str:
         """Return the account of a caller; ForeignOrigin where another site's page sent the request (S34).
 
-        However the caller shows who it is: a browser sends a password that it once asked for as freely as a cookie.
+        It holds for passwords too: a browser sends a stored password with any page's request, as it sends a cookie.
         """
         account = self.caller(identity)
         if origin is not None:
@@ -62,7 +62,7 @@ class Access:
         return account
 
     def system(self, identity: Identity) -> str:
-        """Return the account of the hub's own callers; Forbidden for everybody else."""
+        """Return the account of the hub's own services; Forbidden for every other caller."""
         if identity.account != SYSTEM:
             raise Forbidden
         return SYSTEM
@@ -87,7 +87,7 @@ class Access:
         return chain[-1]
 
     def folder(self, connection: Connection, target: Target, account: str, right: Right) -> Folder:
-        """Return the folder that `target` names; the root gives nobody any right (19, S4, S8)."""
+        """Return the folder that `target` names; the root gives no rights (19, S4, S8)."""
         if not target.pieces:
             raise NoRight(right)
         return self._named(connection, target, account, right, NoPath(target.text))
@@ -103,7 +103,7 @@ class Access:
         return folder
 
     def allowed(self, connection: Connection, path: str, account: str, right: Right) -> Folder | None:
-        """Return the folder at `path`, None where it is out of sight; NoRight (38, 43, 65, 71)."""
+        """Return the folder at `path`, None where it is hidden; NoRight (38, 43, 65, 71)."""
         pieces = tuple(path.split("/")[1:])
         chain = folders.chain(connection, pieces)
         if len(chain) < len(pieces):
@@ -112,9 +112,9 @@ class Access:
         return chain[-1]
 
     def listed(self, connection: sa.Connection, target: Target, account: str) -> tuple[Folder | None, list[int] | None]:
-        """Return the folder to list and which folders below may be seen: (None, ids) for the root, else (folder, None).
+        """Return the folder to list and its visible subfolders: (None, ids) for the root, else (folder, None).
 
-        Everybody with a contract may list the root: it shows the folders on which the caller has any right. (S8)
+        Every account with a contract may list the root, which shows the folders on which it has any right. (S8)
         """
         if not target.pieces:
             return None, [folder.id for folder in folders.top(connection) if rights_in([folder], account)]
@@ -129,6 +129,6 @@ class Access:
 
     @staticmethod
     def _demand(chain: list[Folder], account: str, right: Right) -> None:
-        """Without any existing folder there is nobody to ask: the root gives no rights and keeps no secrets."""
+        """Raise NoRight without the right in the last folder of a chain; an empty chain, the root, hides nothing."""
         if chain and account != SYSTEM and right not in rights_in(chain, account):
             raise NoRight(right)

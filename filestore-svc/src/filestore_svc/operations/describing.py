@@ -1,4 +1,4 @@
-"""Tell and change what is known of files, and leave their bytes alone."""
+"""Read and write the metadata of files."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -18,14 +18,14 @@ from mft_common.identity import Identity
 
 
 class Describing:
-    """Reads and writes metadata."""
+    """The metadata calls, after the file was found."""
 
     def __init__(self, commits: Commits, now: Clock) -> None:
         self._commits = commits
         self._now = now
 
     def read(self, place: Place) -> StoredFile:
-        """Return a file with all its custom attributes, in the order of their names."""
+        """Return a file with all custom attributes, sorted by name."""
         with self._commits.database.read() as connection:
             custom = files.all_custom(connection, place.file.fileset)
         if custom is None:
@@ -35,7 +35,7 @@ class Describing:
     def write(
         self, identity: Identity, account: str, place: Place, given: Mapping[str, str], preconditions: Preconditions
     ) -> StoredFile:
-        """Add and replace attributes, and tell of it in one transaction; no date and no fileset changes (45, S25).
+        """Add and replace attributes, with the event in one transaction; no date and no fileset changes (45, S25).
 
         BadSyntax where there would be more custom ones than a file may have (S24).
         """

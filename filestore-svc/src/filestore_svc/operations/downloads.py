@@ -1,4 +1,4 @@
-"""Send files out, and record each download once the last of its bytes is on its way."""
+"""Open stored files for answers, and record each download at its end."""
 
 import io
 from collections.abc import Callable
@@ -24,7 +24,7 @@ Close = Callable[[int, bool], None]
 
 
 class Sending:
-    """The part of an open blob that an answer sends: a file of which `start` to `stop` is all there is.
+    """The bytes `start` to `stop` of an open blob, as a file for `wsgi.file_wrapper`.
 
     It is made for `wsgi.file_wrapper`: a server either reads it to its end, or takes its descriptor for sendfile and
     then seeks to where it came. Both tell at `close` how much went out. The gateway's server does neither, but tells
@@ -43,11 +43,11 @@ class Sending:
         self._closed: Close | None = closed
 
     def fileno(self) -> int:
-        """Return the descriptor, which stands where the next byte is."""
+        """Return the descriptor, positioned at the next byte."""
         return self._blob.fileno()
 
     def read(self, size: int = -1) -> bytes:
-        """Read on; the empty read at the end shows that all before it was taken."""
+        """Read the next bytes; the empty read at the end shows that the server took all before it."""
         rest = self._stop - self._position
         block = self._blob.read(rest if size < 0 else min(size, rest)) if rest else b""
         if not block:
@@ -61,19 +61,19 @@ class Sending:
         return self._position
 
     def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Take note how far sendfile came."""
+        """Note how far sendfile came."""
         self._position = self._blob.seek(offset, whence)
         self._at_end = self._position >= self._stop
         return self._position
 
     def told_by(self, finished: list[Callable[[int, int, bool], None]]) -> None:
-        """Believe the server that calls all of `finished` with (status, bytes sent, whole) after its answer."""
+        """Let the server report the end: it calls all of `finished` with (status, bytes sent, whole)."""
         closed, self._closed = self._closed, None
         if closed is not None:
             finished.append(lambda _status, sent, whole: closed(sent, whole))
 
     def close(self) -> None:
-        """Close the blob and tell how much was sent."""
+        """Close the blob, and report how much was sent unless the server does."""
         self._blob.close()
         released, self._released = self._released, None
         if released is not None:
@@ -84,7 +84,7 @@ class Sending:
 
 
 class Downloads:
-    """Opens stored files for answers."""
+    """The downloads of this process."""
 
     def __init__(self, blobs: Blobs, reads: OpenReads, recorder: TransferRecorder, limits: Limits, now: Clock) -> None:
         self._reads = reads
@@ -94,7 +94,7 @@ class Downloads:
         self._now = now
 
     def send(self, identity: Identity, account: str, file: StoredFile, start: int, stop: int) -> Sending:
-        """Open the bytes `start` to `stop` of a file; what becomes of them is a transfer (S28)."""
+        """Open the bytes `start` to `stop` of a file, and begin their transfer (S28)."""
         try:
             blob = self._blobs.open(file.fileset)
         except OSError as error:

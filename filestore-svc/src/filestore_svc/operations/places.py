@@ -1,4 +1,4 @@
-"""Find the file that a call is about, by its path or by its fileset, once its folder's access list allows it."""
+"""Find files by path or by fileset, subject to the access lists of their folders."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ _LONGEST_ID = len(str(MOST_FILESET))
 
 @dataclass(frozen=True)
 class Place:
-    """Where a file was found. One that was asked for by its fileset is `only` that content, whatever replaces it."""
+    """A file that was found, with its folder. `only`: it was named by its fileset, and no later content replaces it."""
 
     folder: Folder
     file: StoredFile
@@ -26,7 +26,7 @@ class Place:
     only: bool = False
 
     def still(self, connection: sa.Connection, now: int) -> StoredFile:
-        """Return the file that is there now, held until the commit; `missing` where there is none."""
+        """Return the current file, locked until the commit; raise `missing` where there is none."""
         file = files.lock(connection, self.folder, self.file.name)
         if file is None or 0 < file.expires_at <= now or (self.only and file.fileset != self.file.fileset):
             raise self.missing
@@ -34,7 +34,7 @@ class Place:
 
 
 class Places:
-    """Finds files for accounts."""
+    """The lookups, each with its check of rights."""
 
     def __init__(self, access: Access, database: Database, now: Clock) -> None:
         self._access = access
@@ -59,7 +59,7 @@ class Places:
         return Place(folder, file, missing)
 
     def numbered(self, account: str, fileset: str, right: Right) -> Place:
-        """Find a file by its fileset's id as it was written; NoFileset, NoRight, and NoSuch for all that is no id."""
+        """Find a file by the text of its fileset id; NoFileset, NoRight, and NoSuch for a text that is no id."""
         if not fileset:
             raise NoFileset
         number, missing = _number(fileset), NoSuch(fileset)
@@ -78,6 +78,6 @@ class Places:
 
 
 def _number(text: str) -> int:
-    """Return the id that a text is, 0 for one that is none: `0`, `01`, `+1`, and what no fileset can reach (D22)."""
+    """Parse a fileset id; 0 for a text that is none: `0`, `01`, `+1`, and numbers beyond every fileset (D22)."""
     plain = text.isascii() and text.isdigit() and not text.startswith("0")
     return int(text) if plain and len(text) <= _LONGEST_ID else 0

@@ -1,4 +1,4 @@
-"""Read every stored content again, and tell which of them are not what was stored (S17)."""
+"""Read every stored content again and compare it with its row (S17)."""
 
 import hashlib
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ _ANY_AGE: Final = -3600.0
 
 @dataclass(frozen=True)
 class Finding:
-    """A content that is not what it should be: `path` is empty for one that nothing refers to."""
+    """A content that differs from its row, is missing, or has no row; `path` is empty for the last."""
 
     kind: Literal["mismatch", "missing", "orphan"]
     fileset: int
@@ -24,7 +24,7 @@ class Finding:
 
 
 class Scrub:
-    """Compares bytes with rows. It changes nothing, and may run beside a hub that works; `checked` counts contents."""
+    """Compares bytes with rows, and changes neither; a hub may run meanwhile. `checked` counts the contents read."""
 
     def __init__(self, database: Database, blobs: Blobs) -> None:
         self._database = database
@@ -32,7 +32,7 @@ class Scrub:
         self.checked = 0
 
     def findings(self) -> Iterator[Finding]:
-        """Yield what is wrong, one content after the other, at last those that nothing refers to."""
+        """Yield the findings in the order of filesets, orphans last."""
         suspects = [each for ids in pages(self._blobs, _ANY_AGE) for each in self._unknown(ids)]
         last = 0
         while rows := self._rows(last):
@@ -41,7 +41,7 @@ class Scrub:
                 kind = self._compare(last, size, sha256)
                 if kind is not None and self._unchanged(last):
                     yield Finding(kind, last, path)
-        # An upload may have been between its bytes and its row when they were first looked at.
+        # The first look may have seen the bytes of an upload that had no row yet.
         for fileset in self._unknown(suspects):
             yield Finding("orphan", fileset)
 
@@ -56,7 +56,7 @@ class Scrub:
         except FileNotFoundError:
             return "missing"
         except OSError:
-            # A disk that cannot read a content has lost it.
+            # The content cannot be read from the disk any more.
             return "mismatch"
         return None if (count, digest.hexdigest()) == (size, sha256) else "mismatch"
 
@@ -65,7 +65,7 @@ class Scrub:
             return files.after(connection, last, _AT_ONCE)
 
     def _unchanged(self, fileset: int) -> bool:
-        """Say whether the file is still there: one that was deleted meanwhile may well have no bytes any more."""
+        """Return whether the file still exists: one that was deleted meanwhile may have no bytes any more."""
         with self._database.read() as connection:
             return any(row[0] == fileset for row in files.after(connection, fileset - 1, 1))
 

@@ -1,1 +1,1 @@
-"""Remember folders, files and open transfers in a database, and the bytes beside it."""
+"""Store folders, files and open transfers in a database, and the bytes of the files beside it."""

@@ -6,12 +6,12 @@ from typing import Any, Final, Protocol
 
 from filestore_svc.store.partials import Check, Partial, Watch
 
-# How many contents a page of a store has, about.
+# About how many contents a page of a store has.
 PAGE: Final = 1_000
 
 
 class Staging(Protocol):
-    """The bytes of an upload while they arrive. `size` counts them, `sha256` and `md5` digest them."""
+    """The bytes of an upload while they arrive, with their number and their digests."""
 
     fileset: int
     size: int
@@ -19,15 +19,15 @@ class Staging(Protocol):
     md5: Any | None
 
     def write(self, block: memoryview | bytes, /) -> object:
-        """Take the next bytes."""
+        """Write the next bytes."""
         ...
 
     def finish(self) -> None:
-        """Wait until all bytes are counted in; what went wrong with any of them is raised here at the latest."""
+        """Wait until all bytes are written and digested; raise the error of a write that failed meanwhile."""
         ...
 
     def discard(self) -> None:
-        """Forget them; harmless once they are kept."""
+        """Remove the bytes. Harmless once they are kept."""
         ...
 
 
@@ -40,11 +40,11 @@ class Blobs(Protocol):
     outlives_removal: bool
 
     def stage(self, fileset: int, *, md5: bool = False) -> Staging:
-        """Begin a content that nobody can see yet."""
+        """Begin a content, which is invisible until it is kept."""
         ...
 
     def keep(self, staging: Any) -> None:
-        """Make a staged content durable under its id, whatever happens to this machine next."""
+        """Make a staged content durable under its id."""
         ...
 
     def resume(self, upload: str, offset: int, check: Check, pieces: Sequence[str]) -> Partial:
@@ -57,23 +57,23 @@ class Blobs(Protocol):
     def whole(
         self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
     ) -> Staging:
-        """Stage what came in pieces; it is read only where its digest is not known, or to be shown to `watch`."""
+        """Stage a complete resumable upload; its bytes are read only to digest them or to show them to `watch`."""
         ...
 
     def drop(self, upload: str) -> None:
-        """Forget what came of an upload in pieces. Harmless where there is nothing."""
+        """Remove the bytes of a resumable upload. Harmless where there are none."""
         ...
 
     def partials_older_than(self, age: float) -> list[str]:
-        """Return the uploads in pieces of which nothing came in the last `age` seconds."""
+        """Return the resumable uploads whose last byte was written more than `age` seconds ago."""
         ...
 
     def open(self, fileset: int) -> io.RawIOBase:
-        """Open a content for reading; FileNotFoundError where there is none."""
+        """Open a content for reading; FileNotFoundError where it does not exist."""
         ...
 
     def remove(self, fileset: int) -> None:
-        """Remove a content; readers that have it open go on. Harmless where there is none."""
+        """Remove a content. Harmless where it does not exist."""
         ...
 
     def page(self, after: str, age: float) -> tuple[list[int], str]:
@@ -86,7 +86,8 @@ class Blobs(Protocol):
     def clear_staging(self, age: float | None) -> int:
         """Remove abandoned uploads; return how many.
 
-        Abandoned is what nothing was written to for `age` seconds, or for None everything whose process has died.
+        An upload is abandoned when its last byte was written more than `age` seconds ago; for None, when its process
+        has died.
         """
         ...
 
@@ -95,7 +96,7 @@ class Blobs(Protocol):
         ...
 
     def free(self) -> int | None:
-        """Return how many bytes there is room for, None where nobody can tell."""
+        """Return how many bytes there is room for, None where the store does not tell."""
         ...
 
 

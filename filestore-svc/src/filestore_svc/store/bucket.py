@@ -18,7 +18,7 @@ _ABANDONED_S: Final = 3600.0
 
 
 class BucketBlobs:
-    """Contents as objects `blobs/<fileset>`, uploads in pieces below `partial/`, all below the bucket's prefix."""
+    """Contents as objects `blobs/<fileset>`, resumable uploads below `partial/`, all below the bucket's prefix."""
 
     outlives_removal = False
 
@@ -41,7 +41,7 @@ class BucketBlobs:
     def whole(
         self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
     ) -> BucketWhole:
-        """Let the bucket copy the pieces; they are read only where their digest is not known, or for `watch`."""
+        """Let the bucket copy the pieces; they are read only to digest them or to show them to `watch`."""
         digested, digest = (0, hashlib.sha256()) if sha256 is None else (size, sha256)
         return BucketWhole(self._client, upload, fileset, size, pieces, digested=digested, sha256=digest, watch=watch)
 
@@ -51,17 +51,17 @@ class BucketBlobs:
             self._client.delete_all([key for key, _ in found])
 
     def partials_older_than(self, age: float) -> list[str]:
-        """Ask for the youngest piece of each."""
-        youngest: dict[str, datetime] = {}
+        """Compare the time of the newest piece of each upload."""
+        newest: dict[str, datetime] = {}
         for found in self._client.listing("partial/"):
             for key, at in found:
                 upload = key.split("/")[1]
-                youngest[upload] = max(at, youngest.get(upload, at))
+                newest[upload] = max(at, newest.get(upload, at))
         limit = datetime.now(UTC) - timedelta(seconds=age)
-        return [upload for upload, at in youngest.items() if at < limit]
+        return [upload for upload, at in newest.items() if at < limit]
 
     def open(self, fileset: int) -> BucketReader:
-        """Open a content; its bytes come by ranged reads."""
+        """Open a content, which is read by ranged requests."""
         return BucketReader(self._client, fileset)
 
     def remove(self, fileset: int) -> None:
@@ -92,8 +92,8 @@ class BucketBlobs:
         return count
 
     def ping(self) -> None:
-        """Ask whether the bucket is there."""
+        """Raise OSError unless the bucket exists and answers."""
         self._client.ping()
 
     def free(self) -> None:
-        """Say nothing: a bucket has no end that it would tell."""
+        """Return None: a bucket does not tell its limit."""

@@ -1,4 +1,4 @@
-"""Tell how many files a folder has without counting them, and count what a pattern matches once for each change."""
+"""Read how many files a folder has from kept counts, and count the matches of a pattern once for each change."""
 
 import re
 import threading
@@ -14,9 +14,9 @@ from filestore_svc.store import names
 from filestore_svc.store.tables import files, folder_counts
 
 _MOST: Final = 256
-# Of folders with fewer files the database reads every name in a moment.
+# In a folder with fewer files the database compares every name fast enough.
 _MANY: Final = 2_000
-# The names of a folder are kept where they have no more characters than this: some million files.
+# The names of a folder are cached up to this many characters in all: about a million files.
 _MOST_TEXT: Final = 32 << 20
 _ALL_NAMES: Final = sa.select(sa.func.aggregate_strings(files.c.name, "\n"), sa.func.count()).where(
     files.c.folder_id == sa.bindparam("folder")
@@ -36,7 +36,7 @@ _EXPIRED: Final = (
 
 @dataclass(frozen=True)
 class Held:
-    """What a folder holds: `living` files, beside `expired` ones that wait for the sweeper, after so many `changes`."""
+    """The counts of a folder: `living` files, `expired` ones that the sweeper will remove, and `changes` so far."""
 
     living: int
     expired: int
@@ -44,7 +44,7 @@ class Held:
 
 
 class _Known:
-    """The newest counts by folder and pattern, each with the number of changes that it was made after."""
+    """A cache of counts by folder and pattern, each valid for one number of changes of its folder."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -64,10 +64,10 @@ class _Known:
 
 
 class _Names:
-    """All names of the folder that was last asked for parts of names, as one text of a name a line.
+    """A cache of all names of one folder, as one text with a name in each line, for searches inside names.
 
-    No index helps such a question. The first that is asked of one state of a folder is put to the database, which reads
-    every name; with the second the names are fetched, and those that follow search in memory, twenty times as fast.
+    No index supports such a search. The database answers the first one in each state of a folder by reading every name.
+    The second one fetches the names, and those that follow search in memory, twenty times as fast.
     """
 
     def __init__(self) -> None:
@@ -77,12 +77,12 @@ class _Names:
         self._text = ""
 
     def count(self, connection: sa.Connection, folder: int, changes: int, inner: str) -> int | None:
-        """Count the names that hold a text; None where the database is to be asked."""
+        """Count the names that contain a text; None where the database has to count them."""
         with self._lock:
             text = self._of(connection, folder, changes)
         if text is None:
             return None
-        # To the end of its line, so that each name is found once.
+        # Each match goes to the end of its line, so that a name counts once.
         found = re.finditer(f"{re.escape(inner)}[^\n]*+", text)
         return sum(1 for _ in found)
 
@@ -105,7 +105,7 @@ _names: Final[WeakKeyDictionary[sa.Engine, _Names]] = WeakKeyDictionary()
 
 
 def held(connection: sa.Connection, folder: int, now: int) -> Held:
-    """Return what is kept of a folder."""
+    """Return the kept counts of a folder."""
     kept, changes = connection.execute(_KEPT, {"folder": folder}).one()
     expired: int = connection.execute(_EXPIRED, {"folder": folder, "now": now}).scalar_one()
     return Held(int(kept) - expired, expired, int(changes))
@@ -117,7 +117,7 @@ def all_files(connection: sa.Connection) -> int:
 
 
 def matching(connection: sa.Connection, folder: int, pattern: Pattern, held_: Held, now: int) -> int:
-    """Return how many living files match; they are counted once, as long as no file comes or goes.
+    """Return how many living files match; they are counted once for each number of changes.
 
     The number of changes was read before, so that a count which saw a later change is never taken for a newer one.
     Those that have expired, which no change tells of, are counted apart.

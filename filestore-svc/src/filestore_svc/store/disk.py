@@ -1,4 +1,4 @@
-"""Make the calls at which a disk says that it is full or broken, in one place where a test can let them fail."""
+"""Wrap the system calls that fail on a full or broken disk, so that tests can let each of them fail."""
 
 import os
 from pathlib import Path
@@ -10,7 +10,7 @@ class Disk:
     """The disk of this machine. Each method raises OSError as the system does."""
 
     def write(self, descriptor: int, block: memoryview) -> int:
-        """Write at the file's end; return how many bytes were taken."""
+        """Write at the file's end; return how many bytes were written."""
         return os.write(descriptor, block)
 
     def write_all(self, descriptor: int, block: memoryview | bytes) -> None:
@@ -20,13 +20,13 @@ class Disk:
             rest = rest[self.write(descriptor, rest) :]
 
     def write_at(self, descriptor: int, block: memoryview, position: int) -> int:
-        """Write elsewhere; return how many bytes were taken."""
+        """Write at a position; return how many bytes were written."""
         return os.pwrite(descriptor, block, position)
 
     def free(self, folder: Path) -> int | None:
-        """Return how many bytes this process may still write below a folder; None where its file system does not say.
+        """Return how many bytes this process may still write below a folder; None where its file system does not tell.
 
-        What the file system keeps for root is root's.
+        Blocks that are reserved for root count for root alone.
         """
         found = os.statvfs(folder)
         blocks = found.f_bfree if os.geteuid() == 0 else found.f_bavail

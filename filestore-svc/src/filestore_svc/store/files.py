@@ -1,4 +1,4 @@
-"""Keep what is known of each file: one row per content, under the name that it has in its folder."""
+"""Store the rows of files: one for each content, under its name in a folder."""
 
 import itertools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,13 +64,13 @@ def of_row(row: Sequence[Any], folder: str) -> StoredFile:
 
 
 def find(connection: Connection, folder: Folder, name: str, now: int) -> StoredFile | None:
-    """Return the file of that name, None where there is none or it has expired."""
+    """Return the file of that name, None where none exists or it has expired."""
     row = _FIND.first(connection, {"in_folder": folder.id, "called": name, "now": now})
     return None if row is None else of_row(row, folder.path)
 
 
 def named(connection: Connection, folder: Folder, name: str) -> StoredFile | None:
-    """Return the file of that name, also one that has expired."""
+    """Return the file of that name, also an expired one."""
     row = _NAMED.first(connection, {"in_folder": folder.id, "called": name})
     return None if row is None else of_row(row, folder.path)
 
@@ -99,7 +99,7 @@ def add(connection: sa.Connection, folder: Folder, file: StoredFile) -> None:
 
 
 def remove(connection: sa.Connection, fileset: int, now: int) -> None:
-    """Remove a file; the sweeper takes its bytes once no reader can be about to open them."""
+    """Remove a file; the sweeper deletes its blob later, when no reader needs it."""
     quotas.forget_file(connection, fileset)
     _DELETE.run(connection, {"gone": fileset})
     _MARK_DELETED.run(connection, {"fileset": fileset, "deleted_at": now})
@@ -107,7 +107,7 @@ def remove(connection: sa.Connection, fileset: int, now: int) -> None:
 
 @dataclass(frozen=True)
 class Read:
-    """A download that came to its end `at`; after a first one the file expires at `until`, 0 for never (S28, S29)."""
+    """A download that ended `at`; if it was the first, the file expires at `until`, 0 for never (S28, S29)."""
 
     fileset: int
     at: int
@@ -135,7 +135,7 @@ def _first_and_last(reads: Iterable[Read]) -> Iterator[Read]:
 
 
 def expired(connection: sa.Connection, now: int, limit: int) -> list[tuple[Folder, str]]:
-    """Return files whose time is over, by folder (without its access list) and name."""
+    """Return expired files by folder (without its access list) and name."""
     query = (
         sa.select(folders.c.id, folders.c.path, _C.name)
         .join(folders, folders.c.id == _C.folder_id)
@@ -146,7 +146,7 @@ def expired(connection: sa.Connection, now: int, limit: int) -> list[tuple[Folde
 
 
 def after(connection: sa.Connection, fileset: int, limit: int) -> list[tuple[int, str, int, str]]:
-    """Return fileset, path, size and SHA-256 of the next files after a fileset, whether they are in sight or not."""
+    """Return fileset, path, size and SHA-256 of the next files after a fileset, hidden ones too."""
     query = (
         sa.select(_C.fileset, (folders.c.path + "/" + _C.name).label("path"), _C.size, _C.sha256)
         .join(folders, folders.c.id == _C.folder_id)
@@ -158,7 +158,7 @@ def after(connection: sa.Connection, fileset: int, limit: int) -> list[tuple[int
 
 
 def custom(connection: sa.Connection, ids: Iterable[int], keys: Iterable[str]) -> dict[int, dict[str, str]]:
-    """Return the custom attributes of several files, as far as they are among `keys`."""
+    """Return the custom attributes of several files, by fileset and key; only those named in `keys`."""
     found: dict[int, dict[str, str]] = {}
     query = sa.select(attributes).where(attributes.c.fileset.in_(list(ids)), attributes.c.key.in_(list(keys)))
     for fileset, key, value in connection.execute(query):
@@ -167,19 +167,19 @@ def custom(connection: sa.Connection, ids: Iterable[int], keys: Iterable[str]) -
 
 
 def by_fileset(connection: Connection, fileset: int, now: int) -> tuple[str, StoredFile] | None:
-    """Return the path of the folder that holds this content, and the file; None where it is gone or has expired."""
+    """Return a file with the path of its folder; None where it is gone or has expired."""
     row = _BY_FILESET.first(connection, {"wanted": fileset, "now": now})
     return None if row is None else (row[0], of_row(row[1:], row[0]))
 
 
 def all_custom(connection: sa.Connection, fileset: int) -> dict[str, str] | None:
-    """Return all custom attributes of a content by key, None where the content is gone."""
+    """Return all custom attributes of a file by key, None where it is gone."""
     rows = connection.execute(_CUSTOM, {"wanted": fileset}).all()
     return {row.key: row.value for row in rows if row.key is not None} if rows else None
 
 
 def describe(connection: sa.Connection, fileset: int, given: Mapping[str, str]) -> None:
-    """Set attributes, fixed and custom ones alike; the others stay as they are (45)."""
+    """Set fixed and custom attributes; the others stay as they are (45)."""
     fixed = {COLUMN_OF[key]: value for key, value in given.items() if key in COLUMN_OF}
     custom = {key: value for key, value in given.items() if key not in COLUMN_OF}
     if fixed:
@@ -192,7 +192,7 @@ def describe(connection: sa.Connection, fileset: int, given: Mapping[str, str]) 
 
 
 def take_ids(connection: sa.Connection, count: int) -> range:
-    """Take `count` fileset ids that nobody has had and nobody will have again."""
+    """Take `count` fileset ids; an id is given out once only."""
     query = sa.update(filesets).where(filesets.c.id == 1).values(next=filesets.c.next + count)
     after: int = connection.execute(query.returning(filesets.c.next)).scalar_one()
     return range(after - count, after)
@@ -229,6 +229,6 @@ def forget_deleted(connection: sa.Connection, ids: Iterable[int]) -> None:
 
 
 def retry_deletion(connection: sa.Connection, fileset: int, failures: int, retry_at: int) -> None:
-    """Say how often the deletion of a blob has failed, and when it is tried again."""
+    """Set how often the deletion of a blob has failed, and when it is tried again."""
     mine = sa.update(deleted_blobs).where(deleted_blobs.c.fileset == fileset)
     connection.execute(mine.values(failures=failures, retry_at=retry_at))

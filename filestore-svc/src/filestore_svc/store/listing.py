@@ -13,14 +13,14 @@ from filestore_svc.store import files as store
 from filestore_svc.store.pages import Chosen
 from filestore_svc.store.tables import files, folders
 
-# Where no more than one file in so many matches, sorting those that do takes less than reading the others in order.
+# If at most one file in 16 matches, sorting the matches is faster than reading all files in order.
 _FEW: Final = 16
 
 
 def _some_folders(
     connection: sa.Connection, folder: Folder | None, only: list[int] | None, pattern: Pattern | None
 ) -> list[sa.ColumnElement[bool]]:
-    """Return the conditions of the folders that count; `only` names those that may be seen."""
+    """Return the conditions of the folders that match; `only` holds the ids of the visible ones."""
     found = [folders.c.parent_id.is_(None) if folder is None else folders.c.parent_id == folder.id, folders.c.active]
     if only is not None:
         found.append(folders.c.id.in_(only))
@@ -30,9 +30,9 @@ def _some_folders(
 
 
 def _living(connection: sa.Connection, folder: Folder, now: int) -> sa.ColumnElement[bool]:
-    """Leave out what has expired, without a look at the rows.
+    """Return the condition that leaves out expired files without reading their rows.
 
-    PostgreSQL's indexes hold the date. SQLite's do not; there the few are left out by their ids, which all hold.
+    PostgreSQL's indexes contain the date. SQLite's do not, but all contain the id, by which the few are left out.
     """
     if connection.dialect.name == "postgresql":
         return sa.or_(files.c.expires_at == 0, files.c.expires_at > now)
@@ -41,7 +41,7 @@ def _living(connection: sa.Connection, folder: Folder, now: int) -> sa.ColumnEle
 
 
 def _chosen(connection: sa.Connection, folder: Folder | None, only: list[int] | None, page: Page, now: int) -> Chosen:
-    """Say which children match, and how many they are."""
+    """Return the conditions of the children that match, and their number."""
     pattern, kind = page.selection.pattern, page.selection.kind
     if pattern is not None and pattern.hopeless:
         return Chosen()
@@ -90,7 +90,7 @@ def _children(connection: sa.Connection, path: str, rows: list[pages.Row], page:
     wanted = [name for name in page.attributes if name not in FIXED]
     for fileset, values in (store.custom(connection, ids, wanted) if wanted else {}).items():
         found[fileset] = dataclasses.replace(found[fileset], custom=values)
-    # Where each statement sees what is committed by then, a file may have gone since the first of them.
+    # On PostgreSQL each statement sees what is committed by then: a file may be gone since the first statement.
     return [Child(name, found.get(fileset)) for name, fileset in rows if not fileset or fileset in found]
 
 

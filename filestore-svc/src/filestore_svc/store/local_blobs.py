@@ -20,7 +20,7 @@ from filestore_svc.store.partials import Check, LocalPartial, LocalWhole, Watch
 from mft_common import logs
 
 _FOLDER_BITS = 12
-# So much of an upload is held in memory, and so much is digested where it is received.
+# Uploads of up to 64 KiB stay in memory; up to 2 MiB they are digested in the thread that receives them.
 _HELD = 64 << 10
 _INLINE = 2 << 20
 _FOLDERS_AT_WORK = 16
@@ -28,10 +28,9 @@ _NAMES_AT_ONCE = 1024
 
 
 class LocalStaging:
-    """The bytes of an upload: held in memory while they are few, then in a file of the staging folder.
+    """The bytes of an upload: a small one in memory, a larger one in a file of the staging folder.
 
-    That file is locked for as long as its upload lives. A small upload is digested where it is received; of a larger
-    one, that and the writing go on in a thread beside.
+    The file is locked as long as its upload lives. A large upload is written and digested in a second thread.
     """
 
     def __init__(self, folder: str, fileset: int, *, md5: bool, disk: Disk) -> None:
@@ -39,7 +38,7 @@ class LocalStaging:
         self.size = 0
         self.sha256 = hashlib.sha256()
         self.md5 = hashlib.md5(usedforsecurity=False) if md5 else None
-        # The blocks of a small content, None once they are in a file.
+        # The blocks of a small upload, None once they are in a file.
         self.held: list[memoryview | bytes] | None = []
         self.descriptor = -1
         self._folder = folder
@@ -48,7 +47,7 @@ class LocalStaging:
         self._background: BackgroundWriter | None = None
 
     def write(self, block: memoryview | bytes, /) -> None:
-        """Take and digest the next bytes; `block` must not change any more."""
+        """Write and digest the next bytes; the caller must not change `block` afterwards."""
         self.size += len(block)
         if self.held is not None and self.size > _HELD:
             self.spill()
@@ -69,7 +68,7 @@ class LocalStaging:
             self.held.append(block)
 
     def spill(self) -> None:
-        """Put what is held into a file of the staging folder, where what follows goes as well."""
+        """Move the blocks from memory into a file of the staging folder; later blocks follow them there."""
         held, self.held = self.held or (), None
         self._open()
         for block in held:
@@ -80,24 +79,24 @@ class LocalStaging:
             self._path = f"{self._folder}/{secrets.token_hex(16)}"
             self.descriptor = os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
             fcntl.flock(self.descriptor, fcntl.LOCK_EX)
-            # A cleaner that met the file between its making and its locking took it for a dead process's.
+            # The sweeper unlinks a file that it finds between its creation and its locking.
             if os.fstat(self.descriptor).st_nlink:
                 return
             os.close(self.descriptor)
             self.descriptor = -1
 
     def finish(self) -> None:
-        """Wait for the thread."""
+        """Wait for the second thread."""
         if self._background is not None:
             self._background.finish()
 
     def name(self, target: str) -> None:
-        """Give the file its name for good; it leaves the staging folder with the same call."""
+        """Give the file its final name; the same call removes it from the staging folder."""
         os.rename(self._path, target)  # noqa: PTH104 -- a path object would cost more than the call
         self._path = ""
 
     def discard(self) -> None:
-        """Remove the file, unless it has its name, and let its lock go."""
+        """Remove the file unless it has its final name, and release its lock."""
         if self._background is not None:
             self._background.stop()
         if self._path:
@@ -128,7 +127,7 @@ class LocalBlobs:
         self._syncing = functools.lru_cache(_FOLDERS_AT_WORK)(self._sync_of)
 
     def _sync_of(self, folder: str) -> CallCombiner[None]:
-        """Return what makes the names in a folder durable, once for all that were given by then."""
+        """Return a combiner that fsyncs a folder once for all names that were created by then."""
 
         def sync(take: Take[None]) -> None:
             take()
@@ -137,11 +136,11 @@ class LocalBlobs:
         return CallCombiner(sync, _NAMES_AT_ONCE)
 
     def stage(self, fileset: int, *, md5: bool = False) -> LocalStaging:
-        """Begin a content in memory."""
+        """Begin an upload in memory."""
         return LocalStaging(self._staged, fileset, md5=md5, disk=self._disk)
 
     def keep(self, staging: LocalStaging | LocalWhole) -> None:
-        """Fsync the bytes, name them by their id, fsync the folder."""
+        """Fsync the bytes, give them their name, fsync the folder."""
         target = self._name(staging.fileset)
         folder = target[: target.rindex("/")]
         if not isinstance(staging, LocalStaging) or staging.held is None or not self._made(target, staging.held):
@@ -150,9 +149,9 @@ class LocalBlobs:
         staging.discard()
 
     def _made(self, target: str, held: Iterable[memoryview | bytes]) -> bool:
-        """Make a small file where it is to be: nobody looks there for an id that no row has.
+        """Create a small file under its final name: no reader looks for an id that has no row.
 
-        False where there is one already: a database that was set back to an older state gives out its ids anew.
+        Return False where the name exists: a database that was restored from a backup gives out its ids again.
         """
         flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC
         try:
@@ -193,17 +192,17 @@ class LocalBlobs:
         return LocalWhole(self._partial / upload, fileset, size, sha256, watch)
 
     def drop(self, upload: str) -> None:
-        """Unlink the file."""
+        """Unlink the file of the upload."""
         (self._partial / upload).unlink(missing_ok=True)
 
     def partials_older_than(self, age: float) -> list[str]:
-        """Ask for the time of the last write."""
+        """Compare the time of the last write."""
         limit = time.time() - age
         with os.scandir(self._partial) as entries:
             return [entry.name for entry in entries if entry.stat().st_mtime < limit]
 
     def open(self, fileset: int) -> io.FileIO:
-        """Open a blob, without any buffer."""
+        """Open a blob, unbuffered."""
         return io.FileIO(self._name(fileset), "r")
 
     def remove(self, fileset: int) -> None:
@@ -255,12 +254,12 @@ class LocalBlobs:
         return True
 
     def ping(self) -> None:
-        """Ask whether the staging folder takes files."""
+        """Check that the staging folder is writable."""
         if not os.access(self._staging, os.W_OK | os.X_OK):
             raise PermissionError(f"{self._staging} cannot be written to")
 
     def free(self) -> int | None:
-        """Ask the file system."""
+        """Return what the file system tells."""
         return self._disk.free(self._staging)
 
     def _name(self, fileset: int) -> str:
@@ -277,7 +276,7 @@ class LocalBlobs:
 
 
 def _unlink_unlocked(path: Path) -> None:
-    """Unlink a file under its lock; BlockingIOError when a living process has it."""
+    """Unlink a file under its lock; BlockingIOError where a living process holds it."""
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,7 +1,7 @@
-"""Ask for names by a pattern, in words that an index can answer.
+"""Turn a pattern into conditions that an index supports.
 
-A pattern's head is a range of names, its tail a range of their endings. Both databases could find the first by
-themselves in a pattern that they know while they plan, which a parameter is not.
+The literal head of a pattern is a range of names, its tail a range of their endings. The databases derive a range
+from a pattern only while they plan a query, and then a parameter has no value yet.
 """
 
 from typing import Any, Final
@@ -18,16 +18,16 @@ _LAST: Final = "\U0010ffff"
 
 
 def matches(connection: sa.Connection, name: sa.ColumnElement[Any], pattern: Pattern) -> sa.ColumnElement[bool]:
-    """Compare each name with a pattern."""
+    """Return the condition that compares each name with a pattern."""
     if connection.dialect.name == "sqlite":
         return name.op("GLOB", is_comparison=True)(pattern.glob())
     return name.like(pattern.like(), escape="\\")
 
 
 def few(connection: sa.Connection, name: sa.Column[Any], pattern: Pattern) -> Conditions:
-    """Enter the index of names or of endings, whichever the pattern allows, to see little but what matches.
+    """Return conditions for a pattern that matches few names: they use the index of names or that of endings.
 
-    Where the pattern has a tail, `name` has to be that of the table which has such an index.
+    Where the pattern has a tail, `name` must be the column of the table that has an index of endings.
     """
     if pattern.whole:
         return [name == pattern.head]
@@ -38,13 +38,13 @@ def few(connection: sa.Connection, name: sa.Column[Any], pattern: Pattern) -> Co
         found += _beginning(compared, head)
     if not pattern.plain or len(tail) > ENDING_LENGTH:
         return [*found, matches(connection, compared, pattern)]
-    # In a name that is shorter than both together they would share what lies between.
+    # In a name that is shorter than head and tail together the two would overlap.
     shared = [head + tail[size:] for size in range(1, min(len(head), len(tail)) + 1) if head.endswith(tail[:size])]
     return [*found, compared.not_in(shared)] if shared else found
 
 
 def many(connection: sa.Connection, name: sa.Column[Any], pattern: Pattern, *, in_order: bool) -> Conditions:
-    """Compare names on the way through an index that is read for its order: that of names, or of something else."""
+    """Return conditions for a pattern that matches many names, while an index is read for its order."""
     if not in_order:
         return [matches(connection, _apart(connection, name), pattern)]
     found = _beginning(name, pattern.head)
@@ -65,17 +65,17 @@ def _ending(name: sa.Column[Any], text: str) -> Conditions:
 
 
 def _next(text: str) -> str:
-    """Return the least text above all that begin with this one, an empty one where none is."""
+    """Return the least text above all texts that begin with this one, "" where there is none."""
     kept = text.rstrip(_LAST)
     if not kept:
         return ""
     point = ord(kept[-1]) + 1
-    # Between these two lie halves of characters, which are none.
+    # The code points between the two are surrogates, which no text contains.
     return kept[:-1] + chr(0xE000 if point == 0xD800 else point)
 
 
 def _apart(connection: sa.Connection, name: sa.Column[Any]) -> sa.ColumnElement[Any]:
-    """Keep SQLite, which does not know how many names a condition leaves, from entering an index by this one."""
+    """Keep SQLite from choosing an index for this condition: it does not know how few names match."""
     if connection.dialect.name == "sqlite":
         return sa.UnaryExpression(name, operator=custom_op("+"), type_=name.type)
     return name

@@ -16,12 +16,12 @@ from filestore_svc.domain.listing import Page
 from filestore_svc.store.tables import files, folders
 
 Conditions = Sequence[sa.ColumnElement[bool]]
-# A name and the id of its file, 0 for a folder.
+# A name with the id of its file, 0 for a folder.
 Row = tuple[str, int]
-# The same after its key, which is 0 for a date that is not there.
+# A sort key, 0 for a missing date, with name and id.
 _Keyed = tuple[Any, str, int]
 
-# How many places on each side of a page are looked at for where the groups of one key begin and end.
+# How far on each side of a page the beginnings and ends of groups with one key are searched.
 _AROUND: Final = 100
 _NAME: Final = files.c.name
 
@@ -37,7 +37,7 @@ _MAY_LACK: Final = ("read_date", "expiry_date")
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """The children that match, by their conditions, and how many they are."""
+    """The conditions of the children that match, and their numbers."""
 
     folders: Conditions = ()
     files: Conditions = ()
@@ -52,7 +52,7 @@ class Chosen:
 
 @dataclass(frozen=True)
 class _Span:
-    """The places `start` to `stop` of `total`; `backward` when they are nearer to the end."""
+    """The positions `start` to `stop` of `total`; `backward` where they are nearer to the end."""
 
     start: int
     stop: int
@@ -69,15 +69,15 @@ class _Span:
 
     @property
     def skipped(self) -> int:
-        """How many places a scan from the nearer end goes by."""
+        """How many rows a scan from the nearer end skips."""
         return min(self.start, self.total - self.stop)
 
 
 def rows(connection: sa.Connection, chosen: Chosen, page: Page) -> list[Row]:
     """Return the page; `chosen` is not empty.
 
-    A page cannot begin farther from where it would without any folder than there are folders. So the files are read
-    from that many places before, and the folders sorted in; databases, asked for both at once, may sort them all.
+    Folders move the first file of a page by at most their own number. So the files are read from that many positions
+    earlier, and the folders are sorted in. In one query for both, a database may sort all files.
     """
     between = (
         list(connection.execute(sa.select(folders.c.name).where(*chosen.folders)).scalars()) if chosen.folders else []
@@ -99,13 +99,13 @@ def _files(connection: sa.Connection, some: Conditions, page: Page, span: _Span)
     if not page.descending:
         return _scan(connection, some, [key, _NAME], span, descending=False)
     if page.sort in _MAY_LACK and span.backward and _may_lack(connection, some, key, span):
-        # Those without a date are the last, so that pages near the end need not be looked for among all.
+        # Files without a date come last: a page near the end is read from that end.
         limit = span.stop - span.start
         lacking = _of_one_key(connection, some, key, 0, skipped=span.total - span.stop, limit=limit, backward=True)
         if len(lacking) == limit:
             return lacking
         if lacking:
-            # The first of them is in sight, and with it how many have a date.
+            # Fewer files than the page lack a date; their number tells where the files with a date end.
             dated = span.stop - len(lacking)
             rest = _Span.within(span.start, dated, dated)
             return _by_falling_key(connection, [*some, key > 0], key, rest) + lacking
@@ -113,7 +113,7 @@ def _files(connection: sa.Connection, some: Conditions, page: Page, span: _Span)
 
 
 def _may_lack(connection: sa.Connection, some: Conditions, key: sa.Column[Any], span: _Span) -> bool:
-    """Guess from a few names whether so many lack a date that a page near the end shows none that has one."""
+    """Estimate from a few names whether a page near the end shows only files without a date."""
     if span.skipped <= _AROUND:
         return True
     keys = list(connection.execute(sa.select(key).where(*some).order_by(_NAME).limit(_AROUND)).scalars())
@@ -123,7 +123,7 @@ def _may_lack(connection: sa.Connection, some: Conditions, key: sa.Column[Any], 
 def _scan(
     connection: sa.Connection, some: Conditions, order: Sequence[sa.Column[Any]], span: _Span, *, descending: bool
 ) -> list[_Keyed]:
-    """Read the places of a span in the order of an index, from its nearer end."""
+    """Read the rows of a span in the order of an index, from its nearer end."""
     by = [column.desc() for column in order] if descending is not span.backward else order
     query = sa.select(order[0], _NAME, files.c.fileset).where(*some).order_by(*by)
     found = connection.execute(query.limit(span.stop - span.start).offset(span.skipped)).all()
@@ -131,10 +131,11 @@ def _scan(
 
 
 def _by_falling_key(connection: sa.Connection, some: Conditions, key: sa.Column[Any], span: _Span) -> list[_Keyed]:
-    """Read with somewhat more on both sides: a group of one key of which both ends are there is only to be sorted.
+    """Read a span in falling order of a key and rising order of the names of one key.
 
-    Of a group that begins or ends beyond, it is known how far from its other end the page lies. Only where neither
-    end is in sight have those to be counted that come before the group or, where that is nearer, after it.
+    A little more is read on both sides. A group of one key that lies within is sorted. Of a group that begins or ends
+    outside, the end that lies within tells the position of the page in the group. Where neither does, the files before
+    the group, or after it if they are nearer, are counted.
     """
     wide = _Span.within(span.start - _AROUND, span.stop + _AROUND, span.total)
     page: list[_Keyed] = []
@@ -173,7 +174,7 @@ def _of_one_key(
     limit: int,
     backward: bool,
 ) -> list[_Keyed]:
-    """Return files of one key by name, from a place that is so far from their start or, `backward`, from their end."""
+    """Return files of one key by name, `skipped` files after their start or, `backward`, before their end."""
     query = sa.select(_NAME, files.c.fileset).where(*some, key == value)
     query = query.order_by(_NAME.desc() if backward else _NAME).limit(limit).offset(max(skipped, 0))
     found = [(value, name, fileset) for name, fileset in connection.execute(query)]

@@ -1,4 +1,4 @@
-"""Count the bytes of trees of folders and of accounts, those in flight too, so that no two share the last one."""
+"""Count the bytes of folders and accounts that have a quota, those in flight included."""
 
 from collections.abc import Collection, Iterable, Mapping
 from typing import Final
@@ -9,17 +9,18 @@ from filestore_svc.domain.limits import account_key, account_of
 from filestore_svc.errors import NoSpace
 from filestore_svc.store.tables import files, folders, quotas, reservations
 from mft_common.database import advisory_lock
+from mft_common.database.statements import Statement
 
 _NAME: Final = "filestore-svc quotas"
 _Q = quotas.c
 _R = reservations.c
-_COUNTED: Final = sa.select(sa.or_(sa.exists().select_from(quotas), sa.exists().select_from(reservations)))
+_COUNTED: Final = Statement(sa.select(sa.or_(sa.exists().select_from(quotas), sa.exists().select_from(reservations))))
 _TAKE = (
     sa.update(quotas)
     .where(_Q.path == sa.bindparam("tree"), _Q.used + sa.bindparam("more") <= sa.bindparam("most"))
     .values(used=_Q.used + sa.bindparam("more"))
 )
-# `/in` holds what lies in `/in` and in `/in/...`, not what lies in `/inbox`.
+# The quota of `/in` counts files of `/in` and of `/in/...`, not those of `/inbox`.
 _HOLDS = sa.func.substr(sa.bindparam("below"), 1, sa.func.length(_Q.path) + 1) == _Q.path + "/"
 _ITS = sa.or_(_HOLDS, _Q.path == sa.bindparam("owner_key"))
 _GIVE = sa.update(quotas).where(_ITS).values(used=_Q.used - sa.bindparam("less"))
@@ -37,12 +38,15 @@ def lock(connection: sa.Connection) -> None:
     any row; then the lock of a name; then rows of `files`, in the order of their ids. Transactions that keep to this
     order never wait for one another in a circle. SQLite has one writer at a time.
     """
-    if connection.dialect.name == "postgresql" and connection.execute(_COUNTED).scalar_one():
+    if connection.dialect.name != "postgresql":
+        return
+    counted = _COUNTED.first(connection, {})
+    if counted is not None and counted[0]:
         advisory_lock(connection, _NAME)
 
 
 def apply(connection: sa.Connection, paths: Collection[str]) -> None:
-    """Count for these folders and accounts from now on, and for no other; a new one begins with what it holds."""
+    """Count bytes for these folders and accounts and for no other; a new one begins with the bytes that it holds."""
     advisory_lock(connection, _NAME)
     known = set(connection.execute(sa.select(_Q.path)).scalars())
     if known - set(paths):
@@ -63,19 +67,19 @@ def apply(connection: sa.Connection, paths: Collection[str]) -> None:
 
 
 def used(connection: sa.Connection, paths: Collection[str]) -> dict[str, int]:
-    """Return how many bytes these hold now, those on their way included."""
+    """Return how many bytes these folders and accounts hold, those in flight included."""
     return {row.path: row.used for row in connection.execute(sa.select(quotas).where(_Q.path.in_(paths)))}
 
 
 def replaced(connection: sa.Connection, folder_id: int, name: str) -> tuple[int, str]:
-    """Return how many bytes are given back if this name is written anew, and whose they are; 0 where it is free."""
+    """Return size and owner of the file that a write to this name replaces; 0 and "" where the name is free."""
     query = sa.select(files.c.size, files.c.owner).where(files.c.folder_id == folder_id, files.c.name == name)
     row = connection.execute(query).first()
     return (0, "") if row is None else (row.size, row.owner)
 
 
 def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
-    """Count `size` bytes more; NoSpace, with nothing counted once the transaction is undone, where a quota is full."""
+    """Count `size` bytes more; NoSpace where a quota is full, on which the caller rolls back."""
     if over:
         lock(connection)
     for path, most in over.items():
@@ -84,13 +88,13 @@ def take(connection: sa.Connection, over: Mapping[str, int], size: int) -> None:
 
 
 def give_back(connection: sa.Connection, holder: str, size: int, owner: str = "") -> None:
-    """Count `size` bytes less of a folder's path or an account's key, and of `owner` where one is named."""
+    """Count `size` bytes less for a folder's path or an account's key, and for `owner` where one is named."""
     lock(connection)
     connection.execute(_GIVE, {"below": f"{holder}/", "owner_key": account_key(owner), "less": size})
 
 
 def forget_file(connection: sa.Connection, fileset: int) -> None:
-    """Count a file no longer that is about to be removed."""
+    """Count the bytes of a file no longer; it is about to be removed."""
     row = connection.execute(_SIZE, {"gone": fileset}).first()
     if row is not None:
         give_back(connection, row.path, row.size, row.owner)
@@ -100,7 +104,7 @@ def reserve(
     connection: sa.Connection, identifier: str, folder: str, over: Mapping[str, int], *, size: int, process: str,
     lease_until: int,
 ) -> None:  # fmt: skip
-    """Count bytes that are on their way, for an upload that may have reserved some before; NoSpace."""
+    """Reserve `size` bytes more for an upload; NoSpace where a quota is full."""
     take(connection, over, size)
     accounts = [key for key in over if account_of(key) is not None]
     for name, holder in ((identifier, folder), *((_of_account(identifier), key) for key in accounts)):
@@ -111,7 +115,7 @@ def reserve(
 
 
 def release(connection: sa.Connection, identifier: str) -> None:
-    """Count what an upload has reserved no longer; nothing happens where it has reserved nothing."""
+    """Release the reservation of an upload. Harmless where it has none."""
     lock(connection)
     names = (identifier, _of_account(identifier))
     gone = sa.delete(reservations).where(_R.id.in_(names)).returning(_R.folder, _R.bytes)
@@ -120,7 +124,7 @@ def release(connection: sa.Connection, identifier: str) -> None:
 
 
 def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
-    """Extend the leases of all that a process has reserved."""
+    """Extend the leases of all reservations of a process."""
     lock(connection)
     connection.execute(sa.update(reservations).where(_R.process == process).values(lease_until=lease_until))
 
@@ -132,5 +136,5 @@ def reserved(connection: sa.Connection) -> Iterable[tuple[str, str, int]]:
 
 
 def _of_account(identifier: str) -> str:
-    """Return the id of what an upload has reserved of its account's quota, beside what it has of its folders'."""
+    """Return the id of the reservation that an upload has of its account's quota, beside that of its folders."""
     return f"{identifier}@"

@@ -1,4 +1,4 @@
-"""Keep which process is reading which blob, so that no blob is deleted under a running download."""
+"""Store which process is reading which blob, so that no blob is deleted under a running download."""
 
 from collections.abc import Collection
 from typing import NamedTuple
@@ -11,7 +11,7 @@ _C = open_reads.c
 
 
 class OpenRead(NamedTuple):
-    """A blob that a process is reading; between machines this holds until the lease ends."""
+    """A blob that a process is reading; between machines the row counts until its lease ends."""
 
     fileset: int
     process: str
@@ -19,7 +19,7 @@ class OpenRead(NamedTuple):
 
 
 def add(connection: sa.Connection, process: str, filesets: Collection[int], lease_until: int) -> None:
-    """Say that a process is reading these blobs."""
+    """Add rows for the blobs that a process is reading."""
     if filesets:
         remove(connection, process, filesets)
         rows = [{"fileset": each, "process": process, "lease_until": lease_until} for each in filesets]
@@ -27,24 +27,24 @@ def add(connection: sa.Connection, process: str, filesets: Collection[int], leas
 
 
 def remove(connection: sa.Connection, process: str, filesets: Collection[int]) -> None:
-    """Say that a process is no longer reading these blobs."""
+    """Remove the rows of blobs that a process is no longer reading."""
     if filesets:
         connection.execute(sa.delete(open_reads).where(_C.process == process, _C.fileset.in_(list(filesets))))
 
 
 def renew(connection: sa.Connection, process: str, lease_until: int) -> int:
-    """Extend the leases of a process; return how many there are."""
+    """Extend all leases of a process; return how many it has."""
     return connection.execute(
         sa.update(open_reads).where(_C.process == process).values(lease_until=lease_until)
     ).rowcount
 
 
 def forget(connection: sa.Connection, processes: Collection[str], *, before: int | None = None) -> None:
-    """Remove what these processes were reading, with `before` only leases that ended by then."""
+    """Remove the rows of these processes; with `before`, only those whose lease had ended by then."""
     late = sa.true() if before is None else _C.lease_until < before
     connection.execute(sa.delete(open_reads).where(_C.process.in_(list(processes)), late))
 
 
 def all_open(connection: sa.Connection) -> list[OpenRead]:
-    """Return what all processes are reading."""
+    """Return the rows of all processes."""
     return [OpenRead(*row) for row in connection.execute(sa.select(_C.fileset, _C.process, _C.lease_until))]

@@ -1,4 +1,4 @@
-"""Keep the cursors of periodic work, and hand out its portions to one worker at a time."""
+"""Store the cursors of periodic work, and give each portion of it to one worker."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from filestore_svc.store.tables import sweeps
 
 _C = sweeps.c
 _ADD: Final = sa.text("INSERT INTO sweeps (name, cursor, due_at) VALUES (:name, '', 0) ON CONFLICT DO NOTHING")
-# Portions that are a little late are made up for, but not those of a whole night in which no worker ran.
+# Portions that are up to a minute late are made up for; those of a long time without a worker are not.
 _LATEST_MS: Final = 60_000
 
 

@@ -18,16 +18,16 @@ from mft_common.events.outbox import Outbox
 metadata: Final = sa.MetaData()
 outbox: Final = Outbox(SERVICE, metadata)
 
-# On SQLite the table itself is then in the order of this key, and needs no index for it.
+# On SQLite an integer primary key is the row id, so the table needs no index for it.
 _ID: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _NAME: Final = sa.Text().with_variant(postgresql.TEXT(collation="C"), "postgresql")
 
-# How much of a name's end is in the index of endings; of longer ones the rest is compared.
+# The index of endings holds so many characters; the rest of a longer tail is compared row by row.
 ENDING_LENGTH: Final = 8
 
 
 class ending(FunctionElement[str]):  # noqa: N801 -- a function of SQL, named as those are
-    """The last ENDING_LENGTH characters of a text, the last one first: whatever ends alike is a range of them."""
+    """The last ENDING_LENGTH characters of a text in reverse, so that texts with one ending form a range."""
 
     type = sa.Text()
     inherit_cache = True
@@ -55,9 +55,9 @@ folders: Final = sa.Table(
     sa.Column("name", _NAME, nullable=False),
     # The folder's own access list, account -> rights; null where it inherits its parent's.
     sa.Column("access", sa.JSON(none_as_null=True)),
-    # False once the configuration no longer has it: its files stay, and nobody sees them until it is back.
+    # False for a folder that is no longer configured: its files are hidden until it is configured again.
     sa.Column("active", sa.Boolean, nullable=False),
-    # True for a folder that an account made: the configuration need not name it.
+    # True for a folder that an account made; the configuration does not hide it.
     sa.Column("made", sa.Boolean, nullable=False),
 )
 sa.Index("folders_parent", folders.c.parent_id, folders.c.name)
@@ -81,17 +81,17 @@ files: Final = sa.Table(
     sa.Column("first_read_at", sa.BigInteger, nullable=False),
     sa.Column("accessed_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
-    # On PostgreSQL every index holds what a listing asks for, so that it need not read the rows.
+    # On PostgreSQL every index includes the columns of a listing, so that no row has to be read.
     sa.Index("files_by_name", "folder_id", "name", unique=True, postgresql_include=["expires_at", "fileset"]),
     sa.Index("files_by_size", "folder_id", "size", "name", postgresql_include=["expires_at", "fileset"]),
     sa.Index("files_by_put", "folder_id", "put_at", "name", postgresql_include=["expires_at", "fileset"]),
     sa.Index("files_by_read", "folder_id", "first_read_at", "name", postgresql_include=["expires_at", "fileset"]),
-    # For the sweeper, and only of files that will expire.
+    # For the sweeper: only files that will expire.
     sa.Index("files_expiring", "expires_at", sqlite_where=_WILL_EXPIRE, postgresql_where=_WILL_EXPIRE),
     sa.Index("files_by_expiry", "folder_id", "expires_at", "name", postgresql_include=["fileset"]),
 )
 
-# For the filters that tell how a name ends: *.csv
+# For filters by the end of a name, such as *.csv.
 sa.Index(
     "files_by_end",
     files.c.folder_id,
@@ -101,7 +101,7 @@ sa.Index(
 )
 
 # How many files a folder has, kept by triggers on `files` in the transaction of each change; `changes` only grows.
-# PostgreSQL spreads a folder over 16 rows by the files' names, so that uploads into it need not wait for one another.
+# PostgreSQL spreads a folder over 16 rows by the files' names, so that uploads into it seldom wait for one another.
 folder_counts: Final = sa.Table(
     "folder_counts",
     metadata,
@@ -120,7 +120,7 @@ attributes: Final = sa.Table(
     sa.Column("value", sa.Text, nullable=False),
 )
 
-# The one row says up to where fileset ids were given out; ids taken and not used are lost, and never come again.
+# One row with the next fileset id. Ids that were taken and not used are never given out again.
 filesets: Final = sa.Table(
     "filesets",
     metadata,
@@ -157,7 +157,7 @@ sweeps: Final = sa.Table(
     sa.Column("due_at", sa.BigInteger, nullable=False),
 )
 
-# Transfers that were announced and have not ended: whoever finds their process dead ends them as failed.
+# Transfers that were announced and have not ended. When their process has died, another one ends them as failed.
 open_transfers: Final = sa.Table(
     "open_transfers",
     metadata,
@@ -198,7 +198,7 @@ pieces: Final = sa.Table(
     sa.Column("name", sa.String(64), primary_key=True),
 )
 
-# How many bytes the trees of folders and the accounts (`@NAME`) hold that have a quota, those on their way included.
+# The bytes of folders, with all below them, and of accounts (`@NAME`) that have a quota, those in flight included.
 quotas: Final = sa.Table(
     "quotas",
     metadata,
@@ -206,8 +206,8 @@ quotas: Final = sa.Table(
     sa.Column("used", sa.BigInteger, nullable=False),
 )
 
-# The bytes on their way, of a folder or of an account. Those of a dead process are given back; an upload in pieces has
-# none, and keeps its own.
+# The bytes in flight of a folder or of an account. Those of a dead process are released; a resumable upload belongs to
+# no process and keeps its reservation.
 reservations: Final = sa.Table(
     "reservations",
     metadata,

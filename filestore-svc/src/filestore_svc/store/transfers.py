@@ -1,4 +1,4 @@
-"""Keep the transfers that were announced and have not ended."""
+"""Store the transfers that were announced and have not ended."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -23,20 +23,20 @@ class OpenTransfer:
 
 
 def add(connection: sa.Connection, transfer: OpenTransfer) -> None:
-    """Remember a transfer until it ends."""
+    """Insert a transfer that was announced."""
     connection.execute(sa.insert(open_transfers).values(**vars(transfer)))
 
 
 def end(connection: sa.Connection, transfer_id: str) -> bool:
-    """Forget a transfer; False when somebody else has ended it already."""
+    """Delete a transfer that ends; False where another process has ended it."""
     return connection.execute(_DELETE, {"gone": transfer_id}).rowcount == 1
 
 
 def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
-    """Keep all transfers of a process from being ended by others until then."""
+    """Extend the leases of all transfers of a process."""
     connection.execute(sa.update(open_transfers).where(_C.process == process).values(lease_until=lease_until))
 
 
 def all_open(connection: sa.Connection) -> Collection[OpenTransfer]:
-    """Return what is open, of every process."""
+    """Return the open transfers of all processes."""
     return [OpenTransfer(*row) for row in connection.execute(sa.select(*open_transfers.columns))]
