@@ -1,6 +1,11 @@
-"""S1, S3: a client whose upload cannot fit hears so before it has sent it, through the gateway in every shape."""
+"""Uploads that cannot fit are refused before their body (S1, S3), and calls whose body is cut short at its end.
 
+Through the gateway, in every shape.
+"""
+
+import base64
 import contextlib
+import json
 import socket
 import subprocess
 
@@ -10,6 +15,20 @@ from tests.e2e.clients import HttpMft
 
 # More than any disk here has room for.
 FAR_TOO_MUCH = 1 << 55
+LOGIN = json.dumps({"username": "mftadmin", "password": "mftadmin"}).encode()
+OPEN_SESSION = b"<Request><Function>hostOpenSession</Function><ArgList><Argument>%s</Argument></ArgList></Request>"
+FORM = "application/x-www-form-urlencoded"
+# A call whose body is complete in itself: its path, its type, its body.
+CALLS = {
+    "http-mft": ("/2.0/login/basic", FORM, b"username=part1&password=partner1"),
+    "diplomat": (
+        "/diplomat/APIRequest?requestType=connect&userID=cut",
+        FORM,
+        b"userName=Administrator&password=diplomat123",
+    ),
+    "ibm-mq-mft": ("/ibmmq/rest/v2/login", "application/json", LOGIN),
+    "data-protector": ("/dataprotector", "text/xml", OPEN_SESSION % base64.b64encode(b"operator")),
+}
 
 
 def _head(hub, cookies, length, *fields, name="huge"):
@@ -81,3 +100,21 @@ def test_curl_hears_of_it(hub, connection, tmp_path):
         command = ["curl", "-sS", "-m", "20", "-X", "PUT", "-H", expect, "-b", jar, "-F", f"file=@{large}"]
         done = subprocess.run([*command, f"{hub.url}/2.0/files/in/large"], capture_output=True, timeout=60, check=False)
         assert b"Not enough space" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("missing", ["a byte", "a megabyte", "the last chunk"])
+@pytest.mark.parametrize("protocol", CALLS)
+def test_a_call_whose_body_is_cut_short_is_not_carried_out(hub, protocol, missing):
+    """A client that vanishes before the end of its body opens no session, though the part that came would do."""
+    path, kind, body = CALLS[protocol]
+    if missing == "the last chunk":
+        framing, body = "Transfer-Encoding: chunked", b"%x\r\n%b\r\n" % (len(body), body)
+    else:
+        framing = f"Content-Length: {len(body) + {'a byte': 1, 'a megabyte': 1 << 20}[missing]}"
+    head = f"POST {path} HTTP/1.1\r\nHost: h\r\nContent-Type: {kind}\r\nibm-mq-rest-csrf-token: x\r\n{framing}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", hub.port), timeout=20) as client:
+        client.sendall(head.encode() + body)
+        client.shutdown(socket.SHUT_WR)
+        answer = _everything(client)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"set-cookie" not in answer.lower()

@@ -1,4 +1,4 @@
-"""A server of ours in this process, and clients that speak bytes, for the tests of serving and proxying."""
+"""A server in this process, and clients that send raw bytes, for the tests of serving and proxying."""
 
 import contextlib
 import io
@@ -41,7 +41,7 @@ class Lab:
         self._ticker.start()
 
     def close(self) -> None:
-        """Stop, and cut what is open."""
+        """Stop, and cut the open connections."""
         self._stop.set()
         self._ticker.join()
         self.connection_manager.stop_accepting()
@@ -76,7 +76,7 @@ def read_all(sock: socket.socket) -> bytes:
 
 
 def talk(port: int, raw: bytes) -> bytes:
-    """Send bytes and return all that comes until the server closes."""
+    """Send bytes and return everything up to the end of the connection."""
     with connect(port) as sock:
         with contextlib.suppress(ConnectionError):
             sock.sendall(raw)
@@ -146,7 +146,7 @@ def raw_service(script: Callable[[socket.socket, int], None]) -> Iterator[int]:
 
 
 def read_head(sock: socket.socket) -> bytes:
-    """Read a request head and what came with it."""
+    """Read a request head and the bytes that came with it."""
     data = b""
     while b"\r\n\r\n" not in data:
         block = sock.recv(1 << 16)

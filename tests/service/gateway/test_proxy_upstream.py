@@ -27,7 +27,7 @@ SIGNER = Signer(["the key"])
 
 
 class NoSessions:
-    """A directory in which nobody is known."""
+    """A directory without accounts."""
 
     def find_session(self, service, token):
         """Find nobody."""
@@ -139,7 +139,7 @@ def test_a_service_that_is_away_is_a_503_in_the_callers_form():
     ids=["nothing", "half a head", "no HTTP", "bad length", "two framings", "a huge head", "another protocol"],
 )
 def test_an_answer_that_is_none_is_a_503(answer):
-    """What cannot be read is not passed on."""
+    """A response that is malformed is not forwarded."""
 
     def script(sock, number):
         read_head(sock)
@@ -159,7 +159,7 @@ def test_an_answer_that_is_none_is_a_503(answer):
     ids=["short of its length", "chunks without an end", "a malformed chunk"],
 )
 def test_an_answer_that_breaks_off_is_cut_for_the_client_too(answer):
-    """Nobody takes the part for the whole."""
+    """The client's connection is reset, or its chunks have no end, so that the response is seen to be incomplete."""
 
     def script(sock, number):
         read_head(sock)
@@ -173,7 +173,7 @@ def test_an_answer_that_breaks_off_is_cut_for_the_client_too(answer):
 
 
 def test_an_answer_without_a_length_ends_with_the_services_connection():
-    """A service of the old kind is passed on in chunks, whole."""
+    """The response of an HTTP/1.0 service is forwarded in chunks, complete."""
 
     def script(sock, number):
         read_head(sock)
@@ -185,7 +185,7 @@ def test_an_answer_without_a_length_ends_with_the_services_connection():
 
 
 def test_interim_answers_are_passed_over():
-    """A 103 is not the answer."""
+    """A 103 of the service is dropped, and the final response is forwarded."""
 
     def script(sock, number):
         read_head(sock)
@@ -215,7 +215,7 @@ def test_a_client_that_vanishes_leaves_the_service_a_broken_body(framing):
 
 @pytest.mark.parametrize("framing", [b"Content-Length: 50000000", b"Transfer-Encoding: chunked"])
 def test_an_answer_before_the_end_of_the_body_reaches_the_client(framing):
-    """A service may refuse by the head alone while the client goes on sending, or waits."""
+    """The response of a service that does not read the body reaches a client that has sent none of it."""
 
     def script(sock, number):
         read_head(sock)
@@ -232,7 +232,7 @@ def test_an_answer_before_the_end_of_the_body_reaches_the_client(framing):
 
 
 def test_an_early_answer_stops_an_upload_under_way():
-    """The rest of a large body is not forced on a service that has answered."""
+    """No more of a large body is sent to a service that has answered."""
     taken = []
 
     def script(sock, number):
@@ -257,7 +257,7 @@ def test_an_early_answer_stops_an_upload_under_way():
 
 
 def test_the_service_decides_about_an_expected_hundred():
-    """Its refusal comes without the body, and its consent invites it."""
+    """A refusal of the service needs no body, and its `100 Continue` reaches the client."""
 
     def script(sock, number):
         head = read_head(sock)
@@ -296,7 +296,7 @@ def test_a_kept_connection_is_used_again():
 
 
 def test_a_connection_that_the_service_closed_is_replaced():
-    """Also a request with a body succeeds after the service let its kept connection go."""
+    """A request with a body succeeds though the service has closed the idle connection."""
     ends = threading.Event()
 
     def script(sock, number):
@@ -318,7 +318,7 @@ def test_a_connection_that_the_service_closed_is_replaced():
 
 @pytest.mark.parametrize(("method", "status"), [(b"GET", b"200"), (b"POST", b"503")])
 def test_a_kept_connection_that_fails_at_use_is_tried_once_more(method, status):
-    """Only what may be sent twice is, and never on a new connection."""
+    """Only an idempotent request is sent again, and only after a kept-alive connection failed."""
     served = []
 
     def script(sock, number):
@@ -355,7 +355,7 @@ def test_a_silent_service_is_given_up():
 
 @pytest.mark.parametrize("upload", [True, False], ids=["up", "down"])
 def test_memory_stays_flat_for_a_large_body(upload):
-    """200 MB pass without growing the process by 20."""
+    """A body of 200 MB grows the process by less than 20 MB."""
     size, block = 200_000_000, bytes(1 << 20)
 
     def service(environ, start_response):

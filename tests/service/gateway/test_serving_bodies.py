@@ -50,7 +50,7 @@ def reading(status, seen):
 @pytest.mark.parametrize("path", FORMS, ids=bytes.decode)
 @pytest.mark.parametrize("body", CUT.values(), ids=CUT)
 def test_a_body_that_is_cut_short_is_refused_in_the_form_of_the_path(path, body):
-    """An application that takes what came for the whole cannot carry out the call with a success."""
+    """The client gets 400 in the vendor's form, though the application answers 200."""
     with serving(reading("200 OK", [])) as lab:
         answer = send_cut(lab.port, path, body)
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -60,7 +60,7 @@ def test_a_body_that_is_cut_short_is_refused_in_the_form_of_the_path(path, body)
 
 
 def test_a_call_is_not_begun_with_a_part_of_a_small_body():
-    """A call that never looks at its body is not carried out either."""
+    """A call that does not read its body is not carried out either."""
     calls = []
 
     def logout(environ, start_response):
@@ -80,7 +80,7 @@ def test_a_call_is_not_begun_with_a_part_of_a_small_body():
     ("status", "answered"), [("302 Found", b"400"), ("500 Oh", b"400"), ("403 Forbidden", b"403"), ("404 No", b"404")]
 )
 def test_a_refusal_of_the_applications_own_stands(body, status, answered):
-    """Only the application knows whether the caller may know more; what is neither refusal nor error is replaced."""
+    """A 401, 403 or 404 of the application stands; a success, a redirect or a server error becomes 400."""
     seen = []
     with serving(reading(status, seen)) as lab:
         answer = send_cut(lab.port, b"/2.0/files/in/a", body)
@@ -99,7 +99,7 @@ def test_a_refusal_of_the_applications_own_stands(body, status, answered):
     ],
 )
 def test_a_body_in_chunks_is_stopped_at_the_limit_of_its_route(size, swallow, path, start):
-    """No byte past the limit reaches the application, and the client hears of the limit whatever it answers."""
+    """No byte past the limit reaches the application, and the client gets 413 whatever the application answers."""
     seen, limit = [], 50_000
 
     def application(environ, start_response):

@@ -22,7 +22,7 @@ def pair():
 
 @pytest.mark.parametrize("saturated", [False, True])
 def test_an_answer_to_a_client_that_was_too_slow_has_a_time_limit(pair, saturated):
-    """A client that was given up while it sent its body, and does not read the answer either, is given up again."""
+    """The server gives up a client that sent its body too slowly and does not read the error either."""
     here, _ = pair
     limits = ServingLimits(idle=0.5, rate=1000, rate_window=0.1, saturated_after=0.1)
     channel = Channel(here, limits, lambda: saturated)
@@ -44,7 +44,7 @@ def test_an_answer_to_a_client_that_was_too_slow_has_a_time_limit(pair, saturate
 
 
 def late(environ, _start_response):
-    """Read the body, and fail only once the server asks for the answer."""
+    """Read the body, and fail when the server iterates over the result."""
     assert environ["wsgi.input"].read() == b"abc"
 
     def blocks():
@@ -58,7 +58,7 @@ def late(environ, _start_response):
     "body", [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"]
 )
 def test_a_late_failure_is_answered_whatever_the_framing_of_the_body(body):
-    """A route with a body limit and an application that fails after its call end in a 500 of the path's form."""
+    """An application that fails after its call returned is answered with 500, also on a route with a body limit."""
     pipeline = Pipeline(own=late, upstreams={}, directory=None, own_body_limit=100)
     with serving(pipeline) as lab:
         answer = talk(lab.port, b"POST /elsewhere HTTP/1.1\r\nHost: h\r\n" + body)

@@ -1,4 +1,4 @@
-"""Clients that go on sending what was refused."""
+"""Clients that go on sending a body after the request was rejected."""
 
 import select
 
@@ -25,7 +25,7 @@ def send_until_it_waits(sock):
 
 @pytest.mark.parametrize("size", [0, 64 << 10])
 def test_a_client_that_sends_faster_than_it_reads_gets_its_answer(size):
-    """Once enough was thrown away nothing more is taken: the client has to wait, and looks, before any reset."""
+    """After `linger_size` bytes the server stops reading: the client's sending stalls, and it reads the answer."""
     with serving(refusing, linger=30.0, linger_size=size) as lab, connect(lab.port) as sock:
         sock.sendall(HEAD)
         assert send_until_it_waits(sock) > size
@@ -34,7 +34,7 @@ def test_a_client_that_sends_faster_than_it_reads_gets_its_answer(size):
 
 
 def test_a_client_that_never_looks_is_left_after_a_while():
-    """Its connection is closed when the time for it is over, whatever it still sends."""
+    """The connection is closed after `linger` seconds, though the client still sends."""
     with serving(refusing, linger=0.1, linger_size=1000) as lab, connect(lab.port) as sock:
         sock.sendall(HEAD)
         assert b" 413 " in read_all(sock)

@@ -1,4 +1,4 @@
-"""Listeners that pause while there is no room, or after a failure, and that are closed while they pause."""
+"""Listeners that pause when the process is full or an accept fails, and that are closed while they pause."""
 
 import contextlib
 import ssl
@@ -19,7 +19,7 @@ def read_to_the_end(environ, start_response):
 
 
 def test_a_paused_listener_that_is_closed_is_never_watched_again():
-    """Draining a server that was full goes on to the end, and the request at work gets its answer."""
+    """A drain that begins while the server is full runs to its end, and the request in progress gets its answer."""
     with serving(read_to_the_end, connections=1) as lab, connect(lab.port) as held:
         held.sendall(HELD)
         with connect(lab.port) as waiting:
@@ -60,7 +60,7 @@ class RefusingOnce(ssl.SSLContext):
 
 @pytest.mark.parametrize("rounds", [1, 3])
 def test_a_listener_survives_a_client_that_cannot_be_taken_in(rounds):
-    """Whatever a failed accept raises, the next clients are accepted."""
+    """The next clients are accepted after any exception of an accept."""
     context = RefusingOnce(ssl.PROTOCOL_TLS_SERVER)
     with serving(read_to_the_end, tls=context) as lab:
         assert talk(lab.port, QUICK) == b""

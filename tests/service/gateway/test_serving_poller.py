@@ -13,8 +13,8 @@ def poller(request):
     made.close()
 
 
-def test_an_event_is_told_once_until_asked_for_again(poller):
-    """A descriptor rests after its event, so that one thread has it to itself."""
+def test_an_event_is_reported_once_until_the_descriptor_is_rearmed(poller):
+    """A descriptor makes no second event before `rearm`, so that one thread owns it."""
     here, there = socket.socketpair()
     with here, there:
         poller.add(here.fileno())

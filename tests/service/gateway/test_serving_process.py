@@ -107,7 +107,7 @@ def client_context():
 
 
 def test_one_process_serves_tls_on_one_port_and_plain_http_on_the_other(start, tmp_path):
-    """Each listener tells its scheme, and nothing is written beside the hub's folder."""
+    """The environment has the scheme of the listener, and no file is written outside the data folder."""
     cert, key = certificate(tmp_path)
     plain, tls = free_port(), free_port()
     start([plain, tls], https_port=tls, tls_cert=cert, tls_key=key)
@@ -123,7 +123,7 @@ def test_one_process_serves_tls_on_one_port_and_plain_http_on_the_other(start, t
 
 
 def test_sigterm_turns_readiness_off_and_lets_requests_finish(start):
-    """New requests are answered for the grace time, those at work to their end, and then the process goes."""
+    """New requests are answered during the grace time, requests in progress finish, and then the process ends."""
     port = free_port()
     process = start([port], grace=1.5, drain=20)
     with connect(port) as held:
@@ -154,7 +154,7 @@ def test_sigterm_turns_readiness_off_and_lets_requests_finish(start):
 
 
 def test_sigterm_ends_an_idle_server_at_once(start):
-    """Without requests at work there is nothing to wait for, idle connections or not."""
+    """Idle connections do not delay the end of a process without requests in progress."""
     port = free_port()
     process = start([port])
     with connect(port) as idle:
@@ -166,14 +166,14 @@ def test_sigterm_ends_an_idle_server_at_once(start):
 
 
 def test_sigint_stops_the_server_cleanly(start):
-    """Ctrl-C is no crash."""
+    """The exit code after Ctrl-C is 0."""
     process = start([free_port()])
     process.send_signal(signal.SIGINT)
     assert process.wait(WAIT_S) == 0
 
 
 def test_a_tls_handshake_holds_no_thread(tmp_path):
-    """Clients that never finish their handshake leave TLS and its requests to others."""
+    """Sixty clients that never finish their handshake do not keep another one from TLS, with four threads."""
     cert, key = certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(cert, key)
@@ -198,7 +198,7 @@ def test_a_tls_handshake_holds_no_thread(tmp_path):
 
 
 def test_clients_that_stay_are_shared_by_the_processes(start):
-    """No process has most of the clients, however quick it is; one that ended is not waited for."""
+    """Each of two processes gets at least a quarter of 64 connections; no connection waits for a process that ended."""
     port = free_port()
     start([port], workers=2)
     clients, both = [], set()

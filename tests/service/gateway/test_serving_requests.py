@@ -40,7 +40,7 @@ SMUGGLED = {
     "a method of mixed case": b"HeaD %s HTTP/1.1\r\nHost: h\r\n\r\n",
     "a fragment": b"GET %s#f HTTP/1.1\r\nHost: h\r\n\r\n",
 }
-BROKEN_CHUNKS = {
+MALFORMED_CHUNKS = {
     "a size that is none": b"xyz\r\nabc\r\n0\r\n\r\n",
     "a signed size": b"+3\r\nabc\r\n0\r\n\r\n",
     "a chunk longer than its size": b"3\r\nabcd\r\n0\r\n\r\n",
@@ -60,7 +60,7 @@ BROKEN_CHUNKS = {
 
 
 def echo(environ, start_response):
-    """Answer with what arrived."""
+    """Answer with the request as the application sees it."""
     body = environ["wsgi.input"].read()
     answer = json.dumps(
         {
@@ -84,7 +84,7 @@ def never(environ, start_response):
 
 @pytest.mark.parametrize("raw", SMUGGLED.values(), ids=SMUGGLED.keys())
 def test_a_smuggling_shape_gets_one_answer_and_a_closed_connection(raw):
-    """Whatever follows an unclear request is never read as a second one."""
+    """The bytes after an ambiguous request are never read as a second request."""
     with serving(never) as lab:
         answer = talk(lab.port, raw.replace(b"%s", b"/2.0/files/in/a") + PAST)
     assert answer.startswith(b"HTTP/1.1 400 ")
@@ -93,9 +93,9 @@ def test_a_smuggling_shape_gets_one_answer_and_a_closed_connection(raw):
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["errorType"] == "request_syntax"
 
 
-@pytest.mark.parametrize("chunks", BROKEN_CHUNKS.values(), ids=BROKEN_CHUNKS.keys())
-def test_a_broken_chunked_body_gets_exactly_one_answer(chunks):
-    """An application that fails over a broken body is no fault of ours: 400, once, and closed."""
+@pytest.mark.parametrize("chunks", MALFORMED_CHUNKS.values(), ids=MALFORMED_CHUNKS.keys())
+def test_a_malformed_chunked_body_gets_exactly_one_answer(chunks):
+    """An application that fails over a malformed body is answered with one 400 and a close."""
     head = b"POST /ibmmq/rest/v2/login HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
     with serving(echo) as lab:
         answer = talk(lab.port, head + chunks + PAST)
@@ -104,7 +104,7 @@ def test_a_broken_chunked_body_gets_exactly_one_answer(chunks):
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"][0]["msgId"] == "MQWB0970E"
 
 
-def test_a_broken_chunked_body_that_nobody_reads_gets_one_answer():
+def test_a_malformed_chunked_body_that_is_not_read_gets_one_answer():
     """The answer of an application that ignores the body is the only one."""
 
     def ignoring(environ, start_response):
@@ -130,7 +130,7 @@ def test_a_broken_chunked_body_that_nobody_reads_gets_one_answer():
     ],
 )
 def test_a_malformed_head_is_answered_in_the_form_of_its_path(path, start, part):
-    """The vendor's form holds also where the request is no request yet."""
+    """The answer to a malformed head has the vendor's form of the path in its request line."""
     with serving(never) as lab:
         answer = talk(lab.port, b"POST " + path + b" HTTP/1.1\r\nHost: h\r\nbad line\r\n\r\n")
     assert answer.startswith(start)
@@ -206,7 +206,7 @@ def test_fields_with_an_underscore_do_not_reach_the_application():
 
 
 def test_requests_follow_one_another_on_a_connection():
-    """Kept connections, pipelined requests and bodies of both framings go together."""
+    """Pipelined requests with bodies of both framings are answered in order."""
     with serving(echo) as lab, connect(lab.port) as sock:
         sock.sendall(
             b"\r\nPOST /1 HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\none"
@@ -236,7 +236,7 @@ def test_an_old_client_sees_the_end_by_the_close():
 
 
 def test_an_early_answer_reaches_a_client_that_is_still_sending():
-    """What it sends on is read away for a while, so that no reset eats the answer."""
+    """The server drains the rest of the body for a while, so that no reset discards the answer."""
 
     def refusing(environ, start_response):
         start_response("413 Content Too Large", [("Content-Length", "4")])
@@ -254,7 +254,7 @@ def test_an_early_answer_reaches_a_client_that_is_still_sending():
 
 
 def test_a_hundred_continue_is_sent_when_the_body_is_wanted():
-    """An application that refuses by the head alone never invites the body."""
+    """An application that answers without reading the body sends no `100 Continue`."""
 
     def choosy(environ, start_response):
         if environ["PATH_INFO"] == "/no":
@@ -274,7 +274,7 @@ def test_a_hundred_continue_is_sent_when_the_body_is_wanted():
 
 
 def test_three_hundred_slow_clients_do_not_hold_up_the_others():
-    """Clients that dribble their head cost a buffer each, and no thread."""
+    """A client that sends its head slowly costs a buffer and no thread."""
     with serving(echo, threads=4) as lab, contextlib.ExitStack() as stack:
         slow = [stack.enter_context(connect(lab.port)) for _ in range(300)]
         for sock in slow:
@@ -287,8 +287,8 @@ def test_three_hundred_slow_clients_do_not_hold_up_the_others():
         assert b"200 OK" in read_answer(slow[7])[0]
 
 
-def test_slow_bodies_hold_up_nobody_either():
-    """Threads come as they are needed, so that sixty stalled uploads leave the door open."""
+def test_slow_bodies_do_not_hold_up_the_others():
+    """Sixty stalled uploads get a thread each, and another request gets one too."""
     with serving(echo) as lab, contextlib.ExitStack() as stack:
         for _ in range(60):
             sock = stack.enter_context(connect(lab.port))
@@ -304,7 +304,7 @@ def test_a_head_that_takes_too_long_is_dropped():
 
 
 def test_a_connection_that_stays_idle_is_dropped():
-    """A kept connection has a time limit of its own."""
+    """A kept-alive connection is closed after `keepalive` seconds without a request."""
     with serving(echo, keepalive=0.3) as lab, connect(lab.port) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
         assert b"200 OK" in read_answer(sock)[0]
@@ -315,14 +315,14 @@ def test_a_connection_that_stays_idle_is_dropped():
     "limits", [{"idle": 0.3}, {"idle": 60, "rate": 1000, "rate_window": 0.3}], ids=["idle", "rate"]
 )
 def test_a_body_that_stalls_is_given_up(limits):
-    """A pause ends a body, and so does a rate below the least one."""
+    """A pause of `idle` ends a body, and so does a rate below the least one."""
     with serving(echo, **limits) as lab, connect(lab.port) as sock:
         sock.sendall(b"PUT /2.0/files/in/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
         assert read_all(sock).startswith(b"HTTP/1.1 400")
 
 
 def test_a_reader_that_stalls_is_cut():
-    """A client that does not take its answer gives its thread back."""
+    """The thread of a client that does not read its answer is freed after `idle` seconds."""
     ended = threading.Event()
 
     def endless(environ, start_response):
@@ -339,7 +339,7 @@ def test_a_reader_that_stalls_is_cut():
 
 
 def test_a_short_answer_is_cut_and_never_looks_whole():
-    """An application that breaks its promise of a length costs the connection."""
+    """The connection is reset when an application sends fewer bytes than its Content-Length, or fails midway."""
 
     def short(environ, start_response):
         start_response("200 OK", [("Content-Length", "10")])
@@ -357,7 +357,7 @@ def test_a_short_answer_is_cut_and_never_looks_whole():
 
 
 def test_an_application_that_fails_is_answered_in_the_form_of_its_path():
-    """500 without a word about the reason."""
+    """The answer is a 500 in the vendor's form that does not tell the reason."""
 
     def failing(environ, start_response):
         raise RuntimeError("secret")
@@ -370,7 +370,7 @@ def test_an_application_that_fails_is_answered_in_the_form_of_its_path():
 
 
 def test_a_header_with_a_line_break_is_no_second_answer():
-    """An application cannot be talked into writing a head of the client's choice."""
+    """A line break in a header's value is an error, so that no client can add headers to a response."""
 
     def split(environ, start_response):
         start_response("200 OK", [("X-A", "b\r\nSet-Cookie: c=d"), ("Content-Length", "0")])
@@ -383,7 +383,7 @@ def test_a_header_with_a_line_break_is_no_second_answer():
 
 
 def test_a_file_is_sent_by_the_kernel_from_where_it_stands(tmp_path):
-    """A file wrapper is recognised, its position and the announced length count, and the file is closed."""
+    """The file is sent from its position up to the Content-Length, and then closed."""
     path = tmp_path / "file"
     path.write_bytes(os.urandom(3 << 20))
     opened = []
@@ -403,8 +403,8 @@ def test_a_file_is_sent_by_the_kernel_from_where_it_stands(tmp_path):
         until(lambda: all(file.closed for file in opened), "the files are closed")
 
 
-def test_a_full_house_lets_go_of_idle_connections():
-    """At the limit of connections the one that was idle for longest makes room."""
+def test_a_full_server_closes_idle_connections():
+    """At the limit of connections, the server closes the one that was idle for longest."""
     with serving(echo, connections=4) as lab, contextlib.ExitStack() as stack:
         for _ in range(4):
             sock = stack.enter_context(connect(lab.port))
@@ -424,8 +424,8 @@ def test_an_error_of_the_system_in_an_application_is_answered():
     assert answer.startswith(b"HTTP/1.1 500 ")
 
 
-def test_the_end_of_an_answer_is_told():
-    """Who asked learns the status, the bytes that went out, and whether that was all."""
+def test_the_callbacks_get_the_end_of_a_response():
+    """The callbacks in the environment get the status, the bytes sent, and whether the response was complete."""
     told = []
 
     def app(environ, start_response):

@@ -10,7 +10,7 @@ QUICK = b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
 
 
 def read_to_the_end(environ, start_response):
-    """Answer once the body is there, and say how long it was."""
+    """Read the whole body, and answer with its length."""
     length = str(len(environ["wsgi.input"].read()))
     start_response("200 OK", [("Content-Length", str(len(length)))])
     return [length.encode()]
@@ -18,7 +18,7 @@ def read_to_the_end(environ, start_response):
 
 @pytest.mark.parametrize("dribble", [False, True])
 def test_slow_bodies_cannot_keep_every_thread(dribble):
-    """Once all threads are with slow clients, these give way to others, also where a byte comes now and then."""
+    """When slow clients hold every thread, they are given up for others, also while they send a byte now and then."""
     stop = threading.Event()
     limits = {"threads": 8, "saturated_after": 0.3}
     with serving(read_to_the_end, **limits) as lab, contextlib.ExitStack() as stack:
@@ -44,7 +44,7 @@ def test_slow_bodies_cannot_keep_every_thread(dribble):
 
 
 def test_a_slow_body_is_left_alone_while_there_is_room():
-    """Nobody is hurried as long as a thread is free."""
+    """A slow client is not given up as long as a thread is free."""
     with serving(read_to_the_end, threads=8, saturated_after=0.01) as lab, connect(lab.port) as sock:
         sock.sendall(SLOW)
         for _ in range(30):
@@ -53,8 +53,8 @@ def test_a_slow_body_is_left_alone_while_there_is_room():
         assert read_answer(sock)[1] == b"100"
 
 
-def test_a_client_that_had_to_give_way_is_told_so():
-    """The answer is that of a body that broke off, in the protocol's form."""
+def test_a_slow_client_that_is_given_up_gets_an_answer():
+    """The slow client gets an answer before its connection is closed."""
     with serving(read_to_the_end, threads=1, saturated_after=0.1) as lab, connect(lab.port) as sock:
         sock.sendall(SLOW)
         answer = talk(lab.port, QUICK)

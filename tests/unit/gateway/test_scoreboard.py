@@ -1,10 +1,10 @@
-"""Processes of one server that know how many connections each of them has."""
+"""The counts of connections that the processes of one server share."""
 
 from gateway.serving.scoreboard import Scoreboard
 
 
-def test_a_process_with_two_clients_more_lets_another_go_first():
-    """One more is no reason to wait: somebody has to have it."""
+def test_a_process_with_two_connections_more_yields_to_another():
+    """A process with one connection more than another accepts the next one all the same."""
     scoreboard = Scoreboard()
     mine, other = scoreboard.slot(1), scoreboard.slot(2)
     mine.publish(5)
@@ -16,8 +16,8 @@ def test_a_process_with_two_clients_more_lets_another_go_first():
     assert not other.others_have_fewer(3)
 
 
-def test_nobody_waits_for_a_process_that_has_left():
-    """A slot that was released belongs to nobody's, also when its number comes again."""
+def test_a_released_slot_counts_for_nothing():
+    """A released slot counts no connections, also when its number is used again."""
     scoreboard = Scoreboard()
     mine, other = scoreboard.slot(7), scoreboard.slot(8)
     mine.publish(9)

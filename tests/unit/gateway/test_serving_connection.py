@@ -9,23 +9,23 @@ from gateway.serving.limits import ServingLimits
 
 
 class Script:
-    """A socket whose reads end one after another as told: an exception is raised, bytes are returned."""
+    """A socket whose reads have the given results in order; exceptions are raised."""
 
     def __init__(self, *ends):
         self.ends = list(ends)
 
     def setblocking(self, flag):
-        """Take note of nothing."""
+        """Do nothing."""
 
     def fileno(self):
         """Return a number."""
         return 7
 
     def shutdown(self, how):
-        """Take note of nothing."""
+        """Do nothing."""
 
     def recv(self, size):
-        """End as told."""
+        """Return or raise the next result."""
         end = self.ends.pop(0)
         if isinstance(end, bytes):
             return end
@@ -39,7 +39,7 @@ def connection(*ends):
 
 @pytest.mark.parametrize("then", [b"GET", BlockingIOError()], ids=["data", "nothing"])
 def test_interest_in_writing_ends_with_the_next_read(then):
-    """A TLS read that had to write first does not leave the connection waiting for room, of which there always is."""
+    """A read that needs no write turns the interest in writing off, which would make events without end."""
     made = connection(ssl.SSLWantWriteError(), then)
     assert not made.read()
     assert made.to_write
@@ -48,7 +48,7 @@ def test_interest_in_writing_ends_with_the_next_read(then):
 
 
 def test_interest_in_writing_ends_with_the_last_request():
-    """A connection that is only read empty before it is closed waits for nothing but what still comes in."""
+    """A connection that lingers before its close waits for bytes to read alone."""
     made = connection(ssl.SSLWantWriteError(), BlockingIOError())
     made.read()
     assert made.begin_linger()

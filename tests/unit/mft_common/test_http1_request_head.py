@@ -7,7 +7,7 @@ from mft_common.http1.request_head import RequestHeadError, check_partial_head, 
 
 
 def refusal(look):
-    """Return the status of the HeadError that `look` raises, None when it raises none."""
+    """Return the status of the RequestHeadError that `look` raises, None when it raises none."""
     try:
         look()
     except RequestHeadError as error:
@@ -17,7 +17,7 @@ def refusal(look):
 
 @given(st.binary(max_size=300))
 def test_no_bytes_but_a_head_are_taken_for_one(raw):
-    """Whatever comes, it is a head or a HeadError, whole or begun."""
+    """Any bytes are a valid head or raise RequestHeadError, complete or not."""
     for look in (lambda: parse_request_head(raw, 10), lambda: check_partial_head(raw, 100, 200)):
         assert refusal(look) in (None, 400, 414, 431)
     method_and_path(raw)
@@ -52,20 +52,20 @@ def test_a_head_tells_whether_its_connection_is_kept(raw, keep_alive):
 
 @pytest.mark.parametrize("target", [b"h:80", b"*", b"ftp://h/", b"a/b", b"/a#b"])
 def test_a_target_is_a_path_or_an_http_url(target):
-    """Other forms are not for us."""
+    """Every other form of a target is rejected."""
     with pytest.raises(RequestHeadError):
         parse_request_head(b"GET " + target + b" HTTP/1.1\r\nHost: h\r\n\r\n", 10)
 
 
 def test_a_head_that_can_still_become_one_is_waited_for():
-    """Every beginning of a good head is fine."""
+    """No beginning of a valid head is rejected."""
     raw = b"GET /x?y=|z HTTP/1.1\r\nHost: h\r\nX-A: b\r\n\r\n"
     for end in range(1, len(raw)):
         check_partial_head(raw[:end], 100, 200)
 
 
-def test_gunicorn_trusts_nobody_and_writes_nowhere():
-    """Its own idea of forwarded headers, its control socket and HTTP/2 are off."""
+def test_gunicorn_trusts_no_forwarded_header_and_opens_no_control_socket():
+    """Gunicorn's forwarded headers, control socket and HTTP/2 are off."""
     options = gunicorn_options(bind=["127.0.0.1:1"], workers=1)
     assert options["forwarded_allow_ips"] == ""
     assert options["control_socket_disable"] is True

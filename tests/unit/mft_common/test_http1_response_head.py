@@ -11,7 +11,7 @@ PLAIN = {"REQUEST_METHOD": "GET", "PATH_INFO": "/a b", "QUERY_STRING": "c=|d"}
 
 
 def test_a_response_head_is_read():
-    """Hop-by-hop fields go, those that Connection names among them."""
+    """Hop-by-hop fields, and those that Connection names, are removed."""
     head = parse_response_head(
         b"HTTP/1.1 200 All Right\r\nX-A:  b \r\nConnection: X-Hop\r\nX-Hop: 1\r\n"
         b"Keep-Alive: 5\r\nContent-Length: 07\r\n\r\n"
@@ -50,14 +50,14 @@ def test_a_head_tells_whether_the_connection_goes_on(raw, keep_alive):
     ],
 )
 def test_an_unclear_head_is_refused(raw):
-    """Nothing is guessed about a body's end."""
+    """A head from which the end of the body is not certain is rejected."""
     with pytest.raises(MalformedResponse):
         parse_response_head(raw)
 
 
 @given(st.binary(max_size=200))
 def test_no_bytes_but_a_head_are_taken_for_one(raw):
-    """Whatever comes, it is a head or BadResponse."""
+    """Any bytes are a valid head or raise MalformedResponse."""
     try:
         head = parse_response_head(raw)
     except MalformedResponse:
@@ -66,7 +66,7 @@ def test_no_bytes_but_a_head_are_taken_for_one(raw):
 
 
 def test_a_request_head_keeps_the_clients_words():
-    """Target and fields go as they came; framing, hop-by-hop fields and Expect are the sender's own."""
+    """Target and fields are forwarded as they came, without framing, hop-by-hop fields and Expect."""
     raw = write_request_head(
         {
             **PLAIN,
@@ -89,26 +89,26 @@ def test_a_request_head_keeps_the_clients_words():
 
 
 def test_a_path_without_raw_bytes_is_quoted():
-    """Requests of other servers are passed on too."""
+    """A request without the raw path is forwarded with its path percent-encoded."""
     assert write_request_head(PLAIN, "").startswith(b"GET /a%20b?c=|d HTTP/1.1\r\n")
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "a\ny", "a\0"])
 def test_a_field_with_a_line_break_is_no_second_field(value):
-    """What was added on the way cannot smuggle a line in."""
+    """A line break or NUL in a field is an error."""
     with pytest.raises(ValueError, match="line break"):
         write_request_head({**PLAIN, "HTTP_X_A": value}, "")
 
 
 @pytest.mark.parametrize("url", ["ftp://x", "http://", "x:80", "http://x/?a"])
 def test_an_upstream_needs_a_url_of_a_service(url):
-    """What is no URL is refused at the start, not at the first request."""
+    """A string that is no URL of a service is rejected when the upstream is made."""
     with pytest.raises(ValueError, match="URL"):
         UrlUpstream(url)
 
 
 def test_an_application_of_this_process_answers_itself():
-    """What it returns is handed on as it is."""
+    """The application's result is returned unchanged."""
     answer = [b"x"]
     upstream = WsgiUpstream(lambda _environ, _start: answer)
     assert upstream.call({}, lambda *_: None) is answer
