@@ -14,7 +14,7 @@ from urllib3 import HTTPHeaderDict, HTTPResponse
 
 
 class _Blocks(io.RawIOBase):
-    """A readable file over an iterable of bytes that holds one block at a time."""
+    """A readable file over an iterable of bytes; it holds one block at a time."""
 
     def __init__(self, blocks: Iterable[bytes], close: Callable[[], None] | None = None) -> None:
         self._blocks: Iterator[bytes] = iter(blocks)
@@ -44,9 +44,9 @@ class _Blocks(io.RawIOBase):
 class WsgiAdapter(BaseAdapter):
     """Answers the requests of a session by calling `application` in the caller's thread.
 
-    `environ()` gives what is added to each request's environment, the caller's identity for one. Mount it on a base of
-    its own: `session.mount("http://filestore-svc", WsgiAdapter(app))`. An error that the body's iterator raises
-    reaches the application from `wsgi.input`, and the caller of `requests` if the application lets it through.
+    The items of `environ()`, such as the caller's identity, are added to each request's environment. Mount the adapter
+    on a base URL: `session.mount("http://filestore-svc", WsgiAdapter(app))`. An error of the body's iterator is raised
+    by `wsgi.input` in the application, and reaches the caller of `requests` if the application does not catch it.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class WsgiAdapter(BaseAdapter):
         self._address = address
 
     def send(self, request: requests.PreparedRequest, *_args: Any, **_kwargs: Any) -> requests.Response:
-        """Call the application and return once it has sent its head; the body is read as the caller asks for it."""
+        """Call the application and return once it has sent its head; the body is streamed to the caller."""
         head: list[tuple[str, list[tuple[str, str]]]] = []
         early: list[bytes] = []
 
@@ -75,7 +75,7 @@ class WsgiAdapter(BaseAdapter):
         answer = self._application(self._environment(request), start_response)
         rest = iter(answer)
         while not head:
-            # An application may say its status as late as with its first block.
+            # An application may call start_response as late as with its first block.
             early.append(next(rest))
         status, headers = head[-1]
 
@@ -96,7 +96,7 @@ class WsgiAdapter(BaseAdapter):
         return HTTPAdapter().build_response(request, body)
 
     def close(self) -> None:
-        """Nothing is kept open between requests."""
+        """Do nothing: no connection is kept."""
 
     def _environment(self, request: requests.PreparedRequest) -> dict[str, Any]:
         url = urlsplit(request.url or "")
