@@ -120,6 +120,7 @@ def create(operations: Operations, identities: IdentityReader, checks: health.Ch
         protocol="diplomat",
         identities=identities,
         checks=checks,
+        vendor_error=DiplomatError,
         render_error=render_error,
     )
     app.url_map.strict_slashes = True

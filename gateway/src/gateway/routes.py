@@ -62,9 +62,11 @@ def _request_id(signer: Signer) -> str:
 
 
 def _failed(error: Exception) -> tuple[Response, int]:
-    """Render every error as JSON; what nobody expected is logged and tells nothing."""
+    """Render every error as JSON; a fault of the hub is logged, and its text is not shown."""
     if isinstance(error, HTTPException):
-        return jsonify(error=error.name), error.code or 500
+        response = jsonify(error=error.name)
+        response.headers.extend(header for header in error.get_headers() if header[0] != "Content-Type")
+        return response, error.code or 500
     if isinstance(error, RequestRejected):
         return jsonify(error=str(error)), error.status
     if isinstance(error, ValidationError):

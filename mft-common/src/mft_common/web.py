@@ -8,7 +8,8 @@ from flask import Flask, Response, g, request
 from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from mft_common import logs
-from mft_common.errors import IdentityError
+from mft_common.errors import IdentityError, Unavailable
+from mft_common.http1 import RequestBodyError
 from mft_common.identity import Identity
 from mft_common.identity_reader import IdentityReader
 from mft_common.process import health, metrics
@@ -20,7 +21,7 @@ Renderer = Callable[[Exception], Response]
 
 
 def identity() -> Identity:
-    """Return who sent the request at hand."""
+    """Return the identity of the current request's caller."""
     return cast("Identity", g.identity)
 
 
@@ -31,13 +32,14 @@ def create(
     protocol: str,
     identities: IdentityReader,
     checks: health.Checks,
+    vendor_error: type[Exception],
     render_error: Renderer,
 ) -> Flask:
     """Return a Flask application with health, metrics, identity and errors in place, and no routes of the vendor yet.
 
-    `render_error(error)` turns every exception into the vendor's format: the service's own errors, werkzeug's
-    (unknown path, wrong method), IdentityError, and whatever else went wrong. It is asked on the application, not on a
-    blueprint, because a blueprint never sees unknown paths and wrong methods.
+    `render_error(error)` turns every exception into the vendor's format: the service's own errors, all of the class
+    `vendor_error`, those of werkzeug (unknown path, wrong method), IdentityError, Unavailable, and faults of the hub.
+    It is registered on the application, because a blueprint never sees unknown paths and wrong methods.
     """
     app = Flask(package, static_folder=None)
     app.url_map.strict_slashes = False
@@ -72,11 +74,19 @@ def create(
     def failed(error: Exception) -> Response:
         if request.path in _OWN_PATHS and isinstance(error, HTTPException):
             return cast("Response", error.get_response())
-        if not isinstance(error, HTTPException | IdentityError) and not hasattr(error, "status"):
-            logs.get("web").exception("request.failed", path=request.path, method=request.method)
+        if not isinstance(error, (vendor_error, HTTPException, IdentityError, RequestBodyError)):
+            _log(error)
         return render_error(error)
 
     return app
+
+
+def _log(error: Exception) -> None:
+    """Log a dependency that does not answer in one line, and a fault of the hub with its traceback."""
+    if isinstance(error, Unavailable):
+        logs.get("web").warning("service.unavailable", path=request.path, reason=str(error))
+    else:
+        logs.get("web").error("request.failed", path=request.path, method=request.method, exc_info=error)
 
 
 def large_reads(stream: Any, block: int = 1 << 20) -> Iterator[bytes]:

@@ -7,6 +7,7 @@ from flask import Flask
 from mft_common import logs, web
 from mqmft_svc import PROTOCOL, SERVICE, bootstrap, routes, wire
 from mqmft_svc.bootstrap import Service
+from mqmft_svc.errors import RestError
 from mqmft_svc.settings import Settings
 
 
@@ -23,6 +24,7 @@ def create_app(service: Service | None = None) -> Flask:
         protocol=PROTOCOL,
         identities=service.identities,
         checks=service.checks,
+        vendor_error=RestError,
         render_error=routes.error_renderer(service.operations),
     )
     # A method that a path does not have is 405, OPTIONS too.

@@ -7,6 +7,7 @@ from flask import Flask
 from mft_common import logs, web
 from sertainty_svc import PROTOCOL, SERVICE, bootstrap, routes
 from sertainty_svc.bootstrap import Service
+from sertainty_svc.errors import Outcome
 from sertainty_svc.settings import Settings
 
 
@@ -22,6 +23,7 @@ def create_app(service: Service | None = None) -> Flask:
         protocol=PROTOCOL,
         identities=service.identities,
         checks=service.checks,
+        vendor_error=Outcome,
         render_error=routes.render_error,
     )
     app.config.update(PROVIDE_AUTOMATIC_OPTIONS=False, MAX_CONTENT_LENGTH=service.section.max_body)

@@ -127,9 +127,20 @@ def test_nothing_else(client, path):
     assert (answer.status_code, answer.is_json) == (404, True)
 
 
-def test_wrong_method(client):
-    """The internal API is asked by POST alone."""
-    assert client.get("/internal/v1/directory/ping").status_code == 405
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/internal/v1/directory/ping", {"POST", "OPTIONS"}),
+        ("DELETE", "/readyz", {"GET", "HEAD", "OPTIONS"}),
+        ("PUT", "/metrics", {"GET", "HEAD", "OPTIONS"}),
+    ],
+)
+def test_wrong_method(client, method, path, allowed):
+    """A method that a page does not have is 405 with those that it has (RFC 9110 15.5.6)."""
+    answer = client.open(path, method=method)
+    assert (answer.status_code, answer.json) == (405, {"error": "Method Not Allowed"})
+    assert set(answer.headers["Allow"].split(", ")) == allowed
+    assert len(answer.headers.getlist("Content-Type")) == 1
 
 
 def test_ready(operations, client):

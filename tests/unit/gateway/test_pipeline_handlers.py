@@ -223,6 +223,14 @@ def test_a_service_that_is_not_built_says_so_in_its_way(knock, path, status):
     assert knock(path, upstreams={})[0].startswith(status)
 
 
+def test_options_of_the_whole_server_are_answered(knock, service):
+    """RFC 9110 9.3.7: `OPTIONS *` is no request for a page."""
+    status, headers, body = knock("*", REQUEST_METHOD="OPTIONS")
+    assert (status[:3], body, service.environs) == ("204", b"", [])
+    assert {"GET", "PUT", "PATCH", "OPTIONS"} <= set(headers["Allow"].split(", "))
+    assert "Content-Length" not in headers
+
+
 def test_requests_that_come_too_fast_are_429(knock):
     """The bucket is per address, and this machine has none."""
     rates = RateLimiter(rate=2, burst=3, clock=iter([0.0, 0.0, 0.0, 0.0, 0.0, 0.6]).__next__)

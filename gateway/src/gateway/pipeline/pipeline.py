@@ -73,6 +73,7 @@ class Pipeline:
                 limiter=RateLimiter(options.rate, options.burst),
                 own_body_limit=own_body_limit,
             ),
+            request_handlers.answer_server_options,
             partial(request_handlers.authenticate, authenticators=Authenticators(directory, options.token_cookie)),
         )
         self._response_handlers = RESPONSE_HANDLERS

@@ -4,6 +4,7 @@ import re
 from collections.abc import Sequence
 
 from gateway import routing
+from gateway.error_responses import GatewayResponse
 from gateway.errors import RequestRejected
 from gateway.pipeline import client_address
 from gateway.pipeline.authenticators import Authenticators
@@ -16,6 +17,7 @@ from mft_common.addresses import Network
 from mft_common.identity import Identity
 
 _REQUEST_ID = re.compile(r"[0-9A-Za-z._-]{8,128}")
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 # A name has 253 characters at most, and a port five.
 _MAX_HOST = 260
 # Headers that only a trusted proxy, or only the gateway, may set; the identity holds their meaning for the services.
@@ -99,6 +101,13 @@ def enforce_limits(context: RequestContext, *, limiter: RateLimiter, own_body_li
     elif "HTTP_TRANSFER_ENCODING" in context.environ:
         # The server's own RequestBody (see mft_common.http1).
         context.environ["wsgi.input"].limit(limit)
+
+
+def answer_server_options(context: RequestContext) -> GatewayResponse | None:
+    """Answer `OPTIONS *`, which asks whether the server is there at all (RFC 9110 9.3.7)."""
+    if context.method != "OPTIONS" or context.path != "*":
+        return None
+    return GatewayResponse(204, [("Allow", ", ".join(_METHODS))], b"")
 
 
 def authenticate(context: RequestContext, *, authenticators: Authenticators) -> None:
