@@ -1,4 +1,4 @@
-"""What the bus on RabbitMQ promises when the broker, the network or a process fails."""
+"""The bus on RabbitMQ loses and repeats nothing when the broker, the network or a process fails."""
 
 import threading
 import time
@@ -9,7 +9,7 @@ import pytest
 
 from mft_common.errors import Unavailable
 from mft_common.events.rabbit import RabbitBus
-from mft_common.events.rabbit.declare import declare, queue_arguments
+from mft_common.events.rabbit.declarations import declare, queue_arguments
 from tests.servers.event_world import CONSUMER, TOPOLOGY, deleted, running, stored
 from tests.servers.processes import end, free_port, wait_until
 from tests.servers.rabbitmq import OwnRabbitMQ, RabbitMQ
@@ -33,15 +33,15 @@ def paths(count: int) -> list[str]:
 
 
 def all_once(world, expected: list[str]) -> bool:
-    """Tell whether each path had its effect once, and no other had any."""
+    """Return whether each path had its effect once, and no other path had any."""
     return world.consumer.seen() == dict.fromkeys(expected, 1)
 
 
 def channel_of(url: str):
-    """Return a connection of the test's own, and a channel that waits until the broker has what is published."""
+    """Return a connection of the test's own, and a channel whose publishing waits for the broker's confirm."""
     connection = pika.BlockingConnection(pika.URLParameters(url))
     channel = connection.channel()
-    # Without confirms, what a quorum queue had not taken yet is gone when its publisher hangs up.
+    # Without confirms, a message that a quorum queue had not stored yet is lost when its publisher disconnects.
     channel.confirm_delivery()
     return connection, channel
 
@@ -132,7 +132,7 @@ def test_a_broker_that_dies_under_load_comes_back_with_everything(make_world, ow
 def test_a_consumer_killed_between_commit_and_acknowledgement_repeats_no_effect(
     rabbit_world, way, through, spawn
 ) -> None:
-    """What was committed and not acknowledged comes again, and changes nothing."""
+    """A message whose event was committed and not acknowledged is delivered again, and changes nothing."""
     bus = rabbit_world.bus()
     victim = spawn("consume", rabbit_world, amqp=through(rabbit_world))
     wait_until(lambda: way.connections >= 1, what="the victim's connection")
@@ -189,9 +189,9 @@ def test_an_event_that_finds_no_queue_is_not_lost(rabbit_world) -> None:
 
 
 def test_events_published_before_their_consumer_has_ever_run_wait_for_it(rabbit_world) -> None:
-    """The relay makes the consumers' queues, so nothing depends on who starts first."""
+    """The relay declares the consumers' queues, so that workers may start in any order."""
     bus = rabbit_world.bus()
-    rabbit_world.producer.commit(*map(stored, paths(3)), deleted("/in/nobody-cares"))
+    rabbit_world.producer.commit(*map(stored, paths(3)), deleted("/in/no-consumer"))
     with running(rabbit_world.relay(bus)):
         wait_until(lambda: rabbit_world.producer.unpublished() == 0, what="all marks")
     assert waiting_in(rabbit_world.amqp, CONSUMER) == 3
@@ -200,7 +200,7 @@ def test_events_published_before_their_consumer_has_ever_run_wait_for_it(rabbit_
 
 
 def test_messages_that_are_no_events_go_to_the_dead_letters(make_world) -> None:
-    """What cannot be read holds up nobody, is listed as it came, and can be replayed."""
+    """Messages that cannot be read delay no event, are listed as they came, and can be replayed."""
     bodies = [b"", b"\xff\xfe", b"[]", b"{}", b'{"specversion": "1.0", "type": "file.stored.v9"}', b"[" * 100_000]
     world = make_world("rabbit-sqlite")
     bus = world.bus()
@@ -221,7 +221,7 @@ def test_messages_that_are_no_events_go_to_the_dead_letters(make_world) -> None:
 
 
 def test_a_message_whose_consumers_die_again_and_again_ends_among_the_dead_letters(amqp_url: str) -> None:
-    """The broker itself moves what was delivered too often, and the list shows it with the broker's reason."""
+    """The broker itself moves a message that was delivered too often, and the list shows the broker's reason."""
     connection, channel = channel_of(amqp_url)
     declare(channel, TOPOLOGY)
     channel.basic_publish("mft.events", "file.stored.v1", b"{}")
@@ -237,7 +237,7 @@ def test_a_message_whose_consumers_die_again_and_again_ends_among_the_dead_lette
 
 
 def test_a_handler_longer_than_the_heartbeat_keeps_its_connection(make_world, rabbitmq_server) -> None:
-    """The connection lives in a thread of its own, so the broker hears of it while a handler is busy."""
+    """The connection has a thread of its own, which sends heartbeats while a handler is busy."""
     world = make_world("rabbit-sqlite")
     bus = world.bus(heartbeat=1)
     calls: list[str] = []
@@ -254,7 +254,7 @@ def test_a_handler_longer_than_the_heartbeat_keeps_its_connection(make_world, ra
 
 
 def test_two_relays_share_one_outbox(make_world) -> None:
-    """On PostgreSQL relays pass over what another one holds, so nothing is published twice."""
+    """On PostgreSQL relays skip the rows that another one has locked, so that nothing is published twice."""
     world = make_world("rabbit-postgresql")
     bus = world.bus()
     expected = paths(2_000)
@@ -265,7 +265,7 @@ def test_two_relays_share_one_outbox(make_world) -> None:
     assert waiting_in(world.amqp, CONSUMER) == len(expected)
 
 
-def test_a_broker_that_is_not_there_is_said_so(make_world) -> None:
+def test_a_broker_that_is_away_is_unavailable(make_world) -> None:
     """Readiness and the list of dead letters fail with a reason when RabbitMQ is away, and soon."""
     world = make_world("local-sqlite")
     world.amqp = f"amqp://guest:guest@127.0.0.1:{free_port()}/nowhere"
@@ -274,3 +274,38 @@ def test_a_broker_that_is_not_there_is_said_so(make_world) -> None:
         bus.check()
     with pytest.raises(Unavailable, match="RabbitMQ"):
         bus.dead_letters(CONSUMER)
+
+
+def test_readiness_asks_on_one_connection(make_world, way, through) -> None:
+    """However often a worker is asked, the broker sees one more connection, and a lost one is replaced by one."""
+    world = make_world("rabbit-sqlite")
+    bus = world.bus(through(world), **QUICK)
+    for _ in range(20):
+        bus.check()
+    assert way.connections == 1
+    way.cut()
+    wait_until(lambda: ready(bus), what="readiness after a cut")
+    for _ in range(20):
+        bus.check()
+    assert way.connections == 2
+
+
+def test_a_broker_that_answers_nothing_is_not_ready(make_world, way, through) -> None:
+    """A connection that is open proves nothing: each probe waits for an answer of the broker."""
+    world = make_world("rabbit-sqlite")
+    bus = world.bus(through(world), connect_timeout=0.5)
+    bus.check()
+    way.stall(to_client=True)
+    with pytest.raises(Unavailable, match="RabbitMQ"):
+        bus.check()
+    way.resume()
+    wait_until(lambda: ready(bus), what="readiness")
+
+
+def ready(bus) -> bool:
+    """Return whether the bus passes its readiness check."""
+    try:
+        bus.check()
+    except Unavailable:
+        return False
+    return True

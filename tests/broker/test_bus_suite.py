@@ -1,4 +1,4 @@
-"""What every bus promises: one suite, over both buses and both databases, against real servers."""
+"""One suite for every bus, over both buses and both databases, against real servers."""
 
 import threading
 
@@ -16,7 +16,7 @@ def paths(count: int) -> list[str]:
 
 
 def everything_once(world: World, expected: list[str]) -> bool:
-    """Tell whether each path had its effect once, and no other had any."""
+    """Return whether each path had its effect once, and no other path had any."""
     return world.consumer.seen() == dict.fromkeys(expected, 1)
 
 
@@ -64,7 +64,7 @@ def test_a_handler_works_under_the_request_id_of_the_cause(world: World) -> None
     assert seen == ["f" * 32]
 
 
-def test_an_event_that_fails_at_first_holds_up_nobody(world: World) -> None:
+def test_an_event_that_fails_at_first_does_not_delay_the_others(world: World) -> None:
     """Others overtake an event whose handler fails, and it has its effect when the handler recovers."""
     bus = world.bus()
     failures = iter(range(2))
@@ -81,7 +81,7 @@ def test_an_event_that_fails_at_first_holds_up_nobody(world: World) -> None:
 
 
 def test_a_poison_event_ends_among_the_dead_letters_and_can_be_replayed(world: World) -> None:
-    """What fails for good is listed with its reason, listing changes nothing, and replay brings it back once fixed."""
+    """Events that fail for good are listed with their reasons, and replay delivers them once the handler is mended."""
     bus = world.bus()
     expected = paths(30)
     poison = expected[5:7]
@@ -110,8 +110,8 @@ def test_a_poison_event_ends_among_the_dead_letters_and_can_be_replayed(world: W
     assert bus.dead_letters(CONSUMER) == []
 
 
-def test_two_consumers_of_one_service_never_do_a_thing_twice(world: World) -> None:
-    """Consumers that share a service's events do each once between them."""
+def test_two_consumers_of_one_service_repeat_no_effect(world: World) -> None:
+    """Consumers that share a service's events handle each of them once between them."""
     first, second = world.bus(), world.bus()
     expected = paths(600)
     with running(world.relay(first) + world.consume(first) + world.consume(second)):
@@ -136,8 +136,8 @@ def test_a_consumer_killed_before_its_commit_leaves_the_work_to_the_next(world: 
     assert everything_once(world, expected)
 
 
-def test_the_backlog_tells_what_waits(world: World) -> None:
-    """The backlog counts what was committed and not delivered, and knows the oldest."""
+def test_the_backlog_counts_waiting_events(world: World) -> None:
+    """The backlog counts committed events that are not delivered, and has the time of the oldest one."""
     bus = world.bus()
     assert bus.backlog(PRODUCER, world.producer.database).events == 0
     world.producer.commit(*map(stored, paths(5)))
@@ -148,8 +148,8 @@ def test_the_backlog_tells_what_waits(world: World) -> None:
         wait_until(lambda: bus.backlog(PRODUCER, world.producer.database).events == 0, what="no backlog")
 
 
-def test_a_compound_is_told_by_its_parts(world: World) -> None:
-    """Whoever is told of one part of a compound has its effect once, among events of their own rows."""
+def test_the_parts_of_a_composite_are_delivered(world: World) -> None:
+    """A consumer of one part of a composite has its effect once, among events with rows of their own."""
     bus = world.bus()
     world.producer.commit(uploaded("/in/a"), stored("/in/b"), uploaded("/in/c"))
     assert bus.backlog(PRODUCER, world.producer.database).events == (3 if world.amqp is None else 7)
@@ -160,8 +160,8 @@ def test_a_compound_is_told_by_its_parts(world: World) -> None:
     assert everything_once(world, ["/in/a", "/in/b", "/in/c"])
 
 
-def test_a_broken_compound_holds_up_nobody(world: World) -> None:
-    """What comes after a row that cannot be read is delivered, and the row is kept where somebody can look at it."""
+def test_a_broken_composite_does_not_delay_other_events(world: World) -> None:
+    """Events after a row that cannot be read are delivered, and the row is kept for an operator."""
     bus = world.bus()
     with world.producer.database.write() as connection:
         row = world.producer.outbox.rows([uploaded("/in/broken")], "r")[0]
@@ -176,21 +176,21 @@ def test_a_broken_compound_holds_up_nobody(world: World) -> None:
         assert world.producer.unpublished() == 1
 
 
-def test_a_bus_that_works_says_so(world: World) -> None:
-    """Readiness passes while the other side answers."""
+def test_a_bus_whose_servers_answer_is_ready(world: World) -> None:
+    """Readiness passes while databases and broker answer."""
     world.bus().check()
 
 
-def test_handlers_must_be_what_the_topology_says(world: World) -> None:
-    """A consumer with a handler too few is refused at start, before an event is lost."""
+def test_handlers_must_match_the_topology(world: World) -> None:
+    """A consumer that lacks a handler is refused at start, before an event is lost."""
     consumer = world.consumer
     with pytest.raises(ValueError, match=r"file\.stored\.v1"):
         world.bus().consume_tasks(CONSUMER, consumer.database, consumer.inbox, {})
     assert set(TOPOLOGY) == {CONSUMER}
 
 
-def test_an_event_of_a_type_nobody_handles_any_more_is_passed_over(world: World) -> None:
-    """Events that nobody is told of neither arrive nor stay."""
+def test_an_event_without_a_consumer_is_passed_over(world: World) -> None:
+    """Events without a consumer neither arrive nor stay in the backlog."""
     bus = world.bus()
     world.producer.commit(*map(deleted, paths(450)), stored("/in/a"))
     with running(world.relay(bus) + world.consume(bus)):

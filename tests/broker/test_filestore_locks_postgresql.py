@@ -13,7 +13,7 @@ from filestore_svc.store.files import Read
 from filestore_svc.store.tables import reservations
 from mft_common import clock
 from mft_common.database import advisory_lock
-from mft_common.events.catalogue.moves import Outcome
+from mft_common.events.catalogue.client_transfers import Outcome
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, whoever
 from tests.service.filestore_svc.test_resumable_uploads import TUS, location, patch

@@ -3,9 +3,9 @@ import sqlalchemy as sa
 
 from mft_common.errors import MftError
 from mft_common.events import Bus, EventError, Inbox, LocalBus, Outbox, tables
-from mft_common.events.outbox_queries import published
 from mft_common.events.pruning import prune_inbox, prune_outbox
 from mft_common.events.rabbit import RabbitBus
+from mft_common.events.relay_queue import published
 from mft_common.events.topology import CONSUMERS
 from tests.servers.event_world import Consumer, Producer, stored
 

@@ -1,4 +1,4 @@
-"""A relay or a consumer as a program of its own, for tests that kill it: `event_program.py relay|consume JSON`."""
+"""Run a relay or a consumer as a program that tests can kill: `event_program.py relay|consume JSON`."""
 
 import json
 import sys
@@ -10,7 +10,7 @@ from tests.servers.event_world import World
 
 
 def main() -> int:
-    """Run until told to stop; with `hang_on`, say so on stdout when an event about that path comes, and hang."""
+    """Run until a signal; at an event about the path `hang_on`, print `hanging` and hang."""
     role, options = sys.argv[1], json.loads(sys.argv[2])
     logs.configure("event-program", "warning")
     world = World(options["producer"], options["consumer"], options["amqp"])

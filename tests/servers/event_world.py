@@ -1,4 +1,4 @@
-"""A producer and a consumer of events, as small as they can be, for tests, benches and the programs that they kill."""
+"""A minimal producer and consumer of events, for tests, benches and the programs that tests kill."""
 
 import threading
 from collections import Counter
@@ -13,7 +13,7 @@ from alembic.operations import Operations
 from mft_common.database import Database
 from mft_common.events import Envelope, Event, FileDeleted, FileStored, Handlers, Inbox, Outbox, RetryPolicy, tables
 from mft_common.events.bus import Bus
-from mft_common.events.catalogue import WholeUpload
+from mft_common.events.catalogue import UploadCompleted
 from mft_common.events.local_bus import LocalBus
 from mft_common.events.rabbit import RabbitBus
 from mft_common.process.background_tasks import BackgroundTask, start_tasks
@@ -21,7 +21,7 @@ from mft_common.process.background_tasks import BackgroundTask, start_tasks
 PRODUCER = "filestore-svc"
 CONSUMER = "diplomat-svc"
 TOPOLOGY: dict[str, tuple[type[Event], ...]] = {CONSUMER: (FileStored,)}
-IMPATIENT = RetryPolicy(attempts=3, first_pause=20, longest_pause=100)
+QUICK_RETRIES = RetryPolicy(attempts=3, first_pause=20, longest_pause=100)
 TRANSFER_ID = "414D5120514D31202020202020202020" + "0" * 15 + "1"
 HEAD = "0001"
 
@@ -40,9 +40,9 @@ def stored(path: str) -> FileStored:
     )
 
 
-def uploaded(path: str) -> WholeUpload:
-    """Return all events of an upload in one, of which the consumer is told the first."""
-    return WholeUpload(
+def uploaded(path: str) -> UploadCompleted:
+    """Return the composite of an upload; the consumer is sent the first of its events."""
+    return UploadCompleted(
         transfer_id=TRANSFER_ID,
         account="part1",
         address="192.0.2.7",
@@ -60,7 +60,7 @@ def uploaded(path: str) -> WholeUpload:
 
 
 def deleted(path: str) -> FileDeleted:
-    """Return an event that nobody in this world is told of."""
+    """Return an event that has no consumer here."""
     return FileDeleted(
         account="part1",
         address="192.0.2.7",
@@ -82,7 +82,7 @@ class Producer:
         self.database = Database(url, schema=name, metadata=metadata, migrations="", head=HEAD)
 
     def create(self) -> None:
-        """Make the tables, by what a migration uses."""
+        """Create the tables as a migration does."""
         with _migration(self.database) as op:
             tables.create_outbox(op)
         self.start()
@@ -97,14 +97,14 @@ class Producer:
             self.outbox.add(connection, *events)
 
     def unpublished(self) -> int:
-        """Count what no broker has confirmed."""
+        """Count the rows that no broker has confirmed."""
         query = sa.select(sa.func.count()).where(sa.not_(self.outbox.table.c.published))
         with self.database.read() as connection:
             return int(connection.execute(query).scalar_one())
 
 
 class Consumer:
-    """A database with an inbox, and a table in which every effect is a row, so that a second effect shows."""
+    """A database with an inbox, and a table with one row for each effect, which shows repeated effects."""
 
     def __init__(self, url: str) -> None:
         metadata = sa.MetaData()
@@ -116,14 +116,14 @@ class Consumer:
         self.database = Database(url, schema=CONSUMER, metadata=metadata, migrations="", head=HEAD)
 
     def create(self) -> None:
-        """Make the tables, by what a migration uses."""
+        """Create the tables as a migration does."""
         with _migration(self.database) as op:
             tables.create_outbox(op)
             tables.create_inbox(op)
             self.effects.create(op.get_bind())
 
     def handlers(self, before: Callable[[str], None] = lambda _path: None) -> Handlers:
-        """Return the handlers: each event's effect is one row; `before` is called first, with the path."""
+        """Return the handlers: an event's effect is one row; `before` is called first, with the path."""
         insert = self.effects.insert().inline()
 
         def on_stored(connection: sa.Connection, envelope: Envelope[Any]) -> None:
@@ -156,41 +156,48 @@ class World:
         self.amqp = amqp
         self.producer = Producer(producer_url)
         self.consumer = Consumer(consumer_url)
+        self._buses: list[Bus] = []
 
     def bus(self, amqp: str | None = None, **options: Any) -> Bus:
-        """Return a new bus; `amqp` is another way to the same broker."""
-        options = {"consumers": TOPOLOGY, "patience": IMPATIENT, **options}
+        """Return a new bus, closed with the world; `amqp` is another address of the same broker."""
+        options = {"consumers": TOPOLOGY, "retries": QUICK_RETRIES, **options}
+        made: Bus
         if self.amqp is None:
-            return LocalBus({PRODUCER: self.producer.database, CONSUMER: self.consumer.database}, **options)
-        return RabbitBus(amqp or self.amqp, **options)
+            made = LocalBus({PRODUCER: self.producer.database, CONSUMER: self.consumer.database}, **options)
+        else:
+            made = RabbitBus(amqp or self.amqp, **options)
+        self._buses.append(made)
+        return made
 
     def relay(self, bus: Bus) -> list[BackgroundTask]:
-        """Return the producer's parts."""
+        """Return the producer's tasks."""
         return bus.relay_tasks(self.producer.database, self.producer.outbox)
 
     def consume(self, bus: Bus, before: Callable[[str], None] = lambda _path: None) -> list[BackgroundTask]:
-        """Return the consumer's parts."""
+        """Return the consumer's tasks."""
         consumer = self.consumer
         return bus.consume_tasks(CONSUMER, consumer.database, consumer.inbox, consumer.handlers(before))
 
     def close(self) -> None:
-        """Close both databases."""
+        """Close the buses and both databases."""
+        for bus in self._buses:
+            bus.close()
         self.producer.database.close()
         self.consumer.database.close()
 
 
 @contextmanager
-def running(parts: Sequence[BackgroundTask]) -> Iterator[threading.Event]:
-    """Run parts for the length of the block, and see them end."""
+def running(tasks: Sequence[BackgroundTask]) -> Iterator[threading.Event]:
+    """Run tasks during the block, and assert that they end."""
     stop = threading.Event()
-    threads = start_tasks(parts, stop)
+    threads = start_tasks(tasks, stop)
     try:
         yield stop
     finally:
         stop.set()
         for thread in threads:
             thread.join(20)
-        assert not any(thread.is_alive() for thread in threads), "a part did not end in time"
+        assert not any(thread.is_alive() for thread in threads), "a task did not end in time"
 
 
 @contextmanager

@@ -1,16 +1,16 @@
-"""Read the events out of an outbox as those who are told of them do."""
+"""Read the events of an outbox as its consumers do."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from mft_common.events.envelope import Envelope
-from mft_common.events.outbox_queries import envelopes
+from mft_common.events.outbox_rows import envelopes
 
 ROWS: Final = "SELECT id, type, subject, time, correlationid, position, data FROM outbox ORDER BY position"
 
 
 class Row(NamedTuple):
-    """What ROWS selects."""
+    """A row of the result of ROWS."""
 
     id: str
     type: str
@@ -22,5 +22,5 @@ class Row(NamedTuple):
 
 
 def told(source: str, rows: Iterable[Sequence[Any]]) -> list[Envelope[Any]]:
-    """Return the envelopes of rows of the outbox of `source`, compounds taken apart."""
+    """Return the envelopes of rows of the outbox of `source`, with composites expanded."""
     return [envelope for row in rows for envelope in envelopes(source, Row(*row))]

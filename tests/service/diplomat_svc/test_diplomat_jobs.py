@@ -9,7 +9,7 @@ import time
 import pytest
 
 from mft_common.errors import MftError
-from mft_common.events.outbox_queries import OUTBOX
+from mft_common.events.backlog import OUTBOX
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from mft_common.events.outbox_queries import OUTBOX
+from mft_common.events.backlog import OUTBOX
 from tests.service.diplomat_svc.test_diplomat_filestore import _Store
 
 

@@ -5,7 +5,7 @@ import pytest
 from filestore_svc.domain.transfers import RunningTransfer
 from filestore_svc.operations.transfer_records import RecordQueue, TransferRecord
 from mft_common.errors import Unavailable
-from mft_common.events.catalogue.moves import Outcome
+from mft_common.events.catalogue.client_transfers import Outcome
 
 
 class Commits:

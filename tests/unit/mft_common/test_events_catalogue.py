@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from mft_common.events import EVENTS, AccountChanged, EventError, FileStored, Side, TransferEnded
-from mft_common.events.catalogue import COMPOUNDS
+from mft_common.events.catalogue import COMPOSITES
 from mft_common.events.envelope import parse
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"
@@ -31,7 +31,7 @@ def test_every_type_has_a_golden_file() -> None:
     assert {path.stem for path in FILES} == set(EVENTS)
 
 
-@pytest.mark.parametrize("event", [*EVENTS.values(), *COMPOUNDS.values()], ids=lambda event: event.TYPE)
+@pytest.mark.parametrize("event", [*EVENTS.values(), *COMPOSITES.values()], ids=lambda event: event.TYPE)
 def test_schema_and_dataclass_have_the_same_members(event) -> None:
     """A field without a member in JSON would vanish on the way, and a member without a field could not be built."""
     required = {field.name for field in dataclasses.fields(event) if field.default is dataclasses.MISSING}

@@ -35,13 +35,13 @@ def sqlite_error(code: int) -> sa.exc.OperationalError:
     ],
     ids=str,
 )
-def test_only_what_heals_by_itself_is_transient(error: Exception | None, heals: bool) -> None:
-    """A database that is away or busy is waited for; a wrong statement is the event's own fault."""
+def test_only_errors_that_pass_by_themselves_are_transient(error: Exception | None, heals: bool) -> None:
+    """A consumer waits for a database that is away or busy; a wrong statement counts against the event."""
     assert is_transient(error) is heals
 
 
 def test_unavailable_is_judged_by_its_cause() -> None:
-    """A database's absence behind Unavailable is transient, another service's is a matter of the one event."""
+    """Unavailable is transient where a database error is its cause, and not where another service is away."""
     database = Unavailable("the database does not answer")
     database.__cause__ = sqlite_error(sqlite3.SQLITE_BUSY)
     assert is_transient(database)
@@ -50,25 +50,25 @@ def test_unavailable_is_judged_by_its_cause() -> None:
 
 def test_pauses_grow_until_it_is_enough() -> None:
     """Each pause is four times the last, up to the longest, and after the last attempt there is none."""
-    patience = RetryPolicy(attempts=5, first_pause=100, longest_pause=1_000)
-    assert [patience.next_try(failed, 0) for failed in range(1, 6)] == [100, 400, 1_000, 1_000, None]
+    retries = RetryPolicy(attempts=5, first_pause=100, longest_pause=1_000)
+    assert [retries.next_try(failed, 0) for failed in range(1, 6)] == [100, 400, 1_000, 1_000, None]
 
 
 def test_a_reason_can_be_stored_anywhere() -> None:
-    """What a handler says may hold anything; what is kept of it is short and storable."""
+    """A handler's error text may hold any characters; the stored reason is short and storable."""
     assert reason_of(ValueError("a\0\udcff")) == "ValueError: a\\x00\\udcff"
     assert len(reason_of(ValueError("x" * 10_000))) == 2_000
 
 
-def test_the_topology_names_who_is_told_what() -> None:
-    """Types that nobody is told of may go nowhere; the others must find a queue."""
+def test_the_topology_names_the_consumers_of_each_event() -> None:
+    """Events without a consumer need no queue; the others must reach one."""
     told = {"a-svc": (FileStored,), "b-svc": (FileStored, SessionClosed)}
     assert topology.types_of(told, "b-svc") == {"file.stored.v1", "session.closed.v1"}
     assert topology.types_of(told, "c-svc") == frozenset()
     assert topology.consumed(told) == {"file.stored.v1", "session.closed.v1"}
 
 
-def test_a_handler_too_many_is_refused_as_well() -> None:
-    """A handler for an event that never comes is a mistake somewhere."""
+def test_a_handler_of_an_event_that_never_comes_is_refused() -> None:
+    """Handlers and topology differ by a mistake in one of them."""
     with pytest.raises(ValueError, match=r"session\.closed\.v1"):
         topology.check({"a-svc": (FileStored,)}, "a-svc", frozenset({FileStored, SessionClosed}))

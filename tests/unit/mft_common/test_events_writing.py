@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
 from mft_common.events import EVENTS, FINAL_STATES, STATES, EventError
-from mft_common.events.catalogue import COMPOUNDS
+from mft_common.events.catalogue import COMPOSITES
 from mft_common.events.catalogue.fields import WireSchema
 from mft_common.events.catalogue.writing import writer
 
@@ -70,7 +70,7 @@ def written(event):
         return None
 
 
-@given(st.one_of([objects(event) for event in (*EVENTS.values(), *COMPOUNDS.values())]))
+@given(st.one_of([objects(event) for event in (*EVENTS.values(), *COMPOSITES.values())]))
 def test_what_is_written_is_what_the_schema_writes(event) -> None:
     """An event is written as its schema writes it, member for member, and refused where the schema would refuse it."""
     assert json.dumps(written(event)) == json.dumps(by_schema(event))

@@ -6,13 +6,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from filestore_svc.domain.files import StoredFile
+from mft_common.events.catalogue.client_transfers import (
+    ClientTransfer,
+    DownloadCompleted,
+    Outcome,
+    UploadCompleted,
+    totals,
+)
 from mft_common.events.catalogue.files import FileStored
-from mft_common.events.catalogue.moves import ClientMove, Outcome, WholeDownload, WholeUpload, totals
 from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
 
 
 @dataclass(eq=False, kw_only=True)
-class RunningTransfer(ClientMove):
+class RunningTransfer(ClientTransfer):
     """One upload or download while it runs.
 
     `external`: the transfer belongs to another service, which reports it. `announced`: its started event is committed.
@@ -32,11 +38,11 @@ class RunningTransfer(ClientMove):
         """Return whether no event of this transfer is committed, and this service reports it."""
         return not (self.external or self.announced or self.persistent)
 
-    def upload_of(self, stored: FileStored, outcome: Outcome) -> WholeUpload | None:
+    def upload_of(self, stored: FileStored, outcome: Outcome) -> UploadCompleted | None:
         """Return the one event for the file, the start and the end; None where they are separate events."""
         if not self.unreported or outcome.bytes_sent != stored.size or outcome.modified_at is None:
             return None
-        return WholeUpload(
+        return UploadCompleted(
             **self._whole(stored, outcome),
             correlation_id=stored.correlation_id,
             modified_at=outcome.modified_at,
@@ -45,11 +51,11 @@ class RunningTransfer(ClientMove):
             replaced=stored.replaced,
         )
 
-    def download_of(self, file: StoredFile, outcome: Outcome) -> WholeDownload | None:
+    def download_of(self, file: StoredFile, outcome: Outcome) -> DownloadCompleted | None:
         """Return the one event of a download; None where not all of the file was sent."""
         if not self.unreported or outcome.bytes_sent != file.size:
             return None
-        return WholeDownload(
+        return DownloadCompleted(
             **self._whole(file, outcome), correlation_id=file.correlation_id or None, modified_at=file.modified_at
         )
 

@@ -13,7 +13,7 @@ from filestore_svc.operations.transfers import TransferRecorder
 from filestore_svc.store.blobs import Blobs
 from mft_common import logs
 from mft_common.clock import Clock
-from mft_common.events.catalogue.moves import Outcome
+from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.identity import Identity
 
 _BROKEN_OFF: Final = "the client did not take all bytes"

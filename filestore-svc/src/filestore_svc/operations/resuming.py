@@ -22,7 +22,7 @@ from filestore_svc.store.tables import outbox
 from filestore_svc.wire import bodies, tus
 from filestore_svc.wire.headers import Preconditions
 from mft_common import logs
-from mft_common.events.catalogue.moves import Outcome
+from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.identity import Identity
 
 _AT_ONCE: Final = 100

@@ -16,8 +16,8 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.errors import Unavailable
 from mft_common.events.catalogue import Event
+from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.events.catalogue.files import FileRead
-from mft_common.events.catalogue.moves import Outcome
 
 # The most records of one commit; writers of the same database wait for it meanwhile.
 _MOST: Final = 256
@@ -53,9 +53,9 @@ class TransferRecord(NamedTuple):
         """Return the events that can be made before the transaction begins."""
         transfer, events = self.transfer, list[Event]()
         if self.download is not None:
-            compound = transfer.download_of(self.download.file, self.outcome) if self.independent else None
-            if compound is not None:
-                return [compound]
+            composite = transfer.download_of(self.download.file, self.outcome) if self.independent else None
+            if composite is not None:
+                return [composite]
             events.append(_file_read(transfer, self.download.file))
         if self.independent and not transfer.external:
             events += both_events(transfer, self.outcome, now)

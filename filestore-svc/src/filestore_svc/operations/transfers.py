@@ -25,8 +25,8 @@ from filestore_svc.store.transfers import OpenTransfer
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.errors import Unavailable
+from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.events.catalogue.files import FileStored
-from mft_common.events.catalogue.moves import Outcome
 from mft_common.events.catalogue.transfers import TransferStarted
 from mft_common.identity import Identity
 from mft_common.ids import TransferIds
@@ -136,8 +136,8 @@ class TransferRecorder:
         )
 
     def _whole_upload(self, transfer: RunningTransfer, outcome: Outcome, stored: FileStored) -> list[dict[str, Any]]:
-        compound = transfer.upload_of(stored, outcome)
-        events = (stored, *both_events(transfer, outcome, self._now())) if compound is None else (compound,)
+        composite = transfer.upload_of(stored, outcome)
+        events = (stored, *both_events(transfer, outcome, self._now())) if composite is None else (composite,)
         return outbox.rows(events, transfer.request_id)
 
     def end_soon(

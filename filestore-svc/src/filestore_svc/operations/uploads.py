@@ -26,8 +26,8 @@ from filestore_svc.wire.headers import Preconditions
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.errors import MftError
+from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.events.catalogue.files import FileStored
-from mft_common.events.catalogue.moves import Outcome
 
 _IDS_AT_ONCE = 256
 

@@ -1,8 +1,9 @@
 """Carry events between services: a catalogue, an outbox and an inbox in each database, and two buses between them.
 
-`LocalBus` needs no broker. `mft_common.events.rabbit.RabbitBus` needs RabbitMQ, and is imported where it is chosen.
+`LocalBus` needs no broker. `mft_common.events.rabbit.RabbitBus` needs RabbitMQ, and is imported where it is used.
 """
 
+from mft_common.events.backlog import Backlog
 from mft_common.events.bus import Bus, DeadLetter
 from mft_common.events.catalogue import (
     EVENTS,
@@ -27,7 +28,6 @@ from mft_common.events.errors import EventError
 from mft_common.events.inbox import Inbox
 from mft_common.events.local_bus import LocalBus
 from mft_common.events.outbox import Outbox
-from mft_common.events.outbox_queries import Backlog
 
 __all__ = [
     "EVENTS",

@@ -1,22 +1,22 @@
-"""Say what every bus does: relay what was committed, deliver it, and hand out what could not be handled."""
+"""Define what every bus does: relay and deliver committed events, and list and replay dead letters."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Protocol
 
 from mft_common.database import Database
+from mft_common.events.backlog import Backlog
 from mft_common.events.delivery import Handlers
 from mft_common.events.inbox import Inbox
 from mft_common.events.outbox import Outbox
-from mft_common.events.outbox_queries import Backlog
 from mft_common.process.background_tasks import BackgroundTask
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """An event that a service could not handle, and why; `time` is when it was given up, in milliseconds.
+    """An event that a service could not handle, and the reason; it was given up at `time`, in milliseconds.
 
-    `body` is the envelope as it came, which need not be readable; `source`, `type` and `subject` are empty then.
+    `body` is the envelope as it came. Where it cannot be read, `source`, `type` and `subject` are empty.
     """
 
     id: str
@@ -30,39 +30,39 @@ class DeadLetter:
 
 
 class Bus(Protocol):
-    """The way events take between services. Services hold one and never ask which it is."""
+    """The transport of events between services; a service does not know which implementation it has."""
 
     def relay_tasks(self, database: Database, outbox: Outbox) -> list[BackgroundTask]:
-        """Return what a producer's worker runs so that the events of its outbox leave; none where consumers fetch."""
+        """Return the tasks of a producer's worker that publish its outbox; none where consumers read the outbox."""
         ...
 
     def consume_tasks(self, service: str, database: Database, inbox: Inbox, handlers: Handlers) -> list[BackgroundTask]:
-        """Return what a consumer's worker runs: each event's handler, in one transaction with its inbox row.
+        """Return the tasks of a consumer's worker that run each event's handler in one transaction with its inbox row.
 
-        ValueError where `handlers` are not exactly what the topology tells `service` of.
+        ValueError where `handlers` are not exactly the events that the topology sends to `service`.
         """
         ...
 
     def maintenance_tasks(self, database: Database, outbox: Outbox, inbox: Inbox | None = None) -> list[BackgroundTask]:
-        """Return what a worker runs to delete outbox rows that are old and handled by all, and old inbox rows."""
+        """Return the tasks of a worker that delete outbox rows which are old and handled by all, and old inbox rows."""
         ...
 
     def check(self) -> None:
-        """Raise Unavailable unless events can travel; for the readiness of workers."""
+        """Raise Unavailable unless events can be delivered; for the readiness of workers."""
         ...
 
     def backlog(self, service: str, database: Database) -> Backlog:
-        """Tell what `service` has committed and nobody has been given yet; for metrics."""
+        """Count the events that `service` has committed and that are not delivered yet; for metrics."""
         ...
 
     def dead_letters(self, service: str, limit: int = 1_000) -> list[DeadLetter]:
-        """List what `service` could not handle, oldest first; listing changes nothing."""
+        """List the events that `service` could not handle, oldest first; listing changes nothing."""
         ...
 
     def replay(self, service: str, ids: Collection[str] | None = None) -> int:
-        """Hand dead letters to `service` once more, all or those `ids`, and return how many."""
+        """Deliver dead letters to `service` again, all or those `ids`, and return how many."""
         ...
 
     def close(self) -> None:
-        """Let go of what is held open."""
+        """Close connections that the bus holds open."""
         ...

@@ -1,4 +1,4 @@
-"""Hand events to a service's handlers, each effect once, and keep one that fails from holding up the rest."""
+"""Hand events to a service's handlers: each effect once, and a failing event does not delay the others."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -9,29 +9,28 @@ import sqlalchemy as sa
 from mft_common import clock, logs
 from mft_common.database import Database
 from mft_common.database.transient import is_transient
-from mft_common.events import outbox_queries
+from mft_common.events import outbox_rows
 from mft_common.events.catalogue import Event
 from mft_common.events.catalogue.fields import storable
 from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
-from mft_common.events.inbox import Failures, Inbox
+from mft_common.events.inbox import CursorMove, Failures, Inbox, Unreadable
 
 Handler = Callable[[sa.Connection, Envelope[Any]], None]
 
 
 @dataclass(frozen=True)
 class BatchHandler:
-    """A handler that takes many envelopes in one call, whatever their order: a statement for all costs as one for each.
+    """A handler that takes many envelopes in one call, in any order, so that it may use one statement for all.
 
-    Work that one event asks for, and that tells events of its own, is done one by one instead, so that it carries the
-    id of the request that caused it.
+    Handlers that publish events of their own take one envelope at a time, so that theirs carry the id of the request
+    that caused them.
     """
 
     handle: Callable[[sa.Connection, Sequence[Envelope[Any]]], None]
 
 
 Handlers = Mapping[type[Event], Handler | BatchHandler]
-Advance = Callable[[sa.Connection], bool]
 
 _REASON_LENGTH: Final = 2_000
 _RETRIES_AT_ONCE: Final = 50
@@ -39,35 +38,29 @@ _RETRIES_AT_ONCE: Final = 50
 
 @dataclass(frozen=True, kw_only=True)
 class RetryPolicy:
-    """How often a failing handler is tried, and the pauses between: milliseconds, four times as long each time."""
+    """How often a failing event is tried, and the pauses between tries: milliseconds, each four times the last."""
 
     attempts: int = 8
     first_pause: int = 200
     longest_pause: int = 300_000
 
     def next_try(self, failed: int, now: int) -> int | None:
-        """Return when to try again after `failed` failures, or None when it is enough."""
+        """Return the time of the next try after `failed` failures, or None when the attempts are used up."""
         if failed >= self.attempts:
             return None
         return now + min(self.first_pause * int(4 ** (failed - 1)), self.longest_pause)
 
 
-class OvertakenError(Exception):
-    """Another worker has handled this batch meanwhile."""
-
-
 def reason_of(error: BaseException) -> str:
-    """Say in one line why an event could not be handled."""
+    """Return in one line why an event could not be handled."""
     return storable(f"{type(error).__name__}: {error}"[:_REASON_LENGTH])
 
 
 class Delivery:
-    """Runs the handlers of one service: `handlers[type(event)](connection, envelope)`, in the inbox's transaction.
+    """Runs the handlers of one service, `handlers[type(event)](connection, envelope)`, in the inbox's transaction.
 
-    What goes to one `Together` is handed over at the end of its batch.
-
-    A handler does nothing but change the database through its connection: a batch of which one handler fails is rolled
-    back and done again, then with a savepoint for each event.
+    The envelopes for one `BatchHandler` are handed over at the end of their batch. A handler only changes the database
+    through its connection: when one fails, the batch is rolled back and repeated with a savepoint for each event.
     """
 
     def __init__(
@@ -77,7 +70,7 @@ class Delivery:
         inbox: Inbox,
         handlers: Handlers,
         *,
-        patience: RetryPolicy,
+        retries: RetryPolicy,
         now: clock.Clock = clock.now_ms,
     ) -> None:
         self.service = service
@@ -87,47 +80,63 @@ class Delivery:
         self._transaction = database.writer()
         self.types = frozenset(event.TYPE for event in handlers)
         self._handlers = {event.TYPE: handler for event, handler in handlers.items()}
-        self._patience = patience
+        self._retries = retries
         self._now = now
         self._log = logs.get("events")
 
-    def apply(self, envelopes: Sequence[Envelope[Any]], advance: Advance | None = None) -> None:
-        """Handle a batch in one transaction; `advance` moves the cursor in it, and False from it means OvertakenError.
+    def apply(
+        self,
+        envelopes: Sequence[Envelope[Any]],
+        unreadable: Sequence[Unreadable] = (),
+        cursor: CursorMove | None = None,
+    ) -> bool:
+        """Handle `envelopes`, keep `unreadable` for an operator and move the cursor, in one transaction.
 
-        A database that is away raises, with nothing changed. Failing handlers do not raise: their events are kept.
+        False where another worker has moved the cursor meanwhile; nothing has changed then. Unavailable where the
+        database is away, with nothing changed. Events of failing handlers are kept and tried again later.
         """
         known = [envelope for envelope in envelopes if envelope.type in self._handlers]
         try:
-            self._together(known, advance)
-        except OvertakenError:
-            raise
+            return self._apply(self._handle_all, known, unreadable, cursor)
         except Exception as error:
             if is_transient(error):
                 raise
-            self._one_by_one(known, advance)
+        return self._apply(self._handle_each, known, unreadable, cursor)
 
-    def _together(self, envelopes: Sequence[Envelope[Any]], advance: Advance | None) -> None:
+    def _apply(
+        self,
+        handle: Callable[[sa.Connection, Sequence[Envelope[Any]]], None],
+        envelopes: Sequence[Envelope[Any]],
+        unreadable: Sequence[Unreadable],
+        cursor: CursorMove | None,
+    ) -> bool:
         with self._transaction() as connection:
-            self._advance(connection, advance)
-            new = self.inbox.claim(connection, envelopes, self._now())
-            groups: dict[BatchHandler, list[Envelope[Any]]] = {}
-            for envelope in envelopes:
-                if envelope.key in new:
-                    new.discard(envelope.key)
-                    handler = self._handlers[envelope.type]
-                    if isinstance(handler, BatchHandler):
-                        groups.setdefault(handler, []).append(envelope)
-                    else:
-                        self._handle(connection, handler, envelope)
-            for together, group in groups.items():
-                together.handle(connection, group)
+            if cursor is not None and not self.inbox.move(connection, cursor):
+                return False
+            for each in unreadable:
+                self._log.error("event.unreadable", service=self.service, event_id=each.id, reason=each.reason)
+                self.failures.give_up(connection, each, self._now())
+            handle(connection, envelopes)
+        return True
 
-    def _one_by_one(self, envelopes: Sequence[Envelope[Any]], advance: Advance | None) -> None:
-        with self._transaction() as connection:
-            self._advance(connection, advance)
-            for envelope in envelopes:
-                if (error := self._attempt(connection, envelope)) is not None:
-                    self.keep(connection, envelope, reason_of(error))
+    def _handle_all(self, connection: sa.Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+        new = self.inbox.claim(connection, envelopes, self._now())
+        batches: dict[BatchHandler, list[Envelope[Any]]] = {}
+        for envelope in envelopes:
+            if envelope.key in new:
+                new.discard(envelope.key)
+                handler = self._handlers[envelope.type]
+                if isinstance(handler, BatchHandler):
+                    batches.setdefault(handler, []).append(envelope)
+                else:
+                    self._handle(connection, handler, envelope)
+        for batch_handler, batch in batches.items():
+            batch_handler.handle(connection, batch)
+
+    def _handle_each(self, connection: sa.Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+        for envelope in envelopes:
+            if (error := self._attempt(connection, envelope)) is not None:
+                self._keep(connection, envelope, reason_of(error))
 
     def _attempt(self, connection: sa.Connection, envelope: Envelope[Any]) -> Exception | None:
         try:
@@ -148,42 +157,20 @@ class Delivery:
             else:
                 handler(connection, envelope)
 
-    @staticmethod
-    def _advance(connection: sa.Connection, advance: Advance | None) -> None:
-        if advance is not None and not advance(connection):
-            raise OvertakenError
-
-    def keep(self, connection: sa.Connection, envelope: Envelope[Any], reason: str) -> None:
-        """Keep an event whose handler failed for the first time."""
+    def _keep(self, connection: sa.Connection, envelope: Envelope[Any], reason: str) -> None:
+        """Keep an event whose handler failed for the first time, for the next try."""
         now = self._now()
         self._log.warning("event.failed", service=self.service, event_id=envelope.id, type=envelope.type, reason=reason)
-        self.failures.add(
-            connection,
-            {
-                "source": envelope.source,
-                "id": envelope.id,
-                "type": envelope.type,
-                "subject": envelope.subject,
-                "body": envelope.to_json(),
-                "reason": reason,
-                "attempts": 1,
-                "failed_at": now,
-                "next_try_at": self._patience.next_try(1, now),
-            },
-        )
-
-    def keep_unreadable(self, connection: sa.Connection, row: Mapping[str, Any], body: str, reason: str) -> None:
-        """Give up an event that cannot be read at all; `row` holds its source, id, type and subject."""
-        self._log.error("event.unreadable", service=self.service, event_id=row["id"], reason=reason)
-        values = {**row, "body": body, "reason": reason, "attempts": 1, "failed_at": self._now(), "next_try_at": None}
-        self.failures.add(connection, values)
+        self.failures.add(connection, envelope, reason, now=now, next_try_at=self._retries.next_try(1, now))
 
     def retry_due(self) -> int:
-        """Try again what is due, and return how many events that were."""
-        if not self.database.query(lambda look: self.failures.any_due(look, self._now())):
+        """Try the kept events that are due again, and return how many there were."""
+        now = self._now()
+        latest = now + self._retries.longest_pause
+        if not self.database.query(lambda connection: self.failures.any_due(connection, now, latest)):
             return 0
         with self._transaction() as connection:
-            rows = self.failures.due(connection, self._now(), _RETRIES_AT_ONCE)
+            rows = self.failures.due(connection, now, latest, _RETRIES_AT_ONCE)
             for row in rows:
                 self._retry(connection, row)
         return len(rows)
@@ -191,7 +178,7 @@ class Delivery:
     def _retry(self, connection: sa.Connection, row: Any) -> None:
         error: Exception | None = None
         try:
-            for envelope in outbox_queries.envelopes_again(row.body, self.types):
+            for envelope in outbox_rows.envelopes_of_body(row.body, self.types):
                 error = error or self._attempt(connection, envelope)
         except EventError as unreadable:
             error = unreadable
@@ -199,7 +186,7 @@ class Delivery:
             self.failures.remove(connection, row)
             return
         now, reason = self._now(), reason_of(error)
-        next_try_at = self._patience.next_try(row.attempts + 1, now)
-        self.failures.again(connection, row, reason=reason, next_try_at=next_try_at, now=now)
+        next_try_at = self._retries.next_try(row.attempts + 1, now)
+        self.failures.update(connection, row, reason=reason, next_try_at=next_try_at, now=now)
         if next_try_at is None:
             self._log.error("event.given_up", service=self.service, event_id=row.id, type=row.type, reason=reason)

@@ -1,17 +1,18 @@
-"""List every event that the services tell one another."""
+"""List every event that the services publish."""
 
 from mft_common.events.catalogue.access import AccountChanged, SessionClosed, SessionOpened
-from mft_common.events.catalogue.base import Compound, Event
+from mft_common.events.catalogue.client_transfers import DownloadCompleted, UploadCompleted
+from mft_common.events.catalogue.event import CompositeEvent, Event
 from mft_common.events.catalogue.files import FileDeleted, FileDescribed, FileRead, FileStored
-from mft_common.events.catalogue.moves import WholeDownload, WholeUpload
 from mft_common.events.catalogue.transfers import TransferEnded, TransferProgressed, TransferStarted
 from mft_common.events.catalogue.work import JobChanged, TaskChanged
 
 __all__ = [
-    "COMPOUNDS",
+    "COMPOSITES",
     "EVENTS",
     "AccountChanged",
-    "Compound",
+    "CompositeEvent",
+    "DownloadCompleted",
     "Event",
     "FileDeleted",
     "FileDescribed",
@@ -24,8 +25,7 @@ __all__ = [
     "TransferEnded",
     "TransferProgressed",
     "TransferStarted",
-    "WholeDownload",
-    "WholeUpload",
+    "UploadCompleted",
 ]
 
 EVENTS: dict[str, type[Event]] = {
@@ -46,5 +46,9 @@ EVENTS: dict[str, type[Event]] = {
     )
 }
 
-# What only outboxes know: no consumer is told of these, but of their parts.
-COMPOUNDS: dict[str, type[Compound]] = {compound.TYPE: compound for compound in (WholeUpload, WholeDownload)}
+# Rows of outboxes: consumers are sent their parts and never the composite itself.
+COMPOSITES: dict[str, type[CompositeEvent]] = {
+    composite.TYPE: composite for composite in (UploadCompleted, DownloadCompleted)
+}
+# The types that rows of earlier programs have: such rows are still read.
+COMPOSITES |= {"whole.upload.v1": UploadCompleted, "whole.download.v1": DownloadCompleted}

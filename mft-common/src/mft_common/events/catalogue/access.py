@@ -1,11 +1,11 @@
-"""What happens to accounts and sessions."""
+"""Events of accounts and sessions."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from marshmallow import validate
 
-from mft_common.events.catalogue.base import Event
+from mft_common.events.catalogue.event import Event
 from mft_common.events.catalogue.fields import Text, Whole, WireSchema
 
 CLOSE_REASONS = ("closed", "idle", "absolute", "evicted", "account")
@@ -29,7 +29,7 @@ class SessionClosedSchema(SessionOpenedSchema):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionEvent(Event):
-    """A session of `service`, told by its public id; its token never travels."""
+    """A session of `service`, named by its public id; its token is in no event."""
 
     service: str
     public_id: str
@@ -44,7 +44,7 @@ class SessionEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOpened(SessionEvent):
-    """Somebody logged in."""
+    """A client logged in."""
 
     TYPE: ClassVar[str] = "session.opened.v1"
     SCHEMA: ClassVar[WireSchema] = SessionOpenedSchema()
@@ -69,7 +69,7 @@ class AccountChangedSchema(WireSchema):
 
 @dataclass(frozen=True, kw_only=True)
 class AccountChanged(Event):
-    """An account was made, changed or removed: `what` says which, `revision` counts the changes."""
+    """An account was made, changed or removed, as `what` says; `revision` counts its changes."""
 
     TYPE: ClassVar[str] = "account.changed.v1"
     SCHEMA: ClassVar[WireSchema] = AccountChangedSchema()

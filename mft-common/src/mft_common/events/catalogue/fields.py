@@ -1,4 +1,4 @@
-"""Translate the values of an event between JSON and Python, strictly on the way in."""
+"""Translate the values of events between JSON and Python; reading is strict."""
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ NOT_NEGATIVE = validate.Range(min=0)
 def storable(text: str) -> str:
     """Return a text that any database column and any UTF-8 reader can hold.
 
-    A file's name need not be Unicode: bytes that are not are shown as an escape, and so is NUL.
+    Bytes of a file's name that are no Unicode, and NUL, become escapes.
     """
     if not text.isascii():
         text = text.encode("utf-8", "backslashreplace").decode()
@@ -22,7 +22,7 @@ def storable(text: str) -> str:
 
 
 class Text(fields.String):
-    """A text, made storable on its way out."""
+    """A text; writing makes it storable."""
 
     def _serialize(self, value: str | None, attr: str | None, obj: Any, **kwargs: Any) -> str | None:
         text = super()._serialize(value, attr, obj, **kwargs)
@@ -42,7 +42,7 @@ class Whole(fields.Integer):
 
 
 class YesNo(fields.Field[bool]):
-    """`true` or `false`, and nothing that merely looks like them."""
+    """`true` or `false`, and no other value."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:  # noqa: ARG002
         if not isinstance(value, bool):
@@ -73,9 +73,9 @@ class Row(fields.List[Any]):
 
 
 class WireSchema(Schema):
-    """The JSON of one shape: absent stands for None, and a member that this version does not know is passed over.
+    """The JSON of one shape: an absent member stands for None, and an unknown member is ignored.
 
-    The latter lets a newer producer add a member without a new version of the event.
+    So a newer producer may add a member without a new version of the event.
     """
 
     shape: ClassVar[type | None] = None
@@ -86,7 +86,7 @@ class WireSchema(Schema):
         unknown = EXCLUDE
 
     @post_dump
-    def _leave_out_what_is_not_known(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
+    def _omit_none(self, data: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
         return {name: value for name, value in data.items() if value is not None}
 
     @post_load

@@ -1,16 +1,16 @@
-"""What happens to a file of the hub's own store."""
+"""Events of files in the hub's own store."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from marshmallow import validate
 
-from mft_common.events.catalogue.base import Event
+from mft_common.events.catalogue.event import Event
 from mft_common.events.catalogue.fields import TRANSFER_ID, Row, Text, Whole, WireSchema
 
 
 class FileSchema(WireSchema):
-    """What all events of a file have."""
+    """Members that all events of a file have."""
 
     account = Text(required=True)
     address = Text(required=True)
@@ -51,7 +51,7 @@ class FileDeletedSchema(FileSchema):
 
 @dataclass(frozen=True, kw_only=True)
 class FileEvent(Event):
-    """A file's `path`, content (`fileset`, `size` in bytes, `sha256`, `datatype`) and who did it from which address.
+    """A file's `path`, content (`fileset`, `size` in bytes, `sha256`, `datatype`), and the acting account and address.
 
     `correlation_id` is the file's own attribute where it is set; the request's id is in the envelope.
     """
@@ -72,7 +72,7 @@ class FileEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class FileStored(FileEvent):
-    """A file has a new content; `replaced` is the id of the content that was there before, if any."""
+    """A file has a new content; `replaced` is the id of the former content, if any."""
 
     TYPE: ClassVar[str] = "file.stored.v1"
     SCHEMA: ClassVar[WireSchema] = FileStoredSchema()
@@ -82,7 +82,7 @@ class FileStored(FileEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class FileRead(FileEvent):
-    """Somebody was sent a file."""
+    """A client was sent a file."""
 
     TYPE: ClassVar[str] = "file.read.v1"
     SCHEMA: ClassVar[WireSchema] = FileReadSchema()
@@ -91,7 +91,7 @@ class FileRead(FileEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class FileDescribed(FileEvent):
-    """Custom metadata was written; `keys` are the names, and values never leave the store."""
+    """Custom metadata was written; `keys` are the names, and the values are in no event."""
 
     TYPE: ClassVar[str] = "file.described.v1"
     SCHEMA: ClassVar[WireSchema] = FileDescribedSchema()
@@ -101,7 +101,7 @@ class FileDescribed(FileEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class FileDeleted(FileEvent):
-    """A file is gone; `reason` is `deleted` or `expired`."""
+    """A file was removed; `reason` is `deleted` or `expired`."""
 
     TYPE: ClassVar[str] = "file.deleted.v1"
     SCHEMA: ClassVar[WireSchema] = FileDeletedSchema()

@@ -1,4 +1,4 @@
-"""The pieces that a transfer's events are made of: agents, originator, totals, items and their two sides."""
+"""Parts of transfer events: agents, originator, totals, items and the two sides of an item."""
 
 from dataclasses import dataclass, field
 from typing import ClassVar
@@ -21,7 +21,7 @@ STATES = ("started", "inProgress", "inProgressWithWarnings", "inProgressWithFail
 
 @dataclass(frozen=True, kw_only=True)
 class Agent:
-    """One end of a transfer; the hub's own agents name no queue manager, the record fills it in."""
+    """One end of a transfer. The hub's own agents name no queue manager: the record of transfers adds it."""
 
     name: str
     qmgr: str | None = None
@@ -29,7 +29,7 @@ class Agent:
 
 @dataclass(frozen=True, kw_only=True)
 class Originator:
-    """Who asked: the account, the host it asked from, and the session's label where there is one."""
+    """The requester: its account, its host, and the session's label where there is one."""
 
     account: str
     host: str
@@ -39,7 +39,7 @@ class Originator:
 
 @dataclass(frozen=True, kw_only=True)
 class Totals:
-    """Counters of a transfer so far: absolute, never increments, so that repetition is harmless."""
+    """Counters of a transfer so far. They are absolute, so that an event may be handled twice."""
 
     files: int = 0
     successes: int = 0
@@ -51,10 +51,10 @@ class Totals:
 
 @dataclass(frozen=True, kw_only=True)
 class Side:
-    """Where an item comes from or goes to; `path` is as the caller names it, never a place on our disk.
+    """The source or destination of an item; `path` is the caller's name for it, never a path on the hub's disk.
 
     `size` is in bytes, `modified_at` in milliseconds. `disposition` belongs to a source, `if_exists` to a destination,
-    and what follows `name` to a queue.
+    and the members from `name` on to a queue.
     """
 
     type: str = "file"
@@ -80,7 +80,7 @@ class Side:
 
 @dataclass(frozen=True, kw_only=True)
 class Item:
-    """One file or queue of a transfer; `index` is its place for ever."""
+    """One file or queue of a transfer; its `index` never changes."""
 
     index: int
     state: str

@@ -1,4 +1,4 @@
-"""What happens to a transfer, whatever protocol caused it."""
+"""Events of transfers, whichever protocol caused them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from marshmallow import fields, validate
 
-from mft_common.events.catalogue.base import Event
+from mft_common.events.catalogue.event import Event
 from mft_common.events.catalogue.fields import TRANSFER_ID, Moment, Row, Text, WireSchema
 from mft_common.events.catalogue.items import (
     FINAL_STATES,
@@ -27,7 +27,7 @@ _AT_MOST = validate.Length(max=MAX_ITEMS)
 
 
 class TransferSchema(WireSchema):
-    """What all events of a transfer have."""
+    """Members that all events of a transfer have."""
 
     transfer_id = Text(required=True, validate=TRANSFER_ID)
     protocol = Text(required=True, validate=validate.OneOf(PROTOCOLS))
@@ -108,7 +108,7 @@ class TransferStarted(TransferHead):
 
 @dataclass(frozen=True, kw_only=True)
 class TransferProgressed(TransferEvent):
-    """A transfer moved on; `items` are those that changed since the last event, at most 1,000."""
+    """A transfer progressed; `items` are those that changed since the last event, at most 1,000."""
 
     TYPE: ClassVar[str] = "transfer.progressed.v1"
     SCHEMA: ClassVar[WireSchema] = TransferProgressedSchema()
@@ -117,9 +117,9 @@ class TransferProgressed(TransferEvent):
 
 @dataclass(frozen=True, kw_only=True)
 class TransferEnded(TransferHead):
-    """A transfer reached its final state; it repeats the head, so that it makes a whole record when it comes first.
+    """A transfer reached its final state; it repeats the head, so that it is a complete record when it arrives first.
 
-    Items beyond 1,000 go ahead in further `TransferProgressed`.
+    Items beyond 1,000 precede it in further `TransferProgressed`.
     """
 
     TYPE: ClassVar[str] = "transfer.ended.v1"

@@ -1,11 +1,11 @@
-"""What happens to the work that services do on their own: jobs and tasks."""
+"""Events of jobs and tasks."""
 
 from dataclasses import dataclass
 from typing import ClassVar
 
 from marshmallow import validate
 
-from mft_common.events.catalogue.base import Event
+from mft_common.events.catalogue.event import Event
 from mft_common.events.catalogue.fields import TRANSFER_ID, Moment, Text, Whole, WireSchema
 
 TASK_CHANGES = ("saved", "removed", "paused", "resumed", "reset", "started", "ended")
@@ -30,7 +30,7 @@ class JobChangedSchema(WireSchema):
 
 @dataclass(frozen=True, kw_only=True)
 class JobChanged(Event):
-    """A job of a transaction has another status; `completion_status` is there when it is over.
+    """The status of a transaction's job changed; `completion_status` is set when the job is over.
 
     `sequence` is the job's number, unique in the service. Times are in milliseconds. (diplomat.md E3, E4)
     """
@@ -51,7 +51,7 @@ class JobChanged(Event):
     label: str | None = None
 
     def subject(self) -> str:
-        """Return the job's place: the transaction's id and the job's number."""
+        """Return the transaction's id and the job's number."""
         return f"{self.transaction_id}/{self.sequence}"
 
 
@@ -87,5 +87,5 @@ class TaskChanged(Event):
     transfer_id: str | None = None
 
     def subject(self) -> str:
-        """Return the task's place: its configuration's name and its own."""
+        """Return the configuration's name and the task's."""
         return f"{self.configuration}/{self.task}"

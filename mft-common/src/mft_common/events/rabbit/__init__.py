@@ -1,4 +1,4 @@
-"""Speak with RabbitMQ; only workers import this."""
+"""Events over RabbitMQ; only workers import this package."""
 
 from mft_common.events.rabbit.bus import RabbitBus
 

@@ -1,4 +1,4 @@
-"""Take a service's messages in batches, hand them to its handlers, and acknowledge after the commit."""
+"""Take messages from a service's queue in batches, hand them to its handlers, and acknowledge after the commit."""
 
 import queue
 import threading
@@ -9,13 +9,14 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mft_common import clock, logs
+from mft_common.backoff import Backoff
 from mft_common.database.transient import is_transient
 from mft_common.errors import Unavailable
 from mft_common.events.delivery import Delivery
 from mft_common.events.envelope import Envelope, parse
 from mft_common.events.errors import EventError
-from mft_common.events.rabbit.dead import given_up_message, unreadable_message
-from mft_common.events.rabbit.link import Delivered, Link, Settings
+from mft_common.events.rabbit.broker_connection import BrokerConnection, Delivered, Settings
+from mft_common.events.rabbit.dead_letters import given_up_message, unreadable_message
 
 _BATCH: Final = 500
 _PREFETCH: Final = 2 * _BATCH
@@ -27,8 +28,9 @@ _LONGEST_PAUSE_S: Final = 5.0
 class Consumer:
     """Consumes the queue of one service; several consumers, in several processes, share the work.
 
-    An event whose handler fails moves, in the transaction of its batch, to the service's own database and is tried
-    again from there; given up, it goes to the dead letters. Only then are its messages acknowledged.
+    An event whose handler fails is stored in the service's own database, in the transaction of its batch, and is tried
+    again from there; an event that is given up is published to the dead letters. Messages are acknowledged after that
+    transaction.
     """
 
     def __init__(self, settings: Settings, delivery: Delivery, now: clock.Clock) -> None:
@@ -39,42 +41,41 @@ class Consumer:
         self._log = logs.get("events")
 
     def run(self, stop: threading.Event) -> None:
-        """Consume until `stop` is set, connecting anew whenever the broker was away."""
-        pause = _FIRST_PAUSE_S
+        """Consume until `stop` is set, and connect anew where the connection is lost."""
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while not stop.is_set():
             try:
                 name = f"{self._service}-consumer"
-                with Link(self._settings, name, consume=self._service, prefetch=_PREFETCH) as link:
-                    pause = _FIRST_PAUSE_S
-                    self._drain(link, stop)
+                with BrokerConnection(self._settings, name, consume=self._service, prefetch=_PREFETCH) as broker:
+                    backoff.reset()
+                    self._consume(broker, stop)
             except Unavailable as error:
                 self._log.warning("consumer.waiting", service=self._service, error=str(error))
-                stop.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                stop.wait(backoff.pause())
 
-    def _drain(self, link: Link, stop: threading.Event) -> None:
+    def _consume(self, broker: BrokerConnection, stop: threading.Event) -> None:
         retry_at = 0.0
         while not stop.is_set():
-            if batch := self._next_batch(link):
-                self._handle(link, batch, stop)
+            if batch := self._next_batch(broker):
+                self._handle(broker, batch, stop)
             if time.monotonic() >= retry_at:
-                self._while_database_is_away(link, stop, lambda: self._retry(link))
+                self._retry_while_database_is_away(broker, stop, lambda: self._retry(broker))
                 retry_at = time.monotonic() + _RETRY_EVERY_S
 
     @staticmethod
-    def _next_batch(link: Link) -> list[Delivered]:
+    def _next_batch(broker: BrokerConnection) -> list[Delivered]:
         batch: list[Delivered] = []
         try:
             while len(batch) < _BATCH:
-                delivered = link.deliveries.get(block=not batch, timeout=None if batch else _RETRY_EVERY_S)
+                delivered = broker.deliveries.get(block=not batch, timeout=None if batch else _RETRY_EVERY_S)
                 if delivered is None:
-                    raise Unavailable("the connection to RabbitMQ broke")
+                    raise Unavailable("the connection to RabbitMQ was lost")
                 batch.append(delivered)
         except queue.Empty:
             pass
         return batch
 
-    def _handle(self, link: Link, batch: list[Delivered], stop: threading.Event) -> None:
+    def _handle(self, broker: BrokerConnection, batch: list[Delivered], stop: threading.Event) -> None:
         envelopes: list[Envelope[Any]] = []
         unreadable = []
         for delivered in batch:
@@ -84,46 +85,48 @@ class Consumer:
                 unreadable.append(unreadable_message(self._service, delivered, str(error), self._now()))
         if unreadable:
             self._log.error("event.unreadable", service=self._service, count=len(unreadable))
-            outcome = link.publish(unreadable)
+            outcome = broker.publish(unreadable)
             if len(outcome.confirmed) < len(unreadable):
-                raise Unavailable("RabbitMQ did not take the dead letters")
-        if self._while_database_is_away(link, stop, lambda: self._delivery.apply(envelopes)):
-            link.ack(batch[-1].tag, multiple=True)
+                raise Unavailable("RabbitMQ did not confirm the dead letters")
+        if self._retry_while_database_is_away(broker, stop, lambda: self._delivery.apply(envelopes)):
+            broker.ack(batch[-1].tag, multiple=True)
 
-    def _retry(self, link: Link) -> None:
+    def _retry(self, broker: BrokerConnection) -> None:
         self._delivery.retry_due()
-        self._bury(link)
+        self._publish_dead_letters(broker)
 
-    def _bury(self, link: Link) -> None:
+    def _publish_dead_letters(self, broker: BrokerConnection) -> None:
         database, failures = self._delivery.database, self._delivery.failures
         with database.read() as connection:
             rows = failures.given_up(connection, _BATCH)
         if not rows:
             return
         if database.dialect == "postgresql":
-            # Locked until they are gone: another consumer would publish them too.
+            # They stay locked until they are removed, so that no other consumer publishes them too.
             with database.write() as connection:
                 rows = failures.given_up(connection, _BATCH, lock=True)
-                self._remove(connection, rows, self._publish(link, rows))
+                self._remove(connection, rows, self._publish(broker, rows))
             return
-        buried = self._publish(link, rows)
+        confirmed = self._publish(broker, rows)
         with database.write() as connection:
-            self._remove(connection, rows, buried)
+            self._remove(connection, rows, confirmed)
 
-    def _publish(self, link: Link, rows: Sequence[Any]) -> frozenset[str]:
-        return link.publish([given_up_message(self._service, row) for row in rows]).confirmed if rows else frozenset()
+    def _publish(self, broker: BrokerConnection, rows: Sequence[Any]) -> frozenset[str]:
+        return broker.publish([given_up_message(self._service, row) for row in rows]).confirmed if rows else frozenset()
 
-    def _remove(self, connection: sa.Connection, rows: Sequence[Any], buried: frozenset[str]) -> None:
+    def _remove(self, connection: sa.Connection, rows: Sequence[Any], confirmed: frozenset[str]) -> None:
         for row in rows:
-            if f"{row.source}/{row.id}" in buried:
+            if f"{row.source}/{row.id}" in confirmed:
                 self._delivery.failures.remove(connection, row)
 
-    def _while_database_is_away(self, link: Link, stop: threading.Event, action: Callable[[], None]) -> bool:
-        """Do `action`, again and again while the database does not answer; False where there was no more point in it.
+    def _retry_while_database_is_away(
+        self, broker: BrokerConnection, stop: threading.Event, action: Callable[[], object]
+    ) -> bool:
+        """Repeat `action` while the database does not answer; False where the worker stops or the broker is gone first.
 
-        The messages stay with this consumer meanwhile: giving them back would only count them as tried.
+        The messages stay with this consumer meanwhile: returning them would count as a failed delivery.
         """
-        pause = _FIRST_PAUSE_S
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while True:
             try:
                 action()
@@ -132,6 +135,5 @@ class Consumer:
                 if not is_transient(error):
                     raise
                 self._log.warning("events.database_away", service=self._service, error=str(error))
-                if stop.wait(pause) or not link.alive:
+                if stop.wait(backoff.pause()) or not broker.alive:
                     return False
-                pause = min(pause * 2, _LONGEST_PAUSE_S)

@@ -1,4 +1,4 @@
-"""Publish what a producer has committed, and mark it once the broker has confirmed it."""
+"""Publish the outbox of a producer, and mark each row once the broker has confirmed it."""
 
 import threading
 from collections.abc import Collection, Sequence
@@ -7,14 +7,15 @@ from typing import Any, Final
 import pika
 
 from mft_common import clock, logs
+from mft_common.backoff import Backoff
 from mft_common.database import Database
 from mft_common.errors import Unavailable
-from mft_common.events import outbox_queries, topology
-from mft_common.events.changes import ChangeDetector
+from mft_common.events import outbox_rows, relay_queue, topology
+from mft_common.events.change_detector import ChangeDetector
 from mft_common.events.envelope import CONTENT_TYPE
 from mft_common.events.errors import EventError
-from mft_common.events.rabbit.batch import Message, Outcome
-from mft_common.events.rabbit.link import Link, Settings
+from mft_common.events.rabbit.broker_connection import BrokerConnection, Settings
+from mft_common.events.rabbit.publish_batch import Message, Outcome
 
 _BATCH: Final = 500
 _FIRST_PAUSE_S: Final = 0.1
@@ -23,9 +24,9 @@ _PERSISTENT: Final = 2
 
 
 def messages_of(source: str, row: Any, mandatory: Collection[str]) -> Sequence[Message]:
-    """Turn a row of the outbox into messages: an event's type is the routing key, its id the message id.
+    """Return the messages of an outbox row: an event's type is the routing key, its id the message id.
 
-    Those of the types that are `mandatory` have to reach a queue.
+    Messages of the types in `mandatory` must reach a queue.
     """
     return [
         Message(
@@ -44,15 +45,15 @@ def messages_of(source: str, row: Any, mandatory: Collection[str]) -> Sequence[M
             ),
             mandatory=each.type in mandatory,
         )
-        for each in outbox_queries.rendered(source, row)
+        for each in outbox_rows.rendered(source, row)
     ]
 
 
 class Relay:
-    """Empties the outbox of `source` into RabbitMQ; several may share one on PostgreSQL.
+    """Publishes the outbox of `source` to RabbitMQ; on PostgreSQL several relays may share one.
 
-    An event is marked after the confirm and never before, so one that was published by a relay which died just then is
-    published twice. What the broker returns or refuses waits, longer each time, and the rest goes on.
+    A row is marked after the broker's confirm, so that a relay which dies in between publishes it twice. Rows that the
+    broker returns or refuses wait, longer each time, while the others are published.
     """
 
     def __init__(self, settings: Settings, source: str, database: Database, now: clock.Clock) -> None:
@@ -64,51 +65,51 @@ class Relay:
         self._log = logs.get("events")
 
     def run(self, stop: threading.Event) -> None:
-        """Relay until `stop` is set, connecting anew whenever the broker was away."""
-        pause = _FIRST_PAUSE_S
+        """Relay until `stop` is set, and connect anew where the connection is lost."""
+        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         while not stop.is_set():
             try:
-                with Link(self._settings, f"{self._source}-relay") as link, ChangeDetector(self._database) as watch:
-                    pause = _FIRST_PAUSE_S
-                    self._pump(link, watch, stop)
+                name = f"{self._source}-relay"
+                with BrokerConnection(self._settings, name) as broker, ChangeDetector(self._database) as detector:
+                    backoff.reset()
+                    self._relay(broker, detector, stop)
             except Unavailable as error:
                 self._log.warning("relay.waiting", source=self._source, error=str(error))
-                stop.wait(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
+                stop.wait(backoff.pause())
 
-    def _pump(self, link: Link, watch: ChangeDetector, stop: threading.Event) -> None:
-        watch.changed()
+    def _relay(self, broker: BrokerConnection, detector: ChangeDetector, stop: threading.Event) -> None:
+        detector.changed()
         while not stop.is_set():
-            if not link.alive:
-                raise Unavailable("the connection to RabbitMQ broke")
-            if self._once(link) < _BATCH:
-                watch.wait(stop)
+            if not broker.alive:
+                raise Unavailable("the connection to RabbitMQ was lost")
+            if self._relay_batch(broker) < _BATCH:
+                detector.wait(stop)
 
-    def _once(self, link: Link) -> int:
+    def _relay_batch(self, broker: BrokerConnection) -> int:
         if self._database.dialect == "postgresql":
-            # Rows stay locked until they are marked; a relay that dies lets go of them with its connection.
+            # Rows stay locked until they are marked; the locks of a relay that dies end with its connection.
             with self._database.write() as connection:
-                rows = outbox_queries.waiting(connection, self._now(), _BATCH)
-                outcome = self._publish(link, rows)
+                rows = relay_queue.fetch_unpublished(connection, self._now(), _BATCH)
+                outcome = self._publish(broker, rows)
                 if outcome is not None:
                     self._mark(connection, rows, outcome)
         else:
-            # SQLite has one writer: the lock is not held while the broker thinks.
+            # SQLite has one writer, which must not wait for the broker.
             with self._database.read() as connection:
-                rows = outbox_queries.waiting(connection, self._now(), _BATCH)
-            outcome = self._publish(link, rows)
+                rows = relay_queue.fetch_unpublished(connection, self._now(), _BATCH)
+            outcome = self._publish(broker, rows)
             if outcome is not None:
                 with self._database.write() as connection:
                     self._mark(connection, rows, outcome)
         if outcome is not None and not outcome.complete:
             raise Unavailable("RabbitMQ did not confirm")
         if outcome is not None and outcome.refused:
-            # Somebody may have deleted a queue: a new connection declares it again.
+            # A queue may have been deleted: a new connection declares it again.
             raise Unavailable(f"RabbitMQ returned or refused {len(outcome.refused)} events")
         return len(rows)
 
-    def _publish(self, link: Link, rows: Sequence[Any]) -> Outcome | None:
-        """Publish what the rows tell; an outcome's keys are those of rows, each with all of its messages."""
+    def _publish(self, broker: BrokerConnection, rows: Sequence[Any]) -> Outcome | None:
+        """Publish the rows; the keys of the outcome are the rows' ids. A row is confirmed with all of its messages."""
         if not rows:
             return None
         messages: list[Message] = []
@@ -116,20 +117,20 @@ class Relay:
         unreadable = set()
         for row in rows:
             try:
-                told = messages_of(self._source, row, self._mandatory)
+                made = messages_of(self._source, row, self._mandatory)
             except EventError as error:
-                # A newer program may have written it, and may be the one that relays it.
+                # A newer program may have written it, and may relay it.
                 self._log.error("event.unreadable", source=self._source, event_id=row.id, reason=str(error))
                 unreadable.add(row.id)
             else:
-                messages += told
-                keys[row.id] = [message.key for message in told]
-        outcome = link.publish(messages) if messages else Outcome(frozenset(), frozenset(), complete=True)
-        refused = {row for row, told in keys.items() if not outcome.refused.isdisjoint(told)}
-        confirmed = {row for row, told in keys.items() if outcome.confirmed.issuperset(told)}
+                messages += made
+                keys[row.id] = [message.key for message in made]
+        outcome = broker.publish(messages) if messages else Outcome(frozenset(), frozenset(), complete=True)
+        refused = {row for row, own in keys.items() if not outcome.refused.isdisjoint(own)}
+        confirmed = {row for row, own in keys.items() if outcome.confirmed.issuperset(own)}
         return Outcome(frozenset(confirmed), frozenset(refused), outcome.complete, frozenset(unreadable))
 
     def _mark(self, connection: Any, rows: Sequence[Any], outcome: Outcome) -> None:
-        outbox_queries.mark_published(connection, [row.position for row in rows if row.id in outcome.confirmed])
+        relay_queue.mark_published(connection, [row.position for row in rows if row.id in outcome.confirmed])
         later = outcome.refused | outcome.unreadable
-        outbox_queries.postpone(connection, [row for row in rows if row.id in later], self._now())
+        relay_queue.postpone(connection, [row for row in rows if row.id in later], self._now())

@@ -1,4 +1,4 @@
-"""Say what every event has: a type, a subject, and a schema that both its producer and its consumers use."""
+"""Define events: a type, a subject, and a schema that producers and consumers share."""
 
 import functools
 import json
@@ -16,13 +16,13 @@ _KEPT: Final = 1024
 
 
 class Event:
-    """Something that happened, in the past tense. Subclasses are frozen dataclasses; None stands for "not known"."""
+    """A fact in the past tense. Subclasses are frozen dataclasses; None stands for "not known"."""
 
     TYPE: ClassVar[str]
     SCHEMA: ClassVar[WireSchema]
 
     def subject(self) -> str:
-        """Return what the event is about, such as a path or a transfer's id."""
+        """Return the thing that the event reports on, such as a path or a transfer's id."""
         raise TypeError(f"{type(self).__name__} names no subject")
 
     def to_json(self) -> str:
@@ -50,10 +50,10 @@ class Event:
             raise EventError(f"{cls.TYPE}: {error.messages}") from error
 
 
-class Compound(Event):
-    """Several events of one moment, kept as one row of an outbox: three rows cost three times as much as one.
+class CompositeEvent(Event):
+    """Several events of one moment in one row of an outbox, which costs a third of three rows.
 
-    They part where the row is read or relayed: no consumer, and no broker, ever sees the compound itself.
+    The row is expanded where it is read or relayed: consumers and brokers only see its parts.
     """
 
     PARTS: ClassVar[tuple[type[Event], ...]]
@@ -61,9 +61,9 @@ class Compound(Event):
     @classmethod
     @functools.lru_cache(_KEPT)
     def read(cls, text: str) -> Self:
-        """Build the compound from the JSON text of a row; EventError where that cannot be done.
+        """Build the composite from the JSON text of a row; EventError where that cannot be done.
 
-        The consumers of one process read the same rows, one soon after the other.
+        Cached, because the consumers of one process read the same rows soon after one another.
         """
         try:
             data = json.loads(text)
@@ -74,5 +74,5 @@ class Compound(Event):
         return cls.from_data(data)
 
     def part(self, number: int) -> Event:
-        """Return the event that it stands for whose class is PARTS[number]; few consumers want them all."""
+        """Return the event of the class PARTS[number]; most consumers need only one of them."""
         raise TypeError(f"{type(self).__name__} has no part {number}")

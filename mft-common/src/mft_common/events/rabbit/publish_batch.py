@@ -1,4 +1,4 @@
-"""Follow a batch of published messages until the broker has confirmed or refused each."""
+"""Track a batch of published messages until the broker has confirmed or refused each of them."""
 
 import threading
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """One message to publish; `key` names it within its batch, and goes with it as its message id."""
+    """One message to publish; `key` identifies it within its batch and is sent as its message id."""
 
     key: str
     exchange: str
@@ -19,9 +19,9 @@ class Message:
 
 @dataclass(frozen=True)
 class Outcome:
-    """The keys of what is safe with the broker, and of what it returned or refused; `complete` when that is all.
+    """The keys of the messages that the broker confirmed, and of those that it returned or refused.
 
-    What was `unreadable` was never sent.
+    `complete` where these are all. `unreadable` ones were not sent.
     """
 
     confirmed: frozenset[str]
@@ -30,8 +30,8 @@ class Outcome:
     unreadable: frozenset[str] = frozenset()
 
 
-class Batch:
-    """The state of one batch: filled by the connection's thread, waited for by the caller's."""
+class PublishBatch:
+    """The state of one batch: the connection's thread fills it, and the caller's thread waits for it."""
 
     def __init__(self, messages: list[Message]) -> None:
         self.messages = messages
@@ -41,15 +41,15 @@ class Batch:
         self._done = threading.Event()
 
     def sent(self, tag: int, key: str) -> None:
-        """Note that the message `key` has left under the number `tag`."""
+        """Note that the message `key` was sent with the delivery tag `tag`."""
         self._open[tag] = key
 
     def returned(self, key: str) -> None:
-        """Note that the broker found no queue for `key`; it confirms it all the same, afterwards."""
+        """Note that the broker found no queue for `key`; it confirms the message nevertheless, afterwards."""
         self._refused.add(key)
 
     def answered(self, tag: int, *, multiple: bool, ok: bool) -> None:
-        """Note the broker's answer to `tag`, or to all up to it."""
+        """Note the broker's answer to `tag`, with `multiple` to all tags up to it."""
         tags = [t for t in self._open if t <= tag] if multiple else [tag]
         for number in tags:
             key = self._open.pop(number, None)
@@ -59,11 +59,11 @@ class Batch:
             self._done.set()
 
     def give_up(self) -> None:
-        """Wake the caller: the connection is gone."""
+        """Wake the caller, because the connection is closed."""
         self._done.set()
 
     def wait(self, timeout: float) -> Outcome:
-        """Return what has become of the batch once all is answered, the connection is gone, or `timeout` s are over."""
+        """Return the outcome once every message is answered, the connection is closed, or after `timeout` seconds."""
         self._done.wait(timeout)
         confirmed, refused = frozenset(self._confirmed), frozenset(self._refused)
         return Outcome(confirmed, refused, len(confirmed) + len(refused) == len(self.messages))

@@ -1,10 +1,10 @@
-"""Tell of an upload or a download by a client: the transfer that it is, and all of its events in one."""
+"""Report an upload or a download by a client as a transfer, and all of its events in one composite."""
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Final, NamedTuple
 
-from mft_common.events.catalogue.base import Compound, Event
+from mft_common.events.catalogue.event import CompositeEvent, Event
 from mft_common.events.catalogue.fields import TRANSFER_ID, Moment, Text, Whole, WireSchema
 from mft_common.events.catalogue.files import FileEvent, FileRead, FileSchema, FileStored
 from mft_common.events.catalogue.items import Agent, Item, Originator, Side, Totals
@@ -16,7 +16,7 @@ FILESTORE: Final = Agent(name="FILESTORE")
 
 
 class Outcome(NamedTuple):
-    """How a transfer ended, and when (milliseconds, 0 for now): well when `reason` is empty. Sizes in bytes."""
+    """The end of a transfer at the time `at` (milliseconds, 0 for now); successful when `reason` is empty."""
 
     reason: str = ""
     cancelled: bool = False
@@ -30,12 +30,12 @@ class Outcome(NamedTuple):
 
 _OPEN: Final = Outcome()
 _ONE: Final = Totals(files=1)
-# Where a client puts what it downloads is nobody's business.
+# The hub does not know where a client stores its download.
 _NOWHERE: Final = Side()
 
 
 @dataclass(eq=False, kw_only=True)
-class ClientMove:
+class ClientTransfer:
     """An upload (`source` is the client's name, `destination` the path) or a download (`source` is the path)."""
 
     transfer_id: str
@@ -50,13 +50,13 @@ class ClientMove:
     fileset: int | None = None
 
     def started(self) -> TransferStarted:
-        """Return the event that tells of its begin."""
+        """Return the event of its beginning."""
         return TransferStarted(
             **self._head(self.fileset), state="started", totals=_ONE, items=(self._item("started", _OPEN),)
         )
 
     def ended(self, outcome: Outcome, at: int) -> TransferEnded:
-        """Return the event that tells of its end."""
+        """Return the event of its end."""
         state = "cancelled" if outcome.cancelled else "failed" if outcome.reason else "successful"
         return TransferEnded(
             **self._head(outcome.fileset or self.fileset),
@@ -94,12 +94,12 @@ class ClientMove:
 
 
 def totals(*, failed: bool, bytes_sent: int) -> Totals:
-    """Return the totals of a transfer of one file that is over."""
+    """Return the totals of a finished transfer of one file."""
     return Totals(files=1, successes=int(not failed), failures=int(failed), bytes_sent=bytes_sent)
 
 
-class _WholeSchema(FileSchema):
-    """What both compounds have beside what events of a file have."""
+class _TransferCompletedSchema(FileSchema):
+    """Members of both composites, in addition to those of file events."""
 
     transfer_id = Text(required=True, validate=TRANSFER_ID)
     label = Text(required=True)
@@ -108,12 +108,12 @@ class _WholeSchema(FileSchema):
     ended_at = Moment(required=True)
 
 
-class WholeDownloadSchema(_WholeSchema):
-    """JSON of `whole.download.v1`."""
+class DownloadCompletedSchema(_TransferCompletedSchema):
+    """JSON of `download.completed.v1`."""
 
 
-class WholeUploadSchema(_WholeSchema):
-    """JSON of `whole.upload.v1`."""
+class UploadCompletedSchema(_TransferCompletedSchema):
+    """JSON of `upload.completed.v1`."""
 
     source = Text(required=True)
     if_exists = Text()
@@ -121,8 +121,8 @@ class WholeUploadSchema(_WholeSchema):
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Whole(FileEvent, Compound, ABC):
-    """A file that went from a client to the store, or back, as a whole and at once; times in milliseconds."""
+class _TransferCompleted(FileEvent, CompositeEvent, ABC):
+    """A transfer of one whole file between a client and the store in one request; times in milliseconds."""
 
     transfer_id: str
     label: str
@@ -130,7 +130,7 @@ class _Whole(FileEvent, Compound, ABC):
     modified_at: int
     ended_at: int
 
-    def _file(self) -> dict[str, Any]:
+    def _file_members(self) -> dict[str, Any]:
         return {
             "account": self.account,
             "address": self.address,
@@ -144,12 +144,12 @@ class _Whole(FileEvent, Compound, ABC):
         }
 
     def part(self, number: int) -> Event:
-        """Return what it tells of the file, of the begin of its transfer, or of the end."""
+        """Return the event of the file (0), of the transfer's beginning (1), or of its end (2)."""
         if not number:
-            return self._told()
-        move = self._move()
+            return self._file_event()
+        transfer = self._transfer()
         if number == 1:
-            return move.started()
+            return transfer.started()
         outcome = Outcome(
             bytes_sent=self.size,
             fileset=self.fileset,
@@ -157,55 +157,55 @@ class _Whole(FileEvent, Compound, ABC):
             sha256=self.sha256,
             modified_at=self.modified_at,
         )
-        return move.ended(outcome, self.ended_at)
+        return transfer.ended(outcome, self.ended_at)
 
     @abstractmethod
-    def _told(self) -> Event:
-        """Return what became of the file."""
+    def _file_event(self) -> Event:
+        """Return the event of the file."""
 
     @abstractmethod
-    def _move(self) -> ClientMove:
+    def _transfer(self) -> ClientTransfer:
         """Return the transfer."""
 
-    def _moved(self, **what: Any) -> ClientMove:
-        return ClientMove(
+    def _client_transfer(self, **members: Any) -> ClientTransfer:
+        return ClientTransfer(
             transfer_id=self.transfer_id,
             account=self.account,
             address=self.address,
             label=self.label,
             submitted_at=self.submitted_at,
-            **what,
+            **members,
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class WholeDownload(_Whole):
-    """A file was read and its download is over."""
+class DownloadCompleted(_TransferCompleted):
+    """A client downloaded a whole file."""
 
-    TYPE: ClassVar[str] = "whole.download.v1"
-    SCHEMA: ClassVar[WireSchema] = WholeDownloadSchema()
+    TYPE: ClassVar[str] = "download.completed.v1"
+    SCHEMA: ClassVar[WireSchema] = DownloadCompletedSchema()
     PARTS: ClassVar[tuple[type[Event], ...]] = (FileRead, TransferStarted, TransferEnded)
 
-    def _told(self) -> Event:
-        return FileRead(**self._file())
+    def _file_event(self) -> Event:
+        return FileRead(**self._file_members())
 
-    def _move(self) -> ClientMove:
-        return self._moved(upload=False, source=self.path, fileset=self.fileset)
+    def _transfer(self) -> ClientTransfer:
+        return self._client_transfer(upload=False, source=self.path, fileset=self.fileset)
 
 
 @dataclass(frozen=True, kw_only=True)
-class WholeUpload(_Whole):
-    """A file was stored and its upload is over; `replaced` is the id of the content that was there before, if any."""
+class UploadCompleted(_TransferCompleted):
+    """A client uploaded a whole file; `replaced` is the id of the former content, if any."""
 
-    TYPE: ClassVar[str] = "whole.upload.v1"
-    SCHEMA: ClassVar[WireSchema] = WholeUploadSchema()
+    TYPE: ClassVar[str] = "upload.completed.v1"
+    SCHEMA: ClassVar[WireSchema] = UploadCompletedSchema()
     PARTS: ClassVar[tuple[type[Event], ...]] = (FileStored, TransferStarted, TransferEnded)
     source: str
     if_exists: str | None = None
     replaced: int | None = None
 
-    def _told(self) -> Event:
-        return FileStored(**self._file(), replaced=self.replaced)
+    def _file_event(self) -> Event:
+        return FileStored(**self._file_members(), replaced=self.replaced)
 
-    def _move(self) -> ClientMove:
-        return self._moved(upload=True, source=self.source, destination=self.path, if_exists=self.if_exists)
+    def _transfer(self) -> ClientTransfer:
+        return self._client_transfer(upload=True, source=self.source, destination=self.path, if_exists=self.if_exists)

@@ -1,8 +1,8 @@
-from mft_common.events.rabbit.batch import Batch, Message
+from mft_common.events.rabbit.publish_batch import Message, PublishBatch
 
 
-def batch_of(*keys: str) -> Batch:
-    batch = Batch(
+def batch_of(*keys: str) -> PublishBatch:
+    batch = PublishBatch(
         [Message(key=key, exchange="", routing_key="", body=b"", properties=None, mandatory=True) for key in keys]
     )
     for tag, key in enumerate(keys, 1):
@@ -11,7 +11,7 @@ def batch_of(*keys: str) -> Batch:
 
 
 def test_one_answer_may_confirm_many() -> None:
-    """The broker confirms everything up to a number at once when it likes."""
+    """The broker may confirm all messages up to a delivery tag at once."""
     batch = batch_of("a", "b", "c")
     batch.answered(2, multiple=True, ok=True)
     batch.answered(3, multiple=False, ok=True)
@@ -19,8 +19,8 @@ def test_one_answer_may_confirm_many() -> None:
     assert (outcome.confirmed, outcome.complete) == ({"a", "b", "c"}, True)
 
 
-def test_what_was_returned_does_not_count_as_confirmed() -> None:
-    """A message without a queue comes back and is confirmed all the same, which must not deceive."""
+def test_a_returned_message_does_not_count_as_confirmed() -> None:
+    """The broker returns a message without a queue, and confirms it as well."""
     batch = batch_of("a", "b")
     batch.returned("b")
     batch.answered(2, multiple=True, ok=True)
@@ -28,7 +28,7 @@ def test_what_was_returned_does_not_count_as_confirmed() -> None:
     assert (outcome.confirmed, outcome.refused, outcome.complete) == ({"a"}, {"b"}, True)
 
 
-def test_what_the_broker_refuses_is_told() -> None:
+def test_a_refused_message_is_in_the_outcome() -> None:
     """A negative answer leaves its message to be published again."""
     batch = batch_of("a", "b")
     batch.answered(1, multiple=False, ok=False)
@@ -37,7 +37,7 @@ def test_what_the_broker_refuses_is_told() -> None:
 
 
 def test_a_lost_connection_ends_the_wait_with_what_is_known() -> None:
-    """What was confirmed before the connection went counts, and the outcome is not complete."""
+    """Messages that were confirmed before the connection was lost count, and the outcome is not complete."""
     batch = batch_of("a", "b")
     batch.answered(1, multiple=False, ok=True)
     batch.give_up()

@@ -1,17 +1,17 @@
-"""Make the exchange, queues and bindings of a topology; whoever connects first does, publisher or consumer."""
+"""Declare the exchange, queues and bindings of a topology; publishers and consumers do it when they connect."""
 
 from typing import Any, Final
 
 from mft_common.events.topology import EXCHANGE, Topology, dead_queue
 
-# A message whose consumers die again and again, taking their process with them, ends among the dead letters.
+# A message that ends its consumer's process this many times is moved to the dead letters by the broker.
 _DELIVERY_LIMIT: Final = 50
-# Listing dead letters takes and gives back each; a broker's own default limit would drop them after some looks.
+# Each listing of dead letters takes and returns them, which counts as a delivery. RabbitMQ's own limit would drop them.
 _NO_LIMIT: Final = 1_000_000_000
 
 
 def queue_arguments(service: str) -> dict[str, Any]:
-    """Return the arguments of the queue that `service` consumes; they are the same whoever declares it."""
+    """Return the arguments of the queue that `service` consumes; every declaration must have the same ones."""
     return {
         "x-queue-type": "quorum",
         "x-delivery-limit": _DELIVERY_LIMIT,
@@ -23,12 +23,12 @@ def queue_arguments(service: str) -> dict[str, Any]:
 
 
 def dead_arguments() -> dict[str, Any]:
-    """Return the arguments of a queue of dead letters."""
+    """Return the arguments of a dead-letter queue."""
     return {"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT}
 
 
 def declare(channel: Any, topology: Topology) -> None:
-    """Declare everything on a pika channel, of a blocking connection or of another: calls are answered in order."""
+    """Declare everything on a channel of a blocking or of an asynchronous connection; the broker answers in order."""
     channel.exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
     for service, events in topology.items():
         channel.queue_declare(dead_queue(service), durable=True, arguments=dead_arguments())

@@ -1,4 +1,4 @@
-"""Hold one connection to RabbitMQ in a thread of its own, so that it stays alive however long its user is busy."""
+"""Run one connection to RabbitMQ in a thread of its own, so that heartbeats go on while its user is busy."""
 
 import queue
 import threading
@@ -10,16 +10,16 @@ import pika
 from pika.exceptions import AMQPError
 
 from mft_common.errors import Unavailable
-from mft_common.events.rabbit.batch import Batch, Message, Outcome
-from mft_common.events.rabbit.declare import declare
-from mft_common.events.topology import Topology
+from mft_common.events.rabbit.declarations import declare
+from mft_common.events.rabbit.publish_batch import Message, Outcome, PublishBatch
+from mft_common.events.topology import EXCHANGE, Topology
 
 _CLOSE_S: Final = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How to reach RabbitMQ: `url` is `amqp://...`; `heartbeat`, `connect_timeout`, `confirm_timeout` in seconds."""
+    """The address of RabbitMQ, `amqp://...`, and its timeouts in seconds."""
 
     url: str
     topology: Topology
@@ -41,18 +41,18 @@ class Settings:
 
 @dataclass(frozen=True)
 class Delivered:
-    """One message as it came."""
+    """One message as the broker delivered it."""
 
     tag: int
     properties: Any
     body: bytes
 
 
-class Link:
-    """A connection with one channel in confirm mode, open from `with` to its end; Unavailable where it cannot be.
+class BrokerConnection:
+    """A connection with one channel in confirm mode; a context manager. Unavailable where it cannot be opened.
 
-    pika's objects are touched by the link's own thread alone. With `consume`, messages of that queue arrive in
-    `deliveries`, at most `prefetch` unacknowledged ones; None there says that the connection is gone.
+    Only its own thread touches pika's objects. With `consume`, messages of that queue arrive in `deliveries`, at most
+    `prefetch` unacknowledged ones; None there means that the connection is closed.
     """
 
     def __init__(self, settings: Settings, name: str, *, consume: str | None = None, prefetch: int = 0) -> None:
@@ -64,31 +64,41 @@ class Link:
         self._connection: Any = None
         self._channel: Any = None
         self._tag = 0
-        self._batch: Batch | None = None
+        self._batch: PublishBatch | None = None
         self._ready = threading.Event()
         self._gone = threading.Event()
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name=f"{name}-link", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"{name}-connection", daemon=True)
 
     @property
     def alive(self) -> bool:
-        """Whether the connection still stands, as far as anybody knows."""
+        """Whether the connection is open, as far as this side can know."""
         return not self._gone.is_set()
 
     def __enter__(self) -> Self:
-        self._thread.start()
-        in_time = self._ready.wait(self._settings.connect_timeout * 2)
-        if not in_time or not self.alive:
-            self.close()
-            raise Unavailable(f"RabbitMQ does not answer: {self._error!r}") from self._error
+        self.open()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self.close()
 
+    def open(self) -> None:
+        """Connect, and declare the topology."""
+        self._thread.start()
+        in_time = self._ready.wait(self._settings.connect_timeout * 2)
+        if not in_time or not self.alive:
+            self.close()
+            raise Unavailable(f"RabbitMQ does not answer: {self._error!r}") from self._error
+
+    def ping(self) -> bool:
+        """Return whether the broker answers on this connection in time."""
+        answered = threading.Event()
+        self._call(lambda: self._channel.exchange_declare(EXCHANGE, passive=True, callback=lambda _ok: answered.set()))
+        return answered.wait(self._settings.connect_timeout if self.alive else 0)
+
     def publish(self, messages: list[Message]) -> Outcome:
-        """Publish a batch and wait for its confirms; the link is of no use when the outcome is not complete."""
-        batch = Batch(messages)
+        """Publish a batch and wait for its confirms; after an outcome that is not complete, connect anew."""
+        batch = PublishBatch(messages)
         self._call(lambda: self._send(batch))
         return batch.wait(self._settings.confirm_timeout if self.alive else 0)
 
@@ -97,7 +107,7 @@ class Link:
         self._call(lambda: self._channel.basic_ack(tag, multiple=multiple))
 
     def close(self) -> None:
-        """Close the connection, politely if the broker answers; what was sent before leaves first."""
+        """Close the connection after sending what was handed over before; abort it where the broker does not answer."""
         if self._thread.is_alive():
             self._call(self._begin_close)
             self._thread.join(_CLOSE_S * 2)
@@ -112,7 +122,7 @@ class Link:
         if self._connection is not None and self.alive:
             self._connection.ioloop.add_callback_threadsafe(guarded)
 
-    # What follows runs in the link's own thread.
+    # The methods below run in the connection's own thread.
 
     def _run(self) -> None:
         try:
@@ -123,7 +133,7 @@ class Link:
                 on_close_callback=self._closed,
             )
             self._connection.ioloop.start()
-        except Exception as error:  # noqa: BLE001 -- whatever ends this thread, its user must hear of it
+        except Exception as error:  # noqa: BLE001 -- every error that ends this thread is reported to its user
             self._closed(None, error)
         finally:
             if self._connection is not None:
@@ -136,7 +146,7 @@ class Link:
         self._channel = channel
         channel.add_on_close_callback(lambda _channel, reason: self._fail(reason))
         channel.add_on_return_callback(self._returned)
-        channel.add_on_cancel_callback(lambda _frame: self._fail(Unavailable("the broker took the queue away")))
+        channel.add_on_cancel_callback(lambda _frame: self._fail(Unavailable("the broker deleted the queue")))
         declare(channel, self._settings.topology)
         channel.confirm_delivery(self._confirmed, callback=self._confirms_selected)
 
@@ -150,7 +160,7 @@ class Link:
     def _delivered(self, _channel: Any, method: Any, properties: Any, body: bytes) -> None:
         self.deliveries.put(Delivered(method.delivery_tag, properties, body))
 
-    def _send(self, batch: Batch) -> None:
+    def _send(self, batch: PublishBatch) -> None:
         self._batch = batch
         for message in batch.messages:
             self._tag += 1
@@ -182,7 +192,7 @@ class Link:
 
     def _abort(self, error: BaseException) -> None:
         if not self._connection.is_closed:
-            # The only way to drop a connection whose other end does not answer.
+            # pika has no other way to drop a connection whose other end does not answer.
             self._connection._terminate_stream(error)  # noqa: SLF001
 
     def _closed(self, _connection: Any, error: BaseException) -> None:

@@ -1,4 +1,4 @@
-"""Write, list and replay dead letters: messages in a queue beside the service's own, the reason in their headers."""
+"""Write, list and replay dead letters: messages in a queue of the service, with the reason in their headers."""
 
 import contextlib
 import hashlib
@@ -13,9 +13,9 @@ from mft_common.events.bus import DeadLetter
 from mft_common.events.catalogue.fields import storable
 from mft_common.events.envelope import CONTENT_TYPE, parse
 from mft_common.events.errors import EventError
-from mft_common.events.rabbit.batch import Message
-from mft_common.events.rabbit.declare import declare
-from mft_common.events.rabbit.link import Delivered, Settings
+from mft_common.events.rabbit.broker_connection import Delivered, Settings
+from mft_common.events.rabbit.declarations import declare
+from mft_common.events.rabbit.publish_batch import Message
 from mft_common.events.topology import dead_queue
 
 _PERSISTENT: Final = 2
@@ -36,13 +36,13 @@ def _message(service: str, key: str, event_id: str, body: bytes, headers: dict[s
 
 
 def given_up_message(service: str, row: Any) -> Message:
-    """Turn a failure that was given up into a dead letter."""
+    """Return the dead letter of an event that was given up."""
     headers = {"reason": row.reason, "attempts": row.attempts, "time": row.failed_at}
     return _message(service, f"{row.source}/{row.id}", row.id, row.body.encode(), headers)
 
 
 def unreadable_message(service: str, delivered: Delivered, reason: str, now: int) -> Message:
-    """Turn a message that is no event of ours into a dead letter; without an id it is named by its content."""
+    """Return the dead letter of a message that is no event of ours; without an id it is named by its hash."""
     name = (delivered.properties.message_id or hashlib.sha256(delivered.body).hexdigest()[:32])[:_NAME_LENGTH]
     headers = {"reason": storable(reason), "attempts": 1, "time": now}
     return _message(service, f"{delivered.tag}/{name}", name, delivered.body, headers)
@@ -50,7 +50,7 @@ def unreadable_message(service: str, delivered: Delivered, reason: str, now: int
 
 def _letter(properties: Any, body: bytes) -> DeadLetter:
     headers = properties.headers or {}
-    # A message that the broker itself moved here, because its consumers died of it, has only the broker's header.
+    # A message that the broker itself moved here, after too many deliveries, has only the broker's header.
     deaths = headers.get("x-death") or [{}]
     died_at = deaths[0].get("time")
     source, type_, subject = "", "", ""
@@ -83,7 +83,7 @@ def _channel(settings: Settings, name: str) -> Iterator[Any]:
     except AMQPError as error:
         raise Unavailable(f"RabbitMQ broke off: {error!r}") from error
     finally:
-        # What was taken and not acknowledged goes back to its place with the connection.
+        # Messages that were taken and not acknowledged return to their places with the connection.
         if connection.is_open:
             connection.close()
 
@@ -98,14 +98,8 @@ def _taken(channel: Any, service: str, limit: int | None) -> Iterator[tuple[int,
         yield method.delivery_tag, _letter(properties, body), properties, body
 
 
-def ask(settings: Settings) -> None:
-    """Raise Unavailable unless RabbitMQ takes a connection and has what the topology wants."""
-    with _channel(settings, "readiness"):
-        pass
-
-
 def dead_letters(settings: Settings, service: str, limit: int) -> list[DeadLetter]:
-    """List up to `limit` dead letters, oldest first; they stay where they are, in their order."""
+    """List up to `limit` dead letters, oldest first; they stay in the queue, in their order."""
     with _channel(settings, f"{service}-dead-letters") as channel:
         found = {
             (letter.source, letter.id): letter for _tag, letter, _properties, _body in _taken(channel, service, limit)
@@ -114,7 +108,7 @@ def dead_letters(settings: Settings, service: str, limit: int) -> list[DeadLette
 
 
 def replay(settings: Settings, service: str, ids: Collection[str] | None) -> int:
-    """Put dead letters, all or those `ids`, back into the queue of `service`; each leaves once it is safe there."""
+    """Publish dead letters, all or those `ids`, to the queue of `service`; each is removed once that is confirmed."""
     replayed: set[tuple[str, str]] = set()
     with _channel(settings, f"{service}-replay") as channel:
         letters = list(_taken(channel, service, None))
@@ -122,7 +116,7 @@ def replay(settings: Settings, service: str, ids: Collection[str] | None) -> int
             if ids is not None and letter.id not in ids:
                 continue
             if (letter.source, letter.id) in replayed:
-                # A consumer died between the publishing of the letter and its own note of it: one copy is enough.
+                # A consumer that died between publishing the letter and committing that leaves two: one copy is enough.
                 channel.basic_ack(tag)
                 continue
             fresh = pika.BasicProperties(
