@@ -180,7 +180,7 @@ def memory(hub, folder, mib):
 
 
 def record_behind(hub):
-    """Return how many seconds the record of transfers takes, after a load, to hold all that the store has told."""
+    """Return how many seconds the record of transfers takes, after a load, to hold every event of the store."""
     state = hub.machine.data / "state"
     with (
         contextlib.closing(sqlite3.connect(state / "filestore-svc" / "filestore.db")) as store,
@@ -189,12 +189,12 @@ def record_behind(hub):
         began = time.monotonic()
 
         def caught_up():
-            told = store.execute("SELECT max(position) FROM outbox").fetchone()[0]
-            place = "SELECT position FROM inbox_cursor WHERE source = 'filestore-svc'"
-            # What comes last may be for other services alone, and moves no cursor of this one.
-            rest = "SELECT count(*) FROM outbox WHERE position > ? AND (type LIKE 'transfer.%' OR type LIKE 'whole.%')"
-            read = (record.execute(place).fetchone() or (0,))[0]
-            return read >= told or not store.execute(rest, (read,)).fetchone()[0]
+            last = store.execute("SELECT max(position) FROM outbox").fetchone()[0]
+            cursor = "SELECT position FROM inbox_cursor WHERE source = 'filestore-svc'"
+            # Rows for other services alone may follow, which move no cursor of this one.
+            rest = "SELECT count(*) FROM outbox WHERE position > ? AND (type LIKE 'transfer.%' OR type LIKE '%load.%')"
+            read = (record.execute(cursor).fetchone() or (0,))[0]
+            return read >= last or not store.execute(rest, (read,)).fetchone()[0]
 
         wait_until(caught_up, within=120, what="the record of transfers")
         return time.monotonic() - began

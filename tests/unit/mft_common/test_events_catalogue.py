@@ -27,27 +27,27 @@ def test_every_event_ever_published_is_still_read_and_written_alike(path: Path) 
 
 
 def test_every_type_has_a_golden_file() -> None:
-    """No event is published whose form is not on record."""
+    """Every event that is published has a golden file."""
     assert {path.stem for path in FILES} == set(EVENTS)
 
 
 @pytest.mark.parametrize("event", [*EVENTS.values(), *COMPOSITES.values()], ids=lambda event: event.TYPE)
 def test_schema_and_dataclass_have_the_same_members(event) -> None:
-    """A field without a member in JSON would vanish on the way, and a member without a field could not be built."""
+    """A field without a member in JSON would be lost, and a member without a field could not be built."""
     required = {field.name for field in dataclasses.fields(event) if field.default is dataclasses.MISSING}
     required -= {f.name for f in dataclasses.fields(event) if f.default_factory is not dataclasses.MISSING}
     assert {field.name for field in dataclasses.fields(event)} == set(event.SCHEMA.fields)
     assert required <= {name for name, field in event.SCHEMA.fields.items() if field.required}
 
 
-def test_a_member_that_this_version_does_not_know_is_passed_over() -> None:
+def test_an_unknown_member_is_ignored() -> None:
     """A newer producer may add members without breaking older consumers."""
     data = {**golden("account.changed.v1")["data"], "colour": "red"}
     assert AccountChanged.from_data(data) == AccountChanged(name="part1", revision=4, what="password")
 
 
 @pytest.mark.parametrize("revision", ["4", 4.0, True, None, -1])
-def test_what_only_looks_like_a_number_is_refused(revision: object) -> None:
+def test_a_value_that_only_resembles_a_number_is_refused(revision: object) -> None:
     """Numbers are whole JSON numbers of at least 0 and nothing else."""
     with pytest.raises(EventError, match="revision"):
         AccountChanged.from_data({"name": "part1", "revision": revision, "what": "password"})
@@ -70,7 +70,7 @@ def test_times_are_in_utc(at: object) -> None:
 
 
 def test_an_end_in_a_state_that_is_no_end_cannot_be_published() -> None:
-    """What a producer publishes is read back first."""
+    """A producer checks an event before it publishes it."""
     ended = TransferEnded.from_data(golden("transfer.ended.v1")["data"])
     with pytest.raises(EventError, match="state"):
         dataclasses.replace(ended, state="inProgress").to_data()
@@ -83,7 +83,7 @@ def test_more_items_than_an_event_may_hold_are_refused() -> None:
         dataclasses.replace(ended, items=ended.items[:1] * 1_001).to_data()
 
 
-def test_what_is_not_known_is_absent_and_never_null() -> None:
+def test_none_is_absent_and_never_null() -> None:
     """None leaves no trace in the JSON, at any depth."""
     ended = TransferEnded.from_data(golden("transfer.ended.v1")["data"])
     item = dataclasses.replace(ended.items[0], destination=Side(path="a"))

@@ -23,7 +23,7 @@ def envelope(**changes) -> dict:
     return {name: value for name, value in {**whole, **changes}.items() if value is not None}
 
 
-def test_an_envelope_is_read_into_its_parts() -> None:
+def test_an_envelope_is_read_into_its_members() -> None:
     """Times become milliseconds, the sequence a number and the data its event."""
     assert parse(json.dumps(envelope())) == Envelope(
         id="a1",
@@ -68,13 +68,13 @@ def test_sequence_and_correlation_may_be_missing() -> None:
     ids=str,
 )
 def test_an_envelope_with_a_fault_is_refused(changes: dict) -> None:
-    """Whatever is wrong with an envelope is an EventError and nothing else."""
+    """Every fault of an envelope is an EventError."""
     with pytest.raises(EventError):
         parse(json.dumps(envelope(**changes)))
 
 
 @given(st.one_of(st.binary(), st.recursive(st.none() | st.integers() | st.text(), st.lists).map(json.dumps)))
-def test_bytes_from_anywhere_raise_nothing_else(body: bytes | str) -> None:
-    """No message can make a consumer stumble over anything but an EventError."""
+def test_arbitrary_bytes_raise_nothing_but_an_event_error(body: bytes | str) -> None:
+    """No message raises another error in a consumer."""
     with pytest.raises(EventError):
         parse(body)

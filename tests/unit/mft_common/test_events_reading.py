@@ -1,4 +1,4 @@
-"""Events are read by what was put together from their schemas, as the schemas themselves would read them."""
+"""The composed readers read events as their schemas do."""
 
 import copy
 import json
@@ -32,7 +32,7 @@ ODD = st.one_of(
 
 
 def places(value, path=()):
-    """Return the way to every member of a JSON value."""
+    """Return the path to every member of a JSON value."""
     members = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for name, inner in members:
         yield (*path, name)
@@ -74,8 +74,8 @@ def read(event, data):
 
 
 @given(changed())
-def test_whatever_comes_is_read_as_the_schema_reads_it(case) -> None:
-    """The same event, or the same complaint."""
+def test_any_data_is_read_as_the_schema_reads_it(case) -> None:
+    """The result is the same event, or the same error."""
     event, data = EVENTS[case[0]], case[1]
     expected = by_schema(event, copy.deepcopy(data))
     if isinstance(expected, event):
@@ -86,7 +86,7 @@ def test_whatever_comes_is_read_as_the_schema_reads_it(case) -> None:
 
 @pytest.mark.parametrize("type_", sorted(GOLDEN))
 def test_events_on_record_need_no_schema(type_) -> None:
-    """What producers write is plain, and members that this version does not know are passed over."""
+    """Published events are read without the schema, and members that this version does not know are ignored."""
     event, data = EVENTS[type_], GOLDEN[type_] | {"a later member": 1}
     assert event(**reader(event.SCHEMA)(data)) == by_schema(event, data)
 
@@ -102,7 +102,7 @@ def test_a_field_of_a_new_kind_asks_for_its_reader() -> None:
 
 
 @pytest.mark.parametrize("value", [None, [], "x", 7])
-def test_what_is_no_object_is_left_to_the_schema(value) -> None:
+def test_data_that_is_no_object_is_left_to_the_schema(value) -> None:
     """Only a JSON object can be an event."""
     with pytest.raises(NotPlain):
         reader(EVENTS["file.read.v1"].SCHEMA)(value)

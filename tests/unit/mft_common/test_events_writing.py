@@ -48,7 +48,7 @@ def values(name, hint):
 
 
 def objects(cls):
-    """Return objects of a dataclass, most of them with something that its schema refuses."""
+    """Return objects of a dataclass; the schema refuses most of them."""
     hints = get_type_hints(cls)
     return st.builds(cls, **{field.name: values(field.name, hints[field.name]) for field in dataclasses.fields(cls)})
 
@@ -71,8 +71,8 @@ def written(event):
 
 
 @given(st.one_of([objects(event) for event in (*EVENTS.values(), *COMPOSITES.values())]))
-def test_what_is_written_is_what_the_schema_writes(event) -> None:
-    """An event is written as its schema writes it, member for member, and refused where the schema would refuse it."""
+def test_an_event_is_written_as_its_schema_writes_it(event) -> None:
+    """Writer and schema write the same members, and refuse the same events."""
     assert json.dumps(written(event)) == json.dumps(by_schema(event))
 
 
@@ -98,7 +98,7 @@ def test_golden_events_are_written_as_the_schema_writes_them(path: Path) -> None
     ],
 )
 def test_a_wrong_member_is_named_before_the_commit(member, value) -> None:
-    """What a consumer could not read is refused where it is written, by the name of the member."""
+    """An event that a consumer could not read is refused when it is written, by the name of the member."""
     golden = json.loads((GOLDEN / "file.stored.v1.json").read_text())["data"]
     event = EVENTS["file.stored.v1"].from_data(golden)
     with pytest.raises(EventError, match=member):

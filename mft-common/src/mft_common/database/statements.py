@@ -1,8 +1,8 @@
-"""Run statements that never change at the driver's own speed: compiled once, and not looked at again.
+"""Execute statements that are compiled once, at the speed of the driver.
 
-What SQLAlchemy does around one execution takes ten times as long as SQLite takes to find a row, and a small upload is
-a dozen statements. So the statements of the hot paths are written with SQLAlchemy, as all others are, compiled to the
-text of each dialect when they are first used, and handed to the driver with their values in order.
+SQLAlchemy's work around one execution takes ten times as long as SQLite takes to find a row, and a small upload is a
+dozen statements. So the statements of the hot paths are written with SQLAlchemy, like all others, compiled for each
+dialect at their first use, and passed to the driver with their values in order.
 """
 
 import operator
@@ -20,7 +20,7 @@ Row = Sequence[Any]
 
 @dataclass(frozen=True, slots=True)
 class ReadConnection:
-    """A connection of the driver's own in autocommit: it is good for reads that need no transaction around them."""
+    """A connection of the driver in autocommit, for reads that need no transaction."""
 
     driver_connection: Any
     dialect: sa.Dialect
@@ -38,10 +38,9 @@ class _Compiled:
 
 
 class Statement:
-    """A statement with named parameters. `columns` names those of an insert that are given.
+    """A statement with named parameters; `columns` are the columns that an insert is given.
 
-    The drivers' errors come as SQLAlchemy's, so that whoever runs a statement need not know how it was run. Rows are
-    tuples, with the values that SQLAlchemy would return.
+    Errors of the drivers are raised as SQLAlchemy's. Rows are tuples, with the values that SQLAlchemy would return.
     """
 
     def __init__(self, clause: sa.Executable, columns: Sequence[str] | None = None) -> None:
@@ -68,7 +67,7 @@ class Statement:
         return row if row is None or not compiled.results else _converted(row, compiled.results)
 
     def run(self, connection: Connection, values: Values) -> int:
-        """Change rows, and return how many."""
+        """Execute a change, and return the number of changed rows."""
         compiled = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
         try:
             return int(_driver(connection).execute(compiled.text, compiled.arrange(values)).rowcount)
@@ -76,7 +75,7 @@ class Statement:
             raise translated(connection.dialect, compiled.text, error) from error
 
     def run_many(self, connection: Connection, rows: Sequence[Values]) -> int:
-        """Do it with each of `rows`, and return how many rows were changed in all."""
+        """Execute a change with each of `rows`, and return the number of changed rows in all."""
         if len(rows) == 1:
             return self.run(connection, rows[0])
         compiled = self._compiled.get(connection.dialect.name) or self._compile(connection.dialect)
@@ -102,8 +101,8 @@ class Statement:
         if processors:
             arrange = _processed(arrange, constants, processors)
         results = tuple(
-            (place, processor)
-            for place, column in enumerate(_returned(self._clause))
+            (index, processor)
+            for index, column in enumerate(_returned(self._clause))
             if (processor := column.type.dialect_impl(dialect).result_processor(dialect, None)) is not None
         )
         compiled = self._compiled[dialect.name] = _Compiled(str(made), arrange, results)
@@ -117,7 +116,7 @@ def _by_name(constants: Values) -> Callable[[Values], Any]:
 def _processed(
     arrange: Callable[[Values], Any], constants: Values, processors: Mapping[str, Callable[[Any], Any]]
 ) -> Callable[[Values], Any]:
-    """Convert values of types that the driver does not take as they are."""
+    """Return `arrange` with a conversion of the values whose types the driver does not accept."""
 
     def convert(values: Values) -> Any:
         given = {**constants, **values}
@@ -143,8 +142,8 @@ def _returned(clause: Any) -> Iterable[Any]:
 
 def _converted(row: Row, results: Sequence[tuple[int, Callable[[Any], Any]]]) -> Row:
     values = list(row)
-    for place, convert in results:
-        values[place] = convert(values[place])
+    for index, convert in results:
+        values[index] = convert(values[index])
     return tuple(values)
 
 
@@ -159,5 +158,5 @@ def _errors(dialect: sa.Dialect) -> type[Exception]:
 
 
 def translated(dialect: sa.Dialect, text: str, error: Exception) -> BaseException:
-    """Return SQLAlchemy's error for one of the driver's, as SQLAlchemy would have raised it."""
+    """Return the error that SQLAlchemy would have raised for an error of the driver."""
     return sa.exc.DBAPIError.instance(text, None, error, _errors(dialect), hide_parameters=True, dialect=dialect)

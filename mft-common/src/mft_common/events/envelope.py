@@ -1,4 +1,4 @@
-"""Wrap an event for the way between services, by the names of CloudEvents 1.0."""
+"""Wrap events in envelopes with the attributes of CloudEvents 1.0."""
 
 import json
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True, kw_only=True)
 class Envelope(Generic[E]):
-    """One event on its way: (`source`, `id`) is unique, `time` is in milliseconds, `data` is the event.
+    """An event with its attributes: (`source`, `id`) is unique, `time` is in milliseconds, `data` is the event.
 
     `correlationid` is the id of the request that caused it, or empty. `sequence` grows with each event of one subject
     from one source; delivery may break that order.
@@ -39,7 +39,7 @@ class Envelope(Generic[E]):
 
     @property
     def key(self) -> tuple[str, str]:
-        """What tells this event from all others."""
+        """The identity of this event."""
         return (self.source, self.id)
 
     def to_json(self) -> str:
@@ -67,7 +67,7 @@ def render(
     sequence: int,
     data: str,
 ) -> str:
-    """Render an envelope around `data`, which is JSON text already: a relay passes on what it need not read."""
+    """Render an envelope around `data`, which is JSON text already, so that a relay need not read it."""
     head = {
         "specversion": SPECVERSION,
         "id": id,
@@ -86,9 +86,9 @@ def render(
 def _text(raw: dict[str, Any], name: str, longest: int | None = None) -> str:
     value = raw.get(name)
     if not isinstance(value, str) or not value or (longest is not None and len(value) > longest):
-        raise EventError(f"envelope: {name} is missing, or no text, or too long")
+        raise EventError(f"envelope: {name} is missing, no text, or too long")
     if storable(value) != value:
-        raise EventError(f"envelope: {name} holds what no database can")
+        raise EventError(f"envelope: {name} holds NUL or is no Unicode text")
     return value
 
 
@@ -108,17 +108,16 @@ def _sequence(raw: dict[str, Any]) -> int:
 
 
 def parse(text: str | bytes) -> Envelope[Any]:
-    """Read an envelope and the event in it; EventError says what keeps it from being read.
+    """Read an envelope and its event; EventError names the fault of one that cannot be read.
 
-    The few members of the envelope are checked by hand, which takes a tenth of a schema's time: a consumer does nothing
-    so often as this.
+    The members of the envelope are checked by hand, which takes a tenth of a schema's time.
     """
     head = read_head(text)
     return Envelope(**{**head, "data": _event(head["type"], head["data"])})
 
 
 def read_head(text: str | bytes) -> dict[str, Any]:
-    """Read the members of an envelope by their names, `data` as it is in JSON; EventError as above."""
+    """Return the members of an envelope, `data` as JSON values; EventError as above."""
     raw = _json(text)
     if not isinstance(raw, dict):
         raise EventError("not a JSON object")
@@ -137,7 +136,7 @@ def read_head(text: str | bytes) -> dict[str, Any]:
 
 
 def event_of(type_: str, data: str) -> Event:
-    """Read the event of a type from its own JSON text; EventError where that cannot be done."""
+    """Read an event of type `type_` from its JSON text; EventError where that cannot be done."""
     return _event(type_, _json(data))
 
 

@@ -1,7 +1,7 @@
-"""Name what can be wrong with an event."""
+"""Errors of events."""
 
 from mft_common.errors import MftError
 
 
 class EventError(MftError):
-    """An event cannot be published or read; the text says which part of it is wrong."""
+    """An event cannot be published or read; the text names the wrong part."""

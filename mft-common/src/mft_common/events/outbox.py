@@ -1,4 +1,4 @@
-"""Keep the events of a producer in its own database, written in the transaction of the change that they tell of."""
+"""Write the events of a producer to its own database, in the transaction of the change that they report."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
@@ -24,16 +24,16 @@ class Outbox:
         self._insert = Statement(self.table.insert(), _COLUMNS)
 
     def add(self, connection: sa.Connection, *events: Event) -> None:
-        """Write `events` in the caller's transaction, with the id of the request at hand as their correlation id.
+        """Insert `events` in the caller's transaction, with the id of the current request as their correlation id.
 
-        EventError where a consumer could not read one of them; nothing is written then. The position that the database
-        gives out becomes the envelope's `sequence`: it grows for each subject as long as changes of one subject are
-        made one after another, which the lock of the subject's own row sees to.
+        EventError where a consumer could not read one of them; nothing is inserted then. The envelope's `sequence`
+        comes from the row's position. It grows for each subject, because the lock on the subject's own row makes its
+        changes follow one another.
         """
         self.write(connection, self.rows(events, logs.request_id()))
 
     def rows(self, events: Iterable[Event], request_id: str) -> list[dict[str, Any]]:
-        """Return what `write` takes, for those who make it before their transaction begins; EventError as above."""
+        """Return the rows for `write`, which may be made before the transaction begins; EventError as above."""
         now, correlation = self._now(), request_id[:64]
         return [
             {
@@ -48,6 +48,6 @@ class Outbox:
         ]
 
     def write(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Write rows in the caller's transaction."""
+        """Insert rows in the caller's transaction."""
         if rows:
             self._insert.run_many(connection, rows)

@@ -1,6 +1,6 @@
-"""Shape the tables that carry events: the outbox of a producer, and the inbox of a consumer.
+"""Define the tables of events: the outbox of a producer, and the inbox of a consumer.
 
-A migration makes them by `create_outbox(op)` and `create_inbox(op)`, from the very definitions that the queries use.
+Migrations create them by `create_outbox(op)` and `create_inbox(op)`, from the definitions that the queries use.
 """
 
 from dataclasses import dataclass
@@ -24,15 +24,15 @@ generations: Final = sa.Table(
 )
 
 
-class current_tx(ColumnElement[int]):  # noqa: N801 -- it stands for an SQL function
-    """The number of the running transaction; 0 on SQLite, where transactions commit one after another."""
+class current_tx(ColumnElement[int]):  # noqa: N801 -- named like the SQL function that it stands for
+    """The number of the current transaction; 0 on SQLite, where transactions commit one after another."""
 
     inherit_cache = True
     type = sa.BigInteger()
 
 
-class finished_tx(ColumnElement[int]):  # noqa: N801 -- it stands for an SQL function
-    """The number below which every transaction of PostgreSQL is over, and none can commit late."""
+class finished_tx(ColumnElement[int]):  # noqa: N801 -- named like the SQL function that it stands for
+    """The number below which every transaction of PostgreSQL is over, so that none of them can commit later."""
 
     inherit_cache = True
     type = sa.BigInteger()
@@ -77,7 +77,7 @@ def enter_cluster(connection: sa.Connection) -> None:
 
 
 class Operations(Protocol):
-    """What the helpers here use of alembic's `op`."""
+    """The part of alembic's `op` that is used here."""
 
     def get_bind(self) -> sa.Connection:
         """Return the migration's connection."""
@@ -96,7 +96,7 @@ class InboxTables:
 def outbox(metadata: sa.MetaData) -> sa.Table:
     """Define the outbox.
 
-    `position` never comes twice. (`tx`, `position`) is the order in which a cursor reads, see `finished_tx` and
+    A `position` is never reused. (`tx`, `position`) is the order in which a cursor reads, see `finished_tx` and
     `enter_cluster`.
     `published`, `attempts` and `not_before` (milliseconds) belong to the relay.
     """
@@ -124,9 +124,9 @@ def outbox(metadata: sa.MetaData) -> sa.Table:
 
 
 def inbox(metadata: sa.MetaData) -> InboxTables:
-    """Define the inbox: what was handled, how far each producer's outbox was read, and what could not be handled.
+    """Define the inbox: handled events, the cursor over each producer's outbox, and events that failed.
 
-    A failure with a `next_try_at` (milliseconds) will be tried again; one without has been given up.
+    A failed event with a `next_try_at` (milliseconds) is tried again; one without has been given up.
     """
     handled = sa.Table(
         "inbox",

@@ -1,4 +1,4 @@
-"""Say who is told what: one table, from which queues, bindings and cursors are made."""
+"""Define which service consumes which events; queues, bindings and cursors follow from this table."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -25,23 +25,23 @@ CONSUMERS: Final[Topology] = {
 
 
 def dead_queue(service: str) -> str:
-    """Name the queue that holds what `service` could not handle."""
+    """Return the name of the dead-letter queue of `service`."""
     return f"{service}.dead"
 
 
 def types_of(topology: Topology, service: str) -> frozenset[str]:
-    """Return the event types that `service` is told of."""
+    """Return the event types that `service` consumes."""
     return frozenset(event.TYPE for event in topology.get(service, ()))
 
 
 def consumed(topology: Topology) -> frozenset[str]:
-    """Return the event types that anybody is told of; the others may go nowhere."""
+    """Return the event types that have a consumer; messages of the others need not reach a queue."""
     return frozenset(event.TYPE for events in topology.values() for event in events)
 
 
 def check(topology: Topology, service: str, handled: frozenset[type[Event]]) -> None:
-    """Raise ValueError unless `service` handles exactly what it is told of: the rest would be lost or never come."""
-    told = frozenset(topology.get(service, ()))
-    if told != handled:
-        names = ", ".join(sorted(event.TYPE for event in told ^ handled))
+    """Raise ValueError unless `service` has a handler for exactly the events that it consumes."""
+    consumes = frozenset(topology.get(service, ()))
+    if consumes != handled:
+        names = ", ".join(sorted(event.TYPE for event in consumes ^ handled))
         raise ValueError(f"{service}: its handlers and mft_common.events.topology differ in {names}")

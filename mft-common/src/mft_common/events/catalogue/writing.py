@@ -1,8 +1,7 @@
-"""Write events as JSON text fast: what their schemas say, put together once instead of at each event.
+"""Write events as JSON text by functions composed once from their schemas, in a twentieth of the schemas' time.
 
-A producer writes events while others wait for its database, and a schema takes a tenth of a second for a hundred of
-them. Every check of the schema is made here as well, so that what is written can be read; both are held to each other
-by tests. Values of another type than the schema's are refused instead of being turned into texts or numbers.
+A producer writes events inside its database transaction. Every check of the schema is made here too, so that consumers
+can read the result; tests compare both. Values of another type than the schema's are refused, not converted.
 """
 
 import functools
@@ -19,7 +18,7 @@ from mft_common.events.catalogue.fields import Moment, Row, Text, Whole, WireSch
 Write = Callable[[Any], str]
 Check = Callable[[Any], Any]
 
-# From the year 1 to the year 9999: what can be written as a time, and read back.
+# The years 1 to 9999, which ISO 8601 can hold.
 _FIRST_MS: Final = -62_135_596_800_000
 _LAST_MS: Final = 253_402_300_799_999
 _KEPT: Final = 4096
@@ -32,7 +31,7 @@ def _text(value: Any) -> str:
 
 
 def _checked_text(checks: Sequence[Check]) -> Write:
-    """Return what writes a text that has to pass checks; most are words that come again and again."""
+    """Return a cached writer of texts that have checks; most of them are a few words."""
 
     @functools.lru_cache(_KEPT)
     def written(value: str) -> str:
@@ -88,7 +87,7 @@ def _row(inner: Write, checks: Sequence[Check]) -> Write:
 def _dict(value: Any) -> str:
     if not isinstance(value, Mapping):
         raise ValidationError("Not a mapping.")
-    # Two names may be one once they are storable.
+    # Two names may become the same storable name.
     members = {_text(name): _text(each) for name, each in value.items()}
     return f"{{{','.join([f'{name}:{each}' for name, each in members.items()])}}}"
 
@@ -96,7 +95,7 @@ def _dict(value: Any) -> str:
 def _nested(schema: WireSchema) -> Write:
     inner, shape = writer(schema), schema.shape
     if all(isinstance(field, Text) for field in schema.dump_fields.values()):
-        # Agents and originators are few, and come with every event of a transfer.
+        # Agents and originators are few, and part of every event of a transfer.
         inner = functools.lru_cache(_KEPT)(inner)
 
     def write(value: Any) -> str:
@@ -111,8 +110,8 @@ _PLAIN: dict[type[fields.Field[Any]], Write] = {Whole: _whole, YesNo: _yes_no, M
 
 
 def _of(field: fields.Field[Any]) -> Write:
-    """Return what writes a value of a field, once it has passed the field's checks."""
-    # Whole makes its one check itself.
+    """Return a function that checks and writes a value of `field`."""
+    # `_whole` makes the one check of Whole itself.
     checks = () if isinstance(field, Whole) else tuple(field.validators)
     if isinstance(field, Row):
         return _row(_of(field.inner), checks)
@@ -125,15 +124,15 @@ def _of(field: fields.Field[Any]) -> Write:
             return _nested(field.schema)
         if type(field) is fields.Dict and isinstance(field.key_field, Text) and isinstance(field.value_field, Text):
             return _dict
-    raise TypeError(f"no way to write a {type(field).__name__} of an event")
+    raise TypeError(f"no writer for a {type(field).__name__} of an event")
 
 
 @functools.cache
 def writer(schema: WireSchema) -> Write:
-    """Return what writes an object as JSON text of what the schema dumps, in a twentieth of the time.
+    """Return a function that writes an object as the JSON text that the schema dumps; None is omitted.
 
-    None is left out. It raises ValidationError, with the messages by the members' names, where the schema's `load`
-    would refuse the result.
+    It raises ValidationError, with the messages by the members' names, where the schema's `load` would refuse the
+    result.
     """
     members = tuple(
         (name, f"{encode_basestring(name)}:", field.required, _of(field)) for name, field in schema.dump_fields.items()
