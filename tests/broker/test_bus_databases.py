@@ -1,4 +1,4 @@
-"""What the buses promise about the databases at both ends."""
+"""The buses skip and repeat nothing whatever happens to the databases at both ends."""
 
 import psycopg
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ def test_an_event_of_a_late_commit_is_not_skipped(make_world) -> None:
 
 
 def test_a_consumer_outlives_the_loss_of_its_database_connections(make_world, postgresql_server) -> None:
-    """Connections to PostgreSQL that are cut off are made anew, and no effect is lost or doubled."""
+    """Lost connections to PostgreSQL are opened anew, and no effect is lost or repeated."""
     world = make_world("rabbit-postgresql")
     bus = world.bus()
     expected = [f"/in/{number}" for number in range(600)]

@@ -11,7 +11,7 @@ from tests.servers.processes import end, wait_until
 
 
 def paths(count: int) -> list[str]:
-    """Return as many paths."""
+    """Return `count` paths."""
     return [f"/in/{number:05d}.csv" for number in range(count)]
 
 
@@ -43,7 +43,7 @@ def test_a_committed_event_has_its_effect_once(world: World) -> None:
 
 
 def test_an_event_that_was_rolled_back_is_never_delivered(world: World) -> None:
-    """An event whose transaction fails has never been."""
+    """An event whose transaction fails has no effect."""
     bus = world.bus()
     with running(world.relay(bus) + world.consume(bus)):
         with pytest.raises(sa.exc.IntegrityError):
@@ -54,7 +54,7 @@ def test_an_event_that_was_rolled_back_is_never_delivered(world: World) -> None:
 
 
 def test_a_handler_works_under_the_request_id_of_the_cause(world: World) -> None:
-    """The correlation id travels, so that what a handler logs and commits carries it on."""
+    """The correlation id is delivered, and is in the log lines and events of the handler."""
     seen: list[str] = []
     bus = world.bus()
     with logs.request_scope("f" * 32):
@@ -122,7 +122,7 @@ def test_two_consumers_of_one_service_repeat_no_effect(world: World) -> None:
 
 
 def test_a_consumer_killed_before_its_commit_leaves_the_work_to_the_next(world: World, spawn) -> None:
-    """A process that dies in a handler has done nothing; its successor does everything once."""
+    """A process that dies in a handler has had no effect; the next consumer handles each event once."""
     bus = world.bus()
     expected = paths(10)
     world.producer.commit(*map(stored, expected))
@@ -200,7 +200,7 @@ def test_an_event_without_a_consumer_is_passed_over(world: World) -> None:
 
 
 def test_a_worker_stops_soon_after_it_is_told(world: World) -> None:
-    """Stopping takes no longer than the batch at hand."""
+    """Stopping takes no longer than the current batch."""
     bus = world.bus()
     seen = threading.Event()
     world.producer.commit(stored("/in/a"))

@@ -27,13 +27,13 @@ def consumer(tmp_path):
 
 
 def test_both_buses_are_a_bus() -> None:
-    """Services hold the interface and never ask which one it is."""
+    """Both classes implement the interface that services use."""
     buses: list[Bus] = [LocalBus({}), RabbitBus("amqp://127.0.0.1:1/")]
     for bus in buses:
         bus.close()
 
 
-def test_migrations_make_what_the_queries_use(consumer: Consumer) -> None:
+def test_migrations_create_the_tables_that_the_queries_use(consumer: Consumer) -> None:
     """The tables that a migration creates are those of the metadata, column for column and index for index."""
     metadata = sa.MetaData()
     Outbox("any", metadata)
@@ -47,7 +47,7 @@ def test_migrations_make_what_the_queries_use(consumer: Consumer) -> None:
             assert indexes == {index.name for index in table.indexes} - {"outbox_order"}
 
 
-def test_what_a_migration_made_it_can_drop(consumer: Consumer) -> None:
+def test_a_migration_can_drop_the_tables_that_it_created(consumer: Consumer) -> None:
     """A downgrade leaves nothing of outbox and inbox behind."""
 
     class Op:
@@ -60,8 +60,8 @@ def test_what_a_migration_made_it_can_drop(consumer: Consumer) -> None:
         assert set(sa.inspect(connection).get_table_names()) == {"alembic_version", "effects"}
 
 
-def test_an_event_that_nobody_could_read_is_not_written(producer: Producer) -> None:
-    """Publishing fails with the fault's name, and none of the other events is written either."""
+def test_an_event_that_consumers_could_not_read_is_not_inserted(producer: Producer) -> None:
+    """Publishing fails with the name of the wrong member, and the other events are not inserted either."""
     bad = stored("/in/a").__class__(**{**vars(stored("/in/a")), "transfer_id": "short"})
     with pytest.raises(EventError, match="transfer_id"):
         producer.commit(stored("/in/b"), bad)
@@ -86,8 +86,8 @@ def test_rows_are_pruned_in_batches_by_age(producer: Producer, consumer: Consume
     assert prune_inbox(consumer.database, consumer.inbox, 3) == 3
 
 
-def test_positions_never_come_twice(producer: Producer) -> None:
-    """A cursor behind deleted rows must not meet their numbers again."""
+def test_positions_are_never_reused(producer: Producer) -> None:
+    """New rows must not have the positions of deleted ones, which are behind a cursor."""
     producer.commit(stored("/in/a"))
     prune_outbox(producer.database, producer.outbox, 2**50, sa.true())
     producer.commit(stored("/in/b"))
@@ -95,8 +95,8 @@ def test_positions_never_come_twice(producer: Producer) -> None:
         assert connection.execute(sa.select(producer.outbox.table.c.position)).scalar_one() == 2
 
 
-def test_only_services_that_have_handlers_are_told() -> None:
-    """The topology of the hub is the one that its documents name."""
+def test_the_topology_names_every_consumer() -> None:
+    """The topology of the hub is the one in its documents."""
     assert {name: [event.TYPE for event in events] for name, events in CONSUMERS.items()} == {
         "mqmft-svc": ["transfer.started.v1", "transfer.progressed.v1", "transfer.ended.v1"],
         "diplomat-svc": ["file.stored.v1", "session.closed.v1", "account.changed.v1"],

@@ -1,4 +1,4 @@
-"""Both databases behave alike where the services rely on it."""
+"""SQLite and PostgreSQL behave alike wherever the services rely on it."""
 
 import threading
 
@@ -74,7 +74,7 @@ def test_a_block_that_ends_is_committed_and_one_that_raises_is_not(database):
 
 
 def test_many_that_start_at_once_migrate_once(make):
-    """Of eight processes' worth of starts, one makes the tables and the others find them."""
+    """Of eight starts at once, one creates the tables, and the others find them."""
     errors = []
 
     def start():
@@ -122,7 +122,7 @@ def test_ping_says_when_tables_are_missing(make):
 
 
 def test_constraint_errors_stay_what_they_are(database):
-    """A row that is there already is a fault of the caller, not a database that is away."""
+    """A duplicate row is an IntegrityError, not a database that is away."""
     with database.write() as connection:
         connection.execute(crates.insert().values(name="one"))
     with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
@@ -155,7 +155,7 @@ def test_a_wrong_statement_of_a_query_is_a_fault_and_is_run_once(database, how):
 
 
 def test_a_database_that_is_away_is_unavailable(make, tmp_path):
-    """Nobody listens there: Unavailable, so that callers can say 503."""
+    """A refused connection is Unavailable, which services answer with 503."""
     away = make("postgresql://nobody:x@127.0.0.1:1/none")
     with pytest.raises(Unavailable), away.read() as connection:
         connection.execute(sa.text("SELECT 1"))

@@ -1,4 +1,4 @@
-"""Statements that go to the driver as text behave as SQLAlchemy's own, on both databases."""
+"""Compiled statements behave like SQLAlchemy's own, on both databases."""
 
 import pytest
 import sqlalchemy as sa
@@ -50,7 +50,7 @@ def filled(engine):
 
 
 def test_rows_are_those_that_sqlalchemy_returns(filled):
-    """Booleans, bytes, JSON and nothing come back as what they were."""
+    """Booleans, bytes, JSON and NULL are returned as the values that were stored."""
     for row in ROWS:
         expected = filled.execute(sa.select(*things.columns).where(C.name == row["name"], C.active)).first()
         found = BY_NAME.first(filled, {"called": row["name"]})
@@ -60,7 +60,7 @@ def test_rows_are_those_that_sqlalchemy_returns(filled):
 
 
 def test_changes_are_counted_and_returned(filled):
-    """One row, many rows, and what a deletion returns."""
+    """The count of one and of many changed rows is returned, and so are the rows of a deletion."""
     assert RENAME.run(filled, {"which": 1, "called": "uno"}) == 1
     assert RENAME.run(filled, {"which": 9, "called": "x"}) == 0
     assert RENAME.run_many(filled, [{"which": 1, "called": "a"}, {"which": 3, "called": "b"}]) == 2
@@ -68,8 +68,8 @@ def test_changes_are_counted_and_returned(filled):
     assert sorted(REMOVE.all(filled, {})) == [(1, {"a": ["list"]}), (3, {})]
 
 
-def test_they_are_part_of_the_transaction_at_hand(engine):
-    """What a statement changed is undone with everything else."""
+def test_they_are_part_of_the_current_transaction(engine):
+    """A rollback undoes the changes of compiled statements too."""
     with engine.connect() as connection:
         INSERT.run_many(connection, ROWS)
         connection.rollback()
@@ -77,8 +77,8 @@ def test_they_are_part_of_the_transaction_at_hand(engine):
         assert ALL.all(connection, {}) == []
 
 
-def test_errors_are_sqlalchemys_own_and_tell_no_values(engine):
-    """A name that is taken is an IntegrityError, for one row as for many."""
+def test_errors_are_sqlalchemys_own_and_hold_no_values(engine):
+    """A duplicate name is an IntegrityError, for one row as for many, and its text holds no value."""
     for rows in ([ROWS[0]], [ROWS[0], ROWS[2]]):
         with engine.connect() as connection:
             INSERT.run_many(connection, ROWS)
