@@ -51,7 +51,7 @@ def start_in():
         def start(url):
             world = World(url, url, None)
             closing.callback(world.close)
-            world.producer.start()
+            world.start()
             return world
 
         yield start
@@ -108,7 +108,7 @@ def test_cursors_of_an_earlier_program_stay_below_what_is_committed_next(make_wo
     world.producer.commit(stored("/in/2"))
     with world.producer.database.write() as connection:
         tables.generations.drop(connection)
-    world.producer.start()
+    world.start()
     world.producer.commit(stored("/in/3"))
     consume_until(world, ["/in/1", "/in/2", "/in/3"])
 
@@ -129,6 +129,6 @@ def test_every_service_looks_into_which_cluster_it_starts(postgresql_url, tmp_pa
 def test_a_second_start_in_the_same_cluster_changes_nothing(make_world) -> None:
     """Only another cluster begins a new generation."""
     world = make_world("local-postgresql")
-    world.producer.start()
+    world.start()
     with world.producer.database.read() as connection:
         assert [number for _cluster, number in connection.execute(tables.generations.select())] == [1]

@@ -47,7 +47,7 @@ def test_a_backup_in_the_documented_order_misses_no_event(world, tmp_path):
         committing.join(20)
     assert done.is_set()
     restored = World(producer, consumer, None)
-    restored.producer.start()
+    restored.start()
     restored.producer.commit(stored("/in/after"))
     with restored.producer.database.read() as connection:
         expected = set(connection.execute(sa.select(restored.producer.outbox.table.c.subject)).scalars())

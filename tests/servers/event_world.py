@@ -121,6 +121,11 @@ class Consumer:
             tables.create_outbox(op)
             tables.create_inbox(op)
             self.effects.create(op.get_bind())
+        self.start()
+
+    def start(self) -> None:
+        """Prepare the tables for this start; a consumer has an outbox too."""
+        self.database.migrate(tables.enter_cluster)
 
     def handlers(self, before: Callable[[str], None] = lambda _path: None) -> Handlers:
         """Return the handlers: an event's effect is one row; `before` is called first, with the path."""
@@ -168,6 +173,11 @@ class World:
             made = RabbitBus(amqp or self.amqp, **options)
         self._buses.append(made)
         return made
+
+    def start(self) -> None:
+        """Prepare the tables of both databases for this start."""
+        self.producer.start()
+        self.consumer.start()
 
     def relay(self, bus: Bus) -> list[BackgroundTask]:
         """Return the producer's tasks."""
