@@ -135,7 +135,7 @@ def test_who_is_refused(on, account, password, expected):
 
 
 def test_cookies_decide_where_there_are_any(on):
-    """Live ones win over another account's password, dead ones and half a pair are no session whatever comes along."""
+    """Live cookies win over the password of another account; a stale or single cookie is never a session."""
     live = on.cookies("reader1")
     assert on.call("GET", "/2.0/files/in/a", "part1", headers=live).status_code == 403
     for cookie in ("sp-http-usr=part1; sp-http-ses=gone", "sp-http-usr=part1", "sp-http-ses=gone"):
@@ -155,7 +155,7 @@ def test_another_sites_page_cannot_use_a_remembered_password(on, cookie):
 @pytest.mark.parametrize("account", ["part1", "none", *RIGHTS])
 @pytest.mark.parametrize("endpoint", CALLS)
 def test_who_may_what(on, endpoint, account):
-    """The matrix's calls in a folder that exists: a right is a right, however its holder shows who it is."""
+    """A password gives the same rights in a folder as a session, in every call of the matrix."""
     file = on.put("/m/f", "part1").json["fileset"]
     method, right, kind, how, _ = CALLS[endpoint]
     url = {"folder": "/m", "file": "/m/f", "new": f"/m/{account}", "id": f"/{file}"}[kind]
@@ -205,7 +205,7 @@ def test_a_remembered_password_is_not_braked(tmp_path):
 
 
 def test_off_the_header_is_ignored(off):
-    """As by default: right and wrong passwords are as none at all, count as no guess, and nobody is asked for one."""
+    """By default a password is ignored, right or wrong: it is no guess, and no 401 has a challenge."""
     for number in range(25):
         answer = off.call("GET", "/2.0/files/in/a", "part1", "right" if number % 2 else "wrong")
         assert refused(answer) == E_AUTH
@@ -215,7 +215,7 @@ def test_off_the_header_is_ignored(off):
 
 
 def test_it_is_switched_while_the_hub_runs(off):
-    """What another process applies holds with the next request, remembered passwords or not."""
+    """A change by another process holds with the next request, also for a cached password."""
     reader = Reader(Path(), {"PASSWORD": "right"})
     for basic, status in ((True, 200), (False, 401), (True, 200)):
         section = {**off.document["http_mft"], "basic_auth": basic}

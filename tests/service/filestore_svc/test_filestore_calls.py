@@ -1,4 +1,4 @@
-"""All calls once, on a real server: what a Flask client would not notice."""
+"""Every call once, on a real server, whose faults a Flask client would not see."""
 
 import hashlib
 import json
@@ -64,12 +64,12 @@ def test_ranges_and_conditions(call):
 
 
 def test_refusals_before_the_body(call):
-    """S3: who may not write hears so, though a body is on its way."""
+    """S3: a client without the right gets 403 while it still sends its body."""
     body = {"data": form(CONTENT), "headers": {"Content-Type": "multipart/form-data; boundary=XbX"}}
     for path, status in (("/2.0/files/nosuch", 404), ("/2.0/files/inbox", 403)):
         assert call("POST", path, "reader1", **body).status_code == status
 
 
 def test_the_document_is_served(call):
-    """Whoever has no session may read what the service speaks."""
+    """The discovery needs no session."""
     assert "/2.0/files/{file}" in call("GET", "/2.0/openapi.json", "nobody").json()["paths"]

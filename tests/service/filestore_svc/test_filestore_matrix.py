@@ -104,7 +104,7 @@ def _refill(lab):
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("endpoint", CALLS)
 def test_who_may_what_where(matrix, endpoint, state, account):
-    """The session, then the contract, then what the URL shows, then the folder's right, then whether it exists."""
+    """The refusals come in the order session, contract, URL, right of the folder, existence."""
     _refill(matrix)
     method, _, _, how, _ = CALLS[endpoint]
     answer = matrix.call(method, _url(matrix, endpoint, state), None if account == "no session" else account, **how)

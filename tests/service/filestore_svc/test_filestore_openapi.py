@@ -43,7 +43,7 @@ OPERATIONS = sorted(
 
 @pytest.fixture(scope="module")
 def api(tmp_path_factory):
-    """The schema over a store in which part1 may do everything below `/in`, and calls without a cookie are nobody's."""
+    """The schema over a store in which part1 has every right on `/in`; the login has no account."""
     folders = {**SECTION["folders"], "/in": {"access": {"part1": [*ALL, "create"]}}}
     lab = Lab(tmp_path_factory.mktemp("openapi"), folders=folders)
     app = create_app(lab.service)
@@ -59,7 +59,7 @@ def api(tmp_path_factory):
 
 
 def test_it_is_served_without_a_session(lab):
-    """Everybody may read it: it holds no secrets."""
+    """The document needs no session: it holds no secrets."""
     answer = lab.get("/2.0/openapi.json", None)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "application/json")
     assert answer.json == openapi.document()
@@ -84,7 +84,7 @@ def test_it_is_in_step_with_the_routes(lab):
 
 @pytest.mark.parametrize(("name", "method", "path"), OPERATIONS, ids=[name for name, _, _ in OPERATIONS])
 def test_every_answer_is_as_the_document_says(api, name, method, path):
-    """Whatever is sent, no answer is a 5xx, and each has a status, a type and members that the document knows."""
+    """No generated request gets a 5xx, and each response has a status, a type and members of the document."""
     operation = api[path][method]
 
     @BOUNDED

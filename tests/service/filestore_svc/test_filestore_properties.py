@@ -1,4 +1,4 @@
-"""Whatever paths, filters, metadata and bodies may hold: hypothesis looks for what breaks the rules."""
+"""Generated paths, filters, metadata and bodies keep the rules of the protocol."""
 
 import io
 import json
@@ -42,7 +42,7 @@ PIECES = [
 
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory):
-    """One store for all examples: what they store under one name is replaced by the next."""
+    """One store for all examples: each replaces the file of the one before."""
     lab = Lab(tmp_path_factory.mktemp("properties"))
     for name in FILTERED:
         lab.put(f"/2.0/files/out/{quote(name, safe='')}", b"")
@@ -51,7 +51,7 @@ def shared(tmp_path_factory):
 
 
 def _is_name(raw):
-    """Say what S6 says, in other words than the service's."""
+    """Decide by S6 whether a piece is a name, independently of the service."""
     try:
         text = unicodedata.normalize("NFC", raw.decode())
     except UnicodeDecodeError:
@@ -77,7 +77,7 @@ def test_paths(shared, tail):
 
 
 def _matches(pattern, name):
-    """Match by the words of D1 alone: `*` is any run, and `_` where it is a whole piece between dots."""
+    """Match by D1 alone: `*` is any run of characters, and so is `_` as a whole piece between dots."""
     text = ".".join("*" if piece == "_" else piece for piece in pattern.split("."))
     reachable = {0}
     for character in text:
@@ -109,7 +109,7 @@ FIXED = {"size", "putDate", "firstReadDate", "lastModifiedTime", "lastAccessTime
 
 
 def _attributes(value):
-    """Return what S22 makes of a value, None where it is E-SYN."""
+    """Return the text that S22 stores for a value, None where it is E-SYN."""
     if isinstance(value, dict) and list(value) == ["metadata"] and isinstance(value["metadata"], dict):
         value = value["metadata"]
     if not isinstance(value, dict):
@@ -128,7 +128,7 @@ def _attributes(value):
 @KINDLY
 @given(value=st.dictionaries(st.text(max_size=8) | st.sampled_from(sorted(FIXED)), SCALARS, max_size=4) | ANY)
 def test_metadata(shared, value):
-    """S22, S23: what is written can be read again as it was meant; all else is E-SYN and changes nothing."""
+    """S22, S23: an accepted value is read back as it was sent; every other one is E-SYN and changes nothing."""
     shared.put("/2.0/files/in/described")
     before = shared.get("/2.0/metadata/in/described").json["metadata"]
     headers = {"Content-Type": "application/json"}
@@ -186,7 +186,7 @@ CONTENTS = st.lists(
     turned=st.booleans(),
 )
 def test_multipart_bodies(shared, content, sizes, cut, turned):
-    """S12, S13: however a body is cut into reads, the file is what stands between the boundaries, or there is none."""
+    """S12, S13: for every division of a body into reads, the file is the content between the boundaries, or none."""
     if b"\r\n--XbX\r\n" in b"\r\n" + content + b"\r\n" or b"\r\n--XbX--" in b"\r\n" + content:
         content = content.replace(b"XbX", b"XbY")
     parts = [part("metadata", '{"a":"b"}'), part("file", content, "whole")]

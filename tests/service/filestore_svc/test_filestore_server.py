@@ -22,7 +22,7 @@ def _head(server, path, *framing):
 
 
 def _send(server, data):
-    """Send bytes, close our side, return what comes back."""
+    """Send bytes, close our side, and return the response."""
     with server.connect() as connection:
         connection.sendall(data)
         connection.shutdown(1)
@@ -140,7 +140,7 @@ def test_writers_and_readers_of_one_name(server):
 
 @pytest.mark.parametrize("seed", range(5))
 def test_kill_9_under_uploads(tmp_path, seed):
-    """Whatever was acknowledged is there, whole, with its events; nothing else is to be seen or left lying about."""
+    """Every acknowledged upload is there, complete, with its events; nothing else is visible or left behind."""
     chance = random.Random(seed)
     server = Server(tmp_path).start()
     stop, done = threading.Event(), {}

@@ -1,4 +1,4 @@
-"""S14, S15, D5, X2, X3: what a configuration switches on, made folders, and the end of a session."""
+"""S14, S15, D5, X2, X3: settings of the configuration, made folders, and logout."""
 
 import base64
 import hashlib
@@ -72,7 +72,7 @@ def test_raw_put_is_off(lab):
 
 
 def test_keep_metadata(made):
-    """S15: where it is switched on, a new content keeps what it says nothing of itself."""
+    """S15: with `keep_metadata` a new content keeps the attributes that its upload does not set."""
     lab = made(keep_metadata=True)
     first = with_metadata("a", metadata='{"kept":"1","changed":"1","description":"d","correlationId":"7"}')
     lab.call("POST", "/2.0/files/in", **first)
@@ -86,7 +86,7 @@ def test_keep_metadata(made):
 
 
 def test_keep_metadata_has_the_same_limit(made):
-    """S24: what is kept counts; the upload that would bring too many changes nothing."""
+    """S24: kept attributes count; an upload that would exceed the limit changes nothing."""
     lab = made(keep_metadata=True)
     for prefix, status in (("a", 201), ("a", 201), ("b", 400)):
         many = ",".join(f'"{prefix}{number}":""' for number in range(64))
@@ -137,7 +137,7 @@ def test_promised_digests(lab, where, header, right, method):
 
 
 class _Meanwhile:
-    """A body whose first read waits for something else to be done, as another thread of the server does it."""
+    """A body whose first read runs another call to its end, as a second thread of the server would."""
 
     def __init__(self, body, act):
         self._rest, self._act = body, act
@@ -206,7 +206,7 @@ def test_folders_that_are_not_made(maker, path, account, told):
 
 
 def test_a_folder_out_of_sight_is_not_made_anew(maker):
-    """X2, S9: nobody gets at what lies in a folder that the configuration no longer has."""
+    """X2, S9: the name of a folder that the configuration no longer has is taken: its files stay out of reach."""
     folders = maker.document["http_mft"]["folders"]
     less = {path: each for path, each in folders.items() if path != "/in/closed"}
     maker.document = {"http_mft": {**maker.document["http_mft"], "folders": less}}
@@ -237,7 +237,7 @@ def test_logout(lab):
 
 
 def test_refused_logouts(lab):
-    """X3: E-AUTH and E-CONF as everywhere, and no other site's page logs anybody out."""
+    """X3: E-AUTH and E-CONF as in every call, and Foreign origin for the page of another site."""
     assert refused(lab.call("POST", "/2.0/logout", None)) == E_AUTH
     assert refused(lab.call("POST", "/2.0/logout", "nocontract")) == E_CONF
     assert refused(lab.call("POST", "/2.0/logout", headers={"Origin": "http://evil.test"})) == ORIGIN

@@ -24,7 +24,7 @@ NOT_SO_LARGE = LARGE[: 3 << 20]
 
 @pytest.fixture
 def client():
-    """What makes clients, which are closed at the end."""
+    """A function that makes clients, which are closed at the end."""
     made = []
 
     def make(url, tls=None, **scan):
@@ -53,7 +53,7 @@ def _examine(scanner, content, *, step=1 << 20, patient=False):
 
 
 def _recorded(icap):
-    """Let the server find nothing, and keep what it was shown."""
+    """Let the server find nothing, and record the content that it receives."""
     seen = []
 
     def record(talk):
@@ -121,7 +121,7 @@ def test_an_answer_to_the_preview_alone(icap, scanner):
 
 
 def test_a_verdict_that_came_too_soon_for_the_connection(icap, scanner):
-    """What was not sent to its end cannot be followed by anything."""
+    """A connection on which a message was broken off is not used again."""
     icap.options.pop("Preview")
     icap.script = lambda talk: (talk.send(CLEAN), talk.connection.recv(1))
     for _ in range(2):
@@ -183,7 +183,7 @@ def test_a_clean_content_may_come_back(icap, scanner):
 
 @pytest.mark.parametrize("method", ["REQMOD", "RESPMOD"])
 def test_a_content_that_comes_back_changed(icap, method, client):
-    """What was cured, cut or cut out is not what would be stored."""
+    """A content that the scanner changed is refused, because the stored one would differ from it."""
     name, http = ("req", "PUT /a HTTP/1.1\r\n\r\n") if method == "REQMOD" else ("res", "HTTP/1.1 200 OK\r\n\r\n")
     scanner = client(icap.url(), method=method)
     for changed in (b"hellO", b"hell", b"hello!", b""):
@@ -207,7 +207,7 @@ def test_a_content_that_comes_back_changed(icap, method, client):
     ],
 )
 def test_what_refuses(icap, scanner, answer):
-    """A threat by name, whatever else the answer says; and a page in place of the request."""
+    """The name of a threat is a refusal beside any other content; so is a page in place of the request."""
     icap.script = lambda talk: (talk.body(), talk.send(answer))
     with pytest.raises(Blocked) as caught:
         _examine(scanner, b"hello")
@@ -229,7 +229,7 @@ def test_garbage(icap, scanner, answer):
     ("status", "begun"), [("404 Not Found", False), ("503 Busy", False), ("408 Late", False), ("206 Part", True)]
 )
 def test_a_status_that_is_no_verdict(icap, scanner, status, begun):
-    """A scanner that cannot is away, whatever it says."""
+    """A scanner that answers an error is unavailable."""
     answer = f"ICAP/1.0 {status}\r\nEncapsulated: null-body=0\r\n\r\n".encode()
     icap.script = lambda talk: (talk.body(), talk.send(answer))
     with pytest.raises(ScannerAway, match=status[:3]) as caught:
@@ -246,7 +246,7 @@ def test_an_answer_that_is_cut_is_no_verdict(icap, scanner, answer):
 
 
 def test_what_was_begun_to_be_given_back(icap, scanner):
-    """Its cut is told apart from a scanner that never said anything."""
+    """A connection that is cut differs from a scanner that never answers."""
     icap.script = lambda talk: (talk.body(), talk.send(given_back(b"hello")[:-3]), talk.connection.shutdown(2))
     with pytest.raises(ScannerAway) as caught:
         _examine(scanner, b"hello")
@@ -289,7 +289,7 @@ def test_a_scanner_that_takes_nothing(icap, client):
 
 
 def test_a_slow_scanner_is_no_silent_one(icap, client):
-    """What counts is the time in which nothing happens, not that of the whole."""
+    """The timeout counts the time without any byte, and not the whole exchange."""
 
     def slowly(talk):
         answer = given_back(talk.body())
@@ -302,7 +302,7 @@ def test_a_slow_scanner_is_no_silent_one(icap, client):
 
 
 def test_nobody_listens(client):
-    """A scanner that is not there is told at once."""
+    """A scanner that refuses connections is reported at once."""
     with pytest.raises(ScannerAway, match="refused"):
         _examine(client(f"icap://127.0.0.1:{free_port()}/scan"), b"hello")
 
@@ -316,7 +316,7 @@ def test_a_service_that_cannot_look_at_contents(icap, scanner, name, value):
 
 
 def test_a_service_that_is_not_there(icap, scanner):
-    """Its server's refusal is told."""
+    """The status of a refusing scanner is in the error."""
     icap.options_status = "404 Not Found"
     with pytest.raises(ScannerAway, match="404"):
         scanner.ping()
@@ -336,7 +336,7 @@ def test_options_are_asked_for_once(icap, scanner):
 
 
 def test_a_connection_that_was_closed_meanwhile(icap, scanner):
-    """Nobody notices."""
+    """An idle connection that the scanner closed is replaced by a new one."""
     for _ in range(3):
         _examine(scanner, b"hello")
         icap.hang_up()
@@ -353,7 +353,7 @@ def test_a_connection_that_is_to_be_closed(icap, scanner):
 
 
 def test_no_more_connections_than_the_scanner_wants(icap, client):
-    """Those who arrive slowly leave half of them to those who wait for a verdict; those wait only so long."""
+    """Slow uploads leave half of the connections to those that wait for a verdict; these wait for a limited time."""
     icap.options["Max-Connections"] = "2"
     scanner = client(icap.url(), timeout=0.3)
     first = scanner.exam("/in/a", None, patient=False)

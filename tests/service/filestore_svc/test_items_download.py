@@ -244,7 +244,7 @@ def test_item_44_no_such_id(stored, text):
 
 
 def test_a_running_download_keeps_the_old_bytes(stored):
-    """S15: a download sends the content that it began with, whatever replaces or sweeps it meanwhile."""
+    """S15: a download sends the content that it began with, also when that is replaced and swept."""
     environ = {environ_keys.IDENTITY: whoever("part1")}
     running = stored.client.get("/2.0/files/inbox/b.bin", environ_overrides=environ)
     stored.put("/2.0/files/inbox/b.bin", b"new")
@@ -271,7 +271,7 @@ def test_the_file_name_of_a_download(stored, name, shown):
 
 
 def test_an_id_is_one_content(stored):
-    """S15: a replaced content is gone by id, whoever holds the name now."""
+    """S15: the id of a replaced content is E-ID, and never leads to the new content."""
     second = stored.put("/2.0/files/inbox/b.bin", b"new").json["fileset"]
     assert refused(stored.get(f"/2.0/fileset/{stored.fileset}")) == e_id(stored.fileset)
     assert refused(stored.call("DELETE", f"/2.0/fileset/{stored.fileset}")) == e_id(stored.fileset)
@@ -279,7 +279,7 @@ def test_an_id_is_one_content(stored):
 
 
 def test_a_folder_out_of_sight_hides_its_ids(stored):
-    """S9: what the configuration no longer has is found by no id."""
+    """S9: a file below a folder that the configuration no longer has is found by no id."""
     folders = stored.document["http_mft"]["folders"]
     stored.document = {"http_mft": {**stored.document["http_mft"], "folders": {"/in": folders["/in"]}}}
     stored.close()

@@ -246,7 +246,7 @@ def test_item_72_no_such_id(stored, text):
 
 
 def test_at_most_64_custom_attributes_together(stored):
-    """S24: what is there already counts; one that is replaced counts once."""
+    """S24: existing attributes count too; a replaced one counts once."""
     assert _write(stored, NAMED, {f"k{number}": "1" for number in range(64)}).status_code == 200
     assert _write(stored, NAMED, {"k1": "2", "description": "d"}).status_code == 200
     assert refused(_write(stored, NAMED, {"one more": "1"})) == E_SYN

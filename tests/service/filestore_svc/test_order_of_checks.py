@@ -1,4 +1,4 @@
-"""S1 to S9: which refusal comes first, and what paths do."""
+"""S1 to S9: the order of refusals, and the reading of paths."""
 
 import itertools
 
@@ -59,7 +59,7 @@ def test_bytes_that_frameworks_would_confuse(lab):
 
 
 def test_no_product_of_tricks_leaves_its_folder(lab):
-    """Whatever a path is made of, what a PUT stores lies in the folder that it was let into, or nowhere."""
+    """A PUT of any such path stores a file in the folder whose right was checked, or none."""
     for parts in itertools.product(("%", "25", "2e", "2f", "5c", "00", ".", "/"), repeat=3):
         path = "/in/" + "".join(parts)
         answer = lab.call("PUT", f"/2.0/files{path}", **GOOD)
@@ -78,7 +78,7 @@ def test_wrong_methods(lab, method):
 
 
 def test_a_configuration_without_a_folder_hides_it(lab):
-    """S9: folders come from the configuration; what they held is back when they are."""
+    """S9: folders come from the configuration; their files are visible again when the folder is declared again."""
     lab.put("/2.0/files/out/a", b"kept")
     folders = lab.document["http_mft"]["folders"]
     lab.document = {"http_mft": {**lab.document["http_mft"], "folders": {"/in": folders["/in"]}}}

@@ -131,7 +131,7 @@ def test_a_precondition_comes_after_the_url(lab):
 
 
 class _Meanwhile:
-    """A body whose first read waits for something else to be done, as another thread of the server does it."""
+    """A body whose first read runs another call to its end, as a second thread of the server would."""
 
     def __init__(self, body, act):
         self._rest, self._act = body, act

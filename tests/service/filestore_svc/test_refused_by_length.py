@@ -1,4 +1,4 @@
-"""S1, S19: what the declared length alone shows is refused before the body, in the order of checks."""
+"""S1, S19: a body whose declared length is over a limit is refused unread, in the order of checks."""
 
 import pytest
 
@@ -30,7 +30,7 @@ BESIDE = 2 * MIB
 
 
 class Untouched:
-    """A body that nobody may read."""
+    """A body that fails the test when it is read."""
 
     def read(self, *_size):
         """Fail."""
@@ -140,7 +140,7 @@ def test_what_has_expired_makes_room_as_well(tmp_path):
     ],
 )
 def test_a_disk_without_room(lab, path, kind, length, status):
-    """What the disk cannot hold is refused unread; what it can is taken."""
+    """A body that the disk cannot hold is refused unread; one that fits is accepted."""
     lab.service.operations.vault.admission._blobs._disk = Room(5000)
     if status != 201:
         assert ask(lab, f"/2.0/files{path}", length, kind=kind).status_code == status
@@ -179,7 +179,7 @@ STEPS = [
 
 @pytest.mark.parametrize("step", range(len(STEPS)))
 def test_the_order_of_checks(lab, step):
-    """A request with this fault and every later one is told of this one: length after preconditions, before body."""
+    """Of several faults the earlier one is answered: the length comes after the preconditions and before the body."""
     for folder in ("in", "small"):
         lab.put(f"/2.0/files/{folder}/there")
     asked, expected = STEPS[step]

@@ -80,7 +80,7 @@ def test_a_date_of_a_second_that_is_not_over_is_weak(ahead):
     [(TAG, True), (SAME, True), ('"x"', False), (f"W/{TAG}", False), (BEFORE, False), (AFTER, False), ("", False)],
 )
 def test_if_range(condition, served):
-    """A range is served to whoever holds the rest of this very content (S27)."""
+    """A range is served where If-Range names this very content (S27)."""
     found = conditions.range_of({"HTTP_RANGE": "bytes=0-1", "HTTP_IF_RANGE": condition}, FILE, NOW)
     assert (found is not None) is served
 
@@ -110,7 +110,7 @@ def test_if_range(condition, served):
     ],
 )
 def test_conditions_in_their_order(headers, answer):
-    """Tags before dates, and what must hold before what need not be sent again (S27, RFC 9110 13.2.2)."""
+    """Tags go before dates, and preconditions before conditions of a 304 (S27, RFC 9110 13.2.2)."""
     environ = {f"HTTP_IF_{name}": value for name, value in headers.items()}
     if answer is PreconditionFailed:
         with pytest.raises(PreconditionFailed):

@@ -43,7 +43,7 @@ def _full(boundary, file, *, skipped=SKIPPED, head=HEAD):
 
 @pytest.mark.parametrize("boundary", [b"X", b"b" * 200])
 def test_the_largest_body_that_is_taken_has_the_file_that_it_says(boundary):
-    """However much stands beside the file, its size is never less than what the declared length shows."""
+    """The file is never smaller than the least size computed from the declared length, with any content beside it."""
     body = _full(boundary, 1_000)
     assert _taken(body, boundary) == 1_000
     assert 900 < least_file(len(body), boundary) <= 1_000
@@ -53,7 +53,7 @@ def test_the_largest_body_that_is_taken_has_the_file_that_it_says(boundary):
     ("more", "refusal"), [({"skipped": SKIPPED + 1}, TooLarge), ({"head": HEAD + 1}, BadSyntax)], ids=["other", "head"]
 )
 def test_nothing_beside_the_file_may_be_larger(more, refusal):
-    """What the bound is made of are limits that each body is held to."""
+    """Every limit that the bound is computed from is enforced on each body."""
     with pytest.raises(refusal):
         _taken(_full(b"X", 10, **more), b"X")
 
@@ -67,7 +67,7 @@ def test_nothing_beside_the_file_may_be_larger(more, refusal):
     st.binary(min_size=1, max_size=200).map(lambda raw: raw.hex().encode()[:200]),
 )
 def test_no_body_that_is_taken_has_less(file, metadata, others, padding, boundary):
-    """Whatever its parts are."""
+    """No combination of parts makes the file smaller than the least size."""
     parts = [_part("metadata", b"m" * metadata, 100), _part("file", b"f" * file, 200)]
     body = _body(
         boundary, [*parts, *(_part(f"o{n}", b"o" * size, 100) for n, size in enumerate(others))], padding=padding

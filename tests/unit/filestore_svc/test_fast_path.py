@@ -39,7 +39,7 @@ class Blob(io.RawIOBase):
 
 @pytest.fixture
 def told():
-    """What is heard of downloads: how much was sent, and whether that was all."""
+    """The reports of downloads: bytes sent, and whether these were all."""
     return []
 
 
@@ -48,7 +48,7 @@ def sending(blob, told):
 
 
 def test_a_file_that_comes_in_pieces_goes_out_whole(told):
-    """Whether it was a read is told by the server, once it has sent it."""
+    """The server reports the download once it has sent the response."""
     finished = []
     assert fast_path._small_or_streamed({environ_keys.FINISHED: finished}, FILE, sending(Blob(), told)) == [CONTENT]
     assert told == []
@@ -58,7 +58,7 @@ def test_a_file_that_comes_in_pieces_goes_out_whole(told):
 
 
 def test_a_file_that_cannot_be_read_is_a_download_that_failed(told):
-    """The client hears 503, nobody is told of a read, and the answer to the client is not taken for the file."""
+    """The client gets 503, no download is recorded as a read, and the error is not counted as bytes of the file."""
     finished, blob = [], Blob(broken=6)
     with pytest.raises(TemporarilyAway):
         fast_path._small_or_streamed({environ_keys.FINISHED: finished}, FILE, sending(blob, told))

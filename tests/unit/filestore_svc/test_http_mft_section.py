@@ -7,7 +7,7 @@ from mft_common.errors import ConfigError
 
 
 def test_a_whole_section():
-    """The section says contracts, folders, sessions and what happens on a conflict."""
+    """The section holds contracts, folders, sessions and the rule for conflicts."""
     section = {
         "contracts": {"std": {}},
         "folders": {
@@ -43,7 +43,7 @@ def test_a_whole_section():
     ],
 )
 def test_problems_name_their_path(section, path):
-    """What cannot be used is refused at start, by its path."""
+    """An unusable value is refused at the start, by its path."""
     with pytest.raises(ConfigError, match=path.replace(".", r"\.")):
         schemas.configuration({"http_mft": section})
 

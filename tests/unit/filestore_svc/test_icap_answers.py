@@ -1,4 +1,4 @@
-"""RFC 3507: what a scanner answers, wherever its bytes are cut."""
+"""RFC 3507: the answers of a scanner, divided at every byte."""
 
 import contextlib
 import hashlib
@@ -68,7 +68,7 @@ def test_a_content_that_is_given_back():
 
 @pytest.mark.parametrize("whole", [FOUND, GIVEN_BACK, CLEAN])
 def test_every_cut_reads_the_same(whole):
-    """Two pieces, cut at each byte, and single bytes are what the whole is; nothing less is complete."""
+    """An answer in two pieces, divided at each byte, and in single bytes equals the whole; no prefix is complete."""
     expected = _seen(_answer(whole))
     for cut in range(len(whole)):
         answer = _answer(whole[:cut])
@@ -80,7 +80,7 @@ def test_every_cut_reads_the_same(whole):
 
 @given(st.binary(max_size=300))
 def test_garbage_is_told_or_waited_for(data):
-    """Whatever comes, it is refused or not yet enough, and no other error leaves the parser."""
+    """Arbitrary bytes are refused or incomplete; no other error leaves the parser."""
     with contextlib.suppress(ScannerAway):
         assert not _answer(data).complete
 
@@ -138,7 +138,7 @@ def test_names_of_threats(headers, threat):
 
 
 def test_what_follows_the_end_is_noticed():
-    """A connection that tells more than was asked is not to be used again."""
+    """A connection with bytes after the end of an answer is not used again."""
     answer = _answer(CLEAN + b"x")
     assert (answer.complete, answer.exact) == (True, False)
 
@@ -160,7 +160,7 @@ def test_a_request_as_it_is_worded():
 
 
 def test_a_response_as_it_is_worded():
-    """RESPMOD shows the content as what somebody would download."""
+    """RESPMOD presents the content as the response to a download."""
     asked = requests.head(PLACE, "RESPMOD", "/in/a", None, None).decode()
     icap, _, http = asked.partition("\r\n\r\n")
     first = http.index("HTTP/1.1 200 OK")

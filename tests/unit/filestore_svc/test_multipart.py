@@ -69,7 +69,7 @@ def test_content_comes_back_at_every_cut(content):
 )
 @settings(max_examples=300)
 def test_any_content_survives_any_cuts(content, cuts):
-    """Whatever the content and the reads, the bytes come back, unless they hold the boundary itself."""
+    """The bytes of every content come back for every division into reads, unless they hold the boundary itself."""
     if b"\r\n--XbX" not in b"\r\n" + content:
         whole = _body(content)
         assert _receive(_split(whole, {min(cut, len(whole)) for cut in cuts}))[1] == content
@@ -92,7 +92,7 @@ def test_a_part_without_a_blank_line_is_empty():
 
 
 def test_the_head_of_the_file():
-    """The part's file name and type are told."""
+    """The head has the file name and the type of the part."""
     form, _ = _receive([_body(b"x")])
     assert form.file.filename == "a.txt"
     assert form.file.headers["content-type"] == "text/plain"
@@ -148,7 +148,7 @@ def test_boundaries(value):
 
 
 def test_a_boundary_with_characters_that_should_be_quoted():
-    """Mail libraries send `----=_Part` unquoted: the whole of it is the boundary, and not the part before the `=`."""
+    """Mail libraries send `----=_Part` unquoted: all of it is the boundary, and not only the part before the `=`."""
     assert boundary_of("multipart/form-data; boundary=----=_Part_1.2") == b"----=_Part_1.2"
 
 

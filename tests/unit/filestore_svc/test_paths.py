@@ -38,7 +38,7 @@ def test_an_encoded_slash_separates():
     "piece", [b"..", b".", b"", b"%00", b"a%0ab", b"a%5cb", b"%7f", b"%c2%80", b"%ff", b"%fe", b"a" * 256, b"%ed%a0%80"]
 )
 def test_refused_pieces(piece):
-    """No piece that S6 refuses is anybody's name."""
+    """No piece that S6 refuses is a name."""
     found = _target(b"/in/" + piece + b"/x")
     assert found.refused
     assert found.good == 1
@@ -66,7 +66,7 @@ def test_ancestry():
 
 
 def test_every_product_of_traversal_pieces():
-    """Whatever is put together from the usual tricks, the names that come out are harmless."""
+    """Every combination of the usual tricks gives harmless names or none."""
     for parts in itertools.product(("%", "25", "2e", "2f", "5c", "00", ".", "/"), repeat=4):
         found = _target(("/in/" + "".join(parts)).encode())
         for name in found.pieces[: found.good]:
@@ -76,7 +76,7 @@ def test_every_product_of_traversal_pieces():
 
 @given(st.binary(max_size=300))
 def test_a_name_is_its_own_name(raw):
-    """What was accepted as a name is accepted again, unchanged, in every spelling of its bytes."""
+    """An accepted name is accepted again, unchanged, in every percent-encoding of its bytes."""
     name = name_of(raw)
     if name is not None and "/" not in name:
         assert name_of(name.encode()) == name
@@ -87,7 +87,7 @@ def test_a_name_is_its_own_name(raw):
 
 @given(st.binary(max_size=200))
 def test_no_bytes_break_the_canonicaliser(raw):
-    """Any bytes whatever give a target, with as many good pieces at most as there are pieces."""
+    """Arbitrary bytes give a target whose good pieces are at most all of its pieces."""
     found = canonical(raw)
     assert 0 <= found.good <= len(found.pieces)
     assert below(PREFIX + quote(raw, safe="/").encode(), PREFIX) == found

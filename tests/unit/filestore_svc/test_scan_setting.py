@@ -76,6 +76,6 @@ def test_where_the_scanner_is(url, expected):
     ],
 )
 def test_problems_of_the_setting_name_their_path(scan, path):
-    """What cannot be used is refused at start; a folder that nobody declared would be one that nobody scans."""
+    """Unusable values are refused at the start, and so are folders that are not declared."""
     with pytest.raises(ConfigError, match=path.replace(".", r"\.")):
         _scan(**scan)

@@ -110,6 +110,6 @@ def test_metadata_that_is_taken(raw, values):
     ],
 )
 def test_metadata_that_is_refused(raw):
-    """Whatever S22 to S24 refuse is E-SYN."""
+    """Every value that S22 to S24 refuse is E-SYN."""
     with pytest.raises(BadSyntax):
         metadata.parse(raw)

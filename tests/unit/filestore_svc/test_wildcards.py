@@ -49,7 +49,7 @@ def test_an_empty_filter_is_none():
 
 @pytest.mark.parametrize("text", ["a\0b", "x" * 300, "\ud800", "*a" * 2000])
 def test_patterns_that_match_no_name(text):
-    """What no name can match is never asked of a database."""
+    """A pattern that no name can match is not sent to the database."""
     assert listing_filter(text).hopeless
 
 
@@ -73,7 +73,7 @@ def test_glob_means_what_the_tokens_mean(text, name):
     [("*a*", "a"), ("**a.b**", "a.b"), ("*", ""), ("", ""), ("a*", ""), ("*a", ""), ("*a*b*", ""), ("_.a._", ".a.")],
 )
 def test_what_is_only_inside(text, inner):
-    """A text that may be anywhere in a name is told from all that asks for more."""
+    """A pattern that is one text between two wildcards is recognised, and no other is."""
     pattern = listing_filter(text)
     assert (pattern.inner if pattern else "") == inner
 
