@@ -1,4 +1,4 @@
-"""Give a web server the Diplomat API."""
+"""Create the WSGI application of the Diplomat API."""
 
 import os
 

@@ -37,7 +37,7 @@ _LOCK: Final = "worker.lock"
 
 @dataclass(frozen=True)
 class Service:
-    """diplomat-svc, wired."""
+    """The parts of web process and worker; readiness runs `checks`."""
 
     settings: Settings
     configuration: Configuration
@@ -49,7 +49,7 @@ class Service:
     checks: Mapping[str, Callable[[], None]]
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
-        """Return what the worker runs."""
+        """Return the worker's tasks."""
         return [
             BackgroundTask("jobs", self.dispatcher().run),
             *bus.relay_tasks(self.database, self.outbox),
@@ -76,9 +76,9 @@ def build(
     filestore: Upstream | WSGIApplication | None = None,
     clock: Clock = now_ms,
 ) -> Service:
-    """Open the database and bring the transactions to what the configuration says; ConfigError lists every problem.
+    """Open the database and apply the configured transactions; ConfigError lists every problem.
 
-    What is not given comes from the settings: the configuration's file, the gateway's and filestore-svc's URLs.
+    Arguments that are None come from the settings: the configuration's file, the gateway's and filestore-svc's URLs.
     `reader` resolves secrets, of which nothing built so far has any. The configuration is stored in the same
     transaction as the transactions, where a worker that runs already finds it.
     """
@@ -93,7 +93,7 @@ def build(
     wanted = read(config, data)
     database = open_database(settings.database)
     with database.write() as connection:
-        # Several processes that start at once do this one after another.
+        # Processes that start at the same time apply the configuration one after another.
         advisory_lock(connection, f"{SERVICE} configuration")
         problems = transactions.apply(connection, wanted.transactions, clock())
         if problems:

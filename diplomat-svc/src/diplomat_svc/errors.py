@@ -1,22 +1,22 @@
-"""What a request of the Diplomat API can be refused with: each class holds the API's own code."""
+"""The errors of the Diplomat API, each with the API's status code."""
 
 from mft_common.errors import MftError
 
 
 class DiplomatError(MftError):
-    """A refusal; its text is one sentence that names the parameter at fault and never holds a password."""
+    """An error of a request; its text is one sentence that names the parameter at fault and holds no password."""
 
     status = 500
 
 
 class BadRequest(DiplomatError):  # noqa: N818 -- the API's own words, as are the next ones
-    """A parameter is missing or invalid, or what is asked for cannot be done (8, 35, 40)."""
+    """A parameter is missing or invalid, or the request cannot be carried out (8, 35, 40)."""
 
     status = 400
 
 
 class Unauthorized(DiplomatError):  # noqa: N818
-    """There is no active session, or none could be made; `retry_after` counts seconds where the brake holds."""
+    """There is no active session, or none could be made; `retry_after` counts the seconds of the login throttle."""
 
     status = 401
 
@@ -26,10 +26,10 @@ class Unauthorized(DiplomatError):  # noqa: N818
 
 
 class NotSupported(DiplomatError):  # noqa: N818
-    """The API is switched off or not licensed, or this request of it is not built."""
+    """The API is switched off or not licensed, or this request is not built yet."""
 
     status = 501
 
 
-class NotOwner(MftError):  # noqa: N818 -- not a client's error: this worker's job belongs to nobody or another by now
-    """The job was taken from this worker, so nothing of it may be written any more (E13)."""
+class NotOwner(MftError):  # noqa: N818 -- raised within a worker alone
+    """The job belongs to another worker or is over, so this worker may not write it (E13)."""

@@ -1,4 +1,4 @@
-"""Say what this service tells and what it is told."""
+"""The events that this service publishes, and the handlers of those that it consumes."""
 
 from typing import Any, Final
 
@@ -20,12 +20,12 @@ from mft_common.events import (
 PUBLISHES: Final[tuple[type[Event], ...]] = (TransferStarted, TransferProgressed, TransferEnded, JobChanged)
 
 
-def nothing_follows(_connection: sa.Connection, _envelope: Envelope[Any]) -> None:
-    """Take note: no transaction has a trigger yet, and no session holds anything that must end with it."""
+def ignore(_connection: sa.Connection, _envelope: Envelope[Any]) -> None:
+    """Do nothing: no transaction has a trigger yet, and nothing depends on a session."""
 
 
 HANDLERS: Final[Handlers] = {
-    FileStored: nothing_follows,
-    SessionClosed: nothing_follows,
-    AccountChanged: nothing_follows,
+    FileStored: ignore,
+    SessionClosed: ignore,
+    AccountChanged: ignore,
 }

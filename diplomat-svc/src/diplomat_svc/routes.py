@@ -1,4 +1,4 @@
-"""The one path of the API, and every way in which a request can fail, as XML."""
+"""Map the one path of the API to the operations, and exceptions to XML errors."""
 
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
@@ -8,7 +8,7 @@ from werkzeug.exceptions import HTTPException
 
 from diplomat_svc.errors import BadRequest, DiplomatError, Unauthorized
 from diplomat_svc.operations import Operations
-from diplomat_svc.operations.sessions import COOKIE, AllTaken, Connected, PasswordExpired
+from diplomat_svc.operations.sessions import COOKIE, Connected, LimitReached, PasswordExpired
 from diplomat_svc.schemas import requests
 from diplomat_svc.settings import SERVICE
 from diplomat_svc.wire import answers, parameters
@@ -25,7 +25,7 @@ _METHODS: Final = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "
 
 
 class Request(NamedTuple):
-    """One of the eleven requests: how its parameters are read, what it does, how its result is written."""
+    """One of the eleven requests: the functions that parse its parameters, carry it out and render its result."""
 
     read: Callable[[requests.Parameters], Any]
     do: Callable[..., Any]
@@ -44,10 +44,10 @@ def requests_of(operations: Operations) -> dict[str, Request]:
     """Return the table of the API's requests (6)."""
     display_name = operations.configuration.options.display_name
 
-    def connected(outcome: Connected | AllTaken | PasswordExpired) -> Answer:
+    def connected(outcome: Connected | LimitReached | PasswordExpired) -> Answer:
         if isinstance(outcome, Connected):
             return answers.connected(outcome.account, outcome.role, display_name, outcome.cookie)
-        if isinstance(outcome, AllTaken):
+        if isinstance(outcome, LimitReached):
             return answers.full(outcome.sessions, display_name)
         return answers.expired(display_name)
 
@@ -67,7 +67,7 @@ def requests_of(operations: Operations) -> dict[str, Request]:
 
 
 def _answer(operations: Operations, table: dict[str, Request], caller: Identity) -> Answer:
-    """Check in the order that A6 gives, then do what is asked."""
+    """Check a request in the order of A6, then carry it out."""
     operations.check_api()
     call = parameters.read(request.environ)
     g.kind = call.kind
@@ -88,7 +88,7 @@ def _respond(answer: Answer) -> Response:
 
 
 def render_error(error: Exception) -> Response:
-    """Turn whatever went wrong into an errorResponse; of an error of ours the client learns only that it is one."""
+    """Render any exception as an errorResponse; faults of the service are not described to the client."""
     if isinstance(error, Unauthorized):
         after = {"Retry-After": str(error.retry_after)} if error.retry_after else {}
         return _respond(answers.error(401, str(error), after))
@@ -134,11 +134,11 @@ def create(operations: Operations, identities: IdentityReader, checks: health.Ch
         return _respond(_answer(operations, table, web.identity()))
 
     @app.after_request
-    def line(response: Response) -> Response:
+    def log_request(response: Response) -> Response:
         if request.path == PATH and "identity" in g:
-            # One line a request (A59): the label and the request's type, never its parameters.
+            # One line a request (A59): label, type and status, but no parameters.
             label = web.identity().label
-            logs.get("routes").info("request", label=label, kind=g.get("kind"), status=response.status_code)
+            logs.get("routes").info("diplomat.request", label=label, kind=g.get("kind"), status=response.status_code)
         return response
 
     app.register_blueprint(pages)

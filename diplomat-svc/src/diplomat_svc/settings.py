@@ -1,4 +1,4 @@
-"""Hold the settings that come from the environment."""
+"""Read this service's settings, each from one environment variable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ SERVICE: Final = "diplomat-svc"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The settings of diplomat-svc, each read from one environment variable."""
+    """The settings of diplomat-svc."""
 
     data: str = setting("MFT_DATA", default="data", doc="the data folder of the hub")
     database_url: str = setting("DIPLOMAT_DATABASE_URL", default="", doc="SQLAlchemy URL; empty: SQLite below MFT_DATA")
@@ -33,7 +33,7 @@ class Settings:
 
     @property
     def state(self) -> Path:
-        """The folder for what only this service may touch."""
+        """The folder of this service's own files."""
         return Path(self.data).absolute() / "state" / SERVICE
 
     @property

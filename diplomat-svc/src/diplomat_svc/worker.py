@@ -1,4 +1,4 @@
-"""Run jobs, relay events and take them in, until told to stop."""
+"""Run the worker: run jobs, relay and consume events."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from mft_common.worker import run_worker
 
 
 def main() -> int:
-    """Run the worker until it is told to stop; return the process's exit code."""
+    """Run the worker until SIGTERM; return the process's exit code."""
     environ = dict(os.environ)  # noqa: TID251 -- the one place of the worker that reads the environment
     settings = Settings.from_env(environ)
     return run_worker(SERVICE, lambda: bootstrap.build(settings), environ)

@@ -1,4 +1,4 @@
-"""Answer requests: the WSGI application of this service."""
+"""Create the WSGI application of this service."""
 
 import os
 

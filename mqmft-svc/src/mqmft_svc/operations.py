@@ -38,7 +38,7 @@ _DAY_MS: Final = 86_400_000
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """Transfers as JSON values, and how many the record holds in all (50)."""
+    """Transfers as JSON values, and the number of all transfers of the record (50)."""
 
     transfers: list[dict[str, Any]]
     total: int
@@ -133,7 +133,7 @@ class Operations:
         closed = [self._directory.close_token(SERVICE, token) for token in tokens[:_MOST_TOKENS] if token]
         if not any(closed):
             raise TokenInvalid(cookie=self.settings.token_cookie)
-        self._log.info("session.left", user=identity.account)
+        self._log.info("session.closed", user=identity.account)
 
     # The transfer resource
 

@@ -72,7 +72,7 @@ class AgentOffline(GeneralError):
 
 
 class NotSupported(GeneralError):
-    """A function of the protocol that this version does not do yet."""
+    """A function of the protocol that is not built yet."""
 
     def __init__(self, function: str) -> None:
         super().__init__(f"The function {function} is not supported yet.")

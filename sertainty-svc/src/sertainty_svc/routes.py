@@ -64,4 +64,4 @@ def _outcome(error: Exception) -> Outcome:
         return InvalidRequest("the body cannot be read")
     if isinstance(error, Unavailable):
         return GeneralError("A part of the hub does not answer; try again later.")
-    return GeneralError(f"The hub made a mistake; its log tells more under {logs.request_id() or 'this time'}.")
+    return GeneralError(f"The hub failed; its log has the reason under {logs.request_id() or 'this time'}.")

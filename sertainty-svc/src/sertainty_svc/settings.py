@@ -1,4 +1,4 @@
-"""Hold this service's settings, each read from one environment variable."""
+"""Read this service's settings, each from one environment variable."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from mft_common.settings import choice, csv, from_env, setting, text
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What an operator may set besides the section `data_protector` of crossdock.yaml."""
+    """The settings of sertainty-svc, beside the section `data_protector` of crossdock.yaml."""
 
     database_url: str = setting("SERTAINTY_DATABASE_URL", doc="where the agent's state is kept")
     internal_keys: tuple[str, ...] | None = setting("MFT_INTERNAL_KEYS", csv, None, secret=True)

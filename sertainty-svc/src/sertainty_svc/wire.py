@@ -50,7 +50,7 @@ class Reply:
 
 
 def parse_request(document: bytes) -> Request:
-    """Read an envelope; InvalidRequest says what is wrong with it (3, 4, 12)."""
+    """Parse an envelope; InvalidRequest names its fault (3, 4, 12)."""
     try:
         root = xml.parse(document)
     except XmlError as error:
@@ -86,7 +86,7 @@ def _argument(element: Element) -> Argument:
 
 
 def decode(content: str, what: str) -> bytes:
-    """Return what Base64 stands for; InvalidRequest names `what` where it is none (6)."""
+    """Decode Base64; InvalidRequest names `what` where it is none (6)."""
     compact = _WHITE.sub("", content)
     try:
         return base64.b64decode(compact.encode("ascii"), validate=True)
@@ -95,7 +95,7 @@ def decode(content: str, what: str) -> bytes:
 
 
 def decode_text(content: str, what: str) -> str:
-    """Return the text that Base64 stands for (6, 9)."""
+    """Decode Base64 of UTF-8 text; InvalidRequest names `what` where it is none (6, 9)."""
     try:
         return decode(content, what).decode("utf-8")
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Run the agent: the process that takes events in and tells that it is there."""
+"""Run the worker: consume events, and store the agent's heartbeat."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ from sertainty_svc.settings import Settings
 
 
 def main() -> int:
-    """Run the worker until it is told to stop; return the process's exit code."""
+    """Run the worker until SIGTERM; return the process's exit code."""
     environ = dict(os.environ)  # noqa: TID251 -- the one place of the worker that reads the environment
     settings = Settings.from_env(environ)
     return run_worker(SERVICE, lambda: bootstrap.build(settings), environ)

@@ -96,7 +96,7 @@ def _outline(element):
 
 
 class _Gateway:
-    """What the gateway does for this service: it resolves the cookie and hands over an identity."""
+    """The gateway's part: it resolves the cookie and adds an identity."""
 
     def __init__(self, app, directory):
         self._app, self._directory = app, directory
@@ -187,7 +187,7 @@ class _Hub:
         return _Working(self.service.dispatcher())
 
     def rows(self, statement):
-        """Return what a statement finds in the database."""
+        """Return the rows of a statement."""
         from sqlalchemy import text
 
         with self.service.database.read() as connection:
@@ -202,7 +202,7 @@ class _Working:
     def _run(self, dispatcher):
         try:
             dispatcher.run(self.stop)
-        except Exception as error:  # noqa: BLE001 -- told at the end of the block
+        except Exception as error:  # noqa: BLE001 -- asserted at the end of the block
             self.errors.append(error)
 
     def __enter__(self):
@@ -231,7 +231,7 @@ def _transaction(name, **more):
 
 @pytest.fixture
 def transaction():
-    """Make a transaction of the configuration that moves DATA/from to DATA/to, but for what is said."""
+    """Make a transaction of the configuration that moves DATA/from to DATA/to; `more` replaces its keys."""
     return _transaction
 
 

@@ -55,7 +55,7 @@ def test_the_cookie_is_that_of_a8(dock):
 
 
 def test_a_database_that_is_away_is_500_with_the_time_to_come_back():
-    """An exhausted pool of connections tells the client when to try again, and nothing of ours."""
+    """An exhausted pool of connections is answered with the time of the next try, and no internals."""
     answer = render_error(Unavailable("all connections to the database at /secret are in use"))
     assert (answer.status_code, answer.headers["Retry-After"]) == (500, "5")
     assert b"errorResponse" in answer.data
@@ -88,7 +88,7 @@ def test_wrong_credentials_are_401_24_a3(dock):
     assert answers[0].root.attrib == {"responseType": "errorResponse"}
 
 
-def test_the_brake_is_401_with_retry_after_a18(dock):
+def test_the_login_throttle_is_401_with_retry_after_a18(dock):
     """Past the threshold the answer is that of a wrong password, with Retry-After."""
     throttled = dock.connect(environ_base={"REMOTE_ADDR": "10.9.9.9"})
     assert (throttled.status, throttled.headers["Retry-After"]) == (401, "15")
@@ -104,8 +104,8 @@ def test_an_expired_password_is_a13(dock):
     assert not dock.directory.sessions
 
 
-def test_a_full_house_is_409_with_the_list_26_29(dock):
-    """With no place free connect is 409 and lists who is connected, oldest first, with the parts of the label."""
+def test_a_reached_limit_is_409_with_the_list_26_29(dock):
+    """At the limit connect is 409 and lists the open sessions, oldest first, with the parts of the label."""
     dock.connect(("domain", "a/b%2F"), user_id="Jim/x")
     dock.connect(user_id="Ann/y")
     answer = dock.connect()
@@ -125,7 +125,7 @@ def test_a_full_house_is_409_with_the_list_26_29(dock):
 
 
 def test_disconnect_evicts_27_a11(dock):
-    """With disconnect= that client goes and this one comes; unknown ids are ignored; white space does not matter."""
+    """`disconnect=` closes that session and opens this one; unknown ids are ignored; white space does not matter."""
     old = dock.connect().headers["Set-Cookie"].partition(";")[0].removeprefix("JSESSIONID=")
     dock.connect()
     public_id = dock.directory.sessions[old].public_id
@@ -162,7 +162,7 @@ def test_connect_with_a_live_cookie_takes_no_second_place_a12(dock):
 
 
 def test_disconnect_ends_the_session_19(dock):
-    """Disconnect is an okResponse with nothing but the code, and the cookie is good for nothing after it."""
+    """Disconnect is an okResponse with the code alone, and its cookie opens nothing afterwards."""
     dock.log_in()
     answer = dock.call("disconnect")
     assert (answer.status, answer.outline(), answer.root.attrib) == (
@@ -180,7 +180,7 @@ def test_every_request_but_connect_needs_a_session_16_a6(dock, kind):
 
 
 @pytest.mark.parametrize("kind", LATER)
-def test_what_is_not_built_is_501_after_the_session(dock, kind):
+def test_a_request_that_is_not_built_is_501_after_the_session(dock, kind):
     """A request that is not built yet says so in the API's form."""
     answer = dock.log_in().call(kind)
     assert (answer.status, answer.text("statusCode")) == (501, "501")
@@ -197,7 +197,7 @@ def test_an_unknown_request_type_is_400_a5_a14(dock, query):
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "TRACE", "BREW"])
 def test_other_methods_are_405_with_allow_9(dock, method):
-    """Whatever is neither GET nor POST is 405 and says what is allowed."""
+    """Every method but GET and POST is 405 and lists the allowed ones."""
     answer = dock.call("connect", method=method)
     assert (answer.status, answer.headers["Allow"]) == (405, "GET, POST")
 
@@ -229,7 +229,7 @@ def test_a_form_adds_its_pairs_after_the_query_a1_a14(dock):
         "requestType=transactionStatuses&a=" + "x" * 8193,
     ],
 )
-def test_what_cannot_be_read_is_400_after_401_a6_a16_a17(dock, query):
+def test_parameters_that_cannot_be_read_are_400_after_401_a6_a16_a17(dock, query):
     """Broken escapes, bytes that are not UTF-8, NUL and too much are 400, and 401 without a session."""
     assert dock.call("", query_string=query).status == 401
     assert dock.log_in().call("", query_string=query).status == 400
@@ -272,7 +272,7 @@ def test_a_closed_api_is_501_15_a6(hub, transaction):
     st.binary(),
 )
 def test_no_request_gets_a_5xx_or_anything_but_xml_e45(dock, pairs, raw):
-    """Whatever is asked, the answer is XML whose statusCode is the HTTP code, and never a 5xx but 501."""
+    """Every answer is XML whose statusCode is the HTTP code, and no 5xx but 501."""
     dock.log_in(headers={}) if dock.cookie is None else None
     quoted = raw.replace(b"#", b"").replace(b"?", b"").decode("latin-1")
     for options in ({}, {"query_string": "requestType=runNow&" + quoted}):

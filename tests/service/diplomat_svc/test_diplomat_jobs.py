@@ -95,7 +95,7 @@ def test_a_variable_without_a_value_stays_a28(dock, transaction):
         [("transactionName", "off")],
     ],
 )
-def test_what_cannot_be_scheduled_is_400_31_35_36_a26_a27_a31(dock, transaction, pairs):
+def test_a_job_that_cannot_be_scheduled_is_400_31_35_36_a26_a27_a31(dock, transaction, pairs):
     """Unknown, closed or switched-off transactions and unfit variables are 400, and nothing is scheduled."""
     one = transaction("one", source={"files": ["<%n%>"]})
     made = dock(one, transaction("closed", api_allowed=False), transaction("off", enabled=False))
@@ -139,7 +139,7 @@ def test_the_queue_has_a_limit_a32(dock):
     ],
 )
 def test_nothing_found_and_a_required_file_missing_71_72_75_e26(dock, transaction, strict, nothing, incomplete):
-    """Nothing found, or not all that is required: the word depends on fail_if_not_found, and nothing is moved."""
+    """No file found, or a required one missing: the status depends on fail_if_not_found, and nothing is moved."""
     made = dock(
         transaction("none", source={"files": ["x*"]}, fail_if_not_found=strict),
         transaction("some", source={"files": ["*"], "required": ["302.txt"]}, fail_if_not_found=strict),
@@ -155,7 +155,7 @@ def test_nothing_found_and_a_required_file_missing_71_72_75_e26(dock, transactio
 
 
 def test_sources_are_deleted_after_success_alone_e24_e25(dock, transaction):
-    """One file's failure does not stop the others; only what was delivered loses its source."""
+    """One file's failure does not stop the others; only delivered files lose their sources."""
     made = dock(transaction("one", delete_source=True), files={"a": b"1", "b": b"2", "c": b"3"})
     (made.data / "to" / "b").mkdir()
     with made.work():
@@ -225,7 +225,7 @@ def test_jobs_of_one_transaction_run_one_after_the_other_a32(dock, transaction):
 
 
 def test_every_job_is_a_transfer_e5(dock):
-    """started, and ended once, with agents, originator, items, checksums and the words of the record."""
+    """One started and one ended event, with agents, originator, items, checksums and the record's states."""
     made = dock(files={"a.txt": b"abc"})
     with made.work():
         made.run("one")
@@ -267,7 +267,7 @@ def test_a_stopped_worker_ends_its_job_incomplete_and_keeps_the_queue_e11(dock, 
         assert made.finished("one").findtext("completionStatus") == "Successful"
 
 
-def test_the_log_tells_who_what_and_how_it_ended_e39(dock):
+def test_the_log_has_request_files_and_end_e39(dock):
     """The job's log has the request with its label and variables, each file with its checksum, and the end."""
     made = dock(files={"a.txt": b"abc"})
     with made.work():
@@ -281,7 +281,7 @@ def test_the_log_tells_who_what_and_how_it_ended_e39(dock):
 
 
 def test_a_second_worker_of_one_sqlite_database_is_refused(dock):
-    """Two workers of one SQLite database cannot both believe that the other is dead."""
+    """Of two workers of one SQLite database the second is refused."""
     made = dock()
     with made.work():
         made.ready()

@@ -39,8 +39,8 @@ def _until(condition, timeout=20.0):
         threading.Event().wait(0.01)
 
 
-def test_progress_is_told_once_a_second_with_growing_bytes_e5(hub, transaction):
-    """A job that takes longer tells its progress, in absolute numbers that only grow."""
+def test_progress_is_published_once_a_second_with_growing_bytes_e5(hub, transaction):
+    """A job of some seconds publishes its progress, in absolute numbers that only grow."""
     made = hub(transaction("slow", bandwidth="40KiB/s")).log_in()
     (made.data / "from" / "f").write_bytes(bytes(100 * 1024))
     with made.work():

@@ -58,7 +58,7 @@ def _until(condition, timeout=20.0):
         threading.Event().wait(0.01)
 
 
-def test_after_kill_9_what_ran_is_incomplete_and_what_waited_is_missed_or_incomplete_e15(dock):
+def test_after_kill_9_running_jobs_are_incomplete_and_queued_ones_missed_or_incomplete_e15(dock):
     """Running ends Incomplete, queued Missed or Incomplete; leftovers go, and `since` shows all of it."""
     child = _worker(dock)
     dock.run("slow")
@@ -112,7 +112,7 @@ def test_many_kills_at_seeded_instants_end_every_job_once_e9_e18_e19(dock):
 
 
 def test_a_job_accepted_while_no_worker_runs_runs_at_the_next_start(dock):
-    """A goodbye leaves the queue as it is, and a job accepted without a worker waits for one."""
+    """A worker that signs out leaves the queue, and a job accepted without a worker waits for one."""
     (dock.data / "from" / "q").write_bytes(b"x")
     with dock.work():
         dock.ready()

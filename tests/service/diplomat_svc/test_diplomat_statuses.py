@@ -40,7 +40,7 @@ def test_the_answer_has_the_order_of_60_61_62(hub, transaction):
 
 @pytest.mark.parametrize("since", ["x", "1.5", "1_000", "٣", "0x10", "--1", " 1"])
 def test_since_that_is_no_integer_is_400_a39(hub, transaction, since):
-    """What is no integer is 400."""
+    """A `since` that is no integer is 400."""
     assert hub(transaction("a")).log_in().call("transactionStatuses", ("since", since)).status == 400
 
 
@@ -91,7 +91,7 @@ def test_the_cells_count_last_ends_a41(hub, transaction):
     }
 
 
-def test_a_job_in_progress_leaves_out_what_is_not_known_a43(hub, transaction):
+def test_a_job_in_progress_has_no_end_a43(hub, transaction):
     """While a job runs there is no endTime and no completionStatus, and a file appears when it begins."""
     made = hub(transaction("a", bandwidth="2000B/s"), diplomat={"jobs": {"stop_grace": "0s"}}).log_in()
     (made.data / "from" / "f").write_bytes(b"x" * 10_000)
@@ -110,7 +110,7 @@ def test_a_job_in_progress_leaves_out_what_is_not_known_a43(hub, transaction):
         assert 0 < float(job.findtext("completion")) < 1
 
 
-def test_no_change_is_lost_or_told_twice_under_load_a38(hub, transaction):
+def test_no_change_is_lost_or_reported_twice_under_load_a38(hub, transaction):
     """Pollers that follow their last monitorTime see the end of every job, and no state of any job twice."""
     names = [f"t{number}" for number in range(40)]
     made = hub(*(transaction(name) for name in names)).log_in()

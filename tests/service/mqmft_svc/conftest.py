@@ -1,4 +1,4 @@
-"""Hands the tests a service over a database of its own."""
+"""Fixtures: a service over a database of its own, and its log."""
 
 import io
 import logging
@@ -34,7 +34,7 @@ def make_hub(tmp_path):
 
 @pytest.fixture
 def log():
-    """The log as text; afterwards logging is as it was, whoever configured it meanwhile."""
+    """The log as text; afterwards logging is configured as before."""
     root, stream = logging.getLogger(), io.StringIO()
     before = root.handlers[:], root.level
     logs.configure("mqmft-svc", "debug", stream)

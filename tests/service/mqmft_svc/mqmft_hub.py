@@ -1,4 +1,4 @@
-"""Builds the service over a database of its own, with a fake directory and a way to be anybody."""
+"""The service over a database of its own, with a fake directory and requests of any identity."""
 
 import dataclasses
 
@@ -26,7 +26,7 @@ ADMIN = {"roles": ["MFTWebAdmin"]}
 
 
 class FakeDirectory:
-    """Knows `mftadmin` and nobody else; tokens are counted."""
+    """Has the one account `mftadmin`; tokens are counted."""
 
     def __init__(self):
         self.open = {}
@@ -51,7 +51,7 @@ class FakeDirectory:
 
 
 class Hub:
-    """One service, its client, and short words for what the tests do to it."""
+    """One service, its client, and the calls that the tests make."""
 
     def __init__(self, folder, config=None, **environ):
         values = {"MQMFT_DATABASE_URL": f"sqlite:///{folder}/mqmft.db", **environ}
@@ -95,7 +95,7 @@ def caller(account="mftadmin", roles=("MFTWebAdmin",), topics=(), **changes):
 
 
 def nobody(reason, **changes):
-    """Return the identity of a caller who could not be told."""
+    """Return the identity of a caller without an account."""
     return Identity(request_id="r1", address="10.0.0.9", reason=reason, **changes)
 
 

@@ -19,7 +19,7 @@ def msg(answer):
     ("reason", "id_"), [("absent", "0104E"), ("wrong", "0105E"), ("stale", "0112E")]
 )  # fmt: skip
 def test_11_12_13_14_without_valid_credentials_everything_is_401(hub, reason, id_):
-    """Items 11 to 14: the reason has its id, the challenge comes along, and an unknown path tells no more."""
+    """Items 11 to 14: each reason has its id and a challenge, and an unknown path answers no differently."""
     for path in ("/ibmmq/rest/v3/admin/mft/transfer", "/ibmmq/rest/v9/x", "/ibmmq/rest/v3/admin/mft/call"):
         answer = hub.ask(path, identity=nobody(reason))
         assert (answer.status_code, msg(answer)) == (401, id_)
@@ -42,7 +42,7 @@ def test_13_the_message_names_the_cookie_and_never_its_value(hub):
 
 
 def test_23_too_many_wrong_passwords_are_429_with_the_time_to_wait(hub):
-    """Item 23: the brake answers with its own id, by Basic and on login alike."""
+    """Item 23: the login throttle answers with its own id, by Basic and on login alike."""
     throttled = nobody("throttled", retry_after=12)
     answer = hub.mft(identity=throttled)
     assert (answer.status_code, msg(answer), answer.headers["Retry-After"]) == (429, "0978E", "12")
@@ -110,7 +110,7 @@ def test_22_the_order_of_the_checks(hub):
 
 
 def test_24_security_off_lets_everybody_in_as_an_administrator(make_hub):
-    """Item 24: even broken credentials are not looked at, and the csrf header is still needed."""
+    """Item 24: even broken credentials are ignored, and the csrf header is still needed."""
     hub = make_hub(MQMFT_SECURITY="off", MQMFT_SECURITY_OFF_USER="bench")
     assert hub.mft(identity=nobody("wrong")).status_code == 200
     assert hub.mft(method="POST", identity=nobody("absent")).status_code == 401
@@ -180,7 +180,7 @@ def test_144_a_second_login_leaves_the_first_token_open(hub):
     assert set(hub.directory.open) == {"token1", "token2"}
 
 
-def test_145_get_login_tells_user_and_roles_in_order(hub):
+def test_145_get_login_returns_user_and_roles_in_order(hub):
     """Item 145: an array of roles, and in v1 how the caller is known."""
     who = caller(roles=["MQWebUser", "MFTWebAdmin"], mechanism="token")
     assert hub.ask(LOGIN, identity=who).json == {"user": [{"name": "mftadmin", "role": ["MFTWebAdmin", "MQWebUser"]}]}
@@ -230,7 +230,7 @@ def test_58_cross_origin_answers_only_for_listed_origins(make_hub):
 
 
 def test_a_request_that_did_not_come_through_the_gateway_is_refused(hub):
-    """Without a valid identity nothing is answered but 401."""
+    """Without a valid identity every answer is 401."""
     answer = hub.client.get("/ibmmq/rest/v3/admin/mft/transfer", headers={"X-Crossdock-Identity": "forged"})
     assert (answer.status_code, msg(answer)) == (401, "0104E")
     assert hub.client.get("/readyz").json["failing"] == {}

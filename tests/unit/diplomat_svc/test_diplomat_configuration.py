@@ -1,4 +1,4 @@
-"""The sections of crossdock.yaml: what is taken, and every problem by its path."""
+"""The sections of crossdock.yaml, and every problem by its path."""
 
 from importlib import resources
 from pathlib import Path
@@ -63,13 +63,13 @@ def test_endpoints_are_put_in_the_place_of_their_names():
     ],
 )
 def test_a_problem_is_named_by_its_path(change, problem):
-    """Each mistake is one line that begins with its path; what is not built yet says so."""
+    """Each problem is one line that begins with its path; options that are not built yet are named as such."""
     (found,) = _problems({"transactions": [{**ONE, **change}]})
     assert found.startswith(problem)
 
 
 def test_all_problems_come_at_once():
-    """Mistakes of every section are told together."""
+    """Problems of every section are reported together."""
     document = {
         "diplomat": {"apii": True, "sessions": {"limit": 0}, "mail": {}, "license": {"valid_until": "soon"}},
         "openpgp": {"x": {}},

@@ -17,7 +17,7 @@ def _transaction(*files, target=None, **more):
 
 @given(st.text(), st.text())
 def test_a_value_is_put_in_once_and_never_expanded_again_a29(value, around):
-    """Whatever a value is, it appears as it is between its surroundings."""
+    """Any value appears unchanged between its surroundings."""
     before = around.replace("<", "").replace("%", "")
     assert names.expand(f"{before}<%x%>{before}", {value: "no", "x": value}) == f"{before}{value}{before}"
 
@@ -33,7 +33,7 @@ def test_case_counts_and_missing_variables_stay_a28_a29():
 
 @pytest.mark.parametrize("value", ["a/b", "a\\b", "\0", "\n", "\x7f", "\x85", ".", ".."])
 def test_unfit_values_a31(value):
-    """Separators, controls and what makes a name of dots are unfit."""
+    """Separators, control characters and values that make a name of dots are unfit."""
     assert names.unfit_value(_transaction("<%x%>"), {"x": value}) == "x"
     assert names.unfit_value(_transaction("a"), {"x": "fine|*"}) is None
 
@@ -60,7 +60,7 @@ def test_no_text_makes_a_second_line_of_a_log_a60(text):
 
 
 @given(st.text(min_size=1))
-def test_definitions_survive_being_kept_with_a_job(name):
+def test_definitions_survive_being_stored_with_a_job(name):
     """A definition is the same after it was stored with a job."""
     one = _transaction(name, target="*.x", variables={name: name}, bandwidth=5)
     assert Transaction.from_json(one.to_json()) == one

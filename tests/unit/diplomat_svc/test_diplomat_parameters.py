@@ -15,7 +15,7 @@ class Broken:
 
 
 def test_a_form_that_breaks_off_is_a_fault_of_the_request():
-    """A server may tell of a broken or oversized body by an error; that is no error of ours (A16, A17)."""
+    """A server may report a broken or oversized body by an exception; that is a fault of the request (A16, A17)."""
     for error in (OSError("a chunk's size is malformed"), RuntimeError("the body is larger than its limit")):
         environ = {
             "REQUEST_METHOD": "POST",

@@ -56,7 +56,7 @@ def stories(draw):
 
 
 def record(events):
-    """Apply changes as operations do, and return what the record holds in the end."""
+    """Apply changes as operations do, and return the resulting record."""
     transfer, items = new_transfer(events[0], "QM1"), {}
     for event in events:
         transfer.apply(event)

@@ -35,7 +35,7 @@ def test_29_every_documented_path_is_taken_and_nothing_else():
 @pytest.mark.parametrize(
     "value", ["statistics,statistics", "originator.userId,originator.userID", "*,id", "id,*", "*,*"]
 )
-def test_31_32_a_repetition_or_an_asterisk_in_company_is_refusal(value):
+def test_31_32_a_repetition_or_an_asterisk_with_others_is_refused(value):
     """Items 31 and 32: the same name twice, in either spelling, or an asterisk with anything."""
     assert refusal(attributes.parse, value) == "0961E"
 
@@ -54,7 +54,7 @@ def test_31_32_a_repetition_or_an_asterisk_in_company_is_refusal(value):
         "transferSet.item.source.queue.delimiter",
     ],
 )
-def test_34_an_unknown_empty_or_padded_name_is_refusal(value):
+def test_34_an_unknown_empty_or_padded_name_is_refused(value):
     """Item 34: a name is spelled exactly or refused."""
     assert refusal(attributes.parse, value) == "0960E"
 
@@ -86,7 +86,7 @@ def test_35_a_kind_that_no_item_has_cannot_apply():
 
 
 @pytest.mark.parametrize("value", ["0", "00", "-1", "+5", "1.5", "ten", "", " 1", "1 ", "\u0661", "1\n", "0x1"])
-def test_38_a_limit_that_is_no_whole_number_of_at_least_one_is_refusal(value):
+def test_38_a_limit_that_is_no_whole_number_of_at_least_one_is_refused(value):
     """Item 38: digits of ASCII alone, and not zero."""
     assert refusal(queries.list_query, [("limit", value)], "v2", SETTINGS) == "0966E"
 
@@ -110,7 +110,7 @@ def test_36_attributes_on_the_list_go_by_version_unless_set_otherwise():
     assert queries.list_query(pairs, "v2", lenient).selection.everything
 
 
-def test_41_42_48_parameters_that_do_not_go_together_are_refusal():
+def test_41_42_48_parameters_that_do_not_go_together_are_refused():
     """Items 41, 42 and 48: both directions, a page of one, unknown, repeated and empty parameters."""
     both = [("after", "A"), ("before", "B")]
     assert refusal(queries.list_query, both, "v1", SETTINGS) == "0965E"
@@ -125,7 +125,7 @@ def test_41_42_48_parameters_that_do_not_go_together_are_refusal():
 
 @given(st.text(max_size=40))
 def test_34_any_text_is_a_selection_or_one_of_two_refusals(value):
-    """Item 34: whatever comes as attributes, the answer is one of the protocol's own."""
+    """Item 34: for any attributes the answer is one of the protocol's own."""
     assert refusal(attributes.parse, value) in {None, "0960E", "0961E"}
 
 

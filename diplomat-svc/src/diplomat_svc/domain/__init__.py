@@ -1,1 +1,1 @@
-"""The nouns of the service: transactions, jobs, labels, variables. Nothing here reads or writes."""
+"""The nouns of the service: transactions, jobs, labels, variables. No input or output."""

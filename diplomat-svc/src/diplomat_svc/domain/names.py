@@ -1,4 +1,4 @@
-"""Expand variables, name destinations, and keep what clients send from forging a line of a log."""
+"""Expand variables, name destinations, and escape texts of clients for the lines of a log."""
 
 import re
 import unicodedata
@@ -13,7 +13,7 @@ _DOTS: Final = (".", "..")
 
 
 def controls(text: str) -> bool:
-    """True when `text` holds a control character."""
+    """Return whether `text` holds a control character."""
     return any(unicodedata.category(character) == "Cc" for character in text)
 
 
@@ -31,7 +31,7 @@ class Expanded:
 
 
 def expand_transaction(transaction: Transaction, given: Mapping[str, str]) -> Expanded:
-    """Fill in the defaults and then what this run was given."""
+    """Expand a transaction's fields by its default variables and those of this run, which win."""
     values = {**transaction.variables, **given}
     source, destination = transaction.source, transaction.destination
     texts = [*source.files, *source.required, *([destination.files] if destination.files else [])]
@@ -48,7 +48,7 @@ def expand_transaction(transaction: Transaction, given: Mapping[str, str]) -> Ex
 
 
 def unfit_value(transaction: Transaction, given: Mapping[str, str]) -> str | None:
-    """Return the name of a variable whose value may not become part of a file's name, None when all may (A31)."""
+    """Return the name of a variable whose value cannot be part of a file's name; None when there is none (A31)."""
     for name, value in given.items():
         if "/" in value or "\\" in value or controls(value):
             return name
@@ -63,12 +63,12 @@ def _dotted(names: Sequence[str]) -> bool:
 
 
 def destination_name(template: str | None, source: str) -> str:
-    """Return what a file is called at the destination; each `*` of the template stands for the source's whole name."""
+    """Return a file's name at the destination; each `*` of the template stands for the source's whole name."""
     return source if template is None else template.replace("*", source)
 
 
 def printable(text: str) -> str:
-    """Return `text` as one line of a log may hold it: controls as escapes, what is no character as U+FFFD (A60)."""
+    """Return `text` for one line of a log: control characters as escapes, lone surrogates as U+FFFD (A60)."""
     return "".join(_safe(character) for character in text)
 
 
@@ -82,9 +82,9 @@ def _safe(character: str) -> str:
 
 
 def pack_label(domain: str, user_id: str) -> str:
-    """Return the label of a client, `domain/userID` or `userID` (23), from which the two can be had back.
+    """Return the label of a client, `domain/userID` or `userID` (23); `unpack_label` gets the two back.
 
-    A slash within one of them is escaped, so that the first one left is ours.
+    Slashes within the parts are escaped, so that the first unescaped one separates them.
     """
     escaped = [part.replace("%", "%25").replace("/", "%2F") for part in (domain, user_id)]
     return "/".join(escaped) if domain else escaped[1]
@@ -99,6 +99,6 @@ def unpack_label(label: str) -> tuple[str, str]:
 
 
 def shown_label(label: str) -> str:
-    """Return a label as people read it."""
+    """Return a label without escapes, for people."""
     domain, user_id = unpack_label(label)
     return f"{domain}/{user_id}" if domain else user_id

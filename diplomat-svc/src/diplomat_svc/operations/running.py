@@ -29,7 +29,7 @@ R = TypeVar("R")
 
 @dataclass
 class StopRequest:
-    """The wish that a job stops; `completion` is the status that it ends with then."""
+    """A request to stop a job; `completion` is the status that the job gets then."""
 
     event: threading.Event = field(default_factory=threading.Event)
     completion: str = states.INCOMPLETE

@@ -1,4 +1,4 @@
-"""Schedule jobs: everything that can be refused is refused before a row is written."""
+"""Schedule jobs; every check comes before the first row is written."""
 
 from dataclasses import dataclass
 
@@ -25,7 +25,7 @@ class Scheduler:
     queue_limit: int
 
     def run_now(self, request: RunNow, caller: Identity) -> int:
-        """Store a queued job, with its number and time from one step, and return that time once it is on disk (E2)."""
+        """Store a queued job and return its `scheduledTime` once it is on disk (E2)."""
         rights.require_administrator(caller)
         assert caller.account is not None
         requester = Requester(account=caller.account, label=caller.label, address=caller.address)
@@ -42,7 +42,7 @@ class Scheduler:
                 requester=requester,
                 transfer_id=self.transfer_ids.new(),
                 scheduled_at=scheduled_at,
-                # A number of its own, greater than the time that the client gets and may ask `since` with (A38).
+                # Greater than the time that the client gets, so that a poll with it as `since` finds the job (A38).
                 updated_at=change_clock.advance(connection, self.writer.clock()),
             )
             self.writer.schedule(connection, job, caller.request_id)

@@ -1,4 +1,4 @@
-"""Open sessions for those with good credentials, one atomic step with the limit and the eviction."""
+"""Authenticate clients and open sessions; limit, eviction and replacement are one atomic step."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -12,7 +12,7 @@ from mft_common.identity import Identity
 
 SERVICE: Final = "diplomat-svc"
 COOKIE: Final = "JSESSIONID"
-# One text for every way in which credentials can be no good, so that the answer tells them not apart.
+# One text for all wrong credentials: the answer must not distinguish unknown users from wrong passwords.
 _REFUSED: Final = "The userName or password is not valid."
 _TOKEN_BYTES: Final = 32
 
@@ -33,8 +33,8 @@ class Connected:
 
 
 @dataclass(frozen=True)
-class AllTaken:
-    """No place was free; these are connected, the oldest first (29)."""
+class LimitReached:
+    """The limit of sessions is reached; `sessions` are the open ones, the oldest first (29)."""
 
     sessions: tuple[Session, ...]
 
@@ -44,7 +44,7 @@ class PasswordExpired:
     """The password is right and must be changed first (A13)."""
 
 
-Outcome = Connected | AllTaken | PasswordExpired
+Outcome = Connected | LimitReached | PasswordExpired
 
 
 def connect(
@@ -73,6 +73,6 @@ def connect(
         replace_token=live,
     )
     if isinstance(opened, Full):
-        return AllTaken(opened.sessions)
+        return LimitReached(opened.sessions)
     assert isinstance(opened, Opened)
     return Connected(account, str(account.grant["role"]), opened.token, caller.scheme == "https")

@@ -12,7 +12,7 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.identity import Identity
 
-# How far `monitorTime` may be behind the wall clock before a read takes the lock: many pollers share one write.
+# A snapshot that is this fresh is answered without a write, so that many pollers share one.
 _STALE_MS: Final = 20
 
 

@@ -1,1 +1,1 @@
-"""Turn what the configuration and what clients say into the service's own types."""
+"""Turn the configuration and the parameters of requests into the service's types."""

@@ -76,7 +76,7 @@ def _refuse() -> None:
 
 
 def read(document: Mapping[str, Any], data: Path) -> Configuration:
-    """Return what the sections say; ConfigError with every problem of all of them at once."""
+    """Return the configuration of the sections; ConfigError lists every problem of all of them."""
     problems: list[str] = []
     options = _load(_Diplomat(), document.get("diplomat") or {}, "diplomat", problems)
     endpoints = {
@@ -136,7 +136,7 @@ def _load(schema: Schema, value: Any, path: str, problems: list[str]) -> Any:
 def _resolved(
     one: Transaction, endpoints: Mapping[str, Any], places: Places, path: str, problems: list[str]
 ) -> Transaction:
-    """Put endpoints' URLs in the place of their names, and check where they lead."""
+    """Replace names of endpoints by their URLs, and check that local folders are allowed."""
     sides = {}
     for side in ("source", "destination"):
         spec = getattr(one, side)
@@ -179,7 +179,7 @@ def _options(given: Mapping[str, Any], problems: list[str]) -> Options:
 
 
 def _moment(value: Any) -> int:
-    """Return the end of a date, or a time, in milliseconds; without a zone it is UTC."""
+    """Return a time, or the end of a date, in milliseconds; UTC where it has no zone."""
     if isinstance(value, str):
         value = datetime.fromisoformat(value) if len(value) > 10 else date.fromisoformat(value)
     if isinstance(value, date) and not isinstance(value, datetime):

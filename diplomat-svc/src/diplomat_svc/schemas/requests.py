@@ -1,4 +1,4 @@
-"""Turn the parameters of each request into a dataclass, or refuse them in one sentence."""
+"""Parse the parameters of each request into a dataclass; BadRequest says in one sentence what is wrong."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -12,13 +12,13 @@ Parameters = Mapping[str, Sequence[str]]
 
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
 _LONGEST_LABEL: Final = 255
-# Past this many digits a number is far beyond every time and id, and not worth turning into one.
+# A number with more digits is beyond every time and id; converting it would only cost time.
 _LONGEST_NUMBER: Final = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connect:
-    """What `connect` was given (21)."""
+    """The parameters of `connect` (21)."""
 
     user_id: str
     user_name: str
@@ -32,7 +32,7 @@ class Connect:
 
 @dataclass(frozen=True, kw_only=True)
 class RunNow:
-    """What `runNow` was given: `number` is the id where one was given, and then `name` is None (31)."""
+    """The parameters of `runNow`; `name` is None where an id was given (31)."""
 
     number: int | None
     name: str | None
@@ -59,7 +59,7 @@ def _label(value: str, name: str) -> str:
 
 
 def integer(value: str, name: str) -> int:
-    """Read an integer of any length; what is too long to matter keeps its sign and a great many digits."""
+    """Parse an integer of any length; of one that is very long the sign and the first digits are kept."""
     if not _INTEGER.fullmatch(value):
         raise BadRequest(f"The parameter {name} is not an integer.")
     sign, digits = ("-" if value[0] == "-" else ""), value.lstrip("+-").lstrip("0")
@@ -67,7 +67,7 @@ def integer(value: str, name: str) -> int:
 
 
 def connect(parameters: Parameters) -> Connect:
-    """Read `connect`."""
+    """Parse `connect`."""
     disconnect = _first(parameters, "disconnect")
     return Connect(
         user_id=_label(_required(parameters, "userID"), "userID"),
@@ -87,11 +87,11 @@ def _password(parameters: Parameters) -> str:
 
 
 def disconnect(_parameters: Parameters) -> None:
-    """Read `disconnect`, which has no parameters (19)."""
+    """Parse `disconnect`, which has no parameters (19)."""
 
 
 def run_now(parameters: Parameters) -> RunNow:
-    """Read `runNow` (30-33, A25, A27)."""
+    """Parse `runNow` (30-33, A25, A27)."""
     number, name = _transaction(parameters)
     variables: dict[str, str] = {}
     for pair in parameters.get("var", ()):
@@ -115,7 +115,7 @@ def _transaction(parameters: Parameters) -> tuple[int | None, str | None]:
 
 
 def transaction_statuses(parameters: Parameters) -> int | None:
-    """Read `transactionStatuses`: the time after which changes are wanted, None for all (59, A39)."""
+    """Parse `transactionStatuses`: the time after which changes are asked for, None for all (59, A39)."""
     given = _first(parameters, "since")
     if given is None:
         return None
@@ -124,4 +124,4 @@ def transaction_statuses(parameters: Parameters) -> int | None:
 
 
 def not_built(_parameters: Parameters) -> Any:
-    """Read a request that is answered 501."""
+    """Parse nothing: the request is answered 501."""

@@ -1,4 +1,4 @@
-"""Read one transaction of the configuration; what is not built yet is refused by name."""
+"""Read one transaction of the configuration; options that are not built yet are refused by name."""
 
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +15,7 @@ _BUILT = ("file:", "filestore:", "endpoint:")
 
 
 def _only(*allowed: Any) -> Callable[[Any], None]:
-    """Return a validator for a key of which only the values `allowed` are built."""
+    """Return a validator that refuses all values but `allowed` as not supported yet."""
 
     def check(value: Any) -> None:
         if value not in allowed:

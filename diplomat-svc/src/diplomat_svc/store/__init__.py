@@ -1,1 +1,1 @@
-"""Keep transactions, jobs, their files and records, and the clock of changes in the service's database."""
+"""Store transactions, jobs, their files and log records, workers, and the change clock."""

@@ -14,7 +14,7 @@ _NAMES = tuple(field.name for field in dataclasses.fields(FileRecord))
 
 
 def storable(text: str) -> str:
-    """Return a name as a column can hold it: bytes that are no UTF-8 become U+FFFD (A60)."""
+    """Return a name as text that a column can hold: bytes that are no UTF-8 become U+FFFD (A60)."""
     return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 

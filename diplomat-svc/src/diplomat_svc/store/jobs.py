@@ -24,7 +24,7 @@ _ANY_QUEUED = Statement(sa.select(_C.sequence).where(_C.status == QUEUED).limit(
 
 
 def job_of(row: Any, prefix: str = "") -> Job:
-    """Return the job that a row holds, whose columns may have a prefix."""
+    """Return the job of a row; `prefix` is that of the row's column names."""
     values = {name: getattr(row, prefix + name) for name in _COLUMNS}
     return Job(
         **values,
@@ -111,7 +111,7 @@ def check_owner(connection: sa.Connection, job: Job, owner: str) -> None:
 
 
 def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: str | None = None) -> Job | None:
-    """End a job once; return it as it is then, None when it was over already or, where one is named, is not `owner`'s.
+    """End a job once; return its new state, or None when it was over already or is not `owner`'s, if one is given.
 
     The clock's row is locked before the job's, as everywhere: locks taken in one order cannot deadlock. The stamp is
     the time of the end, because `now` was read before the wait for the lock.

@@ -1,1 +1,1 @@
-"""Syntax: parameters from query and form, answers as XML."""
+"""Parse parameters from query and form, and render answers as XML."""

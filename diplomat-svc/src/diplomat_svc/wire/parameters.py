@@ -1,4 +1,4 @@
-"""Read the pairs of a query and a form, whatever bytes they are made of."""
+"""Parse the pairs of a query and of a form, from any bytes."""
 
 import re
 from collections.abc import Mapping
@@ -15,7 +15,7 @@ _LONGEST_FORM: Final = 1 << 20
 
 @dataclass(frozen=True)
 class Call:
-    """A request as it was sent: `kind` is its requestType, `fault` says what cannot be read, None when all can."""
+    """A parsed request: `kind` is its requestType, `fault` describes a part that cannot be parsed, or is None."""
 
     kind: str | None
     parameters: Mapping[str, tuple[str, ...]]
@@ -23,7 +23,7 @@ class Call:
 
 
 def read(environ: Mapping[str, Any]) -> Call:
-    """Return the pairs of the query, then of a form (A1); nothing is refused here, because a session comes first."""
+    """Return the pairs of the query, then of a form (A1); faults are returned: the session is checked first."""
     pieces = environ.get("QUERY_STRING", "").encode("latin-1").split(b"&")
     form, fault = _form(environ)
     pieces = [piece for piece in (*pieces, *form.split(b"&")) if piece]

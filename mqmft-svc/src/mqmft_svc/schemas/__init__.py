@@ -1,1 +1,1 @@
-"""Give what comes and goes its meaning: configuration, query parameters, attributes, bodies and answers."""
+"""Validate configuration, query parameters, attributes, bodies and events, and build the documents of answers."""

@@ -1,4 +1,4 @@
-"""Read the query parameter `attributes`, and cut a transfer's document down to what it asks for (1.D)."""
+"""Parse the query parameter `attributes`, and select those attributes of a transfer's document (1.D)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -62,7 +62,7 @@ _OTHER_SPELLINGS: Final[Mapping[str, str]] = {"originator.userID": "originator.u
 
 
 class Selection:
-    """What a request asked for beside the default set: `paths`, or everything when `everything` is set."""
+    """The attributes that a request asks for beside the default set: `paths`, or all with `everything`."""
 
     def __init__(self, paths: Sequence[str] = (), *, everything: bool = False) -> None:
         self.paths = tuple(paths)
@@ -73,12 +73,12 @@ class Selection:
 
     @property
     def needs_items(self) -> bool:
-        """Whether the items have to be read from the store."""
+        """Whether the selection needs the transfer's items."""
         wanted = self._wanted.get("transferSet", {})
         return self.everything or wanted is None or "item" in wanted
 
     def extend(self, default: Tree, document: Tree) -> Tree:
-        """Return the default document with what was asked for of the whole one added (30)."""
+        """Return the default document with the selected attributes of the whole one added (30)."""
         return document if self.everything else _joined(default, _cut(document, self._wanted))
 
     def check_applies(self, items: Sequence[Mapping[str, Any]]) -> None:
@@ -94,7 +94,7 @@ DEFAULT: Final = Selection()
 
 
 def parse(value: str) -> Selection:
-    """Read `attributes`; raises AttributeRepeated and AttributeUnknown (27-34)."""
+    """Parse `attributes`; raises AttributeRepeated and AttributeUnknown (27-34)."""
     if value == "*":
         return Selection(everything=True)
     seen: set[str] = set()

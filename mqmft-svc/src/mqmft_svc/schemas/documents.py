@@ -45,7 +45,7 @@ def default_document(record: Transfer) -> dict[str, Any]:
 
 
 def whole_document(record: Transfer, items: Iterable[Item]) -> dict[str, Any]:
-    """Return everything that the record has of one transfer (28)."""
+    """Return all attributes of one transfer (28)."""
     document = default_document(record)
     document["job"] = {"name": record.job_name}
     document["userProperties"] = record.user_properties
@@ -84,7 +84,7 @@ def _shown(side: dict[str, Any], own: dict[str, Any], queue: Iterable[tuple[str,
     """Return a source or destination, with the one object that matches its type (94)."""
     kind = side.get("type", "file")
     shown: dict[str, Any] = {"type": kind, **own}
-    # A checksum that nobody computed is absent, neither null nor empty (89).
+    # A checksum that is not known is absent, neither null nor empty (89).
     if "md5" in side:
         shown["checksum"] = {"method": "md5", "value": side["md5"].upper()}
     elif "sha256" in side:

@@ -1,4 +1,4 @@
-"""Read the body of a login, and say who is logged in (1.I)."""
+"""Validate the body of a login (1.I)."""
 
 from typing import Any
 

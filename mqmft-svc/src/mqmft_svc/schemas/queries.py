@@ -1,4 +1,4 @@
-"""Read the query parameters of the transfer resource (1.D)."""
+"""Parse the query parameters of the transfer resource (1.D)."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -28,7 +28,7 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """What a list is asked for: at most `limit` transfers, nearest to `after` or `before`, ids in upper case."""
+    """The parameters of a list: at most `limit` transfers, nearest to `after` or `before`, ids in upper case."""
 
     limit: int
     after: str | None = None
