@@ -1,4 +1,4 @@
-"""One RabbitMQ and one PostgreSQL for the whole run; a vhost and databases of its own for each test."""
+"""Worlds of events on real servers: each test has a vhost and databases of its own."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""What the documents say is what the code does."""
+"""Documents, compose file and code agree."""
 
 import re
 from pathlib import Path
@@ -12,7 +12,7 @@ from gateway.domain import GRANT_KEYS
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-# Who reads them is no settings class: what each of these says stands beside it.
+# Variables that no settings class reads, with the place that reads them.
 ELSEWHERE = {
     "MFT_LISTEN",  # gunicorn_conf.py
     "PROMETHEUS_MULTIPROC_DIR",
@@ -24,8 +24,8 @@ def test_generated_pages_are_up_to_date():
     assert pages.write(ROOT / "docs", only_check=True) == []
 
 
-def test_every_setting_that_compose_sets_is_read_by_somebody():
-    """A variable with a slip in its name would be ignored in silence."""
+def test_every_setting_that_compose_sets_is_read():
+    """A misspelt variable would be ignored in silence."""
     names = {name for service in COMPOSE["services"].values() for name in service.get("environment", {})}
     source = "\n".join(path.read_text() for path in ROOT.glob("*/src/**/*.py"))
     ours = {
@@ -44,6 +44,14 @@ def test_every_service_has_its_web_process_and_its_worker_in_compose(service):
     assert web["build"]["args"] == {"SERVICE": service}
     assert (ROOT / service / "pyproject.toml").exists()
     assert service in PACKAGES
+
+
+def test_the_gateway_is_stopped_before_the_services_that_it_calls():
+    """Compose stops in the opposite order of `depends_on`; requests at work in the gateway still find their service."""
+    services = COMPOSE["services"]
+    assert services["gateway"]["depends_on"].keys() >= GRANT_KEYS.keys()
+    for name in GRANT_KEYS:
+        assert "gateway" not in services[name]["depends_on"]
 
 
 def test_no_health_check_of_a_container_asks_a_proxy():

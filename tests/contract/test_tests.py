@@ -1,4 +1,4 @@
-"""The tests keep the rules of this house."""
+"""The tests keep the rules of the tree."""
 
 import ast
 from pathlib import Path

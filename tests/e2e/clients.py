@@ -1,4 +1,4 @@
-"""Call the four protocols as their users' scripts do."""
+"""Clients of the four protocols, as small as their users' scripts."""
 
 import base64
 import xml.etree.ElementTree as ET

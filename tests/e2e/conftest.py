@@ -10,7 +10,7 @@ SHAPES = ["compose"] if os.environ.get("MFT_TEST_SHAPE") == "compose" else ["one
 
 @pytest.fixture(params=SHAPES, scope="module")
 def hub(request, tmp_path_factory):
-    """Return a running demo hub: in one process group, then as one program a service on real servers."""
+    """Return a running demo hub of each shape in turn: one process group, and one program a service on real servers."""
     if request.param == "compose":
         yield Compose().start()
         return
@@ -36,7 +36,7 @@ def hub(request, tmp_path_factory):
 
 @pytest.fixture
 def start(tmp_path):
-    """Return a function that starts a hub on this test's data folder; all are gone when the test ends."""
+    """Return a function that starts a hub on this test's data folder; hubs are killed when the test ends."""
     made = []
 
     def new(*options, **more):

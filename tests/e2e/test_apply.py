@@ -10,7 +10,7 @@ from tests.servers.processes import wait_until
 
 
 def test_a_running_hub_takes_another_configuration(start, tmp_path):
-    """Accounts and folders change at once, a broken file changes nothing, and nobody's connection is cut."""
+    """Accounts and folders change at once, a file with problems changes nothing, and no connection is cut."""
     hub = start()
     client = HttpMft(hub.url)
     (tmp_path / "secret").write_text("s3cret")
@@ -51,7 +51,7 @@ def test_basic_is_switched_on_while_the_hub_runs(start, tmp_path):
 
 
 def test_apply_needs_a_hub_that_runs(tmp_path):
-    """Without one it says so."""
+    """Without one the command says so."""
     done = crossdock("apply", "any.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert "no hub runs" in done.stderr

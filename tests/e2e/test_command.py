@@ -1,4 +1,4 @@
-"""`crossdock up` as an operator meets it: its flags, its words, its refusals, and what is there after a restart."""
+"""`crossdock up` and its sister commands: flags, output, refusals, and the state after a restart."""
 
 import re
 import signal
@@ -97,7 +97,7 @@ def test_https_is_served_beside_http_with_a_certificate_of_its_own(start, tmp_pa
 
 
 def test_a_second_hub_on_the_same_data_is_refused(start, tmp_path):
-    """Two hubs on one folder would be two truths; the second says so."""
+    """The second one refuses to start: two hubs would write to the same databases."""
     start()
     done = crossdock("up", "--demo", "--port", free_port(), "--data", tmp_path / "data", cwd=tmp_path)
     assert done.returncode == 2
@@ -113,14 +113,14 @@ def test_the_demo_listens_on_loopback_alone(tmp_path):
 
 
 def test_switched_off_security_listens_on_loopback_alone(tmp_path):
-    """A test bench without passwords is no server for a network either."""
+    """Without passwords the hub refuses every other address."""
     arguments = ("up", "--host", "0.0.0.0", "--port", free_port())
     done = crossdock(*arguments, cwd=tmp_path, MQMFT_SECURITY="off")
     assert done.returncode == 2
     assert "MQMFT_SECURITY" in done.stderr
 
 
-def test_a_port_in_use_is_said_before_anything_starts(tmp_path):
+def test_a_port_in_use_is_named_before_anything_starts(tmp_path):
     """The message names the port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -132,7 +132,7 @@ def test_a_port_in_use_is_said_before_anything_starts(tmp_path):
 
 
 def test_every_problem_of_a_configuration_is_named_by_its_path(tmp_path):
-    """All of them at once, of every section, and no secret is repeated."""
+    """The problems of every section are listed at once, and no secret is printed."""
     (tmp_path / "crossdock.yaml").write_text(yaml.safe_dump(BROKEN))
     done = crossdock("up", "--port", free_port(), cwd=tmp_path)
     assert done.returncode == 2
@@ -152,8 +152,8 @@ def test_every_problem_of_a_configuration_is_named_by_its_path(tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["crossdock.yaml", "data"]
 
 
-def test_a_configuration_without_problems_is_said_to_be_fine(tmp_path):
-    """Nothing is made or opened to find out."""
+def test_a_configuration_without_problems_is_fine(tmp_path):
+    """The check makes and opens nothing."""
     (tmp_path / "secret").write_text("s3cret")
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
     done = crossdock("check", "own.yaml", cwd=tmp_path)
@@ -162,7 +162,7 @@ def test_a_configuration_without_problems_is_said_to_be_fine(tmp_path):
 
 
 def test_names_that_another_section_does_not_have_are_problems(tmp_path):
-    """A slip in an account's or a folder's name would be a right or a job that never works."""
+    """A misspelt account or folder would be a right or a job that never works."""
     ends = {"source": {"url": "filestore:/nope", "files": ["*"]}, "destination": {"url": "file:out"}}
     wrong = {
         "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"alise": ["list"]}}}},
@@ -188,8 +188,8 @@ def test_accounts_of_the_demo_do_not_survive_it(start):
     assert wrong.status_code == 401
 
 
-def test_what_the_hub_keeps_is_for_its_owner_alone(start, tmp_path):
-    """Nobody else on the machine reads password hashes or keys."""
+def test_the_state_folder_is_readable_by_its_owner_alone(start, tmp_path):
+    """Other users of the machine cannot read password hashes or keys."""
     start()
     assert (tmp_path / "data/state").stat().st_mode & 0o777 == 0o700
 
@@ -201,8 +201,8 @@ def test_a_closed_terminal_stops_the_hub(start):
     assert hub.program.wait() == 0
 
 
-def test_plain_mistakes_are_said_plainly(tmp_path):
-    """A level that is none, a folder that cannot be made, a pair that is no pair: one line, no stack trace."""
+def test_mistakes_of_the_operator_are_named_in_one_line(tmp_path):
+    """An unknown log level, a folder that cannot be made, a certificate without its key: one line, no stack trace."""
     (tmp_path / "file").write_text("")
     port = ("up", "--port", free_port())
     for done, word in (
@@ -232,7 +232,7 @@ def test_an_own_configuration_is_served(start, tmp_path):
 
 
 def test_a_worker_that_dies_is_started_again(start):
-    """The hub goes on without it, and with it again soon after."""
+    """The hub goes on, and has a worker again soon after."""
     hub = start()
     children = [int(pid) for pid in (hub.program.children())]
     worker = max(children)
@@ -242,16 +242,16 @@ def test_a_worker_that_dies_is_started_again(start):
     wait_until(lambda: IbmMq(hub.url).transfers(), what="its record")
 
 
-def test_no_process_outlives_the_one_that_watches(start):
-    """The first process, killed alone, takes all others along, and a new hub can start at once."""
+def test_no_process_outlives_the_supervisor(start):
+    """When the supervisor is killed, all other processes end, and a new hub can start at once."""
     hub = start()
     hub.program.kill_one(hub.program.pid)
     wait_until(lambda: not hub.program.lives(), what="the end of all")
     assert HttpMft(start().url).put("in/next.txt", b"next").status_code == 201
 
 
-def test_a_hub_whose_door_is_gone_ends_and_says_so(start):
-    """Without the process that listens there is no hub: it ends with an exit code that a service manager sees."""
+def test_a_hub_whose_web_process_is_gone_ends_and_logs_it(start):
+    """The hub ends with an exit code that a service manager sees."""
     hub = start()
     hub.program.kill_one(min(hub.program.children()))
     assert hub.program.wait() == 1

@@ -1,4 +1,4 @@
-"""kill -9 of every process of the hub, in the middle of uploads and jobs: what was promised still holds."""
+"""kill -9 of every process of the hub amid uploads and jobs: every acknowledged change is still there."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ FINAL = {"successful", "failed", "partiallySuccessful", "cancelled", "malformed"
 
 
 class Load:
-    """Uploads and jobs that go on until the hub is killed; remembers what was tried and what was promised."""
+    """Uploads and jobs that go on until the hub is killed; records which were tried and which were acknowledged."""
 
     def __init__(self, seed, jobs):
         self.jobs = jobs
@@ -58,7 +58,7 @@ class Load:
                 if client.put(f"inbox/{name}", content).status_code == 201:
                     with self.lock:
                         self.promised[name] = digest
-                        # What came before has been replaced for good.
+                        # An acknowledged upload has replaced all earlier ones.
                         self.tried[name] = {digest}
         except (requests.RequestException, AssertionError):
             return
@@ -78,7 +78,7 @@ class Load:
 
 
 def check_files(hub, load):
-    """Every promised file is whole, and nothing that is visible is half."""
+    """Every acknowledged file is whole, and no visible file is incomplete."""
     client = HttpMft(hub.url)
     visible = {}
     for name in client.names("inbox"):
@@ -94,7 +94,7 @@ def check_files(hub, load):
 
 
 def check_jobs(hub, load):
-    """Every accepted job that the crash met is in one final state, and what it delivered is whole."""
+    """Every job that ran at the crash is in one final state, and its delivered files are whole."""
     unfinished = "SELECT sequence FROM jobs WHERE status != 'Complete'"
     wait_until(lambda: not hub.rows("diplomat", unfinished), within=hub.recovers_within, every=0.05, what="every end")
     known = {row[0] for row in hub.rows("diplomat", "SELECT scheduled_at FROM jobs WHERE completion IS NOT NULL")}
@@ -140,7 +140,7 @@ def check_leftovers(hub, _load):
 
 
 def run_rounds(hub, load, rounds, *checks):
-    """Load, kill -9 everything at a random moment, restart, and look; so many times."""
+    """Load, kill -9 everything at a random moment, restart and check, `rounds` times."""
     hub.start()
     for round_number in range(rounds):
         over, threads = load.run(hub.url, round_number, load.random.uniform(0.3, 1.5))
@@ -157,7 +157,7 @@ def run_rounds(hub, load, rounds, *checks):
 
 
 def seeded(jobs):
-    """Return a load whose seed is printed, so that a failure can be had again."""
+    """Return a load whose seed is printed, so that a failure can be repeated."""
     seed = int(os.environ.get("MFT_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
     print(f"MFT_TEST_SEED={seed}")
     return Load(seed, jobs)

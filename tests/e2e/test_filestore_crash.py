@@ -1,4 +1,4 @@
-"""Uploads that are cut at any byte, and kill -9 under load: nothing half is seen, nothing promised is lost."""
+"""Uploads that are cut at any byte, and kill -9 under load: no file is incomplete, no acknowledged one is lost."""
 
 import contextlib
 import hashlib
@@ -21,7 +21,7 @@ BOUNDARY = b"a-boundary-of-the-crash-test"
 
 
 class Ledger:
-    """What was tried under each name, and what was promised by a 201, as digests."""
+    """The digests that were tried under each name, and the one that a 201 acknowledged."""
 
     def __init__(self):
         seed = int(os.environ.get("MFT_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
@@ -38,17 +38,17 @@ class Ledger:
     def stored(self, name, content):
         with self._lock:
             self.promised[name] = hashlib.sha256(content).hexdigest()
-            # What came before was replaced for good: each name has one uploader.
+            # It has replaced all earlier ones: each name has one uploader.
             self.tried[name] = {self.promised[name]}
 
     def check(self, client):
-        """See that every promised file is there whole, and that each visible one is a whole one that was tried."""
+        """Check that every acknowledged file is whole, and that each visible one is a whole one that was tried."""
         visible = {name: hashlib.sha256(client.get(f"in/{name}").content).hexdigest() for name in client.names("in")}
         for name, digest in visible.items():
             assert digest in self.tried.get(name, ()), f"{name} is half of something"
         for name in self.promised:
             assert name in visible, f"{name} was promised and is lost"
-        # Of an upload that was not answered nobody knows before this look; from here on it is settled.
+        # An upload without an answer may have been committed or not; from this check on it is known which.
         self.promised = dict(visible)
         self.tried = {name: {digest} for name, digest in visible.items()}
 

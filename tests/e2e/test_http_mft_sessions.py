@@ -16,7 +16,7 @@ def test_a_logout_ends_the_session_and_no_other(hub):
 
 
 def test_the_document_needs_no_session(hub):
-    """The OpenAPI document is everybody's, and names what is asked for."""
+    """A client reads the OpenAPI document before it logs in."""
     client = HttpMft(hub.url)
     client.http.cookies.clear()
     assert client.http.get(f"{hub.url}/2.0/openapi.json", timeout=20).json()["info"]["version"] == "2.0"

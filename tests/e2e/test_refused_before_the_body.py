@@ -44,7 +44,7 @@ def _head(hub, cookies, length, *fields, name="huge"):
 
 
 def _everything(connection):
-    """Return what comes until the server closes."""
+    """Return all bytes until the server closes."""
     answer = b""
     with contextlib.suppress(ConnectionResetError):
         while block := connection.recv(65536):
@@ -69,7 +69,7 @@ def test_a_client_that_asks_first_sends_nothing(hub, connection):
 
 
 def test_a_client_that_just_sends_gets_to_read_the_answer(hub, connection):
-    """What is on its way is thrown away, for a while."""
+    """The server reads and drops bytes that are on their way, for a while."""
     client, cookies = connection
     client.sendall(_head(hub, cookies, FAR_TOO_MUCH))
     with contextlib.suppress(ConnectionError):

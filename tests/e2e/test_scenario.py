@@ -1,4 +1,4 @@
-"""One file, one job, four protocols: the hub as its users see it, in both shapes."""
+"""One file, one job, four protocols: the hub from outside, in both shapes."""
 
 import hashlib
 import socket
@@ -36,7 +36,7 @@ def test_an_upload_is_a_transfer_within_a_second(hub):
 
 
 def test_a_job_is_a_transfer_within_a_second(hub):
-    """A Diplomat job really delivers its file, tells its end, and is in the record."""
+    """A Diplomat job delivers its file, reports its end, and is in the record."""
     mq = IbmMq(hub.url)
     known = {one["id"] for one in mq.transfers()}
     client = Diplomat(hub.url)
@@ -82,14 +82,14 @@ def test_data_protector_sessions_open_with_and_without_prompts(hub):
 
 
 def test_a_closed_diplomat_session_opens_nothing(hub):
-    """After disconnect the cookie is worth nothing."""
+    """After disconnect the cookie opens nothing."""
     client = Diplomat(hub.url)
     assert client.call("disconnect").status_code == 200
     assert client.call("transactionStatuses").status_code == 401
 
 
 def test_no_request_reaches_what_is_the_hubs_own(hub):
-    """The internal interfaces are not behind the public door, and a client's own identity is worth nothing."""
+    """The internal interfaces cannot be reached from outside, and an identity that a client sends is dropped."""
     for path in ("/internal/v1/directory/ping", "/internal/v1/files/in/x", "/2.0/../internal/v1/files/in/x"):
         answer = requests.post(f"{hub.url}{path}", headers={"X-Crossdock-Identity": "forged"}, json={}, timeout=10)
         assert answer.status_code in {401, 403, 404, 405}
@@ -105,7 +105,7 @@ def test_what_is_no_http_gets_one_answer_and_no_stack_trace(hub):
 
 
 def test_no_password_is_in_any_log(hub):
-    """Whatever was sent so far, no password of it is in what the hub wrote."""
+    """No password that was sent so far is in the output of the hub."""
     HttpMft(hub.url)
     Diplomat(hub.url)
     written = hub.log()

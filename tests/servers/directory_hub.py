@@ -1,4 +1,4 @@
-"""What the suites of the directory ask: its accounts, its clock, and whoever answers."""
+"""Accounts, a clock and a directory for the test suites of the gateway's directory."""
 
 import sqlalchemy as sa
 
@@ -26,7 +26,7 @@ ACCOUNTS = (
 
 
 class Time:
-    """A clock that stands still until it is told to go on."""
+    """A clock that a test advances."""
 
     def __init__(self):
         self.now = 1_700_000_000_000
@@ -36,12 +36,12 @@ class Time:
         return self.now
 
     def pass_by(self, seconds):
-        """Let `seconds` pass."""
+        """Advance the clock by `seconds`."""
         self.now += int(seconds * 1000)
 
 
 class Hub:
-    """A directory as its callers see it, and the time by which it goes."""
+    """A directory as its callers see it, with its database and its clock."""
 
     def __init__(self, database, operations, directory, time):
         self.database = database
@@ -50,12 +50,12 @@ class Hub:
         self.time = time
 
     def events(self):
-        """Return types and data of what was told, oldest first."""
+        """Return type and data of each event in the outbox, oldest first."""
         table = OUTBOX.table
         with self.database.read() as connection:
             query = sa.select(table.c.type, table.c.data).order_by(table.c.position)
             return [tuple(row) for row in connection.execute(query)]
 
     def open(self, account="part1", **more):
-        """Open a session the way most tests want it."""
+        """Open a session with the arguments that most tests use."""
         return self.directory.open_session(service=SERVICE, account=account, **more)

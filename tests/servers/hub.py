@@ -1,4 +1,4 @@
-"""Start the hub as its users do: in one process group, or as one group of processes a service with real servers."""
+"""Start the hub in each of its shapes: one process group, one program a service, or containers."""
 
 import os
 import sqlite3
@@ -23,7 +23,7 @@ DEMO = Path(__file__).parents[2] / "crossdock/src/crossdock/demo.yaml"
 
 
 def clean_environment(**more):
-    """Return this machine's environment without settings of a hub, and with `more`."""
+    """Return this machine's environment without the settings of a hub, plus `more`."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -49,7 +49,7 @@ class OneMachine:
     """`crossdock up --demo` on a free port."""
 
     seen_as = "127.0.0.1"
-    # What the crash left is cleared before the hub is ready; events need a moment more.
+    # Recovery ends before the hub is ready; events are delivered a moment later.
     recovers_within = 5.0
 
     def __init__(self, folder, *options, env=None, demo=True):
@@ -67,7 +67,7 @@ class OneMachine:
         return self.wait()
 
     def wait(self):
-        """Wait until `/readyz` says yes."""
+        """Wait until `/readyz` answers 200."""
         wait_until(self._ready, within=60, what="a ready hub")
         return self
 
@@ -76,7 +76,7 @@ class OneMachine:
         return answers(f"{self.url}/readyz")
 
     def read(self, path):
-        """Return what is in a file below the data folder."""
+        """Return the content of a file below the data folder."""
         return (self.data / path).read_bytes()
 
     def rows(self, service, statement):
@@ -95,7 +95,7 @@ class OneMachine:
         self.program.kill()
 
     def log(self):
-        """Return its log: every line that it has written but the banner."""
+        """Return the log: all of its output but the banner."""
         lines = self.program.log.read_text(errors="replace").splitlines()
         return "\n".join(line for line in lines if line.startswith("{"))
 
@@ -104,7 +104,7 @@ class ManyProcesses:
     """Gateway, services and workers as programs of their own, on PostgreSQL and RabbitMQ, as containers run them."""
 
     seen_as = "127.0.0.1"
-    # Others might be alive, so what the dead left is taken up when their leases have run out.
+    # Other workers may be alive: the work of dead ones is taken over when their leases have expired.
     recovers_within = 150.0
 
     def __init__(self, folder, *, database_url, amqp_url):
@@ -183,7 +183,7 @@ class ManyProcesses:
         return answers(f"http://127.0.0.1:{port}/readyz")
 
     def read(self, path):
-        """Return what is in a file below the data folder."""
+        """Return the content of a file below the data folder."""
         return (self.data / path).read_bytes()
 
     def rows(self, service, statement):
@@ -193,7 +193,7 @@ class ManyProcesses:
             return connection.execute(statement).fetchall()
 
     def stop(self):
-        """Stop all, the doors first; return 0 when each of them ended cleanly."""
+        """Stop all programs; return 0 when each of them ended cleanly."""
         for program in self.programs.values():
             program.terminate()
         return max(abs(program.stop(asked=True)) for program in self.programs.values())
@@ -204,7 +204,7 @@ class ManyProcesses:
             program.kill()
 
     def log(self):
-        """Return everything its programs have written."""
+        """Return the output of all programs."""
         return "\n".join(program.log.read_text(errors="replace") for program in self.programs.values())
 
 
@@ -219,7 +219,7 @@ class Compose:
 
     @property
     def seen_as(self):
-        """Return the address that clients of this machine have inside: that of the containers' network."""
+        """Return the address that the containers see for clients of this machine: the gateway of their network."""
         ids = self._run("ps", "-q", "gateway").decode().split()
         gateway = "{{range .NetworkSettings.Networks}}{{.Gateway}}{{end}}"
         found = subprocess.run(["docker", "inspect", "-f", gateway, ids[0]], capture_output=True, text=True, check=True)
@@ -238,15 +238,15 @@ class Compose:
         return set(states.stdout.split()) <= {"healthy", "done"}
 
     def read(self, path):
-        """Return what is in a file below the data folder."""
+        """Return the content of a file below the data folder."""
         return self._run("exec", "-T", "diplomat-worker", "cat", f"/data/{path}")
 
     def log(self):
-        """Return what the containers have written."""
+        """Return the output of the containers."""
         return self._run("logs", "--no-color").decode(errors="replace")
 
     def kill(self):
-        """Leave them to the script."""
+        """Do nothing: `deploy/compose-check` stops the containers."""
 
     def _run(self, *arguments):
         return subprocess.run([*self.compose, *arguments], capture_output=True, check=True).stdout

@@ -1,4 +1,4 @@
-"""Run an ICAP server in a thread that does to each content what a test tells it: also what no good server does."""
+"""Run an ICAP server in a thread whose answers a test scripts, broken ones among them."""
 
 import contextlib
 import re
@@ -15,7 +15,7 @@ GO_ON = b"ICAP/1.0 100 Continue\r\n\r\n"
 
 
 class Talk:
-    """A content that a client shows. `head` is the ICAP head, `http` what it encapsulates before the body."""
+    """A request of a client: `head` is the ICAP head, `http` the HTTP heads that it encapsulates before the body."""
 
     def __init__(self, connection: socket.socket, stream: Any, head: str) -> None:
         self.connection = connection
@@ -26,7 +26,7 @@ class Talk:
         self.whole = False
 
     def chunks(self) -> Iterator[bytes]:
-        """Yield what comes up to the end of the preview or of the body; `whole` says whether that was all."""
+        """Yield blocks up to the end of the preview or of the body; `whole` tells afterwards which it was."""
         self.whole = "\r\nPreview:" not in self.head or self.whole
         while line := self._stream.readline():
             size, _, extension = line.strip().partition(b";")
@@ -39,7 +39,7 @@ class Talk:
         raise ConnectionError("the client went away")
 
     def body(self) -> bytes:
-        """Return all of the content, asking for the rest after a preview."""
+        """Return the whole content, asking for the rest after a preview."""
         content = b"".join(self.chunks())
         if not self.whole:
             self.send(GO_ON)
@@ -48,7 +48,7 @@ class Talk:
         return content
 
     def send(self, data: bytes) -> None:
-        """Send as it is."""
+        """Send bytes without any framing."""
         self.connection.sendall(data)
 
     def reset(self) -> None:
@@ -59,7 +59,7 @@ class Talk:
 
 
 def given_back(content: bytes, http: str = "PUT /a HTTP/1.1\r\n\r\n", name: str = "req", **headers: str) -> bytes:
-    """Return an answer of 200 with a content; `http` its head, `name` whether that is a request or a response."""
+    """Return a 200 with a content; `http` is its HTTP head, `name` tells whether that is a request or a response."""
     more = "".join(f"{key.replace('_', '-')}: {value}\r\n" for key, value in headers.items())
     head = f"ICAP/1.0 200 OK\r\n{more}Encapsulated: {name}-hdr=0, {name}-body={len(http)}\r\n\r\n{http}"
     chunk = b"%x\r\n%s\r\n" % (len(content), content) if content else b""
@@ -67,18 +67,18 @@ def given_back(content: bytes, http: str = "PUT /a HTTP/1.1\r\n\r\n", name: str 
 
 
 def page(**headers: str) -> bytes:
-    """Return an answer that has a page of the scanner's own in place of the content."""
+    """Return an answer in which a page of the scanner replaces the content."""
     return given_back(b"<h1>No</h1>", "HTTP/1.1 403 Forbidden\r\n\r\n", "res", **headers)
 
 
 def clean(talk: Talk) -> None:
-    """Take everything and find nothing."""
+    """Read the whole content and report no virus."""
     talk.body()
     talk.send(CLEAN)
 
 
 class IcapServer:
-    """The server: `script` gets each content, `options` are the headers of its answer to OPTIONS."""
+    """The server: `script` is called with each request, `options` are the headers of the answer to OPTIONS."""
 
     def __init__(self, tls: ssl.SSLContext | None = None) -> None:
         self.script: Callable[[Talk], None] = clean
@@ -93,7 +93,7 @@ class IcapServer:
         threading.Thread(target=self._accept, daemon=True).start()
 
     def url(self, service: str = "scan") -> str:
-        """Return the URL of a service; it has all of them."""
+        """Return the URL of a service; every name is one."""
         return f"{'icaps' if self._tls else 'icap'}://127.0.0.1:{self.port}/{service}"
 
     def close(self) -> None:

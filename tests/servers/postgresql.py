@@ -20,7 +20,7 @@ _INITDB = ("/usr/lib/postgresql/*/bin/initdb", "initdb")
 
 
 class PostgreSQL:
-    """A server, reached through the URL of a database where databases may be made."""
+    """A server; its URL names a database whose user may create databases."""
 
     def __init__(self, url: str) -> None:
         self._url = make_url(url)
@@ -32,7 +32,7 @@ class PostgreSQL:
         return self._url.set(database=name).render_as_string(hide_password=False)
 
     def drop_database(self, url: str) -> None:
-        """Remove a database, whoever is still connected to it."""
+        """Remove a database and end the connections to it."""
         self._execute(f'DROP DATABASE "{make_url(url).database}" WITH (FORCE)')
 
     def _execute(self, statement: str) -> None:
@@ -43,11 +43,11 @@ class PostgreSQL:
         return self._url.set(drivername="postgresql").render_as_string(hide_password=False)
 
     def close(self) -> None:
-        """Let go of it; a server that was only found goes on running."""
+        """Do nothing: a server that was found goes on running."""
 
 
 class OwnPostgreSQL(PostgreSQL):
-    """A server of our own; `durable` makes it fsync as a real one does, which tests can do without."""
+    """A server of our own; it calls fsync only where `durable` is set, because most tests need no durability."""
 
     def __init__(self, *, durable: bool = False) -> None:
         self._port = free_port()
@@ -99,9 +99,9 @@ class OwnPostgreSQL(PostgreSQL):
         wait_until(self._answers, within=30, every=0.05, what="PostgreSQL answers")
 
     def stop(self) -> None:
-        """Stop the server, cutting off whoever is connected."""
+        """Stop the server and end its connections."""
         if self._server is not None:
-            # The leader alone: it ends its children in order.
+            # To the first process alone, which ends its children in order.
             if self._server.poll() is None:
                 os.kill(self._server.pid, signal.SIGQUIT)
             self._server.wait(30)

@@ -1,4 +1,4 @@
-"""Start server programs for tests and benches: free ports, waiting with a deadline, installing what is missing."""
+"""Help to start server programs: free ports, waiting with a deadline, installing missing packages."""
 
 import contextlib
 import os
@@ -43,7 +43,7 @@ def _worker() -> tuple[int, int]:
 
 
 def wait_until(condition: Callable[[], T], *, within: float = 20.0, every: float = 0.01, what: str = "") -> T:
-    """Ask until `condition()` is true and return what it said; AssertionError after `within` seconds."""
+    """Call `condition` until its result is true, and return that; AssertionError after `within` seconds."""
     deadline = time.monotonic() + within
     pause = threading.Event()
     while not (answer := condition()):

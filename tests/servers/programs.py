@@ -1,4 +1,4 @@
-"""Run one of the hub's own programs in a process group of its own, and stop or kill all of it."""
+"""Run a program in a process group of its own, and stop or kill the whole group."""
 
 import contextlib
 import os
@@ -57,7 +57,7 @@ class Program:
         os.killpg(self.pid, number)
 
     def terminate(self) -> None:
-        """Ask it to stop."""
+        """Send SIGTERM to its first process."""
         if self.running():
             self.send(signal.SIGTERM)
 
@@ -70,7 +70,7 @@ class Program:
         os.kill(pid, signal.SIGKILL)
 
     def stop(self, within: float = 40.0, *, asked: bool = False) -> int:
-        """Ask it to stop, unless it was `asked` before, and see that it does; return its exit code.
+        """Send SIGTERM, unless it was `asked` before, and wait for the end; return the exit code.
 
         An interpreter on its way out has the system's own signal handlers again: a second SIGTERM would kill it.
         """

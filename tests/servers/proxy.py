@@ -1,4 +1,4 @@
-"""Stand between a client and a server, and cut or stall the way between them."""
+"""Forward a port to a server, and cut or stall its connections."""
 
 import contextlib
 import socket
@@ -7,7 +7,7 @@ from typing import Self
 
 
 class Proxy:
-    """Forwards a free loopback port to `target`; what is stalled in one direction is kept, and goes on later."""
+    """Forwards a free loopback port to `target`; bytes of a stalled direction are held and sent later."""
 
     def __init__(self, target: tuple[str, int]) -> None:
         self._target = target
@@ -29,7 +29,7 @@ class Proxy:
     def __exit__(self, *_error: object) -> None:
         self._refusing = True
         self.resume()
-        # A listener that is merely closed leaves its accept waiting.
+        # Closing a listener does not end an accept that waits on it.
         with contextlib.suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
@@ -38,7 +38,7 @@ class Proxy:
             thread.join(5)
 
     def cut(self) -> None:
-        """Break all connections there are."""
+        """Break all open connections."""
         with self._lock:
             broken, self._open = self._open, []
         for side in broken:
@@ -47,23 +47,23 @@ class Proxy:
             side.close()
 
     def refuse(self) -> None:
-        """Break all connections, and let no new one through until `accept`."""
+        """Break all connections, and refuse new ones until `accept` is called."""
         self._refusing = True
         self.cut()
 
     def accept(self) -> None:
-        """Let new connections through again."""
+        """Accept new connections again."""
         self._refusing = False
 
     def stall(self, *, to_server: bool = False, to_client: bool = False) -> None:
-        """Hold back what is sent to the server, or to the client, from now on."""
+        """Hold the bytes to the server, or to the client, from now on."""
         if to_server:
             self._to_server.clear()
         if to_client:
             self._to_client.clear()
 
     def resume(self) -> None:
-        """Let everything flow again."""
+        """Send the bytes that were held, and hold no more."""
         self._to_server.set()
         self._to_client.set()
 

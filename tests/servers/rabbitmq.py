@@ -27,7 +27,7 @@ management_agent.disable_metrics_collector = true
 
 
 class RabbitMQ:
-    """A server: `url(vhost)` to reach it, `new_vhost()` for a test that wants it empty."""
+    """A server; each test makes a virtual host of its own with `new_vhost()`, and reaches it at `url(vhost)`."""
 
     def __init__(self, host: str, port: int, api_port: int, user: str = "guest", password: str = "guest") -> None:
         self.host = host
@@ -48,7 +48,7 @@ class RabbitMQ:
         return name
 
     def drop_vhost(self, name: str) -> None:
-        """Remove a vhost with all that is in it."""
+        """Remove a vhost with its queues."""
         self.api("DELETE", f"/vhosts/{name}")
 
     def api(self, method: str, path: str, body: bytes = b"{}") -> bytes:
@@ -61,11 +61,11 @@ class RabbitMQ:
             return bytes(answer.read())
 
     def close(self) -> None:
-        """Let go of it; a server that was only found goes on running."""
+        """Do nothing: a server that was found goes on running."""
 
 
 class OwnRabbitMQ(RabbitMQ):
-    """A server of our own, which can be stopped and started again with what it holds."""
+    """A server of our own, which can be stopped and started again with its queues and messages."""
 
     def __init__(self) -> None:
         super().__init__("127.0.0.1", free_port(), free_port())
@@ -89,9 +89,9 @@ class OwnRabbitMQ(RabbitMQ):
         self.close()
 
     def start(self) -> None:
-        """Start the server, with what it held before, and wait until it answers."""
+        """Start the server, with the messages that it had, and wait until it answers."""
         folder = str(self._folder)
-        # Its own port mapper, in the foreground: the one that Erlang starts by itself would outlive the tests.
+        # Its own port mapper in the foreground: the one that Erlang starts by itself would outlive the tests.
         self._epmd = self._spawn(["epmd", "-port", str(self._epmd_port), "-address", "127.0.0.1"], {})
         environment = {
             "HOME": folder,

@@ -16,7 +16,7 @@ SECRET = "of-the-tests"
 
 
 class S3Server:
-    """A server with as many buckets as are asked for."""
+    """A server; each test makes its own bucket."""
 
     def __init__(self, folder: Path) -> None:
         port = free_port()
@@ -51,5 +51,5 @@ class S3Server:
         return [each["Key"] for each in self.client.list_objects_v2(Bucket=bucket).get("Contents", ())]
 
     def unfinished(self, bucket: str) -> list[str]:
-        """Return the keys of the uploads in parts that have not ended."""
+        """Return the keys of the multipart uploads that have not ended."""
         return [each["Key"] for each in self.client.list_multipart_uploads(Bucket=bucket).get("Uploads", ())]

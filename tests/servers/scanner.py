@@ -1,4 +1,4 @@
-"""Run a virus scanner on loopback for the tests: c-icap, and behind it clamd with one signature of our own."""
+"""Run a virus scanner on loopback for the tests: c-icap, and clamd with one signature of our own."""
 
 import contextlib
 import shutil
@@ -52,7 +52,7 @@ virus_scan.StartSendPercentDataAfter 2M
 
 
 class VirusScanner:
-    """Both servers. `avscan` answers at the end; `virus_scan` gives back large contents while it looks at them."""
+    """Both servers. `avscan` answers at the end; `virus_scan` returns large contents while it scans them."""
 
     def __init__(self) -> None:
         self._folder = Path(tempfile.mkdtemp(prefix="mft-scanner-"))
@@ -82,7 +82,7 @@ class VirusScanner:
         wait_until(self._answers, within=30, what="c-icap")
 
     def close(self) -> None:
-        """Stop both and remove what they wrote."""
+        """Stop both and remove their files."""
         self._icap.kill()
         self._clamd.kill()
         shutil.rmtree(self._folder, ignore_errors=True)

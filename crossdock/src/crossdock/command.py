@@ -17,8 +17,8 @@ _FOLDER = click.Path(path_type=Path, file_okay=False)
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-def _speaks_plainly(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Turn what the hub itself found wrong into lines on stderr and exit code 2, without a stack trace."""
+def _prints_errors(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Print the hub's own errors as lines on stderr without a stack trace, and exit with code 2."""
 
     @wraps(run)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
@@ -36,7 +36,7 @@ def _speaks_plainly(run: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _environ() -> dict[str, str]:
-    return dict(os.environ)  # noqa: TID251 -- the command's one look at the environment
+    return dict(os.environ)  # noqa: TID251 -- the one place where the command reads the environment
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -53,7 +53,7 @@ def main() -> None:
 @click.option("--data", default="./data", show_default=True, type=_FOLDER, help="Everything is kept below this folder.")
 @click.option("--config", type=_FILE, help="Configuration file.  [default: crossdock.yaml, where there is one]")
 @click.option("--workers", default=2, show_default=True, type=click.IntRange(1, 64), help="Web processes.")
-@_speaks_plainly
+@_prints_errors
 def up(
     *, demo: bool, host: str, port: int, https_port: int | None, data: Path, config: Path | None, workers: int
 ) -> None:
@@ -69,9 +69,9 @@ def up(
 @main.command()
 @click.option("--data", required=True, type=_FOLDER)
 @click.option("--secrets", required=True, type=_FOLDER)
-@_speaks_plainly
+@_prints_errors
 def init(*, data: Path, secrets: Path) -> None:
-    """Make what many containers share before any of them starts: secrets, and the demo's files (with MFT_DEMO=1)."""
+    """Make the files that many containers share: secrets and, with MFT_DEMO=1, those of the demo."""
     secrets_folder.ensure(secrets)
     data.mkdir(parents=True, exist_ok=True)
     if _environ().get("MFT_DEMO") == "1":
@@ -80,7 +80,7 @@ def init(*, data: Path, secrets: Path) -> None:
 
 @main.command()
 @click.argument("file", type=_FILE)
-@_speaks_plainly
+@_prints_errors
 def check(*, file: Path) -> None:
     """Validate a configuration file as a whole, and change nothing."""
     from crossdock import configuration, environment, sections
@@ -96,7 +96,7 @@ def check(*, file: Path) -> None:
 @main.command()
 @click.argument("file", type=_FILE)
 @click.option("--data", default="./data", show_default=True, type=_FOLDER, help="The hub's data folder.")
-@_speaks_plainly
+@_prints_errors
 def apply(*, file: Path, data: Path) -> None:
     """Give the hub that runs on this machine another configuration, without a restart."""
     from crossdock import applying
@@ -116,7 +116,7 @@ _DATA = click.option("--data", default="./data", show_default=True, type=_FOLDER
 @deadletter.command("list")
 @click.argument("service", required=False)
 @_DATA
-@_speaks_plainly
+@_prints_errors
 def deadletter_list(*, service: str | None, data: Path) -> None:
     """List them, of one service or of all: service, id, type, subject, tries, reason."""
     from crossdock import deadletters
@@ -130,20 +130,20 @@ def deadletter_list(*, service: str | None, data: Path) -> None:
 @click.argument("service")
 @click.argument("ids", nargs=-1)
 @_DATA
-@_speaks_plainly
+@_prints_errors
 def deadletter_replay(*, service: str, ids: tuple[str, ...], data: Path) -> None:
-    """Hand them to the service once more: all, or those with IDS."""
+    """Deliver them to the service again: all, or those with IDS."""
     from crossdock import deadletters
 
     count = deadletters.replay(data.absolute(), _environ(), service, ids or None)
-    click.echo(f"{count} handed out again")
+    click.echo(f"{count} delivered again")
 
 
 @main.command()
 @_DATA
-@_speaks_plainly
+@_prints_errors
 def scrub(*, data: Path) -> None:
-    """Read every stored file again, and say which are damaged, missing, or nobody's. Exit code 1 when there are any."""
+    """Read every stored file and list damaged, missing and orphaned ones. Exit code 1 when there are any."""
     from crossdock import scrubbing
 
     sys.exit(1 if scrubbing.run(data.absolute(), _environ(), click.echo) else 0)
@@ -152,7 +152,7 @@ def scrub(*, data: Path) -> None:
 @main.command(hidden=True)
 @click.argument("folder", type=_FOLDER)
 @click.option("--check", "only_check", is_flag=True, help="Say whether the pages are up to date, and change nothing.")
-@_speaks_plainly
+@_prints_errors
 def docs(*, folder: Path, only_check: bool) -> None:
     """Write the generated pages of docs/ anew."""
     from crossdock import pages

@@ -1,4 +1,4 @@
-"""Find the configuration, and validate it as a whole before anything of it takes effect."""
+"""Read the configuration and validate it as a whole before any part of it takes effect."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ DEFAULT = Path("crossdock.yaml")
 
 
 def read(path: Path | None, environ: Mapping[str, str], *, demo: bool) -> tuple[dict[str, Any], Reader]:
-    """Return the sections and what resolves their references.
+    """Return the sections, and the reader that resolves their references.
 
     The demo has its own configuration unless a path is given; without either, `crossdock.yaml` of the current folder
     is taken where there is one, else an empty configuration.

@@ -1,4 +1,4 @@
-"""Open a hub's buses from the command line, to look at dead letters and to hand them out again."""
+"""List and replay the dead letters of a hub from the command line."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +17,7 @@ from mft_common.settings import lookup
 
 @contextmanager
 def _bus(data: Path, environ: Mapping[str, str]) -> Iterator[Bus]:
-    """Open the hub's bus, and of its databases nothing but the connection: nothing is migrated or configured here."""
+    """Open the hub's bus, and connections to its databases without migrating or configuring them."""
     if amqp_url := lookup("MFT_AMQP_URL", environ):
         bus: Bus = RabbitBus(amqp_url)
     elif (data / "state").is_dir():
@@ -46,7 +46,7 @@ def listing(data: Path, environ: Mapping[str, str], service: str | None) -> Iter
 
 
 def replay(data: Path, environ: Mapping[str, str], service: str, ids: Collection[str] | None) -> int:
-    """Hand dead letters out again and return how many."""
+    """Deliver dead letters again and return how many."""
     with _bus(data, environ) as bus:
         return bus.replay(_known(service), ids)
 

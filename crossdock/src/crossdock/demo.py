@@ -1,4 +1,4 @@
-"""Lay out the demo's folders and files at the first start; a later start empties nothing and brings nothing back."""
+"""Make the demo's folders and files at the first start; later starts neither empty nor restore them."""
 
 import os
 from importlib import resources
@@ -34,6 +34,6 @@ def lay_out(data: Path) -> None:
 
 
 def _pattern(length: int) -> bytes:
-    """Return bytes that differ from place to place, so that a block in the wrong place shows."""
+    """Return bytes that differ from block to block, so that a block at the wrong offset is noticed."""
     block = b"".join(number.to_bytes(4, "big") for number in range(64 * 1024 // 4))
     return (block * (length // len(block) + 1))[:length]

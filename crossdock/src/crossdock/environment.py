@@ -1,4 +1,4 @@
-"""Say what the services' settings are on one machine; whatever the real environment sets wins."""
+"""Make the environment from which the services of one machine read their settings; the real one wins."""
 
 import ipaddress
 import os
@@ -19,7 +19,7 @@ DATABASES: Final = {
 
 
 def is_loopback(host: str) -> bool:
-    """True when nothing but this machine can reach `host`."""
+    """Return whether `host` can be reached from this machine alone."""
     if host == "localhost":
         return True
     try:
@@ -29,7 +29,7 @@ def is_loopback(host: str) -> bool:
 
 
 def database_urls(data: Path, environ: Mapping[str, str]) -> dict[str, str]:
-    """Return the variable of each database with its URL: what the environment says, else a file below `data/state`."""
+    """Return the URL of each database by its variable: from the environment, else of a file below `data/state`."""
     urls = {}
     for prefix, service in DATABASES.items():
         name = f"{prefix}_DATABASE_URL"
@@ -56,7 +56,7 @@ def of_one_machine(data: Path, environ: Mapping[str, str], *, host: str, demo: b
 
 
 def of_a_check(environ: Mapping[str, str]) -> dict[str, str]:
-    """Return what a configuration is checked against: the hub that `crossdock up` without options would start."""
+    """Return the environment of a hub that `crossdock up` without options would start, for `crossdock check`."""
     urls = {f"{prefix}_DATABASE_URL": "sqlite:///never-opened.db" for prefix in DATABASES}
     return {**urls, "MFT_INTERNAL_KEYS": "never used", "GATEWAY_LOOPBACK_ONLY": "1", **environ}
 

@@ -1,4 +1,4 @@
-"""Wire the gateway and the four services into one system that needs no network between its parts."""
+"""Wire the gateway and the four services into one process group that needs no network between them."""
 
 import dataclasses
 import functools
@@ -30,7 +30,7 @@ from mft_common.process import health
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.settings import lookup
 
-# Every service by its name; filestore-svc first, because others reach it through its application.
+# Every service by its name; filestore-svc first, because others call its application.
 PACKAGES: Final[Mapping[str, Any]] = {
     "filestore-svc": filestore_svc,
     "diplomat-svc": diplomat_svc,
@@ -64,14 +64,14 @@ class Hub:
         return gateway.app.create_app(dataclasses.replace(self.gateway, checks=checks), upstreams=self.upstreams)
 
     def bus(self) -> Bus:
-        """Return the way of the events: RabbitMQ where one is named, else the outbox tables themselves."""
+        """Return the event bus: RabbitMQ where the environment names one, else the outbox tables themselves."""
         if amqp_url := lookup("MFT_AMQP_URL", self.environ):
             return RabbitBus(amqp_url)
         producers = {"gateway": self.gateway.database, **{name: made.database for name, made in self.services.items()}}
         return LocalBus(producers)
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
-        """Return what the worker process runs: the parts of the gateway's worker and of every service's."""
+        """Return the background tasks of the gateway and of every service."""
         return [part for made in (self.gateway, *self.services.values()) for part in made.background_tasks(bus)]
 
     def close(self) -> None:
@@ -85,7 +85,7 @@ def build(
 ) -> Hub:
     """Build gateway and services from one environment and one configuration; ConfigError lists every problem.
 
-    `apply_accounts` brings the account directory to the configuration as well, which one process does for all.
+    With `apply_accounts` the account directory is brought to the configuration as well; one process does that for all.
     """
     made = gateway.bootstrap.build_with(
         gateway.settings.Settings.from_env(environ), document if apply_accounts else None, reader

@@ -28,18 +28,18 @@ def _publishers() -> Mapping[str, Sequence[type]]:
 
 
 def _events() -> str:
-    """Return who tells whom, from each service's PUBLISHES and the topology."""
+    """Return the table of publishers and consumers, from each service's PUBLISHES and the topology."""
     publishers = _publishers()
     lines = [
-        "# Events: who tells whom",
+        "# Events: publishers and consumers",
         "",
         "Made by `make docs` from each service's `PUBLISHES` and from `mft_common.events.topology`; do not edit.",
         "",
-        "| event | told by | handled by |",
+        "| event | published by | consumed by |",
         "| --- | --- | --- |",
     ]
     for type_name, event in EVENTS.items():
-        tellers = ", ".join(name for name, told in publishers.items() if event in told) or "nobody yet"
-        hearers = ", ".join(name for name, heard in CONSUMERS.items() if event in heard) or "nobody yet"
-        lines.append(f"| `{type_name}` | {tellers} | {hearers} |")
+        senders = ", ".join(name for name, published in publishers.items() if event in published) or "none yet"
+        consumers = ", ".join(name for name, consumed in CONSUMERS.items() if event in consumed) or "none yet"
+        lines.append(f"| `{type_name}` | {senders} | {consumers} |")
     return "\n".join([*lines, ""])

@@ -1,4 +1,4 @@
-"""Compare the stored bytes of a hub on this machine with what its database says of them."""
+"""Compare the stored bytes of a hub on this machine with the records of them."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,7 +10,7 @@ from filestore_svc.settings import SERVICE, Settings
 
 
 def run(data: Path, environ: Mapping[str, str], say: Callable[[str], object]) -> int:
-    """Say each finding as `kind, fileset, path`, then the figures; return how many findings there were."""
+    """Print each finding as `kind, fileset, path` with `say`, then the totals; return the number of findings."""
     if not (data / "state" / SERVICE).exists():
         raise CannotStart(f"{data} holds no hub")
     settings = Settings.from_env(environment.of_one_machine(data, environ, host="127.0.0.1", demo=False))

@@ -1,4 +1,4 @@
-"""Make the secrets that a deployment of many containers starts with, once, and never show them."""
+"""Make the secrets of a deployment of many containers, once."""
 
 import os
 import secrets
@@ -10,7 +10,7 @@ _RABBITMQ: Final = "amqp://crossdock:{password}@rabbitmq:5672/%2F"
 
 
 def ensure(folder: Path) -> None:
-    """Write what is missing in `folder`: the internal key, two servers' passwords, and the URLs made of them.
+    """Write the missing files in `folder`: internal key, the passwords of two servers, and the URLs with them.
 
     The files are readable to every user of the containers that mount the folder: those run as different users.
     """
@@ -23,7 +23,7 @@ def ensure(folder: Path) -> None:
 
 
 def _once(path: Path, value: str) -> str:
-    """Return what `path` holds; write `value` there first where there is nothing, whole or not at all."""
+    """Return the content of `path`; where the file is missing, write `value` to it first, whole or not at all."""
     if not path.exists():
         temporary = path.with_name(f".{path.name}.part")
         with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o444), "w") as file:

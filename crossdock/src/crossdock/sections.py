@@ -1,4 +1,4 @@
-"""Name what validates each section of the configuration; none of it opens or changes anything."""
+"""List the validators of the sections of a configuration; none of them opens or changes anything."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -46,7 +46,7 @@ def _diplomat(document: Mapping[str, Any], _reader: Reader, environ: Mapping[str
 
 
 def _references(document: Mapping[str, Any], _reader: Reader, _environ: Mapping[str, str]) -> None:
-    """Find names of one section that another does not have: each would be a right or a job that never works."""
+    """Find references to accounts and folders that do not exist: each would be a right or a job that never works."""
     accounts = document.get("accounts") or {}
     folders = (document.get("http_mft") or {}).get("folders") or {}
     problems = []
@@ -65,7 +65,7 @@ def _references(document: Mapping[str, Any], _reader: Reader, _environ: Mapping[
 
 
 def _is_folder(url: str, folders: Mapping[str, Any]) -> bool:
-    """True for a configured folder and for one that lies on the way to it."""
+    """Return whether a URL names a configured folder or a parent of one."""
     path = url.removeprefix("filestore:").rstrip("/")
     return any(name == path or name.startswith(f"{path}/") for name in folders)
 

@@ -1,4 +1,4 @@
-"""Answer whether a process is alive, and whether each thing it depends on answers."""
+"""Serve `/healthz` (the process is alive) and `/readyz` (its dependencies answer)."""
 
 import os
 import threading
@@ -51,7 +51,7 @@ def disk_space(folder: Path) -> Callable[[], None]:
 
 
 def ask(checks: Checks) -> tuple[dict[str, Any], int]:
-    """Return `({"ok": [names], "failing": {name: reason}}, 200 or 503)`, each dependency asked now."""
+    """Run every check now; return `({"ok": [names], "failing": {name: reason}}, 200 or 503)`."""
     ok: list[str] = []
     failing: dict[str, str] = {}
     for name, check in {"process": DRAINING.check, **checks}.items():

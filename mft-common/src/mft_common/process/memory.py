@@ -1,14 +1,14 @@
-"""Keep the garbage collector from what a process has built once and for all."""
+"""Keep the garbage collector away from objects that live as long as the process."""
 
 import gc
 from typing import Final
 
-# Requests and events make many objects that are gone a moment later without its help.
+# Requests and events make many objects that reference counting frees a moment later.
 _YOUNG: Final = 10_000
 
 
 def freeze_gc() -> None:
-    """Leave all that is there now out of every later collection: to be called when a process has built its parts."""
+    """Exclude all objects that exist now from later collections; called when a process has built its application."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(_YOUNG, *gc.get_threshold()[1:])

@@ -21,7 +21,7 @@ _AROUND_KEY: Final = struct.calcsize("i") + 8 + struct.calcsize("dd")
 
 
 class AllocatedDict(MmapedDict):
-    """A dict of figures in a mapped file all of whose blocks are allocated. Not thread-safe, as prometheus-client's."""
+    """Values in a mapped file all of whose blocks are allocated. Not thread-safe, like prometheus-client's own."""
 
     _f: Any
     _m: Any
@@ -35,21 +35,21 @@ class AllocatedDict(MmapedDict):
         self._f = self._m = None
 
     def read_value(self, key: str) -> tuple[float, float]:
-        """Return value and time stamp of a figure, zeros where it is new."""
+        """Return value and time stamp of a key, zeros where it is new."""
         if key in self._positions or self._place(key):
             value, timestamp = super().read_value(key)  # type: ignore[no-untyped-call]
             return value, timestamp
         return self._in_memory.get(key, (0.0, 0.0))
 
     def write_value(self, key: str, value: float, timestamp: float) -> None:
-        """Set a figure; it stays in memory while its file has no room for it."""
+        """Set value and time stamp of a key; they stay in memory while the file has no room for them."""
         if key in self._positions or self._place(key):
             super().write_value(key, value, timestamp)  # type: ignore[no-untyped-call]
         else:
             self._in_memory[key] = (value, timestamp)
 
     def _place(self, key: str) -> bool:
-        """Give `key` a place in the file, with what is in memory of it; return whether there was room."""
+        """Add `key` to the file, with its value in memory; return whether there was room."""
         now = time.monotonic()
         if now < self._next_try:
             return False
@@ -64,7 +64,7 @@ class AllocatedDict(MmapedDict):
         return True
 
     def _allocate(self, size: int) -> None:
-        """Make sure that the file has `size` bytes on the disk, and is mapped; OSError where there is no room."""
+        """Allocate and map at least `size` bytes of the file; OSError where there is no room."""
         if self._f is None:
             _allocate_first(Path(self._filename))
             super().__init__(self._filename)  # type: ignore[no-untyped-call]

@@ -1,7 +1,7 @@
-"""Count and time what happens, in figures that are right when several processes serve one address.
+"""Count and time requests, in metrics that are right when several processes serve one address.
 
-With `PROMETHEUS_MULTIPROC_DIR` set before this process began, prometheus-client keeps every figure in a file of that
-folder and a scrape adds up the files of all processes; without it a process tells its own.
+With `PROMETHEUS_MULTIPROC_DIR` set before this process began, prometheus-client keeps the metrics of each process in
+files of that folder, and a scrape adds up all files; without it a scrape shows the process that answers it.
 """
 
 import os
@@ -17,7 +17,7 @@ from mft_common import addresses
 from mft_common.process import metric_files
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
-# Before the first figure is made.
+# Before the first metric is made.
 metric_files.install()
 
 REQUESTS = Counter("mft_requests_total", "Requests answered.", ["service", "protocol", "method", "status"])
@@ -36,7 +36,7 @@ _timers: dict[tuple[str, str], Any] = {}
 
 
 def count(service: str, protocol: str, method: str, status: int, seconds: float) -> None:
-    """Count and time an answer; to look a figure up by its labels each time would cost more than to count."""
+    """Count and time an answer; children of the metrics are cached, because finding them by labels costs more."""
     key = (service, protocol, method, status)
     counter = _counters.get(key)
     if counter is None:
@@ -49,12 +49,12 @@ def count(service: str, protocol: str, method: str, status: int, seconds: float)
 
 
 def method_label(method: str) -> str:
-    """Return the label of a request's method: a client that makes up methods must not make up figures."""
+    """Return the label of a request's method; methods that clients invent share one label."""
     return method if method in _METHODS else "other"
 
 
 def render() -> bytes:
-    """Return all figures in Prometheus' text format, of every process that shares the folder."""
+    """Return the metrics of every process that shares the folder, in Prometheus' text format."""
     folder = os.environ.get(FOLDER_VARIABLE)  # noqa: TID251 -- prometheus-client takes its folder from nowhere else
     if not folder:
         return generate_latest(REGISTRY)
