@@ -24,7 +24,7 @@ _REFERENCES: Final = ("env", "file", "demo")
 
 @dataclass
 class Reader:
-    """Resolves what a configuration refers to.
+    """Resolves the references to secrets in a configuration.
 
     `folder` is where relative `{file: ...}` references start, `environ` where `{env: ...}` looks. `{demo: text}`
     holds a secret in clear and is taken from the built-in demo alone.
@@ -124,7 +124,7 @@ def problems_of(error: marshmallow.ValidationError, path: str) -> list[str]:
 
     def walk(messages: Any, at: str) -> None:
         if isinstance(messages, dict) and messages.keys() <= {"key", "value"}:
-            # marshmallow tells a mapping's keys from their values; the path needs no word for that.
+            # marshmallow separates errors of a mapping's keys from those of its values; the path shows the key alone.
             for inner in messages.values():
                 walk(inner, at)
         elif isinstance(messages, dict):

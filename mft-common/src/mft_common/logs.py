@@ -19,7 +19,7 @@ _SECRET_NAMES = re.compile(
 _shown_parameters: set[str] = set()
 REDACTED = "***"
 _least = logging.NOTSET
-# What a client sends may be megabytes long, a user's name for one.
+# A client can send values of megabytes, as a user's name for example.
 _LONGEST_VALUE = 4096
 
 
@@ -28,7 +28,7 @@ def request_id() -> str:
     return _request_id.get()
 
 
-class request_scope:  # noqa: N801 -- reads as the block that it is
+class request_scope:  # noqa: N801 -- used as `with request_scope(...)`
     """Let every log line and event of the block carry the request id `value`."""
 
     def __init__(self, value: str) -> None:
@@ -86,13 +86,13 @@ def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
 
 
 def _redact_path(path: str) -> str:
-    """Redact the query that is in a decoded path when a client has escaped the question mark."""
+    """Redact the query in a decoded path whose question mark the client had escaped."""
     before, mark, query = path.partition("?")
     return f"{before}{mark}{redact_query(query)}" if "=" in query else path
 
 
 def configure(service: str, level: str = "info", stream: TextIO | None = None) -> None:
-    """Send structlog's lines and those of the standard library to `stream` (stderr) as JSON, marked with `service`."""
+    """Write the lines of structlog and of the standard library to `stream` (stderr) as JSON, each with `service`."""
     shared: list[Any] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -103,7 +103,7 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
     ]
-    global _least  # noqa: PLW0603 -- as much a property of the process as structlog's own settings
+    global _least  # noqa: PLW0603 -- one level for the process, like structlog's own settings
     number = _least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, structlog.processors.JSONRenderer(sort_keys=False, default=str)],
@@ -134,32 +134,32 @@ class Logger:
         self._name = name
 
     @property
-    def tells(self) -> bool:
-        """True while lines about what is as it should be are wanted: whoever puts one together may ask first."""
+    def info_enabled(self) -> bool:
+        """True while lines of level info are written; callers ask before they compute expensive fields."""
         return _least <= logging.INFO
 
     def debug(self, event: str, **fields: Any) -> None:
-        """Write a line that few will want to read."""
+        """Write a line for debugging."""
         self._write(logging.DEBUG, event, fields)
 
     def info(self, event: str, **fields: Any) -> None:
-        """Write a line about something that is as it should be."""
+        """Write a line about normal operation."""
         self._write(logging.INFO, event, fields)
 
     def warning(self, event: str, **fields: Any) -> None:
-        """Write a line about something that an operator may have to look at."""
+        """Write a line that may need an operator's attention."""
         self._write(logging.WARNING, event, fields)
 
     def error(self, event: str, **fields: Any) -> None:
-        """Write a line about something that an operator has to look at."""
+        """Write a line that needs an operator's attention."""
         self._write(logging.ERROR, event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
-        """Write a line about the error at hand, with its traceback."""
+        """Write a line about the current exception, with its traceback."""
         self._write(logging.ERROR, event, {"exc_info": True, **fields})
 
     def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
-        # structlog puts a logger together for each line, only to find out that the line is not wanted.
+        # structlog would build a logger for each line before it drops a line below its level.
         if level >= _least:
             getattr(structlog.get_logger(), _METHODS[level])(event, logger=self._name, **fields)
 
@@ -169,5 +169,5 @@ _METHODS: Final = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING
 
 @functools.cache
 def get(name: str) -> Logger:
-    """Return the logger called `name`, which each line carries in the field `logger`."""
+    """Return the logger called `name`; each of its lines has the name in the field `logger`."""
     return Logger(name)

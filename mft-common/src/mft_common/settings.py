@@ -23,7 +23,7 @@ class SettingsError(ConfigError):
 
 
 def text(raw: str) -> str:
-    """Take the text as it is."""
+    """Return the text unchanged."""
     return raw
 
 
@@ -59,7 +59,7 @@ def size(raw: str) -> int:
 
 
 def csv(raw: str) -> tuple[str, ...]:
-    """Read a comma-separated list, blanks around the names left out; an empty text is an empty list."""
+    """Read a comma-separated list without the blanks around its names; an empty text is an empty list."""
     return tuple(part.strip() for part in raw.split(",") if part.strip())
 
 
@@ -88,7 +88,7 @@ def setting(name: str, parse: Parser = text, default: Any = REQUIRED, *, secret:
 
 
 def lookup(name: str, environ: Mapping[str, str]) -> str | None:
-    """Return what `name` is set to, or what is in the file that `name_FILE` names; None where there is neither.
+    """Return the value of `name`, or the content of the file that `name_FILE` names; None where there is neither.
 
     SettingsError when that file cannot be read.
     """

@@ -65,7 +65,7 @@ def test_a_service_of_its_own_passes_over_other_sections_and_refuses_a_misspelt_
 
 
 def test_an_empty_file_is_an_empty_configuration():
-    """Nothing declared is nothing wrong."""
+    """A file without sections has no problems."""
     assert config.parse("", "crossdock.yaml", {}) == {}
 
 

@@ -1,4 +1,4 @@
-"""Locks that say who lives, and questions that take none."""
+"""Locks of open files, and asking for them without taking one."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ def opened(path):
 
 
 def test_one_holds_a_file_and_others_see_it(tmp_path):
-    """The second to come gets nothing, and hears that the file is held."""
+    """A second open file gets no lock, and sees that there is one."""
     with opened(tmp_path / "lock") as first, opened(tmp_path / "lock") as second:
         assert file_locks.acquire(first)
         assert not file_locks.acquire(second)
@@ -38,7 +38,7 @@ def test_a_lock_goes_with_the_last_descriptor_of_the_open_file(tmp_path):
 
 
 def test_a_question_keeps_nobody_out(tmp_path):
-    """However often somebody asks, the file can be taken at any moment."""
+    """While another thread asks again and again, the lock can be taken at any moment."""
     with opened(tmp_path / "lock") as asker:
         for _ in range(100):
             assert not file_locks.is_held(asker)

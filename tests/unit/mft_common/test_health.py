@@ -35,6 +35,6 @@ def test_not_ready_names_what_fails_and_why(client):
 
 
 def test_an_unexpected_error_shows_nothing_of_itself(client):
-    """A stack trace or an address of the inside is for the log."""
+    """The text of an unexpected error goes to the log alone."""
     client.state["broker"] = OSError("connect to 10.0.0.7:5672 failed")
     assert client.get("/readyz").json["failing"] == {"broker": "does not answer"}

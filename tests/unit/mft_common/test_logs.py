@@ -60,7 +60,7 @@ def test_lines_of_the_standard_library_have_the_same_form(stream):
     ],
 )
 def test_query_strings_show_the_values_of_registered_parameters_alone(query, shown):
-    """Every other value may be a secret."""
+    """The value of an unknown parameter may be a secret."""
     logs.show_parameters(("requestType", "limit", "since"))
     assert logs.redact_query(query) == shown
 
@@ -77,7 +77,7 @@ def test_a_query_that_was_escaped_into_the_path_is_redacted(stream):
 
 
 def test_a_client_cannot_fill_the_log_with_one_value(stream):
-    """A field is cut where it gets long; a trace of ours is not."""
+    """A long field is cut; a traceback is not."""
     logs.get("uploads").error("session.denied", user="u" * 1_000_000, exc_info=ValueError("x" * 10_000))
     (line,) = lines(stream)
     assert line["user"] == "u" * 4096 + "..."

@@ -16,7 +16,7 @@ class Sample:
 
 
 def test_defaults_and_values_are_typed():
-    """What the environment gives is parsed, the rest has its default."""
+    """Variables that are set are parsed, the others have their defaults."""
     made = settings.from_env(Sample, {"SAMPLE_KEY": "k", "SAMPLE_PORT": "1", "SAMPLE_ON": "off", "SAMPLE_IDLE": "5m"})
     assert made == Sample(port=1, key="k", idle=300.0, on=False, mode="a")
 
@@ -49,7 +49,7 @@ def test_a_value_may_come_from_a_file(tmp_path):
 
 
 def test_a_file_that_cannot_be_read_is_a_problem(tmp_path):
-    """A missing file is named, not swallowed."""
+    """A missing file is an error that names it."""
     with pytest.raises(SettingsError, match="SAMPLE_KEY_FILE"):
         settings.from_env(Sample, {"SAMPLE_KEY_FILE": str(tmp_path / "nothing")})
 
@@ -70,7 +70,7 @@ def test_sizes(text, number):
 
 @pytest.mark.parametrize("text", ["", "10 s", "-1s", "1w", "ten"])
 def test_bad_durations(text):
-    """What is no duration is refused."""
+    """A text that is no duration is refused."""
     with pytest.raises(ValueError, match="no duration"):
         settings.duration(text)
 

@@ -116,7 +116,7 @@ class Downloads:
             until = at + life if life else 0
             download = CompletedDownload(file, at, until) if whole and stop == file.size else None
             self._recorder.end_soon(transfer, outcome, download=download)
-            if _audit.tells:
+            if _audit.info_enabled:
                 _audit.info(
                     "file.download", path=file.path, fileset=file.fileset, bytes=sent, sha256=file.sha256,
                     result="sent" if whole else "broken off", account=account, address=identity.address,

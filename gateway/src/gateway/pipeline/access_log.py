@@ -33,7 +33,7 @@ def _log(context: RequestContext, status: int, sent: int, *, whole: bool) -> Non
     protocol = context.protocol or "own"
     _count(protocol, metrics.method_label(context.method), status, seconds, sent)
     log = logs.get("access")
-    if not log.tells:
+    if not log.info_enabled:
         return
     identity = context.identity
     fields: dict[str, Any] = {
