@@ -5,6 +5,7 @@ import sys
 import threading
 
 import pytest
+import sqlalchemy as sa
 
 from gateway.domain import AccountSpec
 from gateway.operations import sessions as room
@@ -51,6 +52,22 @@ def test_uses_are_written_rarely(operations, database, time):
         time.now += 100
         seen.add(operations.find_session("diplomat-svc", token)[0].seen_at)
     assert 9 <= len(seen) <= 11
+
+
+def test_a_session_is_found_while_nothing_can_be_written(operations, database, time):
+    """On a full disk a use is not written, and the request goes on until the session's idle limit."""
+    token = operations.open_session(service="diplomat-svc", account="part1", idle=60.0).token
+
+    @sa.event.listens_for(database.engine, "begin")
+    def refuse_writing(connection):
+        connection.exec_driver_sql("PRAGMA query_only = ON")
+
+    time.now += 30_000
+    assert operations.find_session("diplomat-svc", token)
+    with pytest.raises(Unavailable):
+        operations.open_session(service="diplomat-svc", account="part1")
+    time.now += 31_001
+    assert operations.find_session("diplomat-svc", token) is None
 
 
 def test_many_threads_one_session(operations, time):

@@ -14,9 +14,11 @@ from gateway.domain import Times, plain_address, storable, usable_name
 from gateway.errors import NoAccount
 from gateway.store import accounts, lookup
 from gateway.store import sessions as store
+from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.directory import Account, Full, Opened, Session, TokenForm
+from mft_common.errors import Unavailable
 
 _BATCH: Final = 100
 
@@ -150,7 +152,11 @@ class Sessions:
         return Opened(token, session)
 
     def _touch(self, token_hash: bytes, now: int, expires_at: int) -> None:
-        """Write a use, unless another thread is just writing one of the same session."""
+        """Write a use, unless another thread is just writing one of the same session.
+
+        Requests that only read go on while nothing can be written, on a full disk for one: clients must still be able
+        to delete. A session whose uses cannot be written ends at its idle limit.
+        """
         with self._touching_lock:
             if token_hash in self._touching:
                 return
@@ -158,6 +164,8 @@ class Sessions:
         try:
             with self._database.write() as connection:
                 store.touch(connection, token_hash, now, expires_at)
+        except Unavailable as error:
+            logs.get("sessions").warning("session.touch_failed", reason=str(error))
         finally:
             with self._touching_lock:
                 self._touching.discard(token_hash)
