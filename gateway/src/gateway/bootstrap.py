@@ -1,4 +1,4 @@
-"""Build the gateway's directory from its settings, and bring its accounts to what the configuration says."""
+"""Wire the gateway from its settings, and bring its accounts to the configuration."""
 
 import threading
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ _PRUNE_EVERY_S: Final = 60.0
 
 @dataclass(frozen=True)
 class Service:
-    """The gateway's directory, wired. `operations` is the directory that services of this process are given."""
+    """The gateway, wired. `operations` is the directory for services of this process."""
 
     settings: Settings
     database: Database
@@ -39,11 +39,11 @@ class Service:
     checks: Mapping[str, Callable[[], None]]
 
     def pages(self) -> Flask:
-        """Return the gateway's own pages: internal API, health, figures."""
+        """Return the gateway's own pages: internal API, health, metrics."""
         return routes.create(self.operations, self.signer, self.checks, self.settings.internal_port)
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
-        """Return what the gateway's worker runs."""
+        """Return the tasks of the gateway's worker."""
         return [
             *bus.relay_tasks(self.database, self.outbox),
             *bus.maintenance_tasks(self.database, self.outbox),
@@ -52,13 +52,13 @@ class Service:
         ]
 
     def close(self) -> None:
-        """Let go of the database."""
+        """Close the database."""
         self.database.close()
 
 
 @dataclass(frozen=True)
 class Configuration:
-    """What of a configuration file is the gateway's; `basic` names the services that take Basic credentials.
+    """The gateway's part of a configuration file; `basic` names the services that take Basic credentials.
 
     `origins` goes by service: pages of these origins may call it.
     """
@@ -72,7 +72,7 @@ class Configuration:
 def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust: Trust) -> Configuration:
     """Return the gateway's part of a configuration; every problem is added to `reader.problems`.
 
-    A configuration without accounts is one in which there shall be none.
+    A configuration without accounts removes all accounts.
     """
     accounts = read_accounts(document.get("accounts"), reader, trust)
     rules = read_prompt_rules(document.get("data_protector"), reader)
@@ -80,7 +80,7 @@ def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust
 
 
 def build(settings: Settings, *, configuration: Configuration | None = None, clock: Clock = now_ms) -> Service:
-    """Open the database, bring its tables up to date, and what is in them to `configuration` where one is given."""
+    """Open the database and bring its tables up to date; apply `configuration` where one is given."""
     logs.show_parameters(name for route in ROUTES for name in route.logged_parameters)
     database = open_database(settings.database_url)
     operations = Operations(
@@ -105,7 +105,7 @@ def build(settings: Settings, *, configuration: Configuration | None = None, clo
 def build_with(settings: Settings, document: Mapping[str, Any] | None, reader: config.Reader) -> Service:
     """Build with a configuration that was read already; ConfigError lists every problem, and nothing was changed.
 
-    None changes nothing: some other process applies the configuration. An empty one leaves no accounts.
+    None changes nothing, because another process applies the configuration. An empty one removes all accounts.
     """
     if document is None:
         return build(settings)
@@ -117,7 +117,7 @@ def build_with(settings: Settings, document: Mapping[str, Any] | None, reader: c
 def build_from_file(settings: Settings, environ: Mapping[str, str]) -> Service:
     """Build with the configuration file that the settings name, if any; ConfigError lists every problem.
 
-    `environ` is where the file's references to the environment look.
+    References of the file to environment variables are resolved in `environ`.
     """
     if settings.config is None:
         return build(settings)

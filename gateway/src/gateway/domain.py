@@ -1,4 +1,4 @@
-"""Say what accounts, limits of sessions, the brake on guessing and prompts are, without a database."""
+"""Types and rules of accounts, session limits, the login throttle and prompts, without a database."""
 
 import hashlib
 import hmac
@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from mft_common import addresses
 from mft_common.identity import SYSTEM
 
-# Names that the hub itself acts under, as originator of what nobody asked for or as an agent.
+# Names that the hub itself acts under, as an agent or as the originator of scheduled work.
 RESERVED: Final = frozenset((SYSTEM, "CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR"))
 # The key of each service's grants in an account, and of its section in crossdock.yaml.
 GRANT_KEYS: Final[Mapping[str, str]] = {
@@ -24,14 +24,14 @@ LONGEST_NAME: Final = 255
 LONGEST_TEXT: Final = 1024
 NEVER: Final = 1 << 62
 
-# From where an account that is `trusted` needs no prompts: from the networks it names, also from this machine, or
-# from anywhere because nothing but this machine reaches the hub.
+# From where an account that is `trusted` needs no prompts: from the networks it names; also from this machine; or from
+# any address, because only this machine reaches the hub.
 Trust = Literal["networks", "loopback", "any"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Prompt:
-    """A question of an account, with its right answer in clear: only ever on its way to be hashed."""
+    """A question of an account with its right answer in clear text, to be hashed."""
 
     text: str
     answer: str = field(repr=False)
@@ -52,14 +52,14 @@ class AccountSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class PromptRules:
-    """How prompts treat strangers and mistakes (sertainty.md 26, 27)."""
+    """How unknown users and wrong answers are treated (sertainty.md 26, 27)."""
 
     unknown_users: Literal["challenge", "deny"] = "challenge"
     failures: int = 3
 
 
 def usable_name(name: str) -> bool:
-    """True when an account could be called so: what is too long or cannot be stored belongs to nobody."""
+    """True for a name that an account can have: a longer one, or one that no database stores, belongs to none."""
     return 0 < len(name) <= LONGEST_NAME and name == storable(name)
 
 
@@ -69,7 +69,7 @@ def storable(text: str) -> str:
 
 
 def plain_address(text: str) -> str:
-    """Return an address in one spelling, so that one caller has one count; what is no address stays as it is."""
+    """Return an address in its normal form; a text that is no address is returned without unstorable characters."""
     address = addresses.parse(text)
     return storable(text) if address is None else str(address)
 
@@ -89,8 +89,8 @@ def trusted_from(grant: Mapping[str, Any], address: str, trust: Trust) -> bool:
 class Times:
     """The limits of a session in milliseconds, None for none.
 
-    A use is written down only when the last one written is older than `grain`, a sixtieth of the idle limit. What was
-    not written is made up for by adding the grain to the limit: a session may live that much longer, never shorter.
+    A use is written only when the last written one is older than `grain`, a sixtieth of the idle limit. The grain is
+    added to the limit for the uses that were not written: a session may live that much longer, never shorter.
     """
 
     idle: int | None
@@ -98,7 +98,7 @@ class Times:
 
     @property
     def grain(self) -> int:
-        """How much later a use has to be before it is written."""
+        """How many milliseconds after the last written use the next one is written."""
         return self.idle // 60 if self.idle is not None else NEVER
 
     def expires_at(self, used_at: int) -> int:
@@ -113,9 +113,9 @@ class Times:
 
 @dataclass(frozen=True)
 class Bucket:
-    """The arithmetic of the brake: so many failures are told the truth, and one more every `refill` milliseconds.
+    """A bucket of failed logins: `truths` are answered truthfully at once, then one more every `refill` milliseconds.
 
-    A count is kept as the moment at which it will be back at nothing, so that it sinks without being written.
+    A count is stored as the time at which it will be zero again, so that it sinks without being written.
     """
 
     truths: int = 20
@@ -123,11 +123,11 @@ class Bucket:
 
     @property
     def most(self) -> int:
-        """The longest way back to nothing from which one more failure is still told the truth."""
+        """The longest time to zero, in milliseconds, at which one more failure is answered truthfully."""
         return (self.truths - 1) * self.refill
 
     def wait(self, clear_at: int, now: int) -> int:
-        """Return the whole seconds until the next failure is told the truth, 0 when it is now."""
+        """Return the whole seconds until the next failure is answered truthfully, 0 when it is now."""
         over = clear_at - now - self.most
         return 0 if over <= 0 else -(-over // 1000)
 
@@ -137,7 +137,7 @@ def throttle_keys(name: str, address: str) -> tuple[str, str]:
 
     A client is an IPv4 address or the /64 of an IPv6 address.
 
-    They are hashes, because people type passwords where names belong, and those must not be kept.
+    They are hashes, because people type passwords into the field of the name, and no password may be stored.
     """
     address = storable(addresses.client_network(address))
     both = hashlib.sha256(f"{address} {name}".encode("utf-8", "surrogatepass")).hexdigest()
@@ -170,7 +170,7 @@ def sort_answers(prompts: Sequence[str], answers: Sequence[tuple[str | None, str
     return [found[place] for place in range(len(prompts))] if len(found) == len(prompts) else None
 
 
-# What strangers are asked: the kind of question that an operator would write.
+# Questions for unknown users, of the kind that an operator would write.
 _QUESTIONS: Final = (
     "Port of registry?",
     "Berth number?",

@@ -1,4 +1,4 @@
-"""List the events that the gateway tells, and those it acts on."""
+"""The events that the gateway publishes, and those that it handles."""
 
 from collections.abc import Callable
 from typing import Any, Final

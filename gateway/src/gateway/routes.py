@@ -1,4 +1,4 @@
-"""Answer the internal API to services, and health and figures to operators."""
+"""The gateway's own pages: the internal API for services, health and metrics for operators."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -33,11 +33,11 @@ def create(operations: Operations, signer: Signer, checks: health.Checks, intern
     app = Flask("gateway", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = _LARGEST_CALL
 
-    def may_see_figures(environ: Mapping[str, Any]) -> bool:
+    def may_see_metrics(environ: Mapping[str, Any]) -> bool:
         return is_internal(environ, internal_port) or addresses.is_local(environ)
 
     app.register_blueprint(health.blueprint(checks))
-    app.register_blueprint(metrics.blueprint(may_see_figures))
+    app.register_blueprint(metrics.blueprint(may_see_metrics))
     app.register_error_handler(Exception, _failed)
 
     @app.post(f"{INTERNAL}<call>")
@@ -54,7 +54,7 @@ def create(operations: Operations, signer: Signer, checks: health.Checks, intern
 
 
 def _request_id(signer: Signer) -> str:
-    """Return the id of the request that a service works for; Refused unless the service itself is asking."""
+    """Return the id of the request that a service works for; RequestRejected unless a service is the caller."""
     identity = signer.loads(request.environ.get(environ_keys.IDENTITY_HEADER, ""), GATEWAY)
     if identity.account != SYSTEM:
         raise RequestRejected(403, "the internal API is for services")

@@ -1,4 +1,4 @@
-"""Which path belongs to which service, and how its callers show who they are."""
+"""Routes: the service of each path, and how its callers authenticate."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,7 +10,7 @@ Credentials = Literal["cookie-pair-or-basic", "jsessionid", "basic-or-token", "n
 
 @dataclass(frozen=True, kw_only=True)
 class CrossOrigin:
-    """What pages of listed origins may send, and read of the responses."""
+    """Requests that pages of listed origins may send, and headers that they may read of the responses."""
 
     methods: tuple[str, ...]
     request_headers: tuple[str, ...]

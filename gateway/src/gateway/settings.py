@@ -1,4 +1,4 @@
-"""Read the gateway's settings from the environment."""
+"""The gateway's settings, read from the environment."""
 
 import ipaddress
 from collections.abc import Mapping
@@ -26,11 +26,11 @@ def base_url(raw: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the gateway is told at start; durations are seconds.
+    """Settings of the gateway; durations are seconds.
 
-    `internal_port` is the port on which the internal API answers, never one that the public reaches; without it this
-    process has none. `loopback_only` says that nothing but this machine reaches the hub, and `demo` that it is the
-    demonstration, whose port is published on loopback alone: both let accounts be trusted without naming networks.
+    `internal_port` is the port of the internal API, which the public must not reach; without it this process has none.
+    `loopback_only` says that only this machine reaches the hub, and `demo` that it is the demonstration, whose port is
+    published on loopback alone: both let accounts be trusted without naming networks.
     """
 
     database_url: str = setting("GATEWAY_DATABASE_URL", doc="a sqlite: or postgresql: URL")
@@ -53,7 +53,7 @@ class Settings:
     upstream_mqmft: str | None = setting("GATEWAY_UPSTREAM_MQMFT", default=None, doc="URL of mqmft-svc")
     upstream_sertainty: str | None = setting("GATEWAY_UPSTREAM_SERTAINTY", default=None, doc="URL of sertainty-svc")
     hash_slots: int | None = setting("GATEWAY_HASH_SLOTS", integer, None, doc="passwords checked at once, per process")
-    hash_wait: float = setting("GATEWAY_HASH_WAIT", duration, 10.0, doc="how long a login waits for its turn")
+    hash_wait: float = setting("GATEWAY_HASH_WAIT", duration, 10.0, doc="how long a login waits for a slot")
     unknown_users: Literal["challenge", "deny"] | None = setting(
         "GATEWAY_UNKNOWN_USERS", choice("challenge", "deny"), None, doc="wins over data_protector.unknown_users"
     )

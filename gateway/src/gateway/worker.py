@@ -1,4 +1,4 @@
-"""Relay the gateway's events, close expired sessions and forget old counts, until told to stop."""
+"""The gateway's worker: relay its events, close expired sessions and delete old counts."""
 
 import os
 import sys

@@ -1,4 +1,4 @@
-"""What the gateway knows and services ask it for: accounts, prompts and sessions, in this process or over HTTP."""
+"""The directory of accounts, prompts and sessions that the gateway owns, in this process or over HTTP."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ from mft_common.identity import HEADER, SYSTEM, Identity, Signer
 
 TokenForm = Literal["hex", "base64", "urlsafe"]
 GATEWAY: Final = "gateway"
-# As many threads of a service may ask at once before connections are made and thrown away again.
+# Threads of a service beyond this number make a connection for one call and close it.
 _CONNECTIONS: Final = 64
 
 
@@ -33,12 +33,12 @@ class Account:
 
 @dataclass(frozen=True)
 class Wrong:
-    """No such account, a wrong password, or an account that is switched off: never told apart."""
+    """No such account, a wrong password or a disabled account, which callers cannot tell apart."""
 
 
 @dataclass(frozen=True)
 class Throttled:
-    """Too many wrong guesses; nothing was looked at, and nothing will be for `seconds`."""
+    """Too many failed logins; the password was not checked, and none will be for `seconds`."""
 
     seconds: int
 
@@ -81,14 +81,14 @@ class Trusted:
 
 @dataclass(frozen=True)
 class Challenge:
-    """The prompts to answer, in order; of an unknown name they are made up, and nothing tells them from real ones."""
+    """The prompts to answer, in order; those of an unknown name are made up, and cannot be told from real ones."""
 
     prompts: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Denied:
-    """No; with `retry_after` seconds when the brake on guessing holds the caller back."""
+    """The answers are wrong; with `retry_after` seconds when the login throttle holds the caller back."""
 
     retry_after: int = 0
 
@@ -97,7 +97,7 @@ class Directory(Protocol):
     """Accounts and sessions. The gateway's operations are one implementation, `RemoteDirectory` the other."""
 
     def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
-        """Check a password under the hub's one brake on guessing."""
+        """Check a password under the login throttle."""
         ...
 
     def account(self, service: str, name: str) -> Account | None:
@@ -170,7 +170,7 @@ def to_wire(value: Any) -> Any:
 
 
 def from_wire(value: Any) -> Any:
-    """Turn what `to_wire` made back into the same objects; lists become tuples."""
+    """Turn JSON values of `to_wire` back into the same objects; lists become tuples."""
     if isinstance(value, dict):
         if value.get("is") in _TYPES:
             fields = {name: from_wire(item) for name, item in value.items() if name != "is"}
@@ -196,7 +196,7 @@ class RemoteDirectory:
         self._signer = signer
         self._timeout = timeout
         self._http = requests.Session()
-        # The gateway is asked directly, whatever proxy this machine has for the rest of the world.
+        # The gateway is asked directly, also where this machine has a proxy for other hosts.
         self._http.trust_env = False
         self._http.mount(self._url, HTTPAdapter(pool_maxsize=_CONNECTIONS))
 

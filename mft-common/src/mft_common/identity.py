@@ -23,7 +23,7 @@ Reason = Literal["absent", "wrong", "stale", "throttled"]
 
 
 class Identity(NamedTuple):
-    """Who calls, from where, and what the account may do at this service.
+    """The caller of a request: its address, its account, and the rights of the account at this service.
 
     `grant` is the account's grant for the service that is asked, None where it has none. `session` is a session's
     public id, never its token. `reason` says why there is no account; `retry_after` counts seconds when it is

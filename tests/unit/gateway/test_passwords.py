@@ -42,15 +42,15 @@ def test_turns_are_bounded():
 
     def late():
         try:
-            with passwords.turn():
+            with passwords.slot():
                 pass
         except Busy as error:
             busy.append(error)
 
-    with passwords.turn():
+    with passwords.slot():
         thread = threading.Thread(target=late)
         thread.start()
         thread.join()
     assert len(busy) == 1
-    with passwords.turn():
+    with passwords.slot():
         pass

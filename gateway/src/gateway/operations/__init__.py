@@ -1,4 +1,4 @@
-"""Answer what services ask of accounts and sessions; the directory of `mft_common.directory`, kept in a database."""
+"""The directory of accounts and sessions (see `mft_common.directory`), stored in a database."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
@@ -51,7 +51,7 @@ class Operations:
         return self._sessions.account(service, name)
 
     def takes_basic(self, service: str) -> bool:
-        """Say whether a service takes Basic credentials with each call, in one indexed read."""
+        """True when a service takes Basic credentials with each call; one indexed read."""
         return service in self._basic.get()
 
     def origins(self, service: str) -> Collection[str]:
@@ -78,7 +78,7 @@ class Operations:
 
     def list_sessions(self, service: str) -> tuple[Session, ...]:
         """See Directory."""
-        return self._sessions.live(service)
+        return self._sessions.list_live(service)
 
     def close_session(self, service: str, public_id: str) -> bool:
         """See Directory."""
@@ -93,7 +93,7 @@ class Operations:
         self._database.ping()
 
     def apply_accounts(self, accounts: Sequence[AccountSpec]) -> apply.Applied:
-        """Bring the table of accounts to exactly `accounts`; sessions of those that lost their right are closed."""
+        """Bring the table of accounts to exactly `accounts`; sessions of accounts that lost their right are closed."""
         return apply.apply(self._database, self._passwords, self._clock, accounts)
 
     def apply_prompt_rules(self, rules: PromptRules) -> None:
@@ -109,11 +109,11 @@ class Operations:
         self._origins.put({service: sorted(listed) for service, listed in origins.items()})
 
     def sweep_sessions(self) -> int:
-        """Close expired sessions, which tells the reason, and return how many there were."""
+        """Close expired sessions, each with an event that names the limit; return how many there were."""
         return self._sessions.sweep()
 
     def prune_counts(self) -> int:
-        """Forget counts of the brake that are back at nothing, and attempts at prompts given up a day ago."""
+        """Delete throttle counts that are at zero, and attempts at prompts that were given up a day ago."""
         with self._database.write() as connection:
             counts.prune_prompts(connection, self._clock() - _ATTEMPT_MS)
         pruned = 0

@@ -1,4 +1,4 @@
-"""Bring the table of accounts to what the configuration says, in one transaction."""
+"""Bring the table of accounts to the configuration, in one transaction."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -38,7 +38,7 @@ class Applied:
 
 @dataclass(frozen=True)
 class _Secrets:
-    """The hashes an account shall have, and whether they are of other texts than the ones it has."""
+    """The hashes of an account's secrets, and whether the secrets differ from the stored ones."""
 
     password_hash: str | None
     prompts: tuple[HashedPrompt, ...]
@@ -64,13 +64,13 @@ def apply(database: Database, passwords: Passwords, clock: Clock, specs: Sequenc
     """
     while True:
         with database.read() as connection:
-            before = {row.name: row for row in store.everything(connection)}
+            before = {row.name: row for row in store.fetch_all(connection)}
             stored = _stored_fingerprints(connection)
         with ThreadPoolExecutor(passwords.slots) as threads:
             secrets, current = _hash(threads, passwords, before, stored, specs)
         with database.write() as connection:
             advisory_lock(connection, "gateway accounts")
-            if {row.name: row for row in store.everything(connection)} != before:
+            if {row.name: row for row in store.fetch_all(connection)} != before:
                 continue
             changes = _changes(before, specs, secrets, clock())
             _write(connection, changes)
@@ -133,7 +133,7 @@ def _secrets(passwords: Passwords, row: Row | None, spec: AccountSpec, *, same: 
 def _prompts(
     passwords: Passwords, old: Sequence[HashedPrompt], new: Sequence[Prompt], *, same: bool
 ) -> tuple[HashedPrompt, ...]:
-    """Hash the answers that are new, and keep the hashes of the others."""
+    """Return the hashes of all answers; only new answers are hashed."""
     known = {prompt.text: prompt for prompt in old}
     return tuple(
         known[prompt.text]
@@ -176,7 +176,7 @@ def _change(old: Row | None, spec: AccountSpec, secrets: _Secrets, now: int) -> 
     )
     if row == old:
         return None
-    # A hash of the same password under newer parameters is no change that anybody needs to know of.
+    # A hash of the same password with newer parameters is no change of the account.
     same = old is not None and not new_password and replace(row, password_hash=old.password_hash) == old
     if not same:
         row = replace(row, revision=row.revision + 1)
@@ -187,7 +187,7 @@ def _change(old: Row | None, spec: AccountSpec, secrets: _Secrets, now: int) -> 
 
 
 def _write(connection: sa.Connection, changes: Sequence[_Change]) -> None:
-    """Write all accounts before any session is closed: the order in which everybody locks the two."""
+    """Write all accounts before any session is closed: every transaction locks the two in this order."""
     for change in changes:
         store.save(connection, change.row)
     for change in changes:

@@ -13,7 +13,7 @@ from mft_common.directory import Account, Throttled, Wrong
 
 @dataclass(frozen=True)
 class Logins:
-    """Tells right passwords from wrong ones, and nothing else: unknown, disabled and wrong take the same time."""
+    """Checks passwords; an unknown name, a disabled account and a wrong password take the same time."""
 
     database: Database
     passwords: Passwords
@@ -22,12 +22,12 @@ class Logins:
     def verify(self, service: str, name: str, password: str, address: str) -> Account | Wrong | Throttled:
         """See Directory.verify.
 
-        The throttle is asked three times: before the wait for a turn, since most of an attack ends there; after it, so
-        that of many guesses sent at once no more than there are turns are looked at; and once the result is known.
+        The throttle is asked three times: before the wait for a slot, where most of an attack ends; after it, so that
+        of many guesses sent at once no more than there are slots are checked; and once the result is known.
         """
         if wait := self.throttle.wait(name, address):
             return Throttled(wait)
-        with self.passwords.turn():
+        with self.passwords.slot():
             if wait := self.throttle.wait(name, address):
                 return Throttled(wait)
             row = self._find(name)

@@ -1,4 +1,4 @@
-"""Hash passwords and answers, a bounded number of them at once, and take as long over nothing as over something."""
+"""Hash passwords and answers, a bounded number at once, and take as long for unknown names as for known ones."""
 
 import contextlib
 import os
@@ -19,9 +19,9 @@ _LANES: Final = 1
 
 
 class Passwords:
-    """argon2id, with at most `slots` hashes at once: each takes 19 MiB, and more of them than cores only wait.
+    """argon2id, with at most `slots` hashes at once: each takes 19 MiB, and more than there are cores gain nothing.
 
-    `wait` is how many seconds somebody waits for a slot before Busy is raised. Only tests, which hash by the hundred,
+    `wait` is how many seconds a login waits for a slot before Busy is raised. Only tests, which hash by the hundred,
     take less memory.
     """
 
@@ -30,11 +30,11 @@ class Passwords:
         self._free = threading.BoundedSemaphore(self.slots)
         self._wait = wait
         self._hasher = argon2.PasswordHasher(time_cost=_PASSES, memory_cost=memory_kib, parallelism=_LANES)
-        # What an unknown name's password is compared with; its own password is forgotten at once.
-        self._nobody = self._hasher.hash(os.urandom(16))
+        # Passwords of unknown names are compared with the hash of a password that is forgotten at once.
+        self._dummy_hash = self._hasher.hash(os.urandom(16))
 
     @contextlib.contextmanager
-    def turn(self) -> Iterator[None]:
+    def slot(self) -> Iterator[None]:
         """Hold one of the slots for the block; Busy when none becomes free in time."""
         if not self._free.acquire(timeout=self._wait):
             raise Busy("too many logins at once")
@@ -52,11 +52,11 @@ class Passwords:
         raw = text.encode("utf-8", "surrogatepass")
         hashed = hashed if len(raw) <= LONGEST_TEXT else None
         try:
-            self._hasher.verify(hashed or self._nobody, raw[:LONGEST_TEXT])
+            self._hasher.verify(hashed or self._dummy_hash, raw[:LONGEST_TEXT])
         except (VerificationError, InvalidHashError):
             return False
         return hashed is not None
 
     def outdated(self, hashed: str) -> bool:
-        """True when a hash was made with other parameters than today's."""
+        """True when a hash was made with other parameters than the current ones."""
         return self._hasher.check_needs_rehash(hashed)

@@ -1,4 +1,4 @@
-"""Ask for and check the answers of the Data Protector protocol; nothing tells a made-up account from a real one."""
+"""Ask and check the prompts of the Data Protector protocol; unknown names cannot be told from accounts."""
 
 import os
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,12 @@ from mft_common.database import Database
 from mft_common.directory import Account, Challenge, Denied, Trusted
 
 _SERVICE: Final = "sertainty-svc"
-_KEY: Final = "fake prompts"
+_FAKE_PROMPTS: Final = "fake prompts"
 
 
 @dataclass(frozen=True)
-class _Known:
-    """What is asked for a name: its own prompts with their hashes, or made-up ones without."""
+class _Prompted:
+    """The prompts of a name: an account's own with their hashes, or made-up ones without."""
 
     texts: tuple[str, ...]
     hashes: tuple[str | None, ...]
@@ -40,10 +40,10 @@ class _Known:
 
 
 class Prompts:
-    """Challenges; `trust` says where trusted accounts need none.
+    """Challenges; `trust` says from where trusted accounts need none.
 
-    How strangers and mistakes are treated is kept in the database, so that all replicas agree and a running hub can be
-    changed; `fixed` are rules of this process's environment, which win.
+    The rules for unknown users and wrong answers are stored in the database, so that all replicas agree and a running
+    hub can be changed; `fixed` are rules of this process's environment, which win.
     """
 
     def __init__(
@@ -59,66 +59,66 @@ class Prompts:
 
     def ask(self, name: str, address: str) -> Trusted | Challenge | Denied:
         """See Directory.prompts; asking counts as nothing (sertainty.md 23-25)."""
-        known = self._know(name, address)
-        if known.trusted and known.account is not None:
-            return Trusted(known.account)
-        return self._challenge(known, self.rules())
+        prompted = self._prompted(name, address)
+        if prompted.trusted and prompted.account is not None:
+            return Trusted(prompted.account)
+        return self._challenge(prompted, self.rules())
 
     def check(self, name: str, answers: Sequence[tuple[str | None, str]], address: str) -> Account | Challenge | Denied:
         """See Directory.verify_prompts (sertainty.md 24-27)."""
-        known = self._know(name, address)
-        if known.trusted and known.account is not None:
-            return known.account
+        prompted = self._prompted(name, address)
+        if prompted.trusted and prompted.account is not None:
+            return prompted.account
         rules = self.rules()
         if not answers:
-            return self._challenge(known, rules)
+            return self._challenge(prompted, rules)
         if wait := self._throttle.wait(name, address):
             return Denied(wait)
-        with self._passwords.turn():
+        with self._passwords.slot():
             if wait := self._throttle.wait(name, address):
                 return Denied(wait)
-            right = self._right(known, answers)
-            if right and known.account is not None:
-                return self._succeeded(name, address, known.account)
-            return self._failed(name, address, known, rules)
+            right = self._right(prompted, answers)
+            if right and prompted.account is not None:
+                return self._succeeded(name, address, prompted.account)
+            return self._failed(name, address, prompted, rules)
 
     def rules(self) -> PromptRules:
-        """Return how strangers and mistakes are treated."""
+        """Return the rules for unknown users and wrong answers."""
         return PromptRules(**{**self._rules.get(), **self._fixed})
 
     def apply_rules(self, rules: PromptRules) -> None:
-        """Let `rules` hold from now on, on every replica; writes nothing where they do already."""
+        """Store the rules for every replica; writes nothing where they are stored already."""
         self._rules.put(asdict(rules))
 
-    def _know(self, name: str, address: str) -> _Known:
+    def _prompted(self, name: str, address: str) -> _Prompted:
         row = None
         if usable_name(name):
             with self._database.read() as connection:
                 row = accounts.find(connection, name)
         grant = row.grant(GRANT_KEYS[_SERVICE]) if row is not None and row.enabled else None
-        # Made up for everybody, so that it takes no longer for those who need it.
+        # Made for every name, so that an unknown one takes no longer.
         texts = fake_prompts(name, self._key())
         if row is not None and grant is not None:
             account = account_of(row.public(), _SERVICE)
             if trusted_from(grant, address, self._trust):
-                return _Known((), (), account, trusted=True)
+                return _Prompted((), (), account, trusted=True)
             if row.prompts:
-                return _Known(
+                return _Prompted(
                     tuple(prompt.text for prompt in row.prompts), tuple(prompt.hash for prompt in row.prompts), account
                 )
-        return _Known(texts, (None,) * len(texts), None)
+        return _Prompted(texts, (None,) * len(texts), None)
 
-    def _challenge(self, known: _Known, rules: PromptRules) -> Challenge | Denied:
-        if known.account is None and rules.unknown_users == "deny":
+    def _challenge(self, prompted: _Prompted, rules: PromptRules) -> Challenge | Denied:
+        if prompted.account is None and rules.unknown_users == "deny":
             return Denied()
-        return Challenge(known.texts)
+        return Challenge(prompted.texts)
 
-    def _right(self, known: _Known, answers: Sequence[tuple[str | None, str]]) -> bool:
-        """Compare every answer, whatever is known already: the time must not tell which one was wrong."""
-        given = sort_answers(known.texts, answers)
+    def _right(self, prompted: _Prompted, answers: Sequence[tuple[str | None, str]]) -> bool:
+        """Compare every answer, also after a wrong one: the time must not tell which one was wrong."""
+        given = sort_answers(prompted.texts, answers)
         compared = [
             self._passwords.matches(hashed, normal_form(answer))
-            for hashed, answer in zip(known.hashes, given or [""] * len(known.hashes), strict=True)
+            for hashed, answer in zip(prompted.hashes, given or [""] * len(prompted.hashes), strict=True)
         ]
         return given is not None and all(compared)
 
@@ -130,20 +130,20 @@ class Prompts:
             failures = store.failed_prompts(connection, key)
         if failures:
             with self._database.write() as connection:
-                store.forget_prompts(connection, key)
+                store.clear_prompts(connection, key)
         return account
 
-    def _failed(self, name: str, address: str, known: _Known, rules: PromptRules) -> Challenge | Denied:
+    def _failed(self, name: str, address: str, prompted: _Prompted, rules: PromptRules) -> Challenge | Denied:
         with self._database.write() as connection:
             if wait := self._throttle.failed(connection, name, address):
                 return Denied(wait)
             key = throttle_keys(name, address)[1]
             failures = store.fail_prompts(connection, key, rules.failures, self._throttle.clock())
-        return Denied() if failures >= rules.failures else self._challenge(known, rules)
+        return Denied() if failures >= rules.failures else self._challenge(prompted, rules)
 
     def _key(self) -> bytes:
-        """Return the hub's secret behind made-up prompts: the same on every replica and after every restart."""
+        """Return the secret key of made-up prompts, the same on every replica and after every restart."""
         if self._fake_key is None:
             with self._database.write() as connection:
-                self._fake_key = accounts.get_or_create(connection, _KEY, os.urandom(32))
+                self._fake_key = accounts.get_or_create(connection, _FAKE_PROMPTS, os.urandom(32))
         return self._fake_key

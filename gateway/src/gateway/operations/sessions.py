@@ -1,4 +1,4 @@
-"""Open, find, list and close sessions; each opening is one step with the check of its limits."""
+"""Open, find, list and close sessions; an opening checks its limits in the same transaction."""
 
 import base64
 import hashlib
@@ -25,7 +25,7 @@ _BATCH: Final = 100
 
 @dataclass(frozen=True, kw_only=True)
 class Opening:
-    """What a service asks for when it opens a session; see `mft_common.directory.Directory.open_session`."""
+    """The arguments of an opening; see `mft_common.directory.Directory.open_session`."""
 
     service: str
     account: str
@@ -60,7 +60,7 @@ class Sessions:
             if account is None:
                 raise NoAccount("the account is not there any more")
             now = self._clock()
-            freed = self._make_room(connection, opening, now)
+            freed = self._replace(connection, opening, now)
             full = self._full(connection, opening, freed, now)
             return full or self._add(connection, opening, account.contact, now)
 
@@ -81,7 +81,7 @@ class Sessions:
         row = self._lookup.account(name) if usable_name(name) else None
         return None if row is None else lookup.account_of(row, service)
 
-    def live(self, service: str) -> tuple[Session, ...]:
+    def list_live(self, service: str) -> tuple[Session, ...]:
         """Return the live sessions of a service, the oldest first."""
         with self._database.read() as connection:
             return store.live(connection, service, self._clock())
@@ -99,17 +99,17 @@ class Sessions:
             return store.close_token(connection, service, _hash(token), self._clock()) is not None
 
     def sweep(self) -> int:
-        """Close what has expired, a small batch to a transaction; return how many there were."""
+        """Close expired sessions, a small batch in each transaction; return how many there were."""
         swept = 0
         while True:
             with self._database.write() as connection:
-                gone = store.close_expired(connection, self._clock(), _BATCH)
-            swept += gone
-            if gone < _BATCH:
+                closed = store.close_expired(connection, self._clock(), _BATCH)
+            swept += closed
+            if closed < _BATCH:
                 return swept
 
-    def _make_room(self, connection: sa.Connection, opening: Opening, now: int) -> list[str]:
-        """Close what this session takes the place of, and return whose those were."""
+    def _replace(self, connection: sa.Connection, opening: Opening, now: int) -> list[str]:
+        """Close the sessions that this one replaces, and return their accounts."""
         freed = []
         if opening.replace_token:
             freed.append(store.close_token(connection, opening.service, _hash(opening.replace_token), now))
@@ -118,7 +118,7 @@ class Sessions:
         return [account for account in freed if account is not None]
 
     def _full(self, connection: sa.Connection, opening: Opening, freed: list[str], now: int) -> Full | None:
-        """Return the list to answer with when a limit is reached; a place that was just freed is this session's."""
+        """Return the open sessions when a limit is reached; a session that was just closed makes room for this one."""
         service, account = opening.service, opening.account
         if opening.limit is not None and not freed and store.count(connection, service, now) >= opening.limit:
             return Full(store.live(connection, service, now))
@@ -148,7 +148,7 @@ class Sessions:
             absolute_at=absolute_at,
             expires_at=times.expires_at(now),
         )
-        store.add(connection, new)
+        store.insert(connection, new)
         return Opened(token, session)
 
     def _touch(self, token_hash: bytes, now: int, expires_at: int) -> None:
@@ -172,7 +172,7 @@ class Sessions:
 
 
 def _hash(token: str) -> bytes:
-    """Return what is stored of a token: from a copy of the database nobody can log in."""
+    """Return the hash that is stored of a token, so that a copy of the database opens no session."""
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).digest()
 
 

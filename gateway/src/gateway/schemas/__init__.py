@@ -1,1 +1,1 @@
-"""Turn the configuration's accounts, and the arguments of the internal API, into the gateway's own types."""
+"""Load the configuration's accounts and the arguments of the internal API into the gateway's own types."""

@@ -1,4 +1,4 @@
-"""Read the section `accounts` of the configuration, and what other sections say of how callers show who they are."""
+"""Load the section `accounts` of the configuration, and the parts of other sections that the gateway acts on."""
 
 import ipaddress
 import unicodedata
@@ -41,21 +41,21 @@ def _network(text: str | None) -> None:
 
 
 class HttpMftGrant(Schema):
-    """What an account may do by HTTP MFT; without a contract it may log in and nothing else."""
+    """Rights of an account by HTTP MFT; without a contract it may only log in."""
 
     contract = fields.String(allow_none=True, validate=validate.Length(min=1, max=LONGEST_TEXT))
     quota = Size(allow_none=True)
 
 
 class DiplomatGrant(Schema):
-    """What an account may do by Diplomat (diplomat.md A22)."""
+    """Rights of an account by Diplomat (diplomat.md A22)."""
 
     role = fields.String(required=True, validate=validate.OneOf(("Administrator", "Viewer")))
     transactions = _texts()
 
 
 class IbmMqMftGrant(Schema):
-    """What an account may do by the IBM MQ REST API (ibm-mq-mft.md 1.B)."""
+    """Rights of an account by the IBM MQ REST API (ibm-mq-mft.md 1.B)."""
 
     roles = fields.List(fields.String(validate=validate.OneOf(_MQ_ROLES)), required=True)
     topics = _texts()
@@ -69,7 +69,7 @@ class PromptSchema(Schema):
 
 
 class DataProtectorGrant(Schema):
-    """What an account may do by Data Protector, and how it shows who it is (sertainty.md 23-29)."""
+    """Rights of an account by Data Protector, and how it authenticates (sertainty.md 23-29)."""
 
     role = fields.String(load_default="full", validate=validate.OneOf(("full", "read")))
     trusted = fields.Boolean(load_default=False, truthy={True}, falsy={False})
@@ -126,7 +126,7 @@ def read_accounts(section: Any, reader: Reader, trust: Trust = "networks") -> tu
 
 
 def read_prompt_rules(section: Any, reader: Reader) -> PromptRules:
-    """Return what `data_protector` says of prompts; problems are added to `reader.problems`."""
+    """Return the rules for prompts in `data_protector`; problems are added to `reader.problems`."""
     try:
         return PromptRules(**PromptRulesSchema().load(section or {}))
     except ValidationError as error:
@@ -135,7 +135,7 @@ def read_prompt_rules(section: Any, reader: Reader) -> PromptRules:
 
 
 def read_basic(document: Mapping[str, Any]) -> frozenset[str]:
-    """Return the services whose section says `basic_auth: true`, of which the gateway reads nothing else.
+    """Return the services whose section says `basic_auth: true`.
 
     Which sections may say so, and that it is a boolean, is checked by the services.
     """
@@ -162,7 +162,7 @@ def read_origins(document: Mapping[str, Any]) -> Mapping[str, frozenset[str]]:
 
 
 class _Account:
-    """One account on its way from the configuration; it goes on after a problem, to find the others."""
+    """Loads one account of the configuration; it goes on after a problem, to find the others."""
 
     def __init__(self, name: Any, raw: Any, reader: Reader, trust: Trust) -> None:
         self._name = str(name)
@@ -177,7 +177,7 @@ class _Account:
             self._loaded = error.valid_data if isinstance(error.valid_data, dict) else {}
 
     def spec(self) -> AccountSpec:
-        """Return the account, which is of no use when there were problems."""
+        """Return the account; it must not be used when there were problems."""
         grants = dict(self._loaded.get("grants") or {})
         password = self._password(grants)
         protector = dict(grants.pop(_PROMPTED, None) or {})

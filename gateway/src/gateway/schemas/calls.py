@@ -1,4 +1,4 @@
-"""Check the arguments of the internal API, call by call."""
+"""Schemas of the arguments of the internal API, one for each call."""
 
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ class VerifyPrompts(Prompts):
 
 
 class OpenSession(Schema):
-    """Arguments of `open_session`; what is left out is as in `Directory`."""
+    """Arguments of `open_session`; defaults are those of `Directory`."""
 
     service = _service()
     account = _text()

@@ -1,1 +1,1 @@
-"""Keep accounts, sessions, the counts of the brake and the outbox in the gateway's database."""
+"""Accounts, sessions, the login throttle and the outbox in the gateway's database."""

@@ -20,7 +20,7 @@ class HashedPrompt:
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """An account as it is kept; `grants` is JSON in one spelling, so that equal grants are equal texts."""
+    """An account as it is stored; `grants` is JSON in one spelling, so that equal grants are equal texts."""
 
     name: str
     contact: str
@@ -60,12 +60,12 @@ def _row(found: sa.Row[Any]) -> Row:
 
 
 def find(connection: sa.Connection, name: str) -> Row | None:
-    """Return an account by its exact name, in whatever state."""
+    """Return an account by its exact name, in any state."""
     found = connection.execute(sa.select(accounts).where(accounts.c.name == name)).one_or_none()
     return None if found is None else _row(found)
 
 
-def everything(connection: sa.Connection) -> Sequence[Row]:
+def fetch_all(connection: sa.Connection) -> Sequence[Row]:
     """Return all accounts in the order of their numbers, removed ones too."""
     return [_row(found) for found in connection.execute(sa.select(accounts).order_by(accounts.c.number))]
 
@@ -90,14 +90,14 @@ def save(connection: sa.Connection, row: Row) -> None:
 
 
 def lock_account(connection: sa.Connection, name: str) -> Row | None:
-    """Return an account that is enabled, and keep it from being changed until this transaction ends."""
+    """Return an account that is enabled, and lock it against changes until this transaction ends."""
     query = sa.select(accounts).where(accounts.c.name == name, accounts.c.state == ENABLED)
     found = connection.execute(query.with_for_update(read=True)).one_or_none()
     return None if found is None else _row(found)
 
 
 def rehash(connection: sa.Connection, name: str, old: str, new: str) -> None:
-    """Replace a password's hash by another hash of the same password, unless it was changed meanwhile."""
+    """Replace a password's hash by another hash of the same password, unless the password was changed meanwhile."""
     same = sa.and_(accounts.c.name == name, accounts.c.password_hash == old)
     connection.execute(sa.update(accounts).where(same).values(password_hash=new))
 
@@ -109,13 +109,13 @@ def key_value(connection: sa.Connection, name: str) -> bytes | None:
 
 
 def put_value(connection: sa.Connection, name: str, value: bytes) -> None:
-    """Keep `value` under `name` instead of what was there."""
+    """Store `value` under `name`, in place of any former one."""
     get_or_create(connection, name, value)
     connection.execute(sa.update(key_values).where(key_values.c.name == name).values(value=value))
 
 
 def get_or_create(connection: sa.Connection, name: str, fresh: bytes) -> bytes:
-    """Return the secret that is kept under `name`; `fresh` is kept from now on where there was none."""
+    """Return the value that is stored under `name`; where there is none, `fresh` is stored and returned."""
     connection.execute(
         sa.text("INSERT INTO key_values (name, value) VALUES (:name, :value) ON CONFLICT (name) DO NOTHING"),
         {"name": name, "value": fresh},

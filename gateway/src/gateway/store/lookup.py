@@ -1,4 +1,4 @@
-"""Answer what requests ask of the directory, one indexed read a question."""
+"""Look up sessions and accounts for requests, in one indexed read each."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -33,7 +33,7 @@ _KEY_VALUE: Final = Statement(sa.select(key_values.c.value).where(key_values.c.n
 def grant_of(grants: str, service: str) -> Mapping[str, Any] | None:
     """Return the grant for `service` out of an account's grants, None where it has none.
 
-    Many requests share one text, and reading it anew would be a good part of a look-up.
+    Many requests share one text, and parsing it each time would be a good part of a look-up.
     """
     grant: Mapping[str, Any] | None = json.loads(grants).get(GRANT_KEYS.get(service, service))
     return grant
@@ -54,7 +54,7 @@ def account_of(row: Sequence[Any], service: str) -> Account:
 
 
 class Live(NamedTuple):
-    """A session with its account, and its times in milliseconds."""
+    """A session with its account; times are milliseconds."""
 
     session: Session
     account: Account
@@ -64,13 +64,13 @@ class Live(NamedTuple):
 
 
 class Lookup:
-    """Reads one row, where anything was changed since it was last read."""
+    """Reads one row; a session's only where the database was changed since it was last read."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def session(self, token_hash: bytes, service: str) -> Live | None:
-        """Return the session of a token's hash, or None; whether its time is over is the caller's question."""
+        """Return the session of a token's hash, expired ones too; None where there is none."""
 
         def look(connection: ReadConnection) -> Live | None:
             row = _SESSION.first(connection, {"token_hash": token_hash, "service": service})
@@ -83,7 +83,7 @@ class Lookup:
         return self._database.query(lambda look: _BY_NAME.first(look, {"called": name}))
 
     def key_value(self, name: str) -> bytes | None:
-        """Return what is kept under `name`, None where nothing is."""
+        """Return the value that is stored under `name`, None where there is none."""
         row = self._database.query(lambda look: _KEY_VALUE.first(look, {"called": name}))
         return None if row is None else bytes(row[0])
 

@@ -1,4 +1,4 @@
-"""Read and write the rows of sessions; every closing tells the outbox in the same transaction."""
+"""Read and write the rows of sessions; each opening and closing writes its event in the same transaction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _S = sessions.c
 
 @dataclass(frozen=True, kw_only=True)
 class NewSession:
-    """What is written of a session when it is opened; times in milliseconds, None for no limit."""
+    """A session that is opened; times in milliseconds, None for no limit."""
 
     token_hash: bytes
     session: Session
@@ -26,12 +26,12 @@ class NewSession:
 
 
 def service_lock(connection: sa.Connection, service: str) -> None:
-    """Let one transaction at a time count and open sessions of `service`."""
+    """Take the lock under which sessions of `service` are counted and opened; a no-op on SQLite."""
     advisory_lock(connection, f"gateway sessions of {service}")
 
 
-def add(connection: sa.Connection, new: NewSession) -> None:
-    """Write a session and tell it."""
+def insert(connection: sa.Connection, new: NewSession) -> None:
+    """Insert a session and its event."""
     session = new.session
     connection.execute(
         sa.insert(sessions).values(
@@ -91,12 +91,12 @@ def count(connection: sa.Connection, service: str, now: int, account: str | None
 
 
 def close_public_id(connection: sa.Connection, service: str, public_id: str, now: int, reason: str) -> str | None:
-    """Close a live session and return whose it was, None when there is none."""
+    """Close a live session and return its account, None when there is none."""
     return _first(_close(connection, reason, _S.public_id == public_id, _S.service == service, _S.expires_at > now))
 
 
 def close_token(connection: sa.Connection, service: str, token_hash: bytes, now: int) -> str | None:
-    """Close the live session of a token and return whose it was, None when there is none."""
+    """Close the live session of a token and return its account, None when there is none."""
     return _first(_close(connection, "closed", _S.token_hash == token_hash, _S.service == service, _S.expires_at > now))
 
 
@@ -106,7 +106,7 @@ def close_account(connection: sa.Connection, account: str, service: str | None =
 
 
 def close_expired(connection: sa.Connection, now: int, limit: int) -> int:
-    """Close at most `limit` sessions whose time is over; return how many there were."""
+    """Close at most `limit` expired sessions; return how many there were."""
     over = (
         sa.select(_S.id)
         .where(_S.expires_at <= now)
@@ -118,13 +118,13 @@ def close_expired(connection: sa.Connection, now: int, limit: int) -> int:
 
 
 def touch(connection: sa.Connection, token_hash: bytes, now: int, expires_at: int) -> None:
-    """Write that a session was used at `now`, unless a later use is written or its time is over."""
+    """Write that a session was used at `now`, unless a later use is written or it has expired."""
     still = sa.and_(_S.token_hash == token_hash, _S.seen_at < now, _S.expires_at > now)
     connection.execute(sa.update(sessions).where(still).values(seen_at=now, expires_at=expires_at))
 
 
 def _close(connection: sa.Connection, reason: str | None, *which: sa.ColumnElement[bool]) -> Sequence[sa.Row[Any]]:
-    gone = connection.execute(sa.delete(sessions).where(*which).returning(sessions)).all()
+    closed = connection.execute(sa.delete(sessions).where(*which).returning(sessions)).all()
     OUTBOX.add(
         connection,
         *(
@@ -136,11 +136,11 @@ def _close(connection: sa.Connection, reason: str | None, *which: sa.ColumnEleme
                 address=row.address,
                 reason=reason or ("absolute" if row.expires_at == row.absolute_at else "idle"),
             )
-            for row in gone
+            for row in closed
         ),
     )
-    return gone
+    return closed
 
 
-def _first(gone: Sequence[sa.Row[Any]]) -> str | None:
-    return str(gone[0].account) if gone else None
+def _first(closed: Sequence[sa.Row[Any]]) -> str | None:
+    return str(closed[0].account) if closed else None

@@ -1,4 +1,4 @@
-"""Name the gateway's tables."""
+"""The gateway's tables."""
 
 from typing import Final
 
@@ -12,7 +12,7 @@ from mft_common.events.tables import enter_cluster
 
 metadata = sa.MetaData()
 
-# A removed account keeps its row, so that its number is never another's and its revision never comes again.
+# A removed account keeps its row, so that neither its number nor its revision is ever used again.
 ENABLED: Final = "enabled"
 DISABLED: Final = "disabled"
 REMOVED: Final = "removed"
