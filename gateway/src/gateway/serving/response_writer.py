@@ -149,14 +149,12 @@ class ResponseWriter:
         return f"{text}\r\n\r\n".encode("latin-1")
 
     def _check_body(self) -> None:
-        """Raise the error of the request's body, if any, unless the application rejects the request itself.
+        """Raise the error of the request's body, if any, unless the application rejects the request for it itself.
 
-        Where a limit has cut the body off, an application cannot know why, so that its answer never stands.
+        Any other response was made from a part of the body.
         """
         error = self._body.error
-        if error is None or self._servers_own or self.code == error.status:
-            return
-        if not (400 <= self.code < 500 and error.status == 400):
+        if error is not None and not self._servers_own and self.code != error.status:
             raise error
 
     def _framing(self, whole: int | None) -> list[str]:
