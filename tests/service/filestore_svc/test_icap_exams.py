@@ -340,7 +340,7 @@ def test_a_connection_that_was_closed_meanwhile(icap, scanner):
     for _ in range(3):
         _examine(scanner, b"hello")
         icap.hang_up()
-        wait_until(lambda: not scanner._connections._idle[0].idle())
+        wait_until(lambda: not scanner._pool._idle[0].idle())
     assert icap.connections == 3
 
 

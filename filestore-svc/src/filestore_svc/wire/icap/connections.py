@@ -1,4 +1,4 @@
-"""Talk and listen to a scanner at the same time, and keep connections that can be used again."""
+"""Send to a scanner and receive from it at the same time, over pooled connections."""
 
 import contextlib
 import select
@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from filestore_svc.domain.scanning import ScannerPlace
-from filestore_svc.wire.icap.answers import Answer
-from filestore_svc.wire.icap.failures import ScannerAway, ScannerSilent
+from filestore_svc.wire.icap.errors import ScannerAway, ScannerSilent
+from filestore_svc.wire.icap.responses import IcapResponse
 
 _CONNECT_S: Final = 5.0
 _BLOCK: Final = 64 << 10
@@ -19,19 +19,19 @@ _LATER: Final = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Connection:
-    """A connection on which neither side waits for the other to listen.
+    """A connection that receives while it sends.
 
-    A scanner may answer before it has all, and some give the content back while it still arrives: whoever only sends
-    then waits for one that only sends too. `timeout` is how long nothing at all may happen, in seconds.
+    A scanner may respond before it has the whole content, and some return the content while it arrives: a client that
+    only sends would then deadlock with it. `timeout` is the longest time without any progress, in seconds.
     """
 
     def __init__(self, place: ScannerPlace, tls: ssl.SSLContext | None, timeout: float) -> None:
         self._timeout = timeout
-        with _told():
+        with _socket_errors():
             plain = socket.create_connection((place.host, place.port), min(timeout, _CONNECT_S))
         self._socket = plain
         try:
-            with _told():
+            with _socket_errors():
                 plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 if tls is not None:
                     self._socket = tls.wrap_socket(plain, server_hostname=place.host)
@@ -40,30 +40,30 @@ class Connection:
             plain.close()
             raise
 
-    def send(self, data: bytes, answer: Answer, enough: Callable[[], bool]) -> bool:
-        """Send, and hear what comes meanwhile; False when that was `enough` before all was sent."""
+    def send(self, data: bytes, response: IcapResponse, enough: Callable[[], bool]) -> bool:
+        """Send, and receive meanwhile; False when the response was `enough` before all was sent."""
         rest = memoryview(data)
         while rest:
-            self._hear(answer)
+            self._receive(response)
             if enough():
                 return False
             try:
-                with _told():
+                with _socket_errors():
                     rest = rest[self._socket.send(rest) :]
             except _LATER:
                 if not self._wait(select.POLLIN | select.POLLOUT):
                     raise ScannerAway(f"the scanner took nothing for {self._timeout:g} s") from None
         return True
 
-    def listen(self, answer: Answer, enough: Callable[[], bool]) -> bool:
-        """Hear until it is `enough`; ScannerAway when the other side ends before, ScannerSilent when it is silent."""
+    def listen(self, response: IcapResponse, enough: Callable[[], bool]) -> bool:
+        """Receive until it is `enough`; ScannerAway when the connection ends before, ScannerSilent on a timeout."""
         while not enough():
-            if not self._hear(answer) and not enough() and not self._wait(select.POLLIN):
+            if not self._receive(response) and not enough() and not self._wait(select.POLLIN):
                 raise ScannerSilent(f"the scanner said nothing for {self._timeout:g} s")
         return True
 
     def idle(self) -> bool:
-        """True while the other side has neither closed the connection nor sent what nobody asked for."""
+        """True while the scanner has neither closed the connection nor sent unexpected bytes."""
         try:
             self._socket.recv(1)
         except _LATER:
@@ -73,33 +73,33 @@ class Connection:
         return False
 
     def close(self) -> None:
-        """Close it."""
+        """Close the connection."""
         with contextlib.suppress(OSError):
             self._socket.close()
 
-    def _hear(self, answer: Answer) -> bool:
+    def _receive(self, response: IcapResponse) -> bool:
         heard = False
-        while not answer.complete:
+        while not response.complete:
             try:
-                with _told():
+                with _socket_errors():
                     data = self._socket.recv(_BLOCK)
             except _LATER:
                 break
             if not data:
                 raise ScannerAway("the scanner closed the connection")
-            answer.feed(data)
+            response.feed(data)
             heard = True
         return heard
 
     def _wait(self, events: int) -> bool:
-        """Wait for something to happen; False when nothing did for too long."""
+        """Wait for an event; False after the timeout."""
         poll = select.poll()
         poll.register(self._socket, events)
         return bool(poll.poll(self._timeout * 1000))
 
 
-class Connections:
-    """The connections of this process to one scanner: at most `most` at a time, None for any number."""
+class ConnectionPool:
+    """The connections of this process to one scanner: at most `most` at a time, None for no limit."""
 
     def __init__(self, connect: Callable[[], Connection]) -> None:
         self.most: int | None = None
@@ -109,10 +109,10 @@ class Connections:
         self._changed = threading.Condition()
 
     def take(self, *, wait: float) -> Connection | None:
-        """Return a connection to use; None when none is to be had at once, or in `wait` seconds.
+        """Return a connection; None when none is available at once, or within `wait` seconds.
 
-        Whoever does not wait has to leave one half of them to those who do: an upload that arrives slowly keeps its
-        connection for long, and others have to get their verdict.
+        Callers that do not wait use at most one half of the connections: an upload that arrives slowly occupies its
+        connection for long, and the other half serves complete contents that wait for a verdict.
         """
         with self._changed:
             if not wait and self.most is not None and self._busy >= self.most // 2:
@@ -120,7 +120,7 @@ class Connections:
             if wait and not self._changed.wait_for(self._free, wait):
                 return None
             self._busy += 1
-            # What waits may have been tried on one that was kept open already, so it gets a new one.
+            # A waiting content may have failed on a pooled connection before, so it gets a new one.
             kept = [] if wait else self._idle
             found = next(_usable(kept), None)
         try:
@@ -130,7 +130,7 @@ class Connections:
             raise
 
     def keep(self, connection: Connection) -> None:
-        """Take back a connection for somebody else."""
+        """Return a connection to the pool."""
         with self._changed:
             self._busy -= 1
             self._changed.notify()
@@ -140,7 +140,7 @@ class Connections:
         connection.close()
 
     def drop(self, connection: Connection | None) -> None:
-        """Take back one that is of no more use."""
+        """Close a connection that cannot be used again."""
         with self._changed:
             self._busy -= 1
             self._changed.notify()
@@ -148,7 +148,7 @@ class Connections:
             connection.close()
 
     def close(self) -> None:
-        """Close those that nobody uses."""
+        """Close the idle connections."""
         with self._changed:
             idle, self._idle = self._idle, []
         for connection in idle:
@@ -159,7 +159,7 @@ class Connections:
 
 
 def _usable(kept: list[Connection]) -> Iterator[Connection]:
-    """Take out of `kept` what is still open; close the others."""
+    """Yield the open connections of `kept`; close the others."""
     while kept:
         connection = kept.pop()
         if connection.idle():
@@ -169,8 +169,8 @@ def _usable(kept: list[Connection]) -> Iterator[Connection]:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
-    """Tell what a socket raises as what it means; that it would have to wait is no failure."""
+def _socket_errors() -> Iterator[None]:
+    """Raise ScannerAway for errors of a socket, and the error itself where the socket would block."""
     try:
         yield
     except _LATER:

@@ -1,20 +1,20 @@
-"""Show one content to a scanner, block by block, and hear what it says."""
+"""Send one content to a scanner, block by block, and read the verdict."""
 
 from collections.abc import Callable
 from typing import Any
 
 from filestore_svc.domain.scanning import Method
 from filestore_svc.wire.icap import requests
-from filestore_svc.wire.icap.answers import Answer
 from filestore_svc.wire.icap.connections import Connection
-from filestore_svc.wire.icap.failures import Blocked, ScannerAway
+from filestore_svc.wire.icap.errors import Blocked, ScannerAway
+from filestore_svc.wire.icap.responses import IcapResponse
 
 
 class Exam:
-    """A content on its way through one connection, in constant memory.
+    """The scan of one content over one connection, in constant memory.
 
-    With a `preview` of so many bytes the scanner is shown those first, and the rest only when it asks for it. The
-    connection is handed to `release` at the end, with whether it can be used again.
+    With a `preview` that many bytes are sent first, and the rest only when the scanner asks for it. At the end
+    `release` gets the connection, and whether it can be used again.
     """
 
     def __init__(
@@ -23,7 +23,7 @@ class Exam:
         method: Method,
         head: bytes,
         preview: int | None,
-        release: Callable[[Connection, Answer, bool], None],
+        release: Callable[[Connection, IcapResponse, bool], None],
     ) -> None:
         self._connection: Connection | None = connection
         self._method = method
@@ -31,12 +31,12 @@ class Exam:
         self._preview = preview
         self._release = release
         self._held = bytearray()
-        self._answer = Answer()
-        # All of the message was sent: it ended with its last byte, or with a preview that was enough.
+        self._response = IcapResponse()
+        # The whole message was sent, or a preview that was sufficient.
         self._whole = False
 
     def write(self, block: memoryview | bytes, /) -> None:
-        """Show the next bytes; Blocked and ScannerAway as soon as that is known."""
+        """Send the next bytes; Blocked and ScannerAway as soon as they are known."""
         if self._over():
             return
         if self._preview is None:
@@ -47,51 +47,51 @@ class Exam:
                 self._show_preview(self._preview)
 
     def verdict(self, size: int, sha256: Any) -> None:
-        """Return when the content is clean; Blocked, ScannerAway, ScannerSilent. `sha256` is a digest of all of it.
+        """Return when the content is clean; Blocked, ScannerAway, ScannerSilent. `sha256` is the digest of the content.
 
-        Clean is what the scanner lets pass by a 204, or gives back byte by byte: whatever else it gives back is another
-        content than the one that would be stored.
+        A content is clean when the scanner answers 204 or returns the same bytes. Different bytes are refused: the
+        stored content would not be the one that the scanner passed.
         """
         if not self._over():
             ending = requests.END if self._preview is None else requests.END_OF_ALL
             self._whole = self._send(requests.chunk(self._held) + ending)
-        self._listen(lambda: self._answer.complete or self._refuses())
+        self._listen(lambda: self._response.complete or self._refuses())
         self._judge()
         self._let_go(reusable=self._whole)
-        answer = self._answer
-        if answer.status == 200 and (answer.size, answer.sha256.digest()) != (size, sha256.digest()):
-            raise Blocked(answer.threat)
+        response = self._response
+        if response.status == 200 and (response.size, response.sha256.digest()) != (size, sha256.digest()):
+            raise Blocked(response.threat)
 
     def close(self) -> None:
-        """Break off, where no verdict was waited for."""
+        """Abort a scan without a verdict."""
         self._let_go(reusable=False)
 
     def _show_preview(self, size: int) -> None:
         held, self._held, self._preview = bytes(self._held), bytearray(), None
         self._whole = self._send(requests.chunk(held[:size]) + requests.END)
-        self._listen(lambda: self._answer.continued or self._answer.status > 0)
-        if self._answer.continued:
+        self._listen(lambda: self._response.continued or self._response.status > 0)
+        if self._response.continued:
             self._whole = False
             if not self._over():
                 self._send(requests.chunk(held[size:]))
 
     def _send(self, data: bytes) -> bool:
-        """Send; False where the answer made the end of it unnecessary."""
+        """Send; False where the response made the rest unnecessary."""
         data, self._head = self._head + data, b""
-        return self._try(lambda connection: connection.send(data, self._answer, self._known))
+        return self._try(lambda connection: connection.send(data, self._response, self._known))
 
     def _listen(self, enough: Callable[[], bool]) -> None:
-        self._try(lambda connection: connection.listen(self._answer, enough))
+        self._try(lambda connection: connection.listen(self._response, enough))
 
     def _try(self, act: Callable[[Connection], bool]) -> bool:
-        """Talk, and judge what was heard; whatever fails ends the exam."""
+        """Use the connection, then evaluate the response; every error ends the scan."""
         if self._connection is None:
-            raise ScannerAway("the exam is over")
+            raise ScannerAway("the scan is over")
         try:
             done = act(self._connection)
         except ScannerAway as error:
             self.close()
-            error.begun = error.begun or 200 <= self._answer.status < 300
+            error.begun = error.begun or 200 <= self._response.status < 300
             raise
         except BaseException:
             self.close()
@@ -100,35 +100,35 @@ class Exam:
         return done
 
     def _judge(self) -> None:
-        answer = self._answer
+        response = self._response
         if self._refuses():
             self._let_go(reusable=self._whole)
-            raise Blocked(answer.threat)
-        if answer.status not in (0, 200, 204):
+            raise Blocked(response.threat)
+        if response.status not in (0, 200, 204):
             self.close()
-            begun = 200 <= answer.status < 300
-            raise ScannerAway(f"the scanner answered {answer.status}", begun=begun)
-        if answer.complete and answer.status == 200 and not answer.sections:
+            begun = 200 <= response.status < 300
+            raise ScannerAway(f"the scanner answered {response.status}", begun=begun)
+        if response.complete and response.status == 200 and not response.sections:
             self.close()
-            raise ScannerAway("the scanner gave back nothing", begun=True)
+            raise ScannerAway("the scanner returned no content", begun=True)
 
     def _known(self) -> bool:
-        """True once nothing that is still to be sent can change the answer."""
-        return self._answer.complete or self._answer.status not in (0, 200) or self._refuses()
+        """True once no byte that is still to be sent can change the verdict."""
+        return self._response.complete or self._response.status not in (0, 200) or self._refuses()
 
     def _over(self) -> bool:
         return self._connection is None or self._whole or self._known()
 
     def _refuses(self) -> bool:
-        """True for what names a threat, and for a page of the scanner's own in place of the content."""
-        answer = self._answer
-        if answer.status not in (200, 204):
+        """True for a response that names a threat or has a page of the scanner in place of the content."""
+        response = self._response
+        if response.status not in (200, 204):
             return False
-        # A request that is let through comes back as a request.
-        other = self._method == "REQMOD" and "res-hdr" in answer.sections
-        return bool(answer.threat) or other or answer.http_status >= 300
+        # A request that passes is returned as a request.
+        other = self._method == "REQMOD" and "res-hdr" in response.sections
+        return bool(response.threat) or other or response.http_status >= 300
 
     def _let_go(self, *, reusable: bool) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
-            self._release(connection, self._answer, reusable)
+            self._release(connection, self._response, reusable)

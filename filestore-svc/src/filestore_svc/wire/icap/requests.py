@@ -1,25 +1,25 @@
-"""Word what is asked of a scanner."""
+"""Write ICAP requests."""
 
 from typing import Final
 from urllib.parse import quote
 
 from filestore_svc.domain.scanning import Method, ScannerPlace
 
-# The end of a body, and that of a preview which is the whole of it.
+# The end of a body, and the end of a preview that is the whole body.
 END: Final = b"0\r\n\r\n"
 END_OF_ALL: Final = b"0; ieof\r\n\r\n"
 _TYPE: Final = "Content-Type: application/octet-stream\r\n"
 
 
 def options(place: ScannerPlace) -> bytes:
-    """Ask what the service can do."""
+    """Return a request for the options of the service."""
     return f"OPTIONS {place.uri} ICAP/1.0\r\nHost: {place.authority}\r\nUser-Agent: Crossdock\r\n\r\n".encode()
 
 
 def head(place: ScannerPlace, method: Method, path: str, size: int | None, preview: int | None) -> bytes:
-    """Begin a content: an upload is a request to PUT it, or for RESPMOD the response to a request for it.
+    """Return the head of a scan: for REQMOD the content is the body of a PUT, for RESPMOD that of a response to a GET.
 
-    An answer without a body is allowed for a clean one (`Allow: 204`), so that it need not come back.
+    `Allow: 204` lets the scanner pass a clean content without sending it back.
     """
     url = "http://filestore" + quote(path.encode("utf-8", "surrogatepass"))
     length = "" if size is None else f"Content-Length: {size}\r\n"
@@ -38,5 +38,5 @@ def head(place: ScannerPlace, method: Method, path: str, size: int | None, previ
 
 
 def chunk(block: memoryview | bytes | bytearray) -> bytes:
-    """Return a piece of a body; nothing for an empty one, which would end it."""
+    """Return a chunk of a body; no bytes for an empty block, which would end the body."""
     return b"".join((b"%x\r\n" % len(block), block, b"\r\n")) if len(block) else b""

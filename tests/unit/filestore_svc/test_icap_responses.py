@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from filestore_svc.domain.scanning import ScannerPlace
 from filestore_svc.wire.icap import ScannerAway, requests
-from filestore_svc.wire.icap.answers import Answer
+from filestore_svc.wire.icap.responses import IcapResponse
 
 PLACE = ScannerPlace.of("icap://scan.test:1344/avscan?mode=simple")
 PAGE = b"<html>VIRUS FOUND</html>"
@@ -30,8 +30,8 @@ GIVEN_BACK = (
 CLEAN = b"ICAP/1.0 204 No Content\r\nEncapsulated: null-body=0\r\n\r\n"
 
 
-def _answer(*pieces):
-    answer = Answer()
+def _parsed(*pieces):
+    answer = IcapResponse()
     for piece in pieces:
         answer.feed(piece)
     return answer
@@ -52,7 +52,7 @@ def _seen(answer):
 
 def test_a_virus_as_c_icap_tells_it():
     """Its name is in two headers, and a page is in place of the content."""
-    answer = _answer(FOUND)
+    answer = _parsed(FOUND)
     assert (answer.status, answer.http_status, answer.sections) == (200, 403, ["res-hdr", "res-body"])
     assert answer.threat == "Crossdock.Test.UNOFFICIAL"
     assert (answer.size, answer.sha256.digest()) == (len(PAGE), hashlib.sha256(PAGE).digest())
@@ -61,7 +61,7 @@ def test_a_virus_as_c_icap_tells_it():
 
 def test_a_content_that_is_given_back():
     """Chunks with extensions, leading zeros and trailers make one body, after a 100."""
-    answer = _answer(GIVEN_BACK)
+    answer = _parsed(GIVEN_BACK)
     assert (answer.continued, answer.status, answer.http_status, answer.threat) == (True, 200, 0, "")
     assert (answer.size, answer.sha256.digest()) == (13, hashlib.sha256(b"abc0123456789").digest())
 
@@ -69,20 +69,20 @@ def test_a_content_that_is_given_back():
 @pytest.mark.parametrize("whole", [FOUND, GIVEN_BACK, CLEAN])
 def test_every_cut_reads_the_same(whole):
     """An answer in two pieces, divided at each byte, and in single bytes equals the whole; no prefix is complete."""
-    expected = _seen(_answer(whole))
+    expected = _seen(_parsed(whole))
     for cut in range(len(whole)):
-        answer = _answer(whole[:cut])
+        answer = _parsed(whole[:cut])
         assert not answer.complete
         answer.feed(whole[cut:])
         assert _seen(answer) == expected
-    assert _seen(_answer(*(whole[at : at + 1] for at in range(len(whole))))) == expected
+    assert _seen(_parsed(*(whole[at : at + 1] for at in range(len(whole))))) == expected
 
 
 @given(st.binary(max_size=300))
 def test_garbage_is_told_or_waited_for(data):
     """Arbitrary bytes are refused or incomplete; no other error leaves the parser."""
     with contextlib.suppress(ScannerAway):
-        assert not _answer(data).complete
+        assert not _parsed(data).complete
 
 
 @given(st.data())
@@ -91,7 +91,7 @@ def test_a_damaged_answer_never_escapes(data):
     whole = bytearray(data.draw(st.sampled_from([FOUND, GIVEN_BACK, CLEAN])))
     whole[data.draw(st.integers(0, len(whole) - 1))] = data.draw(st.integers(0, 255))
     with contextlib.suppress(ScannerAway):
-        assert isinstance(_answer(bytes(whole)).threat, str)
+        assert isinstance(_parsed(bytes(whole)).threat, str)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_damaged_answer_never_escapes(data):
 def test_what_is_no_answer(wrong):
     """It is refused, and never read without an end."""
     with pytest.raises(ScannerAway):
-        _answer(wrong)
+        _parsed(wrong)
 
 
 @pytest.mark.parametrize(
@@ -134,12 +134,12 @@ def test_what_is_no_answer(wrong):
 )
 def test_names_of_threats(headers, threat):
     """The three headers that scanners use, as a log may hold them."""
-    assert _answer(b"ICAP/1.0 204 No\r\n" + headers + b"\r\n\r\n").threat == threat
+    assert _parsed(b"ICAP/1.0 204 No\r\n" + headers + b"\r\n\r\n").threat == threat
 
 
 def test_what_follows_the_end_is_noticed():
     """A connection with bytes after the end of an answer is not used again."""
-    answer = _answer(CLEAN + b"x")
+    answer = _parsed(CLEAN + b"x")
     assert (answer.complete, answer.exact) == (True, False)
 
 

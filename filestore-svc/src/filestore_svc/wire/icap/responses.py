@@ -1,4 +1,4 @@
-"""Read a scanner's answer as it arrives, however its bytes are cut."""
+"""Parse ICAP responses incrementally, for every division of their bytes into reads."""
 
 import hashlib
 import itertools
@@ -6,7 +6,7 @@ import re
 from collections.abc import Generator
 from typing import Final, TypeVar
 
-from filestore_svc.wire.icap.failures import ScannerAway
+from filestore_svc.wire.icap.errors import ScannerAway
 
 _LONGEST_LINE: Final = 8 << 10
 _LONGEST_HEAD: Final = 64 << 10
@@ -18,15 +18,15 @@ _SECTION: Final = re.compile(r"(req-hdr|res-hdr|req-body|res-body|opt-body|null-
 _THREAT: Final = re.compile(r"Threat=([^;]*)", re.IGNORECASE)
 
 T = TypeVar("T")
-# Yields wherever it needs more bytes.
-Steps = Generator[None, None, T]
+# A parser yields whenever it needs more bytes.
+Parsing = Generator[None, None, T]
 
 
-class Answer:
-    """One answer, as far as it has come.
+class IcapResponse:
+    """One response, as far as it has arrived.
 
-    `continued` once a 100 has come, `status` once the final answer's is known, `sections` what it encapsulates and
-    `http_status` the status of a response in it. Its body is not kept: `size` counts and `sha256` digests it.
+    `continued` is set by a 100, `status` by the final response. `sections` are the names of the encapsulated sections,
+    `http_status` is the status of an encapsulated response. The body is not kept: `size` counts, `sha256` digests it.
     """
 
     def __init__(self) -> None:
@@ -39,35 +39,35 @@ class Answer:
         self.sha256 = hashlib.sha256()
         self.complete = False
         self._buffer = bytearray()
-        self._steps = self._read()
+        self._parser = self._read()
 
     def feed(self, data: bytes) -> None:
-        """Take the next bytes; ScannerAway where they are no ICAP."""
+        """Parse the next bytes; ScannerAway where they are not ICAP."""
         self._buffer += data
         if not self.complete:
-            self.complete = next(self._steps, True) is not None
+            self.complete = next(self._parser, True) is not None
 
     @property
     def exact(self) -> bool:
-        """True when nothing followed the answer's end."""
+        """True when the response is complete and no byte followed it."""
         return self.complete and not self._buffer
 
     @property
     def threat(self) -> str:
-        """What the scanner found, in its own words; empty where the headers name nothing."""
+        """The threat in the scanner's own words, empty where the headers name none."""
         found = self.headers.get("x-infection-found", "")
         if found:
             named = _THREAT.search(found)
-            return _shown(named[1] if named else found)
+            return _printable(named[1] if named else found)
         if self.headers.get("x-virus-id"):
-            return _shown(self.headers["x-virus-id"])
-        # How many there are, then four lines for each: file, what was found, two numbers.
+            return _printable(self.headers["x-virus-id"])
+        # The number of violations, then four lines for each: file, threat, two numbers.
         count, *lines = (line.strip() for line in self.headers.get("x-violations-found", "0").split("\n"))
         if count in ("", "0"):
             return ""
-        return _shown(lines[1] if len(lines) > 1 else f"{count} violations")
+        return _printable(lines[1] if len(lines) > 1 else f"{count} violations")
 
-    def _read(self) -> Steps[None]:
+    def _read(self) -> Parsing[None]:
         while True:
             status = _status_of((yield from self._line()), b"ICAP")
             headers = yield from self._headers()
@@ -81,7 +81,7 @@ class Answer:
         if status == 200 and sections:
             yield from self._encapsulated(sections)
 
-    def _encapsulated(self, sections: list[tuple[str, int]]) -> Steps[None]:
+    def _encapsulated(self, sections: list[tuple[str, int]]) -> Parsing[None]:
         """Read the heads, then the body."""
         for (name, start), (_, end) in itertools.pairwise(sections):
             head = yield from self._exactly(end - start)
@@ -90,11 +90,11 @@ class Answer:
         if sections[-1][0] not in ("null-body", "req-hdr", "res-hdr"):
             yield from self._chunks()
 
-    def _chunks(self) -> Steps[None]:
+    def _chunks(self) -> Parsing[None]:
         while True:
             found = _CHUNK.fullmatch((yield from self._line()))
             if found is None:
-                raise ScannerAway("the scanner's answer has no chunk where one should begin")
+                raise ScannerAway("the scanner's response has no chunk where one should begin")
             left = int(found[1], 16)
             if not left:
                 break
@@ -107,10 +107,10 @@ class Answer:
                 self.sha256.update(block)
                 left -= len(block)
             if (yield from self._line()):
-                raise ScannerAway("a chunk of the scanner's answer is longer than it says")
+                raise ScannerAway("a chunk of the scanner's response is longer than it says")
         yield from self._headers()
 
-    def _headers(self) -> Steps[dict[str, str]]:
+    def _headers(self) -> Parsing[dict[str, str]]:
         headers: dict[str, str] = {}
         last = ""
         for _ in range(_MOST_HEADERS):
@@ -122,21 +122,21 @@ class Answer:
                 continue
             name, colon, value = line.partition(":")
             if not colon:
-                raise ScannerAway("a header of the scanner's answer has no colon")
+                raise ScannerAway("a header of the scanner's response has no colon")
             last = name.strip().lower()
             headers[last] = f"{headers[last]}, {value.strip()}" if last in headers else value.strip()
-        raise ScannerAway("the scanner's answer has too many headers")
+        raise ScannerAway("the scanner's response has too many headers")
 
-    def _line(self) -> Steps[bytes]:
+    def _line(self) -> Parsing[bytes]:
         while (end := self._buffer.find(b"\n")) < 0:
             if len(self._buffer) > _LONGEST_LINE:
-                raise ScannerAway("a line of the scanner's answer is too long")
+                raise ScannerAway("a line of the scanner's response is too long")
             yield
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         return line.removesuffix(b"\r")
 
-    def _exactly(self, size: int) -> Steps[bytes]:
+    def _exactly(self, size: int) -> Parsing[bytes]:
         while len(self._buffer) < size:
             yield
         found = bytes(self._buffer[:size])
@@ -147,7 +147,7 @@ class Answer:
 def _status_of(line: bytes, protocol: bytes) -> int:
     found = _STATUS.fullmatch(line)
     if found is None or found[1] != protocol:
-        raise ScannerAway(f"what answers speaks no {protocol.decode()}")
+        raise ScannerAway(f"the scanner does not speak {protocol.decode()}")
     return int(found[2])
 
 
@@ -159,13 +159,13 @@ def _layout(text: str) -> list[tuple[str, int]]:
     for part in text.split(","):
         found = _SECTION.fullmatch(part.strip())
         if found is None or int(found[2]) < (sections[-1][1] if sections else 0):
-            raise ScannerAway("the scanner's answer has an Encapsulated header that makes no sense")
+            raise ScannerAway("the scanner's response has an Encapsulated header that makes no sense")
         sections.append((found[1], int(found[2])))
     if sections[0][1] or sections[-1][1] > _LONGEST_HEAD:
-        raise ScannerAway("the scanner's answer has an Encapsulated header that makes no sense")
+        raise ScannerAway("the scanner's response has an Encapsulated header that makes no sense")
     return sections
 
 
-def _shown(text: str) -> str:
-    """Return a name as logs and events may hold it."""
+def _printable(text: str) -> str:
+    """Return a name without the characters that logs and events must not hold."""
     return "".join(each for each in text.strip() if each.isprintable())[:_LONGEST_NAME] or "unnamed"
