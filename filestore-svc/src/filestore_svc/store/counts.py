@@ -21,7 +21,7 @@ _MOST_TEXT: Final = 32 << 20
 _ALL_NAMES: Final = sa.select(sa.func.aggregate_strings(files.c.name, "\n"), sa.func.count()).where(
     files.c.folder_id == sa.bindparam("folder")
 )
-_KEPT: Final = sa.select(
+_COUNTS: Final = sa.select(
     sa.func.coalesce(sa.func.sum(folder_counts.c.files), 0), sa.func.coalesce(sa.func.sum(folder_counts.c.changes), 0)
 ).where(folder_counts.c.folder_id == sa.bindparam("folder"))
 _ALL_FILES: Final = sa.select(sa.func.coalesce(sa.func.sum(folder_counts.c.files), 0))
@@ -35,7 +35,7 @@ _EXPIRED: Final = (
 
 
 @dataclass(frozen=True)
-class Held:
+class FolderCounts:
     """The counts of a folder: `living` files, `expired` ones that the sweeper will remove, and `changes` so far."""
 
     living: int
@@ -43,7 +43,7 @@ class Held:
     changes: int
 
 
-class _Known:
+class _CountCache:
     """A cache of counts by folder and pattern, each valid for one number of changes of its folder."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class _Known:
                 self._counts.popitem(last=False)
 
 
-class _Names:
+class _NameCache:
     """A cache of all names of one folder, as one text with a name in each line, for searches inside names.
 
     No index supports such a search. The database answers the first one in each state of a folder by reading every name.
@@ -100,15 +100,15 @@ class _Names:
         return self._text
 
 
-_known: Final[WeakKeyDictionary[sa.Engine, _Known]] = WeakKeyDictionary()
-_names: Final[WeakKeyDictionary[sa.Engine, _Names]] = WeakKeyDictionary()
+_count_caches: Final[WeakKeyDictionary[sa.Engine, _CountCache]] = WeakKeyDictionary()
+_name_caches: Final[WeakKeyDictionary[sa.Engine, _NameCache]] = WeakKeyDictionary()
 
 
-def held(connection: sa.Connection, folder: int, now: int) -> Held:
+def read(connection: sa.Connection, folder: int, now: int) -> FolderCounts:
     """Return the kept counts of a folder."""
-    kept, changes = connection.execute(_KEPT, {"folder": folder}).one()
+    counted, changes = connection.execute(_COUNTS, {"folder": folder}).one()
     expired: int = connection.execute(_EXPIRED, {"folder": folder, "now": now}).scalar_one()
-    return Held(int(kept) - expired, expired, int(changes))
+    return FolderCounts(int(counted) - expired, expired, int(changes))
 
 
 def all_files(connection: sa.Connection) -> int:
@@ -116,30 +116,30 @@ def all_files(connection: sa.Connection) -> int:
     return int(connection.execute(_ALL_FILES).scalar_one())
 
 
-def matching(connection: sa.Connection, folder: int, pattern: Pattern, held_: Held, now: int) -> int:
+def matching(connection: sa.Connection, folder: int, pattern: Pattern, counted: FolderCounts, now: int) -> int:
     """Return how many living files match; they are counted once for each number of changes.
 
-    The number of changes was read before, so that a count which saw a later change is never taken for a newer one.
-    Those that have expired, which no change tells of, are counted apart.
+    The number of changes was read before the matches are counted: a count that already contains a later change is then
+    made anew. Expired files are counted separately, because expiry is no change.
     """
-    known = _known.setdefault(connection.engine, _Known())
+    known = _count_caches.setdefault(connection.engine, _CountCache())
     key = (folder, pattern.glob())
-    number = known.get(key, held_.changes)
+    number = known.get(key, counted.changes)
     if number is None:
-        number = _counted(connection, folder, pattern, held_)
-        known.put(key, held_.changes, number)
-    if not held_.expired:
+        number = _counted(connection, folder, pattern, counted)
+        known.put(key, counted.changes, number)
+    if not counted.expired:
         return number
     gone = _EXPIRED.where(names.matches(connection, files.c.name, pattern))
     return max(number - int(connection.execute(gone, {"folder": folder, "now": now}).scalar_one()), 0)
 
 
-def _counted(connection: sa.Connection, folder: int, pattern: Pattern, held_: Held) -> int:
+def _counted(connection: sa.Connection, folder: int, pattern: Pattern, counted: FolderCounts) -> int:
     inner = pattern.inner
-    if inner and held_.living > _MANY:
-        found = _names.setdefault(connection.engine, _Names())
-        number = found.count(connection, folder, held_.changes, inner)
+    if inner and counted.living > _MANY:
+        found = _name_caches.setdefault(connection.engine, _NameCache())
+        number = found.count(connection, folder, counted.changes, inner)
         if number is not None:
             return number
     query = sa.select(sa.func.count()).select_from(files).where(files.c.folder_id == folder)
-    return int(connection.execute(query.where(*names.few(connection, files.c.name, pattern))).scalar_one())
+    return int(connection.execute(query.where(*names.for_few_matches(connection, files.c.name, pattern))).scalar_one())

@@ -51,16 +51,16 @@ def _chosen(connection: sa.Connection, folder: Folder | None, only: list[int] | 
         number = connection.execute(sa.select(sa.func.count()).select_from(folders).where(*some)).scalar_one()
         chosen = dataclasses.replace(chosen, folders=some, folder_count=number)
     if kind != "folders" and folder is not None:
-        held = counts.held(connection, folder.id, now)
-        some, number = [files.c.folder_id == folder.id], held.living
-        if held.expired:
+        kept = counts.read(connection, folder.id, now)
+        some, number = [files.c.folder_id == folder.id], kept.living
+        if kept.expired:
             some.append(_living(connection, folder, now))
         if pattern is not None:
-            number = counts.matching(connection, folder.id, pattern, held, now)
-            if number * _FEW <= held.living:
-                some += names.few(connection, files.c.name, pattern)
+            number = counts.matching(connection, folder.id, pattern, kept, now)
+            if number * _FEW <= kept.living:
+                some += names.for_few_matches(connection, files.c.name, pattern)
             else:
-                some += names.many(connection, files.c.name, pattern, in_order=page.sort == "name")
+                some += names.for_many_matches(connection, files.c.name, pattern, in_order=page.sort == "name")
         chosen = dataclasses.replace(chosen, files=some, file_count=number)
     return chosen
 
@@ -102,6 +102,6 @@ def after(
         return []
     some = [files.c.folder_id == folder.id, sa.or_(files.c.expires_at == 0, files.c.expires_at > now)]
     if pattern is not None:
-        some += names.many(connection, files.c.name, pattern, in_order=True)
+        some += names.for_many_matches(connection, files.c.name, pattern, in_order=True)
     query = sa.select(*store.COLUMNS).where(*some, files.c.name > name).order_by(files.c.name).limit(limit)
     return [store.of_row(row, folder.path) for row in connection.execute(query)]

@@ -24,7 +24,7 @@ def matches(connection: sa.Connection, name: sa.ColumnElement[Any], pattern: Pat
     return name.like(pattern.like(), escape="\\")
 
 
-def few(connection: sa.Connection, name: sa.Column[Any], pattern: Pattern) -> Conditions:
+def for_few_matches(connection: sa.Connection, name: sa.Column[Any], pattern: Pattern) -> Conditions:
     """Return conditions for a pattern that matches few names: they use the index of names or that of endings.
 
     Where the pattern has a tail, `name` must be the column of the table that has an index of endings.
@@ -32,10 +32,10 @@ def few(connection: sa.Connection, name: sa.Column[Any], pattern: Pattern) -> Co
     if pattern.whole:
         return [name == pattern.head]
     head, tail = pattern.head, pattern.tail
-    found = _ending(name, tail)
-    compared = _apart(connection, name) if tail else name
+    found = _ending_with(name, tail)
+    compared = _without_index(connection, name) if tail else name
     if head:
-        found += _beginning(compared, head)
+        found += _starting_with(compared, head)
     if not pattern.plain or len(tail) > ENDING_LENGTH:
         return [*found, matches(connection, compared, pattern)]
     # In a name that is shorter than head and tail together the two would overlap.
@@ -43,28 +43,30 @@ def few(connection: sa.Connection, name: sa.Column[Any], pattern: Pattern) -> Co
     return [*found, compared.not_in(shared)] if shared else found
 
 
-def many(connection: sa.Connection, name: sa.Column[Any], pattern: Pattern, *, in_order: bool) -> Conditions:
+def for_many_matches(
+    connection: sa.Connection, name: sa.Column[Any], pattern: Pattern, *, in_order: bool
+) -> Conditions:
     """Return conditions for a pattern that matches many names, while an index is read for its order."""
     if not in_order:
-        return [matches(connection, _apart(connection, name), pattern)]
-    found = _beginning(name, pattern.head)
+        return [matches(connection, _without_index(connection, name), pattern)]
+    found = _starting_with(name, pattern.head)
     alone = pattern.plain and not pattern.tail
-    return found if alone else [*found, matches(connection, _apart(connection, name), pattern)]
+    return found if alone else [*found, matches(connection, _without_index(connection, name), pattern)]
 
 
-def _beginning(name: sa.ColumnElement[Any], text: str) -> Conditions:
-    end = _next(text)
+def _starting_with(name: sa.ColumnElement[Any], text: str) -> Conditions:
+    end = _following(text)
     return ([name >= text] if text else []) + ([name < end] if end else [])
 
 
-def _ending(name: sa.Column[Any], text: str) -> Conditions:
+def _ending_with(name: sa.Column[Any], text: str) -> Conditions:
     backward = text[::-1]
     if len(text) < ENDING_LENGTH:
-        return _beginning(ending(name), backward)
+        return _starting_with(ending(name), backward)
     return [ending(name) == backward[:ENDING_LENGTH]]
 
 
-def _next(text: str) -> str:
+def _following(text: str) -> str:
     """Return the least text above all texts that begin with this one, "" where there is none."""
     kept = text.rstrip(_LAST)
     if not kept:
@@ -74,7 +76,7 @@ def _next(text: str) -> str:
     return kept[:-1] + chr(0xE000 if point == 0xD800 else point)
 
 
-def _apart(connection: sa.Connection, name: sa.Column[Any]) -> sa.ColumnElement[Any]:
+def _without_index(connection: sa.Connection, name: sa.Column[Any]) -> sa.ColumnElement[Any]:
     """Keep SQLite from choosing an index for this condition: it does not know how few names match."""
     if connection.dialect.name == "sqlite":
         return sa.UnaryExpression(name, operator=custom_op("+"), type_=name.type)
