@@ -1,4 +1,4 @@
-"""Uploads in pieces, quotas and retention over PostgreSQL are what they are over SQLite."""
+"""Resumable uploads, quotas and retention behave alike over PostgreSQL and SQLite."""
 
 import threading
 
@@ -10,7 +10,7 @@ from tests.service.filestore_svc.test_resumable_uploads import TUS, head, locati
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request, tmp_path):
-    """The service over either database, with a quota and a retention."""
+    """Return the service over either database, with a quota and a retention."""
     url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else ""
     folders = {
         "/in": {"access": {"part1": ALL}, "quota": 10_000},
@@ -21,8 +21,8 @@ def store(request, tmp_path):
     made.close()
 
 
-def test_an_upload_in_pieces(store):
-    """It is made, continued after a restart, and ends as a file; another one is ended by its owner."""
+def test_a_resumable_upload(store):
+    """It goes on after a restart and becomes a file; another one is ended by its owner."""
     where, other = location(store), location(store, "/in/b")
     patch(store, where, 0, b"01234")
     store.close()
@@ -36,7 +36,7 @@ def test_an_upload_in_pieces(store):
 
 
 def test_writers_share_a_quota_to_the_byte(store):
-    """Of twenty writers at once that each want a tenth of it, ten are let in, and nothing is left of the others."""
+    """Of twenty concurrent writers of a tenth of it each, ten are stored, and nothing is left of the others."""
     told = []
 
     def write(number):
@@ -55,7 +55,7 @@ def test_writers_share_a_quota_to_the_byte(store):
 
 
 def test_writers_share_an_accounts_quota_to_the_byte(store):
-    """In two folders, with bare bodies whose length tells of them; what is deleted is there for others again."""
+    """Writers with raw bodies share it over two folders; the bytes of a deleted file can be used again."""
     store.document["http_mft"] |= {"raw_put": True}
     store.document["accounts"] = {"part1": {"grants": {"http_mft": {"contract": "std", "quota": 6_000}}}}
     store.close()
@@ -82,7 +82,7 @@ def test_writers_share_an_accounts_quota_to_the_byte(store):
 
 
 def test_files_expire(store):
-    """After a first read earlier than after being put; the sweeper takes them and gives their bytes back."""
+    """They expire earlier after a first read than after the upload; the sweeper gives their bytes back."""
     store.put("/2.0/files/in/sub/a", b"x" * 5_000)
     store.put("/2.0/files/in/b", b"x")
     store.get("/2.0/files/in/sub/a")

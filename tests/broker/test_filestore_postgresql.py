@@ -1,4 +1,4 @@
-"""filestore-svc over PostgreSQL does what it does over SQLite."""
+"""filestore-svc behaves alike over PostgreSQL and SQLite."""
 
 import json
 import threading
@@ -13,7 +13,7 @@ NAMES = ("b.txt", "a.txt", "%C3%A9", "Z", "order_7.csv", "50%25")
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store(request, tmp_path):
-    """The service over either database."""
+    """Return the service over either database."""
     url = request.getfixturevalue("postgresql_url") if request.param == "postgresql" else ""
     made = Lab(tmp_path, database_url=url)
     yield made
@@ -78,6 +78,6 @@ def test_metadata_by_path_and_by_id(store):
 
 
 def test_ids_beyond_every_database(store):
-    """D22: a number that no column holds is E-ID, and asked of none."""
+    """D22: a number that is too large for any column is E-ID, without a query."""
     for text in ("9223372036854775808", "9007199254740992", "9" * 30):
         assert store.get(f"/2.0/fileset/{text}").json["message"] == f"{text} doesn't exist"

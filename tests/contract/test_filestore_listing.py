@@ -1,4 +1,4 @@
-"""Pages of a folder, on both databases, beside a plain sort of everything in it."""
+"""Pages of a folder on both databases equal those of a plain sort of all its children."""
 
 import itertools
 import random
@@ -50,7 +50,7 @@ def opened(url):
 
 
 def filled(database, seed):
-    """Fill the folder with names and keys of which many are the same; return its children as a model."""
+    """Fill the folder with names and keys, many of them equal; return its children as a model."""
     dice = random.Random(seed)
     subfolders = [folder(10 + number, 1, f"a{number:02d}") for number in range(dice.choice((0, 1, 7)))]
     names = [f"{dice.choice('aAbé')}{number:02d}{dice.choice(('', '.txt'))}" for number in range(40)]
@@ -100,7 +100,7 @@ def shown(connection, page, now=NOW):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_every_page_is_what_a_plain_sort_gives(database, seed):
-    """Each sort, direction, type and filter gives, page by page from any place, what sorting everything gives."""
+    """Each sort, direction, type and filter gives at any position the page that a plain sort gives."""
     children = filled(database, seed)
     with database.read() as connection:
         for sort, descending, kind, pattern in itertools.product(SORTS, (True, False), KINDS, FILTERS):
@@ -114,7 +114,7 @@ def test_every_page_is_what_a_plain_sort_gives(database, seed):
 
 @pytest.mark.parametrize("seed", range(2))
 def test_pages_of_large_groups(database, seed):
-    """Where most files share a key, more than lie around a page, all pages together show each of them once."""
+    """Where most files share a key, all pages together show each file once."""
     dice = random.Random(seed)
     most = dice.choice((0, 5))
     rows = [
@@ -147,7 +147,7 @@ def test_pages_of_large_groups(database, seed):
 
 
 def test_filters_at_the_edges(database):
-    """What begins or ends with a filter's text is found whole, whatever character is its last, and nothing beside."""
+    """A filter finds every name that begins or ends with its text, whatever its last character, and no other."""
     pieces = ["".join(each) for length in (1, 2) for each in itertools.product(EDGES, repeat=length)]
     names = sorted({*pieces, *(f"{each}.data-{each}" for each in EDGES), "aba", "abba", "ab", "order-7.csv", "aaa"})
     with database.write() as connection:
@@ -165,8 +165,8 @@ def test_filters_at_the_edges(database):
             assert shown(connection, asked) == ((0, []) if hopeless else (len(found), found)), ascii(pattern)
 
 
-def test_names_of_every_sign(database):
-    """Names are found by their first and last sign, whichever it is, and none of them is taken for a wildcard."""
+def test_names_of_every_character(database):
+    """Names are found by their first and last character, and none is taken for a wildcard."""
     signs = [chr(point) for point in range(0x20, 0x100) if not 0x7F <= point < 0xA0]
     names = sorted(f"{sign}{middle}{sign}" for sign in signs for middle in ("m", "longer than an ending"))
     with database.write() as connection:
@@ -180,7 +180,7 @@ def test_names_of_every_sign(database):
 
 
 def test_parts_of_names_are_found_in_a_large_folder(database):
-    """Of a folder whose names are kept in memory a filter counts what a plain search does, after each change anew."""
+    """A filter over the cached names of a folder counts what a plain search counts, also after each change."""
     dice = random.Random(7)
     signs = "ab.*+?()[]{}^$|\\-# éß漢"
     names = {f"{number:04d}{''.join(dice.choices(signs, k=6))}" for number in range(2_200)}
@@ -209,8 +209,8 @@ def test_parts_of_names_are_found_in_a_large_folder(database):
         check([text, f"-{text}", f"w-{text}-", "ew-", "e"], NOW)
 
 
-def test_what_expires_leaves_every_count(database):
-    """A filter's count, remembered or not, loses a file the moment its time is over, and nothing when it is swept."""
+def test_an_expired_file_leaves_every_count(database):
+    """A count of a filter, cached or not, loses a file when it expires, and none when it is swept."""
     ends = {f"{number}.{'csv' if number % 3 else 'txt'}": NOW + number % 5 for number in range(60)}
     with database.write() as connection:
         rows = [file(1 + number, name, expires_at=end) for number, (name, end) in enumerate(ends.items())]
@@ -228,7 +228,7 @@ def test_what_expires_leaves_every_count(database):
 
 
 def test_pages_come_out_of_an_index_alone(tmp_path):
-    """SQLite neither visits rows for a page nor sorts any, in every sort and filter, with expired files among them."""
+    """SQLite reads no rows and sorts nothing for a page, in every sort and filter, with expired files among them."""
     database = opened(f"sqlite:///{tmp_path}/plans.db")
     rows = [file(1 + number, f"f{number:03d}.csv", expires_at=number % 2) for number in range(400)]
     with database.write() as connection:
@@ -262,7 +262,7 @@ def test_pages_come_out_of_an_index_alone(tmp_path):
 
 
 def test_counts_follow_every_change(database):
-    """What is kept of a folder is what counting its rows gives, after inserts, deletes and what was rolled back."""
+    """The kept counts of a folder equal its rows, after inserts, deletes and rollbacks."""
     dice = random.Random(1)
     there = set()
     selection = Selection(pattern=listing_filter("f*1"))

@@ -1,4 +1,4 @@
-"""S19: how many bytes an account may have, in all folders together."""
+"""S19: the quota of an account over all folders."""
 
 import pytest
 
@@ -23,7 +23,7 @@ def _accounts(**quotas_of):
 
 @pytest.fixture(name="lab")
 def lab_(tmp_path):
-    """A store in which part1 may have 3 MiB, and an account with an odd name 1,000 bytes; others have no limit."""
+    """Return a store where part1 has 3 MiB, an account with an odd name 1,000 bytes, and others no quota."""
     access = dict.fromkeys(("part1", "part2", ODD), ALL)
     folders = {"/in": {"access": access}, "/out": {"access": access}, "/tight": {"access": access, "quota": 500}}
     made = Lab(tmp_path, folders=folders)
@@ -40,7 +40,7 @@ def put(lab, path, size, account="part1", **more):
 
 
 def used(lab):
-    """Return what is counted, and what is reserved."""
+    """Return the counted and the reserved bytes."""
     lab.service.recorder.flush()
     with lab.service.database.read() as connection:
         held = dict(connection.execute(quotas.quotas.select()).all())
@@ -48,8 +48,8 @@ def used(lab):
     return held, reserved
 
 
-def test_it_is_given_out_to_the_byte(lab):
-    """Over all folders; another account's bytes are its own."""
+def test_it_can_be_used_to_its_last_byte(lab):
+    """The bytes of all folders count together, those of another account do not."""
     assert put(lab, "/in/a", 2 * MIB).status_code == 201
     assert refused(put(lab, "/out/b", MIB + 1)) == FULL
     assert put(lab, "/out/b", MIB).status_code == 201
@@ -60,8 +60,8 @@ def test_it_is_given_out_to_the_byte(lab):
     assert used(lab) == ({"/tight": 0, "@part1": 3 * MIB, "@a%2Fb%20%C3%A9%25": 1000}, 0)
 
 
-def test_what_is_deleted_or_replaced_is_given_back(lab):
-    """To whoever had stored it, whoever deletes or replaces it."""
+def test_deleted_and_replaced_bytes_are_given_back(lab):
+    """They go back to the account that had stored them, whichever account deletes or replaces them."""
     put(lab, "/in/a", MIB)
     put(lab, "/in/b", MIB)
     assert put(lab, "/in/b", 1000).status_code == 201
@@ -74,8 +74,8 @@ def test_what_is_deleted_or_replaced_is_given_back(lab):
     assert used(lab)[0]["@part1"] == 7
 
 
-def test_a_small_file_in_the_place_of_ones_own(lab):
-    """It fits where it is no larger; in the place of somebody else's it gets nothing back."""
+def test_a_small_file_that_replaces_another(lab):
+    """One that is no larger fits in the place of the account's own file, but not in that of another account."""
     put(lab, "/in/own", 1000, ODD)
     put(lab, "/in/other", 1000, "part2")
     whole = {"data": b"y" * 1000, "content_type": "text/plain"}
@@ -96,7 +96,7 @@ def test_a_small_file_in_the_place_of_ones_own(lab):
 
 
 def test_beside_the_quota_of_a_folder(lab):
-    """A file counts for both, and the narrower one decides."""
+    """A file counts for both quotas, and the smaller one decides."""
     assert put(lab, "/tight/a", 501).status_code == 507
     assert put(lab, "/tight/a", 500).status_code == 201
     assert put(lab, "/tight/b", 1, ODD).status_code == 507
@@ -104,7 +104,7 @@ def test_beside_the_quota_of_a_folder(lab):
 
 
 def test_bytes_in_flight_count(lab):
-    """While an upload is on its way the account has what it leaves; when it is cut, all."""
+    """The account has the bytes that a running upload leaves, and all of them once it is cut."""
     body, seen = form(b"x" * (2 * MIB)), []
 
     class Slow:
@@ -125,8 +125,8 @@ def test_bytes_in_flight_count(lab):
     assert used(lab) == ({"/tight": 0, "@part1": 0, "@a%2Fb%20%C3%A9%25": 0}, 0)
 
 
-def test_an_upload_in_pieces_has_its_bytes_from_the_start(lab):
-    """Its length is reserved when it is made, given back when it is ended, and counted once when it is complete."""
+def test_a_resumable_upload_reserves_its_length(lab):
+    """The length is reserved at its creation, released when it is ended, and counted once when it is complete."""
     assert refused(create(lab, length=3 * MIB + 1)) == FULL
     where = location(lab, length=3 * MIB)
     assert used(lab)[0]["@part1"] == 3 * MIB
@@ -138,15 +138,15 @@ def test_an_upload_in_pieces_has_its_bytes_from_the_start(lab):
     assert used(lab) == ({"/tight": 10, "@part1": 10, "@a%2Fb%20%C3%A9%25": 0}, 0)
 
 
-def test_what_the_hub_itself_stores_is_nobodys(lab):
+def test_files_of_the_hub_itself_count_for_no_account(lab):
     """The internal interface stores for `system`, which has no quota."""
     who = whoever("system", mechanism="none")
     assert lab.call("PUT", "/internal/v1/files/in/a", who=who, data=b"x" * (4 * MIB)).status_code == 201
     assert used(lab)[0]["@part1"] == 0
 
 
-def test_a_new_quota_begins_with_what_is_there(lab):
-    """Files from before count, an account without a quota any more is not counted, and one that has it again is."""
+def test_a_new_quota_counts_what_is_stored(lab):
+    """Files from before count; an account that loses its quota is not counted until it has one again."""
     put(lab, "/in/a", 700, "part2")
     put(lab, "/out/a", 100, "part2")
     put(lab, "/in/mine", 50)
@@ -163,8 +163,8 @@ def test_a_new_quota_begins_with_what_is_there(lab):
     assert put(lab, "/in/b", 200, "part2").status_code == 201
 
 
-def test_what_a_dead_process_had_reserved(lab):
-    """It is given back to account and folder by whoever sweeps next."""
+def test_reservations_of_dead_processes(lab):
+    """The next sweep releases them for account and folder."""
     over = lab.service.configuration.limits.quotas_over("/tight", "part1")
     lab.service.operations.vault.commits.run(
         lambda connection: quotas.reserve(connection, "x", "/tight", over, size=400, process="0" * 32, lease_until=0)
@@ -175,7 +175,7 @@ def test_what_a_dead_process_had_reserved(lab):
 
 
 def test_both_readers_of_the_grant_agree():
-    """The gateway takes the key as well, and both refuse what is no size, in the same words."""
+    """The gateway accepts the key as well, and both reject a value that is no size in the same words."""
     from gateway.schemas.accounts import read_accounts
 
     for size in ("10GiB", 5, None):

@@ -52,8 +52,8 @@ def read(blobs, fileset):
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 << 10, (64 << 10) + 1, (8 << 20) - 1, 8 << 20, (20 << 20) + 7])
-def test_what_is_kept_comes_out_as_it_went_in(blobs, size):
-    """Small and large contents, with their digests."""
+def test_a_kept_content_is_read_back_unchanged(blobs, size):
+    """Contents of every size come back with the digests that were computed on the way in."""
     content = random.Random(size).randbytes(size)
     staging = stored(blobs, 4097, content, md5=True)
     assert staging.sha256.hexdigest() == hashlib.sha256(content).hexdigest()
@@ -63,8 +63,8 @@ def test_what_is_kept_comes_out_as_it_went_in(blobs, size):
 
 
 @pytest.mark.parametrize("size", [10, 20 << 20])
-def test_what_is_not_kept_is_nowhere(blobs, size):
-    """A content is not to be seen before it is kept, and a discarded one leaves nothing."""
+def test_a_content_is_invisible_before_it_is_kept(blobs, size):
+    """No reader opens it and no page lists it; a discarded one leaves nothing."""
     staging = blobs.stage(1)
     staging.write(b"x" * size)
     with pytest.raises(FileNotFoundError):
@@ -77,16 +77,16 @@ def test_what_is_not_kept_is_nowhere(blobs, size):
 
 
 @pytest.mark.parametrize("size", [5, 1 << 20])
-def test_an_id_that_is_given_out_anew_gets_the_new_content(blobs, size):
-    """A database that was set back to an older state gives ids to contents of which older ones are still there."""
-    stored(blobs, 4097, b"what nobody knows any more")
+def test_an_id_that_is_given_out_again_gets_the_new_content(blobs, size):
+    """A database that was restored from a backup gives out ids whose older contents are still stored."""
+    stored(blobs, 4097, b"an older content")
     stored(blobs, 4097, b"x" * size)
     assert read(blobs, 4097) == b"x" * size
     assert blobs.clear_staging(-5) == 0
 
 
 def test_reading_from_anywhere(blobs):
-    """A reader goes where it wants, and reads what is asked for."""
+    """A reader seeks to any position and reads on from there."""
     content = random.Random(3).randbytes(3_000_000)
     stored(blobs, 7, content)
     with blobs.open(7) as blob:
@@ -103,7 +103,7 @@ def test_reading_from_anywhere(blobs):
 
 
 def test_removing(blobs):
-    """What is removed is gone, readers that have it open go on, and a second time does no harm."""
+    """A removed content cannot be opened, an open reader goes on, and a second removal does no harm."""
     stored(blobs, 1, b"hello")
     with blobs.open(1) as blob:
         assert blob.read(1) == b"h"
@@ -114,8 +114,8 @@ def test_removing(blobs):
         blobs.open(1)
 
 
-def test_ids_of_what_is_there(blobs):
-    """All of them are told, but none that is younger than asked."""
+def test_the_ids_of_stored_contents(blobs):
+    """Pages list every content that is old enough, and none that is younger."""
     for fileset in (1, 2, 5000, 1 << 40):
         stored(blobs, fileset, b"x")
     assert listed(blobs, -5) == {1, 2, 5000, 1 << 40}
@@ -188,8 +188,8 @@ def test_a_slow_upload_shows_the_bucket_that_it_lives(s3):
 
 
 @pytest.mark.parametrize("known", [True, False])
-def test_an_upload_in_pieces(blobs, known):
-    """Pieces of any size become one content, what was not made durable is written over, and none is left."""
+def test_a_resumable_upload(blobs, known):
+    """Pieces of any size become one content; bytes that were not made durable are overwritten."""
     content = random.Random(5).randbytes(20_000_000)
     edges = [0, 1, 1_000_000, 9_500_000, 20_000_000]
     names = []
@@ -197,7 +197,7 @@ def test_an_upload_in_pieces(blobs, known):
         partial = blobs.resume(UPLOAD, start, lambda: None, names)
         partial.append(content[start:stop])
         names += partial.sync()
-        partial.append(b"a rest that nobody was told of"[: len(content) - stop])
+        partial.append(b"bytes that were not made durable"[: len(content) - stop])
         partial.close()
     seen = hashlib.sha256()
     digest = hashlib.sha256(content) if known else None
@@ -212,16 +212,16 @@ def test_an_upload_in_pieces(blobs, known):
     assert read(blobs, 9) == content
 
 
-def test_an_upload_of_no_pieces(blobs):
-    """A file without any byte is one, too."""
+def test_an_empty_resumable_upload(blobs):
+    """An upload of no bytes becomes an empty content."""
     whole = blobs.whole(UPLOAD, 9, 0, [], sha256=None, watch=None)
     blobs.keep(whole)
     blobs.drop(UPLOAD)
     assert read(blobs, 9) == b""
 
 
-def test_pieces_that_are_not_all_there(blobs):
-    """An upload of another size than was told is none."""
+def test_an_upload_with_missing_bytes(blobs):
+    """An upload that holds fewer bytes than its size is not assembled."""
     partial = blobs.resume(UPLOAD, 0, lambda: None, [])
     partial.append(b"12345")
     names = partial.sync()
@@ -231,8 +231,8 @@ def test_pieces_that_are_not_all_there(blobs):
     assert listed(blobs, -5) == set()
 
 
-def test_who_was_overtaken_writes_nothing(blobs):
-    """The check comes before each write."""
+def test_an_overtaken_request_writes_nothing(blobs):
+    """The check is made before each write."""
 
     def overtaken():
         raise LookupError
@@ -243,13 +243,13 @@ def test_who_was_overtaken_writes_nothing(blobs):
     partial.close()
 
 
-def test_being_there(blobs):
-    """A store that is there says so by saying nothing."""
+def test_ping(blobs):
+    """A store that works raises nothing."""
     blobs.ping()
 
 
-def test_a_bucket_that_is_not_there(s3):
-    """It is told as a broken disk would be told."""
+def test_a_missing_bucket(s3):
+    """Its errors are OSError with the codes of a broken disk."""
     blobs = bucket_blobs(s3, "no-such-bucket")
     with pytest.raises(OSError, match=r"404|bucket"):
         blobs.ping()

@@ -1,4 +1,4 @@
-"""The service over a bucket does what it does over a folder."""
+"""The service over a bucket behaves as it does over a folder."""
 
 import random
 
@@ -12,13 +12,13 @@ from tests.service.filestore_svc.test_resumable_uploads import head, location, p
 
 @pytest.fixture
 def bucket(s3):
-    """A bucket of the test's own."""
+    """Return the name of a new bucket."""
     return s3.bucket()
 
 
 @pytest.fixture
 def hub(s3, bucket, tmp_path):
-    """The service over it."""
+    """Return the service over that bucket."""
     settings = Settings(
         data=str(tmp_path),
         bytes_url=f"s3://{bucket}/hub",
@@ -31,8 +31,8 @@ def hub(s3, bucket, tmp_path):
     made.close()
 
 
-def test_a_file_goes_in_and_comes_out(hub, s3, bucket):
-    """201 says that the bucket has it; ranges, replacing and deleting are as ever."""
+def test_upload_and_download(hub, s3, bucket):
+    """After 201 the bucket holds the object; ranges, replacing and deleting work."""
     content = random.Random(1).randbytes(9 << 20)
     kind = "multipart/form-data; boundary=XbX"
     fileset = hub.call("PUT", "/2.0/files/in/a", data=form(content), content_type=kind).json["fileset"]
@@ -49,23 +49,23 @@ def test_a_file_goes_in_and_comes_out(hub, s3, bucket):
 
 
 def test_a_cut_body_leaves_nothing(hub, s3, bucket):
-    """Neither an object nor a part."""
+    """A cut upload leaves neither an object nor a part."""
     body = form(b"x" * (20 << 20))[:-9]
     answer = hub.call("PUT", "/2.0/files/in/a", data=body, content_type="multipart/form-data; boundary=XbX")
     assert answer.status_code == 400
     assert (s3.keys(bucket), s3.unfinished(bucket)) == ([], [])
 
 
-def test_a_blob_without_a_row_is_collected(hub, s3, bucket):
-    """It goes by its age, and what has a row stays."""
+def test_an_orphan_is_removed(hub, s3, bucket):
+    """An object without a row is removed by its age; one with a row stays."""
     fileset = hub.put("/2.0/files/in/a", b"x").json["fileset"]
     s3.client.put_object(Bucket=bucket, Key="hub/blobs/99999", Body=b"x")
     assert hub.service.sweeping.orphans.step(-5) == 1
     assert s3.keys(bucket) == [f"hub/blobs/{fileset}"]
 
 
-def test_an_upload_in_pieces(hub, s3, bucket):
-    """Each piece is in the bucket before its offset is told, a new process goes on, and no piece is left."""
+def test_a_resumable_upload(hub, s3, bucket):
+    """Each piece is in the bucket before its offset is reported, a new process goes on, and no piece is left."""
     where = location(hub)
     patch(hub, where, 0, b"01234")
     hub.close()

@@ -1,4 +1,4 @@
-"""5.8: every upload and download is a transfer, told exactly once."""
+"""5.8: every upload and download is a transfer that is reported exactly once."""
 
 import json
 
@@ -19,7 +19,7 @@ def _types(lab):
 
 
 def test_an_upload_is_a_transfer(lab):
-    """Started and ended are committed with the file, from CLIENT to FILESTORE."""
+    """The started and the ended event, from CLIENT to FILESTORE, are committed with the file."""
     answer = lab.put("/2.0/files/in/a.txt", b"hello")
     stored, started, ended = lab.events()
     assert [stored["type"], started["type"], ended["type"]] == [
@@ -41,7 +41,7 @@ def test_an_upload_is_a_transfer(lab):
 
 
 def test_a_refused_body_is_a_failed_transfer(lab):
-    """S21: no silence, and nothing of success."""
+    """S21: its transfer fails, and no event reports success."""
     lab.call("PUT", "/2.0/files/in/a", data=form(b"x")[:-5], headers=TYPE)
     assert _types(lab) == ["transfer.started.v1", "transfer.ended.v1"]
     ended = lab.events("transfer.ended.v1")[0]
@@ -51,14 +51,14 @@ def test_a_refused_body_is_a_failed_transfer(lab):
 
 
 def test_a_refusal_before_the_body_is_no_transfer(lab):
-    """What was never let in moved nothing."""
+    """A request that is refused before its body has no transfer."""
     lab.put("/2.0/files/in/a", account="reader1")
     lab.put("/2.0/files/nosuch/a")
     assert lab.events() == []
 
 
 def test_a_download_is_a_transfer_and_a_read(lab):
-    """S28: told once the last byte is gone, and the dates of the file with it."""
+    """S28: its events and the dates of the file are committed after the last byte."""
     lab.put("/2.0/files/in/a.txt", b"hello")
     lab.get("/2.0/files/in/a.txt")
     assert _types(lab)[3:] == ["file.read.v1", "transfer.started.v1", "transfer.ended.v1"]
@@ -79,7 +79,7 @@ def test_a_download_is_a_transfer_and_a_read(lab):
     ],
 )
 def test_what_counts_as_a_read(lab, method, headers, reads, ends):
-    """S28: HEAD and 304 are none; a part of the file is one when it holds the last byte."""
+    """S28: HEAD and 304 are no reads; a range is one if it contains the last byte."""
     lab.put("/2.0/files/in/a.txt", b"hello")
     lab.call(method, "/2.0/files/in/a.txt", headers=headers)
     assert len(lab.events("file.read.v1")) == reads
@@ -87,7 +87,7 @@ def test_what_counts_as_a_read(lab, method, headers, reads, ends):
 
 
 def test_an_aborted_download_is_no_read(lab):
-    """S28: a client that leaves before the last byte makes a failed transfer."""
+    """S28: the transfer of a client that leaves before the last byte fails."""
     lab.put("/2.0/files/in/a.bin", b"x" * 400_000)
     running = lab.client.get("/2.0/files/in/a.bin", environ_overrides={environ_keys.IDENTITY: whoever("part1")})
     next(iter(running.response))
@@ -97,8 +97,8 @@ def test_an_aborted_download_is_no_read(lab):
 
 
 @pytest.mark.parametrize("whole", [True, False])
-def test_the_word_of_the_hubs_own_server_counts(lab, whole):
-    """A server that tells when an answer is over is believed, whatever it read of the file."""
+def test_the_report_of_the_hubs_own_server_counts(lab, whole):
+    """A server that reports the end of an answer decides, however much it read of the file."""
     lab.put("/2.0/files/in/a.txt", b"hello")
     finished = []
     lab.get("/2.0/files/in/a.txt", environ={environ_keys.FINISHED: finished})
@@ -110,7 +110,7 @@ def test_the_word_of_the_hubs_own_server_counts(lab, whole):
 
 
 class _Slow:
-    """A body whose second half waits until somebody lets it come."""
+    """A body whose second half comes after `wait()`."""
 
     def __init__(self, body, wait):
         self.halves, self.wait = [body[:60], body[60:]], wait
@@ -128,7 +128,7 @@ def _open_rows(lab):
 
 @pytest.mark.parametrize(("body", "state"), [(form(b"hello"), "successful"), (form(b"hello")[:-4], "failed")])
 def test_a_long_upload_is_announced_after_a_second(lab, body, state):
-    """Its started event does not wait for its end, and its end is told once."""
+    """Its started event is committed before its end, and it ends once."""
     seen = []
 
     def wait():
@@ -144,8 +144,8 @@ def test_a_long_upload_is_announced_after_a_second(lab, body, state):
     assert ANNOUNCE_AFTER_MS == 1000
 
 
-def test_what_a_dead_process_left_open_ends_as_failed(lab):
-    """Whoever starts next ends it, once, with the head of the started event."""
+def test_a_transfer_of_a_dead_process_ends_as_failed(lab):
+    """The next process that starts ends it, once, with the head of the started event."""
     lab.put("/2.0/files/in/a", b"x")
     started = lab.events("transfer.started.v1")[0]
     head = json.dumps({name: value for name, value in started.items() if name not in ("type", "correlationid")})
@@ -161,7 +161,7 @@ def test_what_a_dead_process_left_open_ends_as_failed(lab):
 
 
 def test_an_open_transfer_that_cannot_be_read_keeps_no_other_open(lab):
-    """One whose head another version has written is reported in the log, and the others end."""
+    """One with an unreadable head is reported in the log, and the others end."""
     lab.put("/2.0/files/in/a", b"x")
     started = lab.events("transfer.started.v1")[0]
     head = json.dumps({name: value for name, value in started.items() if name not in ("type", "correlationid")})
@@ -174,8 +174,8 @@ def test_an_open_transfer_that_cannot_be_read_keeps_no_other_open(lab):
     assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["successful", "failed"]
 
 
-def test_an_upload_that_others_ended_is_not_ended_again(lab):
-    """A process that slept beyond its lease finds its transfer ended, and tells no second end."""
+def test_a_transfer_that_another_process_ended_is_not_ended_again(lab):
+    """A process that slept beyond its lease commits its file and no second end of its transfer."""
 
     def wait():
         row = wait_until(lambda: _open_rows(lab), within=10)[0]

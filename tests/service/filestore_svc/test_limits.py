@@ -1,4 +1,4 @@
-"""S19, S29: how long files live, how many bytes a tree of folders holds, and how large a file may be."""
+"""S19, S29: the retention of files, the quotas of folders, and the largest file."""
 
 import errno
 
@@ -17,7 +17,7 @@ KIND = "multipart/form-data; boundary=XbX"
 
 @pytest.fixture
 def keeping(tmp_path):
-    """A hub with retention."""
+    """Return a store whose folders have a retention."""
     folders = {
         "/put": {"access": ACCESS, "retention": {"after_put": "2h"}},
         "/put/sub": {},
@@ -32,7 +32,7 @@ def keeping(tmp_path):
 
 @pytest.fixture
 def full(tmp_path):
-    """A hub with a quota of 3 MiB for a tree, and of 1,000 bytes for a folder in it."""
+    """Return a store with a quota of 3 MiB for a folder, and of 1,000 bytes for a folder in it."""
     folders = {
         "/in": {"access": ACCESS, "quota": "3MiB"},
         "/in/sub": {"quota": 1000},
@@ -53,7 +53,7 @@ def _used(lab):
 
 
 def test_expiry_after_put(keeping):
-    """A file is out of sight when its time is over, in its folder and below, but not where a folder has its own."""
+    """An expired file is invisible, in the folder with the retention and below, but not in one with its own."""
     for path in ("/put/a", "/put/sub/a", "/put/ever/a"):
         keeping.put(f"/2.0/files{path}")
     keeping.later(hours=1.9)
@@ -68,7 +68,7 @@ def test_expiry_after_put(keeping):
 
 
 def test_expiry_after_get(keeping):
-    """It starts with the first whole download, and the earlier of two ends counts."""
+    """The time begins with the first whole download, and the earlier of two expiries counts."""
     for folder in ("get", "both"):
         keeping.put(f"/2.0/files/{folder}/a")
     keeping.later(hours=2.5)
@@ -83,8 +83,8 @@ def test_expiry_after_get(keeping):
     assert keeping.get("/2.0/files/get/a").status_code == 404
 
 
-def test_the_sweeper_takes_what_has_expired(keeping):
-    """The row goes with an event that says why, the bytes a minute later; it happens once."""
+def test_the_sweeper_removes_expired_files(keeping):
+    """The row is removed once, with an event that tells the reason; the bytes a minute later."""
     fileset = keeping.put("/2.0/files/put/a", b"hello").json["fileset"]
     keeping.put("/2.0/files/put/ever/b")
     keeping.later(hours=3)
@@ -98,7 +98,7 @@ def test_the_sweeper_takes_what_has_expired(keeping):
 
 
 def test_a_name_is_free_once_its_file_has_expired(keeping):
-    """Whoever comes before the sweeper finds no file to meet conditions."""
+    """An upload before the sweep finds no file to which a condition could apply."""
     keeping.put("/2.0/files/put/a", b"old")
     keeping.later(hours=3)
     assert keeping.put("/2.0/files/put/a", b"new", headers={"If-None-Match": "*"}).status_code == 201
@@ -107,7 +107,7 @@ def test_a_name_is_free_once_its_file_has_expired(keeping):
 
 
 def test_sorting_by_expiry(keeping):
-    """What never expires is lowest (D12, D15)."""
+    """Files that never expire sort lowest (D12, D15)."""
     keeping.put("/2.0/files/get/early")
     keeping.put("/2.0/files/get/never")
     keeping.put("/2.0/files/get/late")
@@ -121,8 +121,8 @@ def test_sorting_by_expiry(keeping):
         assert [each["filename"] for each in listed] == names
 
 
-def test_a_quota_is_given_out_to_the_byte(full):
-    """What fits is taken, what is one byte too much is 507, and a folder of a like name is another one."""
+def test_a_quota_can_be_used_to_its_last_byte(full):
+    """A file that fits is stored, one byte more is 507, and a folder with a longer name does not count."""
     assert _put(full, "/in/a", 2 << 20).status_code == 201
     assert _put(full, "/in/b", (1 << 20) + 1).json["message"] == "Not enough space"
     assert _put(full, "/in/b", 1 << 20).status_code == 201
@@ -134,7 +134,7 @@ def test_a_quota_is_given_out_to_the_byte(full):
 
 
 def test_deleting_and_replacing_give_back(full):
-    """A name that is written anew counts with its new content alone."""
+    """A replaced file counts with its new content alone."""
     _put(full, "/in/a", 3 << 20)
     assert full.call("DELETE", "/2.0/files/in/a").status_code == 200
     assert _put(full, "/in/a", 2 << 20).status_code == 201
@@ -143,14 +143,14 @@ def test_deleting_and_replacing_give_back(full):
 
 
 def test_a_quota_inside_a_quota(full):
-    """A file counts for both, and the narrower one decides."""
+    """A file counts for both quotas, and the smaller one decides."""
     assert _put(full, "/in/sub/a", 1000).status_code == 201
     assert _put(full, "/in/sub/b", 1).status_code == 507
     assert _used(full) == {"/in": 1000, "/in/sub": 1000}
 
 
 def test_bytes_in_flight_count(full):
-    """While a large upload is on its way another one has what it leaves; when it is cut, it leaves all."""
+    """Other uploads have the bytes that a large one leaves, and all of them once it is cut."""
     seen = []
     body = form(b"x" * (2 << 20))
 
@@ -175,8 +175,8 @@ def test_bytes_in_flight_count(full):
     assert _used(full)["/in"] == 0
 
 
-def test_an_upload_in_pieces_has_its_bytes_from_the_start(full):
-    """Its length is reserved when it is made, and given back when it is ended."""
+def test_a_resumable_upload_reserves_its_length(full):
+    """The length is reserved at its creation and released when it is ended."""
     assert create(full, length=(3 << 20) + 1).status_code == 507
     where = location(full, length=3 << 20)
     assert _put(full, "/in/b", 1).status_code == 507
@@ -187,8 +187,8 @@ def test_an_upload_in_pieces_has_its_bytes_from_the_start(full):
     assert _used(full)["/in"] == 10
 
 
-def test_a_new_quota_begins_with_what_is_there(full):
-    """Files and uploads in pieces from before count."""
+def test_a_new_quota_counts_what_is_stored(full):
+    """Files and resumable uploads from before the quota count."""
     _put(full, "/inbox/a", 700)
     location(full, "/inbox/b", length=10)
     full.close()
@@ -199,8 +199,8 @@ def test_a_new_quota_begins_with_what_is_there(full):
     assert _put(full, "/inbox/c", 100).status_code == 201
 
 
-def test_what_dead_processes_had_reserved(full):
-    """It is given back by whoever sweeps next."""
+def test_reservations_of_dead_processes(full):
+    """The next sweep releases them."""
     vault = full.service.operations.vault
     vault.commits.run(
         lambda connection: quotas.reserve(
@@ -214,7 +214,7 @@ def test_what_dead_processes_had_reserved(full):
 
 @pytest.mark.parametrize(("size", "status"), [(1 << 20, 201), ((1 << 20) + 1, 413), (5 << 20, 413)])
 def test_the_size_of_a_file(tmp_path, size, status):
-    """The limit is met to the byte; beyond it is 413, and nothing stays."""
+    """A file of exactly the limit is stored; one byte more is 413, and nothing stays."""
     lab = Lab(tmp_path, max_file_size="1MiB")
     answer = _put(lab, "/in/a", size)
     assert answer.status_code == status
@@ -223,7 +223,7 @@ def test_the_size_of_a_file(tmp_path, size, status):
 
 
 class FullDisk(Disk):
-    """A disk that is full from the Nth call on that needs room; `calls` counts them."""
+    """A disk that is full from the Nth call that needs room; `calls` counts those calls."""
 
     def __init__(self, good):
         self.good = good
@@ -258,7 +258,7 @@ def _on(lab, disk):
 
 @pytest.mark.parametrize(("size", "least"), [(4, 2), (1 << 20, 3), (5 << 20, 5)])
 def test_a_disk_that_is_full_at_any_call(lab, size, least):
-    """Each write and each fsync in turn: 507, the old file stays, and nothing else is left, until there is room."""
+    """At each write and each fsync in turn: 507, the old file stays, nothing else is left, and later uploads work."""
     lab.put("/2.0/files/in/a", b"old")
     content = form(b"x" * size)
     for good in range(100):
@@ -273,8 +273,8 @@ def test_a_disk_that_is_full_at_any_call(lab, size, least):
     assert good == disk.calls > least
 
 
-def test_a_disk_that_is_full_under_an_upload_in_pieces(lab):
-    """507 at any call, and when there is room again the upload goes on."""
+def test_a_disk_that_is_full_under_a_resumable_upload(lab):
+    """At any call: 507, and the upload goes on once there is room."""
     where = location(lab)
     for good in range(100):
         disk = FullDisk(good)
@@ -289,8 +289,8 @@ def test_a_disk_that_is_full_under_an_upload_in_pieces(lab):
     assert lab.get("/2.0/files/in/a.bin").data == b"0123456789"
 
 
-def test_a_file_system_that_is_really_full(tmp_path):
-    """The kernel's own refusal is told the same way (EFBIG, from a limit of this process)."""
+def test_a_refusal_of_the_kernel(tmp_path):
+    """EFBIG, from a limit of this process, is answered in the same way."""
     import resource
 
     blobs = LocalBlobs(tmp_path)

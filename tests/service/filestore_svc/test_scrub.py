@@ -1,4 +1,4 @@
-"""S17: `crossdock scrub` finds what is not as it was stored."""
+"""S17: `crossdock scrub` finds contents that differ from what was stored."""
 
 import pytest
 from click.testing import CliRunner
@@ -27,13 +27,13 @@ def _blob(lab, fileset):
 
 
 def test_a_sound_store(lab, stored, tmp_path):
-    """Nothing is found, also not what was replaced a moment ago, and the exit code is 0."""
+    """Nothing is found, a content that was just replaced is no finding, and the exit code is 0."""
     answer = _scrub(tmp_path)
     assert (answer.exit_code, answer.output) == (0, "3 checked, 0 found\n")
 
 
 def test_what_is_found(lab, stored, tmp_path):
-    """Changed, cut, missing and nobody's contents are named, nothing is changed, and the exit code is 1."""
+    """Changed, cut, missing and orphaned contents are reported, none is changed, and the exit code is 1."""
     _blob(lab, stored[0]).write_bytes(b"A" * 100)
     _blob(lab, stored[1]).write_bytes(b"b" * 99)
     _blob(lab, stored[2]).unlink()
@@ -52,14 +52,14 @@ def test_what_is_found(lab, stored, tmp_path):
 
 
 def test_a_folder_without_a_hub(tmp_path):
-    """It is said plainly, and nothing is made there."""
+    """The command fails with exit code 2 and creates nothing."""
     answer = _scrub(tmp_path / "nothing")
     assert answer.exit_code == 2
     assert not (tmp_path / "nothing").exists()
 
 
 def test_a_bucket(s3, tmp_path):
-    """A bucket is read in the same way."""
+    """A bucket is compared with its rows in the same way."""
     bucket = s3.bucket()
     settings = Settings(
         data=str(tmp_path), bytes_url=f"s3://{bucket}", s3_endpoint=s3.url, s3_key_id=KEY_ID, s3_secret=SECRET
