@@ -1,4 +1,4 @@
-"""Hands the tests a service over a database of its own."""
+"""Fixtures: a service over a database of its own, and its log."""
 
 import io
 import logging
@@ -12,7 +12,7 @@ from tests.service.sertainty_svc.protector import Hub
 
 @pytest.fixture
 def hub(tmp_path):
-    """A hub whose agent runs, and in which nobody is logged in."""
+    """A hub whose agent runs, without a session."""
     made = Hub(tmp_path)
     yield made
     made.service.close()
@@ -20,7 +20,7 @@ def hub(tmp_path):
 
 @pytest.fixture
 def log():
-    """The log as text; afterwards logging is as it was, whoever configured it meanwhile."""
+    """The log as text; afterwards logging is configured as before."""
     root, stream = logging.getLogger(), io.StringIO()
     before = root.handlers[:], root.level
     logs.configure("sertainty-svc", "debug", stream)

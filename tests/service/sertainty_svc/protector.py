@@ -1,4 +1,4 @@
-"""Builds the service over a database of its own, with a fake directory, and speaks the envelope to it."""
+"""The service over a database of its own, with a fake directory and a client for the envelope."""
 
 import base64
 from xml.etree import ElementTree as ET
@@ -20,7 +20,7 @@ def b64(content):
 
 
 class FakeDirectory:
-    """Knows a trusted `operator`, an `auditor` with prompts, a `reader` who may only read, and `full` without room."""
+    """Has a trusted `operator`, an `auditor` with prompts, a `reader` who may only read, and `full` at its limit of sessions."""
 
     def __init__(self):
         self.open = {}
@@ -79,7 +79,7 @@ class Reply:
 
     @property
     def detail(self):
-        """What the header says was wrong."""
+        """The detail in the header."""
         return self.http.headers.get("Crossdock-Detail")
 
 

@@ -15,8 +15,8 @@ def ask(hub, document, **options):
 
 
 @pytest.mark.parametrize("kind", [None, "text/xml", "application/x-www-form-urlencoded", "multipart/form-data", "junk"])
-def test_1_the_content_type_is_not_looked_at(hub, kind):
-    """Item 1: the body is the document, whatever it is called, with or without a byte order mark."""
+def test_1_the_content_type_is_ignored(hub, kind):
+    """Item 1: the body is the document, with any content type, with or without a byte order mark."""
     assert ask(hub, PING, content_type=kind).status == 1
     assert ask(hub, b"\xef\xbb\xbf" + PING.encode(), content_type=kind).status == 1
 
@@ -66,7 +66,7 @@ class Endless:
 
 
 def test_3_the_order_of_the_children_is_free_and_unknown_ones_are_ignored(hub):
-    """Item 3: unknown elements and attributes mean nothing."""
+    """Item 3: unknown elements and attributes are ignored."""
     session = hub.login()
     document = f"""<Request version="9"><New><A/></New><ArgList extra="1"/><Session>
         {session} </Session><Function kind="x"> agentGetStatus </Function></Request>"""
@@ -104,7 +104,7 @@ def test_5_names_match_in_any_case_and_the_misprint_is_known(hub):
 
 
 @pytest.mark.parametrize("content", ["b3BlcmF0b3I", "b3Bl cmF0b3I=!", "b3BlcmF0b3I=====", "_-8=", "é", "===="])
-def test_6_what_is_not_base64_is_408(hub, content):
+def test_6_content_that_is_not_base64_is_408(hub, content):
     """Item 6: the standard alphabet with its padding."""
     document = (
         f"<Request><Function>hostOpenSession</Function><ArgList><Argument>{content}</Argument></ArgList></Request>"
@@ -177,7 +177,7 @@ def test_12_hostile_xml_is_408_in_no_time(hub, document):
 
 
 def test_12_utf16_and_random_bytes_are_408(hub):
-    """Items 2 and 12: whatever the bytes, the answer is an envelope, and never another status than 408."""
+    """Items 2 and 12: for any bytes the answer is an envelope with the status 408."""
     dice = random.Random(12)
     assert ask(hub, PING.encode("utf-16")).status == 408
     for size in (1, 7, 100, 5000, 200_000):
@@ -221,7 +221,7 @@ def test_13_the_order_of_the_checks(hub):
 
 
 def test_15_502_carries_a_sentence_and_408_a_header(hub):
-    """Item 15: what is not built says so, and a mistake is told beside the envelope."""
+    """Item 15: a function that is not built says so, and the fault of a request is in a header beside the envelope."""
     session = hub.login()
     reply = hub.call("configGetList", session=session)
     assert (reply.status, reply.message) == (502, "The function configGetList is not supported yet.")
@@ -230,7 +230,7 @@ def test_15_502_carries_a_sentence_and_408_a_header(hub):
     assert (reply.message, reply.detail) == ("Invalid request", "the argument config-name is missing")
 
 
-def test_2_15_a_fault_of_ours_is_502_and_tells_nothing(hub):
+def test_2_15_a_fault_of_ours_is_502_without_internals(hub):
     """Items 2 and 15: an exception and a part that is away have their sentence, and no trace."""
 
     def find_session(service, token):
@@ -244,7 +244,7 @@ def test_2_15_a_fault_of_ours_is_502_and_tells_nothing(hub):
 
 
 def test_a_request_without_the_gateways_identity_is_refused(hub):
-    """Without a signed identity nothing is read."""
+    """Without a signed identity the body is not read."""
     answer = hub.client.post("/dataprotector", data=PING, headers={"X-Crossdock-Identity": "forged"})
     assert (answer.status_code, answer.data) == (403, b"")
     assert hub.client.get("/healthz").status_code == 200

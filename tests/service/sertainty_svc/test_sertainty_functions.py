@@ -20,7 +20,7 @@ def call(hub, function, arguments, session):
 
 
 @pytest.mark.parametrize("function", UNBUILT, ids=lambda function: function.name)
-def test_31_67_what_is_not_built_passes_all_checks_and_says_so(hub, function):
+def test_31_67_a_function_that_is_not_built_passes_all_checks_and_says_so(hub, function):
     """Items 31 to 67: no session, a bad one, too many, too few, no Base64, and then 502 by name."""
     session = hub.login()
     arguments = good(function, session)
@@ -49,7 +49,7 @@ def test_31_67_what_is_not_built_passes_all_checks_and_says_so(hub, function):
 @pytest.mark.parametrize(
     "function", [one for one in FUNCTIONS if one.session is SessionPlace.ELEMENT], ids=lambda one: one.name
 )
-def test_29_the_role_read_may_call_what_reads_and_nothing_else(hub, function):
+def test_29_the_role_read_may_call_the_reading_functions_alone(hub, function):
     """Item 29: a call outside of the role is denied before its arguments are looked at."""
     session = hub.login("reader")
     status = call(hub, function, good(function, session), session).status
@@ -57,7 +57,7 @@ def test_29_the_role_read_may_call_what_reads_and_nothing_else(hub, function):
 
 
 def test_29_the_role_read_may_close_its_session_and_not_alter_the_agent(hub):
-    """Item 29: hostCloseSession is everybody's."""
+    """Item 29: every role may call hostCloseSession."""
     session = hub.login("reader")
     assert hub.call("agentAlter", session, "Disable").status == 3
     assert hub.call("hostCloseSession", session).status == 1
@@ -88,7 +88,7 @@ def test_20_agent_alter_with_one_of_its_two_arguments(hub):
 
 
 def test_18_a_session_sent_where_none_belongs_is_ignored(hub):
-    """Item 18: agentPing and hostOpenSession do not look at it."""
+    """Item 18: agentPing and hostOpenSession ignore it."""
     assert hub.call("agentPing", session="nonsense").status == 1
     assert hub.call("hostOpenSession", "operator", session="nonsense").status == 1
 
@@ -132,7 +132,7 @@ def test_22_past_the_limit_of_an_account_the_answer_is_denied(hub):
     assert hub.call("hostOpenSession", "full").status == 3
 
 
-def test_23_24_25_prompts_are_told_in_order_until_they_are_answered(hub):
+def test_23_24_25_prompts_are_sent_in_order_until_they_are_answered(hub):
     """Items 23 to 25: numbered results with the prompts' texts, the same every time, then the session."""
     for _ in range(2):
         reply = hub.call("hostOpenSession", "auditor")
@@ -160,14 +160,14 @@ def test_26_wrong_answers_are_challenged_twice_and_then_denied(hub):
     assert replies[2].results is None
 
 
-def test_26_under_the_brake_it_is_denied_with_the_time_to_wait(hub):
-    """Item 26: the answers are not looked at, and a header says for how long."""
+def test_26_a_throttled_login_is_denied_with_the_time_to_wait(hub):
+    """Item 26: the answers are not checked, and a header has the time to wait."""
     reply = hub.call("hostOpenSession", "throttled", "Rotterdam", "7")
     assert (reply.status, reply.http.headers["Retry-After"]) == (3, "30")
 
 
 def test_27_an_unknown_name_is_challenged_or_denied_as_the_directory_says(hub):
-    """Item 27: the service tells nothing that the directory does not."""
+    """Item 27: the service answers as the directory does."""
     assert hub.call("hostOpenSession", "stranger").results == list(PROMPTS)
     assert hub.call("hostOpenSession", "outcast").status == 3
 
@@ -190,8 +190,8 @@ def test_33_agent_get_status_has_six_results(hub):
     assert hub.call("agentGetStatus", session=session).results[4] == "Idle"
 
 
-def test_34_68_without_a_beat_for_ten_seconds_the_agent_is_offline(hub):
-    """Items 34 and 68: a ping fails at once, and succeeds again with the next beat."""
+def test_34_68_without_a_heartbeat_for_ten_seconds_the_agent_is_offline(hub):
+    """Items 34 and 68: a ping fails at once, and succeeds again with the next heartbeat."""
     hub.now += 10_000
     assert hub.call("agentPing").status == 1
     hub.now += 1
@@ -206,7 +206,7 @@ def test_34_68_without_a_beat_for_ten_seconds_the_agent_is_offline(hub):
     "name", ["", ".hidden", " a", "a ", "a.", "a/b", "a\\b", "a:b", "*", "nul", "Con.txt", "a\x00b", "é" * 128, "a\nb"]
 )
 def test_17_a_name_of_a_wrong_form_is_408_in_every_function(hub, name):
-    """Item 17: what no file system would take is no name, whatever it names."""
+    """Item 17: a text that no file system takes is no name, of any object."""
     session = hub.login()
     for function, arguments in (("configCreate", [name]), ("taskGetLog", [name, "t"]), ("sharedGetScript", [name])):
         assert hub.call(function, *arguments, session=session).status == 408

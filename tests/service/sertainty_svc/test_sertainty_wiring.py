@@ -8,8 +8,8 @@ from sertainty_svc import worker
 from sertainty_svc.app import create_app
 
 
-def test_the_worker_takes_in_what_the_topology_tells_it_of_and_beats(hub):
-    """The parts are consumer, upkeep and heartbeat, and the heartbeat begins at once."""
+def test_the_worker_consumes_the_events_of_the_topology_and_stores_its_heartbeat(hub):
+    """The tasks are consumer, maintenance and heartbeat, and the heartbeat begins at once."""
     parts = {
         part.name: part for part in hub.service.background_tasks(LocalBus({"sertainty-svc": hub.service.database}))
     }

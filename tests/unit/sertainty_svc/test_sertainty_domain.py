@@ -40,7 +40,7 @@ def test_5_every_name_is_found_in_any_case():
 
 
 @given(st.text(max_size=300))
-def test_17_whatever_passes_for_a_name_is_safe(text):
+def test_17_every_accepted_name_is_safe(text):
     """Item 17: no separator, control character or device, and 1 to 255 bytes."""
     if is_name(text):
         assert not set(text) & set('/\\:*?"<>|\0\n')
@@ -49,8 +49,8 @@ def test_17_whatever_passes_for_a_name_is_safe(text):
         assert text.partition(".")[0].upper() not in {"CON", "NUL", "AUX", "PRN", "COM1"}
 
 
-def test_68_the_agents_state_is_the_wish_while_a_worker_beats():
-    """Item 68: Active, Disabled, and Offline by wish or without a beat."""
+def test_68_the_agents_state_is_the_wished_one_while_a_worker_is_alive():
+    """Item 68: Active, Disabled, and Offline by wish or without a heartbeat."""
     for running, enabled, age, status in (
         (True, True, 0, AgentStatus.ACTIVE),
         (True, False, BEAT_LIFE_MS, AgentStatus.DISABLED),

@@ -15,7 +15,7 @@ def placed(function, *arguments):
 
 
 def test_7_places_are_filled_by_name_first_and_then_in_order():
-    """Item 7: labels without meaning count as unnamed, what is left over repeats."""
+    """Item 7: unknown labels count as unnamed, and further arguments repeat the last one."""
     found = placed("configNewID", ("machine-fingerprint", "f1"), (None, "c"), ("x", "i"), (None, "f2"))
     assert found == {"config-name": ["c"], "id-name": ["i"], "machine-fingerprint": ["f1", "f2"]}
     assert placed("agentPing") == {}
@@ -43,7 +43,7 @@ def test_6_10_any_result_comes_back_by_an_xml_reader(content):
 
 
 def test_15_a_detail_fits_into_a_header():
-    """Item 15: nothing that would end the header, and not without end."""
+    """Item 15: no character that would end the header, and a limited length."""
     assert wire.header_text("a\r\nb: é" + "x" * 500) == "a??b: ?" + "x" * 193
 
 
