@@ -170,11 +170,15 @@ def to_wire(value: Any) -> Any:
 
 
 def from_wire(value: Any) -> Any:
-    """Turn JSON values of `to_wire` back into the same objects; lists become tuples."""
+    """Turn JSON values of `to_wire` back into the same objects; lists become tuples.
+
+    Fields that this version does not know are ignored: the gateway may be a newer one.
+    """
     if isinstance(value, dict):
-        if value.get("is") in _TYPES:
-            fields = {name: from_wire(item) for name, item in value.items() if name != "is"}
-            return _TYPES[value["is"]](**fields)
+        kind = _TYPES.get(value.get("is", ""))
+        if kind is not None:
+            known = [field.name for field in dataclasses.fields(kind)]
+            return kind(**{name: from_wire(value[name]) for name in known if name in value})
         return value
     if isinstance(value, list):
         return tuple(from_wire(item) for item in value)

@@ -20,7 +20,7 @@ def b64(content):
 
 
 class FakeDirectory:
-    """Has a trusted `operator`, an `auditor` with prompts, a `reader` who may only read, and `full` at its limit of sessions."""
+    """Has a trusted `operator`, an `auditor` with prompts, a `reader` who may only read, and `full` at its limit."""
 
     def __init__(self):
         self.open = {}

@@ -248,3 +248,13 @@ def test_a_request_without_the_gateways_identity_is_refused(hub):
     answer = hub.client.post("/dataprotector", data=PING, headers={"X-Crossdock-Identity": "forged"})
     assert (answer.status_code, answer.data) == (403, b"")
     assert hub.client.get("/healthz").status_code == 200
+
+
+def test_a_body_that_is_cut_short_is_408_and_carries_nothing_out(hub):
+    """A complete document within a body that ends before its declared length is no request (RFC 9112, 6.3)."""
+    session = hub.login()
+    document = f"<Request><Function>hostCloseSession</Function><Session>{session}</Session></Request>".encode()
+    cut = hub.send(document, environ={"CONTENT_LENGTH": str(len(document) + 1)})
+    assert (cut.status_code, Reply(cut).status) == (200, 408)
+    assert hub.call("configGetList", session=session).status == 502, "the session is still open"
+    assert Reply(hub.send(document)).status == 1

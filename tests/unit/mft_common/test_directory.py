@@ -24,3 +24,11 @@ ANSWERS = [
 def test_every_answer_survives_the_wire(answer):
     """What the gateway's API sends is what a caller in its own process would get."""
     assert d.from_wire(json.loads(json.dumps(d.to_wire(answer)))) == answer
+
+
+def test_a_field_that_a_newer_gateway_sends_is_ignored():
+    """Gateway and services may have different versions during an upgrade."""
+    answer = d.to_wire((SESSION, d.Account(name="a")))
+    for each in answer:
+        each["added_later"] = {"is": "unknown"}
+    assert d.from_wire(json.loads(json.dumps(answer))) == (SESSION, d.Account(name="a"))

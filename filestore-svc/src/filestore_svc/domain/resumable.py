@@ -47,8 +47,12 @@ class Upload:
         return self.path.rpartition("/")[0]
 
     def transfer(self) -> RunningTransfer:
-        """Return the transfer, which was announced when the upload was made."""
-        return RunningTransfer(**json.loads(self.head), external=False, upload=True, announced=True, persistent=True)
+        """Return the transfer, which was announced when the upload was made.
+
+        Fields that another version stored and this one does not know are ignored.
+        """
+        head = {name: value for name, value in json.loads(self.head).items() if name in _KEPT}
+        return RunningTransfer(**head, external=False, upload=True, announced=True, persistent=True)
 
 
 def head_of(transfer: RunningTransfer) -> str:
