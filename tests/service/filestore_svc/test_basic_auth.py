@@ -127,7 +127,7 @@ def test_an_upload_in_pieces_needs_nothing_but_the_password(on):
         (None, "", E_AUTH),
     ],
 )
-def test_who_is_refused(on, account, password, expected):
+def test_refused_passwords(on, account, password, expected):
     """Every 401 says how a password may be sent, also where none was, or where the account has no contract."""
     answer = on.call("GET", "/2.0/files/in/a", account, password)
     assert refused(answer) == expected
@@ -154,7 +154,7 @@ def test_another_sites_page_cannot_use_a_remembered_password(on, cookie):
 
 @pytest.mark.parametrize("account", ["part1", "none", *RIGHTS])
 @pytest.mark.parametrize("endpoint", CALLS)
-def test_who_may_what(on, endpoint, account):
+def test_passwords_give_the_rights_of_sessions(on, endpoint, account):
     """A password gives the same rights in a folder as a session, in every call of the matrix."""
     file = on.put("/m/f", "part1").json["fileset"]
     method, right, kind, how, _ = CALLS[endpoint]
@@ -168,7 +168,7 @@ def test_a_logout_without_a_session(on):
     assert on.call("POST", "/2.0/logout", "part1").status_code == 200
 
 
-def test_the_document_tells_of_it(on, off):
+def test_the_document_offers_basic(on, off):
     """Where it is on, a password is a way to call; where it is off, there is none."""
     told = on.call("GET", "/2.0/openapi.json").json
     assert told["security"] == [{"user": [], "session": []}, {"basic": []}]
@@ -195,7 +195,7 @@ def test_guessing_is_braked(tmp_path):
 
 
 def test_a_remembered_password_is_not_braked(tmp_path):
-    """A client at work goes on while somebody guesses from its address."""
+    """A client with a right password continues while another one guesses from the same address."""
     hub = Hub(tmp_path, basic=True)
     assert hub.call("GET", "/2.0/countelements/in", "part1").status_code == 200
     for number in range(21):

@@ -103,7 +103,7 @@ def _refill(lab):
 @pytest.mark.parametrize("account", [*HELD, *NOBODIES])
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("endpoint", CALLS)
-def test_who_may_what_where(matrix, endpoint, state, account):
+def test_the_right_decides_every_call(matrix, endpoint, state, account):
     """The refusals come in the order session, contract, URL, right of the folder, existence."""
     _refill(matrix)
     method, _, _, how, _ = CALLS[endpoint]

@@ -86,7 +86,7 @@ def test_a_body_is_asked_for_once_it_is_wanted(server):
     assert server.get("/2.0/files/in/asked").content == b"asked for"
 
 
-def test_a_failed_upload_is_told(server):
+def test_a_failed_upload_is_a_failed_transfer(server):
     """S21: a client that vanishes makes a failed transfer within a second."""
     count = "SELECT count(*) FROM outbox WHERE type = 'transfer.ended.v1' AND data LIKE '%/in/vanished%'"
     body = form(b"x" * 1000)
@@ -96,7 +96,7 @@ def test_a_failed_upload_is_told(server):
     assert json.loads(state)["state"] == "failed"
 
 
-def test_sendfile_tells_the_truth(server):
+def test_sendfile_reports_the_bytes_sent(server):
     """S28: behind gunicorn a download is a read when its last byte went out, and none when the client left."""
     content = random.Random(1).randbytes(8 << 20)
     server.put("/in/large", content)

@@ -206,7 +206,7 @@ def test_a_content_that_comes_back_changed(icap, method, client):
         b"ICAP/1.0 200 OK\r\nX-Virus-ID: Found\r\n\r\n",
     ],
 )
-def test_what_refuses(icap, scanner, answer):
+def test_responses_that_refuse(icap, scanner, answer):
     """The name of a threat is a refusal beside any other content; so is a page in place of the request."""
     icap.script = lambda talk: (talk.body(), talk.send(answer))
     with pytest.raises(Blocked) as caught:
@@ -245,7 +245,7 @@ def test_an_answer_that_is_cut_is_no_verdict(icap, scanner, answer):
         _examine(scanner, b"hello")
 
 
-def test_what_was_begun_to_be_given_back(icap, scanner):
+def test_a_response_that_is_cut_in_its_body(icap, scanner):
     """A connection that is cut differs from a scanner that never answers."""
     icap.script = lambda talk: (talk.body(), talk.send(given_back(b"hello")[:-3]), talk.connection.shutdown(2))
     with pytest.raises(ScannerAway) as caught:
@@ -301,7 +301,7 @@ def test_a_slow_scanner_is_no_silent_one(icap, client):
     _examine(client(icap.url(), timeout=0.5), b"x")
 
 
-def test_nobody_listens(client):
+def test_a_port_without_a_scanner(client):
     """A scanner that refuses connections is reported at once."""
     with pytest.raises(ScannerAway, match="refused"):
         _examine(client(f"icap://127.0.0.1:{free_port()}/scan"), b"hello")

@@ -104,7 +104,7 @@ def test_a_file_that_just_fits(lab, path, size):
     assert lab.get(f"/2.0/files{path}").data == content
 
 
-def test_what_a_small_file_replaces_makes_room_for_it(lab):
+def test_a_replaced_small_file_makes_room(lab):
     """In a full folder a small file may take the place of one as large, and of no smaller one; a large one may not."""
     for name, size in (("a", MIB), ("b", 2 * MIB - 10), ("c", 10)):
         content = {"data": b"x" * size, "content_type": "text/plain"}
@@ -118,7 +118,7 @@ def test_what_a_small_file_replaces_makes_room_for_it(lab):
     assert lab.call("POST", "/2.0/files/small", data=data, content_type=KIND).status_code == 201
 
 
-def test_what_has_expired_makes_room_as_well(tmp_path):
+def test_an_expired_file_makes_room(tmp_path):
     """A file out of sight counts until it is swept away, and gives its bytes back to a small one of its name."""
     folder = {"access": {"part1": ALL}, "quota": 1000, "retention": {"after_put": "1h"}}
     lab = Lab(tmp_path, folders={"/in": folder}, raw_put=True)
@@ -232,7 +232,7 @@ def test_the_internal_interface_as_well(lab):
     assert lab.call("PUT", "/internal/v1/files/small/a", who=who, environ=environ).status_code == 507
 
 
-def test_without_limits_nobody_asks_the_database():
+def test_without_limits_the_database_is_not_asked():
     """The check costs one question to the system, and none where the length shows nothing."""
 
     class Bucket:

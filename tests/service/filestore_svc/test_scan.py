@@ -1,4 +1,4 @@
-"""A real virus scanner refuses what comes in, before the acknowledgement, whichever way it comes."""
+"""A real virus scanner refuses uploads of every kind before their acknowledgement."""
 
 import hashlib
 import io
@@ -130,7 +130,7 @@ def test_nothing_is_nothing_to_look_at(scanned, virus_scanner):
 
 
 def test_a_refusal_gives_back_its_quota(scanned, virus_scanner):
-    """What was reserved while it arrived is free again."""
+    """The quota that was reserved for a refused upload is released."""
     folders = {"/in": {"access": {"part1": ALL}, "quota": "10MiB"}}
     lab = scanned(virus_scanner.url(), more={"folders": folders})
     for way in (_put, _in_pieces):
@@ -149,7 +149,7 @@ def test_folders_that_are_not_looked_at(scanned, virus_scanner):
 
 
 def test_readiness_asks_the_scanner(scanned, virus_scanner):
-    """It is named among what answers."""
+    """Readiness names the scanner."""
     lab = scanned(virus_scanner.url())
     answer = lab.client.get("/readyz")
     assert (answer.status_code, "scanner" in answer.json["ok"]) == (200, True)
@@ -164,7 +164,7 @@ def scanning_server(virus_scanner, tmp_path):
 
 
 def test_the_audit_line_names_the_virus(scanning_server):
-    """So does a line of its own; the client is not told."""
+    """A line of the log names the virus too; the response to the client does not."""
     answer = scanning_server.put("/in/a", SMALL)
     assert (answer.status_code, NAME in answer.text) == (403, False)
 

@@ -1,4 +1,4 @@
-"""What becomes of uploads while the scanner fails."""
+"""Uploads while the scanner fails."""
 
 import pytest
 
@@ -43,7 +43,7 @@ def _then(first, second):
 
 
 def test_without_a_scanner_nothing_goes_in(scanned):
-    """503 with Retry-After by default, and what is there already can be had."""
+    """Uploads get 503 with Retry-After by default; stored files can be downloaded."""
     lab = scanned(_away())
     answers = [_put(lab), _put(lab, LARGE), lab.call("PUT", "/internal/v1/files/in/a", who=INSIDE, data=b"x")]
     assert [(answer.status_code, answer.headers["Retry-After"]) for answer in answers] == [(503, "5")] * 3
@@ -89,7 +89,7 @@ def test_readiness_says_that_the_scanner_is_away(scanned):
 @pytest.mark.parametrize("on_failure", ["refuse", "accept"])
 @pytest.mark.parametrize("content", [b"hello", LARGE], ids=["small", "large"])
 def test_a_scanner_that_dies_on_the_way_is_shown_it_again(scanned, icap, on_failure, content):
-    """What was broken off is looked at as a whole before anybody sees it; a clean content does not notice."""
+    """A content whose scan broke off is scanned as a whole before it is visible; a clean one is then accepted."""
     lab = scanned(icap.url(), on_failure=on_failure)
     icap.script = _then(_cut, clean)
     assert _put(lab, content).status_code == 201
@@ -101,7 +101,7 @@ def test_a_scanner_that_dies_on_the_way_is_shown_it_again(scanned, icap, on_fail
 
 @pytest.mark.parametrize("on_failure", ["refuse", "accept"])
 def test_a_virus_does_not_get_in_by_a_broken_look(scanned, icap, on_failure):
-    """Not even where unscanned content may: whoever lets the first look time out meets a second one."""
+    """A virus is refused also with `on_failure: accept`: a scan that timed out is repeated."""
     lab = scanned(icap.url(), on_failure=on_failure)
     fileset = _put(lab, b"old").json["fileset"]
     refused = page(X_Infection_Found="Type=0; Resolution=2; Threat=Found;")
@@ -143,7 +143,7 @@ def test_what_a_scanner_began_to_change_is_never_accepted(scanned, icap):
 
 
 def test_a_verdict_before_the_end_ends_the_upload(scanned, icap):
-    """What is refused by its first bytes need not be sent to the end; it is one failed transfer."""
+    """A content that is refused by its first bytes is not read to its end; it is one failed transfer."""
     icap.options.pop("Preview")
 
     def early(talk):
@@ -180,7 +180,7 @@ def test_a_scanner_with_few_connections(scanned, icap):
 
 
 def test_a_body_that_is_cut_leaves_the_scanner_alone(scanned, icap):
-    """It is E-SYN as ever, gives back what was reserved, and the next upload has a scanner."""
+    """It is E-SYN, its reservation and its connection to the scanner are released."""
     folders = {"/in": {"access": {"part1": ALL}, "quota": "20MiB"}}
     lab = scanned(icap.url(), more={"folders": folders})
     body = form(LARGE)[:-9]

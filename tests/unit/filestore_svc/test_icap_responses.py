@@ -50,7 +50,7 @@ def _seen(answer):
     )
 
 
-def test_a_virus_as_c_icap_tells_it():
+def test_a_virus_in_the_words_of_c_icap():
     """Its name is in two headers, and a page is in place of the content."""
     answer = _parsed(FOUND)
     assert (answer.status, answer.http_status, answer.sections) == (200, 403, ["res-hdr", "res-body"])
@@ -79,7 +79,7 @@ def test_every_cut_reads_the_same(whole):
 
 
 @given(st.binary(max_size=300))
-def test_garbage_is_told_or_waited_for(data):
+def test_garbage_is_refused_or_incomplete(data):
     """Arbitrary bytes are refused or incomplete; no other error leaves the parser."""
     with contextlib.suppress(ScannerAway):
         assert not _parsed(data).complete
@@ -113,7 +113,7 @@ def test_a_damaged_answer_never_escapes(data):
         b"ICAP/1.0 200 OK\r\n" + b"a: b\r\n" * 300,
     ],
 )
-def test_what_is_no_answer(wrong):
+def test_malformed_responses(wrong):
     """It is refused, and never read without an end."""
     with pytest.raises(ScannerAway):
         _parsed(wrong)
@@ -137,7 +137,7 @@ def test_names_of_threats(headers, threat):
     assert _parsed(b"ICAP/1.0 204 No\r\n" + headers + b"\r\n\r\n").threat == threat
 
 
-def test_what_follows_the_end_is_noticed():
+def test_bytes_after_the_end():
     """A connection with bytes after the end of an answer is not used again."""
     answer = _parsed(CLEAN + b"x")
     assert (answer.complete, answer.exact) == (True, False)

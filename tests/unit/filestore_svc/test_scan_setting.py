@@ -15,7 +15,7 @@ def _scan(**scan):
     return schemas.configuration({"http_mft": {"folders": folders, "scan": scan}}).scan
 
 
-def test_what_holds_by_default():
+def test_defaults_of_a_scan():
     """Everything is looked at, and nothing goes in without a verdict."""
     scan = _scan(url=URL)
     assert scan == Scan(place=PLACE)

@@ -72,7 +72,7 @@ def test_glob_means_what_the_tokens_mean(text, name):
     ("text", "inner"),
     [("*a*", "a"), ("**a.b**", "a.b"), ("*", ""), ("", ""), ("a*", ""), ("*a", ""), ("*a*b*", ""), ("_.a._", ".a.")],
 )
-def test_what_is_only_inside(text, inner):
+def test_texts_between_two_wildcards(text, inner):
     """A pattern that is one text between two wildcards is recognised, and no other is."""
     pattern = listing_filter(text)
     assert (pattern.inner if pattern else "") == inner
