@@ -4,7 +4,7 @@ import pytest
 import sqlalchemy as sa
 
 from filestore_svc.store.commits import Commits
-from filestore_svc.store.tables import delete_blobs
+from filestore_svc.store.tables import deleted_blobs
 from mft_common import logs
 from tests.servers.processes import wait_until
 
@@ -14,14 +14,14 @@ WRITERS = 100
 def kept(database):
     """Return what is committed."""
     with database.read() as connection:
-        return set(connection.execute(sa.select(delete_blobs.c.fileset)).scalars())
+        return set(connection.execute(sa.select(deleted_blobs.c.fileset)).scalars())
 
 
 def add(number):
     """Return work that adds a row, and fails afterwards for every tenth."""
 
     def work(connection):
-        connection.execute(sa.insert(delete_blobs).values(fileset=number, since=0))
+        connection.execute(sa.insert(deleted_blobs).values(fileset=number, deleted_at=0))
         if number % 10 == 0:
             raise ValueError(number)
         return number
@@ -59,6 +59,39 @@ def test_each_of_many_writers_hears_of_its_own_work(lab):
     good = {number for number in range(1, WRITERS + 1) if number % 10}
     assert told == {number: number if number in good else (number,) for number in range(1, WRITERS + 1)}
     assert kept(lab.service.database) == good
+
+
+def test_a_fault_in_the_sql_of_one_writer_fails_no_other(lab):
+    """SQLite calls a wrong statement an OperationalError, like a database that is away; only its own writer gets it."""
+    commits = Commits(lab.service.database)
+    began, go = threading.Event(), threading.Event()
+    outcomes = {}
+
+    def hold(_connection):
+        began.set()
+        assert go.wait(20)
+
+    def wrong(connection):
+        connection.execute(sa.text("SELECT nothing FROM nowhere"))
+
+    def write(name, work):
+        try:
+            outcomes[name] = commits.run(work)
+        except sa.exc.DBAPIError:
+            outcomes[name] = "failed"
+
+    threads = [threading.Thread(target=commits.run, args=(hold,))]
+    threads[0].start()
+    assert began.wait(20)
+    threads += [threading.Thread(target=write, args=each) for each in (("wrong", wrong), ("good", add(11)))]
+    for thread in threads[1:]:
+        thread.start()
+    wait_until(lambda: commits.waiting == 2, what="both writers in the queue")
+    go.set()
+    for thread in threads:
+        thread.join()
+    assert outcomes == {"wrong": "failed", "good": 11}
+    assert kept(lab.service.database) == {11}
 
 
 def test_work_that_fails_alone_is_undone(lab):

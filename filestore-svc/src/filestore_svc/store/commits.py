@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from filestore_svc.store.call_combiner import CallCombiner, Take
 from mft_common.database import Database
+from mft_common.database.transient import is_transient
 from mft_common.errors import Unavailable
 
 _MOST: Final = 64
@@ -35,9 +36,10 @@ class _Job(Generic[T]):
         try:
             with connection.begin_nested():
                 self.run(connection)
-        except sa.exc.OperationalError:
-            raise
-        except Exception as error:  # noqa: BLE001 -- whoever waits for this job gets it
+        except Exception as error:
+            if is_transient(error):
+                raise
+            # The thread that waits for this job raises it.
             self.error = error
 
 
