@@ -32,8 +32,7 @@ def world(database_url, tmp_path, now):
     urls = (database_url, database_url)
     if database_url.startswith("sqlite"):
         urls = (database_url, f"sqlite:///{tmp_path}/consumer.db")
-    made = World(*urls, None)
-    made.producer.outbox._now = now
+    made = World(*urls, None, now=now)
     made.producer.create()
     made.consumer.create()
     yield made

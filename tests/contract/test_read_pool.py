@@ -28,9 +28,9 @@ def database(database_url):
     made.close()
 
 
-def opened(url, pool_size):
+def opened(url, pool_size, **options):
     url = sa.make_url(url).update_query_dict({"pool_size": str(pool_size)}).render_as_string(hide_password=False)
-    return Database(url, schema="reads-svc", metadata=NUMBERS.metadata, migrations="", head="")
+    return Database(url, schema="reads-svc", metadata=NUMBERS.metadata, migrations="", head="", **options)
 
 
 @pytest.fixture
@@ -113,14 +113,15 @@ def test_a_read_that_finds_no_connection_in_time_fails_and_the_pool_recovers(poo
 
 def test_an_exhausted_pool_is_unavailable_with_a_time_to_come_back(database):
     """Services answer 503 with Retry-After to what the database raises then."""
-    database._read_pool._timeout = 0.1
-    held = Held(database.query)
+    impatient = opened(database.url.render_as_string(hide_password=False), 8, pool_timeout=0.1)
+    held = Held(impatient.query)
     held.start(2)
     wait_until(lambda: len(held.connections) == 2, what="two reads at work")
     with pytest.raises(Unavailable, match="in use") as caught:
-        database.query(lambda connection: ALL.all(connection, {}))
+        impatient.query(lambda connection: ALL.all(connection, {}))
     assert caught.value.retry_after > 0
     held.let_go()
+    impatient.close()
 
 
 @pytest.mark.parametrize("size", ["3", "0", "-1", "many"])

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
+from mft_common.clock import Clock, now_ms
 from mft_common.database import Database
 from mft_common.events import Envelope, Event, FileDeleted, FileStored, Handlers, Inbox, Outbox, RetryPolicy, tables
 from mft_common.events.bus import Bus
@@ -76,9 +77,9 @@ def deleted(path: str) -> FileDeleted:
 class Producer:
     """A database with an outbox."""
 
-    def __init__(self, url: str, name: str = PRODUCER) -> None:
+    def __init__(self, url: str, name: str = PRODUCER, *, now: Clock = now_ms) -> None:
         metadata = sa.MetaData()
-        self.outbox = Outbox(name, metadata)
+        self.outbox = Outbox(name, metadata, now=now)
         self.database = Database(url, schema=name, metadata=metadata, migrations="", head=HEAD)
 
     def create(self) -> None:
@@ -154,12 +155,12 @@ class Consumer:
 
 
 class World:
-    """One producer, one consumer, and the bus between them: LocalBus without `amqp`."""
+    """One producer, one consumer, and the bus between them: LocalBus without `amqp`. `now` dates the events."""
 
-    def __init__(self, producer_url: str, consumer_url: str, amqp: str | None) -> None:
+    def __init__(self, producer_url: str, consumer_url: str, amqp: str | None, *, now: Clock = now_ms) -> None:
         self.urls = (producer_url, consumer_url)
         self.amqp = amqp
-        self.producer = Producer(producer_url)
+        self.producer = Producer(producer_url, now=now)
         self.consumer = Consumer(consumer_url)
         self._buses: list[Bus] = []
 

@@ -53,10 +53,20 @@ class Database:
     `url` is a SQLAlchemy URL; `?pool_size=N` in it bounds the connections of this process. On PostgreSQL the tables
     live in the schema `schema`, which need not exist yet; on SQLite in a file of the service's own, in WAL mode and
     with every commit fsynced, because an acknowledged change must survive a power cut. `migrations` names the package
-    of the service's alembic revisions, of which `head` is the newest.
+    of the service's alembic revisions, of which `head` is the newest. A thread waits up to `pool_timeout` seconds for a
+    free connection.
     """
 
-    def __init__(self, url: str, *, schema: str, metadata: sa.MetaData, migrations: str, head: str) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        schema: str,
+        metadata: sa.MetaData,
+        migrations: str,
+        head: str,
+        pool_timeout: float = _POOL_TIMEOUT_S,
+    ) -> None:
         given = make_url(url)
         self.url = given.difference_update_query(["pool_size"])
         self.schema = schema.replace("-", "_")
@@ -68,12 +78,12 @@ class Database:
             raise ConfigError([f"a database URL begins with sqlite: or postgresql:, not {self.dialect}:"])
         size = _pool_size(given.query.get("pool_size"), _POOL_SIZE[self.dialect])
         reads = size // 4
-        pool = {"pool_size": size - reads, "max_overflow": 0, "pool_timeout": _POOL_TIMEOUT_S}
+        pool = {"pool_size": size - reads, "max_overflow": 0, "pool_timeout": pool_timeout}
         if self.dialect == "sqlite":
             # A transaction that waits for SQLite's one writer holds a connection meanwhile, and no server counts them.
             pool["max_overflow"] = -1
         self.engine = self._open(**pool)
-        self._read_pool = ReadPool(self._open(poolclass=NullPool), size=reads, timeout=_POOL_TIMEOUT_S)
+        self._read_pool = ReadPool(self._open(poolclass=NullPool), size=reads, timeout=pool_timeout)
         self._writers: list[WriteConnection] = []
 
     def _open(self, **pool: Any) -> sa.Engine:
