@@ -1,5 +1,8 @@
 """`crossdock apply` on a hub that runs: the next request, and the next job, use the new configuration."""
 
+import contextlib
+import sqlite3
+
 import requests
 import yaml
 
@@ -55,6 +58,32 @@ def test_apply_needs_a_hub_that_runs(tmp_path):
     done = crossdock("apply", "any.yaml", cwd=tmp_path)
     assert done.returncode == 2
     assert "no hub runs" in done.stderr
+
+
+def test_an_apply_that_fails_leaves_the_hub_as_it_is(start, tmp_path):
+    """A database whose tables are of another version, for one: the command says so, and the next apply works."""
+    hub = start()
+    client = HttpMft(hub.url)
+    before = hub.program.children()
+    (tmp_path / "secret").write_text("s3cret")
+    (tmp_path / "own.yaml").write_text(yaml.safe_dump(OWN))
+    path = tmp_path / "data/state/sertainty-svc/sertainty.db"
+
+    def renumber(change):
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+            connection.execute(f"UPDATE alembic_version SET version_num = {change}")
+
+    renumber("'9' || version_num")
+    failed = crossdock("apply", "own.yaml", "--data", tmp_path / "data", cwd=tmp_path)
+    assert failed.returncode == 2
+    assert "apply it again" in failed.stderr
+    assert "Traceback" not in failed.stderr
+    assert hub.program.children() == before
+    renumber("substr(version_num, 2)")
+    applied = crossdock("apply", "own.yaml", "--data", tmp_path / "data", cwd=tmp_path)
+    assert (applied.returncode, applied.stderr) == (0, "")
+    assert HttpMft(hub.url, "ada", "s3cret").http.cookies
+    assert client.put("in/x.txt", b"gone").status_code == 401
 
 
 def test_a_job_that_begins_after_apply_uses_the_folders_that_it_allows(start, tmp_path):

@@ -6,7 +6,7 @@ import signal
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -26,7 +26,7 @@ def ask(data: Path, file: Path) -> None:
     """Let the running hub apply `file` as its configuration; of several callers one asks at a time.
 
     ConfigError lists every problem that the hub found, and nothing has changed then. CannotStart where no hub runs on
-    `data`, or where it does not answer within a minute.
+    `data`, where it does not answer within a minute, or where it failed for a reason outside of the file.
     """
     state = data / "state"
     if _supervisor_of(state) is None:
@@ -42,9 +42,11 @@ def ask(data: Path, file: Path) -> None:
         except ProcessLookupError as error:
             raise CannotStart(f"no hub runs on {data} any more") from error
         _poll(lambda: _read(state / _RESULT).get("id") == request, "the hub did not answer; its log says why")
-        problems = _read(state / _RESULT)["problems"]
-    if problems:
-        raise ConfigError(problems)
+        result = _read(state / _RESULT)
+    if result["problems"]:
+        raise ConfigError(result["problems"])
+    if result["failure"]:
+        raise CannotStart(result["failure"])
 
 
 def requested(state: Path) -> tuple[str, Path] | None:
@@ -53,10 +55,10 @@ def requested(state: Path) -> tuple[str, Path] | None:
     return (request["id"], Path(request["file"])) if request else None
 
 
-def answer(state: Path, request: str, problems: list[str]) -> None:
-    """Answer a request; no problems means that the configuration was applied."""
+def answer(state: Path, request: str, problems: Sequence[str] = (), failure: str = "") -> None:
+    """Answer a request: applied, refused for the `problems` of the file, or failed for another reason."""
     (state / _REQUEST).unlink(missing_ok=True)
-    _write(state / _RESULT, {"id": request, "problems": problems})
+    _write(state / _RESULT, {"id": request, "problems": list(problems), "failure": failure})
 
 
 def clear(state: Path) -> None:

@@ -22,6 +22,7 @@ Configuration = tuple[dict[str, Any], Reader]
 
 # Requests of clients have the processor before background work.
 _WORKER_NICENESS: Final = 10
+_FAILED: Final = "the configuration may have been applied in part; the hub's log has the error; apply it again"
 _TASKS_GRACE_S: Final = 20.0
 _WORKER_GRACE_S: Final = 30.0
 
@@ -70,19 +71,28 @@ class LocalHub:
         if asked is None:
             return ()
         request, file = asked
+        log = logs.get("local_hub")
         try:
             self.apply(configuration.read(file, self._settings, demo=False))
         except ConfigError as error:
-            logs.get("local_hub").warning("configuration.refused", file=str(file), problems=len(error.problems))
+            log.warning("configuration.refused", file=str(file), problems=len(error.problems))
             applying.answer(self._state, request, error.problems)
             return ()
-        logs.get("local_hub").info("configuration.applied", file=str(file))
-        applying.answer(self._state, request, [])
+        except Exception as error:  # a database that is away, for one: the hub goes on with what it has
+            log.exception("configuration.failed", file=str(file), error=repr(error))
+            applying.answer(self._state, request, failure=f"{_FAILED} ({type(error).__name__}: {error})")
+            return ()
+        log.info("configuration.applied", file=str(file))
+        applying.answer(self._state, request)
         return ("web",)
 
     def maintain(self, listeners: Listeners) -> Collection[str]:
         """Renew the self-signed certificate when it is due; return the names of the processes to replace."""
-        if not listeners.renew_certificate():
+        try:
+            if not listeners.renew_certificate():
+                return ()
+        except OSError as error:
+            logs.get("local_hub").error("certificate.not_renewed", error=repr(error))
             return ()
         logs.get("local_hub").info("certificate.renewed", folder=str(listeners.certificates))
         return ("web",)

@@ -94,10 +94,10 @@ class Supervisor:
         """Ask `reload` and `maintain`, where they are due, which processes to replace, and replace those."""
         if self._reloading and self.reload is not None:
             self._reloading = False
-            self._replace(self.reload())
+            self._replace(_names(self.reload))
         if self.maintain is not None and time.monotonic() >= self._next_maintenance:
             self._next_maintenance = time.monotonic() + self.maintain_every
-            self._replace(self.maintain())
+            self._replace(_names(self.maintain))
 
     def _replace(self, names: Collection[str]) -> None:
         """Start the named processes anew, and let the former children finish the requests that they have."""
@@ -168,6 +168,15 @@ class Supervisor:
             _reap_draining(process, time.monotonic())
             if process.draining:
                 self._wait_for_event(_POLL_WHILE_STOPPING_S)
+
+
+def _names(ask: Callable[[], Collection[str]]) -> Collection[str]:
+    """Return the names from `reload` or `maintain`, none where it raised: its failure must not end the hub."""
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001 -- whatever it is, the processes go on
+        logs.get("supervisor").exception("replacement.failed", error=repr(error))
+        return ()
 
 
 def _reap_draining(process: Process, now: float) -> None:

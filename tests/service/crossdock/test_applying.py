@@ -33,7 +33,8 @@ while True:
     if signal.sigtimedwait([signal.SIGUSR1], 0.05) is not None:
         request, file = applying.requested(state)
         signal.sigtimedwait([signal.SIGTERM], 0.4)
-        applying.answer(state, request, ["a problem"] if file.name == "bad.yaml" else [])
+        answers = {"bad.yaml": (["a problem"], ""), "worse.yaml": ([], "the disk is full")}
+        applying.answer(state, request, *answers.get(file.name, ()))
 """
 
 
@@ -63,6 +64,12 @@ def test_two_that_apply_at_once_are_both_answered(data):
     with ThreadPoolExecutor(4) as threads:
         names = ["good.yaml", "bad.yaml", "better.yaml", "bad.yaml"]
         assert list(threads.map(ask, names)) == [[], ["a problem"], [], ["a problem"]]
+
+
+def test_a_failure_outside_of_the_file_is_reported(data):
+    """It is no problem of the configuration, and the text says what it is."""
+    with pytest.raises(CannotStart, match="full"):
+        applying.ask(data, Path("worse.yaml"))
 
 
 def test_a_request_that_an_earlier_run_left_is_forgotten(data):

@@ -38,7 +38,12 @@ def process(name, seconds):
 web, grace = float(sys.argv[1]), float(sys.argv[2])
 processes = [Process("web", process("web", web), essential=True, grace=grace), Process("worker", process("worker", 0))]
 replaced = iter([("web",)] if "replace" in sys.argv else [])
-supervisor = Supervisor(processes, maintain=lambda: next(replaced, ()), maintain_every=0.3)
+
+def fails():
+    say("reload fails")
+    raise OSError("no space left")
+
+supervisor = Supervisor(processes, reload=fails, maintain=lambda: next(replaced, ()), maintain_every=0.3)
 sys.exit(supervisor.run(lambda: True))
 """
 
@@ -56,7 +61,7 @@ def supervised(tmp_path):
         started.append(process)
 
         def lines():
-            return log.read_text().splitlines()
+            return [line for line in log.read_text().splitlines() if line != "reload fails"]
 
         wait_until(lambda: {"web runs", "worker runs"} <= set(lines()), what="both processes")
         return process, lines
@@ -93,6 +98,17 @@ def test_a_replaced_process_that_still_drains_is_waited_for(supervised):
     assert process.wait(20) == 0
     assert lines().count("web ends") == 2
     assert lines()[-2:] == ["worker told", "worker ends"]
+
+
+def test_a_reload_that_fails_ends_no_process(supervised, tmp_path):
+    """An error on the way to another configuration is logged, and the hub goes on."""
+    process, lines = supervised(0, 30)
+    said = tmp_path / "said"
+    wait_until(lambda: "reload fails" in said.read_text(), what="the first question")
+    process.send_signal(signal.SIGUSR1)
+    wait_until(lambda: said.read_text().count("reload fails") == 2, what="the second question")
+    assert process.poll() is None
+    assert lines() == ["web runs", "worker runs"] or lines() == ["worker runs", "web runs"]
 
 
 @pytest.mark.parametrize("drain", ["5s", "90s", "10m"])
