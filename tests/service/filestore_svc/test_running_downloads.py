@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from filestore_svc.settings import Settings
-from filestore_svc.store import reads
+from filestore_svc.store import files, reads
 from mft_common import environ_keys
 from tests.servers.processes import wait_until
 from tests.servers.proxy import Proxy
@@ -101,3 +101,17 @@ def test_a_folder_of_one_machine_needs_no_holding(lab):
     assert _held(lab) == []
     assert b"".join([first, *blocks]) == CONTENT
     running.close()
+
+
+def test_a_body_that_is_never_closed_is_released(make):
+    """An answer that is given up before a server has it holds its object no longer than it is referred to."""
+    lab = make()
+    fileset = lab.put("/2.0/files/in/a").json["fileset"]
+    with lab.service.database.read() as connection:
+        _, file = files.by_fileset(connection, fileset, 0)
+    body = lab.service.internal.send(whoever("system"), file, 0, 5)
+    lab.service.reads.flush(0)
+    assert [each.fileset for each in _held(lab)] == [fileset]
+    del body
+    lab.service.reads.flush(0)
+    assert _held(lab) == []

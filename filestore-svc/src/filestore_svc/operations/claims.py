@@ -18,7 +18,7 @@ class Claims:
         """Return the cursor of the portion that is due, None where none is; the next is due `pause` ms later."""
         now = self._now()
         with self._commits.database.read() as connection:
-            if not sweeps.is_due(connection, name, now):
+            if not sweeps.is_due(connection, name, now=now, pause=pause):
                 return None
         return self._commits.run(functools.partial(sweeps.claim, name=name, now=now, pause=pause))
 

@@ -1,6 +1,7 @@
 """Open stored files for answers, and record each download at its end."""
 
 import io
+import weakref
 from collections.abc import Callable
 from typing import Final
 
@@ -35,7 +36,9 @@ class Sending:
 
     def __init__(self, blob: io.RawIOBase, start: int, stop: int, closed: Close, released: Callable[[], None]) -> None:
         self._blob = blob
-        self._released: Callable[[], None] | None = released
+        # A body that no server ever closes is released with its last reference.
+        self._released = weakref.finalize(self, released)
+        self._released.atexit = False
         self._start = start
         self._stop = stop
         self._position = blob.seek(start)
@@ -75,9 +78,7 @@ class Sending:
     def close(self) -> None:
         """Close the blob, and report how much was sent unless the server does."""
         self._blob.close()
-        released, self._released = self._released, None
-        if released is not None:
-            released()
+        self._released()
         closed, self._closed = self._closed, None
         if closed is not None:
             closed(min(self._position, self._stop) - self._start, self._at_end)

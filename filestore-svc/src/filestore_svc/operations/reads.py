@@ -70,6 +70,7 @@ class OpenReads:
         lease = self._now() + _LEASE_MS
 
         def work(connection: sa.Connection) -> None:
+            reads.lock(connection)
             reads.remove(connection, self._processes.own, gone)
             reads.add(connection, self._processes.own, new, lease)
             if reads.renew(connection, self._processes.own, lease) < len(kept):

@@ -20,6 +20,7 @@ from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox
 from mft_common import logs
 from mft_common.clock import Clock
+from mft_common.database import advisory_lock
 from mft_common.errors import Unavailable
 from mft_common.events.catalogue.files import FileDeleted
 from mft_common.identity import SYSTEM
@@ -103,6 +104,8 @@ class Sweeping:
                 in_a_row = 0
 
         def work(connection: sa.Connection) -> None:
+            # Several workers may have read the same rows, and lock them in one order only if they take turns.
+            advisory_lock(connection, "filestore-svc deleted blobs")
             files.forget_deleted(connection, deleted)
             for fileset, failures in failed:
                 pause = min(_FIRST_RETRY_MS << min(failures - 1, 20), _LAST_RETRY_MS)

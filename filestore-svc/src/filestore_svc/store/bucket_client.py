@@ -141,13 +141,9 @@ class BucketClient:
 
         That is "" where no object follows.
         """
+        more = {"StartAfter": self._prefix + after} if after else {}
         with _as_os_errors():
-            answer = self._s3.list_objects_v2(
-                Bucket=self._bucket,
-                Prefix=self._prefix + folder,
-                StartAfter=self._prefix + after if after else "",
-                MaxKeys=size,
-            )
+            answer = self._s3.list_objects_v2(Bucket=self._bucket, Prefix=self._prefix + folder, MaxKeys=size, **more)
         found = [(each["Key"].removeprefix(self._prefix), each["LastModified"]) for each in answer.get("Contents", ())]
         return found, found[-1][0] if answer.get("IsTruncated") and found else ""
 

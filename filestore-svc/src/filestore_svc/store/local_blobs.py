@@ -198,8 +198,14 @@ class LocalBlobs:
     def partials_older_than(self, age: float) -> list[str]:
         """Compare the time of the last write."""
         limit = time.time() - age
+        found: list[str] = []
         with os.scandir(self._partial) as entries:
-            return [entry.name for entry in entries if entry.stat().st_mtime < limit]
+            for entry in entries:
+                # An upload may end meanwhile.
+                with contextlib.suppress(FileNotFoundError):
+                    if entry.stat().st_mtime < limit:
+                        found.append(entry.name)
+        return found
 
     def open(self, fileset: int) -> io.FileIO:
         """Open a blob, unbuffered."""
@@ -228,9 +234,9 @@ class LocalBlobs:
 
     def _folders(self, after: str) -> Iterator[str]:
         high, _, _ = after.partition("/")
-        for outer in sorted(os.listdir(self._blobs)):  # noqa: PTH208 -- names are all that is asked for
+        for outer in _subfolders(self._blobs):
             if outer >= high:
-                inner = sorted(os.listdir(self._blobs / outer))  # noqa: PTH208 -- as above
+                inner = _subfolders(self._blobs / outer)
                 yield from (folder for folder in (f"{outer}/{name}" for name in inner) if folder > after)
 
     def clear_staging(self, age: float | None) -> int:
@@ -273,6 +279,12 @@ class LocalBlobs:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._disk.sync_folder(folder.parent)
         self._disk.sync_folder(self._blobs)
+
+
+def _subfolders(folder: Path) -> list[str]:
+    """Return the names of the folders in a folder, sorted."""
+    with os.scandir(folder) as entries:
+        return sorted(entry.name for entry in entries if entry.is_dir())
 
 
 def _unlink_unlocked(path: Path) -> None:

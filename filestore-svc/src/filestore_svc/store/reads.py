@@ -6,6 +6,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from filestore_svc.store.tables import open_reads
+from mft_common.database import advisory_lock
 
 _C = open_reads.c
 
@@ -16,6 +17,11 @@ class OpenRead(NamedTuple):
     fileset: int
     process: str
     lease_until: int
+
+
+def lock(connection: sa.Connection) -> None:
+    """Let one transaction at a time change rows: a process that is late renews rows which another removes."""
+    advisory_lock(connection, "filestore-svc reads")
 
 
 def add(connection: sa.Connection, process: str, filesets: Collection[int], lease_until: int) -> None:
@@ -41,6 +47,7 @@ def renew(connection: sa.Connection, process: str, lease_until: int) -> int:
 
 def forget(connection: sa.Connection, processes: Collection[str], *, before: int | None = None) -> None:
     """Remove the rows of these processes; with `before`, only those whose lease had ended by then."""
+    lock(connection)
     late = sa.true() if before is None else _C.lease_until < before
     connection.execute(sa.delete(open_reads).where(_C.process.in_(list(processes)), late))
 

@@ -12,10 +12,10 @@ _ADD: Final = sa.text("INSERT INTO sweeps (name, cursor, due_at) VALUES (:name, 
 _LATEST_MS: Final = 60_000
 
 
-def is_due(connection: sa.Connection, name: str, now: int) -> bool:
+def is_due(connection: sa.Connection, name: str, *, now: int, pause: int) -> bool:
     """Return True when a portion of this work is due."""
     due_at = connection.execute(sa.select(_C.due_at).where(_C.name == name)).scalar()
-    return due_at is None or int(due_at) <= now
+    return due_at is None or _is_over(due_at, now, pause)
 
 
 def claim(connection: sa.Connection, *, name: str, now: int, pause: int) -> str | None:
@@ -25,11 +25,16 @@ def claim(connection: sa.Connection, *, name: str, now: int, pause: int) -> str 
     """
     connection.execute(_ADD, {"name": name})
     row = connection.execute(sa.select(_C.cursor, _C.due_at).where(_C.name == name)).one()
-    if row.due_at > now:
+    if not _is_over(row.due_at, now, pause):
         return None
-    due_at = max(row.due_at, now - _LATEST_MS) + pause
+    due_at = max(min(row.due_at, now), now - _LATEST_MS) + pause
     mine = sa.update(sweeps).where(_C.name == name, _C.due_at == row.due_at).values(due_at=due_at)
     return str(row.cursor) if connection.execute(mine).rowcount == 1 else None
+
+
+def _is_over(due_at: int, now: int, pause: int) -> bool:
+    """Return whether a time has come; one that is farther ahead than a pause was set while the clock was wrong."""
+    return not now < due_at <= now + pause
 
 
 def advance(connection: sa.Connection, *, name: str, before: str, after: str) -> None:
