@@ -8,16 +8,23 @@ from typing import Any
 
 from filestore_svc import schemas
 from filestore_svc.migrations import HEAD
-from filestore_svc.operations import Internal, Operations
 from filestore_svc.operations.access import Access
-from filestore_svc.operations.metering import Quotas
+from filestore_svc.operations.completing import Completions
+from filestore_svc.operations.deletions import Deletions
+from filestore_svc.operations.describing import Describing
+from filestore_svc.operations.downloads import Downloads
+from filestore_svc.operations.internal import Internal
+from filestore_svc.operations.places import Places
+from filestore_svc.operations.quotas import Quotas
 from filestore_svc.operations.reads import OpenReads
+from filestore_svc.operations.receiving import PartialDigests
 from filestore_svc.operations.resuming import Resuming
 from filestore_svc.operations.scanning import Scanning
 from filestore_svc.operations.scrubbing import Scrub
 from filestore_svc.operations.sweeping import Sweeping
 from filestore_svc.operations.transfers import TransferRecorder
-from filestore_svc.operations.vault import Vault
+from filestore_svc.operations.uploads import Uploads
+from filestore_svc.operations.vendor_calls import Operations
 from filestore_svc.schemas import Configuration
 from filestore_svc.settings import SERVICE, Settings
 from filestore_svc.store import folders, quotas, tables
@@ -52,6 +59,7 @@ class Service:
     operations: Operations
     internal: Internal
     recorder: TransferRecorder
+    uploads: Uploads
     reads: OpenReads
     resuming: Resuming
     sweeping: Sweeping
@@ -69,7 +77,8 @@ class Service:
         ]
 
     def close(self) -> None:
-        """Commit the records that wait, then close what is open."""
+        """Wait a while for uploads that are being completed, commit the records, then close what is open."""
+        self.resuming.close()
         self.recorder.close()
         self.reads.close()
         if self.scanner is not None:
@@ -111,12 +120,29 @@ def build(
     recorder = TransferRecorder(
         commits, processes, TransferIds(settings.transfer_id_prefix), now, each_tick=(reads.flush,)
     )
-    metering = Quotas(commits, processes, configuration.limits, now)
+    limits = Quotas(commits, blobs, processes, configuration.limits, now)
     scanner = Scanner(configuration.scan) if configuration.scan is not None else None
     scanning = Scanning(configuration.scan, scanner, blobs.open) if configuration.scan and scanner else None
-    vault = Vault(Access(configuration), commits, blobs, recorder, metering, reads=reads, now=now, scanning=scanning)
-    resuming = Resuming(configuration, vault, blobs)
-    sweeping = Sweeping(commits, blobs, recorder, resuming, metering, reads=reads, now=now, alone=alone)
+    access, digests = Access(configuration), PartialDigests()
+    places = Places(access, database, now)
+    uploads = Uploads(
+        access=access, commits=commits, blobs=blobs, recorder=recorder, quotas=limits, processes=processes, now=now,
+        scanning=scanning,
+    )  # fmt: skip
+    downloads = Downloads(blobs, reads, recorder, configuration.limits, now)
+    deletions = Deletions(commits, now)
+    life = int(configuration.uploads_expire * 1000)
+    completions = Completions(uploads, digests, processes, keep_metadata=configuration.keep_metadata, life=life)
+    resuming = Resuming(uploads, completions, digests, life)
+    operations = Operations(
+        configuration=configuration, directory=directory, access=access, commits=commits, places=places,
+        uploads=uploads, downloads=downloads, describing=Describing(commits, now), deletions=deletions, now=now,
+    )  # fmt: skip
+    internal = Internal(
+        access=access, database=database, places=places, downloads=downloads, deletions=deletions, resuming=resuming,
+        now=now,
+    )  # fmt: skip
+    sweeping = Sweeping(commits, blobs, recorder, resuming, uploads, reads=reads, now=now, alone=alone)
     sweeping.at_start()
 
     def check_bytes() -> None:
@@ -137,9 +163,10 @@ def build(
         configuration=configuration,
         database=database,
         outbox=tables.outbox,
-        operations=Operations(configuration, directory, vault),
-        internal=Internal(vault),
+        operations=operations,
+        internal=internal,
         recorder=recorder,
+        uploads=uploads,
         reads=reads,
         resuming=resuming,
         sweeping=sweeping,

@@ -205,6 +205,12 @@ class TemporarilyAway(Refused):
         super().__init__(headers={"Retry-After": "5"})
 
 
+class StillCompleting(TemporarilyAway):
+    """The bytes of an upload are all here and its file is not yet: the last piece may be sent again (X1)."""
+
+    text = "The upload is being completed"
+
+
 class NoSpace(Refused):
     """The disk or a quota is full."""
 
@@ -246,6 +252,14 @@ class WrongOffset(Refused):
 
 class Superseded(WrongOffset):
     """A later request has continued the upload."""
+
+
+class Incomplete(Refused):
+    """An upload that is sealed before all its bytes have arrived."""
+
+    status = 409
+    error_type = "io"
+    text = "The upload is not complete"
 
 
 class WrongType(Refused):

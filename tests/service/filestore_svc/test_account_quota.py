@@ -141,7 +141,7 @@ def test_a_resumable_upload_reserves_its_length(lab):
 def test_files_of_the_hub_itself_count_for_no_account(lab):
     """The internal interface stores for `system`, which has no quota."""
     who = whoever("system", mechanism="none")
-    assert lab.call("PUT", "/internal/v1/files/in/a", who=who, data=b"x" * (4 * MIB)).status_code == 201
+    assert lab.store("/in/a", b"x" * (4 * MIB), who).status_code == 201
     assert used(lab)[0]["@part1"] == 0
 
 
@@ -166,11 +166,11 @@ def test_a_new_quota_counts_what_is_stored(lab):
 def test_reservations_of_dead_processes(lab):
     """The next sweep releases them for account and folder."""
     over = lab.service.configuration.limits.quotas_over("/tight", "part1")
-    lab.service.operations.vault.commits.run(
+    lab.service.uploads.commits.run(
         lambda connection: quotas.reserve(connection, "x", "/tight", over, size=400, process="0" * 32, lease_until=0)
     )
     assert used(lab)[0]["@part1"] == used(lab)[0]["/tight"] == 400
-    lab.service.operations.vault.uploads.quotas.release_dead()
+    lab.service.uploads.quotas.release_dead()
     assert used(lab) == ({"/tight": 0, "@part1": 0, "@a%2Fb%20%C3%A9%25": 0}, 0)
 
 

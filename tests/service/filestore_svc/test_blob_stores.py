@@ -13,9 +13,15 @@ from filestore_svc.store.bucket import BucketBlobs
 from filestore_svc.store.bucket_client import Bucket, BucketClient
 from filestore_svc.store.bucket_staging import BucketStaging
 from filestore_svc.store.local_blobs import LocalBlobs
+from filestore_svc.store.partials import Digested
 from tests.servers.s3 import KEY_ID, SECRET
 
 UPLOAD = "0123456789abcdef0123456789abcdef"
+
+
+def digested(content=b""):
+    """Return the digest of the first bytes of an upload, of none unless told."""
+    return Digested(len(content), hashlib.sha256(content))
 
 
 def bucket_blobs(s3, name, prefix="a/prefix"):
@@ -187,7 +193,7 @@ def test_a_slow_upload_shows_the_bucket_that_it_lives(s3):
     assert read(BucketBlobs(client), 1) == b"".join(contents)
 
 
-@pytest.mark.parametrize("known", [True, False])
+@pytest.mark.parametrize("known", [0, 1_500_000, 20_000_000])
 def test_a_resumable_upload(blobs, known):
     """Pieces of any size become one content; bytes that were not made durable are overwritten."""
     content = random.Random(5).randbytes(20_000_000)
@@ -200,8 +206,7 @@ def test_a_resumable_upload(blobs, known):
         partial.append(b"bytes that were not made durable"[: len(content) - stop])
         partial.close()
     seen = hashlib.sha256()
-    digest = hashlib.sha256(content) if known else None
-    whole = blobs.whole(UPLOAD, 9, len(content), names, sha256=digest, watch=seen.update)
+    whole = blobs.whole(UPLOAD, 9, len(content), names, digested=digested(content[:known]), watch=seen.update)
     assert whole.sha256.hexdigest() == seen.hexdigest() == hashlib.sha256(content).hexdigest()
     whole.finish()
     blobs.keep(whole)
@@ -214,7 +219,7 @@ def test_a_resumable_upload(blobs, known):
 
 def test_an_empty_resumable_upload(blobs):
     """An upload of no bytes becomes an empty content."""
-    whole = blobs.whole(UPLOAD, 9, 0, [], sha256=None, watch=None)
+    whole = blobs.whole(UPLOAD, 9, 0, [], digested=digested(), watch=None)
     blobs.keep(whole)
     blobs.drop(UPLOAD)
     assert read(blobs, 9) == b""
@@ -227,7 +232,7 @@ def test_an_upload_with_missing_bytes(blobs):
     names = partial.sync()
     partial.close()
     with pytest.raises(OSError, match=r"size|pieces"):
-        blobs.whole(UPLOAD, 9, 6, names, sha256=None, watch=None)
+        blobs.whole(UPLOAD, 9, 6, names, digested=digested(), watch=None)
     assert listed(blobs, -5) == set()
 
 

@@ -9,10 +9,16 @@ from filestore_svc.store.bucket import BucketBlobs
 from filestore_svc.store.bucket_client import Bucket, BucketClient
 from filestore_svc.store.bucket_partials import LEAST_PART
 from filestore_svc.store.bucket_pieces import chain
+from filestore_svc.store.partials import Digested
 from tests.servers.s3 import KEY_ID, SECRET
 
 UPLOAD = "0123456789abcdef0123456789abcdef"
 MIB = 1 << 20
+
+
+def digested(content=b""):
+    """Return the digest of the first bytes of an upload, of none unless told."""
+    return Digested(len(content), hashlib.sha256(content))
 
 
 class Counting(BucketClient):
@@ -77,7 +83,7 @@ def test_the_completion_sends_no_byte_that_a_part_can_be_copied_from(client, siz
     small = [piece.size for piece in chain(names, len(content)) if piece.size < LEAST_PART]
     assert sum(small) < LEAST_PART
     client.sent = client.received = 0
-    whole = blobs.whole(UPLOAD, 9, len(content), names, sha256=hashlib.sha256(content), watch=None)
+    whole = blobs.whole(UPLOAD, 9, len(content), names, digested=digested(content), watch=None)
     blobs.keep(whole)
     assert client.sent == client.received < LEAST_PART
     assert client.copied >= 4
@@ -106,7 +112,7 @@ def test_pieces_of_a_former_version(client):
     partial.append(content[11 * MIB :])
     names += partial.sync()
     seen = hashlib.sha256()
-    whole = blobs.whole(UPLOAD, 9, len(content), names, sha256=None, watch=seen.update)
+    whole = blobs.whole(UPLOAD, 9, len(content), names, digested=digested(), watch=seen.update)
     blobs.keep(whole)
     assert seen.digest() == whole.sha256.digest() == hashlib.sha256(content).digest()
     assert _content(blobs, 9) == content
@@ -120,10 +126,10 @@ def test_a_piece_that_is_gone_ends_the_completion(client, s3, known):
     names = _sent_in_pieces(blobs, content, 20 * MIB)
     client.delete(f"partial/{UPLOAD}/{names[1]}")
     with pytest.raises(FileNotFoundError):
-        blobs.whole(UPLOAD, 9, len(content), names, sha256=hashlib.sha256(content) if known else None, watch=None)
+        blobs.whole(UPLOAD, 9, len(content), names, digested=digested(content if known else b""), watch=None)
     assert list(client.unfinished("blobs/")) == []
     with pytest.raises(OSError, match="pieces"):
-        blobs.whole(UPLOAD, 9, len(content), names[1:], sha256=None, watch=None)
+        blobs.whole(UPLOAD, 9, len(content), names[1:], digested=digested(), watch=None)
 
 
 def test_a_discarded_completion_leaves_its_pieces(client):
@@ -131,9 +137,9 @@ def test_a_discarded_completion_leaves_its_pieces(client):
     blobs = BucketBlobs(client)
     content = random.Random(4).randbytes(17 * MIB)
     names = _sent_in_pieces(blobs, content, 3 * MIB)
-    blobs.whole(UPLOAD, 9, len(content), names, sha256=None, watch=None).discard()
+    blobs.whole(UPLOAD, 9, len(content), names, digested=digested(), watch=None).discard()
     assert list(client.unfinished("blobs/")) == []
-    blobs.keep(blobs.whole(UPLOAD, 10, len(content), names, sha256=None, watch=None))
+    blobs.keep(blobs.whole(UPLOAD, 10, len(content), names, digested=digested(), watch=None))
     assert _content(blobs, 10) == content
     blobs.drop(UPLOAD)
     assert blobs.partials_older_than(-5) == []

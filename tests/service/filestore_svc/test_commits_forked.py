@@ -7,11 +7,11 @@ import traceback
 import sqlalchemy as sa
 
 from filestore_svc.store.commits import Commits
-from filestore_svc.store.tables import delete_blobs
+from filestore_svc.store.tables import deleted_blobs
 
 
 def add(number):
-    return lambda connection: connection.execute(sa.insert(delete_blobs).values(fileset=number, since=0))
+    return lambda connection: connection.execute(sa.insert(deleted_blobs).values(fileset=number, deleted_at=0))
 
 
 def in_a_child(work):
@@ -41,4 +41,4 @@ def test_a_forked_process_has_a_connection_and_a_turn_of_its_own(lab):
     for number in range(30, 60):
         commits.run(add(number))
     with database.read() as connection:
-        assert set(connection.execute(sa.select(delete_blobs.c.fileset)).scalars()) == set(range(1, 60))
+        assert set(connection.execute(sa.select(deleted_blobs.c.fileset)).scalars()) == set(range(1, 60))

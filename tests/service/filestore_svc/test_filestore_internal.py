@@ -13,26 +13,44 @@ SHA256 = hashlib.sha256(b"hello").hexdigest()
 
 
 def _put(lab, path="/in/a", who=INSIDE, **headers):
-    headers = {name.replace("_", "-"): value for name, value in headers.items()}
-    return lab.call("PUT", f"/internal/v1/files{path}", who=who, data=b"hello", headers=headers)
+    return lab.store(path, b"hello", who, **headers)
+
+
+def _begin(lab, path="/in/a", length=5, **headers):
+    """Begin an upload; return its path."""
+    told = {"Upload-Length": str(length), **{name.replace("_", "-"): value for name, value in headers.items()}}
+    answer = lab.call("POST", f"/internal/v1/uploads{path}", who=INSIDE, headers=told)
+    assert answer.status_code == 201
+    return f"/internal/v1/upload/{answer.json['upload']}"
+
+
+def _append(lab, upload, content=b"hello", offset=0):
+    return lab.call("PATCH", upload, who=INSIDE, data=content, headers={"Upload-Offset": str(offset)})
 
 
 @pytest.mark.parametrize("account", ["part1", None, "nocontract"])
 def test_nobody_else_may(lab, account):
     """Only the account `system` gets in, whatever is asked."""
+    upload = _begin(lab)
     for method, path in (
-        ("GET", "/folders/in"),
-        ("GET", "/files/in/a"),
-        ("PUT", "/files/in/a"),
-        ("DELETE", "/files/in/a"),
+        ("GET", "/internal/v1/folders/in"),
+        ("GET", "/internal/v1/files/in/a"),
+        ("DELETE", "/internal/v1/files/in/a"),
+        ("POST", "/internal/v1/uploads/in/a"),
+        ("DELETE", "/internal/v1/uploads/in?token=A"),
+        ("PATCH", upload),
+        ("POST", f"{upload}/seal"),
+        ("POST", f"{upload}/commit"),
+        ("DELETE", upload),
     ):
-        answer = lab.call(method, f"/internal/v1{path}", account)
+        headers = {"Upload-Length": "5", "Upload-Offset": "0"}
+        answer = lab.call(method, path, account, headers=headers)
         assert (answer.status_code, answer.json["error"]) == (403, "authorization")
 
 
 def test_storing_and_fetching(lab):
-    """A raw body is stored with its type and told by its digest, and comes back with both."""
-    answer = _put(lab, X_Sha256=SHA256, X_Datatype="text/csv")
+    """A file is stored with its type and described by its digest, and comes back with both."""
+    answer = _put(lab, X_Datatype="text/csv")
     assert answer.status_code == 201
     assert answer.json == {"fileset": answer.json["fileset"], "size": 5, "sha256": SHA256, "replaced": None}
     assert _put(lab).json["replaced"] == answer.json["fileset"]
@@ -44,19 +62,73 @@ def test_storing_and_fetching(lab):
 @pytest.mark.parametrize(
     ("path", "headers", "status"),
     [
-        ("/in/a", {"X_Sha256": "0" * 64}, 400),
-        ("/in/a", {"X_Sha256": "zz"}, 400),
+        ("/in/a", {"Upload_Length": "x"}, 400),
         ("/in/a", {"X_If_Exists": "maybe"}, 400),
+        ("/in/a", {"X_Token": "../.."}, 400),
         ("/in", {}, 400),
         ("/nosuch/a", {}, 404),
         ("/in/..", {}, 404),
         ("/in/there", {"X_If_Exists": "fail"}, 409),
     ],
 )
-def test_refused_stores(lab, path, headers, status):
-    """400 for what makes no sense, 404, and 409 for a name that is taken."""
+def test_refused_uploads(lab, path, headers, status):
+    """400 for a malformed request, 404 for a missing folder, 409 for a name that is taken."""
     _put(lab, "/in/there")
     assert _put(lab, path, **headers).status_code == status
+
+
+def test_nothing_is_visible_before_the_commit(lab):
+    """Begun, filled and sealed, an upload is durable and is no file; the commit makes it one."""
+    former = _put(lab).json["fileset"]
+    upload = _begin(lab)
+    assert lab.call("POST", f"{upload}/seal", who=INSIDE).status_code == 409
+    assert _append(lab, upload, b"he").json == {"offset": 2}
+    assert lab.call("POST", f"{upload}/commit", who=INSIDE).status_code == 409
+    assert _append(lab, upload, b"llo", 2).json == {"offset": 5}
+    assert lab.call("POST", f"{upload}/seal", who=INSIDE).json == {"size": 5, "sha256": SHA256}
+    assert lab.call("GET", "/internal/v1/files/in/a", who=SYSTEM).headers["X-Fileset"] == str(former)
+    stored = lab.call("POST", f"{upload}/commit", who=INSIDE).json
+    assert stored["replaced"] == former
+    assert lab.call("GET", "/internal/v1/files/in/a", who=SYSTEM).headers["X-Fileset"] == str(stored["fileset"])
+
+
+def test_a_repeated_commit_returns_the_first_result(lab):
+    """Also by another process, and where the name may not be replaced."""
+    upload = _begin(lab, X_If_Exists="fail")
+    _append(lab, upload)
+    first = lab.call("POST", f"{upload}/commit", who=INSIDE)
+    lab.close()
+    lab.open()
+    second = lab.call("POST", f"{upload}/commit", who=INSIDE)
+    assert (first.status_code, second.status_code, second.json) == (201, 201, first.json)
+    assert [event["type"] for event in lab.events()] == ["file.stored.v1"]
+
+
+def test_an_abort_ends_an_upload_at_every_step(lab):
+    """Before the commit nothing stays, after it the file does."""
+    for steps in ((), ("PATCH",), ("PATCH", "/seal")):
+        upload = _begin(lab)
+        for step in steps:
+            _append(lab, upload) if step == "PATCH" else lab.call("POST", upload + step, who=INSIDE)
+        assert lab.call("DELETE", upload, who=INSIDE).json == {"stored": None}
+        assert lab.call("POST", f"{upload}/commit", who=INSIDE).status_code == 404
+        assert (lab.blobs(), list((lab.settings.state / "partial").iterdir())) == ([], [])
+    upload = _begin(lab)
+    _append(lab, upload)
+    stored = lab.call("POST", f"{upload}/commit", who=INSIDE).json
+    assert lab.call("DELETE", upload, who=INSIDE).json == {"stored": stored}
+    assert lab.call("GET", "/internal/v1/files/in/a", who=SYSTEM).data == b"hello"
+
+
+def test_a_sealed_upload_outlives_its_process(lab):
+    """Another process commits the bytes that the first one sealed."""
+    upload = _begin(lab)
+    _append(lab, upload)
+    lab.call("POST", f"{upload}/seal", who=INSIDE)
+    lab.close()
+    lab.open()
+    assert lab.call("POST", f"{upload}/commit", who=INSIDE).json["sha256"] == SHA256
+    assert lab.call("GET", "/internal/v1/files/in/a", who=SYSTEM).data == b"hello"
 
 
 def test_deleting_a_content(lab):
@@ -100,13 +172,13 @@ def test_the_bytes_of_another_transfer(lab):
 def test_without_a_transfer_it_is_one(lab):
     """A system call that names no transfer is told as one like everybody's."""
     _put(lab, who=SYSTEM)
-    assert [event["type"] for event in lab.events()] == ["file.stored.v1", "transfer.started.v1", "transfer.ended.v1"]
+    assert [event["type"] for event in lab.events()] == ["transfer.started.v1", "file.stored.v1", "transfer.ended.v1"]
 
 
 def test_the_endpoint_of_the_transfer_engine(lab):
     """`filestore:` of mft_common.transfer speaks this interface."""
     endpoint = FilestoreUpstream(lab.client.application).open("/in", TRANSFER)
-    writer = endpoint.writer("näme.txt", token="t", size=5)
+    writer = endpoint.writer("näme.txt", token="A", size=5)
     writer.begin()
     writer.fill(iter([b"he", b"llo"]))
     writer.seal(5, SHA256, "sha256")
@@ -118,7 +190,7 @@ def test_the_endpoint_of_the_transfer_engine(lab):
     reader.check()
     reader.close()
     with pytest.raises(Exists):
-        endpoint.writer("näme.txt", token="t", size=5, if_exists="fail").fill(iter([b"hello"]))
+        endpoint.writer("näme.txt", token="A", size=5, if_exists="fail").begin()
     endpoint.delete(entries[0])
     with pytest.raises(NotFound):
         endpoint.open(Entry("näme.txt", 5, 0, stored.version))

@@ -150,7 +150,7 @@ def test_a_transfer_of_a_dead_process_ends_as_failed(lab):
     started = lab.events("transfer.started.v1")[0]
     head = json.dumps({name: value for name, value in started.items() if name not in ("type", "correlationid")})
     gone = OpenTransfer(started["transfer_id"], "0" * 32, 2**52, head, "the-request")
-    lab.service.operations.vault.commits.run(lambda connection: transfers.add(connection, gone))
+    lab.service.uploads.commits.run(lambda connection: transfers.add(connection, gone))
     lab.close()
     lab.open()
     assert _open_rows(lab) == []
@@ -179,7 +179,7 @@ def test_a_transfer_that_another_process_ended_is_not_ended_again(lab):
 
     def wait():
         row = wait_until(lambda: _open_rows(lab), within=10)[0]
-        lab.service.operations.vault.commits.run(lambda connection: transfers.end(connection, row.transfer_id))
+        lab.service.uploads.commits.run(lambda connection: transfers.end(connection, row.transfer_id))
 
     environ = {
         "wsgi.input": _Slow(form(b"x"), wait),

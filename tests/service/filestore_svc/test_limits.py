@@ -1,6 +1,8 @@
 """S19, S29: the retention of files, the quotas of folders, and the largest file."""
 
 import errno
+import io
+import threading
 
 import pytest
 
@@ -199,16 +201,54 @@ def test_a_new_quota_counts_what_is_stored(full):
     assert _put(full, "/inbox/c", 100).status_code == 201
 
 
+class MeetingStream(io.BytesIO):
+    """A body whose end waits until as many other bodies have come as far."""
+
+    def __init__(self, content, barrier):
+        super().__init__(content)
+        self.left, self.barrier = len(content), barrier
+
+    def read(self, size=-1):
+        """Read on, and wait before the last bytes are given out."""
+        block = super().read(min(size, 1 << 20))
+        self.left -= len(block)
+        if block and not self.left:
+            self.barrier.wait(10)
+        return block
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_many_uploads_at_once_reserve_what_they_are(tmp_path, chunked):
+    """Nine uploads of 2 MiB fit into 100 MiB at the same time, with a declared length and without."""
+    lab = Lab(tmp_path, folders={"/in": {"access": ACCESS, "quota": "100MiB"}})
+    barrier, statuses = threading.Barrier(9), []
+
+    def send(number):
+        content = form(b"x" * (2 << 20))
+        environ = {"wsgi.input": MeetingStream(content, barrier), "CONTENT_TYPE": KIND}
+        environ |= {"wsgi.input_terminated": True} if chunked else {"CONTENT_LENGTH": str(len(content))}
+        statuses.append(lab.call("PUT", f"/2.0/files/in/{number}", environ=environ).status_code)
+
+    threads = [threading.Thread(target=send, args=(number,)) for number in range(9)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [201] * 9
+    assert _used(lab) == {"/in": 18 << 20}
+    lab.close()
+
+
 def test_reservations_of_dead_processes(full):
     """The next sweep releases them."""
-    vault = full.service.operations.vault
-    vault.commits.run(
+    uploads = full.service.uploads
+    uploads.commits.run(
         lambda connection: quotas.reserve(
             connection, "x", "/in", {"/in": 1 << 30}, size=1 << 20, process="0" * 32, lease_until=0
         )
     )
-    vault.uploads.quotas.reserving("mine", "/in")(5)
-    assert vault.uploads.quotas.release_dead() == 1
+    uploads.quotas.reserving("mine", "/in")(5)
+    assert uploads.quotas.release_dead() == 1
     assert _used(full)["/in"] == 5
 
 
@@ -252,8 +292,7 @@ class FullDisk(Disk):
 
 
 def _on(lab, disk):
-    lab.service.operations.vault.uploads._blobs._disk = disk
-    lab.service.resuming._blobs._disk = disk
+    lab.service.uploads.blobs._disk = disk
 
 
 @pytest.mark.parametrize(("size", "least"), [(4, 2), (1 << 20, 3), (5 << 20, 5)])

@@ -11,7 +11,7 @@ from tests.service.filestore_svc.test_resumable_uploads import TUS, create, head
 from tests.service.filestore_svc.vendor_words import E_SYN, done, multipart, part, refused, with_metadata
 
 RANGE = {"Content-Range": "bytes 5-9/10"}
-INTERNAL = "/internal/v1/files/in/a"
+INTERNAL = "/internal/v1/upload/0123456789abcdef0123456789abcdef"
 
 
 class _Body(io.BytesIO):
@@ -52,7 +52,7 @@ def _nothing_stored(lab):
         ("PUT", "/2.0/files/in/a", "multipart/form-data; boundary=XbX"),
         ("PUT", "/2.0/files/in/a", "application/octet-stream"),
         ("POST", "/2.0/files/in", "multipart/form-data; boundary=XbX"),
-        ("PUT", INTERNAL, "application/octet-stream"),
+        ("PATCH", INTERNAL, "application/octet-stream"),
     ],
 )
 def test_an_upload_of_a_part_is_refused_before_its_body(raw, method, path, kind, headers):
@@ -61,7 +61,7 @@ def test_an_upload_of_a_part_is_refused_before_its_body(raw, method, path, kind,
     environ = {"wsgi.input": body, "CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body.getvalue()))}
     internal = path == INTERNAL
     who = whoever("system" if internal else "part1")
-    answer = raw.call(method, path, who=who, headers=headers, environ=environ)
+    answer = raw.call(method, path, who=who, headers={"Upload-Offset": "0", **headers}, environ=environ)
     if internal:
         assert (answer.status_code, answer.json["message"]) == (400, E_SYN[1])
     else:

@@ -4,7 +4,7 @@ import pytest
 
 from filestore_svc.domain.files import Folder
 from filestore_svc.domain.limits import NO_LIMITS
-from filestore_svc.operations.admission import Admission
+from filestore_svc.operations.quotas import Quotas
 from filestore_svc.store.disk import Disk
 from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, whoever
 from tests.service.filestore_svc.test_resumable_uploads import TUS, _metadata, create
@@ -141,7 +141,7 @@ def test_an_expired_file_makes_room(tmp_path):
 )
 def test_a_disk_without_room(lab, path, kind, length, status):
     """A body that the disk cannot hold is refused unread; one that fits is accepted."""
-    lab.service.operations.vault.admission._blobs._disk = Room(5000)
+    lab.service.uploads.blobs._disk = Room(5000)
     if status != 201:
         assert ask(lab, f"/2.0/files{path}", length, kind=kind).status_code == status
         assert lab.events() == []
@@ -151,7 +151,7 @@ def test_a_disk_without_room(lab, path, kind, length, status):
 
 def test_a_disk_that_does_not_say(lab):
     """Then it shows as the bytes arrive."""
-    lab.service.operations.vault.admission._blobs._disk = Room(None)
+    lab.service.uploads.blobs._disk = Room(None)
     assert lab.call("PUT", "/2.0/files/in/a", data=b"x", content_type="text/plain").status_code == 201
 
 
@@ -210,7 +210,7 @@ def test_a_name_that_is_taken_comes_before_its_length(tmp_path):
 )
 def test_the_order_of_checks_of_an_upload_in_pieces(lab, asked, expected):
     """X1: as for PUT, by `Upload-Length`; 6 MiB are more than the disk has room for here."""
-    lab.service.operations.vault.admission._blobs._disk = Room(5 * MIB)
+    lab.service.uploads.blobs._disk = Room(5 * MIB)
     assert refused(create(lab, **{"length": HUGE, **asked})) == expected
     assert lab.events() == []
 
@@ -224,12 +224,11 @@ def test_the_limit_of_an_upload_in_pieces_is_exact(lab):
 
 
 def test_the_internal_interface_as_well(lab):
-    """A body that the hub's own services send is the file itself."""
-    environ = {"wsgi.input": Untouched(), "CONTENT_LENGTH": str(8 * MIB + 1)}
+    """The hub's own services tell the length of a file when they begin its upload."""
     who = whoever("system", mechanism="none")
-    assert lab.call("PUT", "/internal/v1/files/in/a", who=who, environ=environ).status_code == 413
-    environ["CONTENT_LENGTH"] = str(3 * MIB + 1)
-    assert lab.call("PUT", "/internal/v1/files/small/a", who=who, environ=environ).status_code == 507
+    for path, length, status in (("/in/a", 8 * MIB + 1, 413), ("/small/a", 3 * MIB + 1, 507)):
+        headers = {"Upload-Length": str(length)}
+        assert lab.call("POST", f"/internal/v1/uploads{path}", who=who, headers=headers).status_code == status
 
 
 def test_without_limits_the_database_is_not_asked():
@@ -242,7 +241,7 @@ def test_without_limits_the_database_is_not_asked():
             self.asked += 1
 
     bucket = Bucket()
-    admission = Admission(None, bucket, NO_LIMITS)
-    admission.check(Folder(1, "/in", None), "part1", 1 << 40, "a")
-    admission.check(Folder(1, "/in", None), "part1", 0)
+    quotas = Quotas(None, bucket, None, NO_LIMITS, None)
+    quotas.check(Folder(1, "/in", None), "part1", 1 << 40, "a")
+    quotas.check(Folder(1, "/in", None), "part1", 0)
     assert bucket.asked == 1

@@ -40,7 +40,7 @@ def _post(lab, content):
 
 
 def _internal(lab, content):
-    return lab.call("PUT", "/internal/v1/files/in/a.bin", who=INSIDE, data=content)
+    return lab.store("/in/a.bin", content, INSIDE)
 
 
 def _in_one_piece(lab, content):

@@ -45,7 +45,7 @@ def _then(first, second):
 def test_without_a_scanner_nothing_goes_in(scanned):
     """Uploads get 503 with Retry-After by default; stored files can be downloaded."""
     lab = scanned(_away())
-    answers = [_put(lab), _put(lab, LARGE), lab.call("PUT", "/internal/v1/files/in/a", who=INSIDE, data=b"x")]
+    answers = [_put(lab), _put(lab, LARGE), lab.store("/in/a", b"x", INSIDE)]
     assert [(answer.status_code, answer.headers["Retry-After"]) for answer in answers] == [(503, "5")] * 3
     assert answers[0].json["message"] == "Temporarily unavailable"
     assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["failed", "failed"]

@@ -1,20 +1,14 @@
-"""The filestore endpoint and the WSGI adapter, against a small store that keeps to the internal interface."""
+"""The filestore endpoint, over a double that keeps to the internal interface and over filestore-svc itself."""
 
 import hashlib
-import json
 import os
 import threading
-import tracemalloc
-from fnmatch import fnmatchcase
-from urllib.parse import parse_qs
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import pytest
-import requests
 
-from mft_common.http1.wsgi_adapter import WsgiAdapter
+from filestore_svc.settings import Settings
 from mft_common.identity import Signer
-from mft_common.identity_reader import IdentityReader
 from mft_common.transfer import (
     BadName,
     Changed,
@@ -30,72 +24,12 @@ from mft_common.transfer import (
     Patterns,
     Transient,
 )
+from tests.service.filestore_svc.filestore_lab import Lab
+from tests.service.mft_common.filestore_doubles import FakeFilestore, RealFilestore
 
 TOKEN = "0000000000000042"
 TRANSFER = "414D5120514D312020202020202020203F0C71A200000017"
 KEY = "a-key-of-this-test"
-
-
-class _Store:
-    """A filestore in a dictionary: path -> (fileset, bytes)."""
-
-    def __init__(self, signer=None):
-        self.files, self.count, self.signer, self.callers, self.answer = {}, 0, signer, [], None
-
-    def put(self, path, content):
-        self.count += 1
-        self.files[path] = (self.count, content)
-
-    def __call__(self, environ, start_response):
-        identity = IdentityReader("filestore-svc", self.signer).read(environ)
-        self.callers.append((identity.account, identity.transfer_id))
-        kind, path = environ["PATH_INFO"].encode("latin-1").decode().removeprefix("/internal/v1/").split("/", 1)
-        status, headers, body = self.answer or self.do(kind, "/" + path, environ)
-        start_response(f"{status} Said", [("Content-Length", str(len(body))), *headers])
-        return [body]
-
-    def do(self, kind, path, environ):
-        query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"], keep_blank_values=True).items()}
-        if kind == "folders":
-            return self.list(path, query)
-        fileset, content = self.files.get(path, (0, b""))
-        digest = hashlib.sha256(content).hexdigest()
-        if environ["REQUEST_METHOD"] == "PUT":
-            length = int(environ["CONTENT_LENGTH"])
-            sent = environ["wsgi.input"].read(length)
-            if len(sent) != length:
-                return 400, [], json.dumps({"error": "cut", "message": "the body was cut"}).encode()
-            if fileset and environ["HTTP_X_IF_EXISTS"] == "fail":
-                return 409, [], json.dumps({"error": "exists", "message": "exists already"}).encode()
-            self.put(path, sent)
-            stored = {"fileset": self.count, "size": length, "sha256": hashlib.sha256(sent).hexdigest()}
-            return 201, [], json.dumps({**stored, "replaced": bool(fileset)}).encode()
-        if not fileset:
-            return 404, [], b'{"error": "none", "message": "no such file"}'
-        if environ["REQUEST_METHOD"] == "DELETE":
-            if query["fileset"] != str(fileset):
-                return 409, [], b'{"error": "other", "message": "another fileset"}'
-            del self.files[path]
-            return 200, [], b"{}"
-        return 200, [("X-Sha256", digest), ("X-Fileset", str(fileset))], content
-
-    def list(self, folder, query):
-        rows = []
-        for path, (fileset, content) in sorted(self.files.items()):
-            name = path.removeprefix(folder + "/")
-            if fnmatchcase(name, query["pattern"]) and name > query["after"]:
-                digest = hashlib.sha256(content).hexdigest()
-                rows.append(
-                    {
-                        "path": path,
-                        "name": name,
-                        "fileset": fileset,
-                        "size": len(content),
-                        "sha256": digest,
-                        "modified_at": 5,
-                    }
-                )
-        return 200, [], json.dumps({"files": rows[: int(query["limit"])]}).encode()
 
 
 class Quiet(WSGIRequestHandler):
@@ -105,21 +39,42 @@ class Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
-@pytest.fixture(params=["in-process", "url"])
-def shop(request):
-    """A store and an upstream to it: once as an application of this process, once over a socket."""
-    if request.param == "in-process":
-        store = _Store()
-        yield store, FilestoreUpstream(store)
-        return
-    store = _Store(Signer([KEY]))
-    server = make_server("127.0.0.1", 0, store, handler_class=Quiet)
+def _served(application):
+    """Serve an application on a port of its own, and yield an upstream to its URL."""
+    server = make_server("127.0.0.1", 0, application, handler_class=Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield store, FilestoreUpstream(f"http://127.0.0.1:{server.server_port}", Signer([KEY]))
+    yield FilestoreUpstream(f"http://127.0.0.1:{server.server_port}", Signer([KEY]))
     server.shutdown()
     thread.join()
     server.server_close()
+
+
+@pytest.fixture(params=["double-in-process", "double-by-url", "real-in-process", "real-by-url"])
+def shop(request, tmp_path_factory):
+    """A store and an upstream to it: the double and filestore-svc, in this process and over a socket."""
+    kind, _, way = request.param.partition("-")
+    by_url = way == "by-url"
+    if kind == "double":
+        store = FakeFilestore(Signer([KEY]) if by_url else None)
+    else:
+        data = tmp_path_factory.mktemp("filestore")
+        settings = Settings(data=str(data), internal_keys=(KEY,)) if by_url else None
+        store = RealFilestore(Lab(data, settings=settings))
+    if by_url:
+        for upstream in _served(store):
+            yield store, upstream
+    else:
+        yield store, FilestoreUpstream(store)
+    if kind == "real":
+        store.lab.close()
+
+
+@pytest.fixture
+def double():
+    """The double in this process, which answers what a test tells it to."""
+    store = FakeFilestore()
+    return store, FilestoreUpstream(store)
 
 
 @pytest.fixture
@@ -139,15 +94,15 @@ def test_files_go_in_and_out_as_the_account_system(shop, folder):
     endpoint = upstream.open("/in", TRANSFER)
     (entry,) = local.list(Patterns(["*"]))
     moved = Mover(token=TOKEN).move(local, entry, endpoint, entry.name)
-    assert store.files["/in/a%20ü.bin"][1] == content
+    assert store.content("/in/a%20ü.bin") == content
     assert (moved.sha256, moved.replaced) == (hashlib.sha256(content).hexdigest(), False)
     (listed,) = endpoint.list(Patterns(["a%*"]))
-    assert (listed.size, listed.modified_at, listed.sha256) == (len(content), 5, moved.sha256)
+    assert (listed.size, listed.sha256) == (len(content), moved.sha256)
     back = Mover(token=TOKEN).move(endpoint, listed, local, "back")
     assert (path / "back").read_bytes() == content
     endpoint.delete(back.source)
-    assert not store.files
-    assert set(store.callers) == {("system", TRANSFER)}
+    assert store.content("/in/a%20ü.bin") is None
+    assert store.callers == {("system", TRANSFER)}
     endpoint.close()
 
 
@@ -165,9 +120,9 @@ def test_empty_files_and_existing_names(shop, folder):
     endpoint.close()
 
 
-def test_a_listing_is_read_page_by_page(shop):
+def test_a_listing_is_read_page_by_page(double):
     """More files than a page holds are all listed, once and in order."""
-    store, upstream = shop
+    store, upstream = double
     for number in range(1500):
         store.put(f"/in/{number:05d}", b"x")
     endpoint = upstream.open("in")
@@ -176,7 +131,7 @@ def test_a_listing_is_read_page_by_page(shop):
 
 
 def test_a_stop_or_a_change_stores_nothing(shop, folder):
-    """A transfer that is stopped in its last block, or whose source changes, never completes its request."""
+    """A transfer that is stopped, or whose source changes, leaves neither a file nor an unfinished upload."""
     store, upstream = shop
     path, local = folder
     (path / "f").write_bytes(bytes(2 << 20))
@@ -189,7 +144,7 @@ def test_a_stop_or_a_change_stores_nothing(shop, folder):
     growing = Mover(token=TOKEN, progress=lambda _: (path / "f").write_bytes(b"other") and None, progress_every=0.0)
     with pytest.raises(Changed):
         growing.move(local, entry, endpoint, "f")
-    assert store.files == {}
+    assert (store.content("/in/f"), store.unfinished()) == (None, 0)
     endpoint.close()
 
 
@@ -202,8 +157,111 @@ def test_another_content_is_not_deleted(shop):
     store.put("/in/a", b"two")
     with pytest.raises(Changed):
         endpoint.delete(entry)
-    assert store.files["/in/a"][1] == b"two"
+    assert store.content("/in/a") == b"two"
     endpoint.close()
+
+
+class StopAt:
+    """A request to stop that comes with the question number `at`; `asked` counts the questions."""
+
+    def __init__(self, at):
+        self.at, self.asked = at, 0
+
+    def is_set(self):
+        """Count a question, and answer it."""
+        self.asked += 1
+        return self.asked >= self.at
+
+    def wait(self, _timeout=None):
+        """Answer at once."""
+        return self.is_set()
+
+
+class LostError(Exception):
+    """The caller is no longer the owner of the work."""
+
+
+def _guard(at):
+    calls = []
+
+    def guard():
+        calls.append(1)
+        if len(calls) >= at:
+            raise LostError
+
+    return guard
+
+
+@pytest.mark.parametrize("kind", ["stop", "ownership"])
+def test_whenever_a_job_is_cancelled_the_former_file_stays(shop, folder, kind):
+    """For every N: the Nth question about stop or ownership ends the move, and the former file is there untouched."""
+    store, upstream = shop
+    path, local = folder
+    (path / "f").write_bytes(b"new" * 500_000)
+    store.put("/in/f", b"former")
+    endpoint = upstream.open("/in")
+    (entry,) = local.list(Patterns(["f"]))
+    (former,) = endpoint.list(Patterns(["f"]))
+    for at in range(1, 20):
+        options = {"interrupt": StopAt(at)} if kind == "stop" else {"guard": _guard(at)}
+        try:
+            Mover(token=TOKEN, **options).move(local, entry, endpoint, "f")
+        except (Interrupted, LostError):
+            assert store.content("/in/f") == b"former"
+            assert [each.version for each in endpoint.list(Patterns(["f"]))] == [former.version]
+            assert store.unfinished() == 0
+        else:
+            assert at > 1
+            break
+    assert store.content("/in/f") == b"new" * 500_000
+    endpoint.close()
+
+
+def test_what_an_owner_left_unfinished_is_swept_by_its_token(shop):
+    """Uploads of a token are removed, those of another token and finished ones are not."""
+    store, upstream = shop
+    endpoint = upstream.open("/in")
+    for name, token in (("a", TOKEN), ("b", TOKEN), ("c", "0000000000000043")):
+        writer = endpoint.writer(name, token=token, size=3)
+        writer.begin()
+        writer.fill([b"xyz"])
+        if name == "b":
+            writer.seal(3, hashlib.sha256(b"xyz").hexdigest(), "sha256")
+            writer.commit()
+    assert endpoint.sweep(TOKEN) == ("a",)
+    assert endpoint.sweep(TOKEN) == ()
+    assert (store.unfinished(), store.content("/in/b")) == (1, b"xyz")
+    endpoint.close()
+
+
+class _Losing:
+    """An application whose answers to the first `count` requests of a path's end are lost on the way."""
+
+    def __init__(self, application, end, count):
+        self.application, self.end, self.left = application, end, count
+
+    def __call__(self, environ, start_response):
+        answer = b"".join(self.application(environ, start_response))
+        if environ["PATH_INFO"].endswith(self.end) and self.left:
+            self.left -= 1
+            raise ConnectionResetError("made to break")
+        return [answer]
+
+
+@pytest.mark.parametrize(("retries", "lost"), [(0, 1), (2, 1), (2, 2)])
+@pytest.mark.parametrize("if_exists", ["replace", "fail"])
+def test_a_commit_whose_answer_is_lost_finds_its_own_file(tmp_path, folder, if_exists, retries, lost):
+    """A repeated commit returns the file that the first one has stored, and is no conflict with itself."""
+    path, local = folder
+    (path / "f").write_bytes(b"content")
+    lab = Lab(tmp_path / "data")
+    endpoint = FilestoreUpstream(_Losing(lab.client.application, "/commit", lost)).open("/in", TRANSFER)
+    (entry,) = local.list(Patterns(["f"]))
+    moved = Mover(token=TOKEN, if_exists=if_exists, retries=retries, delay=0.0).move(local, entry, endpoint, "f")
+    assert (moved.size, moved.replaced) == (7, False)
+    assert [event["type"] for event in lab.events()] == ["file.stored.v1"]
+    endpoint.close()
+    lab.close()
 
 
 @pytest.mark.parametrize(
@@ -218,9 +276,9 @@ def test_another_content_is_not_deleted(shop):
         (500, Transient),
     ],
 )
-def test_refusals_say_whether_another_try_may_help(shop, status, error):
+def test_refusals_say_whether_another_try_may_help(double, status, error):
     """Each status becomes its error, with the store's own message."""
-    store, upstream = shop
+    store, upstream = double
     store.answer = (status, [], b'{"error": "x", "message": "because"}')
     endpoint = upstream.open("/in")
     with pytest.raises(error, match="because"):
@@ -231,9 +289,9 @@ def test_refusals_say_whether_another_try_may_help(shop, status, error):
     endpoint.close()
 
 
-def test_a_wrong_checksum_is_not_delivered(shop, folder):
+def test_a_wrong_checksum_is_not_delivered(double, folder):
     """What filestore sends with another checksum than it says is not delivered."""
-    store, upstream = shop
+    store, upstream = double
     path, local = folder
     store.put("/in/a", b"one")
     endpoint = upstream.open("/in")
@@ -249,39 +307,3 @@ def test_a_store_that_is_away_is_transient():
     """Nobody listening may be healed by waiting."""
     with pytest.raises(Transient):
         list(FilestoreUpstream("http://127.0.0.1:1", Signer([KEY])).open("/in").list(Patterns(["*"])))
-
-
-def test_the_adapter_streams_in_constant_memory():
-    """An echo of 200 MiB through requests and a WSGI application holds a few blocks, no more."""
-
-    def echo(environ, start_response):
-        start_response("200 OK", [("Content-Type", "application/octet-stream")])
-        return iter(lambda: environ["wsgi.input"].read(1 << 20), b"")
-
-    session = requests.Session()
-    session.mount("http://echo", WsgiAdapter(echo))
-    tracemalloc.start()
-    answer = session.post("http://echo/x?y=1", data=(bytes(1 << 20) for _ in range(200)), stream=True)
-    assert sum(len(block) for block in answer.iter_content(1 << 20)) == 200 << 20
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 16 << 20
-
-
-def test_the_adapter_hands_over_what_was_sent():
-    """All of a request and the added environment reach the application, and all of its answer comes back."""
-    seen = {}
-
-    def app(environ, start_response):
-        seen.update(environ, body=environ["wsgi.input"].read())
-        write = start_response("418 Teapot", [("Set-Cookie", "a=1; Path=/"), ("X-Y", "z")])
-        write(b"early ")
-        yield b"late"
-
-    session = requests.Session()
-    session.mount("http://pot", WsgiAdapter(app, lambda: {"extra": 7}))
-    answer = session.put("http://pot/a%20b/%C3%BC?q=%7C", data=b"body", headers={"X-Custom": "v"})
-    assert (answer.status_code, answer.reason, answer.text, answer.headers["X-Y"]) == (418, "Teapot", "early late", "z")
-    assert answer.headers["Set-Cookie"] == "a=1; Path=/"
-    assert (seen["REQUEST_METHOD"], seen["PATH_INFO"], seen["QUERY_STRING"]) == ("PUT", "/a b/\xc3\xbc", "q=%7C")
-    assert (seen["body"], seen["CONTENT_LENGTH"], seen["HTTP_X_CUSTOM"], seen["extra"]) == (b"body", "4", "v", 7)

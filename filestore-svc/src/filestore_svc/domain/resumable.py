@@ -1,22 +1,29 @@
-"""Say what an upload in pieces is: how much of which file has arrived, and which transfer it makes."""
+"""Describe a resumable upload: how much of which file has arrived, how far it is, and which transfer it makes."""
 
 import json
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from filestore_svc.domain.transfers import RunningTransfer
 
-_KEPT: Final = (
+# receiving: bytes are missing. completing: all bytes are durable, and a process assembles, digests and scans them.
+# sealed: they are durable under the id of the file to be, which only the commit makes visible. complete: committed.
+State = Literal["receiving", "completing", "sealed", "complete"]
+
+_PERSISTED: Final = (
     "transfer_id", "account", "address", "label", "request_id", "submitted_at", "source", "destination", "if_exists",
+    "external",
 )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
 class Upload:
-    """An upload in pieces: `received` of `length` bytes are durable, `fileset` is its file once all of them are.
+    """A resumable upload, of which the first `received` of `length` bytes are durable.
 
-    `attributes` is the JSON of what its metadata sets, `metadata` what the client sent about it, `writer` names the
-    request that may add to it, `head` remembers its transfer. Times are milliseconds since the epoch.
+    `two_step` uploads wait for a call that commits them; others are committed once their last byte has arrived.
+    `attributes` is the JSON of the attributes to set, `metadata` the client's own header, `writer` names the request
+    that may append, `token` the owner of unfinished uploads of the hub's services, `process` and `lease_until` who
+    completes it, `head` holds its transfer. Times are milliseconds since the epoch.
     """
 
     id: str
@@ -31,7 +38,15 @@ class Upload:
     if_none_match: str = ""
     reject: bool = False
     writer: str = ""
+    state: State = "receiving"
+    two_step: bool = False
+    token: str = ""
+    staged: int = 0
+    sha256: str = ""
+    process: str = ""
+    lease_until: int = 0
     fileset: int = 0
+    replaced: int = 0
     head: str
     began_at: int
     expires_at: int
@@ -51,10 +66,10 @@ class Upload:
 
         Fields that another version stored and this one does not know are ignored.
         """
-        head = {name: value for name, value in json.loads(self.head).items() if name in _KEPT}
-        return RunningTransfer(**head, external=False, upload=True, announced=True, persistent=True)
+        head = {name: value for name, value in json.loads(self.head).items() if name in _PERSISTED}
+        return RunningTransfer(**{"external": False, **head}, upload=True, announced=True, persistent=True)
 
 
 def head_of(transfer: RunningTransfer) -> str:
-    """Return what is to be remembered of a transfer from one request to the next."""
-    return json.dumps({name: getattr(transfer, name) for name in _KEPT})
+    """Return the JSON from which `Upload.transfer` restores a transfer."""
+    return json.dumps({name: getattr(transfer, name) for name in _PERSISTED})

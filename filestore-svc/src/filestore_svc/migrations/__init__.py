@@ -1,3 +1,3 @@
 """Bring the tables of filestore-svc from one version to the next."""
 
-HEAD = "0002"
+HEAD = "0003"

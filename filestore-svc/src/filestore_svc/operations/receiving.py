@@ -1,32 +1,66 @@
-"""Take one piece of an upload: bytes first, then the disk, then the word that they are there."""
+"""Receive one piece of a resumable upload: bytes first, then the disk, then the offset that acknowledges them."""
 
 import dataclasses
-from collections.abc import Iterator
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from filestore_svc.domain.resumable import Upload
 from filestore_svc.errors import NoSuch, Superseded, TooLarge, WrongChecksum
-from filestore_svc.operations.running import Digests
 from filestore_svc.store import resumables
 from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits
-from filestore_svc.store.partials import Partial
+from filestore_svc.store.partials import Digested, Partial
 from filestore_svc.wire.bodies import Cut
 from filestore_svc.wire.tus import Patch
 from mft_common.clock import Clock
 
-# How much of a long piece a kill may cost: its client sends that again.
+# A kill costs at most this many bytes of a long piece: the client sends them again.
 _SYNC: Final = 32 << 20
+_MOST_DIGESTS: Final = 1_000
 
 
-class Receiving:
-    """One request that adds to an upload. `upload` is what it is after it."""
+class PartialDigests:
+    """The SHA-256 of the bytes that this process has received of each upload, so that they need not be read again."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[str, Digested] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def of(self, identifier: str) -> Digested:
+        """Return the longest digest that is known of an upload, for the caller to continue."""
+        with self._lock:
+            known = self._known.get(identifier)
+        return Digested(0, hashlib.sha256()) if known is None else Digested(known.size, known.sha256.copy())
+
+    def put(self, identifier: str, size: int, sha256: Any) -> None:
+        """Remember the digest of the first `size` bytes, which must be durable and acknowledged."""
+        with self._lock:
+            self._known.pop(identifier, None)
+            self._known[identifier] = Digested(size, sha256.copy())
+            if len(self._known) > _MOST_DIGESTS:
+                self._known.popitem(last=False)
+
+    def forget(self, identifier: str) -> None:
+        """Forget an upload."""
+        with self._lock:
+            self._known.pop(identifier, None)
+
+
+class PieceReceiver:
+    """One request that appends to an upload. `upload` is the state after it, `sha256` the digest of all its bytes.
+
+    `sha256` is None where another process has received bytes before this piece.
+    """
 
     def __init__(
-        self, commits: Commits, blobs: Blobs, digests: Digests, upload: Upload, *, token: str, now: Clock, life: int
-    ) -> None:
+        self, commits: Commits, blobs: Blobs, digests: PartialDigests, upload: Upload, *, token: str, now: Clock,
+        life: int,
+    ) -> None:  # fmt: skip
         self._commits = commits
         self._blobs = blobs
         self._digests = digests
@@ -35,29 +69,26 @@ class Receiving:
         self._now = now
         self._life = life
         self._position = upload.received
-        self._digest: Any | None = digests.of(upload)
+        digested = digests.of(upload.id)
+        self.sha256: Any | None = digested.sha256 if digested.size == upload.received else None
 
-    @property
-    def digest(self) -> Any | None:
-        """The SHA-256 of all that was received, None where it is not known."""
-        return self._digest
+    def receive(self, patch: Patch, blocks: Iterator[bytes]) -> Sequence[str] | None:
+        """Receive a piece; return None while bytes are missing, else the names of objects that are not recorded yet.
 
-    def take(self, patch: Patch, blocks: Iterator[bytes]) -> list[str] | None:
-        """Receive a piece; return None while more is to come, else the names of what is not remembered yet.
-
-        WrongChecksum, TooLarge; Cut where the client vanished, after all that came was kept. A piece with a checksum is
-        kept as a whole or not at all. The offset never tells of all bytes before the file is there.
+        WrongChecksum, TooLarge; Cut where the client broke off, after every byte that came was kept. A piece with a
+        checksum is kept as a whole or not at all. The last bytes are made durable and not recorded: an offset at the
+        end would tell a client that the file is there.
         """
         with self._commits.database.read() as connection:
             pieces = resumables.pieces_of(connection, self.upload.id)
         partial = self._blobs.resume(self.upload.id, self.upload.received, self._check, pieces)
         checksum = patch.hasher()
         try:
-            self._receive(partial, blocks, checksum)
+            self._append(partial, blocks, checksum)
             if checksum is not None and checksum.digest() != patch.digest:
                 raise WrongChecksum
             if self._position == self.upload.length:
-                return list(partial.sync())
+                return partial.sync()
             self._commit(partial)
         except Cut:
             if checksum is None and self._position < self.upload.length:
@@ -67,13 +98,13 @@ class Receiving:
             partial.close()
         return None
 
-    def _receive(self, partial: Partial, blocks: Iterator[bytes], checksum: Any | None) -> None:
+    def _append(self, partial: Partial, blocks: Iterator[bytes], checksum: Any | None) -> None:
         for block in blocks:
             if self._position + len(block) > self.upload.length:
                 raise TooLarge
             partial.append(block)
             self._position += len(block)
-            for digest in (self._digest, checksum):
+            for digest in (self.sha256, checksum):
                 if digest is not None:
                     digest.update(block)
             much = self._position - self.upload.received >= _SYNC
@@ -89,7 +120,7 @@ class Receiving:
             raise Superseded
 
     def _commit(self, partial: Partial) -> None:
-        """Make durable what came, and only then say so."""
+        """Make the received bytes durable, then record the offset."""
         if self._position == self.upload.received:
             return
         names = partial.sync()
@@ -103,4 +134,5 @@ class Receiving:
         if not self._commits.run(work):
             raise Superseded
         self.upload = dataclasses.replace(self.upload, received=self._position, expires_at=expires_at)
-        self._digests.put(self.upload.id, self._position, self._digest)
+        if self.sha256 is not None:
+            self._digests.put(self.upload.id, self._position, self.sha256)

@@ -1,4 +1,4 @@
-"""Let a scanner look at uploads, and decide what becomes of one that it refuses or says nothing about."""
+"""Send uploads to a virus scanner, and decide what happens to one that is refused or gets no verdict."""
 
 import contextlib
 import io
@@ -19,16 +19,16 @@ Open = Callable[[int], io.RawIOBase]
 
 
 class Scanning:
-    """The scanner of the configuration. `open_content` opens what is durable and not yet to be seen."""
+    """The scanner of the configuration. `open_content` opens a durable blob that is not visible yet."""
 
     def __init__(self, scan: Scan, scanner: Scanner, open_content: Open) -> None:
         self.scan = scan
         self.scanner = scanner
         self.open_content = open_content
 
-    def look(self, folder: str, name: str, size: int | None = None) -> "Look | None":
-        """Begin to look at an upload; None in folders that are not looked at."""
-        return Look(self, f"{folder}/{name}", size) if self.scan.covers(folder) else None
+    def begin(self, folder: str, name: str, size: int | None = None) -> "UploadScan | None":
+        """Begin the scan of an upload; None in folders that are not scanned."""
+        return UploadScan(self, f"{folder}/{name}", size) if self.scan.covers(folder) else None
 
     def check(self) -> None:
         """Raise Unavailable while the scanner is away."""
@@ -38,12 +38,12 @@ class Scanning:
             raise Unavailable(str(error)) from error
 
 
-class Look:
-    """A look at one upload.
+class UploadScan:
+    """The scan of one upload.
 
-    The scanner sees the bytes as they arrive, and its verdict is waited for before they are durable. Where that went
-    wrong on the way, because it was restarted or did not wait for a slow client, it is shown the content once more
-    when it is durable, and before anybody else can see it.
+    The scanner sees the bytes as they arrive, and its verdict is awaited before they are durable. Where that failed on
+    the way, because the scanner was restarted or did not wait for a slow client, it sees the durable content once more
+    before the file becomes visible.
     """
 
     def __init__(self, scanning: Scanning, path: str, size: int | None) -> None:
@@ -55,11 +55,11 @@ class Look:
         self._over = False
 
     def beside(self, sink: Sink) -> Sink:
-        """Return what writes to `sink` and shows the same to the scanner."""
-        return _Beside(sink, self)
+        """Return a sink that passes every block to `sink` and to the scanner."""
+        return _ScannedSink(sink, self)
 
     def write(self, block: memoryview | bytes, /) -> None:
-        """Show the next bytes; ContentRefused as soon as the scanner says so, TemporarilyAway, TooLarge."""
+        """Send the next bytes; ContentRefused as soon as the scanner says so, TemporarilyAway, TooLarge."""
         first = not self._seen
         self._seen += len(block)
         if self._over or not self._seen:
@@ -78,8 +78,13 @@ class Look:
             self.close()
             logs.get("scanning").warning("scan.broken", path=self._path, reason=str(error))
 
-    def settle(self, staging: Staging) -> None:
-        """Wait for the verdict on all that was shown; ContentRefused, TemporarilyAway."""
+    @property
+    def pending(self) -> bool:
+        """Return whether the durable content has to be scanned because there is no verdict yet."""
+        return not self._over
+
+    def finish(self, staging: Staging) -> None:
+        """Wait for the verdict on the bytes that were sent; ContentRefused, TemporarilyAway."""
         self._over = self._over or not staging.size
         if self._over or self._exam is None:
             return
@@ -95,12 +100,12 @@ class Look:
         finally:
             self.close()
 
-    def again(self, staging: Staging) -> None:
-        """Show a durable content on which there is no verdict yet; ContentRefused, TemporarilyAway."""
+    def repeat(self, staging: Staging) -> None:
+        """Scan the durable content where there is no verdict yet; ContentRefused, TemporarilyAway."""
         if self._over:
             return
         try:
-            self._show(staging)
+            self._send_all(staging)
             self._over = True
         except Blocked as blocked:
             raise self._refused(blocked) from blocked
@@ -110,13 +115,13 @@ class Look:
             raise TemporarilyAway from error
 
     def close(self) -> None:
-        """Break off."""
+        """Close the connection to the scanner."""
         exam, self._exam = self._exam, None
         if exam is not None:
             exam.close()
 
     def _begin(self) -> Exam | None:
-        """Ask for the scanner; where nothing goes in without it, a client need not send all for nothing."""
+        """Connect to the scanner; where uploads need a verdict, refuse at once while it is away."""
         try:
             return self._scanning.scanner.exam(self._path, self._size, patient=False)
         except ScannerAway as error:
@@ -124,7 +129,7 @@ class Look:
                 self._without(error)
             raise
 
-    def _show(self, staging: Staging) -> None:
+    def _send_all(self, staging: Staging) -> None:
         exam = self._scanning.scanner.exam(self._path, staging.size, patient=True)
         assert exam is not None
         try:
@@ -143,7 +148,7 @@ class Look:
         logs.get("scanning").warning("content.unscanned", path=self._path, reason="it is larger than max_size")
 
     def _without(self, error: ScannerAway) -> None:
-        """Do what the configuration says where there is no verdict; never trust what was begun to be changed."""
+        """Apply `on_failure` where there is no verdict; never accept a content that the scanner began to change."""
         accepted = self._scanning.scan.on_failure == "accept" and not error.begun
         logs.get("scanning").warning("content.unscanned", path=self._path, reason=str(error), accepted=accepted)
         if not accepted:
@@ -156,12 +161,12 @@ class Look:
         return ContentRefused(blocked.threat)
 
 
-class _Beside:
-    def __init__(self, sink: Sink, look: Look) -> None:
+class _ScannedSink:
+    def __init__(self, sink: Sink, scan: UploadScan) -> None:
         self._sink = sink
-        self._look = look
+        self._scan = scan
 
     def write(self, block: memoryview | bytes, /) -> None:
-        """Take the next bytes: limits first, and what they refuse the scanner need not see."""
+        """Pass the next bytes on: to `sink` first, whose limits may refuse them."""
         self._sink.write(block)
-        self._look.write(block)
+        self._scan.write(block)

@@ -9,11 +9,11 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import Folder, event_fields
 from filestore_svc.operations.claims import Claims
-from filestore_svc.operations.metering import Quotas
 from filestore_svc.operations.orphans import ORPHAN_S, OrphanScan
 from filestore_svc.operations.reads import OpenReads
 from filestore_svc.operations.resuming import Resuming
 from filestore_svc.operations.transfers import TransferRecorder
+from filestore_svc.operations.uploads import Uploads
 from filestore_svc.store import files
 from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits
@@ -50,7 +50,7 @@ class Sweeping:
         blobs: Blobs,
         recorder: TransferRecorder,
         resuming: Resuming,
-        quotas: Quotas,
+        uploads: Uploads,
         *,
         reads: OpenReads,
         now: Clock,
@@ -59,7 +59,7 @@ class Sweeping:
         self._claims = Claims(commits, now)
         self.orphans = OrphanScan(commits.database, blobs, self._claims)
         self._resuming = resuming
-        self._quotas = quotas
+        self._uploads = uploads
         self._reads = reads
         self._commits = commits
         self._blobs = blobs
@@ -70,8 +70,9 @@ class Sweeping:
     def at_start(self) -> None:
         """Clear away what dead processes have left."""
         self.abandoned()
+        self._uploads.forget_dead()
         self._recorder.end_dead()
-        self._quotas.release_dead()
+        self._uploads.quotas.release_dead()
         self._reads.release_dead()
 
     def abandoned(self) -> int:
@@ -143,9 +144,10 @@ class Sweeping:
                 pass
 
         steps: dict[str, Step] = {
-            "reservations": self._quotas.release_dead,
+            "reservations": self._uploads.quotas.release_dead,
             "transfers": self._recorder.end_dead,
-            "uploads": self._resuming.expire,
+            "blobs": self._uploads.forget_dead,
+            "uploads": functools.partial(repeat, self._resuming.expire),
             "reads": self._reads.release_dead,
             "expired": functools.partial(repeat, self.expired),
             "deleted": functools.partial(repeat, self.delete_blobs),

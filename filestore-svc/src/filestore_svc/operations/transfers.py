@@ -17,7 +17,7 @@ from filestore_svc.operations.transfer_records import (
     both_events,
     end_events,
 )
-from filestore_svc.store import quotas, transfers
+from filestore_svc.store import quotas, staged_blobs, transfers
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.processes import Processes
 from filestore_svc.store.tables import outbox
@@ -233,6 +233,7 @@ class TransferRecorder:
         def work(connection: sa.Connection) -> None:
             quotas.renew(connection, self._processes.own, now + _LEASE_MS)
             transfers.renew(connection, self._processes.own, now + _LEASE_MS)
+            staged_blobs.renew(connection, self._processes.own, now + _LEASE_MS)
 
         self._commits.run(work)
         self._renewed = now

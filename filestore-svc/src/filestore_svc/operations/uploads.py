@@ -1,249 +1,304 @@
-"""Take files in: receive, verify, make durable, and show them in one transaction with their events."""
+"""Store files: check, receive, verify, make durable, then commit the row with its events."""
 
 import contextlib
 import functools
 import secrets
-import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 import sqlalchemy as sa
 
-from filestore_svc.domain.files import COLUMN_OF, DEFAULT_DATATYPE, MOST_CUSTOM, Folder, StoredFile, event_fields
-from filestore_svc.domain.transfers import RunningTransfer
-from filestore_svc.errors import AlreadyExists, BadSyntax, Refused, TemporarilyAway
-from filestore_svc.operations.metering import Metered, Quotas
-from filestore_svc.operations.scanning import Look, Scanning
+from filestore_svc.domain.files import COLUMN_OF, MOST_CUSTOM, Folder, StoredFile, event_fields
+from filestore_svc.domain.paths import Target
+from filestore_svc.errors import AlreadyExists, BadSyntax, NoFilename, Refused, TemporarilyAway
+from filestore_svc.operations.access import Access
+from filestore_svc.operations.fileset_ids import FilesetIds
+from filestore_svc.operations.pending import PendingUpload, SealedBlob, StoredUpload
+from filestore_svc.operations.quotas import LEASE_MS, Quotas
+from filestore_svc.operations.scanning import Scanning, UploadScan
 from filestore_svc.operations.transfers import TransferRecorder, UploadRows
-from filestore_svc.store import files, folders, quotas
+from filestore_svc.store import files, folders, quotas, staged_blobs
 from filestore_svc.store.blobs import Blobs, Staging
 from filestore_svc.store.commits import Commits
+from filestore_svc.store.partials import Digested
+from filestore_svc.store.processes import Processes
 from filestore_svc.store.tables import outbox
 from filestore_svc.wire.bodies import Sink, no_space
 from filestore_svc.wire.headers import Preconditions
 from mft_common import logs
 from mft_common.clock import Clock
-from mft_common.errors import MftError
+from mft_common.database.statements import ReadConnection
+from mft_common.errors import MftError, Unavailable
 from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.events.catalogue.files import FileStored
+from mft_common.identity import Identity
 
-_IDS_AT_ONCE = 256
-
-
-@dataclass(frozen=True)
-class StoredUpload:
-    """A file that was stored, and the content that it replaced."""
-
-    file: StoredFile
-    replaced: int | None
-
-
-@dataclass(kw_only=True)
-class Intake:
-    """An upload under way: into which folder, under which name, on which conditions."""
-
-    folder: Folder
-    name: str
-    owner: str
-    transfer: RunningTransfer
-    preconditions: Preconditions
-    reject: bool
-    keep_metadata: bool = False
-    staging: Staging | None = None
-    # The scanner's, where there is one for this folder.
-    look: Look | None = None
-    datatype: str = DEFAULT_DATATYPE
-    attributes: dict[str, str] | None = None
-    began_at: int = 0
-    # Under which name bytes of quotas were reserved for it.
-    reservation: str = ""
-    # What else is to be committed with the file.
-    also: Callable[[sa.Connection, StoredFile], None] | None = None
-
-    def check(self, there: StoredFile | None) -> None:
-        """Raise PreconditionFailed or AlreadyExists unless the file may be stored over the one that is there."""
-        self.preconditions.check(there)
-        if self.reject and there is not None:
-            raise AlreadyExists(self.name)
-
-    def discard(self) -> None:
-        """Let go of what has arrived."""
-        if self.look is not None:
-            self.look.close()
-        if self.staging is not None:
-            self.staging.discard()
-
-
-class FilesetIds:
-    """Gives out fileset ids from blocks that it takes from the database, so that most uploads need not ask it."""
-
-    def __init__(self, commits: Commits) -> None:
-        self._commits = commits
-        self._left: Iterator[int] = iter(())
-        self._lock = threading.Lock()
-
-    def next(self) -> int:
-        """Return an id that nobody has had."""
-        with self._lock:
-            number = next(self._left, None)
-            if number is None:
-                self._left = iter(self._commits.run(functools.partial(files.take_ids, count=_IDS_AT_ONCE)))
-                number = next(self._left)
-            return number
+# An upload that took longer than the first registers its blob before the bytes are durable; an unregistered one is not
+# committed after the second, half of the age at which a sweep takes a blob without a row for an orphan.
+_REGISTER_AFTER_MS: Final = 600_000
+_UNREGISTERED_MS: Final = 1_800_000
 
 
 class Uploads:
-    """Stores files. A file is there once `keep` returns, and nobody sees anything of it before."""
+    """Stores files. A file exists once `commit` returns, and nothing of it is visible before."""
 
     def __init__(
-        self,
-        commits: Commits,
-        blobs: Blobs,
-        recorder: TransferRecorder,
-        quotas: Quotas,
-        now: Clock,
-        *,
-        scanning: Scanning | None = None,
-    ) -> None:
-        self._commits = commits
-        self._blobs = blobs
-        self._recorder = recorder
+        self, *, access: Access, commits: Commits, blobs: Blobs, recorder: TransferRecorder, quotas: Quotas,
+        processes: Processes, now: Clock, scanning: Scanning | None = None,
+    ) -> None:  # fmt: skip
+        self.access = access
+        self.commits = commits
+        self.blobs = blobs
+        self.recorder = recorder
         self.quotas = quotas
-        self._now = now
+        self.now = now
+        self.ids = FilesetIds(commits)
+        self._processes = processes
         self._scanning = scanning
-        self._ids = FilesetIds(commits)
+
+    def begin(
+        self, identity: Identity, account: str, target: Target, *, preconditions: Preconditions, reject: bool,
+        only_folder: Refused, least: int, length: int | None,
+    ) -> PendingUpload:  # fmt: skip
+        """Make every check that comes before a body is read, then begin the transfer (S1).
+
+        `length` is the declared length of the body, `least` the least size of the file in such a body.
+        """
+        folder, _ = self.writable(account, target, preconditions=preconditions, reject=reject, only_folder=only_folder)
+        self.quotas.check(folder, account, least, target.name)
+        return self._pending(identity, account, folder, target.name, preconditions, reject=reject, length=length)
+
+    def begin_unnamed(
+        self, identity: Identity, account: str, target: Target, *, preconditions: Preconditions, reject: bool,
+        least: int, length: int | None,
+    ) -> PendingUpload:  # fmt: skip
+        """Begin an upload into the folder `target`, whose body tells the name; NoRight, NoPath (18, 19)."""
+        folder = self.commits.database.query(lambda read: self.access.folder(read, target, account, "write"))
+        self.quotas.check(folder, account, least)
+        return self._pending(identity, account, folder, "", preconditions, reject=reject, length=length)
+
+    def writable(
+        self, account: str, target: Target, *, preconditions: Preconditions, reject: bool, only_folder: Refused
+    ) -> tuple[Folder, StoredFile | None]:
+        """Return the folder to which `target` may be uploaded at present, and the file that it would replace.
+
+        NoRight, NoPath and so on.
+        """
+
+        def read(connection: ReadConnection) -> tuple[Folder, StoredFile | None]:
+            folder = self.access.folder_of(connection, target, account, "write", only_folder)
+            return folder, files.find(connection, folder, target.name, self.now())
+
+        folder, existing = self.commits.database.query(read)
+        preconditions.check(existing)
+        if reject and existing is not None:
+            raise AlreadyExists(target.name)
+        return folder, existing
+
+    def set_name(self, pending: PendingUpload, name: str) -> None:
+        """Give an upload the name that its body told, with the checks that a name of the URL has passed (S18)."""
+        pending.name = name
+        pending.transfer.destination = f"{pending.folder.path}/{name}"
+
+        def read(connection: ReadConnection) -> tuple[bool, StoredFile | None]:
+            existing = files.find(connection, pending.folder, name, self.now())
+            return folders.has(connection, pending.folder, name), existing
+
+        is_folder, existing = self.commits.database.query(read)
+        if is_folder:
+            raise NoFilename
+        pending.check(existing)
 
     @contextmanager
-    def receiving(self, intake: Intake) -> Iterator[None]:
-        """Turn whatever ends an upload into one failed transfer, and leave nothing of it behind (S12, S21)."""
+    def receiving(self, pending: PendingUpload) -> Iterator[None]:
+        """Turn every error of the block into one failed transfer, and remove the staged bytes (S12, S21)."""
         try:
             yield
         except BaseException as error:
-            intake.discard()
+            pending.discard()
             refusal = refusal_of(error)
-            size = intake.staging.size if intake.staging else 0
-            outcome = Outcome(reason=_reason(refusal), at=self._now(), bytes_sent=size)
-            self._recorder.end_soon(
-                intake.transfer, outcome, functools.partial(_release, identifier=intake.reservation)
-            )
+            size = pending.staging.size if pending.staging else 0
+            outcome = Outcome(reason=_reason(refusal), at=self.now(), bytes_sent=size)
+            release = functools.partial(_release, identifier=pending.reservation)
+            self.recorder.end_soon(pending.transfer, outcome, release)
             if refusal is error:
                 raise
             logs.get("uploads").warning("upload.failed", error=repr(error))
             raise refusal from error
 
-    def stage(self, intake: Intake, *, md5: bool = False) -> Sink:
-        """Open the place where the bytes arrive."""
-        intake.began_at = self._now()
-        intake.staging = self._blobs.stage(self._ids.next(), md5=md5)
-        intake.reservation = secrets.token_hex(16)
-        reserve = self.quotas.reserving(intake.reservation, intake.folder.path, intake.owner)
-        sink = Metered(intake.staging, self.quotas.limits.file, reserve)
-        look = self._look(intake)
-        return sink if look is None else look.beside(sink)
+    def stage(self, pending: PendingUpload, *, md5: bool = False) -> Sink:
+        """Return the sink for the bytes of an upload."""
+        pending.began_at = self.now()
+        pending.staging = self.blobs.stage(self.ids.next(), md5=md5)
+        pending.reservation = secrets.token_hex(16)
+        sink = self.quotas.meter(
+            pending.staging, pending.reservation, pending.folder.path, pending.owner, pending.length
+        )
+        scan = self._scan(pending)
+        return sink if scan is None else scan.beside(sink)
 
-    def assemble(self, intake: Intake, upload: str, size: int, pieces: Sequence[str], sha256: Any | None) -> None:
-        """Stage what came in pieces; `sha256` is the digest of all of it where it is known."""
-        look = self._look(intake, size)
-        watch = None if look is None else look.write
-        intake.staging = self._blobs.whole(upload, self._ids.next(), size, pieces, sha256=sha256, watch=watch)
+    def assemble(
+        self, pending: PendingUpload, upload: str, fileset: int, pieces: Sequence[str], digested: Digested
+    ) -> None:
+        """Stage the complete bytes of a resumable upload."""
+        size = pending.length or 0
+        scan = self._scan(pending, size)
+        watch = None if scan is None else scan.write
+        pending.staging = self.blobs.whole(upload, fileset, size, pieces, digested=digested, watch=watch)
 
-    def _look(self, intake: Intake, size: int | None = None) -> Look | None:
+    def _scan(self, pending: PendingUpload, size: int | None = None) -> UploadScan | None:
         if self._scanning is not None:
-            intake.look = self._scanning.look(intake.folder.path, intake.name, size)
-        return intake.look
+            pending.scan = self._scanning.begin(pending.folder.path, pending.name, size)
+        return pending.scan
 
-    def keep(self, intake: Intake, promised: dict[str, bytes]) -> StoredUpload:
-        """Check the digests, make the bytes durable, then commit the row and the events (S11, S17)."""
-        staging = intake.staging
+    def keep(self, pending: PendingUpload, promised: Mapping[str, bytes]) -> StoredUpload:
+        """Seal and commit; remove the blob of an upload that is refused."""
+        blob = self.seal(pending, promised, register=True)
+        try:
+            return self.commit(pending, blob)
+        except Refused:
+            # A refusal proves that nothing was committed; after other errors the blob may have its row.
+            self.remove(blob)
+            raise
+
+    def seal(self, pending: PendingUpload, promised: Mapping[str, bytes], *, register: bool) -> SealedBlob:
+        """Check the digests, scan, and make the bytes durable under their fileset id (S11, S17).
+
+        With `register` a slow upload is entered among the staged blobs first; a resumable one names its blob itself.
+        """
+        staging, scan = pending.staging, pending.scan
         if staging is None:
             raise BadSyntax
         staging.finish()
         if any(_digest(staging, name) != wanted for name, wanted in promised.items()):
             raise BadSyntax
-        if intake.look is not None:
-            intake.look.settle(staging)
-        modified_at = self._now()
-        self._make_durable(staging)
-        file = self._file(intake, staging, modified_at)
+        if scan is not None:
+            scan.finish(staging)
+        slow = self.now() - pending.began_at >= _REGISTER_AFTER_MS or (scan is not None and scan.pending)
+        blob = SealedBlob(staging.fileset, staging.size, staging.sha256.hexdigest(), registered=register and slow)
+        if blob.registered:
+            lease = self.now() + LEASE_MS
+            self.commits.run(lambda write: staged_blobs.add(write, blob.fileset, self._processes.own, lease))
         try:
-            if intake.look is not None:
-                intake.look.again(staging)
-            outcome = Outcome(
-                at=file.put_at, bytes_sent=file.size, fileset=file.fileset, size=file.size, sha256=file.sha256,
-                modified_at=file.modified_at,
-            )  # fmt: skip
-            with self._recorder.closing(intake.transfer):
-                rows = self._recorder.upload_rows(intake.transfer, outcome, _stored(intake, file, None))
-                return self._commits.run(lambda connection: self._show(connection, intake, file, rows))
-        except Refused:
-            # Only of a refusal is it certain that nothing was committed; any other orphan is collected later.
-            self._blobs.remove(staging.fileset)
+            self.blobs.keep(staging)
+            if scan is not None:
+                scan.repeat(staging)
+        except (OSError, Refused):
+            # The blob may have got its name before the disk was found full.
+            self.remove(blob)
             raise
+        return blob
 
-    def _make_durable(self, staging: Staging) -> None:
-        try:
-            self._blobs.keep(staging)
-        except OSError:
-            # It may have got its name before the disk was found full.
-            with contextlib.suppress(OSError):
-                self._blobs.remove(staging.fileset)
-            raise
+    def remove(self, blob: SealedBlob) -> None:
+        """Remove a blob that was not committed; a sweep removes it later where the store does not answer."""
+        with contextlib.suppress(OSError):
+            self.blobs.remove(blob.fileset)
+        if blob.registered:
+            with contextlib.suppress(Unavailable):
+                self.commits.run(lambda write: staged_blobs.remove(write, blob.fileset))
 
-    def _file(self, intake: Intake, staging: Staging, modified_at: int) -> StoredFile:
-        put_at = max(self._now(), modified_at, intake.began_at)
-        life = self.quotas.limits.retention_of(intake.folder.path).after_put
+    def commit(self, pending: PendingUpload, blob: SealedBlob) -> StoredUpload:
+        """Commit the file's row, the events and the end of the transfer in one transaction."""
+        file = self._file(pending, blob)
+        outcome = Outcome(
+            at=file.put_at, bytes_sent=file.size, fileset=file.fileset, size=file.size, sha256=file.sha256,
+            modified_at=file.modified_at,
+        )  # fmt: skip
+        with self.recorder.closing(pending.transfer):
+            rows = self.recorder.upload_rows(pending.transfer, outcome, _stored(pending, file, None))
+            return self.commits.run(lambda write: self._insert(write, pending, blob, file, rows))
+
+    def _file(self, pending: PendingUpload, blob: SealedBlob) -> StoredFile:
+        at = max(self.now(), pending.began_at)
+        life = self.quotas.limits.retention_of(pending.folder.path).after_put
         file = StoredFile(
-            fileset=staging.fileset,
-            path=f"{intake.folder.path}/{intake.name}",
-            name=intake.name,
-            size=staging.size,
-            sha256=staging.sha256.hexdigest(),
-            datatype=intake.datatype,
-            owner=intake.owner,
-            created_at=intake.began_at,
-            modified_at=max(modified_at, intake.began_at),
-            put_at=put_at,
-            expires_at=put_at + life if life else 0,
+            fileset=blob.fileset,
+            path=f"{pending.folder.path}/{pending.name}",
+            name=pending.name,
+            size=blob.size,
+            sha256=blob.sha256,
+            datatype=pending.datatype,
+            owner=pending.owner,
+            created_at=pending.began_at,
+            modified_at=at,
+            put_at=at,
+            expires_at=at + life if life else 0,
         )
-        return file.described(intake.attributes or {})
+        return file.described(pending.attributes or {})
 
-    def _show(self, connection: sa.Connection, intake: Intake, file: StoredFile, rows: UploadRows) -> StoredUpload:
+    def _insert(
+        self, connection: sa.Connection, pending: PendingUpload, blob: SealedBlob, file: StoredFile, rows: UploadRows
+    ) -> StoredUpload:
         limits = self.quotas.limits
-        there = files.lock(connection, intake.folder, intake.name)
-        intake.check(there if there and not 0 < there.expires_at <= self._now() else None)
+        self._check_registration(connection, pending, blob)
+        existing = files.lock(connection, pending.folder, pending.name)
+        pending.check(existing if existing and not 0 < existing.expires_at <= self.now() else None)
         replaced = None
-        if there is not None:
-            if intake.keep_metadata:
-                file = _with_metadata_of(connection, there, file, intake.attributes or {})
-            files.remove(connection, there.fileset, file.put_at)
-            replaced = there.fileset
-        elif folders.has(connection, intake.folder, intake.name):
-            raise AlreadyExists(intake.name)
-        if over := limits.quotas_over(intake.folder.path, intake.owner):
-            quotas.release(connection, intake.reservation)
+        if existing is not None:
+            if pending.keep_metadata:
+                file = _with_metadata_of(connection, existing, file, pending.attributes or {})
+            files.remove(connection, existing.fileset, file.put_at)
+            replaced = existing.fileset
+        elif folders.has(connection, pending.folder, pending.name):
+            raise AlreadyExists(pending.name)
+        if over := limits.quotas_over(pending.folder.path, pending.owner):
+            quotas.release(connection, pending.reservation)
             quotas.take(connection, over, file.size)
-        files.add(connection, intake.folder, file)
-        outbox.write(connection, rows(connection, _stored(intake, file, replaced)))
-        if intake.also is not None:
-            intake.also(connection, file)
-        return StoredUpload(file, replaced)
+        files.add(connection, pending.folder, file)
+        outbox.write(connection, rows(connection, _stored(pending, file, replaced)))
+        stored = StoredUpload(file, replaced)
+        if pending.also is not None:
+            pending.also(connection, stored)
+        return stored
+
+    def _check_registration(self, connection: sa.Connection, pending: PendingUpload, blob: SealedBlob) -> None:
+        """Refuse to commit a blob that a sweep may have removed: its registration is gone, or it waited for too long.
+
+        The transaction of a resumable upload checks the upload's own row instead.
+        """
+        if blob.registered:
+            if not staged_blobs.remove(connection, blob.fileset):
+                raise TemporarilyAway
+        elif pending.also is None and self.now() - pending.began_at >= _UNREGISTERED_MS:
+            raise TemporarilyAway
+
+    def forget_dead(self) -> int:
+        """Remove the registrations of dead processes, whose blobs are orphans from here on; return how many."""
+        with self.commits.database.read() as connection:
+            found = list(staged_blobs.registered(connection))
+        dead = [fileset for fileset, process, lease in found if self._processes.lapsed(process, lease, self.now())]
+        for fileset in dead:
+            self.commits.run(lambda write, fileset=fileset: staged_blobs.remove(write, fileset))  # type: ignore[misc]
+        return len(dead)
+
+    def _pending(
+        self, identity: Identity, account: str, folder: Folder, name: str, preconditions: Preconditions, *,
+        reject: bool, length: int | None,
+    ) -> PendingUpload:  # fmt: skip
+        transfer = self.recorder.begin(
+            identity, account, upload=True, source=name, destination=f"{folder.path}/{name}",
+            if_exists="error" if reject else "overwrite",
+        )  # fmt: skip
+        return PendingUpload(
+            folder=folder, name=name, owner=account, transfer=transfer, preconditions=preconditions, reject=reject,
+            length=length,
+        )  # fmt: skip
 
 
-def _stored(intake: Intake, file: StoredFile, replaced: int | None) -> FileStored:
+def _stored(pending: PendingUpload, file: StoredFile, replaced: int | None) -> FileStored:
     return FileStored(
-        **event_fields(file), account=intake.owner, address=intake.transfer.address, replaced=replaced,
-        transfer_id=intake.transfer.transfer_id,
+        **event_fields(file), account=pending.owner, address=pending.transfer.address, replaced=replaced,
+        transfer_id=pending.transfer.transfer_id,
     )  # fmt: skip
 
 
 def _with_metadata_of(
-    connection: sa.Connection, there: StoredFile, file: StoredFile, given: Mapping[str, str]
+    connection: sa.Connection, existing: StoredFile, file: StoredFile, given: Mapping[str, str]
 ) -> StoredFile:
-    """Return `file` with what clients have said of the content that it replaces, where it says nothing itself (S15)."""
-    old = {key: getattr(there, column) for key, column in COLUMN_OF.items()}
-    file = file.described({**old, **(files.all_custom(connection, there.fileset) or {}), **given})
+    """Return `file` with the client's attributes of the file that it replaces, where it sets none itself (S15)."""
+    old = {key: getattr(existing, column) for key, column in COLUMN_OF.items()}
+    file = file.described({**old, **(files.all_custom(connection, existing.fileset) or {}), **given})
     if len(file.custom) > MOST_CUSTOM:
         raise BadSyntax
     return file
@@ -266,7 +321,7 @@ def _reason(error: BaseException) -> str:
 
 
 def refusal_of(error: BaseException) -> BaseException:
-    """Return how a failure is told: a full disk and a store that is away have words of their own."""
+    """Return how an error is answered: a full disk and a store that is away have refusals of their own."""
     if isinstance(error, OSError):
         return no_space(error) or TemporarilyAway()
     return error

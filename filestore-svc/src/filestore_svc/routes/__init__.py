@@ -5,8 +5,9 @@ from typing import Any
 from flask import Flask
 from werkzeug.routing import BaseConverter
 
-from filestore_svc.operations import Internal, Operations
+from filestore_svc.operations.internal import Internal
 from filestore_svc.operations.resuming import Resuming
+from filestore_svc.operations.vendor_calls import Operations
 from filestore_svc.routes import internal, uploads, vendor
 from filestore_svc.routes.audit import audited
 from filestore_svc.routes.fast_path import FastPath
@@ -27,7 +28,7 @@ def register(app: Flask, operations: Operations, own: Internal, resuming: Resumi
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.converters["tail"] = _Tail
     app.register_blueprint(vendor.blueprint(operations))
-    app.register_blueprint(uploads.blueprint(resuming))
+    app.register_blueprint(uploads.blueprint(resuming, reject=operations.configuration.on_conflict == "reject"))
     app.register_blueprint(internal.blueprint(own))
     app.after_request(uploads.versioned)
     app.after_request(audited)

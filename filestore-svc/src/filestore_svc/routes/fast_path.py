@@ -12,8 +12,8 @@ from werkzeug.wsgi import FileWrapper
 
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.errors import TemporarilyAway
-from filestore_svc.operations import Operations
 from filestore_svc.operations.downloads import Sending
+from filestore_svc.operations.vendor_calls import Operations
 from filestore_svc.settings import SERVICE
 from filestore_svc.wire import downloads, requests, responses, uploads
 from mft_common import environ_keys, logs

@@ -5,9 +5,9 @@ from flask import Blueprint, Response, request
 from filestore_svc import schemas
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.paths import Target
-from filestore_svc.operations import Operations
 from filestore_svc.operations.access import Caller
-from filestore_svc.operations.uploads import StoredUpload
+from filestore_svc.operations.pending import StoredUpload
+from filestore_svc.operations.vendor_calls import Operations
 from filestore_svc.routes.audit import note, sender
 from filestore_svc.routes.fast_path import raise_earlier_error
 from filestore_svc.wire import downloads, openapi, queries, requests, responses, uploads

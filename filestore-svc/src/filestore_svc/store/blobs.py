@@ -4,7 +4,7 @@ import io
 from collections.abc import Iterator, Sequence
 from typing import Any, Final, Protocol
 
-from filestore_svc.store.partials import Check, Partial, Watch
+from filestore_svc.store.partials import Check, Digested, Partial, Watch
 
 # About how many contents a page of a store has.
 PAGE: Final = 1_000
@@ -55,9 +55,9 @@ class Blobs(Protocol):
         ...
 
     def whole(
-        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
+        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, digested: Digested, watch: Watch | None
     ) -> Staging:
-        """Stage a complete resumable upload; its bytes are read only to digest them or to show them to `watch`."""
+        """Stage a complete upload; it reads the bytes whose digest is not known, and all of them for `watch`."""
         ...
 
     def drop(self, upload: str) -> None:

@@ -1,9 +1,8 @@
 """Store contents as objects of a bucket that speaks S3."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from filestore_svc.store.blobs import PAGE
 from filestore_svc.store.bucket_assembly import BucketWhole
@@ -11,7 +10,7 @@ from filestore_svc.store.bucket_client import BucketClient
 from filestore_svc.store.bucket_partials import BucketPartial
 from filestore_svc.store.bucket_reader import BucketReader
 from filestore_svc.store.bucket_staging import BucketStaging
-from filestore_svc.store.partials import Check, Watch
+from filestore_svc.store.partials import Check, Digested, Watch
 from mft_common import logs
 
 _ABANDONED_S: Final = 3600.0
@@ -39,11 +38,10 @@ class BucketBlobs:
         return BucketPartial(self._client, upload, offset, check, pieces)
 
     def whole(
-        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
+        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, digested: Digested, watch: Watch | None
     ) -> BucketWhole:
-        """Let the bucket copy the pieces; they are read only to digest them or to show them to `watch`."""
-        digested, digest = (0, hashlib.sha256()) if sha256 is None else (size, sha256)
-        return BucketWhole(self._client, upload, fileset, size, pieces, digested=digested, sha256=digest, watch=watch)
+        """Let the bucket copy the pieces; they are read only where their digest is not known, or for `watch`."""
+        return BucketWhole(self._client, upload, fileset, size, pieces, digested=digested, watch=watch)
 
     def drop(self, upload: str) -> None:
         """Delete the pieces."""

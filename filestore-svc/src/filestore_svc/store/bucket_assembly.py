@@ -8,7 +8,7 @@ from typing import Any, Final
 from filestore_svc.store.bucket_client import BucketClient
 from filestore_svc.store.bucket_partials import LEAST_PART
 from filestore_svc.store.bucket_pieces import Piece, chain
-from filestore_svc.store.partials import Watch
+from filestore_svc.store.partials import Digested, Watch
 
 _AT_ONCE: Final = 16
 _BLOCK: Final = 1 << 20
@@ -17,26 +17,26 @@ _BLOCK: Final = 1 << 20
 class BucketWhole:
     """A complete upload, staged under the id of its blob as a multipart upload that only has to be completed.
 
-    The bucket copies its pieces; only runs of pieces that are too small for a part are read and sent again. `sha256`
-    covers the first `digested` bytes: those behind them are read and digested, and all are where there is a `watch`.
+    The bucket copies its pieces; only runs of pieces that are too small for a part are read and sent again. The
+    bytes behind the `digested` ones are read and digested, and all are where there is a `watch`.
     """
 
     md5 = None
 
     def __init__(
-        self, client: BucketClient, upload: str, fileset: int, size: int, names: Sequence[str], *, digested: int,
-        sha256: Any, watch: Watch | None,
+        self, client: BucketClient, upload: str, fileset: int, size: int, names: Sequence[str], *,
+        digested: Digested, watch: Watch | None,
     ) -> None:  # fmt: skip
         self.fileset = fileset
         self.size = size
-        self.sha256 = sha256
+        self.sha256 = digested.sha256
         self._client = client
         self._key = f"blobs/{fileset}"
         self._folder = f"partial/{upload}/"
         self._upload = ""
         pieces = chain(names, size)
         try:
-            self._parts = self._copy(pieces, digested, watch)
+            self._parts = self._copy(pieces, digested.size, watch)
         except BaseException:
             self.discard()
             raise

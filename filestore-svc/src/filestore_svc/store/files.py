@@ -9,7 +9,16 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import COLUMN_OF, Folder, StoredFile
 from filestore_svc.store import quotas
-from filestore_svc.store.tables import attributes, deleted_blobs, files, filesets, folders, open_reads
+from filestore_svc.store.tables import (
+    attributes,
+    deleted_blobs,
+    files,
+    filesets,
+    folders,
+    open_reads,
+    resumables,
+    staged_blobs,
+)
 from mft_common.database import advisory_lock
 from mft_common.database.statements import Connection, Statement
 
@@ -199,11 +208,14 @@ def take_ids(connection: sa.Connection, count: int) -> range:
 
 
 def known(connection: sa.Connection, ids: Iterable[int]) -> set[int]:
-    """Return which of `ids` belong to a file or to a deleted one whose blob is not gone yet."""
+    """Return which of `ids` belong to a file, to a deleted one whose blob is not gone yet, or to an upload.
+
+    An upload names its blob before the bytes become durable: a blob that is found in a store, and is not among these,
+    gets no row any more.
+    """
     wanted = list(ids)
-    rows = sa.select(files.c.fileset).where(files.c.fileset.in_(wanted))
-    dead = sa.select(deleted_blobs.c.fileset).where(deleted_blobs.c.fileset.in_(wanted))
-    return set(connection.execute(rows.union(dead)).scalars())
+    owners = (files.c.fileset, deleted_blobs.c.fileset, staged_blobs.c.fileset, resumables.c.staged)
+    return set(connection.execute(sa.union(*(sa.select(each).where(each.in_(wanted)) for each in owners))).scalars())
 
 
 def due_deletions(connection: sa.Connection, deleted_before: int, now: int, limit: int) -> list[tuple[int, int]]:

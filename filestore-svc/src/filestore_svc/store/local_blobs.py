@@ -10,13 +10,12 @@ import secrets
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from filestore_svc.store.background_writer import BackgroundWriter
 from filestore_svc.store.blobs import PAGE
 from filestore_svc.store.call_combiner import CallCombiner, Take
 from filestore_svc.store.disk import Disk
-from filestore_svc.store.partials import Check, LocalPartial, LocalWhole, Watch
+from filestore_svc.store.partials import Check, Digested, LocalPartial, LocalWhole, Watch
 from mft_common import logs
 
 _FOLDER_BITS = 12
@@ -185,11 +184,11 @@ class LocalBlobs:
         return LocalPartial(self._partial / upload, offset, check, self._disk)
 
     def whole(
-        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, sha256: Any | None, watch: Watch | None
+        self, upload: str, fileset: int, size: int, pieces: Sequence[str], *, digested: Digested, watch: Watch | None
     ) -> LocalWhole:
-        """Take the file as it is, which has no `pieces`; it stays where it is until it is dropped."""
+        """Stage the file as it is, which has no `pieces`; it stays in its folder until it is dropped."""
         del pieces
-        return LocalWhole(self._partial / upload, fileset, size, sha256, watch)
+        return LocalWhole(self._partial / upload, fileset, size, digested, watch)
 
     def drop(self, upload: str) -> None:
         """Unlink the file of the upload."""

@@ -1,12 +1,11 @@
-"""Keep what has come of an upload in pieces: the interface, and the file that grows in a folder."""
+"""Store the bytes of a resumable upload: the interface, and the growing file of a folder."""
 
 import contextlib
 import fcntl
-import hashlib
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Any, Final, NamedTuple, Protocol
 
 from filestore_svc.store.disk import Disk
 
@@ -16,24 +15,31 @@ Check = Callable[[], None]
 Watch = Callable[[bytes], object]
 
 
+class Digested(NamedTuple):
+    """The SHA-256 of the first `size` bytes of an upload."""
+
+    size: int
+    sha256: Any
+
+
 class Partial(Protocol):
-    """An upload in pieces that is open for more."""
+    """The open bytes of a resumable upload."""
 
     def append(self, block: memoryview | bytes, /) -> None:
-        """Take the next bytes."""
+        """Write the next bytes."""
         ...
 
     def sync(self) -> Sequence[str]:
-        """Make durable what was taken; return the names of the pieces that are new since the last time."""
+        """Make the written bytes durable; return the names of the objects made since the last call."""
         ...
 
     def close(self) -> None:
-        """Let go of it; what was not made durable may be lost."""
+        """Close it; bytes that were not made durable may be lost."""
         ...
 
 
 class LocalPartial:
-    """A file of the folder `partial`. What follows the bytes that were made durable is written over."""
+    """A file of the folder `partial`. Bytes beyond those that were made durable are overwritten."""
 
     def __init__(self, path: Path, offset: int, check: Check, disk: Disk) -> None:
         self._path = path
@@ -45,7 +51,7 @@ class LocalPartial:
         self._descriptor = os.open(path, flags, 0o600)
 
     def append(self, block: memoryview | bytes, /) -> None:
-        """Write, unless another request has taken over: the lock keeps it from doing so between look and write."""
+        """Write, unless another request has taken over; the lock lets none take over between check and write."""
         with _locked(self._descriptor):
             self._check()
             rest = memoryview(block)
@@ -68,35 +74,34 @@ class LocalPartial:
 
 
 class LocalWhole:
-    """A file of the folder `partial` to which nothing is to come any more."""
+    """A complete file of the folder `partial`, staged under the id of its blob."""
 
     md5 = None
 
-    def __init__(self, path: Path, fileset: int, size: int, sha256: Any | None, watch: Watch | None) -> None:
+    def __init__(self, path: Path, fileset: int, size: int, digested: Digested, watch: Watch | None) -> None:
         self.path = path
         self.fileset = fileset
         self.size = size
-        # A file without any byte got no piece, and therefore no file.
+        # An empty upload received no piece, and has no file yet.
         self.descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (0 if size else os.O_CREAT), 0o600)
         try:
             with _locked(self.descriptor):
                 self._check_size()
-                self.sha256 = sha256 or hashlib.sha256()
-                if sha256 is None or watch is not None:
-                    self._read(None if sha256 is not None else self.sha256, watch)
+                self.sha256 = digested.sha256
+                self._read(0 if watch is not None else digested.size, digested.size, watch)
         except BaseException:
             self.discard()
             raise
 
     def write(self, block: memoryview | bytes, /) -> object:
-        """Refuse: all is there."""
+        """Refuse: the content is complete."""
         raise OSError(f"{len(block)} bytes more than there are")
 
     def finish(self) -> None:
-        """Nothing is left to do."""
+        """Do nothing: every byte is digested."""
 
     def name(self, target: str) -> None:
-        """Give the file a second name, its name for good; the first goes when the upload is dropped."""
+        """Give the file its final name beside its own; the own one is removed when the upload is dropped."""
         os.link(self.path, target)
 
     def discard(self) -> None:
@@ -109,14 +114,15 @@ class LocalWhole:
         if os.fstat(self.descriptor).st_size != self.size:
             raise OSError(f"an upload of {self.size} bytes has another size on disk")
 
-    def _read(self, sha256: Any | None, watch: Watch | None) -> None:
-        position = 0
-        while block := os.pread(self.descriptor, _BLOCK, position):
-            position += len(block)
-            if sha256 is not None:
-                sha256.update(block)
+    def _read(self, position: int, digested: int, watch: Watch | None) -> None:
+        """Digest the bytes behind the first `digested` ones, and show all from `position` on to `watch`."""
+        # A block ends where the known digest ends.
+        while block := os.pread(self.descriptor, min(_BLOCK, max(digested - position, 0) or _BLOCK), position):
+            if position >= digested:
+                self.sha256.update(block)
             if watch is not None:
                 watch(block)
+            position += len(block)
 
 
 @contextlib.contextmanager

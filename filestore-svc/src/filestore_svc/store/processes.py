@@ -1,4 +1,4 @@
-"""Tell which processes of this service are alive, so that what dead ones left open can be ended."""
+"""Tell which processes of this service are alive, so that others can end the work of dead ones."""
 
 import contextlib
 import os
@@ -9,9 +9,9 @@ from mft_common.process import file_locks
 
 
 class Processes:
-    """Gives this process an id and holds a lock on a file of that name; the system lets go of it when we die.
+    """Gives this process an id and holds a lock on a file of that name; the system releases it when the process dies.
 
-    `folder` is None where processes run on several machines: then only their leases tell.
+    `folder` is None where processes run on several machines: then leases decide which process counts as dead.
     """
 
     def __init__(self, folder: Path | None) -> None:
@@ -20,15 +20,21 @@ class Processes:
         self._descriptor = -1
         if folder is not None:
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._descriptor = _made_and_held(folder / self.own)
+            self._descriptor = _create_and_lock(folder / self.own)
 
     @property
     def local(self) -> bool:
-        """True where all processes of this service run on this machine."""
+        """Return whether all processes of this service run on this machine."""
         return self._folder is not None
 
+    def lapsed(self, process: str, lease_until: int, now: int) -> bool:
+        """Return whether the work of a process may be taken over; "" names none."""
+        if not process:
+            return True
+        return self.dead(process) if self.local else lease_until < now
+
     def dead(self, process: str) -> bool:
-        """True when that process ran on this machine and is surely gone; forgets it then."""
+        """Return whether that process ran on this machine and has ended."""
         if self._folder is None or process == self.own:
             return False
         try:
@@ -41,13 +47,13 @@ class Processes:
             os.close(descriptor)
 
     def forget_dead(self) -> None:
-        """Remove the files of dead processes, once what they left open is ended."""
+        """Remove the lock files of dead processes, after their work was ended."""
         for path in self._folder.iterdir() if self._folder else ():
             if self.dead(path.name):
                 path.unlink(missing_ok=True)
 
     def close(self) -> None:
-        """Let go of the lock: from here on this process counts as dead."""
+        """Release the lock: from here on this process counts as dead."""
         if self._folder is not None and self._descriptor >= 0:
             with contextlib.suppress(FileNotFoundError):
                 (self._folder / self.own).unlink()
@@ -55,8 +61,8 @@ class Processes:
             self._descriptor = -1
 
 
-def _made_and_held(path: Path) -> int:
-    """Make a file and lock it; made anew where somebody took it for a dead process's before it was locked."""
+def _create_and_lock(path: Path) -> int:
+    """Create a file and lock it; repeat where another process removed it as a dead one's before it was locked."""
     while True:
         descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         file_locks.acquire(descriptor)

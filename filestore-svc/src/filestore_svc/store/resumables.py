@@ -1,4 +1,4 @@
-"""Keep uploads in pieces from one request to the next."""
+"""Persist resumable uploads between requests."""
 
 from collections.abc import Sequence
 from dataclasses import fields
@@ -15,65 +15,117 @@ _WRITER = sa.select(_C.writer).where(_C.id == sa.bindparam("wanted"))
 
 
 def add(connection: sa.Connection, upload: Upload) -> None:
-    """Remember a new upload."""
+    """Insert a new upload."""
     connection.execute(sa.insert(resumables).values(**vars(upload)))
 
 
 def find(connection: sa.Connection, identifier: str, now: int) -> Upload | None:
     """Return an upload that has not expired."""
-    row = connection.execute(_FIND, {"wanted": identifier, "now": now}).first()
-    return None if row is None else Upload(**row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it
+    return _of(connection.execute(_FIND, {"wanted": identifier, "now": now}).first())
 
 
 def writer(connection: sa.Connection, identifier: str) -> str | None:
-    """Return which request may add to an upload."""
+    """Return which request may append to an upload."""
     return connection.execute(_WRITER, {"wanted": identifier}).scalar()
 
 
 def take_over(connection: sa.Connection, upload: Upload, token: str) -> bool:
-    """Let the request `token` alone add to an upload; False when it is not any more what it was."""
-    unchanged = (_C.id == upload.id, _C.received == upload.received, _C.fileset == 0)
-    return connection.execute(sa.update(resumables).where(*unchanged).values(writer=token)).rowcount == 1
+    """Let only the request `token` append to an upload; False when the upload has changed."""
+    unchanged = (_C.received == upload.received, _C.state == "receiving")
+    return _update(connection, upload.id, *unchanged, writer=token)
 
 
 def advance(
     connection: sa.Connection, identifier: str, token: str, *, received: int, expires_at: int, names: Sequence[str]
 ) -> bool:
-    """Say how much is durable now, and in which pieces; False when another request has taken over."""
-    mine = (_C.id == identifier, _C.writer == token, _C.fileset == 0, _C.received <= received)
-    changed = connection.execute(sa.update(resumables).where(*mine).values(received=received, expires_at=expires_at))
-    if changed.rowcount != 1:
+    """Record how many bytes are durable, and in which new objects; False when another request has taken over."""
+    mine = (_C.writer == token, _C.state == "receiving", _C.received <= received)
+    if not _update(connection, identifier, *mine, received=received, expires_at=expires_at):
         return False
-    if names:
-        connection.execute(sa.insert(pieces), [{"upload": identifier, "name": name} for name in names])
+    _add_pieces(connection, identifier, names)
     return True
 
 
-def complete(connection: sa.Connection, identifier: str, token: str, fileset: int) -> bool:
-    """Say which file an upload has become; False when another request has taken over."""
-    mine = (_C.id == identifier, _C.writer == token, _C.fileset == 0)
-    values = {"received": _C.length, "fileset": fileset}
-    return connection.execute(sa.update(resumables).where(*mine).values(values)).rowcount == 1
+def begin_completion(connection: sa.Connection, completing: Upload, token: str, names: Sequence[str]) -> bool:
+    """Record that all bytes are durable and that `completing.process` completes the upload; False when overtaken."""
+    changed = {name: getattr(completing, name) for name in ("received", "staged", "process", "lease_until")}
+    mine = (_C.writer == token, _C.state == "receiving")
+    if not _update(connection, completing.id, *mine, state="completing", expires_at=completing.expires_at, **changed):
+        return False
+    _add_pieces(connection, completing.id, names)
+    return True
+
+
+def take_completion(connection: sa.Connection, upload: Upload, taken: Upload) -> bool:
+    """Continue the completion of a dead process under another blob; False when another process has done so."""
+    unchanged = (_C.state == "completing", _C.process == upload.process, _C.lease_until == upload.lease_until)
+    changed = {name: getattr(taken, name) for name in ("staged", "process", "lease_until")}
+    return _update(connection, upload.id, *unchanged, **changed)
+
+
+def release_completion(connection: sa.Connection, identifier: str, staged: int) -> None:
+    """Leave a completion to the next request that asks for it."""
+    mine = (_C.state == "completing", _C.staged == staged)
+    _update(connection, identifier, *mine, staged=0, process="", lease_until=0)
+
+
+def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
+    """Extend the leases of all completions of a process."""
+    mine = (_C.state == "completing", _C.process == process)
+    connection.execute(sa.update(resumables).where(*mine).values(lease_until=lease_until))
+
+
+def seal(connection: sa.Connection, identifier: str, staged: int, sha256: str) -> bool:
+    """Record that the blob `staged` holds all bytes durably; False when the completion was lost."""
+    mine = (_C.state == "completing", _C.staged == staged)
+    return _update(connection, identifier, *mine, state="sealed", sha256=sha256, process="", lease_until=0)
+
+
+def complete(connection: sa.Connection, identifier: str, *, fileset: int, replaced: int, expires_at: int) -> bool:
+    """Record which file an upload has become; False unless `fileset` is its staged blob and was not committed yet."""
+    mine = (_C.staged == fileset, _C.state.in_(("completing", "sealed")))
+    values = {"state": "complete", "received": _C.length, "fileset": fileset, "replaced": replaced, "staged": 0}
+    return _update(connection, identifier, *mine, process="", expires_at=expires_at, **values)
 
 
 def pieces_of(connection: sa.Connection, identifier: str) -> list[str]:
-    """Return the names of an upload's pieces, in their order."""
+    """Return the names of an upload's objects, in their order."""
     query = sa.select(pieces.c.name).where(pieces.c.upload == identifier).order_by(pieces.c.name)
     return list(connection.execute(query).scalars())
 
 
 def remove(connection: sa.Connection, identifier: str, *, before: int | None = None) -> Upload | None:
-    """Forget an upload, with `before` only one that expires by then; returns what it was."""
+    """Delete an upload, with `before` only one that expires by then; return it as it was."""
     late = sa.true() if before is None else _C.expires_at <= before
-    row = connection.execute(sa.delete(resumables).where(_C.id == identifier, late).returning(*_COLUMNS)).first()
-    return None if row is None else Upload(**row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it
+    return _of(connection.execute(sa.delete(resumables).where(_C.id == identifier, late).returning(*_COLUMNS)).first())
+
+
+def unfinished(connection: sa.Connection, token: str, folder: str) -> list[Upload]:
+    """Return the uploads of a token into a folder that were not committed."""
+    query = sa.select(*_COLUMNS).where(_C.token == token, _C.state != "complete")
+    found = [Upload(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 -- SQLAlchemy's public name
+    return [upload for upload in found if upload.folder == folder]
 
 
 def expired(connection: sa.Connection, now: int, limit: int) -> list[str]:
-    """Return uploads whose time is over."""
+    """Return uploads that have expired."""
     return list(connection.execute(sa.select(_C.id).where(_C.expires_at <= now).limit(limit)).scalars())
 
 
 def known(connection: sa.Connection, identifiers: Sequence[str]) -> set[str]:
-    """Return which of these uploads there are."""
+    """Return those of the uploads that exist."""
     return set(connection.execute(sa.select(_C.id).where(_C.id.in_(identifiers))).scalars())
+
+
+def _update(connection: sa.Connection, identifier: str, *conditions: sa.ColumnElement[bool], **values: object) -> bool:
+    changed = connection.execute(sa.update(resumables).where(_C.id == identifier, *conditions).values(**values))
+    return changed.rowcount == 1
+
+
+def _add_pieces(connection: sa.Connection, identifier: str, names: Sequence[str]) -> None:
+    if names:
+        connection.execute(sa.insert(pieces), [{"upload": identifier, "name": name} for name in names])
+
+
+def _of(row: sa.Row[tuple[object, ...]] | None) -> Upload | None:
+    return None if row is None else Upload(**row._mapping)  # noqa: SLF001 -- SQLAlchemy's public name for it

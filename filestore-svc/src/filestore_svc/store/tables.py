@@ -168,7 +168,8 @@ open_transfers: Final = sa.Table(
     sa.Column("request_id", sa.String(64), nullable=False),
 )
 
-# Uploads in pieces (tus): a row each until it expires, `fileset` 0 while bytes are missing.
+# Resumable uploads: a row each until it expires. `state` says how far it is (domain/resumable.py), `staged` is the id
+# of the blob that its bytes are being made, `fileset` that of the file that it became; 0 for none.
 resumables: Final = sa.Table(
     "resumable_uploads",
     metadata,
@@ -184,13 +185,21 @@ resumables: Final = sa.Table(
     sa.Column("if_none_match", sa.Text, nullable=False),
     sa.Column("reject", sa.Boolean, nullable=False),
     sa.Column("writer", sa.String(32), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False, server_default="receiving"),
+    sa.Column("two_step", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("token", sa.String(64), nullable=False, server_default=""),
+    sa.Column("staged", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("sha256", sa.String(64), nullable=False, server_default=""),
+    sa.Column("process", sa.String(32), nullable=False, server_default=""),
+    sa.Column("lease_until", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("fileset", sa.BigInteger, nullable=False),
+    sa.Column("replaced", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("head", sa.Text, nullable=False),
     sa.Column("began_at", sa.BigInteger, nullable=False),
     sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
 )
 
-# What a bucket keeps of them lies in objects of these names, in the order of their first bytes; a folder needs none.
+# The names of a resumable upload's objects in a bucket, in the order of their first bytes; in a folder it has none.
 pieces: Final = sa.Table(
     "resumable_pieces",
     metadata,
@@ -214,6 +223,16 @@ reservations: Final = sa.Table(
     sa.Column("id", sa.String(48), primary_key=True),
     sa.Column("folder", _NAME, nullable=False),
     sa.Column("bytes", sa.BigInteger, nullable=False),
+    sa.Column("process", sa.String(32), nullable=False),
+    sa.Column("lease_until", sa.BigInteger, nullable=False),
+)
+
+# Blobs that become durable before their row is committed: they are no orphans while their process lives. A resumable
+# upload has its blob in `staged` instead.
+staged_blobs: Final = sa.Table(
+    "staged_blobs",
+    metadata,
+    sa.Column("fileset", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("process", sa.String(32), nullable=False),
     sa.Column("lease_until", sa.BigInteger, nullable=False),
 )

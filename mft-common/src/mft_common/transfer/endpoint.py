@@ -1,4 +1,4 @@
-"""Say what every endpoint can do: list, open, write in steps, delete, sweep."""
+"""Declare the interface of an endpoint: list, open, write in steps, delete, sweep."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ Skipped = Callable[[str, str], None]
 class Entry:
     """A file as it was listed: `size` in bytes, `modified_at` in milliseconds.
 
-    `version` is the endpoint's own word for exactly this content: what is deleted or read later must still be that.
+    `version` identifies exactly this content at the endpoint: a later read or delete requires the same version.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Stored:
-    """A file that arrived; `replaced` is True when another of that name was there, None where nobody knows."""
+    """A committed file; `replaced` is True when another of that name was there, None where that is unknown."""
 
     size: int
     sha256: str
@@ -38,14 +38,14 @@ class Stored:
 
 
 class Interrupt(Protocol):
-    """Tells a transfer to stop; a threading.Event is one."""
+    """The request to stop a transfer; a threading.Event is one."""
 
     def is_set(self) -> bool:
-        """True once the transfer is to stop."""
+        """Return True once the transfer must stop."""
         ...
 
     def wait(self, timeout: float | None = None) -> bool:
-        """Wait at most `timeout` seconds for it; return whether it is set."""
+        """Wait at most `timeout` seconds for the request; return whether it is set."""
         ...
 
 
@@ -63,23 +63,22 @@ class Reader(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         ...
 
 
 class Writer(Protocol):
-    """One file on its way in. The steps come in this order, and `abort` may come at any time instead of the next one.
+    """One file on its way in. The steps come in this order; `abort` may replace any of them.
 
-    Until `commit` nothing is visible under the final name, with one exception: an endpoint that shows a file in one
-    step by itself does so at the end of `fill`, once it has all the bytes it was promised and no byte less.
+    Nothing is visible under the final name before `commit`, and no step deletes anything at the final name.
     """
 
     def begin(self) -> None:
-        """Take the temporary name; raise Exists or TargetIsFolder where it is known already."""
+        """Make the temporary name; raise Exists or TargetIsFolder where the final name is known to be refused."""
         ...
 
     def fill(self, blocks: Iterable[bytes]) -> None:
-        """Take the whole content."""
+        """Write the whole content under the temporary name; exhausts `blocks`."""
         ...
 
     def seal(self, size: int, sha256: str, verify: Verify) -> None:
@@ -87,23 +86,29 @@ class Writer(Protocol):
         ...
 
     def commit(self) -> Stored:
-        """Make the file visible under its name, durably."""
+        """Make the file visible under its name, durably.
+
+        After Transient the caller may call it again: a commit that was carried out is found, not repeated.
+        """
         ...
 
-    def abort(self) -> None:
-        """Remove what was written; the file of that name, if any, stays as it was."""
+    def abort(self) -> Stored | None:
+        """Remove the temporary name; the file of the final name stays as it is.
+
+        Returns the stored file where an unanswered commit had been carried out.
+        """
         ...
 
 
 class Endpoint(Protocol):
-    """A folder somewhere, opened once and used for one job. Its methods raise TransferError and nothing else."""
+    """A folder of some storage, opened once and used for one job. Its methods raise TransferError and nothing else."""
 
     def list(self, patterns: Patterns, skipped: Skipped = ...) -> Iterator[Entry]:
-        """Yield the files whose names match, in the order of their names; tell `skipped(name, why)` what is none."""
+        """Yield the matching files in the order of their names; call `skipped(name, why)` for links and the like."""
         ...
 
     def open(self, entry: Entry) -> Reader:
-        """Open a listed file as it is now; the reader's own entry says what that is."""
+        """Open a listed file as it is now; the reader's own entry describes that version."""
         ...
 
     def writer(self, name: str, *, token: str, size: int, if_exists: IfExists = "replace") -> Writer:
@@ -111,7 +116,7 @@ class Endpoint(Protocol):
         ...
 
     def delete(self, entry: Entry) -> None:
-        """Delete a listed file; Changed when it is another by now."""
+        """Delete a listed file; Changed when its version is no longer the listed one."""
         ...
 
     def sweep(self, token: str) -> tuple[str, ...]:
@@ -119,9 +124,9 @@ class Endpoint(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of the folder."""
+        """Close the folder."""
         ...
 
 
 def ignore(_name: str, _why: str) -> None:
-    """Take note of a skipped name by doing nothing."""
+    """Ignore a skipped name (the default call-back)."""

@@ -1,6 +1,6 @@
-"""Say what went wrong with a transfer, and whether trying again may help; no text names a place on this machine."""
+"""Define the errors of transfers, and whether another try may help; no text names a path of this machine."""
 
-# ruff: noqa: N818 -- they are all TransferErrors, and read as what they are where they are raised
+# ruff: noqa: N818 -- the names of conditions, all subclasses of TransferError
 
 import errno
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from mft_common.errors import MftError
 class TransferError(MftError):
     """A file could not be moved. `heals` is True where another try may succeed.
 
-    `leftover` is True when the partial upload could not be removed either; a later sweep by its token finds it.
-    `tries` counts how often the file was begun before this error was final.
+    `leftover` is True when the partial upload could not be removed either; a later sweep by its token removes it.
+    `tries` is the number of tries before this error was final.
     """
 
     heals = False
@@ -22,19 +22,19 @@ class TransferError(MftError):
 
 
 class Transient(TransferError):
-    """A connection, a server or the machine failed in a way that may pass."""
+    """A connection, a server or the machine failed in a way that may heal; the call may have been carried out."""
 
     heals = True
 
 
 class Changed(TransferError):
-    """The source is no longer what was listed or begun; it may be read again from its start."""
+    """The source is no longer the version that was listed or opened; it may be read again from its start."""
 
     heals = True
 
 
 class Mismatch(TransferError):
-    """What arrived has another size or checksum than what was read."""
+    """The bytes at the destination have another size or checksum than those that were read."""
 
     heals = True
 
@@ -48,7 +48,7 @@ class Denied(TransferError):
 
 
 class Exists(TransferError):
-    """A file of that name is there, and may not be replaced."""
+    """A file of that name exists and may not be replaced."""
 
 
 class TargetIsFolder(TransferError):
@@ -56,15 +56,15 @@ class TargetIsFolder(TransferError):
 
 
 class DiskFull(TransferError):
-    """There is no room, or a quota is used up."""
+    """The disk or a quota is full."""
 
 
 class BadName(TransferError):
-    """The name cannot be a file's name here."""
+    """The name cannot be a file's name at this endpoint."""
 
 
 class Interrupted(TransferError):
-    """The caller asked to stop; nothing under the final name was touched."""
+    """The caller asked to stop; nothing under the final name was changed."""
 
 
 _CLASSES: dict[int, type[TransferError]] = {

@@ -1,7 +1,8 @@
 """The `filestore:` endpoint: a folder of the hub's own store, through its internal interface."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from http import HTTPStatus
 from typing import Any, Final, cast
 from urllib.parse import quote
 from wsgiref.types import WSGIApplication
@@ -40,6 +41,7 @@ _STATUS: Final[dict[int, type[TransferError]]] = {
     413: DiskFull,
     507: DiskFull,
 }
+_NO_OTHERS: Final[Mapping[int, type[TransferError]]] = {}
 
 
 class FilestoreUpstream:
@@ -47,7 +49,7 @@ class FilestoreUpstream:
 
     def __init__(self, upstream: str | WSGIApplication | Upstream, signer: Signer | None = None) -> None:
         if isinstance(upstream, str) and signer is None:
-            raise ValueError("a filestore-svc of another process believes signed callers alone")
+            raise ValueError("a filestore-svc of another process accepts signed identities only")
         self._application: WSGIApplication | None = None
         if not isinstance(upstream, str):
             self._application = cast("WSGIApplication", getattr(upstream, "call", upstream))
@@ -57,7 +59,7 @@ class FilestoreUpstream:
     def open(self, folder: str, transfer_id: str | None = None) -> "FilestoreEndpoint":
         """Return an endpoint for `/folder`; its bytes belong to the transfer `transfer_id`."""
         session = requests.Session()
-        # The environment's proxies and password files are not for the hub's own calls.
+        # Proxies and password files of the environment do not apply to the hub's internal calls.
         session.trust_env = False
         if self._application is not None:
             session.mount(
@@ -100,17 +102,17 @@ class FilestoreReader:
             raise Transient(f"{self.entry.name}: the connection to filestore broke") from error
 
     def check(self) -> None:
-        """Compare the checksum with what filestore-svc says the content has; a fileset never changes its content."""
+        """Compare the checksum with the one that filestore-svc announced; a fileset's content never changes."""
         if self.entry.sha256 is not None and self._digest.hexdigest() != self.entry.sha256:
-            raise Mismatch(f"{self.entry.name}: what filestore sent has another checksum than it said")
+            raise Mismatch(f"{self.entry.name}: what filestore sent has another checksum than it announced")
 
     def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         self._answer.close()
 
 
 class _Body:
-    """A request body of known length, sent block by block; it keeps the error that cut it short."""
+    """A request body of known length, sent block by block; keeps the error that interrupted it."""
 
     def __init__(self, blocks: Iterator[bytes], size: int) -> None:
         self.len = size
@@ -121,7 +123,7 @@ class _Body:
         try:
             yield from self._blocks
         except GeneratorExit:
-            # The other side has all the bytes it was promised and asks for no more.
+            # The receiver has all declared bytes and asks for no more.
             raise
         except BaseException as error:
             self.error = error
@@ -129,53 +131,70 @@ class _Body:
 
 
 class FilestoreWriter:
-    """One file on its way into filestore-svc, which shows it in one step when it has the promised number of bytes."""
+    """One file on its way into filestore-svc: a resumable upload that is begun, appended to, sealed and committed."""
 
-    def __init__(self, endpoint: "FilestoreEndpoint", name: str, size: int, if_exists: IfExists) -> None:
+    def __init__(self, endpoint: "FilestoreEndpoint", name: str, *, token: str, size: int, if_exists: IfExists) -> None:
         self._endpoint = endpoint
         self._name = name
+        self._token = token
         self._size = size
         self._if_exists = if_exists
-        self._answer: dict[str, Any] | None = None
+        self._upload = ""
 
     def begin(self) -> None:
-        """There is no temporary name to take: filestore-svc stages by itself."""
+        """Begin an upload of `size` bytes; filestore-svc checks folder, name, limits and quotas."""
+        headers = {
+            "Upload-Length": str(self._size),
+            "X-If-Exists": self._if_exists,
+            "X-Datatype": "application/octet-stream",
+            "X-Token": self._token,
+        }
+        self._upload = self._endpoint.begin_upload(self._name, headers)
 
     def fill(self, blocks: Iterable[bytes]) -> None:
-        """Send everything in one request; if `blocks` raises, the request is cut and nothing was stored."""
-        body = _Body(iter(blocks), self._size)
-        # An empty file goes out as bytes: an iterable of length 0 would be sent chunked. The blocks are asked for all
-        # the same, because they look at the source, at the caller's stop and at its right to go on.
-        data: Any = body if self._size else b"".join(body)
-        headers = {"X-If-Exists": self._if_exists, "X-Datatype": "application/octet-stream"}
-        try:
-            answer = self._endpoint.call("PUT", self._name, data=data, headers=headers)
-        except BaseException:
+        """Append everything in one request; if `blocks` raises, the request is cut and the upload stays incomplete."""
+        source = iter(blocks)
+        if self._size:
+            body = _Body(source, self._size)
+            try:
+                self._call("PATCH", data=body, headers={"Upload-Offset": "0"}, statuses={409: Transient})
+            except BaseException:
+                if body.error is not None:
+                    raise body.error from None
+                raise
             if body.error is not None:
-                raise body.error from None
-            raise
-        if body.error is not None:
-            raise body.error
-        self._answer = answer.json()
+                raise body.error
+        # An application of this process reads no further than the declared length; the end of the blocks is where the
+        # source is compared with what was opened.
+        if next(source, None) is not None:
+            raise Mismatch(f"{self._name}: more bytes came than were declared")
 
     def seal(self, size: int, sha256: str, verify: Verify) -> None:
-        """Compare what filestore-svc says it stored."""
-        assert self._answer is not None
-        same = self._answer["sha256"].lower() == sha256 or verify == "size"
-        if self._answer["size"] != size or not same:
-            raise Mismatch(f"{self._name}: filestore holds another size or checksum than what was sent")
+        """Wait until filestore-svc has made the bytes durable, digested and scanned them; compare size and digest."""
+        sealed = self._call("POST", "/seal")
+        if sealed["size"] != size or (verify == "sha256" and sealed["sha256"].lower() != sha256):
+            raise Mismatch(f"{self._name}: filestore holds another size or checksum than the bytes that were sent")
 
     def commit(self) -> Stored:
-        """Tell what was stored; it has been visible since its last byte."""
-        assert self._answer is not None
-        answer, self._answer = self._answer, None
-        return Stored(answer["size"], answer["sha256"].lower(), str(answer["fileset"]), bool(answer["replaced"]))
+        """Make the file visible; a repeated call returns the result of the first."""
+        return _stored(self._call("POST", "/commit", statuses={404: Mismatch}))
 
-    def abort(self) -> None:
-        """Delete what arrived wrongly; what did not arrive was never stored."""
-        if self._answer is not None:
-            answer, self._answer = self._answer, None
-            self._endpoint.delete(Entry(self._name, 0, 0, str(answer["fileset"])))
+    def abort(self) -> Stored | None:
+        """End the upload; filestore-svc answers with the file where it was committed already."""
+        if not self._upload:
+            return None
+        try:
+            found = self._call("DELETE")["stored"]
+        except NotFound:
+            found = None
+        return None if found is None else _stored(found)
+
+    def _call(self, method: str, step: str = "", **options: Any) -> Any:
+        return self._endpoint.call_upload(method, f"{self._upload}{step}", self._name, **options)
+
+
+def _stored(answer: dict[str, Any]) -> Stored:
+    return Stored(answer["size"], answer["sha256"].lower(), str(answer["fileset"]), answer["replaced"] is not None)
 
 
 class FilestoreEndpoint:
@@ -207,14 +226,13 @@ class FilestoreEndpoint:
             after = files[-1]["name"]
 
     def open(self, entry: Entry) -> FilestoreReader:
-        """Begin to read a listed file, as it is now."""
+        """Open a listed file as it is now."""
         headers = {"Accept-Encoding": "identity"}
         return FilestoreReader(self.call("GET", entry.name, stream=True, headers=headers), entry)
 
     def writer(self, name: str, *, token: str, size: int, if_exists: IfExists = "replace") -> FilestoreWriter:
-        """Return a writer to `name`; `token` is not needed, for nothing unfinished can be left in a folder."""
-        del token
-        return FilestoreWriter(self, check_name(name), size, if_exists)
+        """Return a writer to `name` whose unfinished upload belongs to `token`."""
+        return FilestoreWriter(self, check_name(name), token=token, size=size, if_exists=if_exists)
 
     def delete(self, entry: Entry) -> None:
         """Delete a listed file; Changed when another content has its name by now."""
@@ -224,22 +242,38 @@ class FilestoreEndpoint:
             raise Changed(f"{entry.name}: changed since it was read, so it was not deleted") from error
 
     def sweep(self, token: str) -> tuple[str, ...]:
-        """Nothing to remove: filestore-svc sweeps its own staging."""
-        del token
-        return ()
+        """Remove every unfinished upload of `token` into this folder; return the names of their files."""
+        answer = self._request("DELETE", f"uploads/{self._quoted()}", self._folder, params={"token": token})
+        return tuple(answer.json()["removed"])
 
     def close(self) -> None:
         """Close the connections."""
         self._session.close()
 
     def call(self, method: str, name: str, **options: Any) -> requests.Response:
-        """Ask filestore-svc about one file of the folder; every refusal is a TransferError."""
+        """Send a request about one file of the folder; every refusal is a TransferError."""
         return self._request(method, f"files/{self._quoted(check_name(name))}", name, **options)
+
+    def begin_upload(self, name: str, headers: dict[str, str]) -> str:
+        """Begin an upload of the file `name`; return its id."""
+        answer = self._request("POST", f"uploads/{self._quoted(name)}", name, headers=headers)
+        return str(answer.json()["upload"])
+
+    def call_upload(self, method: str, path: str, name: str, **options: Any) -> Any:
+        """Send a request about an upload of the file `name`; repeat it while filestore-svc is still at work on it."""
+        while True:
+            answer = self._request(method, f"upload/{path}", name, **options)
+            if answer.status_code != HTTPStatus.ACCEPTED:
+                return answer.json()
+            answer.close()
 
     def _quoted(self, *names: str) -> str:
         return quote("/".join((self._folder, *names)), safe="/", errors="surrogateescape")
 
-    def _request(self, method: str, path: str, shown: str, **options: Any) -> requests.Response:
+    def _request(
+        self, method: str, path: str, shown: str, *, statuses: Mapping[int, type[TransferError]] = _NO_OTHERS,
+        **options: Any,
+    ) -> requests.Response:  # fmt: skip
         headers = {**self._headers(), **options.pop("headers", {})}
         url = f"{self._base}/internal/v1/{path}"
         try:
@@ -249,15 +283,15 @@ class FilestoreEndpoint:
         except (requests.RequestException, urllib3.exceptions.HTTPError, OSError) as error:
             raise Transient(f"{shown}: filestore does not answer") from error
         if answer.status_code >= 300:
-            raise _refusal(answer, shown)
+            raise _refusal(answer, shown, {**_STATUS, **statuses})
         return answer
 
 
-def _refusal(answer: requests.Response, shown: str) -> TransferError:
+def _refusal(answer: requests.Response, shown: str, statuses: Mapping[int, type[TransferError]]) -> TransferError:
     try:
         message = str(answer.json()["message"])
     except (ValueError, KeyError, TypeError, requests.RequestException):
         message = f"filestore answered {answer.status_code}"
     finally:
         answer.close()
-    return _STATUS.get(answer.status_code, Transient)(f"{shown}: {message}")
+    return statuses.get(answer.status_code, Transient)(f"{shown}: {message}")

@@ -15,18 +15,22 @@ from filestore_svc.errors import (
     NotAuthenticated,
     Throttled,
 )
-from filestore_svc.operations.access import Caller
-from filestore_svc.operations.downloads import Sending
-from filestore_svc.operations.places import Place
-from filestore_svc.operations.uploads import Intake, StoredUpload
-from filestore_svc.operations.vault import Vault
+from filestore_svc.operations.access import Access, Caller
+from filestore_svc.operations.deletions import Deletions
+from filestore_svc.operations.describing import Describing
+from filestore_svc.operations.downloads import Downloads, Sending
+from filestore_svc.operations.pending import PendingUpload, StoredUpload
+from filestore_svc.operations.places import Place, Places
+from filestore_svc.operations.uploads import Uploads
 from filestore_svc.schemas import Configuration
 from filestore_svc.settings import SERVICE
 from filestore_svc.store import files, folders, listing
+from filestore_svc.store.commits import Commits
 from filestore_svc.wire import uploads as wire
 from filestore_svc.wire.headers import Preconditions
 from filestore_svc.wire.metadata import MetadataUpdate
 from mft_common import directory as accounts
+from mft_common.clock import Clock
 from mft_common.directory import Directory
 from mft_common.identity import Identity
 
@@ -37,13 +41,20 @@ class Operations:
     `reader` and `writer` say who calls; every other operation but the login takes the caller that they return.
     """
 
-    def __init__(self, configuration: Configuration, directory: Directory, vault: Vault) -> None:
+    def __init__(
+        self, *, configuration: Configuration, directory: Directory, access: Access, commits: Commits, places: Places,
+        uploads: Uploads, downloads: Downloads, describing: Describing, deletions: Deletions, now: Clock,
+    ) -> None:  # fmt: skip
         self.configuration = configuration
-        self.vault = vault
+        self.now = now
         self._directory = directory
-        self._access = vault.access
-        self._places = vault.places
-        self.now = vault.now
+        self._access = access
+        self._commits = commits
+        self._places = places
+        self._uploads = uploads
+        self._downloads = downloads
+        self._describing = describing
+        self._deletions = deletions
 
     def login_basic(self, identity: Identity, user: str, password: str) -> tuple[str, str]:
         """Open a session; returns the account's name and the session's token (1 to 5).
@@ -86,7 +97,7 @@ class Operations:
 
     def upload(self, caller: Caller, target: Target, form: wire.Upload) -> StoredUpload:
         """Store the file of a body under the name that the URL gives (6 to 12, S14)."""
-        intake = self.vault.begin_upload(
+        pending = self._uploads.begin(
             caller.identity,
             caller.account,
             target,
@@ -94,38 +105,40 @@ class Operations:
             reject=self.configuration.on_conflict == "reject",
             only_folder=NoFilename(),
             least=form.least,
+            length=form.length,
         )
-        return self._receive(form, intake, named=False)
+        return self._receive(form, pending, named=False)
 
     def upload_with_metadata(self, caller: Caller, target: Target, form: wire.Upload) -> StoredUpload:
         """Store the file of a multipart body, with its metadata, under the name that its part gives (13 to 19)."""
         reject = self.configuration.on_conflict == "reject"
-        intake = self.vault.begin_unnamed(
+        pending = self._uploads.begin_unnamed(
             caller.identity,
             caller.account,
             target,
             preconditions=form.preconditions,
             reject=reject,
             least=form.least,
+            length=form.length,
         )
-        return self._receive(form, intake, named=True)
+        return self._receive(form, pending, named=True)
 
-    def _receive(self, form: wire.Upload, intake: Intake, *, named: bool) -> StoredUpload:
+    def _receive(self, form: wire.Upload, pending: PendingUpload, *, named: bool) -> StoredUpload:
         """Take an upload's body; with `named` the file's part has to tell the name, and metadata has to come too."""
-        uploads = self.vault.uploads
-        intake.keep_metadata = self.configuration.keep_metadata
+        uploads = self._uploads
+        pending.keep_metadata = self.configuration.keep_metadata
 
         def hear(filename: str | None) -> None:
             if named:
-                self.vault.name(intake, wire.stored_name(filename))
+                uploads.set_name(pending, wire.stored_name(filename))
 
-        with uploads.receiving(intake):
-            received = wire.receive(form, lambda *, md5: uploads.stage(intake, md5=md5), hear)
+        with uploads.receiving(pending):
+            received = wire.receive(form, lambda *, md5: uploads.stage(pending, md5=md5), hear)
             if named and received.attributes is None:
                 raise BadSyntax
-            intake.datatype, intake.attributes = received.datatype, received.attributes
-            intake.transfer.source = received.filename or intake.name
-            return uploads.keep(intake, received.promised)
+            pending.datatype, pending.attributes = received.datatype, received.attributes
+            pending.transfer.source = received.filename or pending.name
+            return uploads.keep(pending, received.promised)
 
     def download(self, caller: Caller, target: Target) -> StoredFile:
         """Find the file that a GET or HEAD asks for (20 to 26)."""
@@ -137,17 +150,17 @@ class Operations:
 
     def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
         """Open the bytes `start` to `stop` of a file that was found."""
-        return self.vault.send(identity, file, start, stop)
+        return self._downloads.send(identity, identity.account or "", file, start, stop)
 
     def delete_file(self, caller: Caller, target: Target, preconditions: Preconditions) -> StoredFile:
         """Delete a file; returns what it was (27 to 33)."""
         place = self._places.named(caller.account, target, "delete", BadDelete())
-        return self.vault.remove(caller.identity, caller.account, place, preconditions=preconditions)
+        return self._deletions.delete(caller.identity, caller.account, place, preconditions=preconditions)
 
     def delete_fileset(self, caller: Caller, fileset: str, preconditions: Preconditions) -> StoredFile:
         """Delete a file by its id; returns what it was (40 to 44)."""
         place = self._places.numbered(caller.account, fileset, "delete")
-        return self.vault.remove(caller.identity, caller.account, place, preconditions=preconditions)
+        return self._deletions.delete(caller.identity, caller.account, place, preconditions=preconditions)
 
     def set_metadata(self, caller: Caller, target: Target, update: MetadataUpdate) -> StoredFile:
         """Write metadata of a file (45 to 52)."""
@@ -159,18 +172,16 @@ class Operations:
 
     def _describe(self, caller: Caller, place: Place, update: MetadataUpdate) -> StoredFile:
         update.preconditions.check(place.file)
-        return self.vault.describing.write(
-            caller.identity, caller.account, place, update.attributes(), update.preconditions
-        )
+        return self._describing.write(caller.identity, caller.account, place, update.attributes(), update.preconditions)
 
     def metadata(self, caller: Caller, target: Target) -> StoredFile:
         """Read metadata of a file (53 to 59); a missing file has words of its own here (D9)."""
         place = self._places.named(caller.account, target, "read", NoFilename(), NoSuch(target.name))
-        return self.vault.describing.read(place)
+        return self._describing.read(place)
 
     def metadatabyid(self, caller: Caller, fileset: str) -> StoredFile:
         """Read metadata of a file by its id (67 to 72)."""
-        return self.vault.describing.read(self._places.numbered(caller.account, fileset, "read"))
+        return self._describing.read(self._places.numbered(caller.account, fileset, "read"))
 
     def countelements(self, caller: Caller, target: Target, selection: Selection) -> int:
         """Count the direct children of a folder (73 to 79)."""
@@ -178,13 +189,13 @@ class Operations:
 
     def directories(self, caller: Caller, target: Target, page: Page) -> Listing:
         """List the direct children of a folder (80 to 94)."""
-        with self.vault.commits.database.read() as connection:
+        with self._commits.database.read() as connection:
             folder, visible = self._access.listed(connection, target, caller.account)
-            return listing.listing(connection, folder, visible, page, self.vault.now())
+            return listing.listing(connection, folder, visible, page, self.now())
 
     def create_folder(self, caller: Caller, target: Target) -> str:
         """Make a folder; returns its path (X2). AlreadyExists where a folder or a file has its name."""
-        with self.vault.commits.database.read() as connection:
+        with self._commits.database.read() as connection:
             parent = self._access.parent(connection, target, caller.account)
 
         def work(connection: sa.Connection) -> str:
@@ -194,4 +205,4 @@ class Operations:
                 raise AlreadyExists(target.name)
             return folders.make(connection, parent, target.name).path
 
-        return self.vault.commits.run(work)
+        return self._commits.run(work)
