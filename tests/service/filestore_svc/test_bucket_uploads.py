@@ -143,3 +143,25 @@ def test_a_discarded_completion_leaves_its_pieces(client):
     assert _content(blobs, 10) == content
     blobs.drop(UPLOAD)
     assert blobs.partials_older_than(-5) == []
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_requests_of_any_size_some_of_which_are_lost(client, seed):
+    """A request whose offset was never committed leaves objects that become no part of the file."""
+    blobs = BucketBlobs(client)
+    rng = random.Random(seed)
+    content = rng.randbytes(rng.randrange(20 * MIB, 45 * MIB))
+    names, received = [], 0
+    while received < len(content):
+        size = min(len(content) - received, rng.randrange(1, rng.choice([MIB, 9 * MIB, 20 * MIB])))
+        lost = rng.random() < 0.25
+        body = rng.randbytes(size) if lost else content[received : received + size]
+        partial, new = blobs.resume(UPLOAD, received, lambda: None, names), []
+        for start in range(0, size, 700_000):
+            partial.append(body[start : start + 700_000])
+            new += partial.sync() if rng.random() < 0.1 else []
+        new += partial.sync()
+        if not lost:
+            names, received = [*names, *new], received + size
+    blobs.keep(blobs.whole(UPLOAD, 9, len(content), names, sha256=None, watch=None))
+    assert _content(blobs, 9) == content
