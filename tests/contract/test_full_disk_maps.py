@@ -1,5 +1,8 @@
 """Files that are mapped into memory, on a file system without room: an error or a detour, never a dead process."""
 
+import contextlib
+import sqlite3
+import subprocess
 import sys
 from pathlib import Path
 
@@ -68,6 +71,18 @@ with database.write() as connection:
 print("written")
 """
 
+# Opens a database, commits a row and closes it, again and again: the first clears the file, the last removes it.
+OPENING = """
+import sys
+import sqlalchemy as sa
+from mft_common.database import Database
+for number in range(40):
+    database = Database(f"sqlite:///{sys.argv[1]}", schema="x", metadata=sa.MetaData(), migrations="", head="")
+    with database.write() as connection:
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+    database.close()
+"""
+
 
 def run(program, folder, leave):
     command = [sys.executable, "-c", program, folder, leave, ROOT]
@@ -108,3 +123,16 @@ def test_content_that_no_process_uses_is_cleared(tmp_path):
     file.write_bytes(b"y" * 300_000)
     shared_memory.allocate(str(tmp_path / "a.db"))
     assert file.read_bytes() == b"y" * 300_000
+
+
+def test_processes_that_open_and_close_a_database_at_once_lose_nothing(tmp_path):
+    """Every commit of each of them is there, and none of them fails."""
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        connection.execute("CREATE TABLE t (x)")
+    command = [sys.executable, "-c", OPENING, str(tmp_path / "a.db")]
+    processes = [subprocess.Popen(command, stderr=subprocess.PIPE, text=True) for _ in range(5)]
+    ends = [(process.communicate(timeout=60)[1], process.returncode) for process in processes]
+    assert ends == [("", 0)] * 5
+    with contextlib.closing(sqlite3.connect(tmp_path / "a.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM t").fetchone() == (200,)
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)

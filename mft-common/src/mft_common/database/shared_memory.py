@@ -9,6 +9,7 @@ import errno
 import os
 import sqlite3
 import threading
+import time
 from pathlib import Path
 from typing import Final
 
@@ -19,6 +20,8 @@ from mft_common.process import file_locks
 _IN_USE_BYTE: Final = 128
 # One 32 KiB region for each 16 MiB of the write-ahead log.
 _SIZE: Final = 256 * 1024
+_WAIT_S: Final = 10.0
+_POLL_S: Final = 0.001
 
 # The open descriptor of each allocated file. It is not closed while SQLite may use the file: closing any descriptor of
 # a file ends all POSIX locks that the process holds on it, those of SQLite among them.
@@ -50,12 +53,22 @@ def _allocated(path: Path) -> int:
         if file_locks.acquire(descriptor, start=_IN_USE_BYTE, length=1):
             # No process uses the file: after a power cut its content can be anything.
             os.ftruncate(descriptor, 0)
+            os.posix_fallocate(descriptor, 0, _SIZE)
+        _lock_shared(descriptor)
         os.posix_fallocate(descriptor, 0, _SIZE)
-        file_locks.acquire(descriptor, start=_IN_USE_BYTE, length=1, shared=True)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
+
+
+def _lock_shared(descriptor: int) -> None:
+    """Lock the file as one of its users; wait while another process clears it, which takes a moment."""
+    deadline, pause = time.monotonic() + _WAIT_S, threading.Event()
+    while not file_locks.acquire(descriptor, start=_IN_USE_BYTE, length=1, shared=True):
+        if time.monotonic() > deadline:
+            raise OSError(errno.EAGAIN, "another process does not let go of it")
+        pause.wait(_POLL_S)
 
 
 def _close_removed() -> None:
