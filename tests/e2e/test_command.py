@@ -179,7 +179,7 @@ def test_names_that_another_section_does_not_have_are_problems(tmp_path):
 
 
 def test_accounts_of_the_demo_do_not_survive_it(start):
-    """A hub without a configuration on the demo's data lets nobody in."""
+    """A hub without a configuration refuses the demo's accounts, also on the demo's data."""
     hub = start()
     HttpMft(hub.url)
     assert hub.stop() == 0

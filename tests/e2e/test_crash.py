@@ -12,7 +12,7 @@ import requests
 from mft_common.events import FileStored, TransferEnded
 from tests.e2e.clients import Diplomat, HttpMft, IbmMq
 from tests.servers.hub import ManyProcesses, OneMachine
-from tests.servers.outboxes import ROWS, told
+from tests.servers.outboxes import ROWS, read_events
 from tests.servers.processes import wait_until
 
 UPLOADERS = 4
@@ -106,7 +106,7 @@ def check_jobs(hub, load):
 
 
 def events_of(hub, service):
-    return told(f"{service}-svc", hub.rows(service, ROWS))
+    return read_events(f"{service}-svc", hub.rows(service, ROWS))
 
 
 def check_events(hub, _load):

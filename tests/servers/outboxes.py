@@ -21,6 +21,6 @@ class Row(NamedTuple):
     data: str
 
 
-def told(source: str, rows: Iterable[Sequence[Any]]) -> list[Envelope[Any]]:
+def read_events(source: str, rows: Iterable[Sequence[Any]]) -> list[Envelope[Any]]:
     """Return the envelopes of rows of the outbox of `source`, with composites expanded."""
     return [envelope for row in rows for envelope in envelopes(source, Row(*row))]

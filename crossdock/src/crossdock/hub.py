@@ -72,7 +72,7 @@ class Hub:
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return the background tasks of the gateway and of every service."""
-        return [part for made in (self.gateway, *self.services.values()) for part in made.background_tasks(bus)]
+        return [task for built in (self.gateway, *self.services.values()) for task in built.background_tasks(bus)]
 
     def close(self) -> None:
         """Close every database."""

@@ -25,11 +25,11 @@ def say(text):
 
 def process(name, seconds):
     def run():
-        told = threading.Event()
-        signal.signal(signal.SIGTERM, lambda *_: told.set())
+        stop = threading.Event()
+        signal.signal(signal.SIGTERM, lambda *_: stop.set())
         say(f"{name} runs")
-        told.wait()
-        say(f"{name} told")
+        stop.wait()
+        say(f"{name} stops")
         threading.Event().wait(seconds)
         say(f"{name} ends")
         return 0
@@ -72,32 +72,32 @@ def supervised(tmp_path):
         process.wait(10)
 
 
-def test_the_worker_is_told_to_stop_after_the_web_process_has_ended(supervised):
+def test_the_worker_is_stopped_after_the_web_process_has_ended(supervised):
     """A request that the web process finishes while it drains still finds a worker."""
     process, lines = supervised(0.5, 30)
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
-    assert lines()[2:] == ["web told", "web ends", "worker told", "worker ends"]
+    assert lines()[2:] == ["web stops", "web ends", "worker stops", "worker ends"]
 
 
-def test_a_process_that_outlives_its_grace_is_killed_and_the_next_one_is_told(supervised):
+def test_a_process_that_outlives_its_grace_is_killed_and_the_next_one_is_stopped(supervised):
     """The grace is each process's own."""
     process, lines = supervised(60, 0.3)
     began = time.monotonic()
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
-    assert lines()[2:] == ["web told", "worker told", "worker ends"]
+    assert lines()[2:] == ["web stops", "worker stops", "worker ends"]
     assert time.monotonic() - began < 15
 
 
 def test_a_replaced_process_that_still_drains_is_waited_for(supervised):
     """What a configuration change or a new certificate replaced gets its time at the end of the hub as well."""
     process, lines = supervised(1.5, 30, "replace")
-    wait_until(lambda: lines().count("web runs") == 2 and "web told" in lines(), what="the replacement")
+    wait_until(lambda: lines().count("web runs") == 2 and "web stops" in lines(), what="the replacement")
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert lines().count("web ends") == 2
-    assert lines()[-2:] == ["worker told", "worker ends"]
+    assert lines()[-2:] == ["worker stops", "worker ends"]
 
 
 def test_a_reload_that_fails_ends_no_process(supervised, tmp_path):

@@ -16,7 +16,7 @@ from filestore_svc.settings import Settings
 from mft_common import clock, environ_keys, ids
 from mft_common.directory import Account, Opened, Session, Throttled, Wrong
 from mft_common.identity import HEADER, Identity, Signer
-from tests.servers.outboxes import ROWS, told
+from tests.servers.outboxes import ROWS, read_events
 from tests.servers.processes import free_port, wait_until
 from tests.servers.programs import Program
 
@@ -135,7 +135,7 @@ class Lab:
         """Return the data of what is in the outbox, after all records have been committed."""
         self.service.recorder.flush()
         with self.service.database.read() as connection:
-            events = told("filestore-svc", connection.exec_driver_sql(ROWS))
+            events = read_events("filestore-svc", connection.exec_driver_sql(ROWS))
         found = [{"type": one.type, "correlationid": one.correlationid, **one.data.to_data()} for one in events]
         return [each for each in found if not types or each["type"] in types]
 

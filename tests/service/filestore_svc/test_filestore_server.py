@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from mft_common.events import FileRead, FileStored
-from tests.servers.outboxes import ROWS, told
+from tests.servers.outboxes import ROWS, read_events
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import Server, form
 
@@ -103,7 +103,7 @@ def test_sendfile_reports_the_bytes_sent(server):
     assert server.get("/2.0/files/in/large").content == content
 
     def reads():
-        events = [envelope.data for envelope in told("filestore-svc", _rows(server, ROWS))]
+        events = [envelope.data for envelope in read_events("filestore-svc", _rows(server, ROWS))]
         return [event for event in events if isinstance(event, FileRead) and event.path == "/in/large"]
 
     wait_until(lambda: len(reads()) == 1, within=5)
@@ -181,7 +181,7 @@ def test_kill_9_under_uploads(tmp_path, seed):
     assert _staging(server) == []
     filesets = {row[0] for row in _rows(server, "SELECT fileset FROM files")}
     assert filesets <= _blobs(server)
-    events = [envelope.data for envelope in told("filestore-svc", _rows(server, ROWS))]
+    events = [envelope.data for envelope in read_events("filestore-svc", _rows(server, ROWS))]
     known = {event.fileset for event in events if isinstance(event, FileStored)}
     assert {fileset for history in done.values() for fileset, _ in history if fileset} <= known
     assert filesets <= known
