@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flask import Response, request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
 from filestore_svc.errors import ContentRefused, NotAuthenticated, NotFound, Refused, TemporarilyAway, TooLarge
 from filestore_svc.routes.audit import note
@@ -55,8 +55,8 @@ def _fields(error: Exception) -> tuple[int, str, str, dict[str, str]]:
 
 def _of_werkzeug(error: HTTPException) -> tuple[int, str, str, dict[str, str]]:
     """Return the fields of an error of werkzeug's: unknown route, wrong method, unparsable request."""
-    if error.code == 405:
-        allowed = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
+    if isinstance(error, MethodNotAllowed):
+        allowed = ", ".join(sorted(error.valid_methods or ()))
         return 405, "Method not allowed", "request_syntax", {"Allow": allowed}
     if error.code == 413:
         return 413, TooLarge.text, TooLarge.error_type, {}

@@ -56,7 +56,7 @@ def least_file(length: int | None, boundary: bytes | None) -> int:
     return max(0, length - framing(boundary) - _LONGEST_METADATA - _LONGEST_SKIPPED)
 
 
-def small(environ: Mapping[str, Any], most: int, too_large: Refused) -> bytes:
+def read_limited(environ: Mapping[str, Any], most: int, too_large: Refused) -> bytes:
     """Return a whole body; raise `too_large` for more than `most` bytes, Cut for an incomplete body."""
     length = length_of(environ)
     if length is not None and length > most:

@@ -77,7 +77,7 @@ def update(environ: Mapping[str, Any]) -> MetadataUpdate:
     check_whole(environ)
 
     def attributes() -> dict[str, str]:
-        return parse(bodies.small(environ, _LONGEST, BadSyntax()))
+        return parse(bodies.read_limited(environ, _LONGEST, BadSyntax()))
 
     return MetadataUpdate(preconditions(environ), attributes)
 

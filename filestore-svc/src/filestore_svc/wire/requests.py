@@ -54,7 +54,7 @@ def check_fileset(fileset: str) -> None:
 def form(environ: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of an urlencoded form; none for another type of body or an incomplete one."""
     try:
-        body = bodies.small(environ, _LARGEST_FORM, TooLarge())
+        body = bodies.read_limited(environ, _LARGEST_FORM, TooLarge())
     except bodies.Cut:
         return {}
     return queries.form(body, environ.get("CONTENT_TYPE", ""))
