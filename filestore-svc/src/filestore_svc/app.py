@@ -7,7 +7,7 @@ from flask import Flask
 
 from filestore_svc import bootstrap, routes
 from filestore_svc.bootstrap import Service
-from filestore_svc.errors import Refused
+from filestore_svc.errors import RequestRejected
 from filestore_svc.routes import rendering
 from filestore_svc.settings import SERVICE, Settings
 from mft_common import logs, web
@@ -30,7 +30,7 @@ def create_app(service: Service | None = None) -> Flask:
         protocol="http-mft",
         identities=service.identities,
         checks=service.checks,
-        vendor_error=Refused,
+        vendor_error=RequestRejected,
         render_error=render,
     )
     routes.register(app, service.operations, service.internal, service.resuming, service.identities)

@@ -7,7 +7,7 @@ from mft_common.errors import MftError
 _ECHO = 255
 
 
-class Refused(MftError):  # noqa: N818 -- reads as what it is where it is raised
+class RequestRejected(MftError):  # noqa: N818 -- reads as what it is where it is raised
     """A request that is refused with the envelope of a failure; `headers` are added to the response (http-mft.md 2)."""
 
     status: ClassVar[int] = 400
@@ -24,7 +24,7 @@ class Refused(MftError):  # noqa: N818 -- reads as what it is where it is raised
         return str(self)
 
 
-class NotAuthenticated(Refused):
+class NotAuthenticated(RequestRejected):
     """E-AUTH."""
 
     status = 401
@@ -32,7 +32,7 @@ class NotAuthenticated(Refused):
     text = "Invalid username or password"
 
 
-class NoContract(Refused):
+class NoContract(RequestRejected):
     """E-CONF."""
 
     status = 401
@@ -40,32 +40,32 @@ class NoContract(Refused):
     text = "Connection contract not configured"
 
 
-class NoFilename(Refused):
+class NoFilename(RequestRejected):
     """E-NOFILE."""
 
     text = "No filename specified"
 
 
-class NoFileset(Refused):
+class NoFileset(RequestRejected):
     """E-NOSET."""
 
     text = "No fileset specified"
 
 
-class BadSyntax(Refused):
+class BadSyntax(RequestRejected):
     """E-SYN."""
 
     text = "Missing parameters or syntax error"
 
 
-class BadDelete(Refused):
+class BadDelete(RequestRejected):
     """E-DSYN: the one refusal with a text and an errorType of its own (D8)."""
 
     error_type = "syntax_error"
     text = "missing param or syntax error"
 
 
-class NoRight(Refused):
+class NoRight(RequestRejected):
     """E-W, E-R, E-D, E-L, and our own for `create`: `right` is the missing one."""
 
     status = 403
@@ -75,7 +75,7 @@ class NoRight(Refused):
         super().__init__(f"No {right} permission")
 
 
-class ForeignOrigin(Refused):
+class ForeignOrigin(RequestRejected):
     """A write that a page of another site sent with our cookies (S34)."""
 
     status = 403
@@ -83,7 +83,7 @@ class ForeignOrigin(Refused):
     text = "Foreign origin"
 
 
-class ContentRefused(Refused):
+class ContentRefused(RequestRejected):
     """The scanner refused the content; `threat` is its name for the reason, empty where it gave none."""
 
     status = 403
@@ -100,55 +100,55 @@ class ContentRefused(Refused):
         return f"{self.text}: {self.threat}" if self.threat else self.text
 
 
-class Gone(Refused):
+class DoesNotExist(RequestRejected):
     """Something that does not exist."""
 
     status = 404
     error_type = "io"
 
 
-class NoPath(Gone):
+class NoPath(DoesNotExist):
     """E-PATH: `path` as in the URL, decoded, without its leading slash (D3)."""
 
     def __init__(self, path: str) -> None:
         super().__init__(f"Path '{path[:_ECHO]}' doesn't exist")
 
 
-class NoFile(Gone):
+class NoFile(DoesNotExist):
     """E-FILE."""
 
     def __init__(self, name: str) -> None:
         super().__init__(f"File '{name[:_ECHO]}' doesn't exist")
 
 
-class NoSuch(Gone):
+class NoSuch(DoesNotExist):
     """E-ID and E-FILE2: `named` is a fileset's id as in the URL, or a file's name (D9)."""
 
     def __init__(self, named: str) -> None:
         super().__init__(f"{named[:_ECHO]} doesn't exist")
 
 
-class NoListedPath(Gone):
+class NoListedPath(DoesNotExist):
     """E-LPATH."""
 
     text = "Path doesn't exist"
 
 
-class NoCredentials(Refused):
+class NoCredentials(RequestRejected):
     """E-LOGIN: the vendor's page says 404 (D6)."""
 
     status = 404
     text = "No username or password"
 
 
-class NotFound(Refused):
+class NotFound(RequestRejected):
     """A path that is no route."""
 
     status = 404
     text = "Not found"
 
 
-class AlreadyExists(Refused):
+class AlreadyExists(RequestRejected):
     """The name is taken, and `on_conflict` is `reject` (S15)."""
 
     status = 409
@@ -158,7 +158,7 @@ class AlreadyExists(Refused):
         super().__init__(f"File '{name[:_ECHO]}' already exists")
 
 
-class PreconditionFailed(Refused):
+class PreconditionFailed(RequestRejected):
     """A precondition does not hold (S18)."""
 
     status = 412
@@ -166,14 +166,14 @@ class PreconditionFailed(Refused):
     text = "Precondition failed"
 
 
-class TooLarge(Refused):
+class TooLarge(RequestRejected):
     """The body is over a configured limit."""
 
     status = 413
     text = "Request too large"
 
 
-class RangeNotSatisfiable(Refused):
+class RangeNotSatisfiable(RequestRejected):
     """A range that begins behind the last byte; `size` is the file's."""
 
     status = 416
@@ -183,7 +183,7 @@ class RangeNotSatisfiable(Refused):
         super().__init__(headers={"Content-Range": f"bytes */{size}"})
 
 
-class Throttled(Refused):
+class Throttled(RequestRejected):
     """Too many wrong guesses (S33)."""
 
     status = 429
@@ -194,7 +194,7 @@ class Throttled(Refused):
         super().__init__(headers={"Retry-After": str(max(1, seconds))})
 
 
-class TemporarilyAway(Refused):
+class TemporarilyUnavailable(RequestRejected):
     """The database or the store of the bytes does not answer at present."""
 
     status = 503
@@ -205,13 +205,13 @@ class TemporarilyAway(Refused):
         super().__init__(headers={"Retry-After": "5"})
 
 
-class StillCompleting(TemporarilyAway):
+class StillCompleting(TemporarilyUnavailable):
     """The bytes of an upload are all here and its file is not yet: the last piece may be sent again (X1)."""
 
     text = "The upload is being completed"
 
 
-class NoSpace(Refused):
+class NoSpace(RequestRejected):
     """The disk or a quota is full."""
 
     status = 507
@@ -219,7 +219,7 @@ class NoSpace(Refused):
     text = "Not enough space"
 
 
-class Forbidden(Refused):
+class Forbidden(RequestRejected):
     """A call of the internal interface by another account than the hub's own."""
 
     status = 403
@@ -227,7 +227,7 @@ class Forbidden(Refused):
     text = "Only the hub itself may call this"
 
 
-class OtherContent(Refused):
+class OtherContent(RequestRejected):
     """The file has another fileset than the caller named."""
 
     status = 409
@@ -235,14 +235,14 @@ class OtherContent(Refused):
     text = "The file has another fileset"
 
 
-class WrongVersion(Refused):
+class WrongVersion(RequestRejected):
     """A call of a resumable upload without `Tus-Resumable`, or with another version (X1)."""
 
     status = 412
     text = "Tus-Resumable must be 1.0.0"
 
 
-class WrongOffset(Refused):
+class WrongOffset(RequestRejected):
     """A piece whose offset is not the end of the piece before it."""
 
     status = 409
@@ -254,7 +254,7 @@ class Superseded(WrongOffset):
     """A later request has continued the upload."""
 
 
-class Incomplete(Refused):
+class Incomplete(RequestRejected):
     """An upload that is sealed before all its bytes have arrived."""
 
     status = 409
@@ -262,14 +262,14 @@ class Incomplete(Refused):
     text = "The upload is not complete"
 
 
-class WrongType(Refused):
+class WrongType(RequestRejected):
     """A piece of another type than application/offset+octet-stream."""
 
     status = 415
     text = "Unsupported media type"
 
 
-class WrongChecksum(Refused):
+class WrongChecksum(RequestRejected):
     """A piece whose digest differs from `Upload-Checksum`; nothing of it is kept."""
 
     status = 460

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from filestore_svc.errors import BadSyntax, TooLarge
-from filestore_svc.wire.bodies import least_file, receive_form
+from filestore_svc.wire.bodies import minimum_file_size, receive_form
 
 METADATA, SKIPPED, WASTE, PARTS, PADDING, HEAD = 256 << 10, 1 << 20, 16 << 10, 8, 64, 16 << 10
 
@@ -46,7 +46,7 @@ def test_the_largest_body_that_is_taken_has_the_file_that_it_says(boundary):
     """The file is never smaller than the least size computed from the declared length, with any content beside it."""
     body = _full(boundary, 1_000)
     assert _taken(body, boundary) == 1_000
-    assert 900 < least_file(len(body), boundary) <= 1_000
+    assert 900 < minimum_file_size(len(body), boundary) <= 1_000
 
 
 @pytest.mark.parametrize(
@@ -72,9 +72,14 @@ def test_no_body_that_is_taken_has_less(file, metadata, others, padding, boundar
     body = _body(
         boundary, [*parts, *(_part(f"o{n}", b"o" * size, 100) for n, size in enumerate(others))], padding=padding
     )
-    assert least_file(len(body), boundary) <= _taken(body, boundary) == file
+    assert minimum_file_size(len(body), boundary) <= _taken(body, boundary) == file
 
 
 def test_a_bare_body_is_its_file():
     """To the byte; a body in chunks says nothing, and a short multipart body may hold an empty file."""
-    assert (least_file(7, None), least_file(None, None), least_file(None, b"X"), least_file(900, b"X")) == (7, 0, 0, 0)
+    assert (
+        minimum_file_size(7, None),
+        minimum_file_size(None, None),
+        minimum_file_size(None, b"X"),
+        minimum_file_size(900, b"X"),
+    ) == (7, 0, 0, 0)

@@ -5,7 +5,7 @@ import io
 import pytest
 
 from filestore_svc.domain.files import StoredFile
-from filestore_svc.errors import TemporarilyAway
+from filestore_svc.errors import TemporarilyUnavailable
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.routes import fast_path
 from mft_common import environ_keys
@@ -60,7 +60,7 @@ def test_a_file_that_comes_in_pieces_goes_out_whole(told):
 def test_a_file_that_cannot_be_read_is_a_download_that_failed(told):
     """The client gets 503, no download is recorded as a read, and the error is not counted as bytes of the file."""
     finished, blob = [], Blob(broken=6)
-    with pytest.raises(TemporarilyAway):
+    with pytest.raises(TemporarilyUnavailable):
         fast_path._small_or_streamed({environ_keys.FINISHED: finished}, FILE, sending(blob, told))
     assert finished == []
     assert told == [(6, False)]

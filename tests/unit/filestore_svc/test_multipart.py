@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from filestore_svc.errors import BadSyntax
 from filestore_svc.wire import multipart
-from filestore_svc.wire.bodies import Cut, blocks, receive_form
+from filestore_svc.wire.bodies import IncompleteBody, blocks, receive_form
 from filestore_svc.wire.multipart import boundary_of
 from filestore_svc.wire.parameters import parameters
 
@@ -186,9 +186,9 @@ def test_a_short_body_is_cut():
     """Fewer bytes than declared are a cut body, with or without an error of the server."""
     assert b"".join(blocks(_Stream(b"abc"), 3)) == b"abc"
     assert b"".join(blocks(_Stream(b"abc"), None)) == b"abc"
-    with pytest.raises(Cut):
+    with pytest.raises(IncompleteBody):
         list(blocks(_Stream(b"abc"), 4))
-    with pytest.raises(Cut):
+    with pytest.raises(IncompleteBody):
         list(blocks(_Stream(b"abc", OSError("gone")), None))
 
 

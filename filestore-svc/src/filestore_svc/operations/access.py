@@ -15,7 +15,7 @@ from filestore_svc.errors import (
     NoPath,
     NoRight,
     NotAuthenticated,
-    Refused,
+    RequestRejected,
     Throttled,
 )
 from filestore_svc.schemas import Configuration
@@ -68,7 +68,7 @@ class Access:
         return SYSTEM
 
     def folder_of(
-        self, connection: Connection, target: Target, account: str, right: Right, only_folder: Refused
+        self, connection: Connection, target: Target, account: str, right: Right, only_folder: RequestRejected
     ) -> Folder:
         """Return the folder that holds the file `target`; `only_folder` is raised where a folder has that very path.
 
@@ -120,7 +120,9 @@ class Access:
             return None, [folder.id for folder in folders.top(connection) if rights_in([folder], account)]
         return self._named(connection, target, account, "list", NoListedPath()), None
 
-    def _named(self, connection: Connection, target: Target, account: str, right: Right, missing: Refused) -> Folder:
+    def _named(
+        self, connection: Connection, target: Target, account: str, right: Right, missing: RequestRejected
+    ) -> Folder:
         chain = folders.chain(connection, target.pieces[: target.good])
         self._demand(chain, account, right)
         if not chain or len(chain) < len(target.pieces):

@@ -12,7 +12,14 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.paths import canonical
 from filestore_svc.domain.resumable import Upload
-from filestore_svc.errors import NoFilename, NoSuch, Refused, StillCompleting, Superseded, TemporarilyAway
+from filestore_svc.errors import (
+    NoFilename,
+    NoSuch,
+    RequestRejected,
+    StillCompleting,
+    Superseded,
+    TemporarilyUnavailable,
+)
 from filestore_svc.operations.pending import PendingUpload, SealedBlob, StoredUpload
 from filestore_svc.operations.quotas import LEASE_MS
 from filestore_svc.operations.receiving import PartialDigests
@@ -113,9 +120,9 @@ class Completions:
         """Make the file of a sealed upload visible; return the complete upload, whoever completed it."""
         try:
             self._commit(self._pending(upload), SealedBlob(upload.staged, upload.length, upload.sha256), upload)
-        except TemporarilyAway:
+        except TemporarilyUnavailable:
             raise
-        except Refused as refusal:
+        except RequestRejected as refusal:
             if not isinstance(refusal, Superseded):
                 self.end(upload.id, Outcome(reason=refusal.reason))
                 raise
@@ -219,7 +226,7 @@ class Completions:
         try:
             pending = self._pending(upload)
             blob = self._seal(pending, upload)
-        except (OSError, TemporarilyAway) as error:
+        except (OSError, TemporarilyUnavailable) as error:
             # The disk may have room again, the bucket or the scanner may be back, when the client asks again.
             logs.get("uploads").warning("upload.waiting", upload=upload.id, error=repr(error))
             self._release(upload)
@@ -227,7 +234,7 @@ class Completions:
         except Unavailable:
             self._release(upload)
             raise
-        except Refused as refusal:
+        except RequestRejected as refusal:
             self.end(upload.id, Outcome(reason=refusal.reason))
             raise
         try:
@@ -235,7 +242,7 @@ class Completions:
                 self._record_seal(upload, blob)
             else:
                 self._commit(pending, blob, upload)
-        except Refused as refusal:
+        except RequestRejected as refusal:
             if not isinstance(refusal, Superseded):
                 self.end(upload.id, Outcome(reason=refusal.reason))
             self._uploads.remove(blob)

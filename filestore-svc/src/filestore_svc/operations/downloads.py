@@ -7,7 +7,7 @@ from typing import Final
 
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.limits import Limits
-from filestore_svc.errors import TemporarilyAway
+from filestore_svc.errors import TemporarilyUnavailable
 from filestore_svc.operations.reads import OpenReads
 from filestore_svc.operations.transfer_records import CompletedDownload
 from filestore_svc.operations.transfers import TransferRecorder
@@ -100,7 +100,7 @@ class Downloads:
             blob = self._blobs.open(file.fileset)
         except OSError as error:
             logs.get("downloads").error("blob.unreadable", fileset=file.fileset, error=repr(error))
-            raise TemporarilyAway from error
+            raise TemporarilyUnavailable from error
         life = self._limits.retention_of(file.path.rpartition("/")[0]).after_get
         transfer = self._recorder.begin(identity, account, upload=False, source=file.path, fileset=file.fileset)
 

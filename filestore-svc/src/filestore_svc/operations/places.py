@@ -6,7 +6,7 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import MOST_FILESET, Folder, Right, StoredFile
 from filestore_svc.domain.paths import Target
-from filestore_svc.errors import NoFile, NoFileset, NoSuch, Refused
+from filestore_svc.errors import NoFile, NoFileset, NoSuch, RequestRejected
 from filestore_svc.operations.access import Access
 from filestore_svc.store import files
 from mft_common.clock import Clock
@@ -22,7 +22,7 @@ class Place:
 
     folder: Folder
     file: StoredFile
-    missing: Refused
+    missing: RequestRejected
     only: bool = False
 
     def still(self, connection: sa.Connection, now: int) -> StoredFile:
@@ -42,7 +42,12 @@ class Places:
         self._now = now
 
     def named(
-        self, account: str, target: Target, right: Right, only_folder: Refused, missing: Refused | None = None
+        self,
+        account: str,
+        target: Target,
+        right: Right,
+        only_folder: RequestRejected,
+        missing: RequestRejected | None = None,
     ) -> Place:
         """Find a file by its path; `only_folder`, NoRight, NoPath, and `missing` (NoFile) where there is none."""
         if target.only_folder:

@@ -15,7 +15,7 @@ from filestore_svc.store import resumables
 from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.partials import Digested, Partial
-from filestore_svc.wire.bodies import Cut
+from filestore_svc.wire.bodies import IncompleteBody
 from filestore_svc.wire.tus import Patch
 from mft_common.clock import Clock
 
@@ -75,9 +75,9 @@ class PieceReceiver:
     def receive(self, patch: Patch, blocks: Iterator[bytes]) -> Sequence[str] | None:
         """Receive a piece; return None while bytes are missing, else the names of objects that are not recorded yet.
 
-        WrongChecksum, TooLarge; Cut where the client broke off, after every byte that came was kept. A piece with a
-        checksum is kept as a whole or not at all. The last bytes are made durable and not recorded: an offset at the
-        end would tell a client that the file is there.
+        WrongChecksum, TooLarge; IncompleteBody where the client broke off, after every byte that came was kept. A piece
+        with a checksum is kept as a whole or not at all. The last bytes are made durable and not recorded: an offset at
+        the end would tell a client that the file is there.
         """
         with self._commits.database.read() as connection:
             pieces = resumables.pieces_of(connection, self.upload.id)
@@ -90,7 +90,7 @@ class PieceReceiver:
             if self._position == self.upload.length:
                 return partial.sync()
             self._commit(partial)
-        except Cut:
+        except IncompleteBody:
             if checksum is None and self._position < self.upload.length:
                 self._commit(partial)
             raise

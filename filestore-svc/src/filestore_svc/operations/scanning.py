@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Final
 
 from filestore_svc.domain.scanning import Scan
-from filestore_svc.errors import ContentRefused, Refused, TemporarilyAway, TooLarge
+from filestore_svc.errors import ContentRefused, RequestRejected, TemporarilyUnavailable, TooLarge
 from filestore_svc.store.blobs import Staging
 from filestore_svc.wire.bodies import Sink
-from filestore_svc.wire.icap import Blocked, Exam, Scanner, ScannerAway, ScannerSilent
+from filestore_svc.wire.icap import Blocked, Scanner, ScannerAway, ScannerSilent, ScanTransaction
 from mft_common import logs
 from mft_common.errors import Unavailable
 
@@ -51,7 +51,7 @@ class UploadScan:
         self._path = path
         self._size = size
         self._seen = 0
-        self._exam: Exam | None = None
+        self._transaction: ScanTransaction | None = None
         self._over = False
 
     def beside(self, sink: Sink) -> Sink:
@@ -59,7 +59,7 @@ class UploadScan:
         return _ScannedSink(sink, self)
 
     def write(self, block: memoryview | bytes, /) -> None:
-        """Send the next bytes; ContentRefused as soon as the scanner says so, TemporarilyAway, TooLarge."""
+        """Send the next bytes; ContentRefused as soon as the scanner says so, TemporarilyUnavailable, TooLarge."""
         first = not self._seen
         self._seen += len(block)
         if self._over or not self._seen:
@@ -69,9 +69,9 @@ class UploadScan:
             return
         try:
             if first:
-                self._exam = self._begin()
-            if self._exam is not None:
-                self._exam.write(block)
+                self._transaction = self._begin()
+            if self._transaction is not None:
+                self._transaction.write(block)
         except Blocked as blocked:
             raise self._refused(blocked) from blocked
         except ScannerAway as error:
@@ -84,12 +84,12 @@ class UploadScan:
         return not self._over
 
     def finish(self, staging: Staging) -> None:
-        """Wait for the verdict on the bytes that were sent; ContentRefused, TemporarilyAway."""
+        """Wait for the verdict on the bytes that were sent; ContentRefused, TemporarilyUnavailable."""
         self._over = self._over or not staging.size
-        if self._over or self._exam is None:
+        if self._over or self._transaction is None:
             return
         try:
-            self._exam.verdict(staging.size, staging.sha256)
+            self._transaction.verdict(staging.size, staging.sha256)
             self._over = True
         except Blocked as blocked:
             raise self._refused(blocked) from blocked
@@ -101,7 +101,7 @@ class UploadScan:
             self.close()
 
     def repeat(self, staging: Staging) -> None:
-        """Scan the durable content where there is no verdict yet; ContentRefused, TemporarilyAway."""
+        """Scan the durable content where there is no verdict yet; ContentRefused, TemporarilyUnavailable."""
         if self._over:
             return
         try:
@@ -112,33 +112,33 @@ class UploadScan:
         except ScannerAway as error:
             self._without(error)
         except OSError as error:
-            raise TemporarilyAway from error
+            raise TemporarilyUnavailable from error
 
     def close(self) -> None:
         """Close the connection to the scanner."""
-        exam, self._exam = self._exam, None
-        if exam is not None:
-            exam.close()
+        transaction, self._transaction = self._transaction, None
+        if transaction is not None:
+            transaction.close()
 
-    def _begin(self) -> Exam | None:
+    def _begin(self) -> ScanTransaction | None:
         """Connect to the scanner; where uploads need a verdict, refuse at once while it is away."""
         try:
-            return self._scanning.scanner.exam(self._path, self._size, patient=False)
+            return self._scanning.scanner.begin(self._path, self._size, patient=False)
         except ScannerAway as error:
             if self._scanning.scan.on_failure == "refuse":
                 self._without(error)
             raise
 
     def _send_all(self, staging: Staging) -> None:
-        exam = self._scanning.scanner.exam(self._path, staging.size, patient=True)
-        assert exam is not None
+        transaction = self._scanning.scanner.begin(self._path, staging.size, patient=True)
+        assert transaction is not None
         try:
             with contextlib.closing(self._scanning.open_content(staging.fileset)) as content:
                 while block := content.read(_BLOCK):
-                    exam.write(block)
-            exam.verdict(staging.size, staging.sha256)
+                    transaction.write(block)
+            transaction.verdict(staging.size, staging.sha256)
         finally:
-            exam.close()
+            transaction.close()
 
     def _leave_out(self) -> None:
         self.close()
@@ -152,10 +152,10 @@ class UploadScan:
         accepted = self._scanning.scan.on_failure == "accept" and not error.begun
         logs.get("scanning").warning("content.unscanned", path=self._path, reason=str(error), accepted=accepted)
         if not accepted:
-            raise TemporarilyAway from error
+            raise TemporarilyUnavailable from error
         self._over = True
 
-    def _refused(self, blocked: Blocked) -> Refused:
+    def _refused(self, blocked: Blocked) -> RequestRejected:
         self.close()
         logs.get("scanning").warning("content.refused", path=self._path, virus=blocked.threat)
         return ContentRefused(blocked.threat)

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import COLUMN_OF, MOST_CUSTOM, Folder, StoredFile, event_fields
 from filestore_svc.domain.paths import Target
-from filestore_svc.errors import AlreadyExists, BadSyntax, NoFilename, Refused, TemporarilyAway
+from filestore_svc.errors import AlreadyExists, BadSyntax, NoFilename, RequestRejected, TemporarilyUnavailable
 from filestore_svc.operations.access import Access
 from filestore_svc.operations.fileset_ids import FilesetIds
 from filestore_svc.operations.pending import PendingUpload, SealedBlob, StoredUpload
@@ -59,27 +59,27 @@ class Uploads:
 
     def begin(
         self, identity: Identity, account: str, target: Target, *, preconditions: Preconditions, reject: bool,
-        only_folder: Refused, least: int, length: int | None,
+        only_folder: RequestRejected, minimum_size: int, length: int | None,
     ) -> PendingUpload:  # fmt: skip
         """Make every check that comes before a body is read, then begin the transfer (S1).
 
         `length` is the declared length of the body, `least` the least size of the file in such a body.
         """
         folder, _ = self.writable(account, target, preconditions=preconditions, reject=reject, only_folder=only_folder)
-        self.quotas.check(folder, account, least, target.name)
+        self.quotas.check(folder, account, minimum_size, target.name)
         return self._pending(identity, account, folder, target.name, preconditions, reject=reject, length=length)
 
     def begin_unnamed(
         self, identity: Identity, account: str, target: Target, *, preconditions: Preconditions, reject: bool,
-        least: int, length: int | None,
+        minimum_size: int, length: int | None,
     ) -> PendingUpload:  # fmt: skip
         """Begin an upload into the folder `target`, whose body tells the name; NoRight, NoPath (18, 19)."""
         folder = self.commits.database.query(lambda read: self.access.folder(read, target, account, "write"))
-        self.quotas.check(folder, account, least)
+        self.quotas.check(folder, account, minimum_size)
         return self._pending(identity, account, folder, "", preconditions, reject=reject, length=length)
 
     def writable(
-        self, account: str, target: Target, *, preconditions: Preconditions, reject: bool, only_folder: Refused
+        self, account: str, target: Target, *, preconditions: Preconditions, reject: bool, only_folder: RequestRejected
     ) -> tuple[Folder, StoredFile | None]:
         """Return the folder to which `target` may be uploaded at present, and the file that it would replace.
 
@@ -157,7 +157,7 @@ class Uploads:
         blob = self.seal(pending, promised, register=True)
         try:
             return self.commit(pending, blob)
-        except Refused:
+        except RequestRejected:
             # A refusal proves that nothing was committed; after other errors the blob may have its row.
             self.remove(blob)
             raise
@@ -184,7 +184,7 @@ class Uploads:
             self.blobs.keep(staging)
             if scan is not None:
                 scan.repeat(staging)
-        except (OSError, Refused):
+        except (OSError, RequestRejected):
             # The blob may have got its name before the disk was found full.
             self.remove(blob)
             raise
@@ -259,9 +259,9 @@ class Uploads:
         """
         if blob.registered:
             if not staged_blobs.remove(connection, blob.fileset):
-                raise TemporarilyAway
+                raise TemporarilyUnavailable
         elif pending.also is None and self.now() - pending.began_at >= _UNREGISTERED_MS:
-            raise TemporarilyAway
+            raise TemporarilyUnavailable
 
     def forget_dead(self) -> int:
         """Remove the registrations of dead processes, whose blobs are orphans from here on; return how many."""
@@ -315,7 +315,7 @@ def _digest(staging: Staging, algorithm: str) -> bytes:
 
 
 def _reason(error: BaseException) -> str:
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRejected):
         return error.reason
     return str(error) if isinstance(error, MftError) else "an error inside the hub"
 
@@ -323,5 +323,5 @@ def _reason(error: BaseException) -> str:
 def refusal_of(error: BaseException) -> BaseException:
     """Return how an error is answered: a full disk and a store that is away have refusals of their own."""
     if isinstance(error, OSError):
-        return no_space(error) or TemporarilyAway()
+        return no_space(error) or TemporarilyUnavailable()
     return error

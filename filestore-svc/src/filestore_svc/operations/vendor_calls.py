@@ -95,45 +95,45 @@ class Operations:
         if caller.identity.session is not None:
             self._directory.close_session(SERVICE, caller.identity.session)
 
-    def upload(self, caller: Caller, target: Target, form: wire.Upload) -> StoredUpload:
+    def upload(self, caller: Caller, target: Target, head: wire.UploadHead) -> StoredUpload:
         """Store the file of a body under the name that the URL gives (6 to 12, S14)."""
         pending = self._uploads.begin(
             caller.identity,
             caller.account,
             target,
-            preconditions=form.preconditions,
+            preconditions=head.preconditions,
             reject=self.configuration.on_conflict == "reject",
             only_folder=NoFilename(),
-            least=form.least,
-            length=form.length,
+            minimum_size=head.minimum_size,
+            length=head.length,
         )
-        return self._receive(form, pending, named=False)
+        return self._receive(head, pending, named=False)
 
-    def upload_with_metadata(self, caller: Caller, target: Target, form: wire.Upload) -> StoredUpload:
+    def upload_with_metadata(self, caller: Caller, target: Target, head: wire.UploadHead) -> StoredUpload:
         """Store the file of a multipart body, with its metadata, under the name that its part gives (13 to 19)."""
         reject = self.configuration.on_conflict == "reject"
         pending = self._uploads.begin_unnamed(
             caller.identity,
             caller.account,
             target,
-            preconditions=form.preconditions,
+            preconditions=head.preconditions,
             reject=reject,
-            least=form.least,
-            length=form.length,
+            minimum_size=head.minimum_size,
+            length=head.length,
         )
-        return self._receive(form, pending, named=True)
+        return self._receive(head, pending, named=True)
 
-    def _receive(self, form: wire.Upload, pending: PendingUpload, *, named: bool) -> StoredUpload:
-        """Take an upload's body; with `named` the file's part has to tell the name, and metadata has to come too."""
+    def _receive(self, head: wire.UploadHead, pending: PendingUpload, *, named: bool) -> StoredUpload:
+        """Receive the body of an upload; with `named` its file part gives the name, and a metadata part is required."""
         uploads = self._uploads
         pending.keep_metadata = self.configuration.keep_metadata
 
-        def hear(filename: str | None) -> None:
+        def set_name(filename: str | None) -> None:
             if named:
                 uploads.set_name(pending, wire.stored_name(filename))
 
         with uploads.receiving(pending):
-            received = wire.receive(form, lambda *, md5: uploads.stage(pending, md5=md5), hear)
+            received = wire.receive(head, lambda *, md5: uploads.stage(pending, md5=md5), set_name)
             if named and received.attributes is None:
                 raise BadSyntax
             pending.datatype, pending.attributes = received.datatype, received.attributes

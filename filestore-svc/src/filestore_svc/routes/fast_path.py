@@ -11,7 +11,7 @@ from wsgiref.types import StartResponse, WSGIApplication
 from werkzeug.wsgi import FileWrapper
 
 from filestore_svc.domain.files import StoredFile
-from filestore_svc.errors import TemporarilyAway
+from filestore_svc.errors import TemporarilyUnavailable
 from filestore_svc.operations.downloads import Sending
 from filestore_svc.operations.vendor_calls import Operations
 from filestore_svc.settings import SERVICE
@@ -64,8 +64,8 @@ class FastPath:
         caller = self._operations.writer(identity, environ.get("HTTP_ORIGIN"))
         target = requests.target(environ, _FILES)
         requests.check_file(target)
-        form = uploads.upload(environ, raw=self._operations.configuration.raw_put)
-        stored = self._operations.upload(caller, target, form)
+        head = uploads.head(environ, raw=self._operations.configuration.raw_put)
+        stored = self._operations.upload(caller, target, head)
         file = stored.file
         logs.get("audit").info(
             "file.upload", path=file.path, fileset=file.fileset, bytes=file.size, sha256=file.sha256,
@@ -103,7 +103,7 @@ def _read_whole(body: Sending, finished: list[Callable[[int, int, bool], None]])
         block = b"".join(iter(body.read, b""))
         body.told_by(finished)
     except OSError as error:
-        raise TemporarilyAway from error
+        raise TemporarilyUnavailable from error
     finally:
         body.close()
     return block

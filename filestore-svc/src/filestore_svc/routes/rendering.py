@@ -5,7 +5,14 @@ from collections.abc import Callable
 from flask import Response, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 
-from filestore_svc.errors import ContentRefused, NotAuthenticated, NotFound, Refused, TemporarilyAway, TooLarge
+from filestore_svc.errors import (
+    ContentRefused,
+    NotAuthenticated,
+    NotFound,
+    RequestRejected,
+    TemporarilyUnavailable,
+    TooLarge,
+)
 from filestore_svc.routes.audit import note
 from filestore_svc.wire import responses
 from mft_common.errors import IdentityError, Unavailable
@@ -45,10 +52,10 @@ def _fields(error: Exception) -> tuple[int, str, str, dict[str, str]]:
     if isinstance(error, IdentityError):
         error = NotAuthenticated()
     elif isinstance(error, Unavailable):
-        error = TemporarilyAway()
+        error = TemporarilyUnavailable()
     elif isinstance(error, HTTPException):
         return _of_werkzeug(error)
-    if isinstance(error, Refused):
+    if isinstance(error, RequestRejected):
         return error.status, str(error), error.error_type, error.headers
     return 500, "Internal error", "io", {}
 

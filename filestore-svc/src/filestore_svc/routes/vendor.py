@@ -97,13 +97,13 @@ def _add_files(pages: Blueprint, operations: Operations) -> None:
         raise_earlier_error(request.environ)
         caller = _writer(operations)
         requests.check_file(target)
-        form = uploads.upload(request.environ, raw=operations.configuration.raw_put)
-        return _stored(operations.upload(caller, target, form))
+        head = uploads.head(request.environ, raw=operations.configuration.raw_put)
+        return _stored(operations.upload(caller, target, head))
 
     @pages.post("/files<tail:_tail>")
     def upload_with_metadata(_tail: str) -> Response:
         target, caller = _target("files", "upload"), _writer(operations)
-        stored = operations.upload_with_metadata(caller, target, uploads.upload(request.environ))
+        stored = operations.upload_with_metadata(caller, target, uploads.head(request.environ))
         return _stored(stored, timestamp=timestamps_everywhere)
 
     @pages.get("/files<tail:_tail>")

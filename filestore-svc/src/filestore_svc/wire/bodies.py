@@ -7,7 +7,7 @@ from typing import Any, Protocol
 
 from werkzeug.exceptions import HTTPException
 
-from filestore_svc.errors import BadSyntax, NoSpace, Refused, TooLarge
+from filestore_svc.errors import BadSyntax, NoSpace, RequestRejected, TooLarge
 from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead, check_plain, framing
 
 BLOCK = 1 << 20
@@ -16,7 +16,7 @@ _LONGEST_METADATA = 256 << 10
 _LONGEST_SKIPPED = 1 << 20
 
 
-class Cut(BadSyntax):
+class IncompleteBody(BadSyntax):
     """The body ended before its end: the client or the connection to it failed."""
 
 
@@ -45,7 +45,7 @@ def length_of(environ: Mapping[str, Any]) -> int | None:
     return None if environ.get("wsgi.input_terminated") else 0
 
 
-def least_file(length: int | None, boundary: bytes | None) -> int:
+def minimum_file_size(length: int | None, boundary: bytes | None) -> int:
     """Return the least number of bytes that the file can have in a body of this declared length (None: chunked).
 
     Without a `boundary` the body is the file. In a multipart body the file has at least the bytes that remain when
@@ -56,8 +56,8 @@ def least_file(length: int | None, boundary: bytes | None) -> int:
     return max(0, length - framing(boundary) - _LONGEST_METADATA - _LONGEST_SKIPPED)
 
 
-def read_limited(environ: Mapping[str, Any], most: int, too_large: Refused) -> bytes:
-    """Return a whole body; raise `too_large` for more than `most` bytes, Cut for an incomplete body."""
+def read_limited(environ: Mapping[str, Any], most: int, too_large: RequestRejected) -> bytes:
+    """Return a whole body; raise `too_large` for more than `most` bytes, IncompleteBody for a body without its end."""
     length = length_of(environ)
     if length is not None and length > most:
         raise too_large
@@ -70,7 +70,7 @@ def read_limited(environ: Mapping[str, Any], most: int, too_large: Refused) -> b
 
 
 def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
-    """Yield the blocks of the body; Cut when it is shorter than `length` or the server reports that its end is missing.
+    """Yield the blocks of the body; IncompleteBody when it is shorter than `length` or the server reports an error.
 
     The bytes are counted because gunicorn reads an incomplete body as a short stream, without an error. (S12)
     """
@@ -79,16 +79,16 @@ def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
         try:
             block = stream.read(BLOCK if rest is None else min(BLOCK, rest))
         except HTTPException as error:
-            raise (TooLarge() if error.code == 413 else Cut()) from error
+            raise (TooLarge() if error.code == 413 else IncompleteBody()) from error
         except Exception as error:  # each server raises errors of its own for a broken body
-            raise Cut from error
+            raise IncompleteBody from error
         if not block:
             break
         if rest is not None:
             rest -= len(block)
         yield block
     if rest:
-        raise Cut
+        raise IncompleteBody
 
 
 def receive_form(source: Iterator[bytes], boundary: bytes, open_file: Callable[[PartHead], Sink]) -> Form:

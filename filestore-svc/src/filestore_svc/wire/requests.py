@@ -55,6 +55,6 @@ def form(environ: Mapping[str, Any]) -> dict[str, str]:
     """Return the fields of an urlencoded form; none for another type of body or an incomplete one."""
     try:
         body = bodies.read_limited(environ, _LARGEST_FORM, TooLarge())
-    except bodies.Cut:
+    except bodies.IncompleteBody:
         return {}
     return queries.form(body, environ.get("CONTENT_TYPE", ""))

@@ -1,7 +1,7 @@
 """Read the headers of an upload, and then its body."""
 
 import string
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ _PRINTABLE = frozenset(string.ascii_letters + string.digits + string.punctuation
 
 
 @dataclass(frozen=True)
-class Upload:
+class UploadHead:
     """The head of an upload; `promised` are the digests that the file must have.
 
     Without a `boundary` the body is the file itself, of the type `datatype`.
@@ -31,9 +31,9 @@ class Upload:
     preconditions: Preconditions
 
     @property
-    def least(self) -> int:
+    def minimum_size(self) -> int:
         """The least number of bytes of its file, if the body is as long as it is declared to be."""
-        return bodies.least_file(self.length, self.boundary)
+        return bodies.minimum_file_size(self.length, self.boundary)
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class Received:
     promised: dict[str, bytes]
 
 
-def upload(environ: Mapping[str, Any], *, raw: bool = False) -> Upload:
+def head(environ: Mapping[str, Any], *, raw: bool = False) -> UploadHead:
     """Read the headers of an upload; BadSyntax where they show that the body is no whole file (8, 15, S17, S37).
 
     With `raw` a body that is no multipart is taken as the file itself (S14).
@@ -54,7 +54,7 @@ def upload(environ: Mapping[str, Any], *, raw: bool = False) -> Upload:
     check_whole(environ)
     content_type = environ.get("CONTENT_TYPE", "")
     bare = raw and not content_type.strip().lower().startswith("multipart/")
-    return Upload(
+    return UploadHead(
         stream=environ["wsgi.input"],
         length=bodies.length_of(environ),
         boundary=None if bare else multipart.boundary_of(content_type),
@@ -64,24 +64,24 @@ def upload(environ: Mapping[str, Any], *, raw: bool = False) -> Upload:
     )
 
 
-def receive(upload: Upload, open_sink: Callable[..., Sink], named: Callable[[str | None], None]) -> Received:
+def receive(head: UploadHead, open_sink: Callable[..., Sink], named: Callable[[str | None], None]) -> Received:
     """Write the file's bytes to `open_sink(md5=...)`; BadSyntax for an incomplete body or a missing part (S12, S13).
 
     `named` is called with the file name of the part before any of its bytes is read, and may refuse it.
     """
-    promised = dict(upload.promised)
-    if upload.boundary is None:
+    promised = dict(head.promised)
+    if head.boundary is None:
         sink = open_sink(md5="md5" in promised)
-        for block in bodies.blocks(upload.stream, upload.length):
+        for block in bodies.blocks(head.stream, head.length):
             sink.write(block)
-        return Received(upload.datatype, None, None, promised)
+        return Received(head.datatype, None, None, promised)
 
-    def open_file(head: multipart.PartHead) -> Sink:
-        named(head.filename)
-        promised.update(digests(head.headers.get("repr-digest"), head.headers.get("content-md5")))
+    def open_file(part: multipart.PartHead) -> Sink:
+        named(part.filename)
+        promised.update(digests(part.headers.get("repr-digest"), part.headers.get("content-md5")))
         return open_sink(md5="md5" in promised)
 
-    form = bodies.receive_form(bodies.blocks(upload.stream, upload.length), upload.boundary, open_file)
+    form = bodies.receive_form(bodies.blocks(head.stream, head.length), head.boundary, open_file)
     attributes = None
     if form.metadata is not None:
         if form.metadata_type is not None:
@@ -99,17 +99,6 @@ def stored_name(filename: str | None) -> str:
     if name is None:
         raise BadSyntax
     return name
-
-
-def raw_blocks(environ: Mapping[str, Any]) -> Iterator[bytes]:
-    """Yield a body that is the file itself."""
-    return bodies.blocks(environ["wsgi.input"], bodies.length_of(environ))
-
-
-def raw_length(environ: Mapping[str, Any]) -> int:
-    """Return the declared length of a body that is the file, 0 without one; BadSyntax where it is a part of a file."""
-    check_whole(environ)
-    return bodies.least_file(bodies.length_of(environ), None)
 
 
 def datatype_of(content_type: str | None) -> str:

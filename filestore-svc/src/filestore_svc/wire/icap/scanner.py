@@ -9,8 +9,8 @@ from filestore_svc.domain.scanning import Method, Scan
 from filestore_svc.wire.icap import requests
 from filestore_svc.wire.icap.connections import Connection, ConnectionPool
 from filestore_svc.wire.icap.errors import ScannerAway
-from filestore_svc.wire.icap.exams import Exam
 from filestore_svc.wire.icap.responses import IcapResponse
+from filestore_svc.wire.icap.transactions import ScanTransaction
 
 _TTL_S: Final = 3600
 _LONGEST_PREVIEW: Final = 1 << 20
@@ -39,7 +39,7 @@ class Scanner:
         self._pool = ConnectionPool(lambda: Connection(scan.place, tls, scan.timeout))
         self._abilities: Abilities | None = None
 
-    def exam(self, path: str, size: int | None, *, patient: bool) -> Exam | None:
+    def begin(self, path: str, size: int | None, *, patient: bool) -> ScanTransaction | None:
         """Begin the scan of a content that is to be stored as `path`; ScannerAway.
 
         Return None where all connections are in use and the caller is not `patient`. A patient caller gets a new
@@ -54,7 +54,7 @@ class Scanner:
         if connection is None:
             return None
         head = requests.head(self._scan.place, abilities.method, path, size, abilities.preview)
-        return Exam(connection, abilities.method, head, abilities.preview, self._release)
+        return ScanTransaction(connection, abilities.method, head, abilities.preview, self._release)
 
     def ping(self) -> None:
         """Request the options on a separate connection; ScannerAway."""

@@ -65,7 +65,7 @@ COUNT: Final[Shape] = {"type": "integer", "minimum": 0}
 class Row:
     """A row of the table of refusals; `message` is its exact text, or the schema of one that echoes a name."""
 
-    error: type[errors.Refused]
+    error: type[errors.RequestRejected]
     message: str | None = None
     pattern: str | None = None
 
@@ -100,7 +100,7 @@ PRECONDITION: Final = Row(errors.PreconditionFailed)
 TOO_LARGE: Final = Row(errors.TooLarge)
 RANGE: Final = Row(errors.RangeNotSatisfiable)
 THROTTLED: Final = Row(errors.Throttled)
-AWAY: Final = Row(errors.TemporarilyAway)
+AWAY: Final = Row(errors.TemporarilyUnavailable)
 FULL: Final = Row(errors.NoSpace)
 VERSION: Final = Row(errors.WrongVersion)
 OFFSET: Final = Row(errors.WrongOffset)

@@ -10,7 +10,7 @@ from filestore_svc.wire.icap.errors import Blocked, ScannerAway
 from filestore_svc.wire.icap.responses import IcapResponse
 
 
-class Exam:
+class ScanTransaction:
     """The scan of one content over one connection, in constant memory.
 
     With a `preview` that many bytes are sent first, and the rest only when the scanner asks for it. At the end

@@ -42,14 +42,14 @@ def scanner(icap, client):
     return client(icap.url())
 
 
-def _examine(scanner, content, *, step=1 << 20, patient=False):
-    exam = scanner.exam("/in/a", None, patient=patient)
+def _scan(scanner, content, *, step=1 << 20, patient=False):
+    transaction = scanner.begin("/in/a", None, patient=patient)
     try:
         for start in range(0, len(content), step):
-            exam.write(memoryview(content)[start : start + step])
-        exam.verdict(len(content), hashlib.sha256(content))
+            transaction.write(memoryview(content)[start : start + step])
+        transaction.verdict(len(content), hashlib.sha256(content))
     finally:
-        exam.close()
+        transaction.close()
 
 
 def _recorded(icap):
@@ -75,7 +75,7 @@ def test_the_scanner_sees_every_byte(icap, scanner, preview, size):
     content = LARGE[:size]
     for step in (1, 1000, 1 << 20):
         if size // step < 5000:
-            _examine(scanner, content, step=step)
+            _scan(scanner, content, step=step)
     assert {body for _, body in seen} == {content}
     assert icap.connections == 1
 
@@ -92,7 +92,7 @@ def test_the_method_is_one_that_the_service_has(icap, offered, wanted, used, cli
     """REQMOD where it is there, unless the configuration says otherwise."""
     icap.options["Methods"] = offered
     seen = _recorded(icap)
-    _examine(client(icap.url(), method=wanted), b"hello")
+    _scan(client(icap.url(), method=wanted), b"hello")
     assert seen == [(used, b"hello")]
 
 
@@ -106,7 +106,7 @@ def test_a_preview_can_be_enough(icap, scanner):
 
     icap.script = enough
     for _ in range(2):
-        _examine(scanner, NOT_SO_LARGE)
+        _scan(scanner, NOT_SO_LARGE)
     assert (sizes, icap.connections) == ([1024, 1024], 1)
 
 
@@ -114,9 +114,9 @@ def test_an_answer_to_the_preview_alone(icap, scanner):
     """A content that is given back without having been asked for is another one; its rest is not sent."""
     icap.script = lambda talk: talk.send(given_back(b"".join(talk.chunks())))
     with pytest.raises(Blocked):
-        _examine(scanner, NOT_SO_LARGE)
+        _scan(scanner, NOT_SO_LARGE)
     _recorded(icap)
-    _examine(scanner, b"hello")
+    _scan(scanner, b"hello")
     assert icap.connections == 1
 
 
@@ -125,16 +125,16 @@ def test_a_verdict_that_came_too_soon_for_the_connection(icap, scanner):
     icap.options.pop("Preview")
     icap.script = lambda talk: (talk.send(CLEAN), talk.connection.recv(1))
     for _ in range(2):
-        _examine(scanner, LARGE)
+        _scan(scanner, LARGE)
     assert icap.connections == 2
 
 
 def test_a_virus_in_the_preview(icap, scanner):
     """It is refused before the rest has come."""
     icap.script = lambda talk: (list(talk.chunks()), talk.send(page(X_Infection_Found="Type=0; Threat=Eicar;")))
-    exam = scanner.exam("/in/a", None, patient=False)
+    transaction = scanner.begin("/in/a", None, patient=False)
     with pytest.raises(Blocked) as caught:
-        exam.write(NOT_SO_LARGE)
+        transaction.write(NOT_SO_LARGE)
     assert caught.value.threat == "Eicar"
 
 
@@ -148,18 +148,18 @@ def test_an_answer_before_the_end(icap, scanner):
 
     icap.options.pop("Preview")
     icap.script = early
-    exam = scanner.exam("/in/a", None, patient=False)
+    transaction = scanner.begin("/in/a", None, patient=False)
 
     def refused():
         try:
-            exam.write(b"x" * 1000)
+            transaction.write(b"x" * 1000)
         except Blocked as blocked:
             return blocked.threat
         return None
 
     assert wait_until(refused) == "Early"
     _recorded(icap)
-    _examine(scanner, b"hello")
+    _scan(scanner, b"hello")
     assert icap.connections == 2
 
 
@@ -177,7 +177,7 @@ def test_a_clean_content_may_come_back(icap, scanner):
 
     icap.script = echo
     for _ in range(2):
-        _examine(scanner, LARGE)
+        _scan(scanner, LARGE)
     assert icap.connections == 1
 
 
@@ -189,10 +189,10 @@ def test_a_content_that_comes_back_changed(icap, method, client):
     for changed in (b"hellO", b"hell", b"hello!", b""):
         icap.script = lambda talk, changed=changed: (talk.body(), talk.send(given_back(changed, http, name)))
         with pytest.raises(Blocked) as caught:
-            _examine(scanner, b"hello")
+            _scan(scanner, b"hello")
         assert caught.value.threat == ""
     icap.script = lambda talk: (talk.body(), talk.send(given_back(b"hello", http, name)))
-    _examine(scanner, b"hello")
+    _scan(scanner, b"hello")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ def test_responses_that_refuse(icap, scanner, answer):
     """The name of a threat is a refusal beside any other content; so is a page in place of the request."""
     icap.script = lambda talk: (talk.body(), talk.send(answer))
     with pytest.raises(Blocked) as caught:
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
     assert caught.value.threat in ("", "Found")
 
 
@@ -219,9 +219,9 @@ def test_garbage(icap, scanner, answer):
     """It is no verdict, and the connection is not used again."""
     icap.script = lambda talk: (talk.body(), talk.send(answer))
     with pytest.raises(ScannerAway):
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
     _recorded(icap)
-    _examine(scanner, b"hello")
+    _scan(scanner, b"hello")
     assert icap.connections == 2
 
 
@@ -233,7 +233,7 @@ def test_a_status_that_is_no_verdict(icap, scanner, status, begun):
     answer = f"ICAP/1.0 {status}\r\nEncapsulated: null-body=0\r\n\r\n".encode()
     icap.script = lambda talk: (talk.body(), talk.send(answer))
     with pytest.raises(ScannerAway, match=status[:3]) as caught:
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
     assert caught.value.begun is begun
 
 
@@ -242,18 +242,18 @@ def test_an_answer_that_is_cut_is_no_verdict(icap, scanner, answer):
     """A content of which something else was said than a 204 is not one to go on with."""
     icap.script = lambda talk: (talk.body(), talk.send(answer), talk.connection.shutdown(2))
     with pytest.raises(ScannerAway):
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
 
 
 def test_a_response_that_is_cut_in_its_body(icap, scanner):
     """A connection that is cut differs from a scanner that never answers."""
     icap.script = lambda talk: (talk.body(), talk.send(given_back(b"hello")[:-3]), talk.connection.shutdown(2))
     with pytest.raises(ScannerAway) as caught:
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
     assert caught.value.begun
     icap.script = lambda talk: (talk.body(), talk.connection.shutdown(2))
     with pytest.raises(ScannerAway) as caught:
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
     assert not caught.value.begun
 
 
@@ -268,14 +268,14 @@ def test_a_scanner_that_dies(icap, scanner):
 
     icap.script = die
     with pytest.raises(ScannerAway):
-        _examine(scanner, LARGE)
+        _scan(scanner, LARGE)
 
 
 def test_a_scanner_that_says_nothing(icap, client):
     """It is waited for as long as the configuration says since it last did something."""
     icap.script = lambda talk: (talk.body(), talk.connection.recv(1))
     with pytest.raises(ScannerSilent):
-        _examine(client(icap.url(), timeout=0.3), b"hello")
+        _scan(client(icap.url(), timeout=0.3), b"hello")
 
 
 def test_a_scanner_that_takes_nothing(icap, client):
@@ -284,7 +284,7 @@ def test_a_scanner_that_takes_nothing(icap, client):
     over = threading.Event()
     icap.script = lambda _talk: over.wait(60)
     with pytest.raises(ScannerAway, match="took nothing"):
-        _examine(client(icap.url(), timeout=0.3), LARGE + LARGE)
+        _scan(client(icap.url(), timeout=0.3), LARGE + LARGE)
     over.set()
 
 
@@ -298,13 +298,13 @@ def test_a_slow_scanner_is_no_silent_one(icap, client):
             talk.send(answer[start : start + len(answer) // 8])
 
     icap.script = slowly
-    _examine(client(icap.url(), timeout=0.5), b"x")
+    _scan(client(icap.url(), timeout=0.5), b"x")
 
 
 def test_a_port_without_a_scanner(client):
     """A scanner that refuses connections is reported at once."""
     with pytest.raises(ScannerAway, match="refused"):
-        _examine(client(f"icap://127.0.0.1:{free_port()}/scan"), b"hello")
+        _scan(client(f"icap://127.0.0.1:{free_port()}/scan"), b"hello")
 
 
 @pytest.mark.parametrize(("name", "value"), [("Methods", "OPTIONS"), ("Methods", "")])
@@ -325,20 +325,20 @@ def test_a_service_that_is_not_there(icap, scanner):
 def test_options_are_asked_for_once(icap, scanner):
     """And again where the service says that it has changed since."""
     for _ in range(3):
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
     assert icap.asked == ["OPTIONS", "REQMOD", "REQMOD", "REQMOD"]
     icap.script = lambda talk: (talk.body(), talk.send(CLEAN.replace(b"one", b"two")))
-    _examine(scanner, b"hello")
+    _scan(scanner, b"hello")
     icap.options["ISTag"] = '"two"'
-    _examine(scanner, b"hello")
-    _examine(scanner, b"hello")
+    _scan(scanner, b"hello")
+    _scan(scanner, b"hello")
     assert icap.asked[4:] == ["REQMOD", "OPTIONS", "REQMOD", "REQMOD"]
 
 
 def test_a_connection_that_was_closed_meanwhile(icap, scanner):
     """An idle connection that the scanner closed is replaced by a new one."""
     for _ in range(3):
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
         icap.hang_up()
         wait_until(lambda: not scanner._pool._idle[0].idle())
     assert icap.connections == 3
@@ -348,7 +348,7 @@ def test_a_connection_that_is_to_be_closed(icap, scanner):
     """`Connection: close` is heeded."""
     icap.script = lambda talk: (talk.body(), talk.send(CLEAN.replace(b"ISTag", b"Connection: close\r\nISTag")))
     for _ in range(2):
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
     assert icap.connections == 2
 
 
@@ -356,15 +356,15 @@ def test_no_more_connections_than_the_scanner_wants(icap, client):
     """Slow uploads leave half of the connections to those that wait for a verdict; these wait for a limited time."""
     icap.options["Max-Connections"] = "2"
     scanner = client(icap.url(), timeout=0.3)
-    first = scanner.exam("/in/a", None, patient=False)
-    assert scanner.exam("/in/b", None, patient=False) is None
-    second = scanner.exam("/in/b", None, patient=True)
+    first = scanner.begin("/in/a", None, patient=False)
+    assert scanner.begin("/in/b", None, patient=False) is None
+    second = scanner.begin("/in/b", None, patient=True)
     with pytest.raises(ScannerAway, match="too much"):
-        scanner.exam("/in/c", None, patient=True)
+        scanner.begin("/in/c", None, patient=True)
     second.close()
-    _examine(scanner, b"hello", patient=True)
+    _scan(scanner, b"hello", patient=True)
     first.close()
-    _examine(scanner, b"hello")
+    _scan(scanner, b"hello")
 
 
 def test_a_large_content_takes_no_memory(icap, scanner):
@@ -381,11 +381,11 @@ def test_a_large_content_takes_no_memory(icap, scanner):
     digest = hashlib.sha256()
     block = b"x" * (1 << 20)
     tracemalloc.start()
-    exam = scanner.exam("/in/a", None, patient=False)
+    transaction = scanner.begin("/in/a", None, patient=False)
     for _ in range(64):
-        exam.write(block)
+        transaction.write(block)
         digest.update(block)
-    exam.verdict(64 << 20, digest)
+    transaction.verdict(64 << 20, digest)
     _, most = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert sizes == [(64 << 20) - 1024]
@@ -425,14 +425,14 @@ def test_tls(certificate, client):
     icap = IcapServer(own)
     scanner = client(icap.url(), ssl.create_default_context(cafile=str(crt)))
     seen = _recorded(icap)
-    _examine(scanner, LARGE)
+    _scan(scanner, LARGE)
     assert seen == [("REQMOD", LARGE)]
     icap.script = lambda talk: talk.send(given_back(talk.body()))
-    _examine(scanner, NOT_SO_LARGE)
+    _scan(scanner, NOT_SO_LARGE)
     icap.script = lambda talk: (talk.body(), talk.send(page(X_Virus_ID="Found")))
     with pytest.raises(Blocked):
-        _examine(scanner, b"hello")
+        _scan(scanner, b"hello")
     assert icap.connections == 1
     with pytest.raises(ScannerAway):
-        _examine(client(icap.url()), b"hello")
+        _scan(client(icap.url()), b"hello")
     icap.close()
