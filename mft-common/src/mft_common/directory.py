@@ -244,6 +244,10 @@ class RemoteDirectory:
         """See Directory."""
         return cast("bool", self._call("close_token", service=service, token=token))
 
+    def close(self) -> None:
+        """Close the connections to the gateway."""
+        self._http.close()
+
     def ping(self) -> None:
         """Raise Unavailable unless the gateway answers."""
         self._call("ping")

@@ -1,4 +1,4 @@
-"""A directory asked in its process and over HTTP, on either database: whoever asks gets the same answers."""
+"""A directory in its own process and over HTTP, on SQLite and PostgreSQL: the suites expect the same of all four."""
 
 import threading
 
@@ -33,7 +33,7 @@ def directory_database(request, tmp_path_factory):
 
 @pytest.fixture
 def empty_database(directory_database):
-    """Return the database with nothing in it."""
+    """Return the database with empty tables."""
     with directory_database.write() as connection:
         for table in reversed(metadata.sorted_tables):
             connection.execute(table.delete())
@@ -42,7 +42,7 @@ def empty_database(directory_database):
 
 @pytest.fixture(params=["local", "remote"])
 def hub(request, empty_database):
-    """Return a hub, asked in this process and over HTTP in turn."""
+    """Return a hub that is called in this process, and one that is called over HTTP."""
     time = Time()
     operations = Operations(
         empty_database,
@@ -60,7 +60,7 @@ def hub(request, empty_database):
     thread.start()
     remote = d.RemoteDirectory(f"http://127.0.0.1:{port}", signer)
     yield Hub(empty_database, operations, remote, time)
-    remote._http.close()
+    remote.close()
     server.shutdown()
     thread.join()
     server.server_close()

@@ -1,4 +1,4 @@
-"""The directory's logins are the same, asked in its process or over HTTP, on either database."""
+"""Logins behave alike in the directory's process and over HTTP, on SQLite and PostgreSQL."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -40,17 +40,17 @@ def test_right_password(hub):
     ],
 )
 def test_wrong_is_wrong(hub, name, password):
-    """Unknown, disabled, misspelt and impossible names and passwords are all simply wrong."""
+    """Unknown, disabled, misspelt and impossible names and passwords are all told to be wrong."""
     assert hub.directory.verify(SERVICE, name, password, "192.0.2.1") == d.Wrong()
 
 
 def test_expired_account_is_told(hub):
-    """An expired account is found with its flag; what that means is for the service."""
+    """An expired account is found with its flag, which the service interprets."""
     assert hub.directory.verify("diplomat-svc", "late", "late1", "192.0.2.1").expired is True
 
 
 def test_brake(hub):
-    """Twenty failures are told; the next is held back, and so is the right password, from that address alone."""
+    """Twenty failures are told; the next login is throttled, also with the right password, from that address alone."""
     for _ in range(20):
         assert hub.directory.verify(SERVICE, "part1", "wrong", "192.0.2.1") == d.Wrong()
     assert hub.directory.verify(SERVICE, "part1", "wrong", "192.0.2.1") == d.Throttled(15)
@@ -63,7 +63,7 @@ def test_brake(hub):
 
 
 def test_trusted(hub):
-    """A trusted account needs no prompts from its networks, and looks like anybody elsewhere."""
+    """A trusted account needs no prompts from its networks, and is prompted like an unknown name elsewhere."""
     trusted = hub.directory.prompts("operator", "192.0.2.77")
     assert isinstance(trusted, d.Trusted)
     assert trusted.account.grant == {"role": "full", "trusted": True, "trusted_from": ["192.0.2.0/24"]}
@@ -127,7 +127,7 @@ def test_strangers_are_challenged(hub, name):
 
 
 def test_brake_on_answers(hub):
-    """Wrong answers and wrong passwords fill one count; past it answers are not looked at, questions still asked."""
+    """Wrong answers and wrong passwords fill one count; past it answers are not checked, but prompts still returned."""
     for _ in range(10):
         hub.directory.verify_prompts("auditor", [(None, "x")], "192.0.2.1")
         hub.directory.verify(SERVICE, "part1", "x", "192.0.2.1")
@@ -139,7 +139,7 @@ def test_brake_on_answers(hub):
 
 
 def test_parallel_guesses_are_counted(hub):
-    """However many guess at once, twenty are told that they were wrong."""
+    """Of many guesses at once, twenty are told that they were wrong."""
     with ThreadPoolExecutor(30) as threads:
         guesses = [threads.submit(hub.directory.verify, SERVICE, "part1", f"x{i}", "192.0.2.1") for i in range(60)]
         answers = [guess.result() for guess in guesses]
@@ -148,7 +148,7 @@ def test_parallel_guesses_are_counted(hub):
 
 
 def test_which_services_take_basic(hub):
-    """None until it is said, on either database, and what is said last holds."""
+    """No service takes Basic until the configuration says so, and its last version holds."""
     assert not hub.operations.takes_basic(SERVICE)
     for services, taken in (([SERVICE], True), ([SERVICE], True), (["diplomat-svc"], False), ([], False)):
         hub.operations.apply_basic(services)

@@ -1,4 +1,4 @@
-"""The directory's sessions are the same, asked in its process or over HTTP, on either database."""
+"""Sessions behave alike in the directory's process and over HTTP, on SQLite and PostgreSQL."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -49,7 +49,7 @@ def test_close_by_token(hub):
 
 @pytest.mark.parametrize("token", ["", "x", "\0", "\ud800", "é" * 5000])
 def test_garbage_opens_nothing(hub, token):
-    """What is no token is no session, and no error."""
+    """A text that is no token is no session, and no error."""
     assert hub.directory.find_session(SERVICE, token) is None
     assert hub.directory.close_token(SERVICE, token) is False
     assert hub.directory.close_session(SERVICE, token) is False
@@ -71,7 +71,7 @@ def test_account_limit(hub):
 
 
 def test_evict(hub):
-    """An evicted session gives its place up; a stale id is ignored, places free or not."""
+    """An evicted session makes room; a stale id is ignored, also below the limit."""
     first = hub.open(limit=1)
     second = hub.open(limit=1, evict=first.session.public_id)
     assert hub.directory.list_sessions(SERVICE) == (second.session,)
@@ -81,7 +81,7 @@ def test_evict(hub):
 
 
 def test_replace(hub):
-    """A caller's own former session makes room for its next one, also when all places are taken."""
+    """A caller's own former session makes room for its next one, also at the limit."""
     first = hub.open(limit=1)
     second = hub.open(limit=1, replace_token=first.token)
     assert hub.directory.find_session(SERVICE, first.token) is None
@@ -120,7 +120,7 @@ def test_absolute_limit_stands(hub):
 
 
 def test_expired_sessions_take_no_place(hub):
-    """A session whose time is over is neither counted nor closed."""
+    """An expired session is neither counted nor closed."""
     old = hub.open(limit=1, idle=1.0)
     hub.time.pass_by(2)
     assert hub.directory.close_token(SERVICE, old.token) is False
@@ -129,13 +129,13 @@ def test_expired_sessions_take_no_place(hub):
 
 @pytest.mark.parametrize("account", ["nobody", "away", "\0"])
 def test_no_session_without_account(hub, account):
-    """An account that went away between login and opening opens nothing."""
+    """An account that was removed between login and opening opens no session."""
     with pytest.raises(Unavailable):
         hub.open(account)
 
 
 def test_changed_password_closes(hub):
-    """A changed password and a disabled account close the account's sessions at once, and nobody else's."""
+    """A changed password and a disabled account close the account's sessions at once, and those of no other."""
     mine, other = hub.open(), hub.open("reader1")
     hub.operations.apply_accounts([ACCOUNTS[0], AccountSpec(name="reader1", password="new", grants={"http_mft": {}})])
     assert hub.directory.find_session(SERVICE, other.token) is None
@@ -173,7 +173,7 @@ def test_one_eviction_one_place(hub):
 
 
 def test_events(hub):
-    """Each opening and closing is told once, with its reason, and never with the token."""
+    """Each opening and closing has one event, with its reason and without the token."""
     hub.open(label="one", address="192.0.2.1")
     second = hub.open(label="two", idle=10.0)
     hub.open(label="three", evict=second.session.public_id)
@@ -189,5 +189,5 @@ def test_events(hub):
 
 
 def test_ping(hub):
-    """The directory says that it answers."""
+    """A directory that can answer passes its check."""
     assert hub.directory.ping() is None

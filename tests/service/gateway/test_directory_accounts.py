@@ -1,4 +1,4 @@
-"""The configuration's accounts become those of the table, and only what differs is written."""
+"""The accounts of the configuration become those of the table, and only differences are written."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
@@ -20,12 +20,12 @@ AUDITOR = AccountSpec(
 
 
 def row(database, name):
-    """Return an account as it is kept."""
+    """Return an account as it is stored."""
     with database.read() as connection:
         return store.find(connection, name)
 
 
-def told(database):
+def account_events(database):
     """Return name, revision and kind of change of each account event, oldest first."""
     table = OUTBOX.table
     with database.read() as connection:
@@ -36,7 +36,7 @@ def told(database):
 
 @pytest.fixture
 def watch(database):
-    """Return a function that tells whether anybody has committed a change since it was last called."""
+    """Return a function that is True when any connection has committed a change since it was last called."""
     with database.engine.connect() as connection:
         seen = [connection.exec_driver_sql("PRAGMA data_version").scalar()]
         connection.rollback()
@@ -50,7 +50,7 @@ def watch(database):
 
 
 def test_second_start_writes_nothing(operations, watch):
-    """The same configuration once more changes no row, hashes nothing anew and tells nobody."""
+    """The same configuration once more writes no row and no event."""
     assert operations.apply_accounts([PART, AUDITOR]) == Applied(made=("part1", "auditor"))
     assert watch()
     assert operations.apply_accounts([PART, AUDITOR]) == Applied()
@@ -70,7 +70,7 @@ def test_second_start_writes_nothing(operations, watch):
     ],
 )
 def test_each_change_counts_once(operations, database, changed):
-    """Whatever changes, the revision grows by one, the number stays, and it is told once."""
+    """Any change counts the revision up by one, keeps the number, and has one event."""
     operations.apply_accounts([PART])
     before = row(database, "part1")
     spec = AccountSpec(**{**PART.__dict__, **changed})
@@ -78,7 +78,7 @@ def test_each_change_counts_once(operations, database, changed):
     assert operations.apply_accounts([spec]) == Applied()
     after = row(database, "part1")
     assert (after.number, after.revision) == (before.number, 2)
-    assert told(database) == [("part1", 1, "made"), ("part1", 2, "changed")]
+    assert account_events(database) == [("part1", 1, "made"), ("part1", 2, "changed")]
 
 
 class Counting(Passwords):
@@ -128,7 +128,7 @@ def test_a_start_costs_few_hashes(make_operations):
 
 
 def test_a_changed_secret_among_many_is_found(make_operations, database):
-    """Another answer, a password that two accounts swap, and one that was taken away are told from the former ones."""
+    """Another answer, a password that two accounts swap, and one that was taken away are found."""
     operations = make_operations(passwords=Counting())
     operations.apply_accounts(many(200))
     answer = AccountSpec(name="part3", password="secret 3", prompts=(Prompt(text="Berth?", answer="other"),))
@@ -153,7 +153,7 @@ def test_time_of_the_password(operations, database, time):
 
 
 def test_removed_and_back(operations, database):
-    """A removed account loses all it had but its number and revision, which nobody gets again."""
+    """A removed account loses all but its number and revision, which no other account gets."""
     operations.apply_accounts([PART])
     number = row(database, "part1").number
     assert operations.apply_accounts([AUDITOR]) == Applied(made=("auditor",), removed=("part1",))
@@ -162,7 +162,7 @@ def test_removed_and_back(operations, database):
     assert operations.apply_accounts([PART, AUDITOR]) == Applied(made=("part1",))
     back = row(database, "part1")
     assert (back.number, back.revision) == (number, 3)
-    assert told(database)[-2:] == [("part1", 2, "removed"), ("part1", 3, "made")]
+    assert account_events(database)[-2:] == [("part1", 2, "removed"), ("part1", 3, "made")]
 
 
 def test_new_answer(operations):
@@ -184,11 +184,11 @@ def test_replicas_that_start_together(make_operations, database):
     with ThreadPoolExecutor(4) as threads:
         applied = list(threads.map(lambda replica: replica.apply_accounts([PART, AUDITOR]), replicas))
     assert sorted(len(each.made) for each in applied) == [0, 0, 0, 2]
-    assert len(told(database)) == 2
+    assert len(account_events(database)) == 2
 
 
 def test_newer_parameters(make_operations, database):
-    """A hash of former parameters is replaced at the next login or start, and no session notices."""
+    """A hash of former parameters is replaced at the next login or start, and sessions stay open."""
     make_operations(passwords=Passwords(memory_kib=64)).apply_accounts([PART])
     newer = make_operations(passwords=Passwords(memory_kib=128))
     before = row(database, "part1")
@@ -200,7 +200,7 @@ def test_newer_parameters(make_operations, database):
     newest.apply_accounts([PART])
     assert "m=256" in row(database, "part1").password_hash
     assert row(database, "part1").revision == before.revision
-    assert len(told(database)) == 1
+    assert len(account_events(database)) == 1
 
 
 def test_right_passwords_write_nothing(operations, watch):
@@ -218,7 +218,7 @@ def test_right_passwords_write_nothing(operations, watch):
 
 
 def test_success_clears_its_own_count_alone(operations, time):
-    """After a right password the account's count is nothing, and the address's what it was."""
+    """A right password clears the account's count from the client, and leaves the client's own as it was."""
     operations.apply_accounts([PART])
     for _ in range(19):
         operations.verify("filestore-svc", "part1", "wrong", "192.0.2.1")
@@ -230,7 +230,7 @@ def test_success_clears_its_own_count_alone(operations, time):
 
 
 def test_old_counts_are_forgotten(operations, database, time):
-    """Counts that are back at nothing leave no row behind."""
+    """Counts that are at zero are deleted."""
     operations.verify("filestore-svc", "nobody", "wrong", "192.0.2.1")
     operations.verify_prompts("nobody", [(None, "x")], "192.0.2.1")
     assert operations.prune_counts() == 0
@@ -241,14 +241,14 @@ def test_old_counts_are_forgotten(operations, database, time):
 
 
 def test_made_up_prompts_outlive_a_restart(make_operations):
-    """Every replica, today and tomorrow, asks a stranger the same."""
+    """Every replica, also after a restart, has the same prompts for an unknown name."""
     names = [f"stranger{i}" for i in range(20)]
     first, second = make_operations(), make_operations()
     assert [first.prompts(name, "x") for name in names] == [second.prompts(name, "x") for name in names]
 
 
-def test_strangers_may_be_denied(make_operations):
-    """Under `unknown_users: deny` a stranger gets no questions."""
+def test_unknown_users_may_be_denied(make_operations):
+    """Under `unknown_users: deny` an unknown name gets no prompts."""
     operations = make_operations()
     operations.apply_accounts([AUDITOR])
     operations.apply_prompt_rules(PromptRules(unknown_users="deny"))

@@ -1,5 +1,6 @@
 """Sessions cost one read, are written rarely, and count the same for every process."""
 
+import hashlib
 import subprocess
 import sys
 import threading
@@ -8,7 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from gateway.domain import AccountSpec
-from gateway.operations import sessions as room
+from gateway.store import sessions
 from mft_common.errors import Unavailable
 
 PROGRAM = """
@@ -86,12 +87,13 @@ def test_many_threads_one_session(operations, time):
     assert operations.find_session("diplomat-svc", token)[0].seen_at == time.now
 
 
-def test_closed_while_used(operations, time):
+def test_closed_while_used(operations, database, time):
     """A use never brings back a session that another replica closes."""
     opened = operations.open_session(service="diplomat-svc", account="part1", idle=60.0)
     time.now += 5000
     operations.close_session("diplomat-svc", opened.session.public_id)
-    operations._sessions._touch(room._hash(opened.token), time.now, time.now + 60_000)
+    with database.write() as connection:
+        sessions.touch(connection, hashlib.sha256(opened.token.encode()).digest(), time.now, time.now + 60_000)
     assert operations.find_session("diplomat-svc", opened.token) is None
     assert operations.list_sessions("diplomat-svc") == ()
 
@@ -108,23 +110,23 @@ def test_no_token_is_stored(operations, database, tmp_path):
 
 
 def test_sweep_in_batches(operations, time):
-    """However many sessions have expired, all are closed, a batch to a transaction."""
-    for _ in range(room._BATCH + 1):
+    """All expired sessions are closed, in batches of one transaction each."""
+    for _ in range(250):
         operations.open_session(service="diplomat-svc", account="part1", idle=1.0)
     time.now += 10_000
-    assert operations.sweep_sessions() == room._BATCH + 1
+    assert operations.sweep_sessions() == 250
     assert operations.sweep_sessions() == 0
 
 
 def test_lowered_limit(operations):
-    """With more sessions open than a lowered limit allows, a place that is given up is still the next one's."""
+    """With more sessions open than a lowered limit allows, a closed one still makes room for the next."""
     opened = [operations.open_session(service="diplomat-svc", account="part1") for _ in range(3)]
     operations.open_session(service="diplomat-svc", account="part1", limit=1, replace_token=opened[0].token)
     assert len(operations.list_sessions("diplomat-svc")) == 3
 
 
 def test_database_away(operations, database, tmp_path):
-    """A database that is not there is said to be away, and found again when it is back."""
+    """A missing database is Unavailable, and used again when it is back."""
     token = operations.open_session(service="diplomat-svc", account="part1").token
     database.close()
     (tmp_path / "gateway.db").rename(tmp_path / "elsewhere.db")

@@ -46,7 +46,7 @@ def settings(tmp_path):
 
 
 def test_configured(settings):
-    """The file's accounts can log in, and its rules for strangers hold."""
+    """The file's accounts can log in, and its rules for unknown users hold."""
     service = bootstrap.build_from_file(settings(), {})
     assert isinstance(service.operations.verify("filestore-svc", "part1", "partner1", "192.0.2.1"), d.Account)
     assert isinstance(service.operations.prompts("operator", "127.0.0.1"), d.Trusted)
@@ -55,7 +55,7 @@ def test_configured(settings):
 
 
 def test_environment_wins(settings):
-    """What the environment says of strangers wins over the file."""
+    """A rule for unknown users in the environment wins over the file."""
     service = bootstrap.build_from_file(settings(unknown_users="challenge"), {})
     assert isinstance(service.operations.prompts("nobody", "192.0.2.1"), d.Challenge)
     service.close()
@@ -71,7 +71,7 @@ def test_bad_configuration_is_refused_whole(settings):
 
 
 def test_tables_are_those_of_the_migration(settings):
-    """The migration makes exactly the tables that the queries name."""
+    """The migrations make exactly the tables that the program defines."""
 
     def wanted(_object, name, *_more):
         return name != "outbox_order"  # PostgreSQL alone has it
@@ -84,7 +84,7 @@ def test_tables_are_those_of_the_migration(settings):
 
 
 def test_worker_closes_what_expired(settings):
-    """The worker's parts run until they are told to stop, and sweep at once."""
+    """The worker's tasks run until they are stopped, and sweep at once."""
     service = bootstrap.build_from_file(settings(), {})
     service.operations.open_session(service="filestore-svc", account="part1", idle=0.0)
     parts = {part.name: part for part in service.background_tasks(LocalBus({"gateway": service.database}))}
@@ -105,7 +105,7 @@ def call(application, path, port):
 
 
 def test_application(settings):
-    """The public port has the pipeline's answers and health, the internal port the directory."""
+    """The public port serves the protocols and health, the internal port the directory."""
     service = bootstrap.build(settings(internal_port=9081))
     application = create_app(service, upstreams={})
     assert Client(application).get("/readyz").status_code == 200
@@ -116,7 +116,7 @@ def test_application(settings):
 
 
 def test_clients_of_a_local_proxy_are_not_of_this_machine(settings):
-    """Behind a proxy that is not trusted, no client sees the figures, and a trusted account is asked its prompts."""
+    """Behind a proxy that is not trusted, no client sees the metrics, and a trusted account is asked its prompts."""
     service = bootstrap.build_from_file(settings(), {})
     asked = []
 
@@ -136,7 +136,7 @@ def test_clients_of_a_local_proxy_are_not_of_this_machine(settings):
 
 
 def test_rules_reach_other_processes(settings):
-    """What one process applies holds in another that applies nothing, and goes when it is no longer configured."""
+    """A rule that one process applies holds in another one, until it is no longer configured."""
     bootstrap.build_from_file(settings(), {}).close()
     other = bootstrap.build_with(settings(), None, Reader(Path(), {}))
     assert other.operations.prompts("nobody", "192.0.2.1") == d.Denied()
@@ -170,7 +170,7 @@ def test_origins_reach_other_processes(settings):
 
 
 def test_published_events():
-    """The gateway tells of sessions and accounts, and acts on no event."""
+    """The gateway publishes events of sessions and accounts, and handles none."""
     assert [event.TYPE for event in events.PUBLISHES] == [
         "session.opened.v1",
         "session.closed.v1",

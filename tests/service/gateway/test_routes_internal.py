@@ -1,4 +1,4 @@
-"""The internal API answers services on its own port, and nobody else."""
+"""The internal API answers services on its own port alone."""
 
 import json
 
@@ -47,12 +47,12 @@ def test_answer(client):
 
 
 def test_public_port(client):
-    """On any other port there is no internal API, however well the request is signed."""
+    """On any other port there is no internal API, also for a signed request."""
     assert ask(client, port=8080).status_code == 404
 
 
 def test_no_port(operations):
-    """Without a port of its own, the internal API is nowhere."""
+    """Without a port of its own there is no internal API."""
     client = routes.create(operations, SIGNER, {}, None).test_client()
     assert ask(client).status_code == 404
 
@@ -74,7 +74,7 @@ def test_only_services(client, headers, status):
 
 
 def test_identity_object_does_not_count(client):
-    """Only a signature opens the internal API, not the pipeline's word on a caller."""
+    """Only a signed identity opens the internal API, not an identity object of the pipeline."""
     environ = {environ_keys.IDENTITY: Identity(request_id="r", address="", account="system")}
     assert ask(client, headers={}, environ_overrides=environ).status_code == 401
 
@@ -104,7 +104,7 @@ def test_calls_are_checked(client, call, body, status):
 
 
 def test_not_json(client):
-    """A body that is no JSON is the caller's mistake."""
+    """A body that is no JSON is 400."""
     answer = client.post(
         "/internal/v1/directory/ping",
         data=b"{",
@@ -116,7 +116,7 @@ def test_not_json(client):
 
 
 def test_large_body(client):
-    """A body past all reason is not read."""
+    """A body over the limit is not read."""
     assert ask(client, body={**ARGUMENTS, "password": "x" * (2 << 20)}).status_code == 413
 
 
@@ -144,7 +144,7 @@ def test_wrong_method(client, method, path, allowed):
 
 
 def test_ready(operations, client):
-    """Readiness asks the database, and says what does not answer."""
+    """Readiness asks the database, and is 503 where it does not answer."""
     assert client.get("/healthz").status_code == 200
     assert client.get("/readyz").json == {"ok": ["process", "database"], "failing": {}}
 
@@ -158,15 +158,15 @@ def test_ready(operations, client):
 @pytest.mark.parametrize(
     ("address", "port", "status"), [("127.0.0.1", 8080, 200), ("192.0.2.1", 8080, 403), ("192.0.2.1", PORT, 200)]
 )
-def test_figures(client, address, port, status):
-    """Figures are shown to loopback, and on the internal port."""
+def test_metrics(client, address, port, status):
+    """Metrics are shown to loopback, and on the internal port."""
     environ = {"REMOTE_ADDR": address}
     answer = client.get("/metrics", base_url=f"http://gateway:{port}", environ_overrides=environ)
     assert answer.status_code == status
 
 
 def test_fault_tells_nothing(operations):
-    """A fault of ours is a 500 without a word about it."""
+    """A fault of the hub is a 500 that does not show its text."""
 
     class Faulty:
         def ping(self):

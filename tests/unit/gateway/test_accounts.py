@@ -60,7 +60,7 @@ def test_secrets_are_not_shown():
 
 @pytest.mark.parametrize("name", ["system", "CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR"])
 def test_reserved_names(name):
-    """What the hub itself acts under cannot be an account."""
+    """Names that the hub itself acts under cannot be accounts."""
     assert read(f"{name}: {{}}")[1] == [f"accounts.{name}: the hub itself acts under this name"]
 
 
@@ -117,7 +117,7 @@ def test_problems_name_their_path(text, path):
 
 
 def test_all_problems_at_once():
-    """Wrong shapes and missing secrets, of one account and of several, are told together."""
+    """Wrong shapes and missing secrets, of one account and of several, are reported together."""
     problems = read("a: {password: {env: NO1}, contact: 1, grants: {diplomat: {}}}\nb: {password: {env: NO2}}")[1]
     assert sorted(problem.split(": ")[0] for problem in problems) == [
         "accounts.a.contact",
@@ -129,12 +129,12 @@ def test_all_problems_at_once():
 
 @pytest.mark.parametrize("trust", ["loopback", "any"])
 def test_trust_without_networks(trust):
-    """Where nothing but this machine reaches the hub, a trusted account names no networks."""
+    """Where only this machine reaches the hub, a trusted account names no networks."""
     assert read("a: {grants: {data_protector: {trusted: true}}}", trust)[1] == []
 
 
 def test_prompt_rules():
-    """The gateway takes its part of the section, and leaves the rest to the service."""
+    """The gateway reads its part of the section, and leaves the rest to the service."""
     reader = Reader(Path("/nowhere"), {})
     rules = read_prompt_rules({"unknown_users": "deny", "failures": 5, "folders": {}}, reader)
     assert (rules, reader.problems) == (PromptRules(unknown_users="deny", failures=5), [])

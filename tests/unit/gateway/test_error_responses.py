@@ -106,14 +106,14 @@ def test_data_protector_gets_a_status_alone(status):
 @pytest.mark.parametrize("protocol", ["http-mft", "diplomat", "ibm-mq-mft", "data-protector", None])
 @pytest.mark.parametrize("status", [400, 404, 413, 414, 429, 431, 500, 503])
 def test_every_protocol_has_every_refusal(protocol, status):
-    """Each has a reason phrase, and those that ask for patience say how long."""
+    """Each has a reason phrase, and 429 and 503 have Retry-After."""
     made = error_response(protocol, status, retry_after=7)
     assert re.fullmatch(r"[45]\d\d [A-Z].+", made.line)
     assert (dict(made.headers).get("Retry-After") == "7") is (status in (429, 503))
 
 
 def test_a_refusal_of_the_server_carries_a_request_id():
-    """Also what never became a request can be found in the log."""
+    """A malformed request, too, can be found in the log."""
     line, headers, body = server_error_response(400, "GET", "/dataprotector", "192.0.2.1")
     assert line.startswith("400 ")
     assert len(dict(headers)["X-Request-ID"]) == 32

@@ -21,7 +21,7 @@ def test_trust(name, trust):
 
 
 def test_problems_together():
-    """All that is missing or malformed is told at once, and no secret with it."""
+    """All missing and malformed settings are reported at once, without secrets."""
     with pytest.raises(SettingsError) as failed:
         Settings.from_env({"GATEWAY_INTERNAL_PORT": "many", "GATEWAY_UNKNOWN_USERS": "wave"})
     assert len(failed.value.problems) == 4

@@ -11,8 +11,8 @@ def fail(clear_at, now):
     return max(clear_at, now) + BUCKET.refill
 
 
-def test_twenty_are_told():
-    """Twenty failures in one moment are told the truth, and the next after fifteen seconds."""
+def test_twenty_are_answered_truthfully():
+    """Twenty failures in one moment are answered truthfully, and the next after fifteen seconds."""
     clear_at = 0
     for _ in range(20):
         assert BUCKET.wait(clear_at, NOW) == 0
@@ -22,12 +22,12 @@ def test_twenty_are_told():
 
 @pytest.mark.parametrize(("later", "wait"), [(0, 15), (1, 15), (1000, 14), (14_000, 1), (14_999, 1), (15_000, 0)])
 def test_wait_counts_whole_seconds_up(later, wait):
-    """Whoever waits as long as told is not told to wait again."""
+    """A client that waits as long as it is told need not wait again."""
     assert BUCKET.wait(NOW + 20 * 15_000, NOW + later) == wait
 
 
 def test_count_sinks_by_itself():
-    """Five minutes after twenty failures all is forgotten."""
+    """Five minutes after twenty failures the count is zero."""
     clear_at = NOW + 20 * 15_000
     for _ in range(20):
         assert BUCKET.wait(clear_at, NOW + 300_000) == 0
@@ -35,8 +35,8 @@ def test_count_sinks_by_itself():
     assert BUCKET.wait(clear_at, NOW + 300_000) == 15
 
 
-def test_told_in_five_minutes():
-    """In any five minutes at least 20 and at most 100 failures are told (http-mft.md S33)."""
+def test_truthful_answers_in_five_minutes():
+    """In any five minutes at least 20 and at most 100 failures are answered truthfully (http-mft.md S33)."""
     clear_at, told = 0, 0
     for now in range(NOW, NOW + 300_000, 100):
         if BUCKET.wait(clear_at, now) == 0:
@@ -66,5 +66,5 @@ def test_keys_of_one_ipv6_client():
 
 @pytest.mark.parametrize(("name", "address"), [("", ""), ("\ud800", "\ud800"), ("\0", "unix:\0"), ("n" * 9999, "x")])
 def test_keys_of_anything(name, address):
-    """Nothing that a client types fails to be counted."""
+    """Any name and any address can be counted."""
     assert all(len(key) == 66 for key in throttle_keys(name, address))

@@ -25,7 +25,7 @@ def test_matches():
 
 @pytest.mark.parametrize("text", ["", "x", "\ud800", "x" * 100_000])
 def test_nobody_has_no_password(text):
-    """What is compared with nothing never matches."""
+    """A text that is compared with no hash never matches."""
     assert not Passwords(memory_kib=64).matches(None, text)
 
 

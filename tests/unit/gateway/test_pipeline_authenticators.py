@@ -7,7 +7,7 @@ from mft_common.directory import Account, Session, Throttled, Wrong
 
 
 class Book:
-    """A directory that counts what it is asked."""
+    """A directory that counts its calls."""
 
     def __init__(self):
         self.tokens = {"T1": "part1", "T2": "part2"}
@@ -88,7 +88,7 @@ def basic(name, password):
 
 
 def test_a_cookie_header_is_read_leniently():
-    """Blanks, quotes, values with equals signs and parts that are no pair are all seen in the wild."""
+    """Blanks, quotes, values with equals signs and parts that are no pair are all sent by real clients."""
     header = '$Version=1; a="q"; b=x==;c; a=2 ;; =d'
     assert cookies(header) == [("$Version", "1"), ("a", "q"), ("b", "x=="), ("a", "2"), ("", "d")]
 
@@ -113,7 +113,7 @@ def test_both_cookies_must_agree(resolve, cookie, who):
 
 
 def test_the_first_live_jsessionid_counts(resolve, book):
-    """Diplomat: dead ones before it are passed over, and not without end."""
+    """Diplomat: dead tokens before it are skipped, a few of them."""
     assert resolve("jsessionid", cookie="JSESSIONID=old; JSESSIONID=T2; JSESSIONID=T1") == "part2"
     assert resolve("jsessionid", cookie="x=1") == "absent"
     book.asked.clear()
@@ -122,7 +122,7 @@ def test_the_first_live_jsessionid_counts(resolve, book):
 
 
 def test_the_header_decides_over_the_token(resolve):
-    """IBM MQ: a wrong header is wrong, whatever the cookie says."""
+    """IBM MQ: a wrong header is wrong, also with a live cookie."""
     cookie = "LtpaToken2=T1"
     assert resolve("basic-or-token", cookie=cookie) == "part1"
     assert resolve("basic-or-token", cookie=cookie, authorization=basic("part2", "right")) == "part2"
@@ -135,12 +135,12 @@ def test_the_header_decides_over_the_token(resolve):
     "header", ["", "Basic", "Basic !!", "Bearer x", "Basic " + base64.b64encode(b"nocolon").decode()]
 )
 def test_a_header_that_does_not_decode_is_wrong(resolve, book, header):
-    """It is a wrong password, and nobody is asked about it."""
+    """It counts as a wrong password, without a look-up."""
     assert resolve("basic-or-token", authorization=header) == "wrong"
     assert not book.verified
 
 
-def test_a_right_pair_is_remembered_for_a_minute(resolve, book, watch):
+def test_a_right_pair_is_cached_for_a_minute(resolve, book, watch):
     """One verification serves many requests, and no longer than a minute's worth."""
     header = basic("part1", "right")
     for watch.now in (0.0, 30.0, 59.0):
@@ -162,8 +162,8 @@ def test_a_changed_account_is_forgotten_at_once(resolve, book):
     assert resolve("basic-or-token", authorization=header) == "wrong"
 
 
-def test_wrong_pairs_are_never_remembered(resolve, book):
-    """Each guess is looked at, so that the brake counts it."""
+def test_wrong_pairs_are_never_cached(resolve, book):
+    """Each guess is checked, so that the login throttle counts it."""
     for _ in range(3):
         assert resolve("basic-or-token", authorization=basic("part1", "guess")) == "wrong"
     assert len(book.verified) == 3
@@ -193,14 +193,14 @@ def test_basic_where_no_cookie_of_ours_is(resolve, book):
         ('sp-http-ses=""', "absent"),
     ],
 )
-def test_one_cookie_of_ours_is_enough_for_the_header_to_be_passed_over(resolve, book, cookie, who):
-    """HTTP MFT: the cookies decide, and no password is looked at."""
+def test_one_cookie_of_ours_is_enough_for_the_header_to_be_ignored(resolve, book, cookie, who):
+    """HTTP MFT: the cookies decide, and no password is checked."""
     assert resolve("cookie-pair-or-basic", cookie=cookie, authorization=basic("part1", "right")) == who
     assert not book.verified
 
 
 def test_basic_is_ignored_where_it_is_off(resolve, book):
-    """HTTP MFT, as by default: whatever the header says, nobody is asked about it, also not of a remembered pair."""
+    """HTTP MFT, as by default: the header is ignored without a look-up, also one of a cached pair."""
     header = basic("part1", "right")
     assert resolve("cookie-pair-or-basic", authorization=header) == "part1"
     book.basic = False
@@ -210,12 +210,12 @@ def test_basic_is_ignored_where_it_is_off(resolve, book):
 
 
 def test_an_expired_account_logs_in_no_way(resolve, book):
-    """HTTP MFT: a right password of an expired account is as a wrong one, remembered or not."""
+    """HTTP MFT: a right password of an expired account is treated as a wrong one, cached or not."""
     header = basic("part1", "right")
     book.expired = True
     assert [resolve("cookie-pair-or-basic", authorization=header) for _ in range(2)] == ["wrong", "wrong"]
 
 
 def test_data_protector_carries_its_session_elsewhere(resolve):
-    """There is nobody, and no reason to give."""
+    """There is no account, and no reason why."""
     assert resolve("none", cookie="JSESSIONID=T1", authorization=basic("part1", "right")) is None

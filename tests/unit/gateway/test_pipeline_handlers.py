@@ -94,7 +94,7 @@ def knock(service):
 
 
 def test_a_request_reaches_its_service_with_an_identity(knock, service):
-    """Who calls, from where and with which grant is told; the session's token is not."""
+    """The identity names the account, its address and its grant, and not the session's token."""
     knock(cookie="other=1; sp-http-usr=part%201; sp-http-ses=live")
     identity = service.environs[0][environ_keys.IDENTITY]
     assert identity == Identity(
@@ -114,13 +114,13 @@ def test_a_request_reaches_its_service_with_an_identity(knock, service):
 
 @pytest.mark.parametrize("path", ["/2.0/files/in/a", "/diplomat/APIRequest", "/dataprotector"])
 def test_no_service_sees_a_password(knock, service, path):
-    """Whether a header with one counts or not, the gateway keeps it."""
+    """The Authorization header is removed, whether it counts or not."""
     knock(path, HTTP_AUTHORIZATION="Basic cGFydCAxOnNlY3JldA==")
     assert "HTTP_AUTHORIZATION" not in service.environs[0]
 
 
 def test_the_services_own_object_goes_to_the_server_untouched(knock, service):
-    """A server knows its file wrapper by its class, so nothing may be put around it."""
+    """A server knows its file wrapper by its class, so the response is not wrapped."""
     service.answer = [b"mine"]
     pipeline = Pipeline(
         own=service, upstreams={"filestore-svc": WsgiUpstream(service)}, directory=OnePartner(), signer=None
@@ -130,8 +130,8 @@ def test_the_services_own_object_goes_to_the_server_untouched(knock, service):
 
 
 @pytest.mark.parametrize("name", ["IDENTITY", "IDENTITY_X", "ANYTHING"])
-def test_claims_of_a_client_are_dropped(knock, service, name):
-    """Nobody tells us who he is but through his credentials."""
+def test_untrusted_headers_of_a_client_are_stripped(knock, service, name):
+    """An identity comes from credentials alone."""
     knock(**{f"HTTP_X_CROSSDOCK_{name}": "forged", environ_keys.IDENTITY: "forged", "HTTP_X_FORWARDED_FOR": "1.2.3.4"})
     environ = service.environs[0]
     assert not [key for key in environ if key.startswith(("HTTP_X_CROSSDOCK", "HTTP_X_FORWARDED"))]
@@ -140,7 +140,7 @@ def test_claims_of_a_client_are_dropped(knock, service, name):
 
 
 def test_the_request_id_is_ours_unless_a_trusted_proxy_gave_one(knock, service):
-    """Each answer shows the id, once, and the service gets the same."""
+    """Each response shows the id once, and the service gets the same."""
     _, headers, _ = knock(HTTP_X_REQUEST_ID="chosen-by-client")
     assert len(headers["X-Request-ID"]) == 32
     assert "X-Request-Id" not in headers
@@ -170,14 +170,14 @@ def test_forwarded_headers_count_from_trusted_proxies(knock, service):
 
 
 def test_a_host_that_is_longer_than_any_name_is_400(knock, service):
-    """It would be part of the identity, which has to stay small."""
+    """The host is part of the identity, whose size is limited."""
     status, _, body = knock(HTTP_HOST="a" * 261)
     assert (status[:3], json.loads(body)["result"], service.environs) == ("400", "failed", [])
     assert knock(HTTP_HOST="a" * 253 + ":65535")[0] == "200 OK"
 
 
 def test_a_body_over_the_routes_limit_is_413(knock, service):
-    """The declared length is enough to say no."""
+    """The declared length is enough to reject the request."""
     status, _, body = knock("/ibmmq/rest/v2/login", CONTENT_LENGTH=str(64 << 20))
     assert status.startswith("413")
     assert json.loads(body)["error"][0]["msgId"] == "MQWB0973E"
@@ -194,8 +194,8 @@ def test_a_body_over_the_routes_limit_is_413(knock, service):
         (RuntimeError("fault"), "500"),
     ],
 )
-def test_what_goes_wrong_has_the_protocols_form(knock, service, error, status):
-    """Each failure of an upstream is answered, none with its reason."""
+def test_an_error_has_the_protocols_form(knock, service, error, status):
+    """Each failure of an upstream has a response, which does not show the reason."""
 
     def fail(environ):
         raise error
@@ -210,7 +210,7 @@ def test_what_goes_wrong_has_the_protocols_form(knock, service, error, status):
 
 
 def test_a_directory_that_is_away_is_a_503(knock):
-    """Without the directory nobody can be told from nobody."""
+    """Without the directory no session can be found."""
     assert knock(cookie="sp-http-usr=x; sp-http-ses=away")[0].startswith("503")
 
 
@@ -219,7 +219,7 @@ def test_a_directory_that_is_away_is_a_503(knock):
     [("/2.0/x", "404"), ("/ibmmq/rest/v1/login", "404"), ("/diplomat/APIRequest", "501"), ("/dataprotector", "502")],
 )
 def test_a_service_that_is_not_built_says_so_in_its_way(knock, path, status):
-    """Each protocol has its own word for what is not there."""
+    """Each protocol has its own status for a service that is missing."""
     assert knock(path, upstreams={})[0].startswith(status)
 
 
@@ -232,7 +232,7 @@ def test_options_of_the_whole_server_are_answered(knock, service):
 
 
 def test_requests_that_come_too_fast_are_429(knock):
-    """The bucket is per address, and this machine has none."""
+    """Each client has a bucket of its own, which refills with time."""
     rates = RateLimiter(rate=2, burst=3, clock=iter([0.0, 0.0, 0.0, 0.0, 0.0, 0.6]).__next__)
     assert [rates.wait("a") for _ in range(3)] == [0, 0, 0]
     assert rates.wait("a") >= 1
@@ -289,7 +289,7 @@ def test_options_name_what_is_malformed():
 
 
 def test_services_behind_a_network_need_a_signer():
-    """An unsigned identity would be worth nothing there."""
+    """Services of another process trust signed identities alone."""
 
     class Far:
         remote = True

@@ -39,7 +39,7 @@ def test_normal_form_keeps_words_apart():
 
 
 def test_fake_prompts_depend_on_name_and_secret():
-    """A name is asked the same for ever, and what it is asked cannot be worked out without the secret."""
+    """A name always has the same prompts, which cannot be computed without the secret."""
     names = [f"user{i}" for i in range(200)]
     asked = {name: fake_prompts(name, b"secret") for name in names}
     assert asked == {name: fake_prompts(name, b"secret") for name in names}
@@ -68,5 +68,5 @@ def test_fake_prompts_depend_on_name_and_secret():
     ],
 )
 def test_trusted_from(grant, address, trust, trusted):
-    """Trust holds from the networks an account names, and from this machine where nothing else reaches the hub."""
+    """Trust holds from the networks an account names, and from this machine where only this machine reaches the hub."""
     assert trusted_from(grant, address, trust) is trusted

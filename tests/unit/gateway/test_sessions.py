@@ -28,7 +28,7 @@ def test_never_early(idle, uses):
 
 @given(idle=st.integers(1000, 10**9), now=moments)
 def test_at_most_a_sixtieth_late(idle, now):
-    """What is not written down lengthens a session by a sixtieth of its idle limit at most."""
+    """Uses that are not written lengthen a session by a sixtieth of its idle limit at most."""
     assert Times(idle, None).expires_at(now) - now - idle <= idle / 60
 
 
