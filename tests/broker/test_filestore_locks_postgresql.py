@@ -50,6 +50,26 @@ def test_replicas_that_mark_the_same_files_read(make):
         list(pool.map(mark, range(6)))
 
 
+class _Slow:
+    """A body of which the last byte comes after `wait()`."""
+
+    def __init__(self, body, wait):
+        self.rest, self.wait = [body[:-1], body[-1:]], wait
+
+    def read(self, _size):
+        if len(self.rest) == 1:
+            self.wait()
+        return self.rest.pop(0) if self.rest else b""
+
+
+def _put_slowly(lab, size=10, wait=None):
+    """Store a file whose upload lasts ten minutes by the clock of its replica."""
+    body = _Slow(form(b"x" * size), wait or (lambda: lab.later(hours=1 / 6)))
+    kind = {"CONTENT_TYPE": "multipart/form-data; boundary=XbX", "CONTENT_LENGTH": ""}
+    environ = {"wsgi.input": body, "wsgi.input_terminated": True, **kind}
+    return lab.call("PUT", "/2.0/files/in/slow", environ=environ).status_code == 201
+
+
 def _replace(lab):
     return lab.put("/2.0/files/in/a", b"new").status_code == 201
 
@@ -85,7 +105,7 @@ def _reserve_for_nobody(lab):
 
 def _release_dead(lab):
     _reserve_for_nobody(lab)
-    return lab.service.sweeping._quotas.release_dead() == 1
+    return lab.service.uploads.quotas.release_dead() == 1
 
 
 def _record(lab):
@@ -105,7 +125,7 @@ def _record(lab):
 
 
 @pytest.mark.parametrize(
-    "operate", [_replace, _delete, _expire, _terminate, _complete, _expire_upload, _release_dead, _record]
+    "operate", [_put_slowly, _replace, _delete, _expire, _terminate, _complete, _expire_upload, _release_dead, _record]
 )
 def test_the_lock_of_the_quotas_comes_first(make, operate):
     """A transaction that waits for the lock of the quotas has locked and changed no row yet."""
@@ -122,18 +142,6 @@ def test_the_lock_of_the_quotas_comes_first(make, operate):
     assert [row[0] for row in xids] == [None]
 
 
-class _Slow:
-    """A body of which the last byte comes after `wait()`."""
-
-    def __init__(self, body, wait):
-        self.rest, self.wait = [body[:-1], body[-1:]], wait
-
-    def read(self, _size):
-        if len(self.rest) == 1:
-            self.wait()
-        return self.rest.pop(0) if self.rest else b""
-
-
 def test_a_slow_upload_keeps_what_it_has_reserved(make):
     """Other replicas see from its lease that it lives, however long nothing more is reserved."""
     lab, other = make(), make()
@@ -148,9 +156,7 @@ def test_a_slow_upload_keeps_what_it_has_reserved(make):
             replica.later(hours=40 / 3600)
         now = clock.now_ms() + lab.ahead
         wait_until(lambda: lease() > now, what="a renewed lease")
-        seen.append(other.service.sweeping._quotas.release_dead())
+        seen.append(other.service.uploads.quotas.release_dead())
 
-    environ = {"wsgi.input": _Slow(form(b"x" * (3 << 20)), wait), "wsgi.input_terminated": True, "CONTENT_LENGTH": ""}
-    kind = {"CONTENT_TYPE": "multipart/form-data; boundary=XbX"}
-    assert lab.call("PUT", "/2.0/files/in/slow", environ={**environ, **kind}).status_code == 201
+    assert _put_slowly(lab, 3 << 20, wait)
     assert seen == [0]

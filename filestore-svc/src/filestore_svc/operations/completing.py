@@ -139,6 +139,7 @@ class Completions:
         """
 
         def work(connection: sa.Connection) -> Upload | None:
+            quotas.lock(connection)
             gone = resumables.remove(connection, identifier, before=before)
             if gone is not None and gone.state != "complete":
                 quotas.release(connection, identifier)

@@ -231,8 +231,8 @@ class Uploads:
         self, connection: sa.Connection, pending: PendingUpload, blob: SealedBlob, file: StoredFile, rows: UploadRows
     ) -> StoredUpload:
         limits = self.quotas.limits
-        self._check_registration(connection, pending, blob)
         existing = files.lock(connection, pending.folder, pending.name)
+        self._check_registration(connection, pending, blob)
         pending.check(existing if existing and not 0 < existing.expires_at <= self.now() else None)
         replaced = None
         if existing is not None:
