@@ -3,8 +3,9 @@
 import pytest
 import sqlalchemy as sa
 
-from filestore_svc.store.tables import folder_counts
+from filestore_svc.store.tables import folder_counts, resumables
 from tests.service.filestore_svc.filestore_lab import Lab
+from tests.service.filestore_svc.test_resumable_uploads import create
 
 
 @pytest.fixture
@@ -76,6 +77,28 @@ def test_staging_that_cannot_be_removed_stops_no_other(lab, age):
         (staging / name).write_bytes(b"x")
     assert lab.service.sweeping._blobs.clear_staging(age) == 2
     assert [path.name for path in lab.leftovers()] == ["a"]
+
+
+def test_bytes_of_an_upload_that_cannot_be_dropped_stop_no_other(lab):
+    """The bytes of other uploads that no row owns go in the same round."""
+    partial = lab.settings.state / "partial"
+    (partial / "0" / "sub").mkdir(parents=True)
+    for name in ("1", "2"):
+        (partial / name).write_bytes(b"x")
+    assert lab.service.resuming.orphans(-5) == 2
+    assert [path.name for path in partial.iterdir()] == ["0"]
+
+
+def test_an_upload_that_cannot_be_ended_stops_no_other(lab):
+    """Expired uploads end in the same round as one whose row cannot be read."""
+    for path in ("/in/a", "/in/b"):
+        assert create(lab, path).status_code == 201
+    with lab.service.database.write() as connection:
+        connection.execute(sa.update(resumables).where(resumables.c.path == "/in/a").values(head="{}"))
+    lab.later(hours=25)
+    assert lab.service.resuming.expire() == 1
+    assert lab.service.resuming.expire() == 0
+    assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["cancelled"]
 
 
 def test_a_step_that_fails_stops_no_other(lab):

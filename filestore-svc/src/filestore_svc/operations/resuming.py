@@ -20,6 +20,8 @@ from filestore_svc.store import quotas, resumables
 from filestore_svc.store.tables import outbox
 from filestore_svc.wire.headers import Preconditions
 from filestore_svc.wire.tus import Patch
+from mft_common import logs
+from mft_common.errors import Unavailable
 from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.identity import Identity
 
@@ -198,18 +200,33 @@ class Resuming:
         now = self._uploads.now()
         with self._commits.database.read() as connection:
             found = resumables.expired(connection, now, _AT_ONCE)
-        for identifier in found:
+        return sum(self._expire(identifier, now) for identifier in found)
+
+    def _expire(self, identifier: str, now: int) -> bool:
+        """End an expired upload; False where it cannot be ended, which must not keep the others."""
+        try:
             self._completions.end(identifier, Outcome(reason=_EXPIRED, cancelled=True), before=now)
-        return len(found)
+        except Unavailable:
+            raise
+        except Exception:  # noqa: BLE001 -- for example a head that another version has written
+            logs.get("uploads").exception("upload.not_expired", upload=identifier)
+            return False
+        return True
 
     def orphans(self, age: float) -> int:
         """Drop the bytes that no upload owns and that were last written more than `age` seconds ago."""
         old = self._uploads.blobs.partials_older_than(age)
         with self._commits.database.read() as connection:
             lost = set(old) - resumables.known(connection, old) if old else set()
-        for identifier in lost:
+        return sum(map(self._dropped, lost))
+
+    def _dropped(self, identifier: str) -> bool:
+        try:
             self._uploads.blobs.drop(identifier)
-        return len(lost)
+        except OSError as error:
+            logs.get("uploads").warning("upload.bytes_left", upload=identifier, error=repr(error))
+            return False
+        return True
 
     def close(self) -> None:
         """Wait a while for the completions under way."""
