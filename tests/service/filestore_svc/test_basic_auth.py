@@ -179,7 +179,7 @@ def test_the_document_offers_basic(on, off):
 
 
 def test_guessing_is_braked(tmp_path):
-    """S33: the hub's one brake counts each guess; a login is refused as well then, and an open session goes on."""
+    """S33: the login throttle counts each guess; a login is refused as well then, and an open session goes on."""
     hub = Hub(tmp_path, basic=True)
     session = hub.cookies()
     answers = [hub.call("GET", "/2.0/files/in/a", "part1", f"guess {number}") for number in range(22)]

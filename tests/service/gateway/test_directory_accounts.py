@@ -242,7 +242,7 @@ def test_old_counts_are_forgotten(operations, database, time):
 
 def test_made_up_prompts_outlive_a_restart(make_operations):
     """Every replica, also after a restart, has the same prompts for an unknown name."""
-    names = [f"stranger{i}" for i in range(20)]
+    names = [f"unknown{i}" for i in range(20)]
     first, second = make_operations(), make_operations()
     assert [first.prompts(name, "x") for name in names] == [second.prompts(name, "x") for name in names]
 

@@ -62,7 +62,7 @@ def service():
 
 
 @pytest.fixture
-def knock(service):
+def ask(service):
     """Return a function that sends a request to a pipeline and gives back status, headers and body."""
 
     def send(path="/2.0/files/in/a", *, options=None, environ=None, upstreams=None, cookie="", **fields):
@@ -93,9 +93,9 @@ def knock(service):
     return send
 
 
-def test_a_request_reaches_its_service_with_an_identity(knock, service):
+def test_a_request_reaches_its_service_with_an_identity(ask, service):
     """The identity names the account, its address and its grant, and not the session's token."""
-    knock(cookie="other=1; sp-http-usr=part%201; sp-http-ses=live")
+    ask(cookie="other=1; sp-http-usr=part%201; sp-http-ses=live")
     identity = service.environs[0][environ_keys.IDENTITY]
     assert identity == Identity(
         request_id=identity.request_id,
@@ -113,13 +113,13 @@ def test_a_request_reaches_its_service_with_an_identity(knock, service):
 
 
 @pytest.mark.parametrize("path", ["/2.0/files/in/a", "/diplomat/APIRequest", "/dataprotector"])
-def test_no_service_sees_a_password(knock, service, path):
+def test_no_service_sees_a_password(ask, service, path):
     """The Authorization header is removed, whether it counts or not."""
-    knock(path, HTTP_AUTHORIZATION="Basic cGFydCAxOnNlY3JldA==")
+    ask(path, HTTP_AUTHORIZATION="Basic cGFydCAxOnNlY3JldA==")
     assert "HTTP_AUTHORIZATION" not in service.environs[0]
 
 
-def test_the_services_own_object_goes_to_the_server_untouched(knock, service):
+def test_the_services_own_object_goes_to_the_server_untouched(ask, service):
     """A server knows its file wrapper by its class, so the response is not wrapped."""
     service.answer = [b"mine"]
     pipeline = Pipeline(
@@ -130,28 +130,28 @@ def test_the_services_own_object_goes_to_the_server_untouched(knock, service):
 
 
 @pytest.mark.parametrize("name", ["IDENTITY", "IDENTITY_X", "ANYTHING"])
-def test_untrusted_headers_of_a_client_are_stripped(knock, service, name):
+def test_untrusted_headers_of_a_client_are_stripped(ask, service, name):
     """An identity comes from credentials alone."""
-    knock(**{f"HTTP_X_CROSSDOCK_{name}": "forged", environ_keys.IDENTITY: "forged", "HTTP_X_FORWARDED_FOR": "1.2.3.4"})
+    ask(**{f"HTTP_X_CROSSDOCK_{name}": "forged", environ_keys.IDENTITY: "forged", "HTTP_X_FORWARDED_FOR": "1.2.3.4"})
     environ = service.environs[0]
     assert not [key for key in environ if key.startswith(("HTTP_X_CROSSDOCK", "HTTP_X_FORWARDED"))]
     assert environ[environ_keys.IDENTITY].account is None
     assert environ[environ_keys.IDENTITY].address == "192.0.2.7"
 
 
-def test_the_request_id_is_ours_unless_a_trusted_proxy_gave_one(knock, service):
+def test_the_request_id_is_ours_unless_a_trusted_proxy_gave_one(ask, service):
     """Each response shows the id once, and the service gets the same."""
-    _, headers, _ = knock(HTTP_X_REQUEST_ID="chosen-by-client")
+    _, headers, _ = ask(HTTP_X_REQUEST_ID="chosen-by-client")
     assert len(headers["X-Request-ID"]) == 32
     assert "X-Request-Id" not in headers
     assert service.environs[0]["HTTP_X_REQUEST_ID"] == headers["X-Request-ID"]
     options = PipelineOptions(trusted_proxies=PROXIES)
     for given, kept in (("chosen-by-proxy", True), ("bad id\n", False), ("short", False)):
-        _, headers, _ = knock(options=options, REMOTE_ADDR="10.1.1.1", HTTP_X_REQUEST_ID=given)
+        _, headers, _ = ask(options=options, REMOTE_ADDR="10.1.1.1", HTTP_X_REQUEST_ID=given)
         assert (headers["X-Request-ID"] == given) is kept
 
 
-def test_forwarded_headers_count_from_trusted_proxies(knock, service):
+def test_forwarded_headers_count_from_trusted_proxies(ask, service):
     """Address, scheme and host are the client's, as the nearest untrusted party is seen."""
     fields = {
         "REMOTE_ADDR": "10.1.1.1",
@@ -159,9 +159,9 @@ def test_forwarded_headers_count_from_trusted_proxies(knock, service):
         "HTTP_X_FORWARDED_PROTO": "https",
         "HTTP_X_FORWARDED_HOST": "hub.example",
     }
-    knock(options=PipelineOptions(trusted_proxies=PROXIES), **fields)
-    knock(**fields)
-    knock(options=PipelineOptions(public_url="https://pub"), **fields)
+    ask(options=PipelineOptions(trusted_proxies=PROXIES), **fields)
+    ask(**fields)
+    ask(options=PipelineOptions(public_url="https://pub"), **fields)
     first, second, third = (environ[environ_keys.IDENTITY] for environ in service.environs)
     assert (first.address, first.scheme, first.base_url) == ("198.51.100.9", "https", "https://hub.example")
     assert (second.address, second.scheme, second.base_url) == ("10.1.1.1", "http", "http://dock:8080")
@@ -169,20 +169,20 @@ def test_forwarded_headers_count_from_trusted_proxies(knock, service):
     assert service.environs[0]["wsgi.url_scheme"] == "https"
 
 
-def test_a_host_that_is_longer_than_any_name_is_400(knock, service):
+def test_a_host_that_is_longer_than_any_name_is_400(ask, service):
     """The host is part of the identity, whose size is limited."""
-    status, _, body = knock(HTTP_HOST="a" * 261)
+    status, _, body = ask(HTTP_HOST="a" * 261)
     assert (status[:3], json.loads(body)["result"], service.environs) == ("400", "failed", [])
-    assert knock(HTTP_HOST="a" * 253 + ":65535")[0] == "200 OK"
+    assert ask(HTTP_HOST="a" * 253 + ":65535")[0] == "200 OK"
 
 
-def test_a_body_over_the_routes_limit_is_413(knock, service):
+def test_a_body_over_the_routes_limit_is_413(ask, service):
     """The declared length is enough to reject the request."""
-    status, _, body = knock("/ibmmq/rest/v2/login", CONTENT_LENGTH=str(64 << 20))
+    status, _, body = ask("/ibmmq/rest/v2/login", CONTENT_LENGTH=str(64 << 20))
     assert status.startswith("413")
     assert json.loads(body)["error"][0]["msgId"] == "MQWB0973E"
     assert not service.environs
-    assert knock("/2.0/files/in/a", CONTENT_LENGTH=str(1 << 50))[0] == "200 OK"
+    assert ask("/2.0/files/in/a", CONTENT_LENGTH=str(1 << 50))[0] == "200 OK"
 
 
 @pytest.mark.parametrize(
@@ -194,14 +194,14 @@ def test_a_body_over_the_routes_limit_is_413(knock, service):
         (RuntimeError("fault"), "500"),
     ],
 )
-def test_an_error_has_the_protocols_form(knock, service, error, status):
+def test_an_error_has_the_protocols_form(ask, service, error, status):
     """Each failure of an upstream has a response, which does not show the reason."""
 
     def fail(environ):
         raise error
 
     service.act = fail
-    got, headers, body = knock("/2.0/x")
+    got, headers, body = ask("/2.0/x")
     assert got.startswith(status)
     assert json.loads(body)["result"] == "failed"
     assert str(error).encode() not in body
@@ -209,29 +209,29 @@ def test_an_error_has_the_protocols_form(knock, service, error, status):
     assert headers["X-Request-ID"]
 
 
-def test_a_directory_that_is_away_is_a_503(knock):
+def test_a_directory_that_is_away_is_a_503(ask):
     """Without the directory no session can be found."""
-    assert knock(cookie="sp-http-usr=x; sp-http-ses=away")[0].startswith("503")
+    assert ask(cookie="sp-http-usr=x; sp-http-ses=away")[0].startswith("503")
 
 
 @pytest.mark.parametrize(
     ("path", "status"),
     [("/2.0/x", "404"), ("/ibmmq/rest/v1/login", "404"), ("/diplomat/APIRequest", "501"), ("/dataprotector", "502")],
 )
-def test_a_service_that_is_not_built_says_so_in_its_way(knock, path, status):
+def test_a_service_that_is_not_built_has_its_protocols_status(ask, path, status):
     """Each protocol has its own status for a service that is missing."""
-    assert knock(path, upstreams={})[0].startswith(status)
+    assert ask(path, upstreams={})[0].startswith(status)
 
 
-def test_options_of_the_whole_server_are_answered(knock, service):
+def test_options_of_the_whole_server_are_answered(ask, service):
     """RFC 9110 9.3.7: `OPTIONS *` is no request for a page."""
-    status, headers, body = knock("*", REQUEST_METHOD="OPTIONS")
+    status, headers, body = ask("*", REQUEST_METHOD="OPTIONS")
     assert (status[:3], body, service.environs) == ("204", b"", [])
     assert {"GET", "PUT", "PATCH", "OPTIONS"} <= set(headers["Allow"].split(", "))
     assert "Content-Length" not in headers
 
 
-def test_requests_that_come_too_fast_are_429(knock):
+def test_requests_that_come_too_fast_are_429(ask):
     """Each client has a bucket of its own, which refills with time."""
     rates = RateLimiter(rate=2, burst=3, clock=iter([0.0, 0.0, 0.0, 0.0, 0.0, 0.6]).__next__)
     assert [rates.wait("a") for _ in range(3)] == [0, 0, 0]
@@ -240,7 +240,7 @@ def test_requests_that_come_too_fast_are_429(knock):
     assert rates.wait("a") == 0
 
 
-def test_a_429_has_the_protocols_form(knock, service):
+def test_a_429_has_the_protocols_form(ask, service):
     """Data Protector has a status and nothing else; loopback is never counted."""
     pipeline = Pipeline(
         own=service,
