@@ -124,3 +124,46 @@ def test_a_job_that_begins_after_apply_uses_the_folders_that_it_allows(start, tm
     assert client.job("fetch")[2] == "Successful"
     assert (data / "out/cargo.txt").read_text() == "twelve crates"
     assert worker in hub.program.children()
+
+
+def test_uploads_of_jobs_are_held_to_the_limits_that_were_applied(start, tmp_path):
+    """The worker's own way into filestore uses the new configuration too, for uploads that begin after it."""
+    (tmp_path / "secret").write_text("s3cret")
+    before = {
+        "accounts": {
+            "admin": {
+                "password": {"file": "secret"},
+                "grants": {"diplomat": {"role": "Administrator", "transactions": ["*"]}},
+            }
+        },
+        "http_mft": {"contracts": {"std": {}}, "folders": {"/in": {"access": {}}}},
+        "transactions": [
+            {
+                "name": "store",
+                "direction": "inbound",
+                "api_allowed": True,
+                "source": {"url": "file:quay", "files": ["*.bin"]},
+                "destination": {"url": "filestore:/in"},
+                "retries": {"file": 0, "file_delay": "100ms"},
+            }
+        ],
+    }
+    after = {**before, "http_mft": {**before["http_mft"], "max_file_size": "1KiB"}}
+    (tmp_path / "before.yaml").write_text(yaml.safe_dump(before))
+    (tmp_path / "after.yaml").write_text(yaml.safe_dump(after))
+    hub = start("--config", str(tmp_path / "before.yaml"), demo=False)
+    (hub.data / "quay").mkdir()
+    (hub.data / "quay/large.bin").write_bytes(b"x" * 100_000)
+    client = Diplomat(hub.url, "admin", "s3cret")
+
+    def end_of_a_job():
+        scheduled = client.run("store")
+        wait_until(lambda: (client.job("store") or ())[:2] == (scheduled, "Complete"), what="the job's end")
+        return client.job("store")[2]
+
+    assert end_of_a_job() == "Successful"
+    for file, completion in (("after.yaml", "Failure"), ("before.yaml", "Successful"), ("after.yaml", "Failure")):
+        applied = crossdock("apply", file, "--data", hub.data, cwd=tmp_path)
+        assert (applied.returncode, applied.stderr) == (0, "")
+        assert end_of_a_job() == completion
+    assert hub.stop() == 0

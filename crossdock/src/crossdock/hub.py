@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +22,9 @@ import mqmft_svc.settings
 import sertainty_svc.app
 import sertainty_svc.bootstrap
 import sertainty_svc.settings
+from crossdock.applied import AppliedFile, AppliedService, Closeable
 from mft_common.config import Reader
+from mft_common.directory import Directory
 from mft_common.events import Bus, LocalBus
 from mft_common.events.rabbit import RabbitBus
 from mft_common.http1 import Upstream, WsgiUpstream
@@ -46,6 +48,7 @@ class Hub:
     gateway: gateway.bootstrap.Service
     services: Mapping[str, Any]
     environ: Mapping[str, str]
+    closing: Sequence[Closeable] = ()
 
     @functools.cached_property
     def upstreams(self) -> Mapping[str, Upstream]:
@@ -76,27 +79,51 @@ class Hub:
 
     def close(self) -> None:
         """Close every database."""
-        for made in (*self.services.values(), self.gateway):
-            made.close()
+        for opened in (*self.closing, *self.services.values(), self.gateway):
+            opened.close()
 
 
 def build(
-    environ: Mapping[str, str], document: Mapping[str, Any], reader: Reader, *, apply_accounts: bool = False
+    environ: Mapping[str, str],
+    document: Mapping[str, Any],
+    reader: Reader,
+    *,
+    apply_accounts: bool = False,
+    applied: AppliedFile | None = None,
 ) -> Hub:
     """Build gateway and services from one environment and one configuration; ConfigError lists every problem.
 
     With `apply_accounts` the account directory is brought to the configuration as well; one process does that for all.
+    A process that outlives changes of the configuration gives the file `applied`: its jobs use filestore-svc by the
+    configuration that the file holds.
     """
     made = gateway.bootstrap.build_with(
         gateway.settings.Settings.from_env(environ), document if apply_accounts else None, reader
     )
     services: dict[str, Any] = {}
+    closing: list[Closeable] = []
     for name, package in PACKAGES.items():
         settings = package.settings.Settings.from_env(environ)
         more: dict[str, Any] = {}
-        if name == "diplomat-svc":
+        if name == "diplomat-svc" and applied is not None:
+            more["filestore"] = _following(services["filestore-svc"], made.operations, reader, applied)
+            closing.append(more["filestore"])
+        elif name == "diplomat-svc":
             more["filestore"] = WsgiUpstream(filestore_svc.app.create_app(services["filestore-svc"]))
         services[name] = package.bootstrap.build(
             settings, directory=made.operations, config=document, reader=reader, **more
         )
-    return Hub(made, services, environ)
+    return Hub(made, services, environ, closing)
+
+
+def _following(
+    service: filestore_svc.bootstrap.Service, directory: Directory, reader: Reader, applied: AppliedFile
+) -> AppliedService:
+    """Return filestore-svc as jobs call it: by the configuration that was applied last."""
+
+    def build_filestore(document: Mapping[str, Any], of_file: Reader) -> Closeable:
+        return filestore_svc.bootstrap.build(service.settings, directory=directory, config=document, reader=of_file)
+
+    return AppliedService(
+        service, file=applied, reader=reader, build=build_filestore, application=filestore_svc.app.create_app
+    )

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossdock import applying, configuration, hub, sections, web
+from crossdock.applied import AppliedFile
 from crossdock.listeners import Listeners
 from crossdock.supervisor import Process
 from gateway.settings import Settings
@@ -35,16 +36,18 @@ class LocalHub:
         self._state = state
         self._workers = workers
         self._configuration: Configuration | None = None
+        self._applied = AppliedFile(state / "applied.yaml")
         logs.configure("crossdock", from_env(Settings, settings).log_level)
 
     def apply(self, wanted: Configuration) -> None:
         """Validate a configuration as a whole, and bring tables, accounts and folders to it.
 
         ConfigError lists every problem; nothing has changed then. Leftovers of a crashed run are removed as well.
-        Workers that run find what they need of the configuration in their database.
+        The worker that runs finds its part of the configuration in its databases, and the whole in `applied.yaml`.
         """
         configuration.validate(*wanted, self._settings)
         hub.build(self._settings, *wanted, apply_accounts=True).close()
+        self._applied.write(*wanted)
         self._configuration = wanted
         document, reader = wanted
         # The built-in demo names everything that its protocols will use.
@@ -106,7 +109,7 @@ class LocalHub:
         listeners.close()
         stop = threading.Event()
         stop_on_signals(stop)
-        built = self._build()
+        built = self._build(applied=self._applied)
         os.nice(_WORKER_NICENESS)
         bus = built.bus()
         memory.freeze_gc()
@@ -117,6 +120,6 @@ class LocalHub:
             built.close()
         return 0
 
-    def _build(self) -> hub.Hub:
+    def _build(self, applied: AppliedFile | None = None) -> hub.Hub:
         assert self._configuration is not None
-        return hub.build(self._settings, *self._configuration)
+        return hub.build(self._settings, *self._configuration, applied=applied)
