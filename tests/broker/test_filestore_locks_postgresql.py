@@ -15,7 +15,7 @@ from mft_common import clock
 from mft_common.database import advisory_lock
 from mft_common.events.catalogue.client_transfers import Outcome
 from tests.servers.processes import wait_until
-from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, whoever
+from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, identity_of
 from tests.service.filestore_svc.test_resumable_uploads import TUS, location, patch
 
 
@@ -118,7 +118,7 @@ def _record(lab):
     downloads = (CompletedDownload(file, 1_000, 0), None)
     works = (None, functools.partial(quotas.release, identifier="1"))
     for download, work in zip(downloads, works, strict=True):
-        transfer = service.recorder.describe(whoever("part1"), "part1", upload=False, source="/in/a")
+        transfer = service.recorder.describe(identity_of("part1"), "part1", upload=False, source="/in/a")
         queue.add(TransferRecord(transfer, Outcome(reason="cut"), download, work))
     queue.flush()
     return not len(queue)

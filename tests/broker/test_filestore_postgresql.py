@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from mft_common import environ_keys
-from tests.service.filestore_svc.filestore_lab import Lab, form, whoever
+from tests.service.filestore_svc.filestore_lab import Lab, form, identity_of
 
 NAMES = ("b.txt", "a.txt", "%C3%A9", "Z", "order_7.csv", "50%25")
 
@@ -45,7 +45,7 @@ def test_writers_of_one_name(store):
     def write(number):
         client = store.client.application.test_client()
         for _ in range(10):
-            environ = {environ_keys.IDENTITY: whoever("part1"), "CONTENT_TYPE": "multipart/form-data; boundary=XbX"}
+            environ = {environ_keys.IDENTITY: identity_of("part1"), "CONTENT_TYPE": "multipart/form-data; boundary=XbX"}
             answer = client.put("/2.0/files/in/raced", data=form(b"%d" % number), environ_overrides=environ)
             told.append((answer.status_code, answer.json.get("fileset")))
 

@@ -36,7 +36,7 @@ BASE = "http://hub.test:8080"
 TRANSFER = "414D5120514D312020202020202020203F0C71A200000017"
 
 
-def whoever(account: str | None, **more: Any) -> Identity:
+def identity_of(account: str | None, **more: Any) -> Identity:
     """Return the identity that the gateway makes for an account with the contract `std`."""
     grant = {"contract": "std"} if account not in (None, "nocontract", "system") else None
     reason = "absent" if account is None else None
@@ -101,7 +101,7 @@ class Lab:
         self, method: str, path: str, account: str | None = "part1", *, who: Identity | None = None, **more: Any
     ) -> Any:
         """Send a request; `path` goes into the request line as it is."""
-        environ = {environ_keys.IDENTITY: who or whoever(account), "RAW_URI": path, **more.pop("environ", {})}
+        environ = {environ_keys.IDENTITY: who or identity_of(account), "RAW_URI": path, **more.pop("environ", {})}
         answer = self.client.open(path, method=method, environ_overrides=environ, buffered=True, **more)
         answer.close()
         return answer
@@ -191,7 +191,7 @@ class Server:
 
     def headers(self, account: str = "part1", **more: Any) -> dict[str, str]:
         """Return the header that the gateway signs."""
-        return {HEADER: self.signer.dumps(whoever(account, **more), "filestore-svc")}
+        return {HEADER: self.signer.dumps(identity_of(account, **more), "filestore-svc")}
 
     def put(self, path: str, content: bytes, **more: Any) -> requests.Response:
         """Upload by PUT."""

@@ -7,7 +7,7 @@ from filestore_svc.errors import NoSpace
 from filestore_svc.store import quotas
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
-from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, whoever
+from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, identity_of
 from tests.service.filestore_svc.test_resumable_uploads import TUS, create, location, patch
 from tests.service.filestore_svc.vendor_words import refused
 
@@ -140,7 +140,7 @@ def test_a_resumable_upload_reserves_its_length(lab):
 
 def test_files_of_the_hub_itself_count_for_no_account(lab):
     """The internal interface stores for `system`, which has no quota."""
-    who = whoever("system", mechanism="none")
+    who = identity_of("system", mechanism="none")
     assert lab.store("/in/a", b"x" * (4 * MIB), who).status_code == 201
     assert used(lab)[0]["@part1"] == 0
 

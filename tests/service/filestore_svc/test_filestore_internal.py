@@ -5,10 +5,10 @@ import hashlib
 import pytest
 
 from mft_common.transfer import Entry, Exists, FilestoreUpstream, NotFound, Patterns
-from tests.service.filestore_svc.filestore_lab import TRANSFER, whoever
+from tests.service.filestore_svc.filestore_lab import TRANSFER, identity_of
 
-SYSTEM = whoever("system", mechanism="none")
-INSIDE = whoever("system", mechanism="none", transfer_id=TRANSFER)
+SYSTEM = identity_of("system", mechanism="none")
+INSIDE = identity_of("system", mechanism="none", transfer_id=TRANSFER)
 SHA256 = hashlib.sha256(b"hello").hexdigest()
 
 

@@ -20,7 +20,7 @@ from schemathesis.specs.openapi.checks import (
 from filestore_svc.app import create_app
 from filestore_svc.wire import openapi, tus
 from mft_common import environ_keys
-from tests.service.filestore_svc.filestore_lab import ALL, SECTION, Lab, whoever
+from tests.service.filestore_svc.filestore_lab import ALL, SECTION, Lab, identity_of
 from tests.service.filestore_svc.test_resumable_uploads import TUS, _metadata
 
 TRUE = [
@@ -50,7 +50,7 @@ def api(tmp_path_factory):
 
     def door(environ, start_response):
         account = "part1" if environ["PATH_INFO"] != "/2.0/login/basic" else None
-        return app({**environ, environ_keys.IDENTITY: whoever(account)}, start_response)
+        return app({**environ, environ_keys.IDENTITY: identity_of(account)}, start_response)
 
     for name in ("a", "b"):
         lab.put(f"/2.0/files/in/{name}")

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from tests.service.filestore_svc.filestore_lab import ALL, BASE, SECTION, Lab, form, whoever
+from tests.service.filestore_svc.filestore_lab import ALL, BASE, SECTION, Lab, form, identity_of
 from tests.service.filestore_svc.vendor_words import (
     E_AUTH,
     E_CONF,
@@ -228,7 +228,7 @@ def test_a_file_cannot_take_the_name_of_a_folder(maker):
 
 def test_logout(lab):
     """X3: the session is closed by its public id, and both cookies are sent expired."""
-    answer = lab.call("POST", "/2.0/logout", who=whoever("part1", session="public-7"))
+    answer = lab.call("POST", "/2.0/logout", who=identity_of("part1", session="public-7"))
     assert (answer.status_code, answer.data) == (200, b"")
     assert lab.accounts.closed == [("filestore-svc", "public-7")]
     user, session = answer.headers.getlist("Set-Cookie")

@@ -9,7 +9,7 @@ from filestore_svc.store import transfers
 from filestore_svc.store.transfers import OpenTransfer
 from mft_common import environ_keys
 from tests.servers.processes import wait_until
-from tests.service.filestore_svc.filestore_lab import form, whoever
+from tests.service.filestore_svc.filestore_lab import form, identity_of
 
 TYPE = {"Content-Type": "multipart/form-data; boundary=XbX"}
 
@@ -89,7 +89,7 @@ def test_what_counts_as_a_read(lab, method, headers, reads, ends):
 def test_an_aborted_download_is_no_read(lab):
     """S28: the transfer of a client that leaves before the last byte fails."""
     lab.put("/2.0/files/in/a.bin", b"x" * 400_000)
-    running = lab.client.get("/2.0/files/in/a.bin", environ_overrides={environ_keys.IDENTITY: whoever("part1")})
+    running = lab.client.get("/2.0/files/in/a.bin", environ_overrides={environ_keys.IDENTITY: identity_of("part1")})
     next(iter(running.response))
     running.close()
     assert lab.events("file.read.v1") == []

@@ -6,7 +6,7 @@ import pytest
 
 from filestore_svc.wire.headers import repr_digest
 from mft_common import environ_keys
-from tests.service.filestore_svc.filestore_lab import whoever
+from tests.service.filestore_svc.filestore_lab import identity_of
 from tests.service.filestore_svc.vendor_words import (
     E_AUTH,
     E_CONF,
@@ -245,7 +245,7 @@ def test_item_44_no_such_id(stored, text):
 
 def test_a_running_download_keeps_the_old_bytes(stored):
     """S15: a download sends the content that it began with, also when that is replaced and swept."""
-    environ = {environ_keys.IDENTITY: whoever("part1")}
+    environ = {environ_keys.IDENTITY: identity_of("part1")}
     running = stored.client.get("/2.0/files/inbox/b.bin", environ_overrides=environ)
     stored.put("/2.0/files/inbox/b.bin", b"new")
     stored.service.sweeping.delete_blobs(-1)

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from mft_common.identity import Identity
-from tests.service.filestore_svc.filestore_lab import Lab, whoever
+from tests.service.filestore_svc.filestore_lab import Lab, identity_of
 from tests.service.filestore_svc.vendor_words import E_AUTH, E_LOGIN, refused
 
 LOGIN = "/2.0/login/basic"
@@ -55,8 +55,8 @@ def test_item_02_two_cookies_of_the_vendors_form(lab):
 def test_cookies_are_secure_where_the_request_came_by_tls(tmp_path, section, scheme, added):
     """S32: `Secure` on the TLS port, `SameSite` where it is configured, and the vendor's exact line elsewhere."""
     lab = Lab(tmp_path, sessions=section)
-    login = lab.call("POST", LOGIN, who=whoever(None, scheme=scheme), data=RIGHT, content_type=FORM)
-    logout = lab.call("POST", "/2.0/logout", who=whoever("part1", session="1", scheme=scheme))
+    login = lab.call("POST", LOGIN, who=identity_of(None, scheme=scheme), data=RIGHT, content_type=FORM)
+    logout = lab.call("POST", "/2.0/logout", who=identity_of("part1", session="1", scheme=scheme))
     for answer in (login, logout):
         lines = answer.headers.getlist("Set-Cookie")
         assert [line.partition(";HttpOnly")[2] for line in lines] == [added, added]
@@ -77,7 +77,7 @@ def test_item_04_missing_parameters(lab):
 
 def test_item_05_the_cookies_authenticate_every_call(lab):
     """5: whoever the gateway knows by the cookies is let in, and nobody else."""
-    assert lab.get("/2.0/directories", who=whoever("part1", session="1")).status_code == 200
+    assert lab.get("/2.0/directories", who=identity_of("part1", session="1")).status_code == 200
     stale = Identity(request_id="1" * 32, address="192.0.2.1", mechanism="form", reason="stale")
     assert refused(lab.get("/2.0/directories", who=stale)) == E_AUTH
 

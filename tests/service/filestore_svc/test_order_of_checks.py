@@ -4,7 +4,7 @@ import itertools
 
 import pytest
 
-from tests.service.filestore_svc.filestore_lab import form, whoever
+from tests.service.filestore_svc.filestore_lab import form, identity_of
 from tests.service.filestore_svc.vendor_words import E_AUTH, refused
 
 GOOD = {"data": form(b"x"), "headers": {"Content-Type": "multipart/form-data; boundary=XbX"}}
@@ -104,6 +104,6 @@ def test_a_caller_without_the_gateway_is_refused(lab):
 
 def test_a_throttled_password(lab):
     """S33: a password that the gateway did not look at is 429 with Retry-After."""
-    answer = lab.put("/2.0/files/in/a", who=whoever(None, reason="throttled", retry_after=7))
+    answer = lab.put("/2.0/files/in/a", who=identity_of(None, reason="throttled", retry_after=7))
     assert refused(answer) == (429, "Too many attempts", "authentication")
     assert answer.headers["Retry-After"] == "7"

@@ -6,7 +6,7 @@ import io
 
 import pytest
 
-from tests.service.filestore_svc.filestore_lab import Lab, whoever
+from tests.service.filestore_svc.filestore_lab import Lab, identity_of
 from tests.service.filestore_svc.test_resumable_uploads import TUS, create, head, location, patch
 from tests.service.filestore_svc.vendor_words import E_SYN, done, multipart, part, refused, with_metadata
 
@@ -60,7 +60,7 @@ def test_an_upload_of_a_part_is_refused_before_its_body(raw, method, path, kind,
     body = _Body(multipart(part("metadata", "{}"), part("file", b"tail", "a"))["data"])
     environ = {"wsgi.input": body, "CONTENT_TYPE": kind, "CONTENT_LENGTH": str(len(body.getvalue()))}
     internal = path == INTERNAL
-    who = whoever("system" if internal else "part1")
+    who = identity_of("system" if internal else "part1")
     answer = raw.call(method, path, who=who, headers={"Upload-Offset": "0", **headers}, environ=environ)
     if internal:
         assert (answer.status_code, answer.json["message"]) == (400, E_SYN[1])

@@ -6,7 +6,7 @@ from filestore_svc.domain.files import Folder
 from filestore_svc.domain.limits import NO_LIMITS
 from filestore_svc.operations.quotas import Quotas
 from filestore_svc.store.disk import Disk
-from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, whoever
+from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, identity_of
 from tests.service.filestore_svc.test_resumable_uploads import TUS, _metadata, create
 from tests.service.filestore_svc.vendor_words import (
     E_AUTH,
@@ -225,7 +225,7 @@ def test_the_limit_of_an_upload_in_pieces_is_exact(lab):
 
 def test_the_internal_interface_as_well(lab):
     """The hub's own services tell the length of a file when they begin its upload."""
-    who = whoever("system", mechanism="none")
+    who = identity_of("system", mechanism="none")
     for path, length, status in (("/in/a", 8 * MIB + 1, 413), ("/small/a", 3 * MIB + 1, 507)):
         headers = {"Upload-Length": str(length)}
         assert lab.call("POST", f"/internal/v1/uploads{path}", who=who, headers=headers).status_code == status

@@ -11,7 +11,7 @@ from mft_common import environ_keys
 from tests.servers.processes import wait_until
 from tests.servers.proxy import Proxy
 from tests.servers.s3 import KEY_ID, SECRET
-from tests.service.filestore_svc.filestore_lab import Lab, form, whoever
+from tests.service.filestore_svc.filestore_lab import Lab, form, identity_of
 
 KIND = "multipart/form-data; boundary=XbX"
 CONTENT = random.Random(8).randbytes(40 << 20)
@@ -50,7 +50,7 @@ def make(s3, way, tmp_path):
 def _download(lab):
     """Begin a download of CONTENT and read its first block."""
     lab.call("PUT", "/2.0/files/in/a", data=form(CONTENT), content_type=KIND)
-    running = lab.client.get("/2.0/files/in/a", environ_overrides={environ_keys.IDENTITY: whoever("part1")})
+    running = lab.client.get("/2.0/files/in/a", environ_overrides={environ_keys.IDENTITY: identity_of("part1")})
     blocks = iter(running.response)
     return running, blocks, next(blocks)
 
@@ -109,7 +109,7 @@ def test_a_body_that_is_never_closed_is_released(make):
     fileset = lab.put("/2.0/files/in/a").json["fileset"]
     with lab.service.database.read() as connection:
         _, file = files.by_fileset(connection, fileset, 0)
-    body = lab.service.internal.send(whoever("system"), file, 0, 5)
+    body = lab.service.internal.send(identity_of("system"), file, 0, 5)
     lab.service.reads.flush(0)
     assert [each.fileset for each in _held(lab)] == [fileset]
     del body

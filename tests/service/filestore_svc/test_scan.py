@@ -11,13 +11,13 @@ import pytest
 from filestore_svc.store import quotas
 from tests.servers.processes import wait_until
 from tests.servers.scanner import NAME, VIRUS
-from tests.service.filestore_svc.filestore_lab import ALL, TRANSFER, Server, form, whoever
+from tests.service.filestore_svc.filestore_lab import ALL, TRANSFER, Server, form, identity_of
 from tests.service.filestore_svc.test_resumable_uploads import create, location, patch
 
 SMALL = b"a file with " + VIRUS + b" in it"
 LARGE = random.Random(3).randbytes(9 << 20) + VIRUS
 MULTIPART = "multipart/form-data; boundary=XbX"
-INSIDE = whoever("system", mechanism="none", transfer_id=TRANSFER)
+INSIDE = identity_of("system", mechanism="none", transfer_id=TRANSFER)
 
 
 def _put(lab, content):

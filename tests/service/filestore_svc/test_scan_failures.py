@@ -5,11 +5,11 @@ import pytest
 from filestore_svc.store import quotas
 from tests.servers.icap import CLEAN, GO_ON, clean, given_back, page
 from tests.servers.processes import free_port
-from tests.service.filestore_svc.filestore_lab import ALL, TRANSFER, form, whoever
+from tests.service.filestore_svc.filestore_lab import ALL, TRANSFER, form, identity_of
 from tests.service.filestore_svc.test_resumable_uploads import head, location, patch
 
 LARGE = b"0123456789abcdef" * (4 << 16)
-INSIDE = whoever("system", mechanism="none", transfer_id=TRANSFER)
+INSIDE = identity_of("system", mechanism="none", transfer_id=TRANSFER)
 
 
 def _put(lab, content=b"hello"):

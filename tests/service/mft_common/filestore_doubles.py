@@ -8,7 +8,7 @@ from urllib.parse import parse_qs, quote
 
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
-from tests.service.filestore_svc.filestore_lab import Lab, whoever
+from tests.service.filestore_svc.filestore_lab import Lab, identity_of
 
 Answer = tuple[int, list[tuple[str, str]], bytes]
 
@@ -133,7 +133,7 @@ class RealFilestore:
 
     def content(self, path: str) -> bytes | None:
         """Return what a file holds, None where there is none."""
-        answer = self.lab.call("GET", f"/internal/v1/files{quote(path)}", who=whoever("system", mechanism="none"))
+        answer = self.lab.call("GET", f"/internal/v1/files{quote(path)}", who=identity_of("system", mechanism="none"))
         return answer.data if answer.status_code == 200 else None
 
     def unfinished(self) -> int:

@@ -27,9 +27,9 @@ Close = Callable[[int, bool], None]
 class Sending:
     """The bytes `start` to `stop` of an open blob, as a file for `wsgi.file_wrapper`.
 
-    It is made for `wsgi.file_wrapper`: a server either reads it to its end, or takes its descriptor for sendfile and
-    then seeks to where it came. Both tell at `close` how much went out. The gateway's server does neither, but tells
-    those who ask it (`told_by`). `closed(sent, whole)` is called once.
+    A server either reads to the end, or uses the descriptor for sendfile and then seeks to the position after the last
+    byte sent: `close` computes the bytes sent from either. The gateway's server reports them itself (`report_to`).
+    `closed(sent, whole)` is called once.
     """
 
     mode = "rb"
@@ -69,7 +69,7 @@ class Sending:
         self._at_end = self._position >= self._stop
         return self._position
 
-    def told_by(self, finished: list[Callable[[int, int, bool], None]]) -> None:
+    def report_to(self, finished: list[Callable[[int, int, bool], None]]) -> None:
         """Let the server report the end: it calls all of `finished` with (status, bytes sent, whole)."""
         closed, self._closed = self._closed, None
         if closed is not None:

@@ -91,7 +91,7 @@ def _small_or_streamed(environ: dict[str, Any], file: StoredFile, body: Sending)
     if finished is not None and file.size <= _SMALL:
         return [_read_whole(body, finished)]
     if finished is not None:
-        body.told_by(finished)
+        body.report_to(finished)
     wrapped: Iterable[bytes] = environ.get("wsgi.file_wrapper", FileWrapper)(body, _BLOCK)
     return wrapped
 
@@ -101,7 +101,7 @@ def _read_whole(body: Sending, finished: list[Callable[[int, int, bool], None]])
     try:
         # A store may return fewer bytes than it is asked for.
         block = b"".join(iter(body.read, b""))
-        body.told_by(finished)
+        body.report_to(finished)
     except OSError as error:
         raise TemporarilyUnavailable from error
     finally:

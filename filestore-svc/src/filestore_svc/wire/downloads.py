@@ -79,6 +79,6 @@ def response(
         rendered.headers["Content-Range"] = f"bytes {wanted[0]}-{wanted[1] - 1}/{file.size}"
     body = send(*(wanted or (0, file.size)))
     if environ_keys.FINISHED in environ:
-        body.told_by(environ[environ_keys.FINISHED])
+        body.report_to(environ[environ_keys.FINISHED])
     rendered.response = environ.get("wsgi.file_wrapper", FileWrapper)(body, _BLOCK)
     return rendered
