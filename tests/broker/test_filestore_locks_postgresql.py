@@ -7,13 +7,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
+from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.operations.transfer_records import CompletedDownload, RecordQueue, TransferRecord
 from filestore_svc.store import files, quotas
 from filestore_svc.store.files import Read
 from filestore_svc.store.tables import reservations
 from mft_common import clock
 from mft_common.database import advisory_lock
-from mft_common.events.catalogue.client_transfers import Outcome
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import ALL, Lab, form, identity_of
 from tests.service.filestore_svc.test_resumable_uploads import TUS, location, patch

@@ -10,14 +10,19 @@ import sqlalchemy as sa
 from alembic.migration import MigrationContext
 from alembic.operations import Operations
 
+from filestore_svc.domain.client_transfers import UploadCompleted
+from filestore_svc.events import COMPOSITES
 from mft_common.clock import Clock, now_ms
 from mft_common.database import Database
 from mft_common.events import Envelope, Event, FileDeleted, FileStored, Handlers, Inbox, Outbox, RetryPolicy, tables
 from mft_common.events.bus import Bus
-from mft_common.events.catalogue import UploadCompleted
+from mft_common.events.catalogue import register_composites
 from mft_common.events.local_bus import LocalBus
 from mft_common.events.rabbit import RabbitBus
 from mft_common.process.background_tasks import BackgroundTask, start_tasks
+
+# Consumers and relays of the tests read the composites that the producer writes.
+register_composites(COMPOSITES)
 
 PRODUCER = "filestore-svc"
 CONSUMER = "diplomat-svc"

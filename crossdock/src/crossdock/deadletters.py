@@ -8,8 +8,10 @@ import sqlalchemy as sa
 
 from crossdock import environment
 from crossdock.errors import CannotStart
+from filestore_svc.events import COMPOSITES
 from mft_common.database import Database
 from mft_common.events import Bus, DeadLetter, LocalBus
+from mft_common.events.catalogue import register_composites
 from mft_common.events.rabbit import RabbitBus
 from mft_common.events.topology import CONSUMERS
 from mft_common.settings import lookup
@@ -18,6 +20,7 @@ from mft_common.settings import lookup
 @contextmanager
 def _bus(data: Path, environ: Mapping[str, str]) -> Iterator[Bus]:
     """Open the hub's bus, and connections to its databases without migrating or configuring them."""
+    register_composites(COMPOSITES)
     if amqp_url := lookup("MFT_AMQP_URL", environ):
         bus: Bus = RabbitBus(amqp_url)
     elif (data / "state").is_dir():

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from filestore_svc import schemas
+from filestore_svc.events import COMPOSITES
 from filestore_svc.migrations import HEAD
 from filestore_svc.operations.access import Access
 from filestore_svc.operations.completing import Completions
@@ -40,6 +41,7 @@ from mft_common.database import Database
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.errors import Unavailable
 from mft_common.events import Bus, Outbox
+from mft_common.events.catalogue import register_composites
 from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
@@ -103,6 +105,7 @@ def build(
     if config is None:
         config = files.load(Path(settings.config), schemas.SECTIONS, whole=False) if settings.config else {}
     configuration = schemas.configuration(config)
+    register_composites(COMPOSITES)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from filestore_svc.domain.client_transfers import DownloadCompleted, UploadCompleted
 from mft_common.events.catalogue import (
+    CompositeEvent,
     Event,
     FileDeleted,
     FileDescribed,
@@ -21,6 +23,14 @@ PUBLISHES: Final[tuple[type[Event], ...]] = (
     TransferStarted,
     TransferEnded,
 )
+
+# The composites of its outbox by the types of their rows, of which the last two are those of earlier programs.
+COMPOSITES: Final[dict[str, type[CompositeEvent]]] = {
+    UploadCompleted.TYPE: UploadCompleted,
+    DownloadCompleted.TYPE: DownloadCompleted,
+    "whole.upload.v1": UploadCompleted,
+    "whole.download.v1": DownloadCompleted,
+}
 
 # It acts on nothing: whoever wants a file asks for it.
 HANDLERS: Final[dict[type[Event], Callable[..., Any]]] = {}

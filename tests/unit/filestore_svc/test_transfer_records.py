@@ -2,10 +2,10 @@
 
 import pytest
 
+from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.domain.transfers import RunningTransfer
 from filestore_svc.operations.transfer_records import RecordQueue, TransferRecord
 from mft_common.errors import Unavailable
-from mft_common.events.catalogue.client_transfers import Outcome
 
 
 class Commits:

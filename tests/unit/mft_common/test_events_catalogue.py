@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from filestore_svc.events import COMPOSITES
 from mft_common.events import EVENTS, AccountChanged, EventError, FileStored, Side, TransferEnded
-from mft_common.events.catalogue import COMPOSITES
 from mft_common.events.envelope import parse
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "events"

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from marshmallow import ValidationError, fields
 
+from filestore_svc.events import COMPOSITES
 from mft_common.events import EVENTS, FINAL_STATES, STATES, EventError
-from mft_common.events.catalogue import COMPOSITES
 from mft_common.events.catalogue.fields import WireSchema
 from mft_common.events.catalogue.writing import writer
 

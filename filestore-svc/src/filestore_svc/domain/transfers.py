@@ -5,14 +5,14 @@ import threading
 from dataclasses import dataclass, field
 from typing import Any
 
-from filestore_svc.domain.files import StoredFile
-from mft_common.events.catalogue.client_transfers import (
+from filestore_svc.domain.client_transfers import (
     ClientTransfer,
     DownloadCompleted,
     Outcome,
     UploadCompleted,
     totals,
 )
+from filestore_svc.domain.files import StoredFile
 from mft_common.events.catalogue.files import FileStored
 from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
 

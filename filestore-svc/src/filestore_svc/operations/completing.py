@@ -29,7 +29,7 @@ from filestore_svc.store.processes import Processes
 from filestore_svc.wire.headers import Preconditions
 from mft_common import logs
 from mft_common.errors import Unavailable
-from mft_common.events.catalogue.client_transfers import Outcome
+from filestore_svc.domain.client_transfers import Outcome
 
 # Proxies wait for an answer for a minute, and some for half of that.
 _ANSWER_S: Final = 20.0

@@ -5,6 +5,7 @@ import weakref
 from collections.abc import Callable
 from typing import Final
 
+from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.domain.limits import Limits
 from filestore_svc.errors import TemporarilyUnavailable
@@ -14,7 +15,6 @@ from filestore_svc.operations.transfers import TransferRecorder
 from filestore_svc.store.blobs import Blobs
 from mft_common import logs
 from mft_common.clock import Clock
-from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.identity import Identity
 
 _BROKEN_OFF: Final = "the client did not take all bytes"

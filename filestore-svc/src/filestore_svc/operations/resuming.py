@@ -22,7 +22,7 @@ from filestore_svc.wire.headers import Preconditions
 from filestore_svc.wire.tus import Patch
 from mft_common import logs
 from mft_common.errors import Unavailable
-from mft_common.events.catalogue.client_transfers import Outcome
+from filestore_svc.domain.client_transfers import Outcome
 from mft_common.identity import Identity
 
 _AT_ONCE: Final = 500

@@ -6,6 +6,7 @@ from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
+from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.domain.files import StoredFile, event_fields
 from filestore_svc.domain.transfers import RunningTransfer
 from filestore_svc.store import files, quotas, transfers
@@ -16,7 +17,6 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.errors import Unavailable
 from mft_common.events.catalogue import Event
-from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.events.catalogue.files import FileRead
 
 # The most records of one commit; writers of the same database wait for it meanwhile.

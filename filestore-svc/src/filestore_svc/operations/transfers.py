@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.domain.transfers import RunningTransfer, broken_off
 from filestore_svc.operations.transfer_records import (
     CompletedDownload,
@@ -25,7 +26,6 @@ from filestore_svc.store.transfers import OpenTransfer
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.errors import Unavailable
-from mft_common.events.catalogue.client_transfers import Outcome
 from mft_common.events.catalogue.files import FileStored
 from mft_common.events.catalogue.transfers import TransferStarted
 from mft_common.identity import Identity

@@ -30,7 +30,7 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database.statements import ReadConnection
 from mft_common.errors import MftError, Unavailable
-from mft_common.events.catalogue.client_transfers import Outcome
+from filestore_svc.domain.client_transfers import Outcome
 from mft_common.events.catalogue.files import FileStored
 from mft_common.identity import Identity
 

@@ -1,7 +1,8 @@
 """List every event that the services publish."""
 
+from collections.abc import Mapping
+
 from mft_common.events.catalogue.access import AccountChanged, SessionClosed, SessionOpened
-from mft_common.events.catalogue.client_transfers import DownloadCompleted, UploadCompleted
 from mft_common.events.catalogue.event import CompositeEvent, Event
 from mft_common.events.catalogue.files import FileDeleted, FileDescribed, FileRead, FileStored
 from mft_common.events.catalogue.transfers import TransferEnded, TransferProgressed, TransferStarted
@@ -12,7 +13,6 @@ __all__ = [
     "EVENTS",
     "AccountChanged",
     "CompositeEvent",
-    "DownloadCompleted",
     "Event",
     "FileDeleted",
     "FileDescribed",
@@ -25,7 +25,7 @@ __all__ = [
     "TransferEnded",
     "TransferProgressed",
     "TransferStarted",
-    "UploadCompleted",
+    "register_composites",
 ]
 
 EVENTS: dict[str, type[Event]] = {
@@ -46,9 +46,10 @@ EVENTS: dict[str, type[Event]] = {
     )
 }
 
-# Rows of outboxes: consumers are sent their parts and never the composite itself.
-COMPOSITES: dict[str, type[CompositeEvent]] = {
-    composite.TYPE: composite for composite in (UploadCompleted, DownloadCompleted)
-}
-# The types that rows of earlier programs have: such rows are still read.
-COMPOSITES |= {"whole.upload.v1": UploadCompleted, "whole.download.v1": DownloadCompleted}
+# Rows of outboxes by their types: consumers are sent their parts and never the composite itself.
+COMPOSITES: dict[str, type[CompositeEvent]] = {}
+
+
+def register_composites(composites: Mapping[str, type[CompositeEvent]]) -> None:
+    """Let this process read the rows of `composites`, by their types; the service that publishes them names them."""
+    COMPOSITES.update(composites)

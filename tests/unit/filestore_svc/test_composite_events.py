@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from filestore_svc.domain.client_transfers import DownloadCompleted, UploadCompleted
+from filestore_svc.events import COMPOSITES
 from mft_common.events import EventError, FileRead, FileStored, TransferEnded, TransferStarted
-from mft_common.events.catalogue import COMPOSITES, EVENTS, DownloadCompleted, UploadCompleted
+from mft_common.events.catalogue import EVENTS, register_composites
 from mft_common.events.envelope import parse
 from mft_common.events.outbox_rows import envelopes, rendered
 
+register_composites(COMPOSITES)
 GOLDEN = sorted((Path(__file__).parents[2] / "golden" / "events" / "composites").glob("*.json"))
 TRANSFER = "414D5120514D312020202020202020203F0C71A200000017"
 TIME = st.integers(0, 253_402_300_799_999)
