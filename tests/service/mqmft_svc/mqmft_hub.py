@@ -59,10 +59,14 @@ class Hub:
             values.setdefault("MQMFT_COORDINATION_QMGR", "QM1")
         self.directory = FakeDirectory()
         self.service = bootstrap.build(Settings.from_env(values), directory=self.directory, config=config or {})
-        self.app = create_app(self.service)
-        self.client = self.app.test_client(use_cookies=False)
+        self.serve(self.service)
         self.handlers = handlers(self.service.operations)
         self.sequence = 0
+
+    def serve(self, service):
+        """Send requests to the application of `service` from now on."""
+        self.app = create_app(service)
+        self.client = self.app.test_client(use_cookies=False)
 
     def ask(self, path, method="GET", *, identity=None, **options):
         """Send a request as `identity`, by default an administrator's."""

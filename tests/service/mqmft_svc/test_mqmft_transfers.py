@@ -1,3 +1,4 @@
+import dataclasses
 import json
 import random
 
@@ -5,6 +6,7 @@ import pytest
 
 from mft_common.errors import Unavailable
 from mft_common.events import Agent, Item, Side, Totals
+from mqmft_svc.operations import Operations
 from tests.service.mqmft_svc.mqmft_hub import BASE, ended, envelope, file_item, nobody, progressed, started, transfer_id
 
 TOTAL = "ibm-mq-rest-mft-total-transfers"
@@ -299,7 +301,10 @@ def test_123_128_a_database_that_does_not_answer_is_503_of_java(hub):
         def read(self):
             raise Unavailable("the disk is on fire at /secret/path")
 
-    hub.service.operations._database = Away()
+    operations = Operations(
+        Away(), hub.directory, hub.service.settings, coordination_qmgr="QM1", applied_qmgr=lambda _connection: "QM1"
+    )
+    hub.serve(dataclasses.replace(hub.service, operations=operations))
     answer = hub.mft()
     (entry,) = answer.json["error"]
     assert (answer.status_code, entry["msgId"], entry["type"]) == (503, "MQWB0403E", "java")

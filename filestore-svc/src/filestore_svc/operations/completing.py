@@ -10,6 +10,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.domain.paths import canonical
 from filestore_svc.domain.resumable import Upload
 from filestore_svc.errors import (
@@ -29,7 +30,6 @@ from filestore_svc.store.processes import Processes
 from filestore_svc.wire.headers import Preconditions
 from mft_common import logs
 from mft_common.errors import Unavailable
-from filestore_svc.domain.client_transfers import Outcome
 
 # Proxies wait for an answer for a minute, and some for half of that.
 _ANSWER_S: Final = 20.0

@@ -8,6 +8,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.domain.files import DEFAULT_DATATYPE
 from filestore_svc.domain.paths import Target, canonical
 from filestore_svc.domain.resumable import Upload, head_of
@@ -22,7 +23,6 @@ from filestore_svc.wire.headers import Preconditions
 from filestore_svc.wire.tus import Patch
 from mft_common import logs
 from mft_common.errors import Unavailable
-from filestore_svc.domain.client_transfers import Outcome
 from mft_common.identity import Identity
 
 _AT_ONCE: Final = 500

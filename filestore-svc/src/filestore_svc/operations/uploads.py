@@ -9,6 +9,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
+from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.domain.files import COLUMN_OF, MOST_CUSTOM, Folder, StoredFile, event_fields
 from filestore_svc.domain.paths import Target
 from filestore_svc.errors import AlreadyExists, BadSyntax, NoFilename, RequestRejected, TemporarilyUnavailable
@@ -30,7 +31,6 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database.statements import ReadConnection
 from mft_common.errors import MftError, Unavailable
-from filestore_svc.domain.client_transfers import Outcome
 from mft_common.events.catalogue.files import FileStored
 from mft_common.identity import Identity
 
