@@ -38,9 +38,9 @@ LATENCY_GOAL_MS = 100.0
 @contextmanager
 def worker(role: str, world: World) -> Iterator[None]:
     """Run a relay or a consumer as a process of its own."""
-    told = json.dumps({"producer": world.urls[0], "consumer": world.urls[1], "amqp": world.amqp})
+    arguments = json.dumps({"producer": world.urls[0], "consumer": world.urls[1], "amqp": world.amqp})
     process = subprocess.Popen(
-        [sys.executable, "-m", "tests.servers.event_program", role, told],
+        [sys.executable, "-m", "tests.servers.event_program", role, arguments],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         start_new_session=True,

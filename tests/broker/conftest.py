@@ -75,9 +75,9 @@ def spawn() -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
     started: list[subprocess.Popen[bytes]] = []
 
     def start(role: str, world: event_world.World, *, amqp: str | None = None, **options) -> subprocess.Popen[bytes]:
-        told = {"producer": world.urls[0], "consumer": world.urls[1], "amqp": amqp or world.amqp, **options}
+        arguments = {"producer": world.urls[0], "consumer": world.urls[1], "amqp": amqp or world.amqp, **options}
         process = subprocess.Popen(
-            [sys.executable, "-m", "tests.servers.event_program", role, json.dumps(told)],
+            [sys.executable, "-m", "tests.servers.event_program", role, json.dumps(arguments)],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": str(ROOT)},
             stdin=subprocess.DEVNULL,

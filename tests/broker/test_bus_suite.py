@@ -199,7 +199,7 @@ def test_an_event_without_a_consumer_is_passed_over(world: World) -> None:
     assert bus.dead_letters(CONSUMER) == []
 
 
-def test_a_worker_stops_soon_after_it_is_told(world: World) -> None:
+def test_a_worker_stops_soon(world: World) -> None:
     """Stopping takes no longer than the current batch."""
     bus = world.bus()
     seen = threading.Event()

@@ -56,7 +56,7 @@ def prune_until(world, bus, left):
 def test_an_old_event_that_its_consumer_has_not_read_stays(world, now, event):
     """A hub that was off for 31 days, or whose clock jumped ahead, still delivers what was committed before."""
     bus = world.bus(now=now)
-    world.producer.commit(event("/in/unread"), deleted("/in/nobody-is-told"))
+    world.producer.commit(event("/in/unread"), deleted("/in/no-consumer"))
     now.ahead = 31 * DAY_MS
     prune_until(world, bus, ["/in/unread"])
     with running(world.consume(bus)):
@@ -98,7 +98,7 @@ def test_the_slowest_of_several_consumers_decides(world, now, tmp_path):
 
 
 def test_a_consumer_whose_database_is_not_at_hand_has_handled_nothing(world, now):
-    """Without its cursor nobody knows how far a consumer has read, so its rows stay."""
+    """How far it has read is in its cursor, so its rows stay while that cannot be read."""
     world.producer.commit(stored("/in/a"), deleted("/in/b"))
     now.ahead = 31 * DAY_MS
     bus = LocalBus({PRODUCER: world.producer.database}, consumers={CONSUMER: (FileStored,)}, now=now)

@@ -100,7 +100,7 @@ def test_reads_of_many_threads_hold_no_more_connections_than_the_pool_has(databa
 
 
 def test_a_read_that_finds_no_connection_in_time_fails_and_the_pool_recovers(pool):
-    """A thread waits for a connection as long as it was told, and no longer; the next read finds one again."""
+    """A thread waits for a connection up to the timeout; the next read finds one again."""
     held = Held(pool.run)
     held.start(2)
     wait_until(lambda: len(held.connections) == 2, what="two reads at work")

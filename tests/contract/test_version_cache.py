@@ -1,4 +1,4 @@
-"""What is remembered of a database holds until anybody changes it, whoever that is."""
+"""Cached results of reads are valid until the next commit of any process."""
 
 import subprocess
 import sys
@@ -33,7 +33,7 @@ def database(database_url):
 
 
 class Asked:
-    """A question about the things; `times` counts how often it came to the database."""
+    """A query; `times` counts how often it reached the database."""
 
     def __init__(self, database):
         self.database, self.times = database, 0
@@ -46,8 +46,8 @@ class Asked:
         return self.database.query_cached(key, look)
 
 
-def test_what_nobody_has_changed_is_not_read_again(database):
-    """On SQLite; on PostgreSQL, which has no such sign, each question is asked."""
+def test_an_unchanged_database_is_not_read_again(database):
+    """SQLite answers from the cache; PostgreSQL has no version of its data to ask for, and is read each time."""
     ask = Asked(database)
     assert [ask(), ask(), ask("other"), ask()] == [1, 1, 1, 1]
     assert ask.times == (2 if database.dialect == "sqlite" else 4)
@@ -55,7 +55,7 @@ def test_what_nobody_has_changed_is_not_read_again(database):
 
 @pytest.mark.parametrize("how", ["write", "writer"])
 def test_a_change_of_this_process_holds_at_once(database, how):
-    """Whichever way it is committed; and what is rolled back has never been."""
+    """Both ways of writing invalidate the cache when they commit, and not before."""
     ask = Asked(database)
     write = database.write if how == "write" else database.writer()
     for number in range(5):
@@ -67,7 +67,7 @@ def test_a_change_of_this_process_holds_at_once(database, how):
 
 
 def test_a_change_of_another_process_holds_at_once(database):
-    """So does one that this process has no part in."""
+    """A commit of another process invalidates the cache."""
     ask = Asked(database)
     assert ask() == 1
     url = database.url.render_as_string(hide_password=False)
@@ -75,8 +75,8 @@ def test_a_change_of_another_process_holds_at_once(database):
     assert ask() == 0
 
 
-def test_an_error_is_not_remembered(database):
-    """Whoever was refused is asked about again."""
+def test_an_error_is_not_cached(database):
+    """A query that raised is run again."""
 
     def refuse(_look):
         raise LookupError
@@ -86,7 +86,7 @@ def test_an_error_is_not_remembered(database):
     assert Asked(database)() == 1
 
 
-def test_more_questions_than_are_kept_are_answered_all_the_same(database):
-    """The oldest answers make room."""
+def test_more_queries_than_the_cache_holds_are_answered(database):
+    """The cache is cleared when it is full."""
     ask = Asked(database)
     assert {ask(number) for number in range(1_000)} == {1}

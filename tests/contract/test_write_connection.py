@@ -1,4 +1,4 @@
-"""Transactions of one who writes again and again, on both databases."""
+"""The fast writer for transactions that follow one another, on both databases."""
 
 import threading
 
@@ -31,7 +31,7 @@ def database(database_url):
 
 @pytest.fixture
 def local(tmp_path):
-    """Return a database of SQLite's, whose connection is kept."""
+    """Return a SQLite database, whose writer keeps its connection."""
     made = opened(f"sqlite:///{tmp_path}/local.db")
     yield made
     made.close()
@@ -56,8 +56,8 @@ def kept(database):
         return list(connection.execute(sa.select(NUMBERS.c.number).order_by(NUMBERS.c.number)).scalars())
 
 
-def test_what_is_done_is_committed_and_seen_by_all(database):
-    """One transaction follows the other, each whole at its end and not before."""
+def test_each_block_is_one_committed_transaction(database):
+    """Other connections see a transaction at its end, and not before."""
     write = database.writer()
     for number in range(3):
         with write() as connection:
@@ -66,8 +66,8 @@ def test_what_is_done_is_committed_and_seen_by_all(database):
     assert kept(database) == [0, 1, 2]
 
 
-def test_what_fails_is_undone_and_the_next_goes_on(database):
-    """After an error of the caller's, and after one of the database's, the writer is as good as new."""
+def test_a_failed_transaction_is_rolled_back_and_the_next_one_works(database):
+    """The writer works after an error of the caller and after one of the database."""
     write = database.writer()
     with pytest.raises(ValueError, match="mine"):
         add_and_fail(write, 1, ValueError("mine"))
@@ -78,7 +78,7 @@ def test_what_fails_is_undone_and_the_next_goes_on(database):
     assert kept(database) == [3]
 
 
-def test_a_savepoint_is_undone_alone(database):
+def test_a_savepoint_is_rolled_back_alone(database):
     """A part of a transaction can fail without the rest."""
     write = database.writer()
     for number in (1, 3):
@@ -90,7 +90,7 @@ def test_a_savepoint_is_undone_alone(database):
 
 
 def test_writers_of_many_threads_follow_one_another(database):
-    """A writer that several threads have takes one of them after the other, beside another writer."""
+    """One writer serves several threads one after the other, while another writer works too."""
     writers = (database.writer(), database.writer())
 
     def add(number):
@@ -105,8 +105,8 @@ def test_writers_of_many_threads_follow_one_another(database):
     assert kept(database) == list(range(20))
 
 
-def test_a_database_that_is_gone_is_told_as_away(database):
-    """Whoever writes hears what it may wait for, and not which driver failed how."""
+def test_a_database_that_is_away_is_unavailable(database):
+    """An error that passes by itself is raised as Unavailable."""
     write = database.writer()
     with pytest.raises(Unavailable):
         add_and_fail(write, 0, sa.exc.OperationalError("INSERT", None, Exception("gone")))
@@ -115,8 +115,8 @@ def test_a_database_that_is_gone_is_told_as_away(database):
     assert kept(database) == [1]
 
 
-def test_a_result_that_is_left_open_keeps_nobody_from_writing(local):
-    """What one caller forgot to read to its end costs the next at most one transaction."""
+def test_a_result_that_is_left_open_does_not_stop_the_writer(local):
+    """A result that was not read to its end costs the next caller at most one transaction."""
     write = local.writer()
     add(write, *range(2_000))
     with write() as connection:
@@ -134,8 +134,8 @@ def test_a_result_that_is_left_open_keeps_nobody_from_writing(local):
     left.close()
 
 
-def test_closing_does_not_wait_for_a_writer_at_work(local):
-    """Whoever stops the program need not wait for a transaction that waits itself."""
+def test_closing_does_not_wait_for_a_running_transaction(local):
+    """A process that stops does not wait for a transaction that is blocked."""
     write = local.writer()
     began, go = threading.Event(), threading.Event()
 

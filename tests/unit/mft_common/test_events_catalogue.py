@@ -63,7 +63,7 @@ def test_a_missing_member_is_named() -> None:
 
 @pytest.mark.parametrize("at", ["2026-03-02T06:00:00.131", "2026-03-02T07:00:00.131+01:00", "yesterday", 7])
 def test_times_are_in_utc(at: object) -> None:
-    """A time without `Z` is refused, so that nobody has to guess its zone."""
+    """A time without `Z` is refused, because its zone would be a guess."""
     data = {**golden("transfer.ended.v1")["data"], "ended_at": at}
     with pytest.raises(EventError, match="ended_at"):
         TransferEnded.from_data(data)

@@ -62,10 +62,10 @@ def test_a_reason_can_be_stored_anywhere() -> None:
 
 def test_the_topology_names_the_consumers_of_each_event() -> None:
     """Events without a consumer need no queue; the others must reach one."""
-    told = {"a-svc": (FileStored,), "b-svc": (FileStored, SessionClosed)}
-    assert topology.types_of(told, "b-svc") == {"file.stored.v1", "session.closed.v1"}
-    assert topology.types_of(told, "c-svc") == frozenset()
-    assert topology.consumed(told) == {"file.stored.v1", "session.closed.v1"}
+    consumers = {"a-svc": (FileStored,), "b-svc": (FileStored, SessionClosed)}
+    assert topology.types_of(consumers, "b-svc") == {"file.stored.v1", "session.closed.v1"}
+    assert topology.types_of(consumers, "c-svc") == frozenset()
+    assert topology.consumed(consumers) == {"file.stored.v1", "session.closed.v1"}
 
 
 def test_a_handler_of_an_event_that_never_comes_is_refused() -> None:

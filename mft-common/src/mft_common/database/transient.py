@@ -1,4 +1,4 @@
-"""Tell errors of a database that is away, busy or full, which pass, from those of a wrong statement, which stay."""
+"""Distinguish errors of a database that is away, busy or full from those of wrong statements."""
 
 import sqlite3
 from typing import Final

@@ -1,4 +1,4 @@
-"""Remember what a connection of SQLite's has found, for as long as nobody has changed the database."""
+"""Cache the results of reads on a SQLite connection until the next commit to the database."""
 
 from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
@@ -8,30 +8,30 @@ T = TypeVar("T")
 
 
 class VersionedCache:
-    """What one connection has found; that connection never writes.
+    """The results that one connection has read; that connection never writes.
 
-    `PRAGMA data_version` tells whether any other connection, of whichever process, has committed something since it
-    was last asked, for a third of what it costs to read one row.
+    `PRAGMA data_version` changes with each commit of any other connection of any process. Asking for it takes a third
+    of the time of reading one row.
     """
 
-    __slots__ = ("_found", "_version")
+    __slots__ = ("_entries", "_version")
 
     def __init__(self) -> None:
         self._version = -1
-        self._found: dict[Hashable, Any] = {}
+        self._entries: dict[Hashable, Any] = {}
 
     def find(self, connection: Any, key: Hashable, work: Callable[[], T]) -> T:
-        """Return what `work()` returned for this key, done anew where it was not since the last commit of anybody."""
+        """Return `work()`, or its earlier result for this key where no commit followed it."""
         version = connection.execute("PRAGMA data_version").fetchone()[0]
         if version != self._version:
-            # Forgotten before anything is read: what is found is never older than the version it is kept under.
-            self._found.clear()
+            # Clear the cache before reading: an entry must not outlive the version it was read at.
+            self._entries.clear()
             self._version = version
-        elif key in self._found:
-            found: T = self._found[key]
+        elif key in self._entries:
+            found: T = self._entries[key]
             return found
         result = work()
-        if len(self._found) >= _MOST:
-            self._found.clear()
-        self._found[key] = result
+        if len(self._entries) >= _MOST:
+            self._entries.clear()
+        self._entries[key] = result
         return result

@@ -1,4 +1,4 @@
-"""Keep a connection of SQLite's for transactions that follow one another closely."""
+"""Keep one SQLite connection for transactions that follow one another closely."""
 
 import contextlib
 import os
@@ -14,11 +14,11 @@ _CLOSE_S: Final = 1.0
 
 
 class WriteConnection:
-    """The transactions of one writer, one after another, whatever thread each is made in.
+    """Runs one transaction at a time, from any thread.
 
-    What SQLAlchemy does to lend a connection, to begin, to commit and to take it back costs as much as a dozen
-    statements of SQLite's. So the connection is kept, SQLAlchemy is left to believe in one transaction that never ends,
-    and BEGIN and COMMIT go to the driver.
+    To check a connection out, begin, commit and return it, SQLAlchemy takes as long as SQLite takes for a dozen
+    statements. So the connection is kept in one transaction of SQLAlchemy's that never ends, and BEGIN and COMMIT are
+    sent by the driver.
     """
 
     def __init__(self, engine: sa.Engine) -> None:
@@ -31,7 +31,7 @@ class WriteConnection:
     def transaction(self) -> Iterator[sa.Connection]:
         """Give a connection inside one transaction: committed when the block ends, rolled back when it raises.
 
-        SQLAlchemy's errors. A block must not ask for another transaction of the same writer.
+        Errors are SQLAlchemy's. A block must not begin another transaction of the same writer.
         """
         with self._lock:
             connection = self._kept()
@@ -39,7 +39,7 @@ class WriteConnection:
             try:
                 _run(connection.dialect, driver, "BEGIN IMMEDIATE")
             except BaseException:
-                # Something may be left open on it that keeps it from writing.
+                # A result that was not read to its end may keep the connection from writing.
                 self._drop()
                 raise
             try:
@@ -50,7 +50,7 @@ class WriteConnection:
                 raise
 
     def close(self) -> None:
-        """Close the connection that is kept, unless somebody is at work with it: whoever closes is about to end."""
+        """Close the connection unless a transaction runs on it: the process is about to end."""
         if self._lock.acquire(timeout=_CLOSE_S):
             try:
                 connection, self._connection = self._connection, None
@@ -60,7 +60,7 @@ class WriteConnection:
                 self._lock.release()
 
     def _kept(self) -> sa.Connection:
-        """Return the connection of this process: one that was open when it was forked is its parent's."""
+        """Return this process's own connection; one that was opened before a fork belongs to the parent."""
         if self._connection is None or self._pid != os.getpid():
             self._connection = self._engine.connect().execution_options(sqlite_begin=None)
             self._connection.begin()
@@ -68,11 +68,11 @@ class WriteConnection:
         return self._connection
 
     def _undo(self, driver: Any) -> None:
-        """Roll back; a connection that cannot do that is not used again."""
+        """Roll back; a connection that fails to is not used again."""
         try:
             if driver.in_transaction:
                 driver.execute("ROLLBACK")
-        except Exception:  # noqa: BLE001 -- what failed before is what is told
+        except Exception:  # noqa: BLE001 -- the first error is the one to raise
             self._drop()
 
     def _drop(self) -> None:

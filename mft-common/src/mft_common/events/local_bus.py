@@ -75,7 +75,7 @@ class LocalBus:
         )
 
     def _stored_cursor(self, consumer: str, source: str) -> Cursor:
-        """Return how far a consumer has read; without its database nobody knows, and it counts as the beginning."""
+        """Return how far a consumer has read: nothing, where its database is not at hand."""
         if consumer not in self._databases:
             return Cursor()
         return self._databases[consumer].query(lambda connection: self._inbox.cursor(connection, source))

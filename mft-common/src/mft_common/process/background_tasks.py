@@ -1,4 +1,4 @@
-"""Run the background tasks of a worker, one thread each, until the worker is told to stop."""
+"""Run the background tasks of a worker, one thread each, until the worker stops."""
 
 import signal
 import threading
