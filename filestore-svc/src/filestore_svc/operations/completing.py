@@ -64,7 +64,7 @@ class Completions:
         self._processes = processes
         self._keep_metadata = keep_metadata
         self._life = life
-        self._answer_within = answer_within
+        self.answer_within = answer_within
         self._tasks: dict[str, _Task] = {}
         self._lock = threading.Lock()
         self._threads: set[threading.Thread] = set()
@@ -97,7 +97,7 @@ class Completions:
         StillCompleting where that takes longer than a client waits; NoSuch once it was ended; the completion's own
         refusal where it runs in this process.
         """
-        deadline = time.monotonic() + self._answer_within
+        deadline = time.monotonic() + self.answer_within
         while True:
             with self._lock:
                 task = self._tasks.get(identifier)

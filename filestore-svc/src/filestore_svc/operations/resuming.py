@@ -56,7 +56,7 @@ class Resuming:
     def __init__(self, uploads: Uploads, completions: Completions, digests: PartialDigests, life: int) -> None:
         self._uploads = uploads
         self._commits = uploads.commits
-        self._completions = completions
+        self.completions = completions
         self._digests = digests
         self._life = life
 
@@ -118,8 +118,8 @@ class Resuming:
         self._commits.run(work)
         if upload.length or upload.two_step:
             return upload
-        self._completions.begin(upload, "", ())
-        return self._completions.wait(upload.id)
+        self.completions.begin(upload, "", ())
+        return self.completions.wait(upload.id)
 
     def find(self, caller: Caller, identifier: str) -> Upload:
         """Return an upload of the caller."""
@@ -143,7 +143,7 @@ class Resuming:
             for _ in blocks:
                 # Every byte is durable already: the client sends them only because it has missed the answer.
                 continue
-            return self._completions.wait(upload.id)
+            return self.completions.wait(upload.id)
         # An upload may live for days: the right may have been withdrawn meanwhile.
         with self._commits.database.read() as connection:
             self._uploads.access.folder_of(
@@ -164,8 +164,8 @@ class Resuming:
             raise refusal_of(error) from error
         if names is None:
             return receiver.upload
-        self._completions.begin(receiver.upload, token, names, receiver.sha256)
-        return self.find(caller, identifier) if upload.two_step else self._completions.wait(identifier)
+        self.completions.begin(receiver.upload, token, names, receiver.sha256)
+        return self.find(caller, identifier) if upload.two_step else self.completions.wait(identifier)
 
     def seal(self, caller: Caller, identifier: str) -> Upload:
         """Wait until a two-step upload is durable, digested and scanned; Incomplete, StillCompleting."""
@@ -173,17 +173,17 @@ class Resuming:
         if upload.state == "receiving":
             if upload.length:
                 raise Incomplete
-            self._completions.begin(upload, upload.writer, ())
-        return self._completions.wait(upload.id)
+            self.completions.begin(upload, upload.writer, ())
+        return self.completions.wait(upload.id)
 
     def commit(self, caller: Caller, identifier: str) -> Upload:
         """Make the file of a two-step upload visible; a repeated call returns the result of the first."""
         upload = self.seal(caller, identifier)
-        return upload if upload.state == "complete" else self._completions.commit(upload)
+        return upload if upload.state == "complete" else self.completions.commit(upload)
 
     def terminate(self, caller: Caller, identifier: str) -> Upload:
         """End an upload, and its transfer as cancelled where it was not complete; return it as it was."""
-        ended = self._completions.end(self.find(caller, identifier).id, Outcome(reason=_DELETED, cancelled=True))
+        ended = self.completions.end(self.find(caller, identifier).id, Outcome(reason=_DELETED, cancelled=True))
         if ended is None:
             raise NoSuch(identifier)
         return ended
@@ -193,7 +193,7 @@ class Resuming:
         with self._commits.database.read() as connection:
             found = resumables.unfinished(connection, token, f"/{target.text}")
         outcome = Outcome(reason=_SWEPT, cancelled=True)
-        return [each.name for each in found if each.owner == caller.account and self._completions.end(each.id, outcome)]
+        return [each.name for each in found if each.owner == caller.account and self.completions.end(each.id, outcome)]
 
     def expire(self) -> int:
         """End expired uploads; return how many."""
@@ -205,7 +205,7 @@ class Resuming:
     def _expire(self, identifier: str, now: int) -> bool:
         """End an expired upload; False where it cannot be ended, which must not keep the others."""
         try:
-            self._completions.end(identifier, Outcome(reason=_EXPIRED, cancelled=True), before=now)
+            self.completions.end(identifier, Outcome(reason=_EXPIRED, cancelled=True), before=now)
         except Unavailable:
             raise
         except Exception:  # noqa: BLE001 -- for example a head that another version has written
@@ -230,4 +230,4 @@ class Resuming:
 
     def close(self) -> None:
         """Wait a while for the completions under way."""
-        self._completions.close()
+        self.completions.close()
