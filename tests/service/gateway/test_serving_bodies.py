@@ -88,6 +88,25 @@ def test_a_response_that_was_made_from_a_part_of_the_body_is_replaced(body, stat
     assert b"abc" not in seen
 
 
+@pytest.mark.parametrize("body", [LARGE, NO_LAST_CHUNK])
+@pytest.mark.parametrize("size", [-1, 50_000])
+def test_the_bytes_before_a_cut_come_with_the_error(body, size):
+    """The failed read loses none of the bytes that it has received."""
+    partial = []
+
+    def application(environ, start_response):
+        try:
+            environ["wsgi.input"].read(size)
+        except RequestBodyError as error:
+            partial.append(error.partial)
+        start_response("400 Bad Request", [("Content-Length", "0")])
+        return []
+
+    with serving(application) as lab:
+        assert send_cut(lab.port, b"/elsewhere", body).startswith(b"HTTP/1.1 400 ")
+    assert partial == [b"abc"]
+
+
 @pytest.mark.parametrize("size", [100, 2000, 300_000])
 @pytest.mark.parametrize("swallow", [False, True])
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from werkzeug.exceptions import HTTPException
 
 from filestore_svc.errors import BadSyntax, NoSpace, RequestRejected, TooLarge
 from filestore_svc.wire.multipart import Decoder, PartEnd, PartHead, check_plain, framing
+from mft_common.http1 import RequestBodyError
 
 BLOCK = 1 << 20
 _LONGEST_METADATA = 256 << 10
@@ -72,12 +73,17 @@ def read_limited(environ: Mapping[str, Any], most: int, too_large: RequestReject
 def blocks(stream: Any, length: int | None) -> Iterator[bytes]:
     """Yield the blocks of the body; IncompleteBody when it is shorter than `length` or the server reports an error.
 
-    The bytes are counted because gunicorn reads an incomplete body as a short stream, without an error. (S12)
+    The bytes are counted because a server may read an incomplete body as a short stream, without an error (S12). Bytes
+    that arrived before a cut are yielded before IncompleteBody is raised (X1).
     """
     rest = length
     while rest is None or rest > 0:
         try:
             block = stream.read(BLOCK if rest is None else min(BLOCK, rest))
+        except RequestBodyError as error:
+            if error.partial:
+                yield error.partial
+            raise (TooLarge() if error.status == 413 else IncompleteBody()) from error
         except HTTPException as error:
             raise (TooLarge() if error.code == 413 else IncompleteBody()) from error
         except Exception as error:  # each server raises errors of its own for a broken body

@@ -70,16 +70,18 @@ class Body(ABC):
 
     def read(self, size: int | None = -1) -> bytes:
         """Return `size` bytes, fewer only at the end; all there are without a size."""
-        if size is None or size < 0:
-            return b"".join(iter(self.read1, b""))
-        block = self.read1(size) if size else b""
+        block = self.read1(-1 if size is None else size) if size != 0 else b""
         if len(block) in (0, size):
             return block
         blocks = [block]
-        left = size - len(block)
-        while left and (block := self.read1(left)):
-            blocks.append(block)
-            left -= len(block)
+        left = -1 if size is None or size < 0 else size - len(block)
+        try:
+            while left and (block := self.read1(left)):
+                blocks.append(block)
+                left -= len(block) if left > 0 else 0
+        except RequestBodyError as error:
+            error.partial = b"".join(blocks)
+            raise
         return b"".join(blocks)
 
     def readline(self, size: int | None = -1) -> bytes:

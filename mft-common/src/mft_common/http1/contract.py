@@ -20,12 +20,14 @@ class UpstreamBroken(UpstreamError):  # noqa: N818 -- reads as what it is where 
 class RequestBodyError(OSError):
     """A request's body cannot be read to its end; the server then refuses the request with `status`.
 
-    It is 400 for a body that is cut short or malformed, and 413 for one over its limit.
+    It is 400 for a body that is cut short or malformed, and 413 for one over its limit. `partial` are the bytes that
+    the failed read had received before.
     """
 
-    def __init__(self, status: int, why: str) -> None:
+    def __init__(self, status: int, why: str, partial: bytes = b"") -> None:
         super().__init__(why)
         self.status = status
+        self.partial = partial
 
 
 class RequestBody(Protocol):

@@ -35,7 +35,7 @@ class Worker(ThreadWorker):
         cannot be kept.
         """
         if isinstance(req.body.reader, LengthReader):
-            req.body.reader = _WholeLength(req.body.reader)
+            req.body.reader = _WholeLength(req.body)
         if not req._expected_100_continue:  # noqa: SLF001 -- gunicorn offers no other way
             return bool(super().handle_request(req, conn))
         req._expected_100_continue = False  # noqa: SLF001 -- as above
@@ -46,16 +46,17 @@ class Worker(ThreadWorker):
 class _BodyCutError(RequestBodyError):
     """The body is shorter than its declared length; gunicorn reads the number as a client that went away."""
 
-    def __init__(self, missing: int) -> None:
-        super().__init__(400, f"{missing} bytes of the body are missing")
+    def __init__(self, missing: int, partial: bytes) -> None:
+        super().__init__(400, f"{missing} bytes of the body are missing", partial)
         self.errno = errno.ECONNRESET
 
 
 class _WholeLength:
     """gunicorn's reader of a body with a declared length, which raises where the body is shorter."""
 
-    def __init__(self, reader: LengthReader) -> None:
-        self._reader = reader
+    def __init__(self, body: Any) -> None:
+        self._body = body
+        self._reader: LengthReader = body.reader
         self._missing = 0
 
     def read(self, size: int) -> bytes:
@@ -64,7 +65,8 @@ class _WholeLength:
         block: bytes = b"" if self._missing else self._reader.read(size)
         self._missing = self._missing or wanted - len(block)
         if self._missing:
-            raise _BodyCutError(self._missing)
+            # The body collects blocks of this reader until it has as many bytes as the application asked for.
+            raise _BodyCutError(self._missing, self._body.buf.getvalue() + block)
         return block
 
 
