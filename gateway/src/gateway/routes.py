@@ -74,6 +74,8 @@ def _failed(error: Exception) -> tuple[Response, int]:
     if isinstance(error, IdentityError):
         return jsonify(error=str(error)), 401
     if isinstance(error, Unavailable):
-        return jsonify(error=str(error)), 503
+        response = jsonify(error=str(error))
+        response.headers["Retry-After"] = str(error.retry_after)
+        return response, 503
     logs.get("routes").error("request.failed", path=request.path, method=request.method, exc_info=error)
     return jsonify(error="Internal error"), 500

@@ -1,10 +1,10 @@
-"""Name what can go wrong below any protocol; services turn these into their vendor's own words."""
+"""Errors below any protocol; services render them in their vendor's form."""
 
 from typing import ClassVar
 
 
 class MftError(Exception):
-    """Anything the hub itself found wrong; its text is safe to show to a client."""
+    """An error that the hub itself raises; its text is safe to show to a client."""
 
 
 class Unavailable(MftError):  # noqa: N818 -- reads as what it is where it is raised

@@ -14,9 +14,9 @@ from mft_common.http1 import RequestBodyError, UpstreamUnavailable
 
 @dataclass(frozen=True)
 class ErrorHandler:
-    """`handle(context, error)` makes the response to an exception of these types."""
+    """`handle(context, error)` makes the response to an exception of this type."""
 
-    types: type[Exception] | tuple[type[Exception], ...]
+    type: type[Exception]
     handle: Callable[[RequestContext, Any], GatewayResponse]
 
 
@@ -33,7 +33,12 @@ def _unusable_body(context: RequestContext, error: RequestBodyError) -> GatewayR
     return respond(context, error.status)
 
 
-def _unavailable(context: RequestContext, error: Exception) -> GatewayResponse:
+def _unavailable(context: RequestContext, error: Unavailable) -> GatewayResponse:
+    logs.get("pipeline").warning("directory.unavailable", request_id=context.request_id, reason=str(error))
+    return respond(context, 503, error.retry_after)
+
+
+def _upstream_unavailable(context: RequestContext, error: UpstreamUnavailable) -> GatewayResponse:
     logs.get("pipeline").warning("upstream.unavailable", request_id=context.request_id, reason=str(error))
     return respond(context, 503)
 
@@ -43,10 +48,11 @@ def _failed(context: RequestContext, error: Exception) -> GatewayResponse:
     return respond(context, 500)
 
 
-# The first handler whose types match an exception makes the response.
+# The first handler whose type matches an exception makes the response.
 ERROR_HANDLERS: Final = (
     ErrorHandler(RequestRejected, _rejected),
     ErrorHandler(RequestBodyError, _unusable_body),
-    ErrorHandler((UpstreamUnavailable, Unavailable), _unavailable),
+    ErrorHandler(Unavailable, _unavailable),
+    ErrorHandler(UpstreamUnavailable, _upstream_unavailable),
     ErrorHandler(Exception, _failed),
 )

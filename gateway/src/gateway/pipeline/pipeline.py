@@ -116,7 +116,7 @@ class Pipeline:
 
     def _error_response(self, context: RequestContext, error: Exception) -> GatewayResponse:
         for handler in self._error_handlers:
-            if isinstance(error, handler.types):
+            if isinstance(error, handler.type):
                 return handler.handle(context, error)
         raise error
 
