@@ -36,7 +36,7 @@ def blueprint(operations: Resuming, *, reject: bool) -> Blueprint:
     @pages.route("", methods=["OPTIONS"])
     @pages.route("/<_upload>", methods=["OPTIONS"])
     def discover(_upload: str = "") -> Response:
-        return tus.discovered(operations.largest)
+        return tus.discovery(operations.largest)
 
     @pages.post("")
     def create() -> Response:
@@ -54,14 +54,14 @@ def blueprint(operations: Resuming, *, reject: bool) -> Blueprint:
     def find(upload: str) -> Response:
         caller = operations.reader(web.identity())
         tus.check_version(request.environ)
-        return tus.found(operations.find(caller, upload))
+        return tus.current_state(operations.find(caller, upload))
 
     @pages.patch("/<upload>")
     def append(upload: str) -> Response:
         note(operation="upload.append", upload=upload)
         caller, patch = _writer(), tus.patch(request.environ)
         blocks = bodies.blocks(request.environ["wsgi.input"], patch.length)
-        return tus.taken(_noted(operations.append(caller, upload, patch, blocks)))
+        return tus.appended(_noted(operations.append(caller, upload, patch, blocks)))
 
     @pages.delete("/<upload>")
     def terminate(upload: str) -> Response:
@@ -69,7 +69,7 @@ def blueprint(operations: Resuming, *, reject: bool) -> Blueprint:
         caller = _writer()
         tus.check_version(request.environ)
         operations.terminate(caller, upload)
-        return tus.ended()
+        return tus.terminated()
 
     @pages.post("/<upload>")
     def instead(upload: str) -> Response:

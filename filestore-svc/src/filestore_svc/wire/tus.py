@@ -100,7 +100,7 @@ def patch(environ: Mapping[str, Any]) -> Patch:
     return Patch(offset=offset, length=length_of(environ), algorithm=algorithm, digest=digest)
 
 
-def discovered(largest: int | None) -> Response:
+def discovery(largest: int | None) -> Response:
     """Render the discovery: version, extensions and limits."""
     headers = {
         "Tus-Version": VERSION,
@@ -118,19 +118,19 @@ def created(upload: Upload, location: str) -> Response:
     return _bare(201, {"Location": location, **_state(upload)})
 
 
-def found(upload: Upload) -> Response:
+def current_state(upload: Upload) -> Response:
     """Render the state of an upload."""
     given = {"Upload-Metadata": upload.metadata} if upload.metadata else {}
     headers = {"Upload-Length": str(upload.length), "Cache-Control": "no-store", **given, **_state(upload)}
     return _bare(200, headers)
 
 
-def taken(upload: Upload) -> Response:
+def appended(upload: Upload) -> Response:
     """Render the state of an upload after a piece."""
     return _bare(204, _state(upload))
 
 
-def ended() -> Response:
+def terminated() -> Response:
     """Render a termination."""
     return _bare(204, {})
 
