@@ -15,7 +15,7 @@ from filestore_svc.operations.deletions import Deletions
 from filestore_svc.operations.describing import Describing
 from filestore_svc.operations.downloads import Downloads
 from filestore_svc.operations.internal import Internal
-from filestore_svc.operations.places import Places
+from filestore_svc.operations.lookup import FileLookup
 from filestore_svc.operations.quotas import Quotas
 from filestore_svc.operations.reads import OpenReads
 from filestore_svc.operations.receiving import PartialDigests
@@ -127,7 +127,7 @@ def build(
     scanner = Scanner(configuration.scan) if configuration.scan is not None else None
     scanning = Scanning(configuration.scan, scanner, blobs.open) if configuration.scan and scanner else None
     access, digests = Access(configuration), PartialDigests()
-    places = Places(access, database, now)
+    lookup = FileLookup(access, database, now)
     uploads = Uploads(
         access=access, commits=commits, blobs=blobs, recorder=recorder, quotas=limits, processes=processes, now=now,
         scanning=scanning,
@@ -138,11 +138,11 @@ def build(
     completions = Completions(uploads, digests, processes, keep_metadata=configuration.keep_metadata, life=life)
     resuming = Resuming(uploads, completions, digests, life)
     operations = Operations(
-        configuration=configuration, directory=directory, access=access, commits=commits, places=places,
+        configuration=configuration, directory=directory, access=access, commits=commits, lookup=lookup,
         uploads=uploads, downloads=downloads, describing=Describing(commits, now), deletions=deletions, now=now,
     )  # fmt: skip
     internal = Internal(
-        access=access, database=database, places=places, downloads=downloads, deletions=deletions, resuming=resuming,
+        access=access, database=database, lookup=lookup, downloads=downloads, deletions=deletions, resuming=resuming,
         now=now,
     )  # fmt: skip
     sweeping = Sweeping(commits, blobs, recorder, resuming, uploads, reads=reads, now=now, alone=alone)

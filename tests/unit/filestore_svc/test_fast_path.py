@@ -6,7 +6,7 @@ import pytest
 
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.errors import TemporarilyUnavailable
-from filestore_svc.operations.downloads import Sending
+from filestore_svc.operations.downloads import DownloadBody
 from filestore_svc.routes import fast_path
 from mft_common import environ_keys
 
@@ -44,7 +44,7 @@ def told():
 
 
 def sending(blob, told):
-    return Sending(blob, 0, len(CONTENT), lambda sent, whole: told.append((sent, whole)), lambda: None)
+    return DownloadBody(blob, 0, len(CONTENT), lambda sent, whole: told.append((sent, whole)), lambda: None)
 
 
 def test_a_file_that_comes_in_pieces_goes_out_whole(told):

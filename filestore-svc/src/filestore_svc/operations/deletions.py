@@ -4,7 +4,7 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import StoredFile, event_fields
 from filestore_svc.errors import OtherContent
-from filestore_svc.operations.places import Place
+from filestore_svc.operations.lookup import FoundFile
 from filestore_svc.store import files
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox
@@ -22,13 +22,13 @@ class Deletions:
         self._now = now
 
     def delete(
-        self, identity: Identity, account: str, place: Place, *, preconditions: Preconditions | None = None,
+        self, identity: Identity, account: str, found: FoundFile, *, preconditions: Preconditions | None = None,
         fileset: int | None = None,
     ) -> StoredFile:  # fmt: skip
         """Delete a file; OtherContent unless it has `fileset`, where one is given."""
 
         def work(connection: sa.Connection) -> StoredFile:
-            file = place.still(connection, self._now())
+            file = found.lock_current(connection, self._now())
             if preconditions is not None:
                 preconditions.check(file)
             if fileset is not None and file.fileset != fileset:

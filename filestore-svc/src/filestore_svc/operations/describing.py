@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.files import MOST_CUSTOM, StoredFile, event_fields
 from filestore_svc.errors import BadSyntax
-from filestore_svc.operations.places import Place
+from filestore_svc.operations.lookup import FoundFile
 from filestore_svc.store import files
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox
@@ -24,16 +24,16 @@ class Describing:
         self._commits = commits
         self._now = now
 
-    def read(self, place: Place) -> StoredFile:
+    def read(self, found: FoundFile) -> StoredFile:
         """Return a file with all custom attributes, sorted by name."""
         with self._commits.database.read() as connection:
-            custom = files.all_custom(connection, place.file.fileset)
+            custom = files.all_custom(connection, found.file.fileset)
         if custom is None:
-            raise place.missing
-        return replace(place.file, custom=custom)
+            raise found.missing
+        return replace(found.file, custom=custom)
 
     def write(
-        self, identity: Identity, account: str, place: Place, given: Mapping[str, str], preconditions: Preconditions
+        self, identity: Identity, account: str, found: FoundFile, given: Mapping[str, str], preconditions: Preconditions
     ) -> StoredFile:
         """Add and replace attributes, with the event in one transaction; no date and no fileset changes (45, S25).
 
@@ -41,7 +41,7 @@ class Describing:
         """
 
         def work(connection: sa.Connection) -> StoredFile:
-            file = place.still(connection, self._now())
+            file = found.lock_current(connection, self._now())
             preconditions.check(file)
             if not given:
                 return file

@@ -24,7 +24,7 @@ _audit: Final = logs.get("audit")
 Close = Callable[[int, bool], None]
 
 
-class Sending:
+class DownloadBody:
     """The bytes `start` to `stop` of an open blob, as a file for `wsgi.file_wrapper`.
 
     A server either reads to the end, or uses the descriptor for sendfile and then seeks to the position after the last
@@ -94,7 +94,7 @@ class Downloads:
         self._recorder = recorder
         self._now = now
 
-    def send(self, identity: Identity, account: str, file: StoredFile, start: int, stop: int) -> Sending:
+    def send(self, identity: Identity, account: str, file: StoredFile, start: int, stop: int) -> DownloadBody:
         """Open the bytes `start` to `stop` of a file, and begin their transfer (S28)."""
         try:
             blob = self._blobs.open(file.fileset)
@@ -124,4 +124,4 @@ class Downloads:
                     request_id=identity.request_id,
                 )  # fmt: skip
 
-        return Sending(blob, start, stop, closed, self._reads.begin(file.fileset))
+        return DownloadBody(blob, start, stop, closed, self._reads.begin(file.fileset))

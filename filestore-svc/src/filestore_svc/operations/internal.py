@@ -6,8 +6,8 @@ from filestore_svc.domain.paths import Target
 from filestore_svc.errors import BadSyntax, NoFilename, NoListedPath
 from filestore_svc.operations.access import Access, Caller
 from filestore_svc.operations.deletions import Deletions
-from filestore_svc.operations.downloads import Downloads, Sending
-from filestore_svc.operations.places import Places
+from filestore_svc.operations.downloads import DownloadBody, Downloads
+from filestore_svc.operations.lookup import FileLookup
 from filestore_svc.operations.resuming import Resuming
 from filestore_svc.store import listing
 from mft_common.clock import Clock
@@ -22,12 +22,12 @@ class Internal:
     """
 
     def __init__(
-        self, *, access: Access, database: Database, places: Places, downloads: Downloads, deletions: Deletions,
+        self, *, access: Access, database: Database, lookup: FileLookup, downloads: Downloads, deletions: Deletions,
         resuming: Resuming, now: Clock,
     ) -> None:  # fmt: skip
         self._access = access
         self._database = database
-        self._places = places
+        self._lookup = lookup
         self._downloads = downloads
         self._deletions = deletions
         self.uploads = resuming
@@ -47,13 +47,13 @@ class Internal:
 
     def find(self, caller: Caller, target: Target) -> StoredFile:
         """Find a file."""
-        return self._places.named(caller.account, target, "read", NoFilename()).file
+        return self._lookup.by_path(caller.account, target, "read", NoFilename()).file
 
-    def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
+    def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> DownloadBody:
         """Open the bytes `start` to `stop` of a file that was found."""
         return self._downloads.send(identity, identity.account or "", file, start, stop)
 
     def delete(self, caller: Caller, target: Target, fileset: int | None) -> StoredFile:
         """Delete a file; with `fileset` only while it still has that content."""
-        place = self._places.named(caller.account, target, "delete", BadSyntax())
-        return self._deletions.delete(caller.identity, caller.account, place, fileset=fileset)
+        found = self._lookup.by_path(caller.account, target, "delete", BadSyntax())
+        return self._deletions.delete(caller.identity, caller.account, found, fileset=fileset)

@@ -18,9 +18,9 @@ from filestore_svc.errors import (
 from filestore_svc.operations.access import Access, Caller
 from filestore_svc.operations.deletions import Deletions
 from filestore_svc.operations.describing import Describing
-from filestore_svc.operations.downloads import Downloads, Sending
+from filestore_svc.operations.downloads import DownloadBody, Downloads
+from filestore_svc.operations.lookup import FileLookup, FoundFile
 from filestore_svc.operations.pending import PendingUpload, StoredUpload
-from filestore_svc.operations.places import Place, Places
 from filestore_svc.operations.uploads import Uploads
 from filestore_svc.schemas import Configuration
 from filestore_svc.settings import SERVICE
@@ -42,15 +42,16 @@ class Operations:
     """
 
     def __init__(
-        self, *, configuration: Configuration, directory: Directory, access: Access, commits: Commits, places: Places,
-        uploads: Uploads, downloads: Downloads, describing: Describing, deletions: Deletions, now: Clock,
+        self, *, configuration: Configuration, directory: Directory, access: Access, commits: Commits,
+        lookup: FileLookup, uploads: Uploads, downloads: Downloads, describing: Describing, deletions: Deletions,
+        now: Clock,
     ) -> None:  # fmt: skip
         self.configuration = configuration
         self.now = now
         self._directory = directory
         self._access = access
         self._commits = commits
-        self._places = places
+        self._lookup = lookup
         self._uploads = uploads
         self._downloads = downloads
         self._describing = describing
@@ -142,46 +143,46 @@ class Operations:
 
     def download(self, caller: Caller, target: Target) -> StoredFile:
         """Find the file that a GET or HEAD asks for (20 to 26)."""
-        return self._places.named(caller.account, target, "read", NoFilename()).file
+        return self._lookup.by_path(caller.account, target, "read", NoFilename()).file
 
     def fileset(self, caller: Caller, fileset: str) -> StoredFile:
         """Find the file that a GET or HEAD asks for by its id (34 to 39)."""
-        return self._places.numbered(caller.account, fileset, "read").file
+        return self._lookup.by_fileset(caller.account, fileset, "read").file
 
-    def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
+    def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> DownloadBody:
         """Open the bytes `start` to `stop` of a file that was found."""
         return self._downloads.send(identity, identity.account or "", file, start, stop)
 
     def delete_file(self, caller: Caller, target: Target, preconditions: Preconditions) -> StoredFile:
         """Delete a file; returns what it was (27 to 33)."""
-        place = self._places.named(caller.account, target, "delete", BadDelete())
-        return self._deletions.delete(caller.identity, caller.account, place, preconditions=preconditions)
+        found = self._lookup.by_path(caller.account, target, "delete", BadDelete())
+        return self._deletions.delete(caller.identity, caller.account, found, preconditions=preconditions)
 
     def delete_fileset(self, caller: Caller, fileset: str, preconditions: Preconditions) -> StoredFile:
         """Delete a file by its id; returns what it was (40 to 44)."""
-        place = self._places.numbered(caller.account, fileset, "delete")
-        return self._deletions.delete(caller.identity, caller.account, place, preconditions=preconditions)
+        found = self._lookup.by_fileset(caller.account, fileset, "delete")
+        return self._deletions.delete(caller.identity, caller.account, found, preconditions=preconditions)
 
     def set_metadata(self, caller: Caller, target: Target, update: MetadataUpdate) -> StoredFile:
         """Write metadata of a file (45 to 52)."""
-        return self._describe(caller, self._places.named(caller.account, target, "write", NoFilename()), update)
+        return self._describe(caller, self._lookup.by_path(caller.account, target, "write", NoFilename()), update)
 
     def set_metadatabyid(self, caller: Caller, fileset: str, update: MetadataUpdate) -> StoredFile:
         """Write metadata of a file by its id (60 to 66)."""
-        return self._describe(caller, self._places.numbered(caller.account, fileset, "write"), update)
+        return self._describe(caller, self._lookup.by_fileset(caller.account, fileset, "write"), update)
 
-    def _describe(self, caller: Caller, place: Place, update: MetadataUpdate) -> StoredFile:
-        update.preconditions.check(place.file)
-        return self._describing.write(caller.identity, caller.account, place, update.attributes(), update.preconditions)
+    def _describe(self, caller: Caller, found: FoundFile, update: MetadataUpdate) -> StoredFile:
+        update.preconditions.check(found.file)
+        return self._describing.write(caller.identity, caller.account, found, update.attributes(), update.preconditions)
 
     def metadata(self, caller: Caller, target: Target) -> StoredFile:
         """Read metadata of a file (53 to 59); a missing file has words of its own here (D9)."""
-        place = self._places.named(caller.account, target, "read", NoFilename(), NoSuch(target.name))
-        return self._describing.read(place)
+        found = self._lookup.by_path(caller.account, target, "read", NoFilename(), NoSuch(target.name))
+        return self._describing.read(found)
 
     def metadatabyid(self, caller: Caller, fileset: str) -> StoredFile:
         """Read metadata of a file by its id (67 to 72)."""
-        return self._describing.read(self._places.numbered(caller.account, fileset, "read"))
+        return self._describing.read(self._lookup.by_fileset(caller.account, fileset, "read"))
 
     def countelements(self, caller: Caller, target: Target, selection: Selection) -> int:
         """Count the direct children of a folder (73 to 79)."""

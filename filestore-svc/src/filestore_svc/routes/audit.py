@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from flask import Response, g
 
 from filestore_svc.domain.files import StoredFile
-from filestore_svc.operations.downloads import Sending
+from filestore_svc.operations.downloads import DownloadBody
 from mft_common import logs
 from mft_common.identity import Identity
 
@@ -19,15 +19,15 @@ def note(**fields: Any) -> None:
 class Sender(Protocol):
     """The operations that open the bytes of a file."""
 
-    def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> Sending:
+    def send(self, identity: Identity, file: StoredFile, start: int, stop: int) -> DownloadBody:
         """Open the bytes `start` to `stop`."""
         ...
 
 
-def sender(operations: Sender, file: StoredFile) -> Callable[[int, int], Sending]:
+def sender(operations: Sender, file: StoredFile) -> Callable[[int, int], DownloadBody]:
     """Return a function that opens the bytes of `file`; the audit line is then written when they have been sent."""
 
-    def send(start: int, stop: int) -> Sending:
+    def send(start: int, stop: int) -> DownloadBody:
         sending = operations.send(g.identity, file, start, stop)
         g.pop("audit", None)
         return sending

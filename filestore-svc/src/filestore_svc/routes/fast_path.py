@@ -12,7 +12,7 @@ from werkzeug.wsgi import FileWrapper
 
 from filestore_svc.domain.files import StoredFile
 from filestore_svc.errors import TemporarilyUnavailable
-from filestore_svc.operations.downloads import Sending
+from filestore_svc.operations.downloads import DownloadBody
 from filestore_svc.operations.vendor_calls import Operations
 from filestore_svc.settings import SERVICE
 from filestore_svc.wire import downloads, requests, responses, uploads
@@ -86,7 +86,7 @@ class FastPath:
         return self._operations.download(caller, requests.target(environ, _FILES))
 
 
-def _small_or_streamed(environ: dict[str, Any], file: StoredFile, body: Sending) -> Iterable[bytes]:
+def _small_or_streamed(environ: dict[str, Any], file: StoredFile, body: DownloadBody) -> Iterable[bytes]:
     finished = environ.get(environ_keys.FINISHED)
     if finished is not None and file.size <= _SMALL:
         return [_read_whole(body, finished)]
@@ -96,7 +96,7 @@ def _small_or_streamed(environ: dict[str, Any], file: StoredFile, body: Sending)
     return wrapped
 
 
-def _read_whole(body: Sending, finished: list[Callable[[int, int, bool], None]]) -> bytes:
+def _read_whole(body: DownloadBody, finished: list[Callable[[int, int, bool], None]]) -> bytes:
     """Read a small file; once all of it is read, the server reports what it has sent."""
     try:
         # A store may return fewer bytes than it is asked for.
