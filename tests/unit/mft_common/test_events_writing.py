@@ -21,7 +21,7 @@ ID = st.sampled_from(("0" * 48, "414D5120514D312020202020202020203F0C71A20000001
 NAMED = {
     "transfer_id": ID,
     "state": st.sampled_from((*STATES, *FINAL_STATES, "gone")),
-    "protocol": st.sampled_from(("http-mft", "diplomat", "smtp")),
+    "protocol": st.sampled_from(("http-mft", "diplomat", "SMTP")),
     "mode": st.sampled_from(("binary", "text", "ebcdic")),
     "began_at": st.integers(0, LATEST),
 }

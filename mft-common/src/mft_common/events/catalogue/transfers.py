@@ -21,7 +21,8 @@ from mft_common.events.catalogue.items import (
     TotalsSchema,
 )
 
-PROTOCOLS = ("http-mft", "diplomat", "ibm-mq-mft", "data-protector")
+# Services choose the names of their protocols.
+_PROTOCOL = validate.Regexp(r"\A[a-z][a-z0-9-]{0,31}\Z", error="Not the name of a protocol.")
 MAX_ITEMS = 1_000
 _AT_MOST = validate.Length(max=MAX_ITEMS)
 
@@ -30,7 +31,7 @@ class TransferSchema(WireSchema):
     """Members that all events of a transfer have."""
 
     transfer_id = Text(required=True, validate=TRANSFER_ID)
-    protocol = Text(required=True, validate=validate.OneOf(PROTOCOLS))
+    protocol = Text(required=True, validate=_PROTOCOL)
     state = Text(required=True, validate=validate.OneOf(STATES))
     description = Text(required=True)
     totals = fields.Nested(TotalsSchema, required=True)

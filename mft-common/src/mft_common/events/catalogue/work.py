@@ -32,7 +32,7 @@ class JobChangedSchema(WireSchema):
 class JobChanged(Event):
     """The status of a transaction's job changed; `completion_status` is set when the job is over.
 
-    `sequence` is the job's number, unique in the service. Times are in milliseconds. (diplomat.md E3, E4)
+    `sequence` is the job's number, unique in the service. Times are in milliseconds.
     """
 
     TYPE: ClassVar[str] = "job.changed.v1"
@@ -72,7 +72,7 @@ class TaskChangedSchema(WireSchema):
 class TaskChanged(Event):
     """A task was saved, removed, paused, resumed or reset, or an execution of it started or ended.
 
-    `exec_count` and `error_count` are the task's counters, `error` its last error text. (sertainty.md 112)
+    `exec_count` and `error_count` are the task's counters, `error` its last error text.
     """
 
     TYPE: ClassVar[str] = "task.changed.v1"
