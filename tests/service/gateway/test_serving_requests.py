@@ -1,13 +1,11 @@
-import contextlib
+"""Requests as the server reads them: malformed ones, targets, fields, chunks, pipelines."""
+
 import json
-import os
-import threading
-import time
 
 import pytest
 
 from mft_common import environ_keys
-from tests.service.gateway.serving_lab import connect, read_all, read_answer, serving, talk, until
+from tests.service.gateway.serving_lab import connect, read_all, read_answer, serving, talk
 
 PAST = b"GET /next HTTP/1.1\r\nHost: h\r\n\r\n"
 SMUGGLED = {
@@ -220,21 +218,6 @@ def test_requests_follow_one_another_on_a_connection():
         assert text.count(part) == 1
 
 
-def test_an_old_client_sees_the_end_by_the_close():
-    """HTTP/1.0 gets no chunks."""
-
-    def streaming(environ, start_response):
-        start_response("200 OK", [])
-        yield b"one"
-        yield b"two"
-
-    with serving(streaming) as lab:
-        old = talk(lab.port, b"GET / HTTP/1.0\r\n\r\n")
-        new = talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-    assert old.endswith(b"\r\n\r\nonetwo")
-    assert new.endswith(b"3\r\none\r\n3\r\ntwo\r\n0\r\n\r\n")
-
-
 def test_an_early_answer_reaches_a_client_that_is_still_sending():
     """The server drains the rest of the body for a while, so that no reset discards the answer."""
 
@@ -271,170 +254,3 @@ def test_a_hundred_continue_is_sent_when_the_body_is_wanted():
             sock.sendall(b"ok")
             assert json.loads(read_answer(sock)[1])["body"] == "ok"
     assert refused.startswith(b"HTTP/1.1 403 ")
-
-
-def test_three_hundred_slow_clients_do_not_hold_up_the_others():
-    """A client that sends its head slowly costs a buffer and no thread."""
-    with serving(echo, threads=4) as lab, contextlib.ExitStack() as stack:
-        slow = [stack.enter_context(connect(lab.port)) for _ in range(300)]
-        for sock in slow:
-            sock.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\nX-")
-        began = time.monotonic()
-        for _ in range(20):
-            assert b"200 OK" in talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        assert time.monotonic() - began < 5
-        slow[7].sendall(b"A: b\r\n\r\n")
-        assert b"200 OK" in read_answer(slow[7])[0]
-
-
-def test_slow_bodies_do_not_hold_up_the_others():
-    """Sixty stalled uploads get a thread each, and another request gets one too."""
-    with serving(echo) as lab, contextlib.ExitStack() as stack:
-        for _ in range(60):
-            sock = stack.enter_context(connect(lab.port))
-            sock.sendall(b"PUT /slow HTTP/1.1\r\nHost: h\r\nContent-Length: 100\r\n\r\nx")
-        assert b"200 OK" in talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-
-
-def test_a_head_that_takes_too_long_is_dropped():
-    """The time runs from the first byte, however many follow."""
-    with serving(echo, head_time=0.3) as lab, connect(lab.port) as sock:
-        sock.sendall(b"GET / HT")
-        assert read_all(sock) == b""
-
-
-def test_a_connection_that_stays_idle_is_dropped():
-    """A kept-alive connection is closed after `keepalive` seconds without a request."""
-    with serving(echo, keepalive=0.3) as lab, connect(lab.port) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert b"200 OK" in read_answer(sock)[0]
-        assert read_all(sock) == b""
-
-
-@pytest.mark.parametrize(
-    "limits", [{"idle": 0.3}, {"idle": 60, "rate": 1000, "rate_window": 0.3}], ids=["idle", "rate"]
-)
-def test_a_body_that_stalls_is_given_up(limits):
-    """A pause of `idle` ends a body, and so does a rate below the least one."""
-    with serving(echo, **limits) as lab, connect(lab.port) as sock:
-        sock.sendall(b"PUT /2.0/files/in/a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab")
-        assert read_all(sock).startswith(b"HTTP/1.1 400")
-
-
-def test_a_reader_that_stalls_is_cut():
-    """The thread of a client that does not read its answer is freed after `idle` seconds."""
-    ended = threading.Event()
-
-    def endless(environ, start_response):
-        start_response("200 OK", [("Content-Length", str(1 << 30))])
-        try:
-            for _ in range(1 << 10):
-                yield bytes(1 << 20)
-        finally:
-            ended.set()
-
-    with serving(endless, idle=0.3) as lab, connect(lab.port) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert ended.wait(10)
-
-
-def test_a_short_answer_is_cut_and_never_looks_whole():
-    """The connection is reset when an application sends fewer bytes than its Content-Length, or fails midway."""
-
-    def short(environ, start_response):
-        start_response("200 OK", [("Content-Length", "10")])
-        yield b"abc"
-
-    def broken(environ, start_response):
-        start_response("200 OK", [])
-        yield b"abc"
-        raise RuntimeError("in the middle")
-
-    request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
-    for app in (short, broken):
-        with serving(app) as lab:
-            assert not talk(lab.port, request).endswith((b"0\r\n\r\n", b"abc" * 3))
-
-
-def test_an_application_that_fails_is_answered_in_the_form_of_its_path():
-    """The answer is a 500 in the vendor's form that does not tell the reason."""
-
-    def failing(environ, start_response):
-        raise RuntimeError("secret")
-
-    with serving(failing) as lab:
-        answer = talk(lab.port, b"GET /diplomat/APIRequest HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 500 ")
-    assert b"<statusCode>500</statusCode>" in answer
-    assert b"secret" not in answer
-
-
-def test_a_header_with_a_line_break_is_no_second_answer():
-    """A line break in a header's value is an error, so that no client can add headers to a response."""
-
-    def split(environ, start_response):
-        start_response("200 OK", [("X-A", "b\r\nSet-Cookie: c=d"), ("Content-Length", "0")])
-        return []
-
-    with serving(split) as lab:
-        answer = talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 500 ")
-    assert b"Set-Cookie" not in answer
-
-
-def test_a_file_is_sent_by_the_kernel_from_where_it_stands(tmp_path):
-    """The file is sent from its position up to the Content-Length, and then closed."""
-    path = tmp_path / "file"
-    path.write_bytes(os.urandom(3 << 20))
-    opened = []
-
-    def app(environ, start_response):
-        file = path.open("rb")
-        opened.append(file)
-        file.seek(5)
-        start_response("200 OK", [("Content-Length", str((3 << 20) - 10))])
-        return environ["wsgi.file_wrapper"](file)
-
-    with serving(app) as lab, connect(lab.port) as sock:
-        sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert read_answer(sock)[1] == path.read_bytes()[5:-5]
-        sock.sendall(b"HEAD / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        assert read_all(sock).endswith(b"\r\n\r\n")
-        until(lambda: all(file.closed for file in opened), "the files are closed")
-
-
-def test_a_full_server_closes_idle_connections():
-    """At the limit of connections, the server closes the one that was idle for longest."""
-    with serving(echo, connections=4) as lab, contextlib.ExitStack() as stack:
-        for _ in range(4):
-            sock = stack.enter_context(connect(lab.port))
-            sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-            read_answer(sock)
-        assert b"200 OK" in talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-
-
-def test_an_error_of_the_system_in_an_application_is_answered():
-    """An OSError of the application is told from one of the client's connection."""
-
-    def failing(environ, start_response):
-        raise FileNotFoundError("gone")
-
-    with serving(failing) as lab:
-        answer = talk(lab.port, b"GET /2.0/x HTTP/1.1\r\nHost: h\r\n\r\n")
-    assert answer.startswith(b"HTTP/1.1 500 ")
-
-
-def test_the_callbacks_get_the_end_of_a_response():
-    """The callbacks in the environment get the status, the bytes sent, and whether the response was complete."""
-    told = []
-
-    def app(environ, start_response):
-        environ[environ_keys.FINISHED].append(lambda *end: told.append(end))
-        start_response("200 OK", [("Content-Length", "5")])
-        return [b"whole"] if environ["PATH_INFO"] == "/whole" else iter([b"cut"])
-
-    with serving(app) as lab:
-        talk(lab.port, b"GET /whole HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        talk(lab.port, b"GET /cut HTTP/1.1\r\nHost: h\r\n\r\n")
-        until(lambda: len(told) == 2, "both ends are told")
-    assert told == [(200, 5, True), (200, 3, False)]

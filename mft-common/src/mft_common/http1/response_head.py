@@ -25,7 +25,7 @@ class ResponseHead:
 
 
 def parse_response_head(raw: bytes) -> ResponseHead:
-    """Read a whole head, its empty line included; hop-by-hop fields are taken out. Raises BadResponse."""
+    """Read a whole head, its empty line included; hop-by-hop fields are taken out. Raises MalformedResponse."""
     match = RESPONSE_HEAD.fullmatch(raw)
     if match is None:
         raise MalformedResponse("malformed head")
