@@ -1,4 +1,4 @@
-"""List the events that filestore-svc tells, and those that it acts on."""
+"""List the events that filestore-svc publishes, and those that it consumes."""
 
 from collections.abc import Callable
 from typing import Any, Final
@@ -32,5 +32,5 @@ COMPOSITES: Final[dict[str, type[CompositeEvent]]] = {
     "whole.download.v1": DownloadCompleted,
 }
 
-# It acts on nothing: whoever wants a file asks for it.
+# It consumes no events: other services ask it for files.
 HANDLERS: Final[dict[type[Event], Callable[..., Any]]] = {}

@@ -1,4 +1,4 @@
-"""Relay the events of filestore-svc and clear away what nobody needs: its worker process."""
+"""Run the worker of filestore-svc: relay its events, and sweep."""
 
 import os
 import sys

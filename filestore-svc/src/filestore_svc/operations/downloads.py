@@ -1,4 +1,4 @@
-"""Open stored files for answers, and record each download at its end."""
+"""Open stored files for responses, and record each download at its end."""
 
 import io
 import weakref

@@ -1,4 +1,4 @@
-"""Read the requests of the internal interface, and write its answers about uploads."""
+"""Read the requests of the internal interface, and render its uploads."""
 
 import re
 from collections.abc import Mapping

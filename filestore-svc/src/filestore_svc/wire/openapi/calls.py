@@ -47,19 +47,19 @@ class Call:
 
     def successes(self) -> dict[str, Any]:
         """Return the responses of success, by status."""
-        answer: dict[str, Any] = {"description": "done"}
+        response: dict[str, Any] = {"description": "done"}
         if self.returns_file:
-            answer = {"description": "the bytes", "content": {"*/*": {}}}
+            response = {"description": "the bytes", "content": {"*/*": {}}}
         elif self.result is not None:
-            answer["content"] = {"application/json": {"schema": self.result}}
+            response["content"] = {"application/json": {"schema": self.result}}
         if self.returns:
-            answer["headers"] = {name: _header(each) for name, each in self.returns.items()}
-        answers = {str(self.status): answer}
+            response["headers"] = {name: _header(each) for name, each in self.returns.items()}
+        responses = {str(self.status): response}
         if self.also is not None:
-            answers[str(self.also)] = answer
+            responses[str(self.also)] = response
         if self.returns_file:
-            answers |= {"206": answer, "304": {"description": "the client has it already"}}
-        return answers
+            responses |= {"206": response, "304": {"description": "the client has it already"}}
+        return responses
 
 
 def _header(each: Field) -> dict[str, Any]:
