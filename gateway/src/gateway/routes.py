@@ -1,15 +1,15 @@
 """The gateway's own pages: the internal API for services, health and metrics for operators."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from flask import Flask, Response, jsonify, request
-from marshmallow import ValidationError
+from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import HTTPException
 
 from gateway.errors import RequestRejected
 from gateway.operations import Operations
-from gateway.schemas.calls import read_call
+from gateway.schemas import calls
 from mft_common import addresses, environ_keys, logs
 from mft_common.directory import GATEWAY, to_wire
 from mft_common.errors import IdentityError, Unavailable
@@ -39,18 +39,35 @@ def create(operations: Operations, signer: Signer, checks: health.Checks, intern
     app.register_blueprint(health.blueprint(checks))
     app.register_blueprint(metrics.blueprint(may_see_metrics))
     app.register_error_handler(Exception, _failed)
+    table = _calls(operations)
 
     @app.post(f"{INTERNAL}<call>")
     def directory(call: str) -> Response:
         if not is_internal(request.environ, internal_port):
             raise RequestRejected(404, "Not found")
         with logs.request_scope(_request_id(signer)):
-            arguments = read_call(call, request.get_json())
-            if arguments is None:
+            if call not in table:
                 raise RequestRejected(404, "Not found")
-            return jsonify(answer=to_wire(getattr(operations, call)(**arguments)))
+            schema, operation = table[call]
+            return jsonify(answer=to_wire(operation(**schema().load(request.get_json()))))
 
     return app
+
+
+def _calls(operations: Operations) -> Mapping[str, tuple[type[Schema], Callable[..., Any]]]:
+    """Return the calls of the internal API: the schema of the arguments, and the operation."""
+    return {
+        "verify": (calls.Verify, operations.verify),
+        "account": (calls.AccountName, operations.account),
+        "prompts": (calls.Prompts, operations.prompts),
+        "verify_prompts": (calls.VerifyPrompts, operations.verify_prompts),
+        "open_session": (calls.OpenSession, operations.open_session),
+        "find_session": (calls.Token, operations.find_session),
+        "list_sessions": (calls.Service, operations.list_sessions),
+        "close_session": (calls.PublicId, operations.close_session),
+        "close_token": (calls.Token, operations.close_token),
+        "ping": (Schema, operations.ping),
+    }
 
 
 def _request_id(signer: Signer) -> str:

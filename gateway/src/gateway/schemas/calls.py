@@ -1,7 +1,5 @@
 """Schemas of the arguments of the internal API, one for each call."""
 
-from typing import Any, Final
-
 from marshmallow import Schema, fields, validate
 
 from gateway.domain import GRANT_KEYS
@@ -86,26 +84,3 @@ class PublicId(Service):
     """Arguments of `close_session`."""
 
     public_id = _text()
-
-
-CALLS: Final[dict[str, type[Schema]]] = {
-    "verify": Verify,
-    "account": AccountName,
-    "prompts": Prompts,
-    "verify_prompts": VerifyPrompts,
-    "open_session": OpenSession,
-    "find_session": Token,
-    "list_sessions": Service,
-    "close_session": PublicId,
-    "close_token": Token,
-    "ping": Schema,
-}
-
-
-def read_call(name: str, body: Any) -> dict[str, Any] | None:
-    """Return the arguments of a call, None where there is no such call; marshmallow's ValidationError otherwise."""
-    schema = CALLS.get(name)
-    if schema is None:
-        return None
-    arguments: dict[str, Any] = schema().load(body)
-    return arguments
