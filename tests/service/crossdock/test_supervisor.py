@@ -7,9 +7,6 @@ import time
 
 import pytest
 
-from crossdock.local_hub import LocalHub
-from gateway.serving.limits import ServingLimits
-from mft_common.settings import from_env
 from tests.servers.processes import wait_until
 
 # Two processes that write what happens to them: `web` takes a while to end, `worker` ends at once.
@@ -109,18 +106,3 @@ def test_a_reload_that_fails_ends_no_process(supervised, tmp_path):
     wait_until(lambda: said.read_text().count("reload fails") == 2, what="the second question")
     assert process.poll() is None
     assert lines() == ["web runs", "worker runs"] or lines() == ["worker runs", "web runs"]
-
-
-@pytest.mark.parametrize("drain", ["5s", "90s", "10m"])
-def test_the_web_process_gets_more_time_than_its_requests(tmp_path, drain):
-    """The supervisor kills nothing that the gateway's own limits still allow."""
-    settings = {
-        "GATEWAY_DRAIN": drain,
-        "GATEWAY_GRACE": "20s",
-        "GATEWAY_DATABASE_URL": f"sqlite:///{tmp_path}/gateway.db",
-        "MFT_INTERNAL_KEYS": "a key of this test alone",
-    }
-    limits = from_env(ServingLimits, settings)
-    web, worker = LocalHub(settings, tmp_path, 1).processes(None)
-    assert (web.name, worker.name) == ("web", "worker")
-    assert web.grace > limits.grace + limits.drain + 5
