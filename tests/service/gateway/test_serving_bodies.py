@@ -24,10 +24,10 @@ FORMS = {
 }
 
 
-def send_cut(port, path, body):
+def send_cut(port, path, body, method=b"POST"):
     """Send a request whose body ends early, and return everything that comes back."""
     with connect(port) as sock:
-        sock.sendall(b"POST " + path + b" HTTP/1.1\r\nHost: h\r\n" + body)
+        sock.sendall(method + b" " + path + b" HTTP/1.1\r\nHost: h\r\n" + body)
         sock.shutdown(socket.SHUT_WR)
         return read_all(sock)
 
@@ -86,6 +86,23 @@ def test_a_response_that_was_made_from_a_part_of_the_body_is_replaced(body, stat
     assert answer.endswith(b"\r\n\r\nok") is (status == "400 Bad")
     assert 400 in seen
     assert b"abc" not in seen
+
+
+def test_a_patch_gets_the_part_of_a_small_body():
+    """A resumable upload keeps the bytes that arrived before a cut, however few they are."""
+    partial = []
+
+    def application(environ, start_response):
+        try:
+            environ["wsgi.input"].read()
+        except RequestBodyError as error:
+            partial.append(error.partial)
+        start_response("204 No Content", [])
+        return []
+
+    with serving(application) as lab:
+        assert send_cut(lab.port, b"/2.0/uploads/x", SMALL, b"PATCH").startswith(b"HTTP/1.1 400 ")
+    assert partial == [b"abc"]
 
 
 @pytest.mark.parametrize("body", [LARGE, NO_LAST_CHUNK])

@@ -84,7 +84,8 @@ def handle_request(
     # The application gives the request its id; a client's own counts for nothing before.
     request_id = ""
     try:
-        if body.prefetch():
+        # A PATCH may keep the part of its body that arrives before a cut, as resumable uploads do.
+        if head.method == "PATCH" or body.prefetch():
             complete = _call(server.application, environ, writer, channel, body)
             request_id = environ.get("HTTP_X_REQUEST_ID", "")
         if not complete and not writer.headers_sent:
