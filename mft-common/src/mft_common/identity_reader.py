@@ -57,12 +57,12 @@ class IdentityReader:
             if account is None:
                 # The account was disabled or removed since the gateway looked.
                 return identity._replace(account=None, session=None, reason="stale", grant_omitted=False)
-            self._remember(account)
+            self._store(account)
         return identity._replace(
             contact=account.contact, grant=account.grant, revision=account.revision, grant_omitted=False
         )
 
-    def _remember(self, account: Account) -> None:
+    def _store(self, account: Account) -> None:
         with self._lock:
             self._cache.pop(account.name, None)
             if len(self._cache) >= _MAX_CACHED:

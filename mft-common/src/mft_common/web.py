@@ -1,4 +1,4 @@
-"""Wire what all services' Flask applications share: identity, request id, health, metrics, errors."""
+"""Make the Flask application of a service, with identity, request id, health, metrics and errors in place."""
 
 import time
 from collections.abc import Callable, Iterator

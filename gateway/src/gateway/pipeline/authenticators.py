@@ -128,10 +128,10 @@ class Authenticators:
 
 
 class BasicAuthCache:
-    """Checks Basic credentials, and remembers right pairs for a minute (ibm-mq-mft.md 23).
+    """Checks Basic credentials, and caches right pairs for a minute (ibm-mq-mft.md 23).
 
-    A pair is remembered under a hash whose key never leaves this process, together with the account's revision: a
-    changed password, grant or state makes it unknown at once. Wrong pairs are never remembered.
+    A pair is cached under a hash whose key never leaves this process, together with the account's revision: a
+    changed password, grant or state ends its entry at once. Wrong pairs are never cached.
     """
 
     def __init__(self, directory: GatewayDirectory, clock: Callable[[], float]) -> None:
@@ -156,7 +156,7 @@ class BasicAuthCache:
                 return AuthResult(account=account, mechanism="basic")
         answer = self._directory.verify(service, name, password, address)
         if isinstance(answer, Account):
-            self._remember(key, answer)
+            self._store(key, answer)
             return AuthResult(account=answer, mechanism="basic")
         with self._lock:
             self._pairs.pop(key, None)
@@ -165,7 +165,7 @@ class BasicAuthCache:
         assert isinstance(answer, Throttled)
         return AuthResult(mechanism="basic", reason="throttled", retry_after=answer.seconds)
 
-    def _remember(self, key: bytes, account: Account) -> None:
+    def _store(self, key: bytes, account: Account) -> None:
         with self._lock:
             self._pairs.pop(key, None)
             if len(self._pairs) >= _MAX_PAIRS:

@@ -53,7 +53,7 @@ class RequestContext:
 
     @classmethod
     def from_wsgi(cls, environ: dict[str, Any], start_response: StartResponse) -> Self:
-        """Return the context of a request of which nothing but its environment is known."""
+        """Return the context of a request that no handler has seen yet."""
         return cls(
             environ,
             start_response,

@@ -8,7 +8,7 @@ from gateway.error_responses import GatewayResponse
 from gateway.pipeline.context import RequestContext
 from gateway.pipeline.response_handlers import ResponseHead
 
-# How long a process goes by the origins that it has read: each request of a service that may have some asks for them.
+# Each request of a service that may list origins needs them, so they are read at most this often.
 _CACHED_S: Final = 5.0
 _PREFLIGHT_CACHED_S: Final = 600
 

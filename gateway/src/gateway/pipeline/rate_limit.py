@@ -1,14 +1,14 @@
-"""Slow down addresses that send requests faster than anybody needs to."""
+"""Limit the rate of requests of each client."""
 
 import threading
 import time
 from collections.abc import Callable
 
-_MOST_ADDRESSES = 20_000
+_MAX_CLIENTS = 20_000
 
 
 class RateLimiter:
-    """A token bucket for each client network: `burst` requests at once, `rate` a second in the long run."""
+    """A token bucket for each client: `burst` requests at once, `rate` a second in the long run."""
 
     def __init__(self, rate: int, burst: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._rate = rate
@@ -17,17 +17,17 @@ class RateLimiter:
         self._lock = threading.Lock()
         self._buckets: dict[str, tuple[float, float]] = {}
 
-    def wait(self, address: str) -> int:
-        """Count a request of `address`; return 0, or the whole seconds after which it may try again."""
+    def wait(self, client: str) -> int:
+        """Count a request of a client; return 0, or the whole seconds after which it may try again."""
         if not self._rate:
             return 0
         now = self._clock()
         with self._lock:
-            tokens, at = self._buckets.pop(address, (float(self._burst), now))
+            tokens, at = self._buckets.pop(client, (float(self._burst), now))
             tokens = min(self._burst, tokens + (now - at) * self._rate)
             allowed = tokens >= 1
-            # Put back last: the first one in the dictionary is the one that has been quiet for the longest time.
-            self._buckets[address] = (tokens - 1 if allowed else tokens, now)
-            if len(self._buckets) > _MOST_ADDRESSES:
+            # Inserted last, so that the first entry is the client that has sent nothing for the longest time.
+            self._buckets[client] = (tokens - 1 if allowed else tokens, now)
+            if len(self._buckets) > _MAX_CLIENTS:
                 del self._buckets[next(iter(self._buckets))]
         return 0 if allowed else max(1, int((1 - tokens) / self._rate) + 1)
