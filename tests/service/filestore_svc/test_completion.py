@@ -150,6 +150,18 @@ def test_an_upload_that_is_ended_while_it_is_completed(lab):
     assert list((lab.settings.state / "partial").iterdir()) == []
 
 
+def test_a_last_piece_whose_upload_is_ended_meanwhile(stored):
+    """It is no error of the hub, whether its bytes go before or after they are made durable."""
+    gate = Gate(stored)
+    for before in (True, False):
+        where, offset = _begun(stored)
+        end = lambda where=where: stored.call("DELETE", where, headers=TUS)  # noqa: E731
+        gate.before, gate.after = (end, lambda: None) if before else (lambda: None, end)
+        answer = patch(stored, where, offset, CONTENT[offset:])
+        assert answer.status_code in (404, 409)
+    assert stored.get("/2.0/files/in/a.bin").status_code == 404
+
+
 def test_a_failed_completion_is_begun_anew_by_the_next_request(lab):
     """Its bytes stay: the last piece need not even be whole when it is sent again."""
     where, offset = _begun(lab)

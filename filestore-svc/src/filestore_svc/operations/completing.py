@@ -1,6 +1,5 @@
 """Turn the complete bytes of resumable uploads into files, in threads that outlive the requests that wait for them."""
 
-import contextlib
 import json
 import threading
 import time
@@ -230,7 +229,9 @@ class Completions:
         except (OSError, TemporarilyUnavailable) as error:
             # The disk may have room again, the bucket or the scanner may be back, when the client asks again.
             logs.get("uploads").warning("upload.waiting", upload=upload.id, error=repr(error))
-            self._release(upload)
+            if not self._release(upload):
+                # The upload was ended meanwhile, and its bytes are gone; or another process completes it.
+                raise Superseded from error
             raise refusal_of(error) from error
         except Unavailable:
             self._release(upload)
@@ -262,10 +263,12 @@ class Completions:
         finally:
             pending.discard()
 
-    def _release(self, upload: Upload) -> None:
-        """Leave a completion that failed to the next request that asks for it."""
-        with contextlib.suppress(Unavailable):
-            self._commits.run(lambda write: resumables.release_completion(write, upload.id, upload.staged))
+    def _release(self, upload: Upload) -> bool:
+        """Leave a completion that failed to the next request that asks for it; False where it is no longer ours."""
+        try:
+            return self._commits.run(lambda write: resumables.release_completion(write, upload.id, upload.staged))
+        except Unavailable:
+            return True
 
     def _record_seal(self, upload: Upload, blob: SealedBlob) -> None:
         if not self._commits.run(lambda write: resumables.seal(write, upload.id, blob.fileset, blob.sha256)):

@@ -63,10 +63,10 @@ def take_completion(connection: sa.Connection, upload: Upload, taken: Upload) ->
     return _update(connection, upload.id, *unchanged, **changed)
 
 
-def release_completion(connection: sa.Connection, identifier: str, staged: int) -> None:
-    """Leave a completion to the next request that asks for it."""
+def release_completion(connection: sa.Connection, identifier: str, staged: int) -> bool:
+    """Leave a completion to the next request that asks for it; False where another one has it, or it was ended."""
     mine = (_C.state == "completing", _C.staged == staged)
-    _update(connection, identifier, *mine, staged=0, process="", lease_until=0)
+    return _update(connection, identifier, *mine, staged=0, process="", lease_until=0)
 
 
 def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
