@@ -22,8 +22,9 @@ class Upload:
 
     `two_step` uploads wait for a call that commits them; others are committed once their last byte has arrived.
     `attributes` is the JSON of the attributes to set, `metadata` the client's own header, `writer` names the request
-    that may append, `token` the owner of unfinished uploads of the hub's services, `process` and `lease_until` who
-    completes it, `head` holds its transfer. Times are milliseconds since the epoch.
+    that may append, `token` the owner of unfinished uploads of the hub's services, `head` holds its transfer.
+    `digest_state` continues the SHA-256 of the first `digested` bytes, `process` completes the upload until
+    `lease_until`. Times are milliseconds since the epoch.
     """
 
     id: str
@@ -43,6 +44,8 @@ class Upload:
     token: str = ""
     staged: int = 0
     sha256: str = ""
+    digested: int = 0
+    digest_state: bytes | None = None
     process: str = ""
     lease_until: int = 0
     fileset: int = 0

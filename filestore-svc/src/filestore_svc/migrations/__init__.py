@@ -1,3 +1,3 @@
 """Bring the tables of filestore-svc from one version to the next."""
 
-HEAD = "0003"
+HEAD = "0004"

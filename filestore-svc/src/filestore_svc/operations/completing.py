@@ -22,7 +22,7 @@ from filestore_svc.errors import (
 )
 from filestore_svc.operations.pending import PendingUpload, SealedBlob, StoredUpload
 from filestore_svc.operations.quotas import LEASE_MS
-from filestore_svc.operations.receiving import PartialDigests
+from filestore_svc.operations.receiving import PartialDigests, with_digest
 from filestore_svc.operations.uploads import Uploads, refusal_of
 from filestore_svc.store import quotas, resumables
 from filestore_svc.store.processes import Processes
@@ -76,7 +76,7 @@ class Completions:
         `sha256` is the digest of all bytes where it is known.
         """
         completing = replace(
-            upload,
+            with_digest(upload, upload.length, sha256),
             received=upload.length if upload.two_step else upload.received,
             staged=self._uploads.ids.next(),
             process=self._processes.own,
@@ -258,7 +258,7 @@ class Completions:
         with self._commits.database.read() as connection:
             pieces = resumables.pieces_of(connection, upload.id)
         try:
-            self._uploads.assemble(pending, upload.id, upload.staged, pieces, self._digests.of(upload.id))
+            self._uploads.assemble(pending, upload.id, upload.staged, pieces, self._digests.of(upload))
             return self._uploads.seal(pending, {}, register=False)
         finally:
             pending.discard()

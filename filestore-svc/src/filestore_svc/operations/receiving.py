@@ -1,13 +1,10 @@
 """Receive one piece of a resumable upload: bytes first, then the disk, then the offset that acknowledges them."""
 
 import dataclasses
-import hashlib
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
-
-import sqlalchemy as sa
 
 from filestore_svc.domain.resumable import Upload
 from filestore_svc.errors import NoSuch, Superseded, TooLarge, WrongChecksum
@@ -15,6 +12,7 @@ from filestore_svc.store import resumables
 from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.partials import Digested, Partial
+from filestore_svc.store.resumable_sha256 import AVAILABLE, new_sha256, readable, state_of
 from filestore_svc.wire.bodies import IncompleteBody
 from filestore_svc.wire.tus import Patch
 from mft_common.clock import Clock
@@ -25,20 +23,27 @@ _MOST_DIGESTS: Final = 1_000
 
 
 class PartialDigests:
-    """The SHA-256 of the bytes that this process has received of each upload, so that they need not be read again."""
+    """The SHA-256 of the received bytes of uploads, so that they need not be read again.
+
+    The upload's row holds the state of its digest; this process keeps it too, where states cannot be stored.
+    """
 
     def __init__(self) -> None:
         self._known: OrderedDict[str, Digested] = OrderedDict()
         self._lock = threading.Lock()
 
-    def of(self, identifier: str) -> Digested:
-        """Return the longest digest that is known of an upload, for the caller to continue."""
+    def of(self, upload: Upload) -> Digested:
+        """Return the digest of as many bytes of an upload as are known, for the caller to continue."""
+        if readable(upload.digest_state):
+            return Digested(upload.digested, new_sha256(upload.digest_state or b""))
         with self._lock:
-            known = self._known.get(identifier)
-        return Digested(0, hashlib.sha256()) if known is None else Digested(known.size, known.sha256.copy())
+            known = self._known.get(upload.id)
+        return Digested(0, new_sha256()) if known is None else Digested(known.size, known.sha256.copy())
 
     def put(self, identifier: str, size: int, sha256: Any) -> None:
         """Remember the digest of the first `size` bytes, which must be durable and acknowledged."""
+        if AVAILABLE:
+            return
         with self._lock:
             self._known.pop(identifier, None)
             self._known[identifier] = Digested(size, sha256.copy())
@@ -54,7 +59,7 @@ class PartialDigests:
 class PieceReceiver:
     """One request that appends to an upload. `upload` is the state after it, `sha256` the digest of all its bytes.
 
-    `sha256` is None where another process has received bytes before this piece.
+    `sha256` is None where the digest of the bytes before this piece is not known.
     """
 
     def __init__(
@@ -69,7 +74,7 @@ class PieceReceiver:
         self._now = now
         self._life = life
         self._position = upload.received
-        digested = digests.of(upload.id)
+        digested = digests.of(upload)
         self.sha256: Any | None = digested.sha256 if digested.size == upload.received else None
 
     def receive(self, patch: Patch, blocks: Iterator[bytes]) -> Sequence[str] | None:
@@ -124,15 +129,16 @@ class PieceReceiver:
         if self._position == self.upload.received:
             return
         names = partial.sync()
-        expires_at = self._now() + self._life
-
-        def work(connection: sa.Connection) -> bool:
-            return resumables.advance(
-                connection, self.upload.id, self._token, received=self._position, expires_at=expires_at, names=names
-            )
-
-        if not self._commits.run(work):
+        advanced = with_digest(self.upload, self._position, self.sha256)
+        advanced = dataclasses.replace(advanced, received=self._position, expires_at=self._now() + self._life)
+        if not self._commits.run(lambda write: resumables.advance(write, advanced, self._token, names)):
             raise Superseded
-        self.upload = dataclasses.replace(self.upload, received=self._position, expires_at=expires_at)
+        self.upload = advanced
         if self.sha256 is not None:
             self._digests.put(self.upload.id, self._position, self.sha256)
+
+
+def with_digest(upload: Upload, size: int, sha256: Any | None) -> Upload:
+    """Return an upload with the digest of its first `size` bytes; with the one that it has where `sha256` is None."""
+    state = state_of(sha256)
+    return dataclasses.replace(upload, digested=size, digest_state=state) if state else upload

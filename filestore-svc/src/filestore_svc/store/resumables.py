@@ -10,6 +10,7 @@ from filestore_svc.store.tables import pieces, resumables
 
 _C = resumables.c
 _COLUMNS = tuple(_C[field.name] for field in fields(Upload))
+_COMPLETING = ("received", "staged", "process", "lease_until", "digested", "digest_state")
 _FIND = sa.select(*_COLUMNS).where(_C.id == sa.bindparam("wanted"), _C.expires_at > sa.bindparam("now"))
 _WRITER = sa.select(_C.writer).where(_C.id == sa.bindparam("wanted"))
 
@@ -35,20 +36,19 @@ def take_over(connection: sa.Connection, upload: Upload, token: str) -> bool:
     return _update(connection, upload.id, *unchanged, writer=token)
 
 
-def advance(
-    connection: sa.Connection, identifier: str, token: str, *, received: int, expires_at: int, names: Sequence[str]
-) -> bool:
+def advance(connection: sa.Connection, advanced: Upload, token: str, names: Sequence[str]) -> bool:
     """Record how many bytes are durable, and in which new objects; False when another request has taken over."""
-    mine = (_C.writer == token, _C.state == "receiving", _C.received <= received)
-    if not _update(connection, identifier, *mine, received=received, expires_at=expires_at):
+    mine = (_C.writer == token, _C.state == "receiving", _C.received <= advanced.received)
+    changed = {name: getattr(advanced, name) for name in ("received", "expires_at", "digested", "digest_state")}
+    if not _update(connection, advanced.id, *mine, **changed):
         return False
-    _add_pieces(connection, identifier, names)
+    _add_pieces(connection, advanced.id, names)
     return True
 
 
 def begin_completion(connection: sa.Connection, completing: Upload, token: str, names: Sequence[str]) -> bool:
     """Record that all bytes are durable and that `completing.process` completes the upload; False when overtaken."""
-    changed = {name: getattr(completing, name) for name in ("received", "staged", "process", "lease_until")}
+    changed = {name: getattr(completing, name) for name in _COMPLETING}
     mine = (_C.writer == token, _C.state == "receiving")
     if not _update(connection, completing.id, *mine, state="completing", expires_at=completing.expires_at, **changed):
         return False

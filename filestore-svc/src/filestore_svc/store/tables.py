@@ -190,6 +190,8 @@ resumables: Final = sa.Table(
     sa.Column("token", sa.String(64), nullable=False, server_default=""),
     sa.Column("staged", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("sha256", sa.String(64), nullable=False, server_default=""),
+    sa.Column("digested", sa.BigInteger, nullable=False, server_default="0"),
+    sa.Column("digest_state", sa.LargeBinary),
     sa.Column("process", sa.String(32), nullable=False, server_default=""),
     sa.Column("lease_until", sa.BigInteger, nullable=False, server_default="0"),
     sa.Column("fileset", sa.BigInteger, nullable=False),
