@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 DISTRIBUTIONS := mft-common gateway filestore-svc diplomat-svc mqmft-svc sertainty-svc crossdock
 SOURCES := $(addsuffix /src,$(DISTRIBUTIONS))
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps
+# Python compiles what is imported at its first import; most files never are.
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile --require-hashes --no-deps
 # Two test processes, each with servers of its own; a file's tests stay together, because they share a hub or a server.
 PYTEST := $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder --durations=25
 # Touched when what a lock names is installed.
