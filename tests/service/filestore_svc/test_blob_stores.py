@@ -9,9 +9,8 @@ import random
 import pytest
 
 from filestore_svc.store.blobs import pages
-from filestore_svc.store.bucket import BucketBlobs
-from filestore_svc.store.bucket_client import Bucket, BucketClient
-from filestore_svc.store.bucket_staging import BucketStaging
+from filestore_svc.store.bucket import Bucket, BucketBlobs, BucketClient
+from filestore_svc.store.bucket.staging import BucketStaging
 from filestore_svc.store.local_blobs import LocalBlobs
 from filestore_svc.store.partials import Digested
 from tests.servers.s3 import KEY_ID, SECRET

@@ -5,10 +5,9 @@ import random
 
 import pytest
 
-from filestore_svc.store.bucket import BucketBlobs
-from filestore_svc.store.bucket_client import Bucket, BucketClient
-from filestore_svc.store.bucket_partials import LEAST_PART
-from filestore_svc.store.bucket_pieces import chain
+from filestore_svc.store.bucket import Bucket, BucketBlobs, BucketClient
+from filestore_svc.store.bucket.partials import LEAST_PART
+from filestore_svc.store.bucket.pieces import chain
 from filestore_svc.store.partials import Digested
 from tests.servers.s3 import KEY_ID, SECRET
 

@@ -13,8 +13,7 @@ def open_blobs(settings: Settings) -> Blobs:
     if kind == "file":
         return LocalBlobs(Path(place))
     # Imported here because it takes a good part of a start, and most hubs have no bucket.
-    from filestore_svc.store.bucket import BucketBlobs
-    from filestore_svc.store.bucket_client import Bucket, BucketClient
+    from filestore_svc.store.bucket import Bucket, BucketBlobs, BucketClient
 
     name, _, prefix = place.partition("/")
     bucket = Bucket(

@@ -1,15 +1,15 @@
-"""Store contents as objects of a bucket that speaks S3."""
+"""Implement the store of contents over a bucket."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from filestore_svc.store.blobs import PAGE
-from filestore_svc.store.bucket_assembly import BucketWhole
-from filestore_svc.store.bucket_client import BucketClient
-from filestore_svc.store.bucket_partials import BucketPartial
-from filestore_svc.store.bucket_reader import BucketReader
-from filestore_svc.store.bucket_staging import BucketStaging
+from filestore_svc.store.bucket.assembly import BucketWhole
+from filestore_svc.store.bucket.client import BucketClient
+from filestore_svc.store.bucket.partials import BucketPartial
+from filestore_svc.store.bucket.reader import BucketReader
+from filestore_svc.store.bucket.staging import BucketStaging
 from filestore_svc.store.partials import Check, Digested, Watch
 from mft_common import logs
 

@@ -3,7 +3,7 @@
 import io
 from typing import Any, Final
 
-from filestore_svc.store.bucket_client import BucketClient
+from filestore_svc.store.bucket.client import BucketClient
 
 _TRIES: Final = 3
 

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from filestore_svc.store.bucket_client import BucketClient
-from filestore_svc.store.bucket_pieces import Piece, chain, new_piece
+from filestore_svc.store.bucket.client import BucketClient
+from filestore_svc.store.bucket.pieces import Piece, chain, new_piece
 from filestore_svc.store.partials import Check
 
 # A bucket refuses parts of less than 5 MiB but for the last one, and more than 10,000 of them. Pieces of the larger

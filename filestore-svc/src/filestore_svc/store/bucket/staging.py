@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any, Final
 
-from filestore_svc.store.bucket_client import BucketClient
+from filestore_svc.store.bucket.client import BucketClient
 
 # An upload has at most 10,000 parts: 5,000 of the first size and 5,000 of the second make 352 GiB.
 PART: Final = 8 << 20

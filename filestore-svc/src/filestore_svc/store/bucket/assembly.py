@@ -5,9 +5,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final
 
-from filestore_svc.store.bucket_client import BucketClient
-from filestore_svc.store.bucket_partials import LEAST_PART
-from filestore_svc.store.bucket_pieces import Piece, chain
+from filestore_svc.store.bucket.client import BucketClient
+from filestore_svc.store.bucket.partials import LEAST_PART
+from filestore_svc.store.bucket.pieces import Piece, chain
 from filestore_svc.store.partials import Digested, Watch
 
 _AT_ONCE: Final = 16
