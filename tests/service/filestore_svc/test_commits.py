@@ -30,7 +30,7 @@ def add(number):
 
 
 def test_each_of_many_writers_hears_of_its_own_work(lab):
-    """Of a hundred who wait for one commit each gets its own result once it is committed, and failures are undone."""
+    """A hundred writers share commits; each gets its own result, and the failed ones are undone."""
     commits = Commits(lab.service.database)
     began, go = threading.Event(), threading.Event()
     told = {}
@@ -95,7 +95,7 @@ def test_a_fault_in_the_sql_of_one_writer_fails_no_other(lab):
 
 
 def test_work_that_fails_alone_is_undone(lab):
-    """The one who comes alone hears what went wrong, and nothing of its work stays."""
+    """A single writer gets its error, and its changes are rolled back."""
     commits = Commits(lab.service.database)
     with pytest.raises(ValueError, match="10"):
         commits.run(add(10))
@@ -104,7 +104,7 @@ def test_work_that_fails_alone_is_undone(lab):
 
 
 def test_two_processes_take_turns(lab):
-    """Another process with its turn is waited for, and both are committed."""
+    """A writer waits for another process that holds the lock, and both commit."""
     mine, other = Commits(lab.service.database), Commits(lab.service.database)
     threads = [
         threading.Thread(target=each.run, args=(add(number),))
@@ -119,7 +119,7 @@ def test_two_processes_take_turns(lab):
 
 
 def test_work_is_done_for_the_request_that_brought_it(lab):
-    """Whichever thread commits for all of them, each piece of work knows its own request."""
+    """Each piece of work has its own request id, whichever thread commits it."""
     commits = Commits(lab.service.database)
     began, go = threading.Event(), threading.Event()
     heard = {}

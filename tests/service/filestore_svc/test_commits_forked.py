@@ -27,7 +27,7 @@ def in_a_child(work):
 
 
 def test_a_forked_process_has_a_connection_and_a_turn_of_its_own(lab):
-    """SQLite's connections do not survive a fork, and a lock that both had would keep nobody out."""
+    """A forked process opens a connection and a lock of its own: SQLite's do not survive a fork."""
     database = lab.service.database
     commits = Commits(database)
     commits.run(add(1))

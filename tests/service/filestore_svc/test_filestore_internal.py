@@ -1,4 +1,4 @@
-"""The interface for the hub's other services."""
+"""The internal interface, for the hub's other services."""
 
 import hashlib
 
@@ -29,8 +29,8 @@ def _append(lab, upload, content=b"hello", offset=0):
 
 
 @pytest.mark.parametrize("account", ["part1", None, "nocontract"])
-def test_nobody_else_may(lab, account):
-    """Only the account `system` gets in, whatever is asked."""
+def test_other_accounts_are_refused(lab, account):
+    """Every call of another account is 403."""
     upload = _begin(lab)
     for method, path in (
         ("GET", "/internal/v1/folders/in"),
@@ -93,7 +93,7 @@ def test_nothing_is_visible_before_the_commit(lab):
 
 
 def test_a_repeated_commit_returns_the_first_result(lab):
-    """Also by another process, and where the name may not be replaced."""
+    """The commit can be repeated in another process, and where the name may not be replaced."""
     upload = _begin(lab, X_If_Exists="fail")
     _append(lab, upload)
     first = lab.call("POST", f"{upload}/commit", who=INSIDE)
@@ -105,7 +105,7 @@ def test_a_repeated_commit_returns_the_first_result(lab):
 
 
 def test_an_abort_ends_an_upload_at_every_step(lab):
-    """Before the commit nothing stays, after it the file does."""
+    """An abort before the commit leaves nothing; after it the file stays."""
     for steps in ((), ("PATCH",), ("PATCH", "/seal")):
         upload = _begin(lab)
         for step in steps:
@@ -170,7 +170,7 @@ def test_the_bytes_of_another_transfer(lab):
 
 
 def test_without_a_transfer_it_is_one(lab):
-    """A system call that names no transfer is told as one like everybody's."""
+    """A call without a transfer id is recorded as a transfer of its own."""
     _put(lab, who=SYSTEM)
     assert [event["type"] for event in lab.events()] == ["transfer.started.v1", "file.stored.v1", "transfer.ended.v1"]
 

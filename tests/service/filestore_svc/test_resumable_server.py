@@ -1,4 +1,4 @@
-"""X1 on a real server: cut connections and kill -9 between any two bytes of an upload in pieces."""
+"""X1 on a real server: cut connections and kill -9 between any two bytes of a resumable upload."""
 
 import hashlib
 import random
@@ -26,7 +26,7 @@ def _offset(server, upload):
 
 
 def _start(server, upload, offset, length, body):
-    """Open a connection, send a head that promises `length` bytes, and some of them."""
+    """Open a connection, send a head that declares `length` bytes, and `body`, a part of them."""
     fields = {**server.headers(), **TUS, **TYPE, "Upload-Offset": str(offset), "Content-Length": str(length)}
     lines = [f"PATCH /2.0/uploads/{upload} HTTP/1.1", "Host: x", *(f"{name}: {text}" for name, text in fields.items())]
     connection = server.connect()
@@ -35,14 +35,14 @@ def _start(server, upload, offset, length, body):
 
 
 def _finish(server, upload, content):
-    """Go on from where the server says it is; return the last answer."""
+    """Continue at the offset that the server returns; return the last answer."""
     offset = _offset(server, upload)
     headers = {**server.headers(), **TUS, **TYPE, "Upload-Offset": str(offset)}
     return requests.patch(f"{server.url}/2.0/uploads/{upload}", content[offset:], headers=headers, timeout=60)
 
 
 def test_a_cut_connection_keeps_what_came(server):
-    """The offset is that of the last byte that arrived, and the file comes out whole."""
+    """The offset counts every byte that arrived, and the finished file is complete."""
     content = random.Random(1).randbytes(3_000_000)
     upload = _create(server, "/in/cut", len(content))
     with _start(server, upload, 0, len(content), content[:1_234_567]) as connection:
@@ -55,8 +55,8 @@ def test_a_cut_connection_keeps_what_came(server):
     assert server.get("/2.0/files/in/cut").content == content
 
 
-def test_who_waits_for_a_silent_client_stops_nobody(server):
-    """The request of a client that has gone without a word does not keep the next one from going on."""
+def test_a_silent_client_blocks_no_other_request(server):
+    """The request of a client that fell silent does not block the next request."""
     content = random.Random(2).randbytes(200_000)
     upload = _create(server, "/in/silent", len(content))
     with _start(server, upload, 0, len(content), content[:1000]):

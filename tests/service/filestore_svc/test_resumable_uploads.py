@@ -1,4 +1,4 @@
-"""X1: uploads in pieces, by tus 1.0."""
+"""X1: resumable uploads, by tus 1.0."""
 
 import base64
 import hashlib
@@ -39,7 +39,7 @@ def patch(lab, where, offset, body, account="part1", **headers):
 
 
 def head(lab, where, account="part1"):
-    """Ask how much is there."""
+    """Ask for the offset."""
     return lab.call("HEAD", where, account, headers=TUS)
 
 
@@ -48,7 +48,7 @@ def _partial(lab):
 
 
 def test_discovery(lab):
-    """OPTIONS says what is spoken, to anybody."""
+    """OPTIONS names version, extensions and algorithms to every client."""
     answer = lab.call("OPTIONS", "/2.0/uploads", None)
     assert (answer.status_code, answer.data) == (204, b"")
     assert answer.headers["Tus-Resumable"] == answer.headers["Tus-Version"] == "1.0.0"
@@ -57,7 +57,7 @@ def test_discovery(lab):
 
 
 def test_a_file_in_three_pieces(lab):
-    """The last byte makes the file, as PUT would have made it, and nothing is to be seen before."""
+    """The last byte makes the same file as a PUT; nothing is visible before."""
     about = {"filetype": "text/csv", "metadata": '{"ship":"Ada","correlationId":"c7"}'}
     created = create(lab, "/in/a.csv", 10, about=about)
     assert created.status_code == 201
@@ -82,7 +82,7 @@ def test_a_file_in_three_pieces(lab):
 
 
 def test_it_is_one_transfer(lab):
-    """Started when it was made, ended with its last byte; the file's event names it."""
+    """The transfer starts with the creation and ends with the last byte; the event of the file names it."""
     where = location(lab)
     assert [event["type"] for event in lab.events()] == ["transfer.started.v1"]
     patch(lab, where, 0, b"01234")
@@ -95,7 +95,7 @@ def test_it_is_one_transfer(lab):
 
 
 def test_head(lab):
-    """It tells offset and length, and must not be kept by anybody."""
+    """HEAD returns offset and length, and must not be cached."""
     where = location(lab)
     patch(lab, where, 0, b"012")
     answer = head(lab, where)
@@ -105,7 +105,7 @@ def test_head(lab):
 
 
 def test_an_empty_file(lab):
-    """It is complete when it is made."""
+    """An empty upload is complete when it is created."""
     answer = create(lab, length=0)
     assert (answer.status_code, answer.headers["Upload-Offset"]) == (201, "0")
     assert lab.get("/2.0/files/in/a.bin").data == b""
@@ -133,7 +133,7 @@ def test_an_empty_file(lab):
     ],
 )
 def test_creations_that_are_refused(lab, change, status, message):
-    """Rights, path and headers are checked at once, and each refusal has envelope and version."""
+    """Rights, path and headers are checked at the creation; each refusal has the envelope and the version."""
     answer = create(lab, **change)
     assert (answer.status_code, answer.json["message"]) == (status, message)
     assert (answer.json["result"], "timestamp" in answer.json) == ("failed", True)
@@ -155,7 +155,7 @@ def test_creations_that_are_refused(lab, change, status, message):
     ],
 )
 def test_pieces_that_are_refused(lab, offset, body, headers, status):
-    """Nothing of them is kept, and the upload goes on where it was."""
+    """A refused piece is not kept, and the upload continues at the same offset."""
     where = location(lab)
     patch(lab, where, 0, b"012")
     answer = patch(lab, where, offset, body, **headers)
@@ -168,7 +168,7 @@ def test_pieces_that_are_refused(lab, offset, body, headers, status):
 
 @pytest.mark.parametrize("algorithm", ["sha1", "sha256"])
 def test_checksums(lab, algorithm):
-    """A piece whose digest is right is taken, the last one too."""
+    """A piece with a matching digest is accepted, also the last one."""
     where = location(lab)
     for offset, part in ((0, b"01234"), (5, b"56789")):
         digest = base64.b64encode(hashlib.new(algorithm, part).digest()).decode()
@@ -177,7 +177,7 @@ def test_checksums(lab, algorithm):
 
 
 def test_an_upload_is_its_owners_alone(tmp_path):
-    """For others it is not there."""
+    """Other accounts get 404 for every call."""
     lab = Lab(tmp_path, folders={"/in": {"access": {"part1": ["write"], "part3": ["write", "read"]}}})
     where = location(lab)
     answers = [
@@ -190,7 +190,7 @@ def test_an_upload_is_its_owners_alone(tmp_path):
 
 
 def test_what_arrived_before_a_cut_is_kept(lab):
-    """A piece that ends early is a refusal for nobody, and an offset for who comes back."""
+    """The offset counts the bytes of a piece that was cut."""
     where = location(lab)
     environ = {"wsgi.input": io.BytesIO(b"0123"), "CONTENT_LENGTH": "9"}
     cut = lab.call(
@@ -201,7 +201,7 @@ def test_what_arrived_before_a_cut_is_kept(lab):
 
 
 def test_it_survives_a_restart(lab):
-    """A new process knows the offset, and makes the digest of the whole from what is on disk."""
+    """A new process continues at the offset, with the digest of the bytes before it."""
     where = location(lab)
     patch(lab, where, 0, b"01234")
     lab.close()
@@ -213,7 +213,7 @@ def test_it_survives_a_restart(lab):
 
 
 def test_termination(lab):
-    """204, then 404; nothing is left and the transfer was cancelled."""
+    """DELETE is 204, later calls are 404; no bytes stay, and the transfer was cancelled."""
     where = location(lab)
     patch(lab, where, 0, b"01234")
     assert lab.call("DELETE", where, headers=TUS).status_code == 204
@@ -225,7 +225,7 @@ def test_termination(lab):
 
 
 def test_the_end_of_a_finished_upload_leaves_its_file(lab):
-    """DELETE forgets the upload, and no second end is told."""
+    """DELETE removes the upload, and publishes no second end."""
     where = location(lab)
     patch(lab, where, 0, b"0123456789")
     assert lab.call("DELETE", where, headers=TUS).status_code == 204
@@ -234,7 +234,7 @@ def test_the_end_of_a_finished_upload_leaves_its_file(lab):
 
 
 def test_expiry(tmp_path):
-    """After its time an upload is gone at once, and the sweeper ends its transfer as cancelled."""
+    """An expired upload is 404 at once; the sweeper ends its transfer as cancelled."""
     lab = Lab(tmp_path, uploads={"expire": "1h"})
     where = location(lab)
     patch(lab, where, 0, b"01234")
@@ -247,7 +247,7 @@ def test_expiry(tmp_path):
 
 
 def test_bytes_without_an_upload_are_collected(lab):
-    """What a process left that died between two steps goes by its age."""
+    """Bytes that a dead process has left are removed by their age."""
     where = location(lab)
     patch(lab, where, 0, b"01")
     (lab.settings.state / "partial" / "0123456789abcdef0123456789abcdef").write_bytes(b"x")
@@ -256,7 +256,7 @@ def test_bytes_without_an_upload_are_collected(lab):
 
 
 def test_the_last_who_comes_goes_on(lab):
-    """A request that another has overtaken keeps nothing more, and spoils nothing."""
+    """A request that a later one has overtaken keeps no further bytes and damages none."""
     where = location(lab)
 
     class Overtaken:
@@ -280,7 +280,7 @@ def test_the_last_who_comes_goes_on(lab):
 
 
 def test_a_name_that_was_taken_meanwhile(tmp_path):
-    """The last byte meets what a PUT would meet: 409, a failed transfer, and nothing left."""
+    """The last piece is refused as a PUT would be: 409, a failed transfer, and no bytes left."""
     lab = Lab(tmp_path, on_conflict="reject")
     where = location(lab)
     lab.put("/2.0/files/in/a.bin", b"first")
@@ -292,7 +292,7 @@ def test_a_name_that_was_taken_meanwhile(tmp_path):
 
 
 def test_a_right_that_was_taken_away(lab):
-    """Each piece asks for the right to write again."""
+    """Each piece needs the right to write."""
     where = location(lab)
     lab.close()
     lab.document = {"http_mft": {**lab.document["http_mft"], "folders": {"/in": {"access": {"part1": ["read"]}}}}}
@@ -301,7 +301,7 @@ def test_a_right_that_was_taken_away(lab):
 
 
 def test_a_method_in_a_header(lab):
-    """Clients that have no PATCH say it in X-HTTP-Method-Override."""
+    """Clients without PATCH send POST with X-HTTP-Method-Override."""
     where = location(lab)
     headers = {**TUS, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
     answer = lab.call("POST", where, headers=headers, data=b"01", content_type=TYPE["Content-Type"])
@@ -310,7 +310,7 @@ def test_a_method_in_a_header(lab):
 
 
 def test_the_longest_file(tmp_path):
-    """A length over the limit is refused at once, and discovery tells the limit."""
+    """A length over the limit is refused at the creation, and discovery names the limit."""
     lab = Lab(tmp_path, max_file_size="1KiB")
     assert lab.call("OPTIONS", "/2.0/uploads").headers["Tus-Max-Size"] == "1024"
     assert create(lab, length=1025).json["message"] == "Request too large"

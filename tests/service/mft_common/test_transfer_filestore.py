@@ -149,7 +149,7 @@ def test_a_stop_or_a_change_stores_nothing(shop, folder):
 
 
 def test_another_content_is_not_deleted(shop):
-    """What was replaced since it was read stays."""
+    """A file that was replaced after it was read is not deleted."""
     store, upstream = shop
     store.put("/in/a", b"one")
     endpoint = upstream.open("/in")
@@ -162,18 +162,18 @@ def test_another_content_is_not_deleted(shop):
 
 
 class StopAt:
-    """A request to stop that comes with the question number `at`; `asked` counts the questions."""
+    """A stop that is set at the check number `at`; `asked` counts the checks."""
 
     def __init__(self, at):
         self.at, self.asked = at, 0
 
     def is_set(self):
-        """Count a question, and answer it."""
+        """Count the check; return whether the stop is set."""
         self.asked += 1
         return self.asked >= self.at
 
     def wait(self, _timeout=None):
-        """Answer at once."""
+        """Return without waiting."""
         return self.is_set()
 
 
@@ -194,7 +194,7 @@ def _guard(at):
 
 @pytest.mark.parametrize("kind", ["stop", "ownership"])
 def test_whenever_a_job_is_cancelled_the_former_file_stays(shop, folder, kind):
-    """For every N: the Nth question about stop or ownership ends the move, and the former file is there untouched."""
+    """For every N: the Nth check of stop or ownership ends the move, and the former file is unchanged."""
     store, upstream = shop
     path, local = folder
     (path / "f").write_bytes(b"new" * 500_000)
@@ -217,7 +217,7 @@ def test_whenever_a_job_is_cancelled_the_former_file_stays(shop, folder, kind):
     endpoint.close()
 
 
-def test_what_an_owner_left_unfinished_is_swept_by_its_token(shop):
+def test_unfinished_uploads_are_swept_by_their_token(shop):
     """Uploads of a token are removed, those of another token and finished ones are not."""
     store, upstream = shop
     endpoint = upstream.open("/in")
@@ -290,7 +290,7 @@ def test_refusals_say_whether_another_try_may_help(double, status, error):
 
 
 def test_a_wrong_checksum_is_not_delivered(double, folder):
-    """What filestore sends with another checksum than it says is not delivered."""
+    """A file whose checksum differs from the announced one is not delivered."""
     store, upstream = double
     path, local = folder
     store.put("/in/a", b"one")
@@ -304,6 +304,6 @@ def test_a_wrong_checksum_is_not_delivered(double, folder):
 
 
 def test_a_store_that_is_away_is_transient():
-    """Nobody listening may be healed by waiting."""
+    """A refused connection is Transient."""
     with pytest.raises(Transient):
         list(FilestoreUpstream("http://127.0.0.1:1", Signer([KEY])).open("/in").list(Patterns(["*"])))

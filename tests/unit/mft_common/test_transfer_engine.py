@@ -1,4 +1,4 @@
-"""The engine over real folders whose operating system can be told to fail."""
+"""The engine over real folders, with system calls that fail on demand."""
 
 import errno
 import hashlib
@@ -86,7 +86,7 @@ def _move(folders, system=None, **options):
 
 
 def test_a_file_arrives_whole_with_its_checksum(folders):
-    """What arrives has the source's bytes, and nothing else is left in the folder."""
+    """The delivered file has the source's bytes, and no other file is left in the folder."""
     moved = _move(folders)
     assert (folders / "to" / "b.txt").read_bytes() == CONTENT
     assert _names(folders / "to") == ["b.txt"]
@@ -134,7 +134,7 @@ def test_whichever_call_fails_the_name_shows_old_or_new_and_nothing_between(fold
 
 
 def test_a_call_that_fails_once_is_healed_by_another_try(folders):
-    """An error that may pass is tried again, and the tries are counted."""
+    """An error that may heal is retried, and the retries are counted."""
     told = []
     moved = _move(folders, Failing(5, after=False), retries=2, delay=0.0, retrying=told.append)
     assert (moved.retries, told) == (1, [1])
@@ -154,7 +154,7 @@ def test_an_error_that_stays_is_not_tried_again(folders):
 
 
 def test_fail_never_replaces(folders):
-    """With `fail` a file that is there stays, also one that came while the bytes were moving."""
+    """With `fail` an existing file stays, also one that was made while the bytes were moving."""
     (folders / "to" / "b.txt").write_bytes(b"old")
     with pytest.raises(Exists):
         _move(folders, if_exists="fail")
@@ -182,7 +182,7 @@ def test_a_stop_leaves_nothing(folders):
 
 
 def test_a_guard_that_raises_keeps_the_file_from_becoming_visible(folders):
-    """An owner that lost its job never gets a file under its final name."""
+    """A guard that raises leaves no file under the final name."""
 
     class LostError(Exception):
         pass
@@ -230,7 +230,7 @@ def test_a_file_that_reads_back_otherwise_is_refused(folders):
 
 
 def test_a_full_disk_is_final(folders):
-    """No room is told as such and not tried again."""
+    """A full disk is reported as DiskFull and not retried."""
 
     class Full(System):
         def write(self, descriptor, block):
@@ -242,7 +242,7 @@ def test_a_full_disk_is_final(folders):
 
 
 def test_a_leftover_that_cannot_be_removed_is_told(folders):
-    """When the partial upload stays too, the error says so, and a later sweep removes it."""
+    """An error reports a partial upload that could not be removed; a later sweep removes it."""
 
     class Stuck(System):
         def sync(self, descriptor):
@@ -285,7 +285,7 @@ def test_delete_removes_only_what_was_read(folders):
 
 
 def test_progress_grows_and_ends_at_the_size(folders):
-    """Progress is told in growing numbers of bytes, and last with the whole size."""
+    """Progress is reported in growing numbers of bytes, at last with the size of the file."""
     told = []
     _move(folders, progress=told.append, progress_every=0.0)
     assert told == sorted(told)

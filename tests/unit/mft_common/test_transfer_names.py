@@ -1,4 +1,4 @@
-"""File names, patterns and temporary names, from every side."""
+"""File names, patterns and temporary names."""
 
 import fnmatch
 import re
@@ -19,7 +19,7 @@ NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs"
 
 @given(NAMES)
 def test_every_name_of_a_file_has_a_temporary_name_that_fits_and_never_matches(name):
-    """Any name a folder can hold has a temporary name that fits too, is known as one, and no pattern means it."""
+    """Any name a folder can hold has a temporary name that fits too, is recognised as one, and matches no pattern."""
     temporary = temporary_name(check_name(name), TOKEN)
     assert size_of(temporary) <= LONGEST
     assert is_temporary(temporary, TOKEN)

@@ -1,4 +1,4 @@
-"""Which folders a `file:` URL may lead to."""
+"""The folders that a `file:` URL may reach."""
 
 import os
 from pathlib import Path
@@ -83,7 +83,7 @@ def test_a_missing_folder_is_made_only_where_asked(places):
 
 @given(st.text(max_size=20))
 def test_no_text_leads_out_of_the_roots(text):
-    """Whatever follows `file:`, the place is below a root or refused."""
+    """The place of any `file:` URL is below a root, or the URL is refused."""
     places = Places(Path("/nonexistent/data"))
     try:
         place = places.resolve("file:" + text)

@@ -34,6 +34,8 @@ from mft_common.errors import Unavailable
 _ANSWER_S: Final = 20.0
 _POLL_S: Final = 0.2
 _CLOSE_S: Final = 10.0
+# The time in which the commit of a two-step upload can be repeated.
+_REPEAT_MS: Final = 3_600_000
 _RENEW_S: Final = LEASE_MS / 3_000
 
 
@@ -276,7 +278,9 @@ class Completions:
 
     def _commit(self, pending: PendingUpload, blob: SealedBlob, upload: Upload) -> StoredUpload:
         """Commit the file and the end of its upload in one transaction (S11); Superseded."""
-        expires_at = self._uploads.now() + self._life
+        # A job stores many files, and repeats a commit at once or never.
+        life = min(self._life, _REPEAT_MS) if upload.two_step else self._life
+        expires_at = self._uploads.now() + life
 
         def also(connection: sa.Connection, stored: StoredUpload) -> None:
             # Where the quota is no longer configured, the commit of the file has not released it.

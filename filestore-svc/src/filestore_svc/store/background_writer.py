@@ -1,4 +1,4 @@
-"""Do the heavy part of taking bytes in a thread beside the one that receives them."""
+"""Digest and write the blocks of an upload in a thread beside the one that receives them."""
 
 import queue
 import threading
@@ -11,9 +11,9 @@ _MOST_WAITING: Final = 4
 
 
 class BackgroundWriter:
-    """Calls `take(block)` for each block in order, in a thread of its own; digests and disks leave the other one free.
+    """Calls `take(block)` for each block in order, in a thread of its own: digests and writes release the interpreter.
 
-    At most four blocks wait. What `take` raises is raised to whoever hands over the next block, or finishes.
+    At most four blocks are queued. An error of `take` is raised by the next call of `put` or `finish`.
     """
 
     def __init__(self, take: Callable[[Block], None]) -> None:
@@ -24,17 +24,17 @@ class BackgroundWriter:
         self._thread.start()
 
     def put(self, block: Block) -> None:
-        """Hand over a block that nobody will change."""
+        """Queue a block, which must not change any more."""
         self._check()
         self._waiting.put(block)
 
     def finish(self) -> None:
-        """Wait until all blocks are taken."""
+        """Wait until every block was processed."""
         self.stop()
         self._check()
 
     def stop(self) -> None:
-        """End the thread, whatever came of the blocks."""
+        """End the thread after the queued blocks, and raise none of their errors."""
         if self._thread.is_alive():
             self._waiting.put(None)
             self._thread.join()
@@ -48,5 +48,5 @@ class BackgroundWriter:
             if self._error is None:
                 try:
                     self._take(block)
-                except BaseException as error:  # noqa: BLE001 -- it is raised where somebody waits for it
+                except BaseException as error:  # noqa: BLE001 -- `put` and `finish` raise it
                     self._error = error

@@ -1,4 +1,4 @@
-"""Let one of many threads that want the same done do it for all of them."""
+"""Combine the concurrent calls of many threads into few calls of one function."""
 
 import threading
 from collections.abc import Callable
@@ -9,7 +9,7 @@ Take = Callable[[], list[J]]
 
 
 class _Waiter(Generic[J]):
-    """A thread that waits, until it has been served or it is its turn to serve."""
+    """A thread that waits until its job was served, or until it has to serve the next jobs."""
 
     __slots__ = ("error", "job", "served", "wake")
 
@@ -22,10 +22,10 @@ class _Waiter(Generic[J]):
 
 
 class CallCombiner(Generic[J]):
-    """Calls `serve(take)`, one call at a time, until every job was taken by one of them.
+    """Calls `serve(take)`, one call at a time, until every job was taken by a call.
 
-    `take()` returns the jobs that wait by then, at most `most`: whoever comes later is the next call's. A thread is
-    woken once, by whoever served it or went before it; with one lock for all they would wake each other for nothing.
+    `take()` returns the jobs that are queued by then, at most `most`; later jobs belong to the next call. Each thread
+    waits on a lock of its own and is woken once: with a common lock all threads would wake for each job.
     """
 
     def __init__(self, serve: Callable[[Take[J]], None], most: int) -> None:
@@ -37,11 +37,11 @@ class CallCombiner(Generic[J]):
 
     @property
     def waiting(self) -> int:
-        """How many threads wait to be served."""
+        """The number of threads that wait to be served."""
         return len(self._queue)
 
     def join(self, job: J) -> None:
-        """Return when `job` has been served; raise what the call that took it has raised."""
+        """Return when `job` was served; raise the error of the call that took it."""
         waiter = _Waiter(job)
         with self._lock:
             self._queue.append(waiter)
@@ -65,7 +65,7 @@ class CallCombiner(Generic[J]):
         error: BaseException | None = None
         try:
             self._serve(take)
-        except BaseException as raised:  # noqa: BLE001 -- each of those that wait has to hear it
+        except BaseException as raised:  # noqa: BLE001 -- every waiting thread raises it
             error = raised
         if not taken:
             take()

@@ -1,4 +1,4 @@
-"""Let writers that come at the same time share one commit, and with it one wait for the disk."""
+"""Group the commits of concurrent writers, so that they share one wait for the disk."""
 
 import contextlib
 import contextvars
@@ -22,7 +22,7 @@ T = TypeVar("T")
 class _Job(Generic[T]):
     def __init__(self, work: Callable[[sa.Connection], T]) -> None:
         self._work = work
-        # Whoever does the work: the request that it is part of is that of the thread which brought it.
+        # Another thread may run the work; request id and log fields are those of the thread that asked for it.
         self._context = contextvars.copy_context()
         self.result: T | None = None
         self.error: BaseException | None = None
@@ -32,7 +32,7 @@ class _Job(Generic[T]):
         self.result = self._context.run(self._work, connection)
 
     def run_apart(self, connection: sa.Connection) -> None:
-        """Do the work in a savepoint, so that its failure is its own."""
+        """Do the work in a savepoint, so that its failure undoes no other work."""
         try:
             with connection.begin_nested():
                 self.run(connection)
@@ -44,27 +44,27 @@ class _Job(Generic[T]):
 
 
 class Commits:
-    """Runs pieces of work, each all or nothing, in as few transactions as the writers of this process allow.
+    """Runs pieces of work, each atomically, in as few transactions as possible.
 
-    SQLite has one writer at a time: those that wait while one commits are committed together by the next of them.
-    Where one of them fails, all are undone and done again, then with a savepoint for each: a piece of work does nothing
-    but change the database through its connection. On PostgreSQL, which groups commits itself, each has its own
-    transaction. A piece of work must not call `run`.
+    SQLite has one writer at a time: the work that queues up while one transaction commits shares the next one. Where a
+    piece of work fails, all of the transaction is rolled back and repeated with a savepoint for each piece; so a piece
+    of work does nothing but change the database through its connection. PostgreSQL groups commits itself: each piece
+    has its own transaction. A piece of work must not call `run`.
     """
 
     def __init__(self, database: Database) -> None:
         self.database = database
         self._shared = database.dialect == "sqlite"
-        self._line = _Line(f"{database.url.database}.turn")
+        self._processes = _ProcessQueue(f"{database.url.database}.turn")
         self._combiner: CallCombiner[_Job[Any]] = CallCombiner(self._serve, _MOST)
 
     @property
     def waiting(self) -> int:
-        """How many pieces of work wait for a commit that has not begun."""
+        """The number of pieces of work that are queued."""
         return self._combiner.waiting
 
     def run(self, work: Callable[[sa.Connection], T]) -> T:
-        """Return what `work(connection)` returns, once it is committed; what it raises undoes it alone."""
+        """Return the result of `work(connection)` once it is committed; its error undoes its own changes only."""
         if not self._shared:
             with self.database.write() as connection:
                 return work(connection)
@@ -75,8 +75,8 @@ class Commits:
         return cast("T", job.result)
 
     def _serve(self, take: Take[_Job[Any]]) -> None:
-        with self._line.turn():
-            # Whoever came while the other processes had their turn is in it as well.
+        with self._processes.turn():
+            # Taken after the wait for other processes: the work that was queued meanwhile is committed too.
             self._commit(take())
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
@@ -94,8 +94,8 @@ class Commits:
                     job.run_apart(connection)
 
 
-class _Line:
-    """A line of processes, of which one has its turn: SQLite itself would look again after ever longer pauses."""
+class _ProcessQueue:
+    """A queue of processes that write: SQLite itself would poll for its lock with ever longer pauses."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -104,9 +104,9 @@ class _Line:
 
     @contextlib.contextmanager
     def turn(self) -> Iterator[None]:
-        """Wait in line with the other processes; of this one, a thread at a time."""
+        """Wait for the lock of the processes; only one thread of a process may call it at a time."""
         if self._pid != os.getpid():
-            # A lock belongs to what was opened: with its parent's file a process would share its parent's turns.
+            # A lock belongs to the open file: with its parent's descriptor a forked process would share the lock.
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             weakref.finalize(self, os.close, self._descriptor)
             self._pid = os.getpid()

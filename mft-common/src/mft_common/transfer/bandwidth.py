@@ -1,4 +1,4 @@
-"""Keep all files of a job below one rate."""
+"""Limit the rate at which the files of a job are moved."""
 
 import threading
 import time
@@ -13,7 +13,7 @@ _SMALLEST = 1 << 10
 
 
 class Bandwidth:
-    """A token bucket of `rate` bytes per second (None: no limit), shared by everything that is given it."""
+    """A token bucket of `rate` bytes per second (None: no limit), shared by all its users."""
 
     def __init__(self, rate: int | None, now: Callable[[], float] = time.monotonic) -> None:
         if rate is not None and rate <= 0:
@@ -26,7 +26,7 @@ class Bandwidth:
 
     @property
     def block(self) -> int:
-        """How many bytes to move at once, so that the rate is kept smoothly."""
+        """The number of bytes to move at once, small enough for a steady rate."""
         if self.rate is None:
             return BLOCK
         return max(min(BLOCK, self.rate // _BLOCKS_PER_S), min(_SMALLEST, self.rate))

@@ -1,4 +1,4 @@
-"""The `file:` endpoint: a folder of this machine, opened once and never left."""
+"""The `file:` endpoint: a folder of this machine, reached through one open descriptor."""
 
 import contextlib
 import stat
@@ -36,26 +36,26 @@ class FileReader:
                 yield block
 
     def check(self) -> None:
-        """Raise Changed unless the open file is as it was when it was listed."""
+        """Raise Changed unless the open file has the version that was opened."""
         with os_errors(self.entry.name):
             status = self._system.status_of(self._descriptor)
         if _version(status) != self.entry.version and not _only_unlinked(status, self.entry):
             raise Changed(f"{self.entry.name}: the source changed while it was read")
 
     def close(self) -> None:
-        """Close the file; an error of closing what was only read tells nothing about the copy."""
+        """Close the file; an error of closing a file that was only read does not affect the copy."""
         with contextlib.suppress(OSError):
             self._system.close(self._descriptor)
 
 
 def _only_unlinked(status: stat_result, entry: Entry) -> bool:
-    """True when the open file has lost its name, and nothing else about it changed: its content is whole."""
+    """Return True when the open file was unlinked and is unchanged otherwise: its content is complete."""
     same = entry.version.rpartition(":")[0] == _version(status).rpartition(":")[0]
     return status.st_nlink == 0 and same
 
 
 class FileEndpoint:
-    """A folder by its descriptor, which this object owns. `shown` is how messages call the folder."""
+    """A folder by its descriptor, which this object owns. `shown` names the folder in messages."""
 
     def __init__(self, folder: int, shown: str = "the folder", system: System = SYSTEM) -> None:
         self._folder = folder
@@ -100,7 +100,7 @@ class FileEndpoint:
         )
 
     def delete(self, entry: Entry) -> None:
-        """Delete a file if it still is the one of `entry`, and make that durable."""
+        """Delete a file durably; Changed where its version is not that of `entry`."""
         name = check_name(entry.name)
         with os_errors(name):
             if _version(self._system.status(name, self._folder)) != entry.version:

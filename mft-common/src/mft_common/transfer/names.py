@@ -1,4 +1,4 @@
-"""Decide what a file may be called, which names a pattern means, and how unfinished files are called."""
+"""Check file names, match patterns, and build the names of unfinished files."""
 
 import hashlib
 import re
@@ -8,13 +8,13 @@ from typing import Final
 from mft_common.transfer.errors import BadName
 
 LONGEST: Final = 255
-# Upper-case hex digits of a job's sequence (16) or of a transfer id (48): nobody's own files end like that by chance.
+# Upper-case hex digits of a job's sequence (16) or of a transfer id (48): other files do not end like that by chance.
 _TOKEN: Final = re.compile(r"[0-9A-F]{16,64}")
 _TEMPORARY: Final = re.compile(r"\..+\.([0-9A-F]{16,64})\.part", re.DOTALL)
 
 
 def size_of(name: str) -> int:
-    """Return how many bytes the file system counts for `name`."""
+    """Return the length of `name` in bytes, as the file system counts it."""
     return len(name.encode("utf-8", "surrogateescape"))
 
 
@@ -47,7 +47,7 @@ def temporary_name(name: str, token: str) -> str:
 
 
 def is_temporary(name: str, token: str | None = None) -> bool:
-    """True when `name` is that of an unfinished file, of the owner `token` where one is given."""
+    """Return True when `name` is that of an unfinished file, of the owner `token` where one is given."""
     match = _TEMPORARY.fullmatch(name)
     return match is not None and token in (None, match[1])
 
@@ -63,7 +63,7 @@ class Patterns:
         self._compiled = [re.compile(_expression(text), re.DOTALL) for text in self.texts]
 
     def match(self, name: str) -> bool:
-        """True when one of the patterns means `name`."""
+        """Return True when one of the patterns matches `name`."""
         return any(one.fullmatch(name) for one in self._compiled) and not is_temporary(name)
 
 

@@ -1,4 +1,4 @@
-"""Find out which folder a `file:` URL means, and refuse those that no endpoint may lead to."""
+"""Resolve `file:` URLs to folders, and refuse those that no endpoint may reach."""
 
 import errno
 import os
@@ -64,13 +64,13 @@ class Place:
 
 @dataclass(frozen=True)
 class Places:
-    """Where `file:` endpoints may lead: below the data folder, or below a folder that the operator allowed."""
+    """The folders that `file:` endpoints may reach: below the data folder or a folder that the operator allowed."""
 
     data: Path
     allowed: tuple[Path, ...] = ()
 
     def resolve(self, url: str) -> Place:
-        """Return the place that `file:a/b` (below the data folder) or `file:/srv/a` (below an allowed folder) means.
+        """Return the place of `file:a/b` (below the data folder) or `file:/srv/a` (below an allowed folder).
 
         Percent-escapes are decoded, as in every URL. Raises BadName for a URL that names no folder, Denied for a folder
         outside every root or inside the hub's state. Nothing is opened: the folder may not exist yet.

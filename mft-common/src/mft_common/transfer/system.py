@@ -1,4 +1,4 @@
-"""Every call that the file endpoint makes to the operating system, in one object that a test can make fail."""
+"""Wrap the system calls of the file endpoint, so that tests can let each of them fail."""
 
 import os
 from collections.abc import Iterator
@@ -59,7 +59,7 @@ class System:
         os.fsync(descriptor)
 
     def rename(self, name: str, target: str, folder: int) -> None:
-        """Give a file another name in one step; whatever had that name is gone."""
+        """Rename a file in one step; it replaces a file of that name."""
         os.rename(name, target, src_dir_fd=folder, dst_dir_fd=folder)
 
     def link(self, name: str, target: str, folder: int) -> None:
