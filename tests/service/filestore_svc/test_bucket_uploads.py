@@ -162,5 +162,8 @@ def test_requests_of_any_size_some_of_which_are_lost(client, seed):
         new += partial.sync()
         if not lost:
             names, received = [*names, *new], received + size
-    blobs.keep(blobs.whole(UPLOAD, 9, len(content), names, sha256=None, watch=None))
+    known = digested(content[: rng.randrange(len(content))])
+    whole = blobs.whole(UPLOAD, 9, len(content), names, digested=known, watch=None)
+    assert whole.sha256.digest() == hashlib.sha256(content).digest()
+    blobs.keep(whole)
     assert _content(blobs, 9) == content
