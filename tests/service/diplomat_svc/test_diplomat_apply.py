@@ -49,14 +49,14 @@ def test_a_folder_that_is_withdrawn_stays_open_to_the_job_that_runs_and_to_no_la
 
 def test_a_running_worker_takes_the_new_number_of_jobs_at_once(hub, transaction):
     """`jobs.at_once` is raised while the worker is busy, and a second job begins beside the first."""
-    jobs = [transaction(name, source={"files": ["f"]}, bandwidth="20KiB/s") for name in ("a", "b")]
-    first = hub(*jobs, diplomat={"jobs": {"at_once": 1, "lease": "1s", "stop_grace": "0s"}}).log_in()
+    jobs = [transaction(name, source={"files": ["f"]}, bandwidth="5KiB/s") for name in ("a", "b")]
+    first = hub(*jobs, diplomat={"jobs": {"at_once": 1, "lease": "6s", "stop_grace": "0s"}}).log_in()
     (first.data / "from" / "f").write_bytes(bytes(200 * 1024))
     with first.work():
         first.run("a")
         first.run("b")
         _until(lambda: first.status("a").findtext("jobHistory/status") == "Running")
         assert first.status("b").findtext("jobHistory/status") == "Queued"
-        hub(*jobs, diplomat={"jobs": {"at_once": 2, "lease": "1s", "stop_grace": "0s"}})
+        hub(*jobs, diplomat={"jobs": {"at_once": 2, "lease": "6s", "stop_grace": "0s"}})
         _until(lambda: first.status("b").findtext("jobHistory/status") == "Running")
         assert first.status("a").findtext("jobHistory/status") == "Running"
