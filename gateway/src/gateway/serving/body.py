@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from gateway.serving.channel import BLOCK, Channel
-from mft_common.http1 import RequestBodyError
+from mft_common.http1 import RequestBody, RequestBodyError
 from mft_common.http1.chunks import ChunkDecoder, MalformedChunks
 
 _CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
@@ -18,8 +18,8 @@ _LEAST_READ: Final = 64 << 10
 _SMALL: Final = 64 << 10
 
 
-class Body(ABC):
-    """A readable stream; `error` is set once the body is known to be unusable. See mft_common.http1.RequestBody."""
+class Body(RequestBody, ABC):
+    """A readable stream; `error` is set once the body is known to be unusable."""
 
     def __init__(self, channel: Channel, *, expects_continue: bool) -> None:
         self.error: RequestBodyError | None = None
