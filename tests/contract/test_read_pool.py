@@ -99,6 +99,35 @@ def test_reads_of_many_threads_hold_no_more_connections_than_the_pool_has(databa
     assert most == [2]
 
 
+def test_postgresql_never_sees_more_connections_than_the_pool_size(postgresql_url):
+    """Reads, cached reads and transactions of many threads together stay below the limit of the process."""
+    database = opened(postgresql_url, 8)
+    with database.engine.connect() as connection, connection.begin():
+        connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "reads_svc"'))
+        NUMBERS.create(connection)
+    counting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
+    seen = []
+
+    def use(number):
+        if number % 3 == 0:
+            with database.write() as connection:
+                ADD.run(connection, {"number": number})
+                seen.append(connection.execute(counting).scalar_one())
+        elif number % 3 == 1:
+            database.query(lambda connection: ALL.all(connection, {}))
+        else:
+            database.query_cached(number, lambda connection: ALL.all(connection, {}))
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    database.close()
+    assert len(seen) == 20
+    assert max(seen) <= 8
+
+
 def test_a_read_that_finds_no_connection_in_time_fails_and_the_pool_recovers(pool):
     """A thread waits for a connection up to the timeout; the next read finds one again."""
     held = Held(pool.run)
