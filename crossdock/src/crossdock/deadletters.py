@@ -36,6 +36,10 @@ def _bus(data: Path, environ: Mapping[str, str]) -> Iterator[Bus]:
 
 
 def _opened(service: str, url: str) -> Database:
+    parsed = sa.make_url(url)
+    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
+        # To open it would create it.
+        raise CannotStart(f"there is no database of {service} at {parsed.database}: start the hub once")
     return Database(url, schema=service, metadata=sa.MetaData(), migrations="", head="")
 
 
