@@ -149,6 +149,25 @@ def test_a_completion_whose_process_died_is_continued(labs):
     assert _ends(other) == ["successful"]
 
 
+def test_a_process_that_lost_a_completion_meets_no_file_of_its_own(tmp_path):
+    """An upload that may not replace a file is complete for the process that was overtaken as well."""
+    lab, other = labs = [Lab(tmp_path, on_conflict="reject"), Lab(tmp_path, on_conflict="reject")]
+    where, offset = _begun(lab)
+    gate = Gate(lab)
+    gate.before, gate.after = lambda: None, gate.wait
+    lab.service.resuming.completions.answer_within = 0.1
+    assert patch(lab, where, offset, CONTENT[offset:]).status_code == 503
+    assert gate.reached.wait(10)
+    lab.service.processes.close()
+    fileset = patch(other, where, offset, CONTENT[offset:]).headers["Fileset"]
+    gate.open.set()
+    lab.service.resuming.close()
+    assert [head(each, where).headers["Fileset"] for each in labs] == [fileset, fileset]
+    assert ([path.name for path in other.blobs()], _ends(other)) == ([fileset], ["successful"])
+    for each in labs:
+        each.close()
+
+
 def test_an_upload_that_is_ended_while_it_is_completed(lab):
     """DELETE wins: no file, no blob, and one transfer that was cancelled."""
     where, offset = _begun(lab)

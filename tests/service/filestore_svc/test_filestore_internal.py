@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from filestore_svc.operations.access import Caller
 from mft_common.transfer import Entry, Exists, FilestoreUpstream, NotFound, Patterns
 from tests.service.filestore_svc.filestore_lab import TRANSFER, identity_of
 
@@ -102,6 +103,21 @@ def test_a_repeated_commit_returns_the_first_result(lab):
     second = lab.call("POST", f"{upload}/commit", who=INSIDE)
     assert (first.status_code, second.status_code, second.json) == (201, 201, first.json)
     assert [event["type"] for event in lab.events()] == ["file.stored.v1"]
+
+
+def test_two_commits_of_one_upload_at_once(lab):
+    """The second one, which still saw the upload as sealed, returns the file of the first and does not meet it."""
+    resuming = lab.service.resuming
+    upload = _begin(lab, X_If_Exists="fail")
+    _append(lab, upload)
+    lab.call("POST", f"{upload}/seal", who=INSIDE)
+    sealed = resuming.find(Caller(INSIDE, "system"), upload.rpartition("/")[2])
+    stored = lab.call("POST", f"{upload}/commit", who=INSIDE).json
+    again = resuming.completions.commit(sealed)
+    assert (sealed.state, again.state, again.fileset) == ("sealed", "complete", stored["fileset"])
+    assert lab.call("POST", f"{upload}/commit", who=INSIDE).json == stored
+    assert lab.call("GET", "/internal/v1/files/in/a", who=SYSTEM).data == b"hello"
+    assert [event["type"] for event in lab.events()].count("file.stored.v1") == 1
 
 
 def test_an_abort_ends_an_upload_at_every_step(lab):

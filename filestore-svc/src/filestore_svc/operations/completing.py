@@ -104,7 +104,8 @@ class Completions:
                 task = self._tasks.get(identifier)
             if task is not None:
                 task.done.wait(max(0.0, deadline - time.monotonic()))
-                if task.error is not None:
+                # One that was superseded has left the upload to another process.
+                if task.error is not None and not isinstance(task.error, Superseded):
                     raise task.error
             with self._commits.database.read() as connection:
                 upload = resumables.find(connection, identifier, 0)
@@ -125,7 +126,7 @@ class Completions:
             raise
         except RequestRejected as refusal:
             if not isinstance(refusal, Superseded):
-                self.end(upload.id, Outcome(reason=refusal.reason))
+                self.end(upload.id, Outcome(reason=refusal.reason), staged=upload.staged)
                 raise
         with self._commits.database.read() as connection:
             found = resumables.find(connection, upload.id, 0)
@@ -133,15 +134,18 @@ class Completions:
             raise NoSuch(upload.id)
         return found
 
-    def end(self, identifier: str, outcome: Outcome, *, before: int | None = None) -> Upload | None:
+    def end(
+        self, identifier: str, outcome: Outcome, *, before: int | None = None, staged: int | None = None
+    ) -> Upload | None:
         """End an upload, and its transfer with `outcome` unless it is complete; a stored file stays.
 
-        Returns the upload as it was; None where it does not exist, or does not expire `before` that time.
+        Returns the upload as it was; None where it does not exist, does not expire `before` that time, or is being made
+        another blob than `staged`.
         """
 
         def work(connection: sa.Connection) -> Upload | None:
             quotas.lock(connection)
-            gone = resumables.remove(connection, identifier, before=before)
+            gone = resumables.remove(connection, identifier, before=before, staged=staged)
             if gone is not None and gone.state != "complete":
                 quotas.release(connection, identifier)
                 transfer = gone.transfer()
@@ -239,7 +243,7 @@ class Completions:
             self._release(upload)
             raise
         except RequestRejected as refusal:
-            self.end(upload.id, Outcome(reason=refusal.reason))
+            self.end(upload.id, Outcome(reason=refusal.reason), staged=upload.staged)
             raise
         try:
             if upload.two_step:
@@ -248,7 +252,7 @@ class Completions:
                 self._commit(pending, blob, upload)
         except RequestRejected as refusal:
             if not isinstance(refusal, Superseded):
-                self.end(upload.id, Outcome(reason=refusal.reason))
+                self.end(upload.id, Outcome(reason=refusal.reason), staged=upload.staged)
             self._uploads.remove(blob)
             raise
         except Unavailable:
@@ -282,16 +286,17 @@ class Completions:
         life = min(self._life, _REPEAT_MS) if upload.two_step else self._life
         expires_at = self._uploads.now() + life
 
+        def claim(connection: sa.Connection) -> None:
+            if not resumables.complete(connection, upload.id, blob.fileset, sha256=blob.sha256, expires_at=expires_at):
+                raise Superseded
+
         def also(connection: sa.Connection, stored: StoredUpload) -> None:
             # Where the quota is no longer configured, the commit of the file has not released it.
             quotas.release(connection, upload.id)
-            replaced = stored.replaced or 0
-            if not resumables.complete(
-                connection, upload.id, fileset=blob.fileset, replaced=replaced, expires_at=expires_at
-            ):
-                raise Superseded
+            if stored.replaced is not None:
+                resumables.set_replaced(connection, upload.id, stored.replaced)
 
-        pending.also = also
+        pending.claim, pending.also = claim, also
         stored = self._uploads.commit(pending, blob)
         self._forget(upload.id)
         return stored

@@ -255,12 +255,15 @@ class Uploads:
     def _check_registration(self, connection: sa.Connection, pending: PendingUpload, blob: SealedBlob) -> None:
         """Refuse to commit a blob that a sweep may have removed: its registration is gone, or it waited for too long.
 
-        The transaction of a resumable upload checks the upload's own row instead.
+        A resumable upload claims its own row instead; of two commits of one upload the second finds it claimed, before
+        it could meet the file of the first.
         """
-        if blob.registered:
+        if pending.claim is not None:
+            pending.claim(connection)
+        elif blob.registered:
             if not staged_blobs.remove(connection, blob.fileset):
                 raise TemporarilyUnavailable
-        elif pending.also is None and self.now() - pending.began_at >= _UNREGISTERED_MS:
+        elif self.now() - pending.began_at >= _UNREGISTERED_MS:
             raise TemporarilyUnavailable
 
     def forget_dead(self) -> int:

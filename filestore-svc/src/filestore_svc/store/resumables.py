@@ -81,11 +81,16 @@ def seal(connection: sa.Connection, identifier: str, staged: int, sha256: str) -
     return _update(connection, identifier, *mine, state="sealed", sha256=sha256, process="", lease_until=0)
 
 
-def complete(connection: sa.Connection, identifier: str, *, fileset: int, replaced: int, expires_at: int) -> bool:
-    """Record which file an upload has become; False unless `fileset` is its staged blob and was not committed yet."""
+def complete(connection: sa.Connection, identifier: str, fileset: int, *, sha256: str, expires_at: int) -> bool:
+    """Record that an upload has become a file; False unless `fileset` is its staged blob and was not committed yet."""
     mine = (_C.staged == fileset, _C.state.in_(("completing", "sealed")))
-    values = {"state": "complete", "received": _C.length, "fileset": fileset, "replaced": replaced, "staged": 0}
+    values = {"state": "complete", "received": _C.length, "fileset": fileset, "sha256": sha256, "staged": 0}
     return _update(connection, identifier, *mine, process="", expires_at=expires_at, **values)
+
+
+def set_replaced(connection: sa.Connection, identifier: str, fileset: int) -> None:
+    """Record which fileset the file of a complete upload has replaced."""
+    _update(connection, identifier, replaced=fileset)
 
 
 def pieces_of(connection: sa.Connection, identifier: str) -> list[str]:
@@ -94,10 +99,17 @@ def pieces_of(connection: sa.Connection, identifier: str) -> list[str]:
     return list(connection.execute(query).scalars())
 
 
-def remove(connection: sa.Connection, identifier: str, *, before: int | None = None) -> Upload | None:
-    """Delete an upload, with `before` only one that expires by then; return it as it was."""
+def remove(
+    connection: sa.Connection, identifier: str, *, before: int | None = None, staged: int | None = None
+) -> Upload | None:
+    """Delete an upload and return it as it was; with `before` only one that expires by then.
+
+    With `staged` only one that is being made that blob.
+    """
     late = sa.true() if before is None else _C.expires_at <= before
-    return _of(connection.execute(sa.delete(resumables).where(_C.id == identifier, late).returning(*_COLUMNS)).first())
+    ours = sa.true() if staged is None else _C.staged == staged
+    query = sa.delete(resumables).where(_C.id == identifier, late, ours).returning(*_COLUMNS)
+    return _of(connection.execute(query).first())
 
 
 def unfinished(connection: sa.Connection, token: str, folder: str) -> list[Upload]:
