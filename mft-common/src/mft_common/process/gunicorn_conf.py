@@ -30,6 +30,8 @@ forwarded_allow_ips = ""
 proxy_allow_ips = ""
 limit_request_line = 0
 limit_request_field_size = 65_536
+# More than the gateway takes (`GATEWAY_HEAD_FIELDS`) and adds: a request that it took must not fail here.
+limit_request_fields = 1000
 accesslog = None
 loglevel = "warning"
 logger_class = JsonLogger
