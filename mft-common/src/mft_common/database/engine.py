@@ -23,7 +23,8 @@ _BUSY_MS: Final = 30_000
 _PRAGMAS: Final = ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "temp_store=MEMORY")
 # The same few pages change again and again: the longer the log (16 MiB), the fewer times each is copied out of it.
 _WAL_PAGES: Final = 4_000
-# How many connections one process holds at most, a quarter of them for `query`, and how long a thread waits for one.
+# How many connections to one database a process holds at most, a quarter of them for `query`, and how long a thread
+# waits for one.
 _POOL_SIZE: Final = {"sqlite": 64, "postgresql": 16}
 _SMALLEST_POOL: Final = 4
 _POOL_TIMEOUT_S: Final = 10.0
