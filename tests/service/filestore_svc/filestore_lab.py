@@ -155,7 +155,7 @@ class Lab:
 class Server:
     """filestore-svc as it runs without a gateway in its process: gunicorn with threads, in a group of its own."""
 
-    def __init__(self, folder: Path, **section: Any) -> None:
+    def __init__(self, folder: Path, *, processes: int = 1, **section: Any) -> None:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self.state = folder / "data/state/filestore-svc"
@@ -169,7 +169,7 @@ class Server:
             "MFT_INTERNAL_KEYS": KEY,
             "MFT_GATEWAY_URL": "http://127.0.0.1:1",
             "MFT_LISTEN": f"127.0.0.1:{self.port}",
-            "MFT_WEB_PROCESSES": "1",
+            "MFT_WEB_PROCESSES": str(processes),
             "MFT_WEB_THREADS": "8",
         }
         gunicorn = Path(sys.executable).parent / "gunicorn"

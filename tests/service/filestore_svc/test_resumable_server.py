@@ -1,6 +1,7 @@
 """X1 on a real server: cut connections and kill -9 between any two bytes of a resumable upload."""
 
 import hashlib
+import itertools
 import random
 
 import pytest
@@ -62,6 +63,25 @@ def test_a_silent_client_blocks_no_other_request(server):
     with _start(server, upload, 0, len(content), content[:1000]):
         assert _finish(server, upload, content).status_code == 204
     assert server.get("/2.0/files/in/silent").content == content
+
+
+def test_two_web_processes_and_a_client_that_gives_up(tmp_path):
+    """Pieces on connections of their own, the last one sent again and again without waiting, become one file."""
+    server = Server(tmp_path, processes=2).start()
+    content = random.Random(3).randbytes(30 << 20)
+    upload = _create(server, "/in/two", len(content))
+    edges = [*range(0, len(content), 4_000_001), len(content)]
+    for start, stop in itertools.pairwise(edges[:-1]):
+        headers = {**server.headers(), **TUS, **TYPE, "Upload-Offset": str(start), "Connection": "close"}
+        url = f"{server.url}/2.0/uploads/{upload}"
+        assert requests.patch(url, content[start:stop], headers=headers, timeout=30).status_code == 204
+    for _ in range(5):
+        if _offset(server, upload) == edges[-2]:
+            _start(server, upload, edges[-2], edges[-1] - edges[-2], content[edges[-2] :]).close()
+    wait_until(lambda: _offset(server, upload) == len(content), what="the file")
+    assert server.names()["two"]["attributes"]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert sum(path.is_file() for path in (server.state / "blobs").rglob("*")) == 1
+    server.program.kill()
 
 
 @pytest.mark.parametrize("seed", range(3))
