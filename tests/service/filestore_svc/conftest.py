@@ -2,7 +2,9 @@
 
 import pytest
 
+from filestore_svc.domain.scanning import Scan, ScannerPlace
 from filestore_svc.settings import Settings
+from filestore_svc.wire.icap import Scanner
 from tests.servers.icap import IcapServer
 from tests.servers.s3 import KEY_ID, SECRET, S3Server
 from tests.servers.scanner import VirusScanner
@@ -75,3 +77,23 @@ def scanned(request, tmp_path):
     yield make
     for each in made:
         each.close()
+
+
+@pytest.fixture
+def icap_client():
+    """A function that makes clients of ICAP servers, which are closed at the end."""
+    made = []
+
+    def make(url, tls=None, **scan):
+        made.append(Scanner(Scan(place=ScannerPlace.of(url), **{"timeout": 10.0, **scan}), tls))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+@pytest.fixture
+def scanner(icap, icap_client):
+    """A client of the ICAP server."""
+    return icap_client(icap.url())
