@@ -165,58 +165,6 @@ def test_fail_never_replaces(folders):
     assert _names(folders / "to") == ["b.txt"]
 
 
-@pytest.mark.parametrize("if_exists", ["replace", "fail"])
-@pytest.mark.parametrize("retries", [0, 2])
-def test_a_file_that_has_its_name_is_never_deleted(folders, if_exists, retries):
-    """A folder that cannot be made durable fails the move, and the delivered file stays."""
-
-    class Stuck(System):
-        def sync(self, descriptor):
-            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EIO, "broken")
-            super().sync(descriptor)
-
-    with pytest.raises(Transient) as caught:
-        _move(folders, Stuck(), if_exists=if_exists, retries=retries, delay=0.0)
-    assert caught.value.tries == retries + 1
-    assert (folders / "to" / "b.txt").read_bytes() == CONTENT
-
-
-@pytest.mark.parametrize("if_exists", ["replace", "fail"])
-@pytest.mark.parametrize("call", ["rename", "link", "sync"])
-@pytest.mark.parametrize("retries", [0, 1])
-def test_a_commit_whose_answer_is_lost_finds_its_own_file(folders, if_exists, call, retries):
-    """A call of the commit that was carried out and reported as failed is no conflict with itself."""
-    lost, writes = [call], []
-
-    class Losing(System):
-        def write(self, descriptor, block):
-            writes.append(len(block))
-            return super().write(descriptor, block)
-
-        def _lose(self, name):
-            if name in lost:
-                lost.remove(name)
-                raise OSError(errno.EIO, "made to fail")
-
-        def rename(self, *arguments):
-            super().rename(*arguments)
-            self._lose("rename")
-
-        def link(self, *arguments):
-            super().link(*arguments)
-            self._lose("link")
-
-        def sync(self, descriptor):
-            super().sync(descriptor)
-            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                self._lose("sync")
-
-    moved = _move(folders, Losing(), if_exists=if_exists, retries=retries, delay=0.0)
-    assert (moved.size, moved.replaced, sum(writes)) == (len(CONTENT), False, len(CONTENT))
-    assert _names(folders / "to") == ["b.txt"]
-
-
 def test_a_stop_leaves_nothing(folders):
     """A stop in mid-file, before the first byte and before the rename each leave the folder as it was."""
     stop = threading.Event()

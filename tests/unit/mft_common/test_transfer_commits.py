@@ -1,0 +1,90 @@
+"""The commit of a file into a folder: it can be repeated, and a file that has its name is never deleted."""
+
+import errno
+import os
+import stat
+
+import pytest
+
+from mft_common.transfer import FileEndpoint, Mover, Patterns, Transient
+from mft_common.transfer.system import System
+
+TOKEN = "0000000000000042"
+CONTENT = bytes(range(256)) * 9000
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Return a folder with `from/a.txt` and an empty folder `to`."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "to").mkdir()
+    (tmp_path / "from" / "a.txt").write_bytes(CONTENT)
+    return tmp_path
+
+
+def names(path):
+    """Return the names in a folder."""
+    return sorted(one.name for one in path.iterdir())
+
+
+def _endpoint(path, system):
+    return FileEndpoint(os.open(path, os.O_RDONLY | os.O_DIRECTORY), system=system)
+
+
+def move(folders, system, **options):
+    """Move `a.txt` to `b.txt` in the other folder, whose system calls are those of `system`."""
+    source = _endpoint(folders / "from", System())
+    (entry,) = source.list(Patterns(["a.txt"]))
+    return Mover(token=TOKEN, **options).move(source, entry, _endpoint(folders / "to", system), "b.txt")
+
+
+@pytest.mark.parametrize("if_exists", ["replace", "fail"])
+@pytest.mark.parametrize("retries", [0, 2])
+def test_a_file_that_has_its_name_is_never_deleted(folders, if_exists, retries):
+    """A folder that cannot be made durable fails the move, and the delivered file stays."""
+
+    class Stuck(System):
+        def sync(self, descriptor):
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EIO, "broken")
+            super().sync(descriptor)
+
+    with pytest.raises(Transient) as caught:
+        move(folders, Stuck(), if_exists=if_exists, retries=retries, delay=0.0)
+    assert caught.value.tries == retries + 1
+    assert (folders / "to" / "b.txt").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("if_exists", ["replace", "fail"])
+@pytest.mark.parametrize("call", ["rename", "link", "sync"])
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_commit_whose_answer_is_lost_finds_its_own_file(folders, if_exists, call, retries):
+    """A call of the commit that was carried out and reported as failed is no conflict with itself."""
+    lost, writes = [call], []
+
+    class Losing(System):
+        def write(self, descriptor, block):
+            writes.append(len(block))
+            return super().write(descriptor, block)
+
+        def _lose(self, name):
+            if name in lost:
+                lost.remove(name)
+                raise OSError(errno.EIO, "made to fail")
+
+        def rename(self, *arguments):
+            super().rename(*arguments)
+            self._lose("rename")
+
+        def link(self, *arguments):
+            super().link(*arguments)
+            self._lose("link")
+
+        def sync(self, descriptor):
+            super().sync(descriptor)
+            if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+                self._lose("sync")
+
+    moved = move(folders, Losing(), if_exists=if_exists, retries=retries, delay=0.0)
+    assert (moved.size, moved.replaced, sum(writes)) == (len(CONTENT), False, len(CONTENT))
+    assert names(folders / "to") == ["b.txt"]
