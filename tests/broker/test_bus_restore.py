@@ -11,8 +11,9 @@ from sqlalchemy import make_url
 
 from crossdock import environment, hub
 from mft_common.config import Reader
+from mft_common.errors import ConfigError
 from mft_common.events import tables
-from tests.servers.event_world import World, running, stored
+from tests.servers.event_world import Producer, World, running, stored
 from tests.servers.postgresql import OwnPostgreSQL
 from tests.servers.processes import wait_until
 
@@ -124,6 +125,26 @@ def test_every_service_looks_into_which_cluster_it_starts(postgresql_url, tmp_pa
                 assert connection.execute(sa.select(tables.generations.c.number)).scalars().all() == [1]
     finally:
         made.close()
+
+
+def test_a_role_that_may_not_ask_for_the_cluster_is_refused_with_the_remedy(postgresql_url) -> None:
+    """PostgreSQL lets every role ask; where that was revoked, the start says what to grant."""
+    role = f"r{make_url(postgresql_url).database}"
+    with psycopg.connect(dsn(postgresql_url), autocommit=True) as admin:
+        admin.execute(f'CREATE ROLE "{role}" LOGIN')
+        admin.execute(f'GRANT CREATE ON DATABASE "{make_url(postgresql_url).database}" TO "{role}"')
+        admin.execute("REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC")
+        producer = Producer(make_url(postgresql_url).set(username=role).render_as_string(hide_password=False))
+        try:
+            with pytest.raises(ConfigError, match="GRANT EXECUTE"):
+                producer.create()
+            admin.execute(f'GRANT EXECUTE ON FUNCTION pg_control_system() TO "{role}"')
+            producer.start()
+            producer.commit(stored("/in/a"))
+        finally:
+            producer.database.close()
+            admin.execute(f'DROP OWNED BY "{role}" CASCADE')
+            admin.execute(f'DROP ROLE "{role}"')
 
 
 def test_a_second_start_in_the_same_cluster_changes_nothing(make_world) -> None:

@@ -10,6 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ColumnElement
 
+from mft_common.errors import ConfigError
+
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -60,12 +62,13 @@ def enter_cluster(connection: sa.Connection) -> None:
     Each cluster counts its transactions by itself. A dump that is restored into a cluster which has counted less would
     give new rows lower numbers than the cursors hold, and rows of the dump higher ones than any open transaction.
     The first call on an outbox begins generation 1, so that cursors of an earlier program stay below it. No writer may
-    run meanwhile in the former cluster; those of this one wait. A no-op on SQLite.
+    run meanwhile in the former cluster; those of this one wait. A no-op on SQLite. ConfigError where the role may not
+    ask for the cluster's identifier.
     """
     if connection.dialect.name != "postgresql":
         return
     generations.create(connection, checkfirst=True)
-    cluster = connection.exec_driver_sql("SELECT system_identifier::text FROM pg_control_system()").scalar_one()
+    cluster = _cluster(connection)
     known = connection.execute(sa.select(generations.c.cluster, generations.c.number)).first()
     if known is not None and known.cluster == cluster:
         return
@@ -74,6 +77,16 @@ def enter_cluster(connection: sa.Connection) -> None:
     connection.exec_driver_sql(f"ALTER TABLE outbox ALTER COLUMN tx SET DEFAULT {default}")
     connection.execute(sa.delete(generations))
     connection.execute(sa.insert(generations).values(cluster=cluster, number=number))
+
+
+def _cluster(connection: sa.Connection) -> str:
+    """Return the identifier of the PostgreSQL cluster; ConfigError where the role may not ask for it."""
+    if not connection.exec_driver_sql(
+        "SELECT has_function_privilege('pg_catalog.pg_control_system()', 'EXECUTE')"
+    ).scalar_one():
+        raise ConfigError(["the role of the database URL lacks GRANT EXECUTE ON FUNCTION pg_control_system()"])
+    identifier = connection.exec_driver_sql("SELECT system_identifier::text FROM pg_control_system()").scalar_one()
+    return str(identifier)
 
 
 class Operations(Protocol):
