@@ -77,7 +77,7 @@ docs: setup  ## Write the generated pages of docs/ anew
 bench: setup servers  ## Run every script of bench/, one after the other (many minutes)
 	@for script in bench/*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
 
-lock: $(RUNTIME)  ## Write both locks anew from requirements.in and requirements-dev.in
+lock:  ## Write both locks anew from requirements.in and requirements-dev.in
 	@$(PYTHON) -m venv build/lock && build/lock/bin/python -m pip install --quiet --disable-pip-version-check uv
 	@for name in requirements requirements-dev; do \
 	  build/lock/bin/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
