@@ -25,6 +25,7 @@ from mft_common.transfer import (
     Transient,
 )
 from tests.service.filestore_svc.filestore_lab import Lab
+from tests.service.filestore_svc.test_completion import Gate
 from tests.service.mft_common.filestore_doubles import FakeFilestore, RealFilestore
 
 TOKEN = "0000000000000042"
@@ -232,6 +233,25 @@ def test_unfinished_uploads_are_swept_by_their_token(shop):
     assert endpoint.sweep(TOKEN) == ()
     assert (store.unfinished(), store.content("/in/b")) == (1, b"xyz")
     endpoint.close()
+
+
+def test_a_stop_while_filestore_completes_an_upload(tmp_path, folder):
+    """The stop is heard while the store is at work; no file, no blob and no upload stay."""
+    path, local = folder
+    (path / "f").write_bytes(b"content")
+    lab, stop = Lab(tmp_path / "data"), threading.Event()
+    gate = Gate(lab)
+    gate.before = lambda: (stop.set(), gate.wait())
+    lab.service.resuming.completions.answer_within = 0.1
+    endpoint = FilestoreUpstream(lab.client.application).open("/in")
+    (entry,) = local.list(Patterns(["f"]))
+    with pytest.raises(Interrupted):
+        Mover(token=TOKEN, interrupt=stop).move(local, entry, endpoint, "f")
+    gate.open.set()
+    lab.service.resuming.close()
+    assert (RealFilestore(lab).content("/in/f"), RealFilestore(lab).unfinished(), lab.blobs()) == (None, 0, [])
+    endpoint.close()
+    lab.close()
 
 
 class _Losing:

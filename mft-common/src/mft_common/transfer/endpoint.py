@@ -81,8 +81,11 @@ class Writer(Protocol):
         """Write the whole content under the temporary name; exhausts `blocks`."""
         ...
 
-    def seal(self, size: int, sha256: str, verify: Verify) -> None:
-        """Make the bytes durable and compare them with what was read; raise Mismatch."""
+    def seal(self, size: int, sha256: str, verify: Verify) -> bool:
+        """Make the bytes durable and compare them with what was read; raise Mismatch.
+
+        Returns False while the destination is still at work on them: the caller calls again.
+        """
         ...
 
     def commit(self) -> Stored:

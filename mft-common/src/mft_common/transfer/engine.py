@@ -106,8 +106,7 @@ class Mover:
 
     def _seal(self, source: Endpoint, entry: Entry, destination: Endpoint, name: str) -> tuple[Writer, Entry]:
         """Copy the bytes under a temporary name, durably, and compare size and checksum."""
-        if self.interrupt.is_set():
-            raise Interrupted(f"{name}: stopped before it began")
+        self._check_stop(name, "before it began")
         reader = source.open(entry)
         try:
             writer = destination.writer(name, token=self.token, size=reader.entry.size, if_exists=self.if_exists)
@@ -115,7 +114,8 @@ class Mover:
             try:
                 writer.begin()
                 writer.fill(flow.blocks())
-                writer.seal(reader.entry.size, flow.digest.hexdigest(), self.verify)
+                while not writer.seal(reader.entry.size, flow.digest.hexdigest(), self.verify):
+                    self._check_stop(name, "before it was complete")
             except BaseException as error:
                 _abort(writer, error)
                 raise
@@ -124,9 +124,12 @@ class Mover:
         return writer, reader.entry
 
     def _check_before_commit(self, name: str) -> None:
-        if self.interrupt.is_set():
-            raise Interrupted(f"{name}: stopped before it became visible")
+        self._check_stop(name, "before it became visible")
         self.guard()
+
+    def _check_stop(self, name: str, when: str) -> None:
+        if self.interrupt.is_set():
+            raise Interrupted(f"{name}: stopped {when}")
 
 
 @dataclass

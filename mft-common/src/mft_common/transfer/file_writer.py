@@ -52,7 +52,7 @@ class FileWriter:
                 while rest:
                     rest = rest[self._system.write(self._descriptor, rest) :]
 
-    def seal(self, size: int, sha256: str, verify: Verify) -> None:
+    def seal(self, size: int, sha256: str, verify: Verify) -> bool:
         """Fsync, then compare size and, by reading the file back, checksum."""
         assert self._descriptor is not None
         with os_errors(self._name):
@@ -67,6 +67,7 @@ class FileWriter:
         if verify == "sha256" and self._digest() != sha256:
             raise Mismatch(f"{self._name}: the written bytes read back with another checksum")
         self._stored = Stored(size, sha256)
+        return True
 
     def commit(self) -> Stored:
         """Give the file its final name in one step and make the name durable; may be called again after Transient."""

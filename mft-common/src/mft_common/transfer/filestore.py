@@ -169,15 +169,24 @@ class FilestoreWriter:
         if next(source, None) is not None:
             raise Mismatch(f"{self._name}: more bytes came than were declared")
 
-    def seal(self, size: int, sha256: str, verify: Verify) -> None:
-        """Wait until filestore-svc has made the bytes durable, digested and scanned them; compare size and digest."""
-        sealed = self._call("POST", "/seal")
+    def seal(self, size: int, sha256: str, verify: Verify) -> bool:
+        """Let filestore-svc make the bytes durable, digest and scan them; compare size and digest.
+
+        Returns False where that takes longer than a request waits.
+        """
+        sealed = self._call("POST", "/seal", statuses={404: Transient, 409: Transient})
+        if sealed is None:
+            return False
         if sealed["size"] != size or (verify == "sha256" and sealed["sha256"].lower() != sha256):
             raise Mismatch(f"{self._name}: filestore holds another size or checksum than the bytes that were sent")
+        return True
 
     def commit(self) -> Stored:
         """Make the file visible; a repeated call returns the result of the first."""
-        return _stored(self._call("POST", "/commit", statuses={404: Mismatch}))
+        stored = self._call("POST", "/commit", statuses={404: Mismatch})
+        if stored is None:
+            raise Transient(f"{self._name}: filestore is still at work on it")
+        return _stored(stored)
 
     def abort(self) -> Stored | None:
         """End the upload; filestore-svc answers with the file where it was committed already."""
@@ -260,12 +269,9 @@ class FilestoreEndpoint:
         return str(answer.json()["upload"])
 
     def call_upload(self, method: str, path: str, name: str, **options: Any) -> Any:
-        """Send a request about an upload of the file `name`; repeat it while filestore-svc is still at work on it."""
-        while True:
-            answer = self._request(method, f"upload/{path}", name, **options)
-            if answer.status_code != HTTPStatus.ACCEPTED:
-                return answer.json()
-            answer.close()
+        """Send a request about an upload of the file `name`; return None while filestore-svc is still at work on it."""
+        answer = self._request(method, f"upload/{path}", name, **options)
+        return None if answer.status_code == HTTPStatus.ACCEPTED else answer.json()
 
     def _quoted(self, *names: str) -> str:
         return quote("/".join((self._folder, *names)), safe="/", errors="surrogateescape")
