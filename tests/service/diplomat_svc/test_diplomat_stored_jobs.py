@@ -5,7 +5,7 @@ import json
 import pytest
 
 from mft_common.events.backlog import OUTBOX
-from tests.service.diplomat_svc.test_diplomat_filestore import _Store
+from tests.service.mft_common.filestore_doubles import FakeFilestore
 
 
 @pytest.mark.parametrize("part", [None, "source", "destination", "retries"])
@@ -41,7 +41,7 @@ def test_a_stored_job_survives_a_field_of_a_transaction_that_it_does_not_have_ye
         assert made.finished("one").findtext("completionStatus") == "Successful"
 
 
-class _UnreliableStore(_Store):
+class _UnreliableStore(FakeFilestore):
     """A filestore that answers 503 to the first reads of a file."""
 
     def __init__(self, failures):
@@ -60,7 +60,7 @@ class _UnreliableStore(_Store):
 def test_the_totals_of_a_job_count_the_retries_of_its_files_e5_68(hub, transaction):
     """Two failed reads are two retries: in the file's history, in the totals of the transfer, and in the database."""
     store = _UnreliableStore(failures=2)
-    store.files["in/a"] = b"content"
+    store.put("/in/a", b"content")
     made = hub(transaction("move", direction="inbound", source={"url": "filestore:/in"}), filestore=store).log_in()
     with made.work():
         made.run("move")
