@@ -90,3 +90,14 @@ def test_a_bucket_that_is_away(hub, s3, bucket):
         (503, "Temporarily unavailable"),
     ]
     assert hub.client.get("/readyz").status_code == 503
+
+
+def test_a_start_while_the_bucket_is_away(s3, tmp_path):
+    """The service starts, is not ready, and answers 503 until the bucket is back."""
+    place = {"bytes_url": "s3://no-such-bucket-yet/hub", "s3_endpoint": s3.url}
+    lab = Lab(tmp_path, settings=Settings(data=str(tmp_path), s3_key_id=KEY_ID, s3_secret=SECRET, **place))
+    told = [lab.put("/2.0/files/in/a").status_code, lab.client.get("/readyz").status_code]
+    s3.client.create_bucket(Bucket="no-such-bucket-yet")
+    told += [lab.put("/2.0/files/in/a").status_code, lab.client.get("/readyz").status_code]
+    lab.close()
+    assert told == [503, 503, 201, 200]

@@ -68,12 +68,15 @@ class Sweeping:
         self._alone = alone
 
     def at_start(self) -> None:
-        """Clear away what dead processes have left."""
-        self.abandoned()
-        self._uploads.forget_dead()
-        self._recorder.end_dead()
-        self._uploads.quotas.release_dead()
-        self._reads.release_dead()
+        """Clear away what dead processes have left; a store that is away keeps no process from starting."""
+        steps: dict[str, Step] = {
+            "staging": self.abandoned,
+            "blobs": self._uploads.forget_dead,
+            "transfers": self._recorder.end_dead,
+            "reservations": self._uploads.quotas.release_dead,
+            "reads": self._reads.release_dead,
+        }
+        self.round(steps.items())
 
     def abandoned(self) -> int:
         """Remove the staging of dead processes; where several machines share the store, staging that is old."""
