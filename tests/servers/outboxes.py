@@ -3,8 +3,13 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
+from filestore_svc.events import COMPOSITES
+from mft_common.events.catalogue import register_composites
 from mft_common.events.envelope import Envelope
 from mft_common.events.outbox_rows import envelopes
+
+# A test that reads the outbox of a running hub builds no service, which would register its composites.
+register_composites(COMPOSITES)
 
 ROWS: Final = "SELECT id, type, subject, time, correlationid, position, data FROM outbox ORDER BY position"
 
