@@ -183,7 +183,15 @@ def test_a_status_that_is_no_verdict(icap, scanner, status, begun):
     assert caught.value.begun is begun
 
 
-@pytest.mark.parametrize("answer", [given_back(b"hello")[:-3], page()[:60], b"ICAP/1.0 200 OK\r\n\r\n"])
+@pytest.mark.parametrize("answer", [page()[:60], page(X_Infection_Found="Threat=Found;")[:-3]])
+def test_a_refusal_that_is_cut_is_a_refusal(icap, scanner, answer):
+    """The head of the response shows it: it holds although the connection breaks before the end of the page."""
+    icap.script = lambda talk: (talk.body(), talk.send(answer), talk.connection.shutdown(2))
+    with pytest.raises(Blocked):
+        scan(scanner, b"hello")
+
+
+@pytest.mark.parametrize("answer", [given_back(b"hello")[:-3], page()[:30], b"ICAP/1.0 200 OK\r\n\r\n"])
 def test_an_answer_that_is_cut_is_no_verdict(icap, scanner, answer):
     """A content of which something else was said than a 204 is not one to go on with."""
     icap.script = lambda talk: (talk.body(), talk.send(answer), talk.connection.shutdown(2))

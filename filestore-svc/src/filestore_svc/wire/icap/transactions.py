@@ -91,6 +91,9 @@ class ScanTransaction:
             done = act(self._connection)
         except ScannerAway as error:
             self.close()
+            # A refusal holds although the connection broke before the end of its response.
+            if self._refuses():
+                raise Blocked(self._response.threat) from error
             error.begun = error.begun or 200 <= self._response.status < 300
             raise
         except BaseException:
