@@ -41,11 +41,14 @@ def _unquoted(raw: str) -> str:
 
 
 def json_body(content_type: str, body: bytes) -> dict[str, Any]:
-    """Return the JSON object in a body; ContentTypeWrong or BodyNotJson where there is none (143, 154)."""
+    """Return the JSON object in a body; ContentTypeWrong or BodyNotJson where there is none (143, 154).
+
+    A byte order mark before it is ignored, as RFC 8259 (8.1) allows: PowerShell writes one.
+    """
     if not _JSON_TYPE.fullmatch(content_type.strip()):
         raise ContentTypeWrong
     try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse)
         # A lone surrogate can be written as an escape, and belongs in no text.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
     except (ValueError, RecursionError) as error:

@@ -1,3 +1,4 @@
+import codecs
 import contextlib
 import json
 
@@ -39,6 +40,13 @@ def test_143_a_body_of_another_type_is_refused(kind):
 def test_150_json_may_name_its_character_set(kind):
     """Item 150: the type is read in any case, with or without UTF-8."""
     assert wire.json_body(kind, b'{"a": 1}') == {"a": 1}
+
+
+def test_154_json_may_begin_with_one_byte_order_mark():
+    """Item 154: clients on Windows write the mark; a second one is no JSON."""
+    assert wire.json_body(JSON, codecs.BOM_UTF8 + b'{"a": 1}') == {"a": 1}
+    with pytest.raises(errors.BodyNotJson):
+        wire.json_body(JSON, codecs.BOM_UTF8 * 2 + b"{}")
 
 
 @pytest.mark.parametrize(
