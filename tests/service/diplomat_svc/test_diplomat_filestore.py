@@ -31,3 +31,26 @@ def test_jobs_move_between_the_store_and_folders_both_ways(hub, transaction, inb
         assert store.content("/in/ä b.txt") == b"content"
         assert list((made.data / "from").iterdir()) == []
     assert {(account, len(transfer)) for account, transfer in store.callers} == {("system", 48)}
+
+
+def test_a_job_whose_last_clean_up_fails_is_successful_nevertheless(hub, transaction):
+    """Files are delivered and sources deleted when leftovers are removed: an error of that is a warning of the log."""
+    store = FakeFilestore()
+
+    def application(environ, start_response):
+        if environ["REQUEST_METHOD"] == "DELETE" and "/uploads/" in environ["PATH_INFO"]:
+            start_response("503 SERVICE UNAVAILABLE", [("Content-Length", "0")])
+            return [b""]
+        return store(environ, start_response)
+
+    move = transaction("move", delete_source=True, destination={"url": "filestore:/in"})
+    made = hub(move, filestore=application).log_in()
+    (made.data / "from" / "a").write_bytes(b"content")
+    with made.work():
+        made.run("move")
+        job = made.finished("move")
+    assert store.content("/in/a") == b"content"
+    assert list((made.data / "from").iterdir()) == []
+    assert (job.findtext("completionStatus"), job.findtext("filesSuccessful")) == ("Successful", "1")
+    logged = made.rows("SELECT severity, text FROM records")
+    assert [row.severity for row in logged if "partial uploads" in row.text] == ["Warning"]

@@ -129,7 +129,7 @@ class Run:
                 arrived.append((place, moved))
         if self._definition.delete_source:
             self._delete(source, arrived)
-        target.sweep(self._owned.job.token)
+        self._sweep(target)
         return states.completion_of_files(self._owned.completions()), ""
 
     def _move(self, place: int, entry: Entry, source: Endpoint, target: Endpoint, bandwidth: Bandwidth) -> Moved | None:
@@ -172,6 +172,13 @@ class Run:
                 source.delete(moved.source)
             except TransferError as error:
                 self._owned.warn_file(place, f"The source was not deleted: {error}.")
+
+    def _sweep(self, target: Endpoint) -> None:
+        """Remove partial uploads that could not be aborted; an error here changes nothing of how the files ended."""
+        try:
+            target.sweep(self._owned.job.token)
+        except TransferError as error:
+            self._owned.note(f"Removing partial uploads failed: {error}.", Severity.WARNING)
 
     def _with_retries(self, call: Callable[[], R]) -> R:
         """Repeat a call that failed with an error that may heal, as often as a file is tried."""
