@@ -262,3 +262,37 @@ def test_a_put_whose_blob_was_swept_after_all_is_refused(stored):
     gate.before, gate.after = lambda: None, lapse
     assert _put_slowly(stored).status_code == 503
     assert stored.get("/2.0/files/in/a.bin").data == b"former"
+
+
+def test_a_completion_that_no_thread_can_be_started_for(lab, monkeypatch):
+    """The client is told to come again, and the completion begins anew where there are threads again."""
+    where, offset = _begun(lab)
+    lab.service.resuming.completions.answer_within = 0.2
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == "upload-completion":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        assert patch(lab, where, offset, CONTENT[offset:]).status_code == 503
+    lab.service.resuming.completions.answer_within = 20.0
+    assert patch(lab, where, offset, CONTENT[offset:]).status_code == 204
+    assert lab.get("/2.0/files/in/a.bin").data == CONTENT
+
+
+def test_a_completion_that_fails_for_an_unknown_reason_is_continued_by_any_process(labs):
+    """The failed process lives on, and the upload must not wait for its end."""
+    lab, other = labs
+    where, offset = _begun(lab)
+
+    def whole(*_arguments, **_more):
+        raise MemoryError
+
+    lab.service.uploads.blobs.whole = whole
+    assert patch(lab, where, offset, CONTENT[offset:]).status_code == 500
+    other.service.resuming.completions.answer_within = 2.0
+    assert patch(other, where, offset, CONTENT[offset:]).status_code == 204
+    assert other.get("/2.0/files/in/a.bin").data == CONTENT

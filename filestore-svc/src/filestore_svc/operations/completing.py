@@ -28,7 +28,7 @@ from filestore_svc.store import quotas, resumables
 from filestore_svc.store.processes import Processes
 from filestore_svc.wire.headers import Preconditions
 from mft_common import logs
-from mft_common.errors import Unavailable
+from mft_common.errors import MftError, Unavailable
 
 # Proxies wait for an answer for a minute, and some for half of that.
 _ANSWER_S: Final = 20.0
@@ -194,14 +194,26 @@ class Completions:
         if sha256 is not None:
             # From here on the bytes do not change.
             self._digests.put(upload.id, upload.length, sha256)
+        try:
+            self._start(task)
+        except RuntimeError as error:
+            logs.get("uploads").error("upload.no_thread", upload=upload.id, error=repr(error))
+            self._release(upload)
+            self._finish(task)
+            raise TemporarilyUnavailable from error
+        return True
+
+    def _start(self, task: _Task) -> None:
+        """Start the thread of a completion, and with the first one that of the leases; RuntimeError."""
         thread = threading.Thread(target=self._run, args=(task,), name="upload-completion", daemon=True)
         with self._lock:
-            self._threads.add(thread)
             if not self._processes.local and self._renewer is None:
-                self._renewer = threading.Thread(target=self._renew, name="upload-leases", daemon=True)
-                self._renewer.start()
-        thread.start()
-        return True
+                renewer = threading.Thread(target=self._renew, name="upload-leases", daemon=True)
+                renewer.start()
+                self._renewer = renewer
+            # `_finish`, which needs the lock too, removes it.
+            thread.start()
+            self._threads.add(thread)
 
     def _finish(self, task: _Task) -> None:
         with self._lock:
@@ -224,6 +236,9 @@ class Completions:
                 self._complete(task.upload)
         except BaseException as error:  # noqa: BLE001 -- the requests that wait for the task raise it
             task.error = error
+            if not isinstance(error, MftError):
+                # For example no memory: the upload must not wait for the end of this process.
+                self._release(task.upload)
         finally:
             self._finish(task)
 
