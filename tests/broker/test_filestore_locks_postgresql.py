@@ -9,9 +9,9 @@ import sqlalchemy as sa
 
 from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.operations.transfer_records import CompletedDownload, RecordQueue, TransferRecord
-from filestore_svc.store import files, quotas
+from filestore_svc.store import files, quotas, staged_blobs, transfers
 from filestore_svc.store.files import Read
-from filestore_svc.store.tables import reservations
+from filestore_svc.store.tables import open_transfers, reservations
 from mft_common import clock
 from mft_common.database import advisory_lock
 from tests.servers.processes import wait_until
@@ -24,8 +24,8 @@ def make(postgresql_url, tmp_path):
     """Return a function that builds one more replica over the same database and folder, with a quota."""
     made = []
 
-    def build():
-        folders = {"/in": {"access": {"part1": ALL}, "quota": "100MiB", "retention": {"after_put": "1h"}}}
+    def build(quota="100MiB"):
+        folders = {"/in": {"access": {"part1": ALL}, "quota": quota, "retention": {"after_put": "1h"}}}
         made.append(Lab(tmp_path, database_url=postgresql_url, folders=folders))
         return made[-1]
 
@@ -160,3 +160,28 @@ def test_a_slow_upload_keeps_what_it_has_reserved(make):
 
     assert _put_slowly(lab, 3 << 20, wait)
     assert seen == [0]
+
+
+def test_leases_are_renewed_in_the_order_in_which_commits_lock_rows(make):
+    """A renewal that waits for the registration of a blob holds no transfer, which the commit of the blob ends last."""
+    lab, other, free = make(quota=None), make(quota=None), []
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    keep, ended = lab.service.uploads.blobs.keep, sa.select(open_transfers.c.transfer_id).with_for_update
+
+    def open_ones():
+        with other.service.database.read() as connection:
+            return transfers.all_open(connection)
+
+    def commit_meanwhile(staging):
+        wait_until(open_ones, what="an announced transfer")
+        with other.service.database.write() as connection, other.service.database.read() as look:
+            staged_blobs.remove(connection, staging.fileset)
+            lab.later(hours=1 / 60)
+            wait_until(lambda: look.exec_driver_sql(waiting).all(), within=20, what="a renewal that waits")
+            free.extend(connection.execute(ended(skip_locked=True)).scalars())
+            connection.rollback()
+        keep(staging)
+
+    lab.service.uploads.blobs.keep = commit_meanwhile
+    assert _put_slowly(lab)
+    assert len(free) == 1

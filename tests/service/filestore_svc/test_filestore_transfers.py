@@ -1,5 +1,6 @@
 """5.8: every upload and download is a transfer that is reported exactly once."""
 
+import contextlib
 import json
 
 import pytest
@@ -8,6 +9,7 @@ from filestore_svc.operations.transfers import ANNOUNCE_AFTER_MS
 from filestore_svc.store import transfers
 from filestore_svc.store.transfers import OpenTransfer
 from mft_common import environ_keys
+from mft_common.errors import Unavailable
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import form, identity_of
 
@@ -188,3 +190,27 @@ def test_a_transfer_that_another_process_ended_is_not_ended_again(lab):
     }
     assert lab.call("PUT", "/2.0/files/in/a", environ={**environ, "CONTENT_LENGTH": ""}).status_code == 201
     assert lab.events("transfer.ended.v1") == []
+
+
+@pytest.mark.parametrize("committed", [True, False])
+def test_an_upload_whose_commit_got_no_answer_ends_once(lab, committed):
+    """Where the commit was carried out, the end in it is the only one; where it was not, the transfer has failed."""
+    write, lost = lab.service.database.write, []
+
+    @contextlib.contextmanager
+    def broken():
+        with write() as connection:
+            yield connection
+            stored = connection.exec_driver_sql("SELECT count(*) FROM files").scalar_one() > 0
+            if stored and not lost and not committed:
+                lost.append(True)
+                raise Unavailable("the connection broke before the commit")
+        if stored and not lost:
+            lost.append(True)
+            raise Unavailable("the connection broke before the answer to the commit")
+
+    lab.service.database.write = broken
+    assert lab.put("/2.0/files/in/a").status_code == 503
+    assert lost == [True]
+    assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["successful" if committed else "failed"]
+    assert lab.get("/2.0/files/in/a").status_code == (200 if committed else 404)

@@ -37,7 +37,8 @@ class PendingUpload:
     """An upload under way: into which folder, under which name, on which conditions.
 
     `length` is the declared length of its body, None where it is unknown; `reservation` the id of its reserved quota;
-    `claim` is run in the transaction that commits the file, before any other check, and `also` after all else.
+    `unanswered` the fileset of a commit that got no answer; `claim` is run in the transaction that commits the file,
+    before any other check, and `also` after all else.
     """
 
     folder: Folder
@@ -54,6 +55,7 @@ class PendingUpload:
     attributes: dict[str, str] | None = None
     began_at: int = 0
     reservation: str = ""
+    unanswered: int = 0
     claim: Callable[[sa.Connection], None] | None = None
     also: Callable[[sa.Connection, StoredUpload], None] | None = None
 

@@ -37,17 +37,23 @@ class CompletedDownload(NamedTuple):
 
 
 class TransferRecord(NamedTuple):
-    """The end of a transfer that is yet to be committed, with the download that it was, and `work` to do with it."""
+    """The end of a transfer that is yet to be committed, with the download that it was, and `work` to do with it.
+
+    Nothing is reported where the fileset `unanswered` was committed: the end of its transfer was committed with it.
+    """
 
     transfer: RunningTransfer
     outcome: Outcome
     download: CompletedDownload | None = None
     work: Work | None = None
+    unanswered: int = 0
 
     @property
     def independent(self) -> bool:
         """Return whether its events depend on nothing in the database."""
-        return self.work is None and not self.transfer.announced and not self.transfer.persistent
+        return (
+            self.work is None and not self.unanswered and not self.transfer.announced and not self.transfer.persistent
+        )
 
     def events(self, now: int) -> list[Event]:
         """Return the events that can be made before the transaction begins."""
@@ -135,6 +141,8 @@ class RecordQueue:
                 with logs.request_scope(record.transfer.request_id):
                     if record.work is not None:
                         record.work(connection)
+                    if record.unanswered and files.was_committed(connection, record.unanswered):
+                        continue
                     outbox.add(connection, *end_events(connection, record.transfer, record.outcome, now))
 
         self._commits.run(work)

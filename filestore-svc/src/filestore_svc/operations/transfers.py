@@ -147,13 +147,17 @@ class TransferRecorder:
         work: Work | None = None,
         *,
         download: CompletedDownload | None = None,
+        unanswered: int = 0,
     ) -> None:
-        """Let the thread commit the end of a transfer, together with the download that it was, and with `work`."""
+        """Let the thread commit the end of a transfer, together with the download that it was, and with `work`.
+
+        `unanswered` is the fileset of an upload whose commit got no answer: where it was committed, so was the end.
+        """
         with transfer.lock:
             transfer.over = True
         with self._lock:
             self._running.discard(transfer)
-        self._records.add(TransferRecord(transfer, outcome, download, work))
+        self._records.add(TransferRecord(transfer, outcome, download, work, unanswered))
 
     def end_dead(self) -> int:
         """End the transfers of dead processes as failed; return how many (http-mft.md S21)."""
@@ -231,9 +235,10 @@ class TransferRecorder:
             return
 
         def work(connection: sa.Connection) -> None:
+            # The commit of an upload locks its rows in this order too.
             quotas.renew(connection, self._processes.own, now + _LEASE_MS)
-            transfers.renew(connection, self._processes.own, now + _LEASE_MS)
             staged_blobs.renew(connection, self._processes.own, now + _LEASE_MS)
+            transfers.renew(connection, self._processes.own, now + _LEASE_MS)
 
         self._commits.run(work)
         self._renewed = now

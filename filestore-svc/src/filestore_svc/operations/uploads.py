@@ -121,7 +121,7 @@ class Uploads:
             size = pending.staging.size if pending.staging else 0
             outcome = Outcome(reason=_reason(refusal), at=self.now(), bytes_sent=size)
             release = functools.partial(_release, identifier=pending.reservation)
-            self.recorder.end_soon(pending.transfer, outcome, release)
+            self.recorder.end_soon(pending.transfer, outcome, release, unanswered=pending.unanswered)
             if refusal is error:
                 raise
             logs.get("uploads").warning("upload.failed", error=repr(error))
@@ -160,6 +160,9 @@ class Uploads:
         except RequestRejected:
             # A refusal proves that nothing was committed; after other errors the blob may have its row.
             self.remove(blob)
+            raise
+        except Unavailable:
+            pending.unanswered = blob.fileset
             raise
 
     def seal(self, pending: PendingUpload, promised: Mapping[str, bytes], *, register: bool) -> SealedBlob:

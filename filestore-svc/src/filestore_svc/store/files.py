@@ -218,6 +218,14 @@ def known(connection: sa.Connection, ids: Iterable[int]) -> set[int]:
     return set(connection.execute(sa.union(*(sa.select(each).where(each.in_(wanted)) for each in owners))).scalars())
 
 
+def was_committed(connection: sa.Connection, fileset: int) -> bool:
+    """Return whether a fileset belongs to a file, or to a deleted one whose blob is not gone yet."""
+    owners = (files.c.fileset, deleted_blobs.c.fileset)
+    return (
+        connection.execute(sa.union(*(sa.select(each).where(each == fileset) for each in owners))).first() is not None
+    )
+
+
 def due_deletions(connection: sa.Connection, deleted_before: int, now: int, limit: int) -> list[tuple[int, int]]:
     """Return blobs whose file was replaced or deleted before that time, and how often their deletion has failed.
 
