@@ -1,11 +1,29 @@
 """S20: replaced and deleted bytes, orphans and abandoned uploads are cleared away, whatever fails with any of them."""
 
+import time
+
 import pytest
 import sqlalchemy as sa
 
+from filestore_svc.settings import Settings
 from filestore_svc.store.tables import folder_counts, resumables
+from tests.servers.processes import wait_until
+from tests.servers.s3 import KEY_ID, SECRET
 from tests.service.filestore_svc.filestore_lab import Lab
 from tests.service.filestore_svc.test_resumable_uploads import create
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def stored(request, tmp_path):
+    """The service over each kind of store."""
+    settings = None
+    if request.param == "bucket":
+        s3 = request.getfixturevalue("s3")
+        place = {"bytes_url": f"s3://{s3.bucket()}/hub", "s3_endpoint": s3.url}
+        settings = Settings(data=str(tmp_path), s3_key_id=KEY_ID, s3_secret=SECRET, **place)
+    made = Lab(tmp_path, settings=settings)
+    yield made
+    made.close()
 
 
 @pytest.fixture
@@ -46,6 +64,28 @@ def test_a_blob_that_cannot_be_deleted_stops_no_other(lab):
     lab.later(hours=0.1)
     assert lab.service.sweeping.delete_blobs(-1) == 1
     assert not bad.exists()
+
+
+def test_an_orphan_whose_id_an_upload_gets_meanwhile_is_kept(stored):
+    """A database of a backup gives out ids whose blobs are in the store: those of new uploads stay (S20)."""
+    lab, names = stored, []
+    blobs = lab.service.uploads.blobs
+    for fileset in range(1, 6):
+        staging = blobs.stage(fileset)
+        staging.write(b"lost with the database")
+        blobs.keep(staging)
+    remove = blobs.remove
+
+    def remove_slowly(fileset):
+        remove(fileset)
+        while len(names) < 4:
+            names.append(lab.put(f"/2.0/files/in/{len(names)}", b"new").json["fileset"])
+
+    blobs.remove = remove_slowly
+    # The bucket counts in seconds.
+    wait_until(lambda: time.time() > blobs.stored_at(5) + 1.1, what="blobs that are older than the uploads")
+    assert lab.service.sweeping.orphans.step(0.0) == 2
+    assert [lab.get(f"/2.0/files/in/{number}").data for number in range(4)] == [b"new"] * 4
 
 
 def test_many_blobs_that_cannot_be_deleted_end_a_round_early(lab):

@@ -1,5 +1,7 @@
 """Remove blobs that belong to no file, a page of the store at a time."""
 
+import time
+from collections.abc import Sequence
 from typing import Final
 
 from filestore_svc.operations.claims import Claims
@@ -31,18 +33,32 @@ class OrphanScan:
         cursor = self._claims.claim(_NAME, _DAY_MS // pages)
         if cursor is None:
             return None
+        limit = time.time() - age
         ids, following = self._blobs.page(cursor, age)
-        with self._database.read() as connection:
-            orphans = set(ids) - files.known(connection, ids) if ids else set()
-        removed = sum(map(self._removed, orphans))
+        removed = sum(self._removed(fileset, limit) for fileset in sorted(self._unknown(ids)))
         self._claims.advance(_NAME, cursor, following)
         if removed:
             logs.get("sweeping").info("orphans.removed", count=removed)
         return removed
 
-    def _removed(self, fileset: int) -> bool:
+    def _unknown(self, ids: Sequence[int]) -> set[int]:
+        if not ids:
+            return set()
+        with self._database.read() as connection:
+            return set(ids) - files.known(connection, ids)
+
+    def _removed(self, fileset: int, limit: float) -> bool:
+        """Remove an orphan unless an upload has got its id: a database of a backup gives out ids once more.
+
+        The removal of a page takes a while, so each blob is looked at again. That of a new upload is younger than
+        `limit`, or was registered before it was stored.
+        """
         try:
+            if self._blobs.stored_at(fileset) >= limit or not self._unknown((fileset,)):
+                return False
             self._blobs.remove(fileset)
+        except FileNotFoundError:
+            return False
         except OSError as error:
             logs.get("sweeping").warning("blob.undeletable", fileset=fileset, error=repr(error))
             return False

@@ -83,6 +83,10 @@ class Blobs(Protocol):
         """
         ...
 
+    def stored_at(self, fileset: int) -> float:
+        """Return when a content was kept, in seconds since the epoch; FileNotFoundError where it does not exist."""
+        ...
+
     def clear_staging(self, age: float | None) -> int:
         """Remove abandoned uploads; return how many.
 

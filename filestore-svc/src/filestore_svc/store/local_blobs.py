@@ -231,6 +231,10 @@ class LocalBlobs:
                 return ids, folder
         return ids, ""
 
+    def stored_at(self, fileset: int) -> float:
+        """Return the time of the last change of the file or its name."""
+        return self._path(fileset).stat().st_ctime
+
     def _folders(self, after: str) -> Iterator[str]:
         high, _, _ = after.partition("/")
         for outer in _subfolders(self._blobs):

@@ -73,6 +73,10 @@ class BucketBlobs:
         names = [key.rpartition("/")[2] for key, at in found if at < limit]
         return [int(name) for name in names if name.isdecimal()], cursor
 
+    def stored_at(self, fileset: int) -> float:
+        """Ask the bucket for the time of the object."""
+        return self._client.stored_at(f"blobs/{fileset}").timestamp()
+
     def clear_staging(self, age: float | None) -> int:
         """Abort multipart uploads whose last part is older than `age`: a bucket cannot tell whether a process lives."""
         limit = datetime.now(UTC) - timedelta(seconds=_ABANDONED_S if age is None else age)

@@ -96,6 +96,12 @@ class BucketClient:
         with _as_os_errors():
             return int(self._s3.head_object(**self._at(key))["ContentLength"])
 
+    def stored_at(self, key: str) -> datetime:
+        """Return when an object was stored; for a multipart upload Amazon tells when it began."""
+        with _as_os_errors():
+            found: datetime = self._s3.head_object(**self._at(key))["LastModified"]
+        return found
+
     def get(self, key: str, start: int) -> Any:
         """Return a stream of an object's bytes from `start` on."""
         more = {"Range": f"bytes={start}-"} if start else {}
