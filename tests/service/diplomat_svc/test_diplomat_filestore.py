@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.servers.processes import wait_until
 from tests.service.mft_common.filestore_doubles import FakeFilestore
 
 
@@ -54,3 +55,24 @@ def test_a_job_whose_last_clean_up_fails_is_successful_nevertheless(hub, transac
     assert (job.findtext("completionStatus"), job.findtext("filesSuccessful")) == ("Successful", "1")
     logged = made.rows("SELECT severity, text FROM records")
     assert [row.severity for row in logged if "partial uploads" in row.text] == ["Warning"]
+
+
+def test_a_stopped_job_leaves_no_upload_that_was_begun_without_an_answer(hub, transaction):
+    """The writer does not know the id of such an upload: it is removed by the job's token, as at any other end."""
+    store = FakeFilestore()
+
+    def application(environ, start_response):
+        body = store(environ, start_response)
+        if environ["REQUEST_METHOD"] == "POST":
+            start_response("503 SERVICE UNAVAILABLE", [("Content-Length", "0")])
+            return [b""]
+        return body
+
+    move = transaction("move", destination={"url": "filestore:/in"}, retries={"file": 9, "file_delay": "1h"})
+    made = hub(move, filestore=application, diplomat={"jobs": {"stop_grace": "0s"}}).log_in()
+    (made.data / "from" / "a").write_bytes(b"content")
+    with made.work():
+        made.run("move")
+        wait_until(store.unfinished, what="an upload that was begun")
+    assert made.finished("move").findtext("completionStatus") == "Incomplete"
+    assert store.unfinished() == 0

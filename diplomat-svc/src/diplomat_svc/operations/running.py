@@ -123,13 +123,15 @@ class Run:
     def _move_all(self, source: Endpoint, entries: list[Entry], target: Endpoint) -> tuple[str, str]:
         bandwidth = Bandwidth(self._definition.bandwidth)
         arrived: list[tuple[int, Moved]] = []
-        for place, entry in enumerate(entries):
-            moved = self._move(place, entry, source, target, bandwidth)
-            if moved is not None:
-                arrived.append((place, moved))
-        if self._definition.delete_source:
-            self._delete(source, arrived)
-        self._sweep(target)
+        try:
+            for place, entry in enumerate(entries):
+                moved = self._move(place, entry, source, target, bandwidth)
+                if moved is not None:
+                    arrived.append((place, moved))
+            if self._definition.delete_source:
+                self._delete(source, arrived)
+        finally:
+            self._sweep(target)
         return states.completion_of_files(self._owned.completions()), ""
 
     def _move(self, place: int, entry: Entry, source: Endpoint, target: Endpoint, bandwidth: Bandwidth) -> Moved | None:
