@@ -12,6 +12,7 @@ from tests.service.filestore_svc.filestore_lab import BASE, Lab
 
 TUS = {"Tus-Resumable": "1.0.0"}
 TYPE = {"Content-Type": "application/offset+octet-stream"}
+SHA1 = base64.b64encode(hashlib.sha1(b"0123456789", usedforsecurity=False).digest()).decode()
 
 
 def _metadata(path, **more):
@@ -243,6 +244,29 @@ def test_expiry(tmp_path):
     assert (lab.service.resuming.expire(), lab.service.resuming.expire()) == (1, 0)
     assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["cancelled"]
     assert _partial(lab) == []
+    lab.close()
+
+
+@pytest.mark.parametrize("checksum", [{}, {"Upload-Checksum": f"sha1 {SHA1}"}])
+def test_an_upload_does_not_expire_while_bytes_arrive(tmp_path, checksum):
+    """A single piece may take longer than the time after which an upload expires: that counts from the last byte."""
+    lab = Lab(tmp_path, uploads={"expire": "1h"})
+    where, expired = location(lab), []
+
+    class Slow:
+        rest = [b"01234", b"56", b"78", b"9"]  # noqa: RUF012
+
+        def read(self, _size):
+            lab.later(hours=0.4)
+            expired.append(lab.service.resuming.expire())
+            return self.rest.pop(0) if self.rest else b""
+
+    answer = lab.call(
+        "PATCH", where, headers={**TUS, **TYPE, "Upload-Offset": "0", **checksum},
+        environ={"wsgi.input": Slow(), "wsgi.input_terminated": True},
+    )  # fmt: skip
+    assert (answer.status_code, sum(expired)) == (204, 0)
+    assert lab.get("/2.0/files/in/a.bin").data == b"0123456789"
     lab.close()
 
 

@@ -107,6 +107,7 @@ class PieceReceiver:
         for block in blocks:
             if self._position + len(block) > self.upload.length:
                 raise TooLarge
+            self._extend()
             partial.append(block)
             self._position += len(block)
             for digest in (self.sha256, checksum):
@@ -124,6 +125,11 @@ class PieceReceiver:
         if writer != self._token:
             raise Superseded
 
+    def _extend(self) -> None:
+        """Put off the end of the upload while bytes arrive, long before it would expire."""
+        if self.upload.expires_at - self._now() < self._life * 3 // 4:
+            self._advance(dataclasses.replace(self.upload, expires_at=self._now() + self._life), ())
+
     def _commit(self, partial: Partial) -> None:
         """Make the received bytes durable, then record the offset."""
         if self._position == self.upload.received:
@@ -131,11 +137,14 @@ class PieceReceiver:
         names = partial.sync()
         advanced = with_digest(self.upload, self._position, self.sha256)
         advanced = dataclasses.replace(advanced, received=self._position, expires_at=self._now() + self._life)
+        self._advance(advanced, names)
+        if self.sha256 is not None:
+            self._digests.put(self.upload.id, self._position, self.sha256)
+
+    def _advance(self, advanced: Upload, names: Sequence[str]) -> None:
         if not self._commits.run(lambda write: resumables.advance(write, advanced, self._token, names)):
             raise Superseded
         self.upload = advanced
-        if self.sha256 is not None:
-            self._digests.put(self.upload.id, self._position, self.sha256)
 
 
 def with_digest(upload: Upload, size: int, sha256: Any | None) -> Upload:
