@@ -1,6 +1,7 @@
 """The applied configuration in a service's database, on both kinds of it."""
 
 import datetime
+import threading
 
 import pytest
 import sqlalchemy as sa
@@ -90,6 +91,54 @@ def test_a_configuration_that_cannot_be_used_leaves_the_former_one_in_force(data
     assert parsed.times == 1
     _store(database, {"endpoints": {"x": {"url": "file:a"}}})
     assert _refresh(database, follower)[0] == {"endpoints": {"x": {"url": "file:a"}}}
+
+
+def test_the_slower_of_two_refreshes_leaves_no_former_configuration(database, tmp_path):
+    """Consumers share a follower: one that read revision 1 ends in the midst of another's refresh to revision 2."""
+    parsed, stored, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def parse(document, _reader):
+        number = document["diplomat"]["number"]
+        if number == 1:
+            parsed.set()
+            assert stored.wait(10)
+        return number
+
+    class _Interrupted(ConfigurationFollower):
+        """Lets the slower thread end after the first attribute that the faster one assigns in its refresh."""
+
+        def __setattr__(self, name, value):
+            super().__setattr__(name, value)
+            if threading.current_thread() is faster and not stored.is_set():
+                stored.set()
+                assert ended.wait(10)
+
+    def refresh_slowly():
+        _refresh(database, follower)
+        ended.set()
+
+    slower = threading.Thread(target=refresh_slowly)
+    faster = threading.Thread(target=lambda: _refresh(database, follower))
+    follower = _Interrupted(APPLIED, parse, 0, Reader(tmp_path, {}))
+    _store(database, {"diplomat": {"number": 1}})
+    slower.start()
+    assert parsed.wait(10)
+    _store(database, {"diplomat": {"number": 2}})
+    faster.start()
+    for thread in (slower, faster):
+        thread.join(20)
+    assert _refresh(database, follower) == 2
+
+
+def test_a_value_whose_secret_is_missing_is_not_used(database, tmp_path):
+    """A parser that only collects problems in its reader leaves the former configuration in force as well."""
+
+    def parse(document, reader):
+        return reader.secret(document["diplomat"]["key"], "diplomat.key")
+
+    follower = ConfigurationFollower(APPLIED, parse, "built with", Reader(tmp_path, {}))
+    _store(database, {"diplomat": {"key": {"env": "MISSING"}}})
+    assert [_refresh(database, follower), follower.current] == ["built with", "built with"]
 
 
 def test_a_transaction_that_is_rolled_back_applies_nothing(database, tmp_path):

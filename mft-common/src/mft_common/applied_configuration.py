@@ -61,32 +61,40 @@ class AppliedConfiguration:
 class ConfigurationFollower(Generic[T]):
     """The applied configuration as a worker uses it: parsed anew only when its revision changed.
 
-    Work that begins calls `refresh` and keeps the value that it got; work that runs is not disturbed.
+    Work that begins calls `refresh` and keeps the value that it got; work that runs is not disturbed. Several threads
+    may share one.
     """
 
     def __init__(
         self, applied: AppliedConfiguration, parse: Callable[[Mapping[str, Any], Reader], T], current: T, reader: Reader
     ) -> None:
-        self.current = current
+        # In one tuple: of two threads that refresh at once, the slower one must not store a value without its revision.
+        self._known = (0, current)
         self._applied = applied
         self._parse = parse
         self._reader = reader
-        self._revision = 0
+
+    @property
+    def current(self) -> T:
+        """The configuration as of the last `refresh`."""
+        return self._known[1]
 
     def refresh(self, connection: sa.Connection) -> T:
         """Return the newest configuration that `connection` sees; the former one where it cannot be used here."""
-        if self._applied.revision(connection) == self._revision:
-            return self.current
+        known, current = self._known
+        if self._applied.revision(connection) == known:
+            return current
         revision, document, folder = self._applied.fetch(connection)
         reader = replace(self._reader, folder=folder, problems=[])
         try:
-            self.current = self._parse(document, reader)
+            parsed = self._parse(document, reader)
             reader.check()
+            current = parsed
             logs.get("configuration").info("configuration.refreshed", revision=revision)
         except ConfigError as error:
             logs.get("configuration").error("configuration.unusable", revision=revision, problems=error.problems)
-        self._revision = revision
-        return self.current
+        self._known = (revision, current)
+        return current
 
 
 def _table(metadata: sa.MetaData) -> sa.Table:
