@@ -71,7 +71,10 @@ def up(
 @click.option("--secrets", required=True, type=_FOLDER)
 @_prints_errors
 def init(*, data: Path, secrets: Path) -> None:
-    """Make the files that many containers share: secrets and, with MFT_DEMO=1, those of the demo."""
+    """Make the secrets of many containers.
+
+    With MFT_DEMO=1 the files of the demo as well.
+    """
     secrets_folder.ensure(secrets)
     data.mkdir(parents=True, exist_ok=True)
     if _environ().get("MFT_DEMO") == "1":
@@ -98,7 +101,7 @@ def check(*, file: Path) -> None:
 @click.option("--data", default="./data", show_default=True, type=_FOLDER, help="The hub's data folder.")
 @_prints_errors
 def apply(*, file: Path, data: Path) -> None:
-    """Give the hub that runs on this machine another configuration, without a restart."""
+    """Apply another configuration to the running hub."""
     from crossdock import applying
 
     applying.ask(data.absolute(), file)
@@ -118,7 +121,10 @@ _DATA = click.option("--data", default="./data", show_default=True, type=_FOLDER
 @_DATA
 @_prints_errors
 def deadletter_list(*, service: str | None, data: Path) -> None:
-    """List them, of one service or of all: service, id, type, subject, tries, reason."""
+    """List the dead letters of one service or of all.
+
+    Columns: service, id, type, subject, tries, reason.
+    """
     from crossdock import deadletters
 
     for name, letter in deadletters.listing(data.absolute(), _environ(), service):
@@ -132,7 +138,7 @@ def deadletter_list(*, service: str | None, data: Path) -> None:
 @_DATA
 @_prints_errors
 def deadletter_replay(*, service: str, ids: tuple[str, ...], data: Path) -> None:
-    """Deliver them to the service again: all, or those with IDS."""
+    """Deliver dead letters again: all, or those with IDS."""
     from crossdock import deadletters
 
     count = deadletters.replay(data.absolute(), _environ(), service, ids or None)
@@ -143,7 +149,10 @@ def deadletter_replay(*, service: str, ids: tuple[str, ...], data: Path) -> None
 @_DATA
 @_prints_errors
 def scrub(*, data: Path) -> None:
-    """Read every stored file and list damaged, missing and orphaned ones. Exit code 1 when there are any."""
+    """Verify every stored file.
+
+    Lists damaged, missing and orphaned ones. Exit code 1 when there are any.
+    """
     from crossdock import scrubbing
 
     sys.exit(1 if scrubbing.run(data.absolute(), _environ(), click.echo) else 0)
