@@ -117,6 +117,20 @@ def test_pieces_of_a_former_version(client):
     assert _content(blobs, 9) == content
 
 
+def test_a_completion_that_takes_longer_to_read_than_unfinished_uploads_stay(client):
+    """A sweep while a scanner reads finds no multipart upload to abort, however long that takes (S20)."""
+    blobs, aborted = BucketBlobs(client), []
+    content = random.Random(5).randbytes(12 * MIB)
+    names = _sent_in_pieces(blobs, content, 12 * MIB)
+
+    def watch(_block):
+        aborted.append(blobs.clear_staging(-5))
+
+    whole = blobs.whole(UPLOAD, 9, len(content), names, digested=digested(), watch=watch)
+    blobs.keep(whole)
+    assert (sum(aborted), _content(blobs, 9) == content) == (0, True)
+
+
 @pytest.mark.parametrize("known", [True, False])
 def test_a_piece_that_is_gone_ends_the_completion(client, s3, known):
     """Nothing is stored, and no multipart upload stays."""

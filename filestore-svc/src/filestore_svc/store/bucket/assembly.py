@@ -66,14 +66,17 @@ class BucketWhole:
                 self._client.abort(self._key, upload)
 
     def _copy(self, pieces: Sequence[Piece], digested: int, watch: Watch | None) -> list[dict[str, Any]]:
-        """Copy the parts in several threads, while this one reads what is to be digested or watched."""
+        """Read what is to be digested or watched, then copy the parts in several threads.
+
+        A scanner may take hours to read, and a multipart upload without a new part is aborted after one.
+        """
         if not pieces:
             return []
+        self._read(pieces, digested, watch)
         self._upload = self._client.begin(self._key)
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="copy") as pool:
             copying = [pool.submit(self._part, number, group) for number, group in enumerate(_parts(pieces), 1)]
             try:
-                self._read(pieces, digested, watch)
                 return [each.result() for each in copying]
             except BaseException:
                 pool.shutdown(cancel_futures=True)
