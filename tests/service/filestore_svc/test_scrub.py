@@ -5,7 +5,9 @@ from click.testing import CliRunner
 
 from crossdock.command import main
 from filestore_svc import bootstrap
+from filestore_svc.operations.scrubbing import Scrub
 from filestore_svc.settings import Settings
+from filestore_svc.store.bucket import Bucket, BucketBlobs, BucketClient
 from tests.servers.s3 import KEY_ID, SECRET
 from tests.service.filestore_svc.filestore_lab import Lab
 
@@ -13,6 +15,14 @@ from tests.service.filestore_svc.filestore_lab import Lab
 def _scrub(data):
     database = Settings(data=str(data)).database
     return CliRunner(env={"FILESTORE_DATABASE_URL": database}).invoke(main, ["scrub", "--data", str(data)])
+
+
+class Listed(BucketBlobs):
+    """A bucket that fails after its listing."""
+
+    def page(self, after, age):
+        """List nothing."""
+        return [], ""
 
 
 @pytest.fixture
@@ -72,3 +82,10 @@ def test_a_bucket(s3, tmp_path):
         found = [(each.kind, each.fileset) for each in scrub.findings()]
     assert found == [("mismatch", ids[0]), ("orphan", 77777)]
     lab.close()
+
+
+def test_a_bucket_that_is_away_is_no_mismatch(lab, stored):
+    """Contents that cannot be read are reported as such: an operator must not replace them by those of a backup."""
+    away = BucketClient(Bucket(name="x", prefix="", endpoint="http://127.0.0.1:9", key_id=KEY_ID, secret=SECRET))
+    scrub = Scrub(lab.service.database, Listed(away))
+    assert [(each.kind, each.fileset) for each in scrub.findings()] == [("unreadable", each) for each in stored]

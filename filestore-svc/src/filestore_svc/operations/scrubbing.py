@@ -14,11 +14,14 @@ _BLOCK: Final = 1 << 20
 _ANY_AGE: Final = -3600.0
 
 
+Kind = Literal["mismatch", "missing", "unreadable", "orphan"]
+
+
 @dataclass(frozen=True)
 class Finding:
-    """A content that differs from its row, is missing, or has no row; `path` is empty for the last."""
+    """A content that differs from its row, is missing, cannot be read, or has no row; `path` is empty for the last."""
 
-    kind: Literal["mismatch", "missing", "orphan"]
+    kind: Kind
     fileset: int
     path: str = ""
 
@@ -45,7 +48,7 @@ class Scrub:
         for fileset in self._unknown(suspects):
             yield Finding("orphan", fileset)
 
-    def _compare(self, fileset: int, size: int, sha256: str) -> Literal["mismatch", "missing"] | None:
+    def _compare(self, fileset: int, size: int, sha256: str) -> Kind | None:
         digest = hashlib.sha256()
         count = 0
         try:
@@ -56,8 +59,8 @@ class Scrub:
         except FileNotFoundError:
             return "missing"
         except OSError:
-            # The content cannot be read from the disk any more.
-            return "mismatch"
+            # A bad disk, or a bucket that is away: nothing is known of the content.
+            return "unreadable"
         return None if (count, digest.hexdigest()) == (size, sha256) else "mismatch"
 
     def _rows(self, last: int) -> list[tuple[int, str, int, str]]:
