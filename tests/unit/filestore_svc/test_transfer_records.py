@@ -1,11 +1,15 @@
 """Records of ended transfers that wait for their commit, while the database comes and goes."""
 
 import pytest
+from structlog.testing import capture_logs
 
 from filestore_svc.domain.client_transfers import Outcome
 from filestore_svc.domain.transfers import RunningTransfer
 from filestore_svc.operations.transfer_records import RecordQueue, TransferRecord
+from filestore_svc.operations.transfers import TransferRecorder
 from mft_common.errors import Unavailable
+from mft_common.identity import Identity
+from tests.servers.processes import wait_until
 
 
 class Commits:
@@ -50,3 +54,31 @@ def test_a_bad_record_costs_no_other():
     queue = waiting(commits, 3)
     queue.flush()
     assert (commits.done, len(queue)) == (2, 0)
+
+
+class Local:
+    """The processes of one machine, whose locks show that they live."""
+
+    local = True
+
+
+class Ids:
+    def new(self):
+        return "0" * 48
+
+
+def test_a_database_that_is_away_is_asked_less_and_less_often():
+    """The pause doubles with each attempt that fails, and each attempt is one line of the log without a traceback."""
+
+    def away():
+        raise Unavailable("the disk is full")
+
+    recorder = TransferRecorder(Commits(), Local(), Ids(), lambda: 1_000, each_tick=[away])
+    with capture_logs() as lines:
+        recorder.begin(Identity(request_id="r", address="a"), "part1", upload=False, source="/in/a")
+        wait_until(lambda: len(lines) == 3, what="three attempts")
+        recorder.close()
+    assert [(line["event"], line["pause"]) for line in lines[:3]] == [
+        ("records.waiting", pause) for pause in (0.2, 0.4, 0.8)
+    ]
+    assert not any("exc_info" in line for line in lines)

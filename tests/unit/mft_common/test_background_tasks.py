@@ -1,6 +1,9 @@
 import threading
 import time
 
+from structlog.testing import capture_logs
+
+from mft_common.errors import Unavailable
 from mft_common.process.background_tasks import BackgroundTask, keep_running, run_tasks
 
 
@@ -69,3 +72,16 @@ def test_tasks_that_do_not_end_share_one_grace_time():
     run_tasks([BackgroundTask(f"stays-{number}", stays) for number in range(20)], stop, grace=0.2)
     assert time.monotonic() - began < 2
     over.set()
+
+
+def test_a_dependency_that_is_away_is_one_line_of_the_log():
+    """A task that cannot reach its database is restarted like any other, and logged without a traceback."""
+    stop = Stop(2)
+
+    def away(_stop):
+        raise Unavailable("the database does not answer")
+
+    with capture_logs() as lines:
+        keep_running(BackgroundTask("away", away), stop)
+    assert [line["event"] for line in lines] == ["task.waiting"] * 2
+    assert not any("exc_info" in line for line in lines)

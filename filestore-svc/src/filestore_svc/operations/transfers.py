@@ -24,6 +24,7 @@ from filestore_svc.store.processes import Processes
 from filestore_svc.store.tables import outbox
 from filestore_svc.store.transfers import OpenTransfer
 from mft_common import logs
+from mft_common.backoff import Backoff
 from mft_common.clock import Clock
 from mft_common.errors import Unavailable
 from mft_common.events.catalogue.files import FileStored
@@ -33,6 +34,7 @@ from mft_common.ids import TransferIds
 
 ANNOUNCE_AFTER_MS: Final = 1_000
 _TICK_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 5.0
 _LEASE_MS: Final = 30_000
 _RENEW_MS: Final = 10_000
 _DIED: Final = "the process that served this transfer died"
@@ -196,7 +198,9 @@ class TransferRecorder:
             outbox.add(connection, broken_off(started, _DIED, self._now()))
 
     def _run(self) -> None:
-        while not self._stop.wait(_TICK_S):
+        backoff = Backoff(_TICK_S, _LONGEST_PAUSE_S)
+        pause = _TICK_S
+        while not self._stop.wait(pause):
             try:
                 self._announce()
                 self._renew()
@@ -204,9 +208,14 @@ class TransferRecorder:
                 for work in self._each_tick:
                     work()
             except Unavailable as error:
-                logs.get("transfers").warning("records.waiting", error=str(error))
+                pause = backoff.pause()
+                logs.get("transfers").warning("records.waiting", error=str(error), pause=pause)
             except Exception:  # noqa: BLE001 -- every later record would be lost with the thread
+                pause = backoff.pause()
                 logs.get("transfers").exception("records.failed")
+            else:
+                backoff.reset()
+                pause = _TICK_S
 
     def _long_running(self, now: int) -> list[RunningTransfer]:
         with self._lock:

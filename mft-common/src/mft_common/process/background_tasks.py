@@ -10,6 +10,7 @@ from typing import Final
 
 from mft_common import logs
 from mft_common.backoff import Backoff
+from mft_common.errors import Unavailable
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
@@ -34,6 +35,8 @@ def keep_running(task: BackgroundTask, stop: threading.Event, now: Callable[[], 
         backoff.begin()
         try:
             task.run(stop)
+        except Unavailable as error:
+            log.warning("task.waiting", task=task.name, error=str(error))
         except Exception as error:
             log.exception("task.failed", task=task.name, error=repr(error))
         if stop.wait(backoff.pause()):
