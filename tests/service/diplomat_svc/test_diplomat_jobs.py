@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from mft_common.errors import MftError
+from mft_common.errors import MftError, Unavailable
 from mft_common.events.backlog import OUTBOX
 
 
@@ -296,3 +296,23 @@ def test_readiness_waits_for_the_worker_e15(dock):
     with made.work():
         made.ready()
         assert made.client.get("/readyz").get_json()["failing"] == {}
+
+
+def test_a_delivered_file_is_recorded_once_the_database_is_back(dock):
+    """A database that is away right after the delivery makes no Failure of it."""
+    made = dock(files={"a": b"content"})
+    write, refused = made.service.database.write, []
+
+    def broken():
+        of_job = threading.current_thread().name.startswith("job-")
+        if of_job and (made.data / "to" / "a").exists() and len(refused) < 2:
+            refused.append(True)
+            raise Unavailable("the database is away")
+        return write()
+
+    made.service.database.write = broken
+    with made.work():
+        made.run("one")
+        job = made.finished("one")
+    assert (job.findtext("completionStatus"), job.findtext("filesSuccessful"), len(refused)) == ("Successful", "1", 2)
+    assert job.findtext("fileHistory/completionStatus") == "Successful"

@@ -1,6 +1,7 @@
 """Run one job from its listing to its end, and decide which completion status it gets (E30)."""
 
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -12,6 +13,7 @@ from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations.endpoints import Endpoints
 from diplomat_svc.operations.owned_job import OwnedJob
 from mft_common.clock import Clock
+from mft_common.errors import Unavailable
 from mft_common.transfer import (
     Bandwidth,
     Endpoint,
@@ -24,6 +26,8 @@ from mft_common.transfer import (
 )
 
 _PROGRESS_S: Final = 1.0
+# The time between two tries to record a delivered file while the database is away.
+_AGAIN_S: Final = 0.5
 R = TypeVar("R")
 
 
@@ -163,8 +167,16 @@ class Run:
             owned.end_file(place, states.FAILURE, f"Failed: {error}.{left}", retries=error.tries - 1)
             return None
         text = f"Delivered {entry.name} as {name}: {moved.size} bytes, SHA-256 {moved.sha256}, retries {moved.retries}."
-        owned.end_file(place, states.SUCCESSFUL, text, retries=moved.retries, sha256=moved.sha256, size=moved.size)
-        return moved
+        while True:
+            try:
+                owned.end_file(
+                    place, states.SUCCESSFUL, text, retries=moved.retries, sha256=moved.sha256, size=moved.size
+                )
+            except Unavailable:
+                # The file is delivered: no other record of it would be true. Once the lease is lost this is NotOwner.
+                time.sleep(_AGAIN_S)
+            else:
+                return moved
 
     def _delete(self, source: Endpoint, arrived: list[tuple[int, Moved]]) -> None:
         """Delete the sources of files whose delivery is recorded (E24)."""
