@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Final
 
 import sqlalchemy as sa
@@ -50,7 +50,6 @@ class LocalBus:
         self._retries = retries or RetryPolicy()
         self._now = now
         self._inbox = Inbox(sa.MetaData())
-        self._log = logs.get("events")
 
     def relay_tasks(self, database: Database, outbox: Outbox) -> list[BackgroundTask]:  # noqa: ARG002 -- the bus's interface
         """Return no task: consumers read the outbox themselves."""
@@ -81,32 +80,25 @@ class LocalBus:
         return self._databases[consumer].query(lambda connection: self._inbox.cursor(connection, source))
 
     def _consume(self, delivery: Delivery, stop: threading.Event) -> None:
-        backoff, retry_at = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S), 0.0
         with contextlib.ExitStack() as stack:
             feeds = [
                 stack.enter_context(OutboxFeed(source, producer, delivery))
                 for source, producer in sorted(self._databases.items())
             ]
+            # Each on its own: a producer whose database does not answer holds up no event of the others.
+            attempts = {feed: _Attempts(delivery.service, feed.step) for feed in feeds}
+            retries, retry_at = _Attempts(delivery.service, lambda: delivery.retry_due() > 0), 0.0
             pause = shortest = min(feed.pause for feed in feeds)
             ready = set(feeds)
             while not stop.wait(0 if ready else pause):
                 pause = shortest
-                ready |= {feed for feed in feeds if feed.changed()}
-                backoff.begin()
-                try:
-                    stepped, ready = ready, {feed for feed in ready if feed.step()}
-                    if any(feed.handled >= _LARGE_BATCH for feed in stepped):
-                        pause = shortest * _LONGER_PAUSE
-                    if time.monotonic() >= retry_at:
-                        delivery.retry_due()
-                        retry_at = time.monotonic() + _RETRY_EVERY_S
-                    backoff.reset()
-                except Exception as error:
-                    if not is_transient(error):
-                        raise
-                    self._log.warning("events.database_away", service=delivery.service, error=str(error))
-                    ready = set(feeds)
-                    stop.wait(backoff.pause())
+                ready |= {feed for feed in feeds if feed.changed() or attempts[feed].failed}
+                stepped, ready = ready, {feed for feed in ready if attempts[feed].run()}
+                if any(feed.handled >= _LARGE_BATCH for feed in stepped):
+                    pause = shortest * _LONGER_PAUSE
+                if time.monotonic() >= retry_at:
+                    retries.run()
+                    retry_at = time.monotonic() + _RETRY_EVERY_S
 
     def check(self) -> None:
         """Raise Unavailable unless every database answers."""
@@ -150,3 +142,34 @@ class LocalBus:
 
     def close(self) -> None:
         """Close nothing: the databases belong to the services."""
+
+
+class _Attempts:
+    """Attempts at an action that needs databases; after one that fails the next waits, longer each time."""
+
+    def __init__(self, service: str, action: Callable[[], bool]) -> None:
+        self.failed = False
+        self._service = service
+        self._action = action
+        self._backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        self._next_at = 0.0
+        self._log = logs.get("events")
+
+    def run(self) -> bool:
+        """Return the action's result; False where it fails, or failed a short time ago."""
+        if self.failed and time.monotonic() < self._next_at:
+            return False
+        self._backoff.begin()
+        try:
+            result = self._action()
+        except Exception as error:  # noqa: BLE001 -- a fault of one outbox is logged, and the others are read
+            if is_transient(error):
+                self._log.warning("events.database_away", service=self._service, error=str(error))
+            else:
+                self._log.exception("events.failed", service=self._service, error=repr(error))
+            self.failed = True
+            self._next_at = time.monotonic() + self._backoff.pause()
+            return False
+        self.failed = False
+        self._backoff.reset()
+        return result
