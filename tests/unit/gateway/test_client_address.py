@@ -55,6 +55,15 @@ def test_a_trusted_proxy_on_this_machine_names_its_clients(seen):
     assert seen("127.0.0.1", options=options, HTTP_X_REAL_IP="203.0.113.9") == "unknown"
 
 
+@pytest.mark.parametrize("claim", ["127.0.0.1", "::1", "::ffff:127.0.0.9", "127.0.0.1, 10.1.1.1"])
+def test_a_proxy_on_another_machine_has_no_client_on_this_one(seen, claim):
+    """A client within the trusted networks cannot name loopback and get what only this machine may."""
+    options = PipelineOptions(trusted_proxies=(*PROXIES, *LOCAL_PROXY))
+    assert seen("10.0.0.2", options=options, HTTP_X_FORWARDED_FOR=claim) == "unknown"
+    assert seen("10.0.0.2", options=options, HTTP_X_FORWARDED_FOR=f"{claim}, 203.0.113.9") == "203.0.113.9"
+    assert seen("127.0.0.1", options=options, HTTP_X_FORWARDED_FOR="127.0.0.1") == "127.0.0.1"
+
+
 def test_a_port_published_on_loopback_counts_as_loopback(seen):
     """Where every peer is local, one that forwards is not; elsewhere a peer of the network keeps its address."""
     assert seen("172.18.0.1", options=PipelineOptions(all_peers_local=True)) == "172.18.0.1"

@@ -49,7 +49,9 @@ def resolve_client_address(
     if context.from_trusted_proxy:
         named = client_address.forwarded_client(environ.get("HTTP_X_FORWARDED_FOR", ""), proxies)
     if named is not None:
-        context.address = named
+        # A proxy on another machine has no client on this one: the client wrote that address itself.
+        spoofed = addresses.is_loopback(named) and not addresses.is_loopback(context.address)
+        context.address = addresses.UNKNOWN if spoofed else named
     elif (all_peers_local or addresses.is_loopback(context.address)) and addresses.is_forwarded(environ):
         if not context.from_trusted_proxy:
             warning.log(context.address)
