@@ -102,6 +102,23 @@ def test_the_service_decides_about_an_expected_hundred():
             assert read_answer(sock)[1] == b"ok"
 
 
+def test_a_refusal_right_behind_the_hundred_reaches_the_client():
+    """gunicorn sends `100 Continue` before the service is asked, so both may arrive at once."""
+
+    def script(sock, number):
+        read_head(sock)
+        sock.sendall(
+            b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n"
+            b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+        )
+
+    request = b"PUT /2.0/x HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+    with raw_service(script) as port, pipeline_to(port) as lab:
+        answer = talk(lab.port, request)
+    assert answer.startswith(b"HTTP/1.1 403 ")
+    assert answer.endswith(b"\r\n\r\nno")
+
+
 def test_a_kept_connection_is_used_again():
     """Requests in turn share one connection to the service."""
     numbers = []

@@ -34,6 +34,14 @@ def forward(head):
     return Request(CONFIG, IterUnreader(iter([raw])), ("127.0.0.1", 1))
 
 
+def test_a_connection_field_takes_away_nothing_that_the_gateway_sets():
+    """A client must not reach a service without its identity, its request id or its Host."""
+    tokens = b"close, Host, X-Crossdock-Identity, x-request-id, X-Own"
+    raw = b"GET /2.0/x HTTP/1.1\r\nHost: dock\r\nX-Own: 1\r\nConnection: " + tokens + b"\r\n\r\n"
+    seen = dict(forward(parse_request_head(raw, 100)).headers)
+    assert seen == {"HOST": "dock", "X-REQUEST-ID": "a" * 32, "X-CROSSDOCK-IDENTITY": "b" * 8000}
+
+
 @pytest.mark.parametrize("batch", range(4))
 def test_a_service_takes_each_request_that_the_gateway_takes(batch):
     """No request ends in an answer of a service's gunicorn, which knows no vendor's form."""

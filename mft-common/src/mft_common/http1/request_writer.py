@@ -1,13 +1,16 @@
 """Write the head of a request for the next hop."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 from urllib.parse import quote
 
 from mft_common import environ_keys
 from mft_common.http1.grammar import HOP_BY_HOP
+from mft_common.identity import HEADER
 
 _NAMES: dict[str, str] = {}
+# Fields that the gateway sets or checks for the service: a client's Connection field does not take them away.
+_KEPT: Final = frozenset(("host", "x-request-id", HEADER.lower()))
 
 
 def write_request_head(environ: Mapping[str, Any], base_path: str) -> bytes:
@@ -46,7 +49,7 @@ def _quoted(path: str) -> str:
 def _connection_tokens(value: str) -> set[str]:
     if not value or value.lower() in ("keep-alive", "close"):
         return set()
-    return {token.strip().lower() for token in value.split(",")}
+    return {token.strip().lower() for token in value.split(",")} - _KEPT
 
 
 def _name(key: str) -> str:

@@ -16,7 +16,7 @@ class NoResponse(ConnectionError):  # noqa: N818 -- reads as what it is where it
 
 
 def read_response_head(connection: Connection, *, until_continue: bool = False) -> tuple[ResponseHead, bytes]:
-    """Return the final head and the bytes after it; with `until_continue`, a 100 counts as final too.
+    """Return the final head and the bytes after it; with `until_continue`, a 100 that nothing follows counts as final.
 
     Raises NoResponse, MalformedResponse, and the errors of the socket.
     """
@@ -26,7 +26,7 @@ def read_response_head(connection: Connection, *, until_continue: bool = False) 
         if end >= 0:
             head = parse_response_head(data[: end + 4])
             data = data[end + 4 :]
-            if head.status >= 200 or (until_continue and head.status == 100):
+            if head.status >= 200 or (until_continue and head.status == 100 and not data):
                 return head, data
             if head.status == 101:
                 raise MalformedResponse("the service switched protocols unasked")

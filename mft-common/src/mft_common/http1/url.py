@@ -127,7 +127,7 @@ class UrlUpstream:
             connection.send(request + framing + b"Expect: 100-continue\r\n\r\n")
             if connection.wait_for_answer(_CONTINUE_WAIT_S):
                 answer = read_response_head(connection, until_continue=True)
-                if answer[0].status != 100 or answer[1]:
+                if answer[0].status != 100:
                     return answer, False
         else:
             connection.send(request + framing + b"\r\n")
