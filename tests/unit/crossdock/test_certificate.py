@@ -37,6 +37,17 @@ def test_it_is_renewed_before_and_after_its_end_with_the_key_that_it_had(tmp_pat
     assert key.read_bytes() == secret
 
 
+def test_a_certificate_of_another_key_is_made_anew(tmp_path):
+    """A power cut between the two files leaves a new key beside the old certificate."""
+    path, key = certificate.ensure(tmp_path, NOW)
+    old = path.read_bytes()
+    key.unlink()
+    certificate.ensure(tmp_path, NOW)
+    path.write_bytes(old)
+    pair = certificate.ensure(tmp_path, NOW)
+    ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(*pair)
+
+
 @pytest.mark.parametrize("name", ["tls.crt", "tls.key"])
 @pytest.mark.parametrize("content", [None, b"", b"-----BEGIN"])
 def test_a_pair_that_is_incomplete_is_made_whole(tmp_path, name, content):
