@@ -106,3 +106,26 @@ def test_a_reload_that_fails_ends_no_process(supervised, tmp_path):
     wait_until(lambda: said.read_text().count("reload fails") == 2, what="the second question")
     assert process.poll() is None
     assert lines() == ["web runs", "worker runs"] or lines() == ["worker runs", "web runs"]
+
+
+# The signal comes while the last process is forked, so that it is stopped before it has run anything of its own.
+STOPPED_AT_ONCE = """
+import os, signal, sys, threading
+from crossdock.supervisor import Process, Supervisor
+
+def forever():
+    threading.Event().wait()
+    return 0
+
+supervisor = Supervisor([Process("worker", forever, grace=30)])
+os.register_at_fork(after_in_parent=lambda: os.kill(os.getpid(), signal.SIGTERM))
+sys.exit(supervisor.run(lambda: True))
+"""
+
+
+def test_a_process_that_is_stopped_right_after_its_fork_ends(tmp_path):
+    """It has the supervisor's handler until it sets its own, and must not take the signal for the supervisor's."""
+    for _ in range(5):
+        began = time.monotonic()
+        assert subprocess.run([sys.executable, "-c", STOPPED_AT_ONCE], timeout=60, check=False).returncode == 0
+        assert time.monotonic() - began < 15
