@@ -198,3 +198,13 @@ def test_sqlite_is_durable(database):
         with database.read() as connection:
             assert connection.exec_driver_sql("PRAGMA synchronous").scalar() == 2
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
+
+
+def test_an_error_of_a_statement_shows_no_values(database):
+    """It reaches the log, and values can be password hashes or the hashes of tokens."""
+    with database.write() as connection:
+        connection.execute(sa.insert(crates).values(name="hunter2", weight=1))
+    with pytest.raises(sa.exc.IntegrityError) as failed, database.write() as connection:
+        connection.execute(sa.insert(crates).values(name="apples", weight=987654))
+        connection.execute(sa.insert(crates).values(name="hunter2", weight=987654))
+    assert "987654" not in str(failed.value)

@@ -96,7 +96,7 @@ class Database:
         Path(path).parent.mkdir(parents=True, exist_ok=True)
         # sqlite3 would begin transactions by itself; with isolation_level=None the listener `begin` does it.
         arguments = {"timeout": _BUSY_MS / 1000, "isolation_level": None, "check_same_thread": False}
-        engine = sa.create_engine(self.url, connect_args=arguments, **pool)
+        engine = sa.create_engine(self.url, connect_args=arguments, hide_parameters=True, **pool)
 
         @event.listens_for(engine, "do_connect")
         def allocate(_dialect: Any, _record: Any, _args: Any, _kwargs: Any) -> None:
@@ -119,7 +119,9 @@ class Database:
 
     def _postgresql(self, **pool: Any) -> sa.Engine:
         url = self.url.set(drivername="postgresql+psycopg")
-        engine = sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5}, **pool)
+        engine = sa.create_engine(
+            url, pool_pre_ping=True, hide_parameters=True, connect_args={"connect_timeout": 5}, **pool
+        )
 
         @event.listens_for(engine, "connect")
         def search_path(connection: Any, _entry: ConnectionPoolEntry) -> None:
