@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
@@ -23,14 +24,14 @@ def ensure(folder: Path, now: datetime.datetime | None = None) -> tuple[Path, Pa
 
 
 def renew(folder: Path, now: datetime.datetime | None = None) -> bool:
-    """Make the certificate where it is missing, unreadable, or ends within 30 days; return whether it was made.
+    """Make the certificate where it is missing, unreadable, of another key or near its end; return whether it was made.
 
     The key stays, so that clients that pinned it are not cut off.
     """
     now = now or datetime.datetime.now(datetime.UTC)
     certificate, key = folder / "tls.crt", folder / "tls.key"
     secret = _load_key(key)
-    if secret is not None and _ends_after(certificate, now + _RENEWED_BEFORE):
+    if secret is not None and _suits(certificate, secret, now + _RENEWED_BEFORE):
         return False
     folder.mkdir(parents=True, exist_ok=True)
     if secret is None:
@@ -51,10 +52,12 @@ def _load_key(path: Path) -> ec.EllipticCurvePrivateKey | None:
     return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
 
 
-def _ends_after(path: Path, moment: datetime.datetime) -> bool:
+def _suits(path: Path, secret: ec.EllipticCurvePrivateKey, moment: datetime.datetime) -> bool:
+    """Return whether the certificate in `path` is that of the key, and ends after `moment`."""
     try:
-        return x509.load_pem_x509_certificate(path.read_bytes()).not_valid_after_utc > moment
-    except (OSError, ValueError):
+        found = x509.load_pem_x509_certificate(path.read_bytes())
+        return found.not_valid_after_utc > moment and found.public_key() == secret.public_key()
+    except (OSError, ValueError, UnsupportedAlgorithm):
         return False
 
 

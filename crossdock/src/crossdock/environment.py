@@ -62,10 +62,14 @@ def of_a_check(environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def _internal_key(path: Path) -> str:
-    if not path.exists():
+    # A file without a key is what a power cut left of one that was not written to its end.
+    if not path.exists() or not path.read_text(encoding="utf-8").strip():
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        temporary = path.with_name(f".{path.name}.part")
+        temporary.unlink(missing_ok=True)
+        with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
             file.write(secrets.token_urlsafe(48))
             file.flush()
             os.fsync(file.fileno())
+        temporary.rename(path)
     return path.read_text(encoding="utf-8").strip()

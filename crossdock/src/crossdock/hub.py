@@ -1,5 +1,6 @@
 """Wire the gateway and the four services into one process group that needs no network between them."""
 
+import contextlib
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
@@ -102,17 +103,23 @@ def build(
     )
     services: dict[str, Any] = {}
     closing: list[Closeable] = []
-    for name, package in PACKAGES.items():
-        settings = package.settings.Settings.from_env(environ)
-        more: dict[str, Any] = {}
-        if name == "diplomat-svc" and applied is not None:
-            more["filestore"] = _following(services["filestore-svc"], made.operations, reader, applied)
-            closing.append(more["filestore"])
-        elif name == "diplomat-svc":
-            more["filestore"] = WsgiUpstream(filestore_svc.app.create_app(services["filestore-svc"]))
-        services[name] = package.bootstrap.build(
-            settings, directory=made.operations, config=document, reader=reader, **more
-        )
+    # Where a later service fails, the databases of the earlier ones are closed: processes that are forked afterwards
+    # must not inherit an open SQLite connection.
+    with contextlib.ExitStack() as opened:
+        opened.callback(made.close)
+        for name, package in PACKAGES.items():
+            settings = package.settings.Settings.from_env(environ)
+            more: dict[str, Any] = {}
+            if name == "diplomat-svc" and applied is not None:
+                more["filestore"] = _following(services["filestore-svc"], made.operations, reader, applied)
+                closing.append(more["filestore"])
+            elif name == "diplomat-svc":
+                more["filestore"] = WsgiUpstream(filestore_svc.app.create_app(services["filestore-svc"]))
+            services[name] = package.bootstrap.build(
+                settings, directory=made.operations, config=document, reader=reader, **more
+            )
+            opened.callback(services[name].close)
+        opened.pop_all()
     return Hub(made, services, environ, closing)
 
 

@@ -117,16 +117,23 @@ class Supervisor:
         parent = os.getpid()
         sys.stdout.flush()
         sys.stderr.flush()
-        pid = os.fork()
+        # Blocked until the child has its own handlers: it would take a SIGTERM for the supervisor's, and go on.
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+        try:
+            pid = os.fork()
+        except OSError:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+            raise
         if pid:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
             process.pid, process.started = pid, time.monotonic()
             return
         code = 1
         try:
             _die_with_parent(parent)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD])
             for number in (signal.SIGTERM, signal.SIGUSR1):
                 signal.signal(number, signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD, signal.SIGTERM])
             # Ctrl-C and a closed terminal signal the whole process group; the supervisor alone reacts to them.
             for number in (signal.SIGINT, signal.SIGHUP):
                 signal.signal(number, signal.SIG_IGN)

@@ -103,7 +103,7 @@ def test_the_service_decides_about_an_expected_hundred():
 
 
 def test_a_refusal_right_behind_the_hundred_reaches_the_client():
-    """gunicorn sends `100 Continue` before the service is asked, so both may arrive at once."""
+    """A service's gunicorn sends `100 Continue` before the service is asked, so both may arrive at once."""
 
     def script(sock, number):
         read_head(sock)
