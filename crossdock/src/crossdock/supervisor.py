@@ -104,9 +104,18 @@ class Supervisor:
         for process in self.processes:
             if process.name in names and process.pid:
                 former = process.pid
-                self._start(process)
-                os.kill(former, signal.SIGTERM)
-                process.draining[former] = time.monotonic() + process.grace
+                if self._restart(process):
+                    os.kill(former, signal.SIGTERM)
+                    process.draining[former] = time.monotonic() + process.grace
+
+    def _restart(self, process: Process) -> bool:
+        """Start a process while others run; False where the system has no process or no memory for it."""
+        try:
+            self._start(process)
+        except OSError as error:
+            logs.get("supervisor").error("process.not_started", process=process.name, error=str(error))
+            return False
+        return True
 
     @staticmethod
     def _wait_for_event(seconds: float) -> None:
@@ -159,10 +168,9 @@ class Supervisor:
                     return 1
                 if now - process.started > _LIVED_LONG_S:
                     process.pause = _FIRST_PAUSE_S
-                process.next_start = now + process.pause
-                process.pause = min(process.pause * 2, _LONGEST_PAUSE_S)
-            elif not process.pid and now >= process.next_start:
-                self._start(process)
+                _postpone(process, now)
+            elif not process.pid and now >= process.next_start and not self._restart(process):
+                _postpone(process, now)
         return 0
 
     def _stop(self, process: Process) -> None:
@@ -175,6 +183,12 @@ class Supervisor:
             _reap_draining(process, time.monotonic())
             if process.draining:
                 self._wait_for_event(_POLL_WHILE_STOPPING_S)
+
+
+def _postpone(process: Process, now: float) -> None:
+    """Set the time of the next start, later after each failure."""
+    process.next_start = now + process.pause
+    process.pause = min(process.pause * 2, _LONGEST_PAUSE_S)
 
 
 def _names(ask: Callable[[], Collection[str]]) -> Collection[str]:

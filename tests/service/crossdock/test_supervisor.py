@@ -1,9 +1,11 @@
 """The order in which a hub's processes end, and the time that each of them gets."""
 
+import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -11,7 +13,7 @@ from tests.servers.processes import wait_until
 
 # Two processes that write what happens to them: `web` takes a while to end, `worker` ends at once.
 SUPERVISED = """
-import os, signal, sys, threading
+import errno, itertools, os, signal, sys, threading
 from crossdock.supervisor import Process, Supervisor
 from mft_common import logs
 
@@ -34,7 +36,16 @@ def process(name, seconds):
 
 web, grace = float(sys.argv[1]), float(sys.argv[2])
 processes = [Process("web", process("web", web), essential=True, grace=grace), Process("worker", process("worker", 0))]
-replaced = iter([("web",)] if "replace" in sys.argv else [])
+replaced = iter([("web",)] * sys.argv.count("replace"))
+fork, forks = os.fork, itertools.count()
+
+def fork_third_fails():
+    if next(forks) == 2:
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    return fork()
+
+if "busy" in sys.argv:
+    os.fork = fork_third_fails
 
 def fails():
     say("reload fails")
@@ -95,6 +106,24 @@ def test_a_replaced_process_that_still_drains_is_waited_for(supervised):
     assert process.wait(20) == 0
     assert lines().count("web ends") == 2
     assert lines()[-2:] == ["worker stops", "worker ends"]
+
+
+def test_a_process_that_cannot_be_replaced_yet_goes_on(supervised):
+    """The system refuses the first fork of a replacement; the former process serves until a later one succeeds."""
+    process, lines = supervised(0, 30, "busy", "replace", "replace")
+    wait_until(lambda: lines().count("web runs") == 2 and "web ends" in lines(), what="the second replacement")
+    assert process.poll() is None
+    assert lines().count("web stops") == 1
+
+
+def test_a_process_that_cannot_be_restarted_yet_is_started_later(supervised):
+    """The system refuses the first fork after the worker's end; the other process goes on meanwhile."""
+    process, lines = supervised(0, 30, "busy")
+    children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    os.kill(int(children[-1]), signal.SIGKILL)
+    wait_until(lambda: lines().count("worker runs") == 2, what="the restarted worker")
+    assert process.poll() is None
+    assert "web stops" not in lines()
 
 
 def test_a_reload_that_fails_ends_no_process(supervised, tmp_path):

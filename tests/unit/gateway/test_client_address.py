@@ -99,6 +99,7 @@ def test_an_ipv6_client_is_limited_by_its_64():
         ("1.2.3.4, nonsense", None),
         ("10.3.3.3", "10.3.3.3"),
         ("x, 10.2.2.2", "10.2.2.2"),
+        ("fe80::1%" + "a" * 6000 + ", 10.2.2.2", "10.2.2.2"),
     ],
 )
 def test_a_malformed_forwarded_for_is_not_believed(forwarded, address):

@@ -12,12 +12,13 @@ _HOST = re.compile(r"(?:[0-9A-Za-z._-]{1,255}|\[[0-9A-Fa-f:.]{2,45}\])(?::[0-9]{
 def forwarded_client(forwarded_for: str, proxies: Sequence[Network]) -> str | None:
     """Return the rightmost address in an X-Forwarded-For that is no trusted proxy, None where it names no address.
 
-    Addresses further left were written by parties that are not trusted.
+    Addresses further left were written by parties that are not trusted. A zone identifier (`fe80::1%eth0`) names an
+    interface of another machine, has any length, and makes the text no address.
     """
     named = None
     for part in reversed(forwarded_for.split(",")):
         candidate = part.strip().removeprefix("[").removesuffix("]")
-        if addresses.parse(candidate) is None:
+        if "%" in candidate or addresses.parse(candidate) is None:
             break
         named = candidate
         if not addresses.is_within(candidate, proxies):
