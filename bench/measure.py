@@ -1,4 +1,4 @@
-"""What the scripts of this folder share: the machine they ran on, medians, peaks of memory, and a verdict."""
+"""Measurements that all scripts of this folder share: the machine, medians, peaks of memory, and a verdict."""
 
 import datetime
 import os

@@ -3,21 +3,10 @@
 import sqlite3
 import threading
 
-import pytest
 import sqlalchemy as sa
 
 from tests.servers.event_world import World, running, stored
 from tests.servers.processes import wait_until
-
-
-@pytest.fixture
-def world(tmp_path):
-    """Return a producer and a consumer without a broker."""
-    made = World(f"sqlite:///{tmp_path}/producer.db", f"sqlite:///{tmp_path}/consumer.db", None)
-    made.producer.create()
-    made.consumer.create()
-    yield made
-    made.close()
 
 
 def copied(url, target):

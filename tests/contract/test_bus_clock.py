@@ -4,7 +4,7 @@ import pytest
 
 from mft_common.events import relay_queue
 from mft_common.events.delivery import Delivery, RetryPolicy
-from tests.servers.event_world import CONSUMER, World, running, stored
+from tests.servers.event_world import CONSUMER, running, stored
 from tests.servers.processes import wait_until
 
 MONTH_MS = 31 * 86_400_000
@@ -21,15 +21,6 @@ class Clock:
 @pytest.fixture
 def now():
     return Clock()
-
-
-@pytest.fixture
-def world(tmp_path):
-    made = World(f"sqlite:///{tmp_path}/producer.db", f"sqlite:///{tmp_path}/consumer.db", None)
-    made.producer.create()
-    made.consumer.create()
-    yield made
-    made.close()
 
 
 def test_a_failed_event_is_retried_after_the_clock_was_set_back(world, now):

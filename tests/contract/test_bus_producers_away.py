@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from mft_common.database import Database
 from mft_common.events import LocalBus
-from tests.servers.event_world import CONSUMER, PRODUCER, QUICK_RETRIES, TOPOLOGY, Producer, World, running, stored
+from tests.servers.event_world import CONSUMER, PRODUCER, QUICK_RETRIES, TOPOLOGY, Producer, running, stored
 from tests.servers.processes import wait_until
 
 # So many that the one that works is hardly ever asked before all of them.
@@ -25,15 +25,6 @@ def producers(request, tmp_path):
     yield made
     for database in made.values():
         database.close()
-
-
-@pytest.fixture
-def world(tmp_path):
-    made = World(f"sqlite:///{tmp_path}/producer.db", f"sqlite:///{tmp_path}/consumer.db", None)
-    made.producer.create()
-    made.consumer.create()
-    yield made
-    made.close()
 
 
 def test_events_of_a_producer_arrive_while_others_cannot_be_read(world, producers):

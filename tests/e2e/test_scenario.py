@@ -54,7 +54,7 @@ def test_a_job_is_a_transfer_within_a_second(hub):
 
 
 def test_a_file_of_one_protocol_is_moved_by_another(hub):
-    """What was uploaded to /in is fetched by a Diplomat job, which then deletes it there."""
+    """A Diplomat job fetches a file that was uploaded to /in, and then deletes it there."""
     client, diplomat = HttpMft(hub.url), Diplomat(hub.url)
     for name in client.names("in"):
         client.delete(f"in/{name}")

@@ -14,7 +14,7 @@ SERVICE = "filestore-svc"
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where filestore-svc keeps its things and whom it asks."""
+    """The places of filestore-svc's data and the addresses of the services that it calls."""
 
     data: str = setting("MFT_DATA", default="data", doc="the data folder of the hub")
     database_url: str = setting(

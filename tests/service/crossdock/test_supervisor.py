@@ -99,7 +99,7 @@ def test_a_process_that_outlives_its_grace_is_killed_and_the_next_one_is_stopped
 
 
 def test_a_replaced_process_that_still_drains_is_waited_for(supervised):
-    """What a configuration change or a new certificate replaced gets its time at the end of the hub as well."""
+    """A process that a new configuration or certificate replaced gets its grace at the end of the hub as well."""
     process, lines = supervised(1.5, 30, "replace")
     wait_until(lambda: lines().count("web runs") == 2 and "web stops" in lines(), what="the replacement")
     process.send_signal(signal.SIGTERM)

@@ -54,7 +54,7 @@ def icap():
 
 @pytest.fixture(params=["folder", "bucket"])
 def scanned(request, tmp_path):
-    """What makes the service with a scanner, over either store; what it keeps nowhere but there is in `left`."""
+    """Makes the service with a scanner, over either store; `left` returns the bytes that the store holds."""
     settings = None
     if request.param == "bucket":
         s3 = request.getfixturevalue("s3")
@@ -97,3 +97,16 @@ def icap_client():
 def scanner(icap, icap_client):
     """A client of the ICAP server."""
     return icap_client(icap.url())
+
+
+@pytest.fixture(params=["folder", "bucket"])
+def stored(request, tmp_path):
+    """The service over each kind of store."""
+    settings = None
+    if request.param == "bucket":
+        s3 = request.getfixturevalue("s3")
+        place = {"bytes_url": f"s3://{s3.bucket()}/hub", "s3_endpoint": s3.url}
+        settings = Settings(data=str(tmp_path), s3_key_id=KEY_ID, s3_secret=SECRET, **place)
+    made = Lab(tmp_path, settings=settings)
+    yield made
+    made.close()

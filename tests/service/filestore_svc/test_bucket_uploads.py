@@ -75,7 +75,7 @@ def _content(blobs, fileset):
 
 @pytest.mark.parametrize("size", [300_000, MIB, 5 * MIB, 6_000_000, 10_000_000, 41 * MIB])
 def test_the_completion_sends_no_byte_that_a_part_can_be_copied_from(client, size):
-    """Whatever the client's requests were, the last one reads and sends less than one part."""
+    """The last request reads and sends less than one part, for any sizes of the earlier requests."""
     blobs = BucketBlobs(client)
     content = random.Random(size).randbytes(40_000_003)
     names = _sent_in_pieces(blobs, content, size)
@@ -133,7 +133,7 @@ def test_a_completion_that_takes_longer_to_read_than_unfinished_uploads_stay(cli
 
 @pytest.mark.parametrize("known", [True, False])
 def test_a_piece_that_is_gone_ends_the_completion(client, s3, known):
-    """Nothing is stored, and no multipart upload stays."""
+    """No object is stored, and no multipart upload stays."""
     blobs = BucketBlobs(client)
     content = random.Random(3).randbytes(20 * MIB)
     names = _sent_in_pieces(blobs, content, 20 * MIB)

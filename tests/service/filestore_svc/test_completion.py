@@ -6,10 +6,8 @@ import threading
 
 import pytest
 
-from filestore_svc.settings import Settings
 from filestore_svc.store import staged_blobs
 from tests.servers.processes import wait_until
-from tests.servers.s3 import KEY_ID, SECRET
 from tests.service.filestore_svc.filestore_lab import Lab, form
 from tests.service.filestore_svc.test_resumable_uploads import TUS, head, location, patch
 
@@ -45,19 +43,6 @@ def labs(tmp_path):
     yield made
     for each in made:
         each.close()
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def stored(request, tmp_path):
-    """The service over each kind of store."""
-    settings = None
-    if request.param == "bucket":
-        s3 = request.getfixturevalue("s3")
-        place = {"bytes_url": f"s3://{s3.bucket()}/hub", "s3_endpoint": s3.url}
-        settings = Settings(data=str(tmp_path), s3_key_id=KEY_ID, s3_secret=SECRET, **place)
-    made = Lab(tmp_path, settings=settings)
-    yield made
-    made.close()
 
 
 def _begun(lab):

@@ -134,7 +134,7 @@ def test_parts_that_are_not_encoded_are_taken(lab, encoding):
 
 @pytest.mark.parametrize("headers", [RANGE, {"Content-Encoding": "gzip"}], ids=str)
 def test_parts_of_ranges_and_encodings_are_refused(lab, headers):
-    """What the head of the request may not say, the head of the file's part may not say either."""
+    """A header that is refused in the head of the request is refused in the head of the file's part too."""
     assert refused(lab.call("PUT", "/2.0/files/in/a", **multipart(part("file", b"hello", "a", **headers)))) == E_SYN
     assert _nothing_stored(lab)
 

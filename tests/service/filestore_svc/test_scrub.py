@@ -37,7 +37,7 @@ def _blob(lab, fileset):
 
 
 def test_a_sound_store(lab, stored, tmp_path):
-    """Nothing is found, a content that was just replaced is no finding, and the exit code is 0."""
+    """A scrub of sound contents, one of them just replaced, reports none and exits with 0."""
     answer = _scrub(tmp_path)
     assert (answer.exit_code, answer.output) == (0, "3 checked, 0 found\n")
 

@@ -5,25 +5,10 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from filestore_svc.settings import Settings
 from filestore_svc.store.tables import folder_counts, resumables
 from tests.servers.processes import wait_until
-from tests.servers.s3 import KEY_ID, SECRET
 from tests.service.filestore_svc.filestore_lab import Lab
 from tests.service.filestore_svc.test_resumable_uploads import create
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def stored(request, tmp_path):
-    """The service over each kind of store."""
-    settings = None
-    if request.param == "bucket":
-        s3 = request.getfixturevalue("s3")
-        place = {"bytes_url": f"s3://{s3.bucket()}/hub", "s3_endpoint": s3.url}
-        settings = Settings(data=str(tmp_path), s3_key_id=KEY_ID, s3_secret=SECRET, **place)
-    made = Lab(tmp_path, settings=settings)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -156,7 +156,7 @@ def test_too_large_a_head_is_answered_before_it_is_whole(raw, status):
 
 @pytest.mark.parametrize("extension", [b";a", b";a=b", b' ; a = "b;\\"c"', b';a;b=c;d=""', b";a=b\t;c"])
 def test_extensions_of_chunks_are_passed_over(extension):
-    """Nothing in a chunk's extensions is part of the body."""
+    """A chunk's extensions are no part of the body."""
     head = b"POST /x HTTP/1.1\r\nHost: h\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     with serving(echo) as lab:
         answer = talk(lab.port, head + b"3" + extension + b"\r\nabc\r\n0" + extension + b"\r\nT: v\r\n\r\n")

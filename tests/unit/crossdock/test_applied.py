@@ -80,7 +80,7 @@ def read(answer):
 
 
 def test_the_first_service_answers_while_the_configuration_stays(worker):
-    """Nothing is built for a configuration that the process has already."""
+    """A configuration that the process has already is not built again."""
     assert read(worker.ask()) == read(worker.ask()) == ("200 OK", "first")
     assert worker.built == []
 

@@ -7,7 +7,7 @@ from filestore_svc.store.local_blobs import LocalBlobs
 
 
 def test_blocks_are_taken_in_order():
-    """What was handed over is taken in that order, all of it by the time of `finish`."""
+    """All blocks are taken in the order in which they were put, before `finish` returns."""
     taken = []
     background_writer = BackgroundWriter(taken.append)
     for number in range(50):
@@ -51,7 +51,7 @@ def test_staged_bytes_are_kept_whole(tmp_path, size):
 
 
 def test_the_staging_of_the_living_is_left_alone(tmp_path):
-    """What a process holds locked is no leftover; what nobody holds is."""
+    """A file that a process holds locked is no leftover; an unlocked one is."""
     blobs = LocalBlobs(tmp_path)
     living = blobs.stage(1)
     living.write(b"x" * (65 << 10))

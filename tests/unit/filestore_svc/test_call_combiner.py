@@ -75,7 +75,7 @@ def test_what_goes_wrong_is_heard_by_those_whom_it_concerns():
 
 
 def test_a_call_that_fails_before_it_takes_anybody_is_heard_too():
-    """Nobody waits for ever."""
+    """Every waiting thread is served."""
 
     def serve(_take):
         raise OSError("no disk")

@@ -65,6 +65,6 @@ def test_values_that_are_read(value, wanted):
     ],
 )
 def test_values_that_are_refused(rest):
-    """Nothing is guessed of a parameter that is not one."""
+    """A malformed parameter is refused."""
     with pytest.raises(BadSyntax):
         parameters(f"x; {rest}")

@@ -22,7 +22,7 @@ ANSWERS = [
 
 @pytest.mark.parametrize("answer", ANSWERS, ids=lambda answer: type(answer).__name__)
 def test_every_answer_survives_the_wire(answer):
-    """What the gateway's API sends is what a caller in its own process would get."""
+    """The gateway's API sends the value that a caller in its own process gets."""
     assert d.from_wire(json.loads(json.dumps(d.to_wire(answer)))) == answer
 
 

@@ -23,7 +23,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_documents_are_refused(document):
-    """What is not small, plain, well-formed UTF-8 XML is an XmlError."""
+    """A document that is not small, plain, well-formed UTF-8 XML is an XmlError."""
     with pytest.raises(xml.XmlError):
         xml.parse(document)
 
@@ -74,7 +74,7 @@ def test_a_byte_order_mark_and_a_declaration_are_fine():
 
 @given(st.text())
 def test_any_text_goes_out_and_comes_back(text):
-    """What XML can hold comes back as it went in; the rest is U+FFFD."""
+    """Characters that XML can hold come back as they went in; the others become U+FFFD."""
     root = xml.Element("a")
     xml.add(root, "b", text, [("c", text)])
     back = xml.parse(xml.to_bytes(root))

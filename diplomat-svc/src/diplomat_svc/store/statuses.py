@@ -12,7 +12,7 @@ from diplomat_svc.store.tables import clock, jobs, transactions
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What changed after a stamp; every change outside of it has, or will get, a stamp above `as_of`."""
+    """The changes after a stamp; every other change has, or will get, a stamp above `as_of`."""
 
     as_of: int
     changed: tuple[TransactionStatus, ...]

@@ -45,7 +45,7 @@ _NO_OTHERS: Final[Mapping[int, type[TransferError]]] = {}
 
 
 class FilestoreUpstream:
-    """Where filestore-svc is: a URL with a signer, or in this process: its WSGI application or an Upstream to it."""
+    """The way to filestore-svc: a URL with a signer, or in this process its WSGI application or an Upstream to it."""
 
     def __init__(self, upstream: str | WSGIApplication | Upstream, signer: Signer | None = None) -> None:
         if isinstance(upstream, str) and signer is None:
