@@ -7,9 +7,11 @@ import threading
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from mft_common.errors import MftError, Unavailable
 from mft_common.events.backlog import OUTBOX
+from tests.servers.processes import wait_until
 
 
 @pytest.fixture
@@ -278,6 +280,23 @@ def test_the_log_has_request_files_and_end_e39(dock):
     assert texts[1:3] == ['Transaction "one"; Begun by a worker.', 'Transaction "one"; Found 1 file(s), 3 bytes.']
     assert texts[3].startswith('Transaction "one"; Delivered a.txt as a.txt: 3 bytes, SHA-256 ba7816bf')
     assert texts[4] == 'Transaction "one"; Job 0000000000000001 ended: Successful.'
+
+
+def test_the_end_of_a_job_is_a_line_of_the_services_log(dock, transaction):
+    """It has the transaction, how the job ended, why, and the id of its transfer; a success is no warning."""
+    missing = transaction("missing", source={"files": ["none"], "required": ["none"]})
+    made = dock(transaction("one"), missing, files={"a.txt": b"abc"})
+    with capture_logs() as lines, made.work():
+        made.run("one")
+        made.run("missing")
+        made.finished("one")
+        made.finished("missing")
+        wait_until(lambda: sum(line["event"] == "job.ended" for line in lines) == 2, what="both lines")
+    good, bad = sorted((line for line in lines if line["event"] == "job.ended"), key=lambda line: line["sequence"])
+    assert (good["transaction"], good["completion"], good["successful"]) == ("one", "Successful", 1)
+    assert (good["log_level"], bad["log_level"], bad["transaction"]) == ("info", "warning", "missing")
+    assert bad["completion"] != "Successful"
+    assert len(bad["transfer_id"]) == 48
 
 
 def test_a_second_worker_of_one_sqlite_database_is_refused(dock):

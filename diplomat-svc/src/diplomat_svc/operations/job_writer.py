@@ -6,14 +6,25 @@ import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable, shown_label
-from diplomat_svc.domain.states import Severity, completion_of_lost, severity_of
+from diplomat_svc.domain.states import SUCCESSFUL, Severity, completion_of_lost, severity_of
 from diplomat_svc.operations import transfer_events
 from diplomat_svc.store import files, jobs
 from diplomat_svc.store.tables import OUTBOX
+from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
 
-_SERVICE_STOPPED = "The service stopped."
+SERVICE_STOPPED = "The service stopped."
+
+
+def log_end(job: Job, completion: str, reason: str) -> None:
+    """Write the end of a job to the service's log, once it is committed."""
+    log = logs.get("jobs")
+    write = log.info if completion == SUCCESSFUL else log.warning
+    write(
+        "job.ended", sequence=job.sequence, transaction=job.definition.name, completion=completion, reason=reason,
+        found=job.found, successful=job.successful, failed=job.failed, transfer_id=job.transfer_id,
+    )  # fmt: skip
 
 
 class JobWriter:
@@ -68,7 +79,7 @@ class JobWriter:
             if file.completion == completion:
                 text = f"{file.source} was being delivered as {file.destination}; it may be there, and then whole."
                 self.record(connection, ended, text, Severity.WARNING)
-        self._publish_end(connection, ended, found, _SERVICE_STOPPED)
+        self._publish_end(connection, ended, found, SERVICE_STOPPED)
 
     def record(
         self,

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.states import COMPLETE, DELIVERED, FAILURE, SUCCESSFUL, WARNING, Severity, severity_of
 from diplomat_svc.errors import NotOwner
-from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.store import files, jobs
 
 _REPORT_EVERY_MS: Final = 1000
@@ -106,6 +106,7 @@ class OwnedJob:
         with self._database.write() as connection:
             if not self._writer.end(connection, self.job, completion, reason, self._owner):
                 raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
+        log_end(self.job, completion, reason)
 
     def completions(self) -> tuple[str | None, ...]:
         """Return how the files ended so far; None stands for a file that is not over."""

@@ -1,8 +1,9 @@
 """End the jobs of workers that died, once and truthfully, and remove their temporary files (E14 to E18)."""
 
 from diplomat_svc.domain.jobs import Job
+from diplomat_svc.domain.states import completion_of_lost
 from diplomat_svc.operations.endpoints import Endpoints
-from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.operations.job_writer import SERVICE_STOPPED, JobWriter, log_end
 from diplomat_svc.store import change_clock, jobs, workers
 from mft_common import logs
 from mft_common.transfer import TransferError
@@ -29,6 +30,8 @@ def recover(writer: JobWriter, endpoints: Endpoints, *, exclusive: bool) -> int:
         found = jobs.open_jobs(connection, owners, waiting=nobody_left)
         for job in found:
             writer.end_lost(connection, job)
+    for job in found:
+        log_end(job, completion_of_lost(job.definition, job.status), SERVICE_STOPPED)
     return len(found)
 
 
