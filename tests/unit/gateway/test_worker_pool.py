@@ -1,4 +1,4 @@
-"""How many threads handle events: as many as are busy, and one that waits."""
+"""The number of active threads grows for work that blocks, and shrinks for work that does not."""
 
 import queue
 import threading
@@ -6,6 +6,7 @@ import threading
 import pytest
 
 from gateway.serving.worker_pool import WorkerPool
+from mft_common.process import blocking
 from tests.servers.processes import wait_until
 
 
@@ -16,94 +17,64 @@ class Events:
         self.queue = queue.Queue()
 
     def wait(self, timeout):
-        """Return the next number, None after `timeout` seconds."""
         try:
             return self.queue.get(timeout=timeout)
         except queue.Empty:
             return None
 
 
-class Running:
-    """A pool of at most four threads: 0 is handled at once, 1 holds its thread until `release`, 2 raises."""
-
-    def __init__(self):
-        self.events = Events()
-        self.released = threading.Semaphore(0)
-        self.done = []
-        self.held = []
-        self.pool = WorkerPool(self.events, self._handle, 4, idle=0.05)
-        self.pool.start()
-
-    def _handle(self, number):
-        if number == 1:
-            self.held.append(number)
-            self.released.acquire()
-            self.held.pop()
-        self.done.append(number)
-        if number == 2:
-            raise RuntimeError("an error of one client's event")
-
-    @property
-    def busy(self):
-        """How many threads are held."""
-        return len(self.held)
-
-    def put(self, *numbers):
-        """Make events."""
-        for number in numbers:
-            self.events.queue.put(number)
-
-    def release(self, count):
-        """Let busy threads go on."""
-        self.released.release(count)
-
-    def wait_for(self, condition, what):
-        """Wait until `condition()` holds."""
-        wait_until(condition, every=0.001, what=what)
-
-
 @pytest.fixture
-def running():
-    """Return a running pool."""
-    made = Running()
+def worker_pool():
+    """Return a running pool: handling an event of 1 blocks on a disk, one of 0 does not."""
+    events, done = Events(), []
+
+    def handle(fd):
+        if fd:
+            blocking.note()
+        done.append(fd)
+
+    made = WorkerPool(events, handle, 8)
+    made.events, made.done = events, done
+    made.start()
     yield made
-    made.pool.stop()
-    made.release(100)
-    made.put(*[0] * 8)
+    made.stop()
+    for _ in range(8):
+        events.queue.put(0)
 
 
-def test_an_event_is_handled_while_other_threads_are_busy(running):
-    """A thread that is held by a slow request does not keep a quick one waiting."""
-    running.put(1, 1, 0)
-    running.wait_for(lambda: running.done == [0], "the quick event")
-    assert running.busy == 2
-    assert not running.pool.saturated()
+def give(worker_pool, *events):
+    """Have events handled one after another."""
+    for fd in events:
+        count = len(worker_pool.done) + 1
+        worker_pool.events.queue.put(fd)
+        wait_until(lambda count=count: len(worker_pool.done) == count, every=0.001, what="the event")
 
 
-def test_events_wait_once_every_thread_is_busy(running):
-    """A full pool is saturated, takes no more threads, and handles the events when one is free."""
-    running.put(1, 1, 1, 1)
-    running.wait_for(lambda: running.busy == 4, "four busy threads")
-    assert running.pool.saturated()
-    running.put(0)
-    assert running.pool.threads == 4
-    running.release(1)
-    running.wait_for(lambda: running.done == [1, 0], "the event that waited")
-    assert not running.pool.saturated()
+def test_short_work_is_left_to_one_thread(worker_pool):
+    """Threads that run Python compete for the interpreter."""
+    give(worker_pool, *[0] * 50)
+    wait_until(lambda: worker_pool.active == 1, every=0.001, what="one active thread")
 
 
-def test_threads_that_have_nothing_to_do_end(running):
-    """After a burst the pool shrinks to the one thread that waits."""
-    running.put(1, 1, 1)
-    running.wait_for(lambda: running.busy == 3, "three busy threads")
-    running.release(3)
-    running.wait_for(lambda: running.pool.threads == 1, "one thread")
-    running.put(0)
-    running.wait_for(lambda: running.done[-1] == 0, "an event after the burst")
+def test_work_that_blocks_makes_another_thread_active(worker_pool):
+    """While a thread waits for a disk another one can answer, however busy the process is meanwhile."""
+    give(worker_pool, *[1] * 20)
+    wait_until(lambda: worker_pool.active > 1, every=0.001, what="another active thread")
 
 
-def test_an_error_of_an_event_ends_no_thread(running):
-    """The next events are handled after one whose handling failed."""
-    running.put(*[2] * 10, 0)
-    running.wait_for(lambda: len(running.done) == 11, "all events")
-    assert running.pool.threads >= 1
+def test_threads_become_inactive_again_after_work_that_does_not_block(worker_pool):
+    """A request that blocked keeps its thread active; the short ones after it make the others inactive."""
+    give(worker_pool, *[1] * 20)
+    assert worker_pool.active > 1
+    give(worker_pool, *[0] * 50)
+    wait_until(lambda: worker_pool.active == 1, every=0.001, what="one active thread")
+
+
+def test_blocking_is_recorded_for_each_thread_and_read_once():
+    """Another thread has not blocked, and the next piece of work of this one has not either."""
+    blocking.note()
+    others = []
+    other = threading.Thread(target=lambda: others.append(blocking.taken()))
+    other.start()
+    other.join()
+    assert (others, blocking.taken(), blocking.taken()) == ([False], True, False)

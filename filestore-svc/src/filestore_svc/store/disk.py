@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from mft_common.process import blocking
+
 
 class Disk:
     """The disk of this machine. Each method raises OSError as the system does."""
@@ -32,6 +34,7 @@ class Disk:
 
     def sync(self, descriptor: int) -> None:
         """Make a file's bytes durable."""
+        blocking.note()
         os.fsync(descriptor)
 
     def sync_folder(self, folder: Path | str) -> None:
