@@ -58,8 +58,8 @@ def test_short_work_is_left_to_one_thread(worker_pool):
 
 def test_work_that_blocks_makes_another_thread_active(worker_pool):
     """While a thread waits for a disk another one can answer, however busy the process is meanwhile."""
-    give(worker_pool, *[1] * 20)
-    wait_until(lambda: worker_pool.active > 1, every=0.001, what="another active thread")
+    give(worker_pool, 1)
+    wait_until(lambda: worker_pool.active == 2, every=0.001, what="a second thread")
 
 
 def test_threads_become_inactive_again_after_work_that_does_not_block(worker_pool):
