@@ -18,20 +18,25 @@ T = TypeVar("T")
 _FIRST_PORT = 10_000
 _LAST_PORT = 32_000
 _random = random.SystemRandom()
+# Two servers that are about to start must not get the same port.
+_returned: set[int] = set()
 
 
 def free_port() -> int:
     """Return a port of the loopback address on which nothing listens.
 
     It lies below the ports that the kernel gives to outgoing connections, and in a range of this test process's own, so
-    that nothing takes it between this call and the start of the server that it is for.
+    that nothing takes it between this call and the start of the server that it is for; no later call returns it again.
     """
     own, count = _worker()
     width = (_LAST_PORT - _FIRST_PORT) // count
     first = _FIRST_PORT + own * width
     for port in _random.sample(range(first, first + width), 200):
+        if port in _returned:
+            continue
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
+            _returned.add(port)
             return port
     raise AssertionError(f"no port from {first} to {first + width} is free")
 
