@@ -73,37 +73,6 @@ def test_a_block_that_ends_is_committed_and_one_that_raises_is_not(database):
     assert names(database) == ["kept"]
 
 
-def test_other_connections_see_a_transaction_at_its_end(database):
-    """A block is one transaction: nothing of it is visible before it is committed."""
-    for number in range(3):
-        with database.write() as connection:
-            connection.execute(crates.insert().values(name=str(number)))
-            assert names(database) == [str(each) for each in range(number)]
-    assert names(database) == ["0", "1", "2"]
-
-
-def test_a_savepoint_is_rolled_back_alone(database):
-    """A part of a transaction can fail without the rest."""
-    with database.write() as connection:
-        connection.execute(crates.insert().values(name="kept"))
-        with pytest.raises(KeyError), connection.begin_nested():  # noqa: PT012
-            connection.execute(crates.insert().values(name="dropped"))
-            raise KeyError
-    assert names(database) == ["kept"]
-
-
-def test_a_failed_transaction_leaves_its_connection_usable(database):
-    """The next transaction works after an error of the caller and after one of the database."""
-    with pytest.raises(KeyError), database.write() as connection:  # noqa: PT012
-        connection.execute(crates.insert().values(name="dropped"))
-        raise KeyError
-    with pytest.raises(sa.exc.IntegrityError), database.write() as connection:
-        connection.execute(crates.insert(), [{"name": "twice"}, {"name": "twice"}])
-    with database.write() as connection:
-        connection.execute(crates.insert().values(name="kept"))
-    assert names(database) == ["kept"]
-
-
 def test_many_that_start_at_once_migrate_once(make):
     """Of eight starts at once, one creates the tables, and the others find them."""
     errors = []
@@ -160,10 +129,10 @@ def test_constraint_errors_stay_what_they_are(database):
         connection.execute(crates.insert().values(name="one"))
 
 
-@pytest.mark.parametrize("how", ["read", "write"])
+@pytest.mark.parametrize("how", ["read", "write", "writer"])
 def test_a_wrong_statement_is_a_fault_and_not_a_database_that_is_away(database, how):
     """SQLite and PostgreSQL alike raise SQLAlchemy's error for a table that is not there, and no Unavailable."""
-    block = getattr(database, how)
+    block = database.writer() if how == "writer" else getattr(database, how)
     with pytest.raises(sa.exc.DBAPIError), block() as connection:
         connection.execute(sa.text("SELECT nothing FROM nowhere"))
 

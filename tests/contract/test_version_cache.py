@@ -53,12 +53,14 @@ def test_an_unchanged_database_is_not_read_again(database):
     assert ask.times == (2 if database.dialect == "sqlite" else 4)
 
 
-def test_a_change_of_this_process_holds_at_once(database):
-    """A transaction invalidates the cache when it commits, and not before."""
+@pytest.mark.parametrize("how", ["write", "writer"])
+def test_a_change_of_this_process_holds_at_once(database, how):
+    """Both ways of writing invalidate the cache when they commit, and not before."""
     ask = Asked(database)
+    write = database.write if how == "write" else database.writer()
     for number in range(5):
         assert ask() == number + 1
-        with database.write() as connection:
+        with write() as connection:
             connection.execute(sa.insert(THINGS).values(name=f"b{number}"))
             assert ask() == number + 1
     assert ask() == 6

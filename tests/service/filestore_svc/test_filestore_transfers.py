@@ -9,6 +9,7 @@ from filestore_svc.operations.transfers import ANNOUNCE_AFTER_MS
 from filestore_svc.store import transfers
 from filestore_svc.store.transfers import OpenTransfer
 from mft_common import environ_keys
+from mft_common.database.write_connection import WriteConnection
 from mft_common.errors import Unavailable
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import form, identity_of
@@ -193,13 +194,13 @@ def test_a_transfer_that_another_process_ended_is_not_ended_again(lab):
 
 
 @pytest.mark.parametrize("committed", [True, False])
-def test_an_upload_whose_commit_got_no_answer_ends_once(lab, committed):
+def test_an_upload_whose_commit_got_no_answer_ends_once(lab, committed, monkeypatch):
     """Where the commit was carried out, the end in it is the only one; where it was not, the transfer has failed."""
-    write, lost = lab.service.database.write, []
+    transaction, lost = WriteConnection.transaction, []
 
     @contextlib.contextmanager
-    def broken():
-        with write() as connection:
+    def broken(writer):
+        with transaction(writer) as connection:
             yield connection
             stored = connection.exec_driver_sql("SELECT count(*) FROM files").scalar_one() > 0
             if stored and not lost and not committed:
@@ -209,7 +210,7 @@ def test_an_upload_whose_commit_got_no_answer_ends_once(lab, committed):
             lost.append(True)
             raise Unavailable("the connection broke before the answer to the commit")
 
-    lab.service.database.write = broken
+    monkeypatch.setattr(WriteConnection, "transaction", broken)
     assert lab.put("/2.0/files/in/a").status_code == 503
     assert lost == [True]
     assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["successful" if committed else "failed"]

@@ -1,7 +1,6 @@
 """Open stored files for responses, and record each download at its end."""
 
 import io
-import weakref
 from collections.abc import Callable
 from typing import Final
 
@@ -36,12 +35,10 @@ class DownloadBody:
 
     def __init__(self, blob: io.RawIOBase, start: int, stop: int, closed: Close, released: Callable[[], None]) -> None:
         self._blob = blob
-        # A body that no server ever closes is released with its last reference.
-        self._released = weakref.finalize(self, released)
-        self._released.atexit = False
+        self._released: Callable[[], None] | None = released
         self._start = start
         self._stop = stop
-        self._position = blob.seek(start)
+        self._position = blob.seek(start) if start else 0
         self._at_end = start == stop
         self._closed: Close | None = closed
 
@@ -78,10 +75,19 @@ class DownloadBody:
     def close(self) -> None:
         """Close the blob, and report how much was sent unless the server does."""
         self._blob.close()
-        self._released()
+        self._release()
         closed, self._closed = self._closed, None
         if closed is not None:
             closed(min(self._position, self._stop) - self._start, self._at_end)
+
+    def __del__(self) -> None:
+        """Release the blob of a body that no server closes."""
+        self._release()
+
+    def _release(self) -> None:
+        released, self._released = self._released, None
+        if released is not None:
+            released()
 
 
 class Downloads:

@@ -55,6 +55,7 @@ class Commits:
     def __init__(self, database: Database) -> None:
         self.database = database
         self._shared = database.dialect == "sqlite"
+        self._transaction = database.writer()
         self._processes = _ProcessQueue(f"{database.url.database}.turn")
         self._combiner: CallCombiner[_Job[Any]] = CallCombiner(self._serve, _MOST)
 
@@ -81,7 +82,7 @@ class Commits:
 
     def _commit(self, jobs: list[_Job[Any]]) -> None:
         try:
-            with self.database.write() as connection:
+            with self._transaction() as connection:
                 for job in jobs:
                     job.run(connection)
         except Unavailable:
@@ -89,7 +90,7 @@ class Commits:
         except Exception:
             if len(jobs) == 1:
                 raise
-            with self.database.write() as connection:
+            with self._transaction() as connection:
                 for job in jobs:
                     job.run_apart(connection)
 

@@ -38,7 +38,7 @@ class ListedOrigins:
         return read[1]
 
 
-def check_origin(context: RequestContext, *, listed: ListedOrigins) -> GatewayResponse | None:
+def check_origin(context: RequestContext, listed: ListedOrigins) -> GatewayResponse | None:
     """Note whether the request comes from a page of a listed origin, and answer such a page's preflight.
 
     A preflight of any other origin goes on to the service, which knows no cross-origin headers.

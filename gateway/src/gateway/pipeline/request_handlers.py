@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from gateway import routing
 from gateway.error_responses import GatewayResponse
@@ -24,7 +25,7 @@ _MAX_HOST = 260
 _UNTRUSTED = ("HTTP_X_CROSSDOCK", "HTTP_X_FORWARDED", "HTTP_FORWARDED", "HTTP_X_REAL_IP")
 
 
-def detect_trusted_proxy(context: RequestContext, *, proxies: Sequence[Network]) -> None:
+def detect_trusted_proxy(context: RequestContext, proxies: Sequence[Network]) -> None:
     """Find out whether the peer is a proxy whose headers count."""
     context.from_trusted_proxy = bool(proxies) and addresses.is_within(context.address, proxies)
 
@@ -37,7 +38,7 @@ def assign_request_id(context: RequestContext) -> None:
 
 
 def resolve_client_address(
-    context: RequestContext, *, proxies: Sequence[Network], all_peers_local: bool, warning: ProxyWarning
+    context: RequestContext, proxies: Sequence[Network], all_peers_local: bool, warning: ProxyWarning
 ) -> None:
     """Find the client behind trusted proxies.
 
@@ -59,7 +60,7 @@ def resolve_client_address(
     environ["REMOTE_ADDR"] = context.address
 
 
-def resolve_base_url(context: RequestContext, *, public_url: str) -> None:
+def resolve_base_url(context: RequestContext, public_url: str) -> None:
     """Find the URL at which the client sees the hub; a Host that is longer than any name is rejected."""
     environ = context.environ
     host = environ.get("HTTP_HOST") or f"{environ.get('SERVER_NAME', '')}:{environ.get('SERVER_PORT', '')}"
@@ -77,17 +78,23 @@ def resolve_base_url(context: RequestContext, *, public_url: str) -> None:
 def strip_untrusted_headers(context: RequestContext) -> None:
     """Remove what a client may say of itself but must not be believed."""
     environ = context.environ
-    for key in [key for key in environ if key.startswith(_UNTRUSTED)]:
+    for key in _untrusted(tuple(environ)):
         del environ[key]
     environ.pop(environ_keys.IDENTITY, None)
 
 
-def find_route(context: RequestContext, *, routes: Sequence[Route]) -> None:
+# Most requests have the header names of an earlier one. Clients choose them, so few are kept.
+@lru_cache(maxsize=64)
+def _untrusted(names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(name for name in names if name.startswith(_UNTRUSTED))
+
+
+def find_route(context: RequestContext, routes: Sequence[Route]) -> None:
     """Find the service of the path; every error from here on has the form of its protocol."""
     context.route = routing.find(context.path, routes)
 
 
-def enforce_limits(context: RequestContext, *, limiter: RateLimiter, own_body_limit: int) -> None:
+def enforce_limits(context: RequestContext, limiter: RateLimiter, own_body_limit: int) -> None:
     """Reject requests that come too fast or are too large."""
     if not addresses.is_loopback(context.address):
         wait = limiter.wait(addresses.client_network(context.address))
@@ -112,7 +119,7 @@ def answer_server_options(context: RequestContext) -> GatewayResponse | None:
     return GatewayResponse(204, [("Allow", ", ".join(_METHODS))], b"")
 
 
-def authenticate(context: RequestContext, *, authenticators: Authenticators) -> None:
+def authenticate(context: RequestContext, authenticators: Authenticators) -> None:
     """Resolve the credentials to an identity. Services get this, never a password or a token."""
     route = context.route
     if route is None:

@@ -1,4 +1,4 @@
-"""Read and write a service's database: engine, compiled statements, read pool, version cache."""
+"""Read and write a service's database: engine, compiled statements, read pool, write connection."""
 
 from mft_common.database.engine import Database, advisory_lock
 

@@ -3,12 +3,13 @@
 import queue
 from collections import deque
 from collections.abc import Callable, Hashable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import sqlalchemy as sa
 
 from mft_common.database.statements import ReadConnection, translated
 from mft_common.database.transient import is_transient
+from mft_common.database.version_cache import MISSING
 
 T = TypeVar("T")
 
@@ -23,6 +24,7 @@ class ReadPool:
     def __init__(self, engine: sa.Engine, *, size: int, timeout: float) -> None:
         self._engine = engine
         self._timeout = timeout
+        self._caching = engine.dialect.name == "sqlite"
         self._idle: deque[ReadConnection] = deque()
         # One permit a connection. SimpleQueue is written in C, which makes it the cheapest semaphore there is.
         self._permits: queue.SimpleQueue[None] = queue.SimpleQueue()
@@ -37,10 +39,7 @@ class ReadPool:
         sa.exc.TimeoutError where all connections are in use for too long. `work` must not ask the pool for another
         connection.
         """
-        try:
-            self._permits.get(timeout=self._timeout)
-        except queue.Empty:
-            raise sa.exc.TimeoutError(f"all read connections are in use for {self._timeout} s") from None
+        self._take_permit()
         try:
             return self._run(work)
         finally:
@@ -48,8 +47,11 @@ class ReadPool:
 
     def query_cached(self, key: Hashable, work: Callable[[ReadConnection], T]) -> T:
         """Return `work(connection)`, on SQLite from the connection's cache while no commit has changed the database."""
-        if self._engine.dialect.name != "sqlite":
+        if not self._caching:
             return self.run(work)
+        found = self._cached(key)
+        if found is not MISSING:
+            return cast("T", found)
 
         def find(connection: ReadConnection) -> T:
             try:
@@ -59,10 +61,31 @@ class ReadPool:
 
         return self.run(find)
 
+    def _cached(self, key: Hashable) -> Any:
+        """Return a cached result, else MISSING; a short way for the most frequent case."""
+        self._take_permit()
+        try:
+            connection = self._idle.pop()
+            try:
+                return connection.cache.get(connection.driver_connection, key)
+            finally:
+                self._idle.append(connection)
+        except (IndexError, self._errors):
+            # No connection yet, or one that may be broken, which `run` replaces.
+            return MISSING
+        finally:
+            self._permits.put(None)
+
     def close(self) -> None:
         """Close the idle connections."""
         while self._idle:
             self._idle.pop().driver_connection.close()
+
+    def _take_permit(self) -> None:
+        try:
+            self._permits.get(timeout=self._timeout)
+        except queue.Empty:
+            raise sa.exc.TimeoutError(f"all read connections are in use for {self._timeout} s") from None
 
     def _run(self, work: Callable[[ReadConnection], T]) -> T:
         try:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Hashable
 from typing import Any, Final, TypeVar
 
 _MOST: Final = 256
+MISSING: Final = object()
 T = TypeVar("T")
 
 
@@ -20,15 +21,20 @@ class VersionedCache:
         self._version = -1
         self._entries: dict[Hashable, Any] = {}
 
+    def get(self, connection: Any, key: Hashable) -> Any:
+        """Return the earlier result for this key where no commit followed it, else MISSING."""
+        version = connection.execute("PRAGMA data_version").fetchone()[0]
+        if version == self._version:
+            return self._entries.get(key, MISSING)
+        # Clear the cache before reading: an entry must not outlive the version it was read at.
+        self._entries.clear()
+        self._version = version
+        return MISSING
+
     def find(self, connection: Any, key: Hashable, work: Callable[[], T]) -> T:
         """Return `work()`, or its earlier result for this key where no commit followed it."""
-        version = connection.execute("PRAGMA data_version").fetchone()[0]
-        if version != self._version:
-            # Clear the cache before reading: an entry must not outlive the version it was read at.
-            self._entries.clear()
-            self._version = version
-        elif key in self._entries:
-            found: T = self._entries[key]
+        found: T = self.get(connection, key)
+        if found is not MISSING:
             return found
         result = work()
         if len(self._entries) >= _MOST:

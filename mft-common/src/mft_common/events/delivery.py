@@ -77,6 +77,7 @@ class Delivery:
         self.database = database
         self.inbox = inbox
         self.failures = Failures(inbox)
+        self._transaction = database.writer()
         self.types = frozenset(event.TYPE for event in handlers)
         self._handlers = {event.TYPE: handler for event, handler in handlers.items()}
         self._retries = retries
@@ -109,7 +110,7 @@ class Delivery:
         unreadable: Sequence[Unreadable],
         cursor: CursorMove | None,
     ) -> bool:
-        with self.database.write() as connection:
+        with self._transaction() as connection:
             if cursor is not None and not self.inbox.move(connection, cursor):
                 return False
             for each in unreadable:
@@ -168,7 +169,7 @@ class Delivery:
         latest = now + self._retries.longest_pause
         if not self.database.query(lambda connection: self.failures.any_due(connection, now, latest)):
             return 0
-        with self.database.write() as connection:
+        with self._transaction() as connection:
             rows = self.failures.due(connection, now, latest, _RETRIES_AT_ONCE)
             for row in rows:
                 self._retry(connection, row)
