@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mft_common.endpoints.errors import of_os_error
 from mft_common.transfer import (
     Changed,
     Denied,
@@ -25,7 +26,6 @@ from mft_common.transfer import (
     Transient,
     is_temporary,
 )
-from mft_common.transfer.errors import of_os_error
 from mft_common.transfer.system import System
 
 TOKEN = "0000000000000042"

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mft_common.transfer.errors import BadName
-from mft_common.transfer.names import LONGEST, Patterns, check_name, is_temporary, size_of, temporary_name
+from mft_common.endpoints.errors import BadName
+from mft_common.endpoints.names import LONGEST, Patterns, check_name, is_temporary, size_of, temporary_name
 
 TOKEN = "0000000000000042"
 NAMES = st.text(st.characters(exclude_characters="/\0", exclude_categories=("Cs",)), min_size=1, max_size=255).filter(

@@ -1,9 +1,6 @@
 """Move files between endpoints so that nobody ever sees part of one: the byte-moving engine of every service."""
 
-from mft_common.transfer.bandwidth import Bandwidth
-from mft_common.transfer.endpoint import Endpoint, Entry, Interrupt, Reader, Writer
-from mft_common.transfer.engine import Moved, Mover
-from mft_common.transfer.errors import (
+from mft_common.endpoints.errors import (
     BadName,
     Changed,
     Denied,
@@ -16,9 +13,12 @@ from mft_common.transfer.errors import (
     TransferError,
     Transient,
 )
+from mft_common.endpoints.names import Patterns, is_temporary, temporary_name
+from mft_common.transfer.bandwidth import Bandwidth
+from mft_common.transfer.endpoint import Endpoint, Entry, Interrupt, Reader, Writer
+from mft_common.transfer.engine import Moved, Mover
 from mft_common.transfer.files import FileEndpoint
 from mft_common.transfer.filestore import FilestoreEndpoint, FilestoreUpstream
-from mft_common.transfer.names import Patterns, is_temporary, temporary_name
 from mft_common.transfer.places import Place, Places
 
 __all__ = [

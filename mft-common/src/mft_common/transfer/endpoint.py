@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from mft_common.transfer.names import Patterns
+from mft_common.endpoints.names import Patterns
 
 BLOCK = 1 << 20
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from mft_common.endpoints.errors import Changed, Interrupted, TransferError, Transient
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.endpoint import Endpoint, Entry, IfExists, Interrupt, Reader, Stored, Verify, Writer
-from mft_common.transfer.errors import Changed, Interrupted, TransferError, Transient
 
 _LONGEST_DELAY_S = 600.0
 

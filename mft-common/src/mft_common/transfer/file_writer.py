@@ -8,9 +8,9 @@ from collections.abc import Iterable
 from dataclasses import replace
 from os import stat_result
 
+from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, os_errors
+from mft_common.endpoints.names import temporary_name
 from mft_common.transfer.endpoint import BLOCK, IfExists, Stored, Verify
-from mft_common.transfer.errors import Exists, Mismatch, TargetIsFolder, os_errors
-from mft_common.transfer.names import temporary_name
 from mft_common.transfer.system import System
 
 # The errors of link() on file systems without hard links.

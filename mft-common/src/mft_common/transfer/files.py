@@ -5,10 +5,10 @@ import stat
 from collections.abc import Iterator
 from os import stat_result
 
+from mft_common.endpoints.errors import Changed, Denied, TransferError, os_errors
+from mft_common.endpoints.names import Patterns, check_name, is_temporary
 from mft_common.transfer.endpoint import Entry, IfExists, Skipped, ignore
-from mft_common.transfer.errors import Changed, Denied, TransferError, os_errors
 from mft_common.transfer.file_writer import FileWriter
-from mft_common.transfer.names import Patterns, check_name, is_temporary
 from mft_common.transfer.system import SYSTEM, System
 
 

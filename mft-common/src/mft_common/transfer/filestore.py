@@ -11,11 +11,7 @@ import requests
 import urllib3
 
 from mft_common import environ_keys, ids, logs
-from mft_common.http1 import Upstream
-from mft_common.http1.wsgi_adapter import WsgiAdapter
-from mft_common.identity import HEADER, SYSTEM, Identity, Signer
-from mft_common.transfer.endpoint import Entry, IfExists, Skipped, Stored, Verify, ignore
-from mft_common.transfer.errors import (
+from mft_common.endpoints.errors import (
     BadName,
     Changed,
     Denied,
@@ -26,7 +22,11 @@ from mft_common.transfer.errors import (
     TransferError,
     Transient,
 )
-from mft_common.transfer.names import Patterns, check_name
+from mft_common.endpoints.names import Patterns, check_name
+from mft_common.http1 import Upstream
+from mft_common.http1.wsgi_adapter import WsgiAdapter
+from mft_common.identity import HEADER, SYSTEM, Identity, Signer
+from mft_common.transfer.endpoint import Entry, IfExists, Skipped, Stored, Verify, ignore
 
 SERVICE: Final = "filestore-svc"
 _IN_PROCESS: Final = "http://filestore-svc"

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote
 
-from mft_common.transfer.errors import BadName, Denied, NotFound, os_errors
-from mft_common.transfer.names import check_name
+from mft_common.endpoints.errors import BadName, Denied, NotFound, os_errors
+from mft_common.endpoints.names import check_name
 from mft_common.transfer.system import SYSTEM, System
 
 _STATE = "state"

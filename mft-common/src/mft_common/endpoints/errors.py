@@ -63,6 +63,18 @@ class BadName(TransferError):
     """The name cannot be a file's name at this endpoint."""
 
 
+class AuthenticationFailed(TransferError):
+    """The far side refuses the user, the password or the key."""
+
+
+class UntrustedServer(TransferError):
+    """The far side's host key or certificate is not the one that the configuration names."""
+
+
+class Unsupported(TransferError):
+    """The endpoint cannot do what was asked, as its features say."""
+
+
 class Interrupted(TransferError):
     """The caller asked to stop; nothing under the final name was changed."""
 
@@ -94,6 +106,15 @@ _REASONS: dict[type[TransferError], str] = {
     DiskFull: "there is no room for it",
     BadName: "cannot be a file's name there",
 }
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the text of an error, or its type and number where it has no text, so that no message ends in nothing."""
+    text = str(error).strip()
+    if text:
+        return text
+    number = getattr(error, "errno", None) or getattr(error, "code", None)
+    return type(error).__name__ if number is None else f"{type(error).__name__} {number}"
 
 
 def of_os_error(error: OSError, name: str) -> TransferError:

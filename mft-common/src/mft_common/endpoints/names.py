@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from mft_common.transfer.errors import BadName
+from mft_common.endpoints.errors import BadName
 
 LONGEST: Final = 255
 # Upper-case hex digits of a job's sequence (16) or of a transfer id (48): other files do not end like that by chance.
@@ -31,6 +31,19 @@ def check_name(name: str) -> str:
     if is_temporary(name):
         raise BadName(f"{name!r} is the form of unfinished files")
     return name
+
+
+def check_path(path: str) -> str:
+    """Return `path`, steps separated by `/` and each a possible name; BadName for empty steps, `..` and the like."""
+    for step in path.split("/"):
+        check_name(step)
+    return path
+
+
+def printable(path: str) -> str:
+    """Return a path for logs and answers: bytes that are not UTF-8 and control characters become U+FFFD."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 
 def temporary_name(name: str, token: str) -> str:

@@ -1,0 +1,1 @@
+"""Reach files and folders of every kind of storage through one interface (`contract`)."""
