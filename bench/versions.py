@@ -21,7 +21,8 @@ ROOT = Path(__file__).resolve().parents[1]
 GOAL = 0.9
 SCRIPTS = {
     "gateway": ["--rounds", "1", "--mib", "256"],
-    "filestore": ["--rounds", "1", "--mib", "256", "--huge-mib", "256"],
+    # The first small uploads of a hub, and of any folder of the file system, are slower than the next ones.
+    "filestore": ["--rounds", "3", "--seconds", "2", "--mib", "128", "--huge-mib", "64"],
     "events": [],
     "listing": ["--rounds", "5", "--files", "20000"],
 }

@@ -215,3 +215,27 @@ def test_an_upload_whose_commit_got_no_answer_ends_once(lab, committed, monkeypa
     assert lost == [True]
     assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["successful" if committed else "failed"]
     assert lab.get("/2.0/files/in/a").status_code == (200 if committed else 404)
+
+
+def test_downloads_whose_commit_got_no_answer_are_recorded_once(lab, monkeypatch):
+    """The batch is committed again under the ids of its first commit, so no event of it comes twice."""
+    assert lab.put("/2.0/files/in/a").status_code == 201
+    transaction, lost = WriteConnection.transaction, []
+
+    @contextlib.contextmanager
+    def unanswered(writer):
+        with transaction(writer) as connection:
+            yield connection
+            reads = connection.exec_driver_sql("SELECT count(*) FROM files WHERE first_read_at > 0").scalar_one()
+        if reads and not lost:
+            lost.append(True)
+            raise Unavailable("the connection broke before the answer to the commit")
+
+    monkeypatch.setattr(WriteConnection, "transaction", unanswered)
+    for _ in range(3):
+        assert lab.get("/2.0/files/in/a").status_code == 200
+    recorder = lab.service.recorder
+    wait_until(lambda: lost and not len(recorder._records), within=20, what="the records")
+    wait_until(lambda: len(lab.events("file.read.v1")) == 3, within=20, what="three downloads")
+    assert len({event["transfer_id"] for event in lab.events("file.read.v1")}) == 3
+    assert len(lab.events("transfer.ended.v1")) == 4

@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import sqlalchemy as sa
 
@@ -95,6 +95,8 @@ class RecordQueue:
         self._now = now
         self._lock = threading.Lock()
         self._records: list[TransferRecord] = []
+        # The rows of records whose commit got no answer: they may be in the database already, under the same ids.
+        self._unanswered: dict[int, list[dict[str, Any]]] = {}
 
     def __len__(self) -> int:
         """Return how many records wait."""
@@ -129,14 +131,18 @@ class RecordQueue:
         now = self._now()
         downloads = [record.download for record in records if record.download is not None]
         reads = [Read(each.file.fileset, each.at, each.until) for each in downloads]
-        rows = [row for record in records for row in outbox.rows(record.events(now), record.transfer.request_id)]
+        rows = [self._rows(record, now) for record in records]
+        repeated = [
+            each[0]["id"] for record, each in zip(records, rows, strict=True) if each and self._may_exist(record)
+        ]
         dependent = [record for record in records if not record.independent]
 
         def work(connection: sa.Connection) -> None:
             if dependent:
                 quotas.lock(connection)
             files.mark_read(connection, reads)
-            outbox.write(connection, rows)
+            written = outbox.known(connection, repeated)
+            outbox.write(connection, [row for each in rows if each and each[0]["id"] not in written for row in each])
             for record in dependent:
                 with logs.request_scope(record.transfer.request_id):
                     if record.work is not None:
@@ -145,7 +151,28 @@ class RecordQueue:
                         continue
                     outbox.add(connection, *end_events(connection, record.transfer, record.outcome, now))
 
-        self._commits.run(work)
+        for record, each in zip(records, rows, strict=True):
+            self._unanswered[id(record)] = each
+        try:
+            self._commits.run(work)
+        except Unavailable:
+            raise
+        except Exception:
+            self._forget(records)
+            raise
+        self._forget(records)
+
+    def _rows(self, record: TransferRecord, now: int) -> list[dict[str, Any]]:
+        """Return the rows of a record's events: those of an earlier commit that got no answer, else new ones."""
+        found = self._unanswered.get(id(record))
+        return outbox.rows(record.events(now), record.transfer.request_id) if found is None else found
+
+    def _may_exist(self, record: TransferRecord) -> bool:
+        return id(record) in self._unanswered
+
+    def _forget(self, records: Sequence[TransferRecord]) -> None:
+        for record in records:
+            self._unanswered.pop(id(record), None)
 
     def _commit_one_by_one(self, records: Sequence[TransferRecord]) -> None:
         for position, record in enumerate(records):

@@ -9,6 +9,7 @@ from filestore_svc.domain.resumable import Upload
 from filestore_svc.store.tables import pieces, resumables
 
 _C = resumables.c
+_IDS_AT_ONCE = 1000
 _COLUMNS = tuple(_C[field.name] for field in fields(Upload))
 _COMPLETING = ("received", "staged", "process", "lease_until", "digested", "digest_state")
 _FIND = sa.select(*_COLUMNS).where(_C.id == sa.bindparam("wanted"), _C.expires_at > sa.bindparam("now"))
@@ -126,7 +127,12 @@ def expired(connection: sa.Connection, now: int, limit: int) -> list[str]:
 
 def known(connection: sa.Connection, identifiers: Sequence[str]) -> set[str]:
     """Return those of the uploads that exist."""
-    return set(connection.execute(sa.select(_C.id).where(_C.id.in_(identifiers))).scalars())
+    found: set[str] = set()
+    # A statement of PostgreSQL has at most 65,535 parameters.
+    for start in range(0, len(identifiers), _IDS_AT_ONCE):
+        some = identifiers[start : start + _IDS_AT_ONCE]
+        found.update(connection.execute(sa.select(_C.id).where(_C.id.in_(some))).scalars())
+    return found
 
 
 def _update(connection: sa.Connection, identifier: str, *conditions: sa.ColumnElement[bool], **values: object) -> bool:

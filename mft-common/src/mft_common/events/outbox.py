@@ -5,7 +5,8 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mft_common import clock, ids, logs
+from mft_common import clock, logs
+from mft_common import ids as identifiers
 from mft_common.database.statements import Statement
 from mft_common.events import tables
 from mft_common.events.catalogue import Event
@@ -37,7 +38,7 @@ class Outbox:
         now, correlation = self._now(), request_id[:64]
         return [
             {
-                "id": ids.new_event_id(),
+                "id": identifiers.new_event_id(),
                 "type": event.TYPE,
                 "subject": storable(event.subject()),
                 "time": now,
@@ -46,6 +47,12 @@ class Outbox:
             }
             for event in events
         ]
+
+    def known(self, connection: sa.Connection, ids: Sequence[str]) -> set[str]:
+        """Return which of `ids` have a row already: those of a transaction whose commit got no answer may have one."""
+        if not ids:
+            return set()
+        return set(connection.execute(sa.select(self.table.c.id).where(self.table.c.id.in_(ids))).scalars())
 
     def write(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert rows in the caller's transaction."""
