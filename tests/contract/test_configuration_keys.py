@@ -31,7 +31,7 @@ DIPLOMAT = {
     "sessions": {"limit": 3, "idle": "1m", "absolute": "1h"},
     "log_buffer_lines": 10,
     "histories": {"enabled": False, "update_rate": "9s", "keep": "1d", "keep_newest": 3},
-    "logs": {"keep": "1d", "time_zone": "Europe/Amsterdam"},
+    "logs": {"keep": "1d"},
     "jobs": {"at_once": 2, "queue_limit": 3, "lease": "9s", "stop_grace": "1s"},
 }
 
@@ -103,10 +103,14 @@ def test_each_variable_of_the_environment_that_is_read_has_an_effect(settings, p
 def test_check_names_the_keys_that_have_no_effect_yet(tmp_path):
     """`crossdock check` succeeds, and lists them by their paths on stderr."""
     file = tmp_path / "crossdock.yaml"
-    document = {"diplomat": {"logs": {"keep": "1d"}}, "ibm_mq_mft": {"agents": {}}, "data_protector": {"kem": "x25519"}}
+    document = {
+        "diplomat": {"logs": {"time_zone": "UTC"}},
+        "ibm_mq_mft": {"agents": {}},
+        "data_protector": {"kem": "x25519"},
+    }
     file.write_text(yaml.safe_dump(document))
     result = CliRunner().invoke(main, ["check", str(file)])
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines() == [
-        f"{key}: has no effect yet" for key in ("diplomat.logs", "ibm_mq_mft.agents", "data_protector.kem")
+        f"{key}: has no effect yet" for key in ("diplomat.logs.time_zone", "ibm_mq_mft.agents", "data_protector.kem")
     ]

@@ -16,8 +16,8 @@ from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.worker_lock import Exclusive, Shared
 from diplomat_svc.schemas.configuration import SECTIONS, read, unused
 from diplomat_svc.settings import Settings
-from diplomat_svc.store import transactions, workers
-from diplomat_svc.store.tables import APPLIED, INBOX, OUTBOX, SERVICE, open_database
+from diplomat_svc.store import jobs, transactions, workers
+from diplomat_svc.store.tables import APPLIED, INBOX, JOB_LOG, OUTBOX, SERVICE, open_database
 from mft_common import config as configuration_file
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
@@ -29,6 +29,7 @@ from mft_common.http1 import Upstream
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
+from mft_common.joblog import Retention, purge_task
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.transfer import FilestoreUpstream, Places
 
@@ -52,6 +53,7 @@ class Service:
         """Return the worker's tasks."""
         return [
             BackgroundTask("jobs", self.dispatcher().run),
+            purge_task("job-log-purge", self.database, JOB_LOG, self._log_retention, jobs.with_kept_logs()),
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, INBOX, HANDLERS),
             *bus.maintenance_tasks(self.database, self.outbox, INBOX),
@@ -61,6 +63,10 @@ class Service:
         """Return the task that runs jobs."""
         lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
         return Dispatcher(self.operations.writer, configuration=self.follower, lock=lock)
+
+    def _log_retention(self) -> Retention:
+        with self.database.read() as connection:
+            return Retention(age=self.follower.refresh(connection).options.logs_keep)
 
     def close(self) -> None:
         """Close the database."""

@@ -53,7 +53,7 @@ def test_a_job_whose_last_clean_up_fails_is_successful_nevertheless(hub, transac
     assert store.content("/in/a") == b"content"
     assert list((made.data / "from").iterdir()) == []
     assert (job.findtext("completionStatus"), job.findtext("filesSuccessful")) == ("Successful", "1")
-    logged = made.rows("SELECT severity, text FROM records")
+    logged = made.rows("SELECT severity, text FROM job_log")
     assert [row.severity for row in logged if "partial uploads" in row.text] == ["Warning"]
 
 

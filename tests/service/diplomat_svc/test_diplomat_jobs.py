@@ -75,7 +75,7 @@ def test_a_variable_without_a_value_stays_a28(dock, transaction):
     with made.work():
         made.run("v")
         assert made.finished("v").findtext("completionStatus") == "Successful"
-    assert any("The variable n has no value" in row.text for row in made.rows("SELECT text FROM records"))
+    assert any("The variable n has no value" in row.text for row in made.rows("SELECT text FROM job_log"))
 
 
 @pytest.mark.parametrize(
@@ -275,7 +275,7 @@ def test_the_log_has_request_files_and_end_e39(dock):
     with made.work():
         made.run("one", ("var", "x|y>z"))
         made.finished("one")
-    texts = [row.text for row in made.rows("SELECT text FROM records ORDER BY id")]
+    texts = [row.text for row in made.rows("SELECT text FROM job_log ORDER BY id")]
     assert texts[0] == 'Transaction "one"; Scheduled by request with x=y>z. [Jim]'
     assert texts[1:3] == ['Transaction "one"; Begun by a worker.', 'Transaction "one"; Found 1 file(s), 3 bytes.']
     assert texts[3].startswith('Transaction "one"; Delivered a.txt as a.txt: 3 bytes, SHA-256 ba7816bf')

@@ -28,7 +28,7 @@ def test_any_name_goes_through_url_and_xml_and_back_14(hub, transaction, tmp_pat
     root = made.call("transactionStatuses").root
     shown = [one.findtext("jobHistory/transactionName") for one in root.iter("transactionStatus")]
     assert shown == [name.replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd") for name in names]
-    records = made.rows("SELECT text FROM records")
+    records = made.rows("SELECT text FROM job_log")
     assert all(len(row.text.splitlines()) == 1 and row.text.endswith("]") for row in records)
 
 

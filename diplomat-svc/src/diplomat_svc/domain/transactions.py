@@ -96,6 +96,7 @@ class Options:
     queue_limit: int = 1000
     lease: float = 15.0
     stop_grace: float = 20.0
+    logs_keep: float | None = 30 * 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -43,8 +43,8 @@ class _Histories(Schema):
 
 
 class _Logs(Schema):
-    keep = config.Duration()
-    time_zone = fields.String()
+    keep = config.Duration(allow_none=True)
+    time_zone = fields.String(metadata=config.UNUSED)
 
 
 class _Jobs(Schema):
@@ -61,7 +61,7 @@ class _Diplomat(Schema):
     sessions = fields.Nested(_Sessions)
     log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1), metadata=config.UNUSED)
     histories = fields.Nested(_Histories, metadata=config.UNUSED)
-    logs = fields.Nested(_Logs, metadata=config.UNUSED)
+    logs = fields.Nested(_Logs)
     jobs = fields.Nested(_Jobs)
     audit = fields.Raw(validate=lambda _: _refuse())
     mail = fields.Raw(validate=lambda _: _refuse())
@@ -169,6 +169,8 @@ def _options(given: Mapping[str, Any], problems: list[str]) -> Options:
     values: dict[str, Any] = {name: given[name] for name in ("api", "display_name") if name in given}
     values |= {f"session_{name}": value for name, value in given.get("sessions", {}).items()}
     values |= given.get("jobs", {})
+    if "keep" in given.get("logs", {}):
+        values["logs_keep"] = given["logs"]["keep"]
     until = given.get("license", {}).get("valid_until")
     if until is not None:
         try:

@@ -11,7 +11,7 @@ from diplomat_svc.domain.states import ACTIVE, COMPLETE, QUEUED, RUNNING, WAITIN
 from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.store import change_clock
-from diplomat_svc.store.tables import jobs, records, transactions
+from diplomat_svc.store.tables import JOB_LOG, jobs, transactions
 from mft_common.database.statements import Connection, Statement
 
 _C = jobs.c
@@ -140,4 +140,9 @@ def open_jobs(connection: sa.Connection, owners: Sequence[str], *, waiting: bool
 
 def add_record(connection: sa.Connection, sequence: int, at: int, severity: str, text: str) -> None:
     """Add a record to a job's log (E39)."""
-    connection.execute(sa.insert(records).values(sequence=sequence, at=at, severity=severity, text=text))
+    JOB_LOG.append(connection, str(sequence), at, severity, text)
+
+
+def with_kept_logs() -> sa.Select[Any]:
+    """Select the subjects of the logs that no purge touches: those of jobs that are not over (E41)."""
+    return sa.select(sa.cast(_C.sequence, sa.String(128))).where(_C.status != COMPLETE)

@@ -9,6 +9,7 @@ from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database import Database
 from mft_common.events import Inbox, Outbox
 from mft_common.events.tables import enter_cluster
+from mft_common.joblog import JobLog
 
 SERVICE: Final = "diplomat-svc"
 metadata = sa.MetaData()
@@ -64,16 +65,10 @@ files = sa.Table(
     sa.Column("sha256", sa.String(64)),
 )
 
-records = sa.Table(
-    "records",
-    metadata,
-    sa.Column("id", _NUMBER, sa.Identity(), primary_key=True),
-    *_numbers("sequence", "at"),
-    *_texts("severity", "text"),
-)
-
 workers = sa.Table("workers", metadata, sa.Column("owner", sa.String(64), primary_key=True), *_numbers("until"))
 
+# The subject of a record is the sequence of its job.
+JOB_LOG: Final = JobLog(metadata)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
 APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "allowed_folders")
