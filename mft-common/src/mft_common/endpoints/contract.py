@@ -123,8 +123,8 @@ class Writer(Protocol):
     def begin(self) -> int:
         """Make the temporary file, or find the one to resume; return the byte from which `feed` is expected.
 
-        0 where a resumed file is not there any more. Exists or TargetIsFolder where the final name is known to be
-        refused.
+        That is the position of `resume`, or 0 where the resumed file is not there any more or does not hold as much.
+        Folders above the file must exist. Exists or TargetIsFolder where the final name is known to be refused.
         """
         ...
 
@@ -153,7 +153,7 @@ class Writer(Protocol):
         ...
 
     def abort(self, *, keep: bool = False) -> Stored | None:
-        """Remove the temporary file, or close it and leave it for a later resume with `keep`.
+        """Remove the temporary file, or close it and leave it for a later resume with `keep`; may be called twice.
 
         Returns the stored file where an unanswered commit had been carried out.
         """
@@ -161,9 +161,12 @@ class Writer(Protocol):
 
 
 class Endpoint(Protocol):
-    """A folder of some storage (a single file for http), opened once and used by one thread.
+    """A folder of some storage (a single file for http), opened once and used by one thread at a time.
 
-    Its methods raise TransferError and nothing else. Opening connects; `close` never raises.
+    The engine reads from a thread of its own: a Reader or an Endpoint is handed from thread to thread, and never used
+    by two at once. Methods raise TransferError and nothing else. Opening connects. After Transient the connection may
+    be gone: the next call on the endpoint connects anew (readers and writers of the old connection stay broken, and
+    their `close` and `abort` still work). `close` never raises.
     """
 
     features: Features
@@ -213,7 +216,7 @@ class Endpoint(Protocol):
         ...
 
     def make_folder(self, path: str) -> None:
-        """Make a folder and those above it; a folder that is there already is no error."""
+        """Make a folder and those above it; a folder that is there already is no error. "" is the endpoint's own."""
         ...
 
     def sweep(self, token: str, temporaries: tuple[str, ...] = ()) -> tuple[str, ...]:
