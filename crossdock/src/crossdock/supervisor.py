@@ -1,6 +1,5 @@
 """Start the processes of a hub, restart those that end, and stop them in order."""
 
-import ctypes
 import os
 import signal
 import sys
@@ -11,8 +10,8 @@ from types import FrameType
 from typing import Final
 
 from mft_common import logs
+from mft_common.process.parent_death import die_with_parent
 
-_PR_SET_PDEATHSIG: Final = 1
 _FIRST_PAUSE_S: Final = 0.5
 _LONGEST_PAUSE_S: Final = 10.0
 _LIVED_LONG_S: Final = 30.0
@@ -139,7 +138,7 @@ class Supervisor:
             return
         code = 1
         try:
-            _die_with_parent(parent)
+            die_with_parent(parent)
             for number in (signal.SIGTERM, signal.SIGUSR1):
                 signal.signal(number, signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGCHLD, signal.SIGTERM])
@@ -210,13 +209,6 @@ def _reap_draining(process: Process, now: float) -> None:
             os.kill(pid, signal.SIGKILL)
             os.waitpid(pid, 0)
             del process.draining[pid]
-
-
-def _die_with_parent(parent: int) -> None:
-    """Ask the kernel to kill this process with its parent, so that no kill -9 leaves half a hub behind."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
-    if os.getppid() != parent:
-        os._exit(1)
 
 
 def _exit_status(pid: int) -> int | None:

@@ -1,6 +1,5 @@
 """Serve the hub's one application with gunicorn, from sockets that are bound already."""
 
-import ctypes
 import os
 import signal
 from collections.abc import Callable, Mapping
@@ -15,8 +14,8 @@ from gateway.serving.options import gunicorn_options
 from mft_common import settings
 from mft_common.process import memory
 from mft_common.process.gunicorn_logs import JsonLogger
+from mft_common.process.parent_death import die_with_parent
 
-_PR_SET_PDEATHSIG: Final = 1
 # What gunicorn needs beyond its own limit to end its workers.
 _MARGIN_S: Final = 5.0
 
@@ -50,7 +49,7 @@ class _Application(BaseApplication):
 
 def _post_fork(_arbiter: Any, _worker: Any) -> None:
     """Ask the kernel to kill this web process when gunicorn's master process is killed."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    die_with_parent()
 
 
 def _ignore_hangup(_process: Any) -> None:

@@ -1,0 +1,34 @@
+"""Run work in child processes that can be killed, and that die with their parent."""
+
+from mft_common.process.runner.channel import Channel, CommitRefused
+from mft_common.process.runner.handle import End, Handle
+from mft_common.process.runner.messages import (
+    BEGAN,
+    CHECKPOINT,
+    ENDED,
+    MAY_COMMIT,
+    PROGRESS,
+    Json,
+    MessageTooLarge,
+    OnMessage,
+)
+from mft_common.process.runner.runner import PoolFull, Runner, RunnerUnavailable, child_environment
+
+__all__ = [
+    "BEGAN",
+    "CHECKPOINT",
+    "ENDED",
+    "MAY_COMMIT",
+    "PROGRESS",
+    "Channel",
+    "CommitRefused",
+    "End",
+    "Handle",
+    "Json",
+    "MessageTooLarge",
+    "OnMessage",
+    "PoolFull",
+    "Runner",
+    "RunnerUnavailable",
+    "child_environment",
+]

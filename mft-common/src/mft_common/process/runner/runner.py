@@ -1,0 +1,196 @@
+"""Start the fork server and run pieces of work in its children."""
+
+# ruff: noqa: N818 -- the names of conditions
+
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Final, Self
+
+from mft_common import logs
+from mft_common.errors import MftError, Unavailable
+from mft_common.process.runner.handle import Handle
+from mft_common.process.runner.messages import Json, OnMessage, Stream
+
+_LIMIT: Final = 64
+_START_TIMEOUT_S: Final = 30.0
+_SERVER: Final = "import sys; sys.path[:] = {path!r}; from {module} import main; main({control}, {parent}, {modules!r})"
+_MODULE: Final = "mft_common.process.runner.server"
+
+
+# The variables that children get: where programs, libraries and certificates are, and how text and times are shown.
+_INHERITED: Final = (
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR"),
+    *("LD_LIBRARY_PATH", "SSL_CERT_FILE", "SSL_CERT_DIR"),
+)
+
+
+def child_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables of `environ` that children get: neither settings of the hub nor its secrets."""
+    return {name: environ[name] for name in _INHERITED if name in environ}
+
+
+class PoolFull(MftError):
+    """As many children run as the Runner allows."""
+
+
+class RunnerUnavailable(Unavailable):
+    """The fork server does not run and could not be started."""
+
+
+class Runner:
+    """Runs functions in children of one fork server, which imports `modules` once for all of them.
+
+    `start` is called before the process has threads and before it lowers its priority, from a thread that lives as long
+    as the process: the kernel ends the server with that thread. `environment` is that of the children: no secret. At
+    most `limit` children run at once. `service` and `level` are those of the children's log lines.
+    """
+
+    def __init__(
+        self,
+        service: str,
+        modules: Sequence[str] = (),
+        *,
+        environment: Mapping[str, str] | None = None,
+        level: str = "info",
+        limit: int = _LIMIT,
+    ) -> None:
+        self.limit = limit
+        self._service = service
+        self._level = level
+        self._modules = list(modules)
+        self._environment = dict(environment or {})
+        self._lock = threading.Lock()
+        self._server: subprocess.Popen[bytes] | None = None
+        self._control: socket.socket | None = None
+        self._handles: set[Handle] = set()
+        self._closed = False
+
+    def start(self) -> Self:
+        """Start the fork server; it imports while this process goes on."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        try:
+            code = _SERVER.format(
+                path=sys.path, module=_MODULE, control=theirs.fileno(), parent=os.getpid(), modules=self._modules
+            )
+            command = [sys.executable, "-E", "-s", "-c", code]
+            self._server = subprocess.Popen(  # noqa: S603 -- this program's own interpreter and module
+                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=self._environment
+            )
+        except OSError:
+            ours.close()
+            raise
+        finally:
+            theirs.close()
+        self._control = ours
+        return self
+
+    def run(self, target: str, payload: Json, on_message: OnMessage) -> Handle:
+        """Run `package.module:function` with `payload` in a child; return at once.
+
+        `on_message(kind, data)` is called for each message, one after another, in a thread of the child's handle; what
+        it returns answers a question, and where it raises, the child is killed. PoolFull at the limit,
+        RunnerUnavailable where no child can be started.
+        """
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        status, written = os.pipe()
+        stream = Stream(ours)
+        handle = Handle(stream, status, on_message, self._forget)
+        try:
+            self._send(handle, theirs.fileno(), written)
+        except BaseException:
+            self._forget(handle)
+            handle.discard()
+            raise
+        finally:
+            theirs.close()
+            os.close(written)
+        order = {"target": target, "payload": payload, "request_id": logs.request_id()}
+        try:
+            stream.send({**order, "service": self._service, "level": self._level})
+        except OSError:
+            # The child died at once; its handle finds out how.
+            pass
+        except BaseException:
+            handle.kill()
+            raise
+        finally:
+            threading.Thread(target=handle.serve, name=f"child {target}", daemon=True).start()
+        return handle
+
+    def _send(self, handle: Handle, connection: int, status: int) -> None:
+        """Ask the server for a child; start the server anew where it has died."""
+        with self._lock:
+            if self._closed:
+                raise RunnerUnavailable("the process ends")
+            if len(self._handles) >= self.limit:
+                raise PoolFull(f"{self.limit} pieces of work run already")
+            self._handles.add(handle)
+            for _ in range(2):
+                if self._control is not None and self._server is not None and self._server.poll() is None:
+                    with contextlib.suppress(ConnectionError):
+                        socket.send_fds(self._control, [b"1"], [connection, status])
+                        return
+                self._restart()
+        raise RunnerUnavailable("the fork server does not answer")
+
+    def _restart(self) -> None:
+        """Start the server from a new thread that lives on: the kernel would end it with a shorter-lived one."""
+        logs.get("runner").error("fork_server.restarted", status=self._server and self._server.poll())
+        self._disconnect()
+        started = threading.Event()
+
+        def start_and_stay() -> None:
+            try:
+                self.start()
+            finally:
+                started.set()
+            threading.Event().wait()
+
+        threading.Thread(target=start_and_stay, name="fork-server", daemon=True).start()
+        started.wait(_START_TIMEOUT_S)
+
+    def _disconnect(self) -> None:
+        """Close the server's socket, upon which it ends, and wait for that."""
+        if self._control is not None:
+            self._control.close()
+            self._control = None
+        if self._server is not None:
+            try:
+                self._server.wait(1.0)
+            except subprocess.TimeoutExpired:
+                self._server.kill()
+                self._server.wait()
+
+    def _forget(self, handle: Handle) -> None:
+        with self._lock:
+            self._handles.discard(handle)
+
+    @property
+    def running(self) -> int:
+        """The number of children that run now."""
+        return len(self._handles)
+
+    def close(self) -> None:
+        """Kill all children, wait for their ends, and end the server."""
+        with self._lock:
+            self._closed = True
+            handles = list(self._handles)
+        for handle in handles:
+            handle.kill()
+        for handle in handles:
+            handle.wait()
+        with self._lock:
+            self._disconnect()
+
+    def __enter__(self) -> Self:
+        """Start."""
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        self.close()

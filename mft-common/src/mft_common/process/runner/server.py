@@ -1,0 +1,116 @@
+"""The fork server: a small process without threads that has imported what children need, and forks them.
+
+The worker sends a request with two descriptors: the child's socket, and a pipe on which the server writes the child's
+process id and, once it has ended, its exit code.
+"""
+
+import gc
+import importlib
+import os
+import selectors
+import signal
+import socket
+import struct
+import sys
+from collections.abc import Sequence
+from types import FrameType
+from typing import Final
+
+from mft_common.process.parent_death import die_with_parent
+from mft_common.process.runner import child
+
+NUMBER: Final = struct.Struct("q")
+
+
+def main(control: int, parent: int, modules: Sequence[str]) -> None:
+    """Serve until the worker closes its end of `control`, or dies."""
+    die_with_parent(parent)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, _leave_to_worker)
+    for module in modules:
+        importlib.import_module(module)
+    # What is imported is never freed: without this, a child's collector would touch and so copy all its pages.
+    gc.collect()
+    gc.freeze()
+    ForkServer(socket.socket(fileno=control)).run()
+
+
+class ForkServer:
+    """Forks a child for each request, and tells the worker how each one ended."""
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(control, selectors.EVENT_READ)
+        # The child's process id and status pipe, by the descriptor that is readable once it has ended.
+        self._children: dict[int, tuple[int, int]] = {}
+
+    def run(self) -> None:
+        """Serve until the end of the control socket."""
+        while True:
+            for key, _ in self._selector.select():
+                if key.fd in self._children:
+                    self._reap(key.fd)
+                elif not self._accept():
+                    return
+
+    def _accept(self) -> bool:
+        request, descriptors, _, _ = socket.recv_fds(self._control, 1, 2)
+        if not request:
+            return False
+        connection, status = descriptors
+        try:
+            self._fork(connection, status)
+        except OSError as error:
+            _write(status, -(error.errno or 1))
+            os.close(status)
+        finally:
+            os.close(connection)
+        return True
+
+    def _fork(self, connection: int, status: int) -> None:
+        server = os.getpid()
+        pid = os.fork()
+        if not pid:
+            self._run_child(server, connection, status)
+        _write(status, pid)
+        ended = os.pidfd_open(pid)
+        self._children[ended] = (pid, status)
+        self._selector.register(ended, selectors.EVENT_READ)
+
+    def _run_child(self, server: int, connection: int, status: int) -> None:
+        code = child.FAILED
+        try:
+            die_with_parent(server)
+            self._selector.close()
+            self._control.close()
+            os.close(status)
+            for ended, (_, pipe) in self._children.items():
+                os.close(ended)
+                os.close(pipe)
+            code = child.run(connection)
+        except BaseException:  # noqa: BLE001 -- a child never returns into the server's loop
+            sys.excepthook(*sys.exc_info())
+        finally:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+
+    def _reap(self, ended: int) -> None:
+        pid, status = self._children.pop(ended)
+        self._selector.unregister(ended)
+        os.close(ended)
+        _write(status, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+        os.close(status)
+
+
+def _write(status: int, number: int) -> None:
+    try:
+        os.write(status, NUMBER.pack(number))
+    except BrokenPipeError:
+        # The worker no longer asks about this child.
+        return
+
+
+def _leave_to_worker(_signal: int, _frame: FrameType | None) -> None:
+    """Do nothing: the worker ends the server, by closing its socket or by dying."""
