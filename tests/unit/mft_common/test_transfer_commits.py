@@ -6,8 +6,8 @@ import stat
 
 import pytest
 
+from mft_common.endpoints.system import System
 from mft_common.transfer import FileEndpoint, Mover, Patterns, Transient
-from mft_common.transfer.system import System
 
 TOKEN = "0000000000000042"
 CONTENT = bytes(range(256)) * 9000

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mft_common.endpoints.errors import of_os_error
+from mft_common.endpoints.system import System
 from mft_common.transfer import (
     Changed,
     Denied,
@@ -26,7 +27,6 @@ from mft_common.transfer import (
     Transient,
     is_temporary,
 )
-from mft_common.transfer.system import System
 
 TOKEN = "0000000000000042"
 CONTENT = bytes(range(256)) * 9000

@@ -10,8 +10,8 @@ from os import stat_result
 
 from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, os_errors
 from mft_common.endpoints.names import temporary_name
+from mft_common.endpoints.system import System
 from mft_common.transfer.endpoint import BLOCK, IfExists, Stored, Verify
-from mft_common.transfer.system import System
 
 # The errors of link() on file systems without hard links.
 _NO_LINKS = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)

@@ -7,9 +7,9 @@ from os import stat_result
 
 from mft_common.endpoints.errors import Changed, Denied, TransferError, os_errors
 from mft_common.endpoints.names import Patterns, check_name, is_temporary
+from mft_common.endpoints.system import SYSTEM, System
 from mft_common.transfer.endpoint import Entry, IfExists, Skipped, ignore
 from mft_common.transfer.file_writer import FileWriter
-from mft_common.transfer.system import SYSTEM, System
 
 
 def _version(status: stat_result) -> str:

@@ -9,7 +9,7 @@ from urllib.parse import unquote
 
 from mft_common.endpoints.errors import BadName, Denied, NotFound, os_errors
 from mft_common.endpoints.names import check_name
-from mft_common.transfer.system import SYSTEM, System
+from mft_common.endpoints.system import SYSTEM, System
 
 _STATE = "state"
 

@@ -1,12 +1,30 @@
 """Wrap the system calls of the file endpoint, so that tests can let each of them fail."""
 
+import contextlib
+import ctypes
 import os
 from collections.abc import Iterator
+from typing import Any, Final
 
 _CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK keeps a pipe that someone laid in the folder from holding us for ever; regular files do not mind it.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+
+_START_WRITING: Final = 2
+
+
+def _sync_file_range() -> Any | None:
+    """Return the C library's sync_file_range, None where there is none."""
+    with contextlib.suppress(OSError, AttributeError):
+        function = ctypes.CDLL(None).sync_file_range
+        function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+        return function
+    return None
+
+
+_SYNC_FILE_RANGE: Final = _sync_file_range()
 
 
 class System:
@@ -32,6 +50,14 @@ class System:
         """Make a new file; it must not exist."""
         return os.open(name, _CREATE, 0o666, dir_fd=folder)
 
+    def open_write(self, name: str, folder: int) -> int:
+        """Open a file that exists for writing."""
+        return os.open(name, _WRITE, dir_fd=folder)
+
+    def duplicate(self, descriptor: int) -> int:
+        """Return another descriptor of the same open file or folder."""
+        return os.dup(descriptor)
+
     def status(self, name: str, folder: int) -> os.stat_result:
         """Return the status of a name itself."""
         return os.stat(name, dir_fd=folder, follow_symlinks=False)
@@ -50,6 +76,27 @@ class System:
         """Read at most `size` bytes."""
         return os.read(descriptor, size)
 
+    def read_at(self, descriptor: int, size: int, position: int) -> bytes:
+        """Read at most `size` bytes from the byte `position` on."""
+        return os.pread(descriptor, size, position)
+
+    def seek(self, descriptor: int, position: int) -> None:
+        """Go on at the byte `position`."""
+        os.lseek(descriptor, position, os.SEEK_SET)
+
+    def truncate(self, descriptor: int, size: int) -> None:
+        """Cut a file to `size` bytes."""
+        os.ftruncate(descriptor, size)
+
+    def set_modified(self, descriptor: int, modified_at: int) -> None:
+        """Set the time of the last change, in milliseconds."""
+        os.utime(descriptor, ns=(modified_at * 1_000_000, modified_at * 1_000_000))
+
+    def start_writing(self, descriptor: int, position: int, size: int) -> None:
+        """Let the kernel begin to write these bytes to the disk, without waiting; errors show in `sync`."""
+        if _SYNC_FILE_RANGE is not None:
+            _SYNC_FILE_RANGE(descriptor, position, size, _START_WRITING)
+
     def write(self, descriptor: int, block: bytes | memoryview) -> int:
         """Write some of `block` and return how much."""
         return os.write(descriptor, block)
@@ -58,13 +105,14 @@ class System:
         """Wait until a file or folder is on the disk."""
         os.fsync(descriptor)
 
-    def rename(self, name: str, target: str, folder: int) -> None:
-        """Rename a file in one step; it replaces a file of that name."""
-        os.rename(name, target, src_dir_fd=folder, dst_dir_fd=folder)
+    def rename(self, name: str, target: str, folder: int, target_folder: int | None = None) -> None:
+        """Rename a file in one step, into another folder where one is given; it replaces a file of that name."""
+        os.rename(name, target, src_dir_fd=folder, dst_dir_fd=folder if target_folder is None else target_folder)
 
-    def link(self, name: str, target: str, folder: int) -> None:
-        """Give a file a second name that must be free."""
-        os.link(name, target, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+    def link(self, name: str, target: str, folder: int, target_folder: int | None = None) -> None:
+        """Give a file a second name that must be free, in another folder where one is given."""
+        into = folder if target_folder is None else target_folder
+        os.link(name, target, src_dir_fd=folder, dst_dir_fd=into, follow_symlinks=False)
 
     def remove(self, name: str, folder: int) -> None:
         """Remove a name."""
