@@ -17,6 +17,10 @@ class Proxy:
         self._lock = threading.Lock()
         self._refusing = False
         self.connections = 0
+        # Bytes that may still pass in each direction before everything is cut; None for any number.
+        self._left: dict[str, int | None] = {"to_server": None, "to_client": None}
+        # Bytes that may still pass to the server before it gets no more; None for any number.
+        self._until_stall: int | None = None
         self._to_server = threading.Event()
         self._to_client = threading.Event()
         self.resume()
@@ -46,6 +50,11 @@ class Proxy:
                 side.shutdown(socket.SHUT_RDWR)
             side.close()
 
+    def cut_after(self, *, to_server: int | None = None, to_client: int | None = None) -> None:
+        """Break all open connections once, when so many more bytes have passed in a direction."""
+        with self._lock:
+            self._left = {"to_server": to_server, "to_client": to_client}
+
     def refuse(self) -> None:
         """Break all connections, and refuse new ones until `accept` is called."""
         self._refusing = True
@@ -55,6 +64,11 @@ class Proxy:
         """Accept new connections again."""
         self._refusing = False
 
+    @property
+    def stalled(self) -> bool:
+        """True while bytes to the server are held."""
+        return not self._to_server.is_set()
+
     def stall(self, *, to_server: bool = False, to_client: bool = False) -> None:
         """Hold the bytes to the server, or to the client, from now on."""
         if to_server:
@@ -62,8 +76,14 @@ class Proxy:
         if to_client:
             self._to_client.clear()
 
+    def stall_after(self, *, to_server: int) -> None:
+        """Hold the bytes to the server once so many more have passed, until `resume` is called."""
+        with self._lock:
+            self._until_stall = to_server
+
     def resume(self) -> None:
         """Send the bytes that were held, and hold no more."""
+        self._until_stall = None
         self._to_server.set()
         self._to_client.set()
 
@@ -85,17 +105,41 @@ class Proxy:
             self.connections += 1
             with self._lock:
                 self._open += [client, server]
-            for source, sink, gate in ((client, server, self._to_server), (server, client, self._to_client)):
-                thread = threading.Thread(target=self._pump, args=(source, sink, gate), daemon=True)
+            for source, sink, way in ((client, server, "to_server"), (server, client, "to_client")):
+                thread = threading.Thread(target=self._pump, args=(source, sink, way), daemon=True)
                 thread.start()
                 self._threads.append(thread)
 
-    @staticmethod
-    def _pump(source: socket.socket, sink: socket.socket, gate: threading.Event) -> None:
+    def _pump(self, source: socket.socket, sink: socket.socket, way: str) -> None:
+        gate = self._to_server if way == "to_server" else self._to_client
         with contextlib.suppress(OSError):
             while block := source.recv(65536):
+                if way == "to_server":
+                    self._count(len(block))
                 gate.wait()
+                block, last = self._passing(block, way)
                 sink.sendall(block)
+                if last:
+                    self.cut()
         for side in (source, sink):
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
+
+    def _count(self, size: int) -> None:
+        """Stall the way to the server when the bytes that may pass are used up."""
+        with self._lock:
+            if self._until_stall is not None:
+                self._until_stall -= size
+                if self._until_stall <= 0:
+                    self._until_stall = None
+                    self._to_server.clear()
+
+    def _passing(self, block: bytes, way: str) -> tuple[bytes, bool]:
+        """Return as much of the block as may pass, and whether everything is to be cut behind it."""
+        with self._lock:
+            left = self._left[way]
+            if left is None:
+                return block, False
+            block = block[:left]
+            self._left[way] = left - len(block) or None
+            return block, self._left[way] is None

@@ -16,12 +16,15 @@ SECRET = "of-the-tests"
 
 
 class S3Server:
-    """A server; each test makes its own bucket."""
+    """A server; each test makes its own bucket. With `tls`, the files of a certificate and its key, it speaks HTTPS."""
 
-    def __init__(self, folder: Path) -> None:
-        port = free_port()
-        self.url = f"http://127.0.0.1:{port}"
-        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)]
+    def __init__(self, folder: Path, tls: tuple[Path, Path] | None = None) -> None:
+        self.port = free_port()
+        self.url = f"http{'s' if tls else ''}://127.0.0.1:{self.port}"
+        self._verify: str | bool = str(tls[0]) if tls else True
+        command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(self.port)]
+        if tls:
+            command += ["-c", str(tls[0]), "-k", str(tls[1])]
         self.program = Program(command, folder / "s3.log", env=dict(os.environ))
         self.program.start()
         wait_until(self._ready, within=60, what="an S3 server")
@@ -31,12 +34,13 @@ class S3Server:
             aws_access_key_id=KEY_ID,
             aws_secret_access_key=SECRET,
             region_name="us-east-1",
+            verify=self._verify,
         )
 
     def _ready(self) -> bool:
         assert self.program.running(), self.program.tail()
         try:
-            return requests.get(f"{self.url}/moto-api/", timeout=5).status_code == 200
+            return requests.get(f"{self.url}/moto-api/", timeout=5, verify=self._verify).status_code == 200
         except requests.RequestException:
             return False
 

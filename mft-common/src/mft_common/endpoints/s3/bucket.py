@@ -1,0 +1,240 @@
+"""Send requests to one bucket; each is tried once, and every failure is raised as a TransferError."""
+
+import base64
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import unquote_plus
+
+import boto3
+import botocore
+from botocore.config import Config
+
+from mft_common.endpoints.errors import (
+    BadName,
+    Changed,
+    Mismatch,
+    NotFound,
+    Transient,
+    Unsupported,
+)
+from mft_common.endpoints.names import check_path, printable
+from mft_common.endpoints.s3.errors import s3_errors
+from mft_common.endpoints.targets import Target
+
+_LONGEST_KEY: Final = 1024
+_MD5: Final = re.compile(r'"[0-9a-f]{32}"')
+_ABORTS: Final = 5
+# The name of the metadata by which an upload recognises its own object after a lost answer.
+_MARK: Final = "crossdock-upload"
+_CHANGED: Final = {"PreconditionFailed": Changed, "412": Changed}
+
+
+@dataclass(frozen=True)
+class Found:
+    """An object: its size in bytes, the time in milliseconds, its ETag with quotes, and the mark of its upload."""
+
+    size: int
+    modified_at: int
+    version: str
+    mark: str
+
+
+@dataclass(frozen=True)
+class Part:
+    """A stored part of a multipart upload."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class Bucket:
+    """The requests to one bucket, below one prefix.
+
+    A foreign store is addressed by path and gets no trailers: older ones keep them as content. What is sent is covered
+    by Content-MD5, which every store checks. Proxies, addresses and credentials of the environment are not used.
+    """
+
+    def __init__(self, target: Target) -> None:
+        self._name = target.host
+        self.prefix = f"{target.folder.strip('/')}/" if target.folder.strip("/") else ""
+        checksums = "when_required" if target.endpoint else "when_supported"
+        unsigned = {} if target.key_id else {"signature_version": botocore.UNSIGNED}
+        config = Config(
+            connect_timeout=target.timeouts.connect,
+            read_timeout=target.timeouts.idle,
+            retries={"total_max_attempts": 1},
+            request_checksum_calculation=checksums,
+            response_checksum_validation=checksums,
+            s3={"addressing_style": "path" if target.endpoint else "auto"},
+            proxies={},
+            ignore_configured_endpoint_urls=True,
+            **unsigned,
+        )
+        with s3_errors(""):
+            self._s3 = boto3.session.Session().client(
+                "s3",
+                aws_access_key_id=target.key_id or None,
+                aws_secret_access_key=target.secret or None,
+                region_name=target.region or "us-east-1",
+                endpoint_url=target.endpoint or None,
+                verify=target.ca or True,
+                config=config,
+            )
+
+    def key(self, path: str) -> str:
+        """Return the key of a file; BadName where S3 has no key for it: a key is UTF-8, of at most 1,024 bytes."""
+        key = self.prefix + check_path(path)
+        try:
+            size = len(key.encode("utf-8"))
+        except UnicodeEncodeError as error:
+            raise BadName(f"{printable(path)}: the name is not UTF-8, and a bucket has no other names") from error
+        if size > _LONGEST_KEY:
+            raise BadName(f"{printable(path)}: a key has at most {_LONGEST_KEY} bytes")
+        return key
+
+    def page(self, folder: str, after: str, *, recursive: bool, size: int = 1000) -> tuple[list[dict[str, Any]], str]:
+        """Return the next objects whose keys begin with `folder`, and the token of the page after, "" at the end."""
+        more = {"ContinuationToken": after} if after else {}
+        if not recursive:
+            more["Delimiter"] = "/"
+        with s3_errors(folder.removeprefix(self.prefix).rstrip("/")):
+            answer = self._s3.list_objects_v2(Bucket=self._name, Prefix=folder, MaxKeys=size, **more)
+        following = str(answer.get("NextContinuationToken", "")) if answer.get("IsTruncated") else ""
+        return list(answer.get("Contents", ())), following
+
+    def head(self, path: str) -> Found:
+        """Return what the bucket tells about an object; NotFound."""
+        with s3_errors(path):
+            return _found(self._s3.head_object(**self._at(path)))
+
+    def get(self, path: str, start: int, version: str) -> tuple[Found, Any]:
+        """Return an object and the stream of its bytes from `start` on; Changed when it is no longer `version`."""
+        more = {"Range": f"bytes={start}-"} if start else {}
+        if version:
+            more["IfMatch"] = version
+        with s3_errors(path, _CHANGED):
+            answer = self._s3.get_object(**self._at(path), **more)
+        found = _found(answer)
+        if not start:
+            return found, answer["Body"]
+        match = re.fullmatch(r"bytes ([0-9]+)-[0-9]+/([0-9]+)", answer.get("ContentRange", ""))
+        if match is None or int(match[1]) != start:
+            answer["Body"].close()
+            raise Changed(f"{printable(path)}: the bucket does not send the bytes from {start} on")
+        return Found(int(match[2]), found.modified_at, found.version, found.mark), answer["Body"]
+
+    def put(self, path: str, content: bytes | bytearray, mark: str, *, exclusive: bool) -> None:
+        """Store an object whole; Exists where it must not be there and is."""
+        body = {"Body": content, "ContentMD5": _md5(content)[0], "Metadata": {_MARK: mark}}
+        with s3_errors(path):
+            self._s3.put_object(**self._at(path), **body, **_condition(exclusive=exclusive))
+
+    def create(self, path: str, mark: str) -> str:
+        """Begin a multipart upload; return its id."""
+        with s3_errors(path):
+            return str(self._s3.create_multipart_upload(**self._at(path), Metadata={_MARK: mark})["UploadId"])
+
+    def upload_part(self, path: str, upload: str, number: int, content: bytes | bytearray) -> Part:
+        """Send a part; Mismatch where the bucket answers with another MD5 (an ETag of another form is none)."""
+        encoded, digest = _md5(content)
+        with s3_errors(path, {"NoSuchUpload": Mismatch, "404": Mismatch}):
+            answer = self._s3.upload_part(
+                **self._at(path), UploadId=upload, PartNumber=number, Body=content, ContentMD5=encoded
+            )
+        etag = str(answer["ETag"])
+        encrypted = any(name in answer for name in ("ServerSideEncryption", "SSECustomerAlgorithm"))
+        if _MD5.fullmatch(etag) and etag != f'"{digest}"' and not encrypted:
+            raise Mismatch(f"{printable(path)}: the bucket has stored part {number} with another checksum")
+        return Part(number, len(content), etag)
+
+    def parts(self, path: str, upload: str) -> list[Part]:
+        """Return the stored parts of an upload in the order of their numbers; NotFound."""
+        found: list[Part] = []
+        more: dict[str, int] = {}
+        while True:
+            with s3_errors(path):
+                answer = self._s3.list_parts(**self._at(path), UploadId=upload, **more)
+            found += [Part(each["PartNumber"], each["Size"], each["ETag"]) for each in answer.get("Parts", ())]
+            if not answer.get("IsTruncated"):
+                return found
+            more = {"PartNumberMarker": int(answer["NextPartNumberMarker"])}
+
+    def complete(self, path: str, upload: str, parts: Sequence[Part], *, exclusive: bool) -> None:
+        """Make one object of the parts; Exists where it must not be there and is, Mismatch where the upload is gone."""
+        listed = {"Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]}
+        with s3_errors(path, {"NoSuchUpload": Mismatch, "404": Mismatch}):
+            self._s3.complete_multipart_upload(
+                **self._at(path), UploadId=upload, MultipartUpload=listed, **_condition(exclusive=exclusive)
+            )
+
+    def abort(self, path: str, upload: str) -> None:
+        """Abort an upload until the bucket lists no part of it: one that arrives during an abort may stay behind."""
+        for _ in range(_ABORTS):
+            try:
+                with s3_errors(path):
+                    self._s3.abort_multipart_upload(**self._at(path), UploadId=upload)
+                self.parts(path, upload)
+            except NotFound:
+                return
+        raise Transient(f"{printable(path)}: an upload is still listed after {_ABORTS} aborts")
+
+    def uploads(self, path: str) -> Iterator[str]:
+        """Yield the ids of the unfinished uploads of exactly this key."""
+        key, more = self.key(path), {"EncodingType": "url"}
+        while True:
+            with s3_errors(path):
+                answer = self._s3.list_multipart_uploads(Bucket=self._name, Prefix=key, **more)
+            encoded = answer.get("EncodingType") == "url"
+            for each in answer.get("Uploads", ()):
+                if key == (unquote_plus(each["Key"]) if encoded else each["Key"]):
+                    yield str(each["UploadId"])
+            if not answer.get("IsTruncated"):
+                return
+            marker = str(answer["NextKeyMarker"])
+            more["KeyMarker"] = unquote_plus(marker) if encoded else marker
+            more["UploadIdMarker"] = str(answer["NextUploadIdMarker"])
+
+    def delete(self, path: str, version: str) -> None:
+        """Delete an object; Changed when it is no longer `version`, NotFound when it is gone.
+
+        A store that does not know the condition has it compared by a request before.
+        """
+        found = self.head(path)
+        if version and found.version != version:
+            raise Changed(f"{printable(path)}: changed since it was read, so it was not deleted")
+        try:
+            with s3_errors(path, _CHANGED):
+                self._s3.delete_object(**self._at(path), IfMatch=found.version)
+        except Unsupported:
+            with s3_errors(path):
+                self._s3.delete_object(**self._at(path))
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._s3.close()
+
+    def _at(self, path: str) -> dict[str, str]:
+        return {"Bucket": self._name, "Key": self.key(path)}
+
+
+def _found(answer: Mapping[str, Any]) -> Found:
+    return Found(
+        int(answer["ContentLength"]),
+        int(answer["LastModified"].timestamp() * 1000),
+        str(answer["ETag"]),
+        str(answer.get("Metadata", {}).get(_MARK, "")),
+    )
+
+
+def _condition(*, exclusive: bool) -> dict[str, str]:
+    return {"IfNoneMatch": "*"} if exclusive else {}
+
+
+def _md5(content: bytes | bytearray) -> tuple[str, str]:
+    """Return the MD5 of the content in Base64, as the header has it, and in hex, as an ETag has it."""
+    digest = hashlib.md5(content, usedforsecurity=False)
+    return base64.b64encode(digest.digest()).decode(), digest.hexdigest()

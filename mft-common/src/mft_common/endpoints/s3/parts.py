@@ -1,0 +1,117 @@
+"""Send the parts of one multipart upload, several at a time, in memory that does not grow with the file."""
+
+import threading
+from collections import deque
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from typing import Final
+
+from mft_common.backoff import Backoff
+from mft_common.endpoints.errors import Denied, Mismatch, TransferError, Transient, Unsupported
+from mft_common.endpoints.names import printable
+from mft_common.endpoints.s3.bucket import Bucket, Part
+
+# A bucket takes at most 10,000 parts, and all but the last one must have at least 5 MiB.
+MOST_PARTS: Final = 10_000
+_PART: Final = 8 << 20
+# The part for a size that is not known: room for 312 GiB.
+_PART_OF_UNKNOWN: Final = 32 << 20
+_AT_ONCE_BYTES: Final = 32 << 20
+_TRIES: Final = 3
+
+
+def part_size(size: int | None) -> int:
+    """Return the size of the parts of a file of `size` bytes, a multiple of 1 MiB."""
+    if size is None:
+        return _PART_OF_UNKNOWN
+    return max(_PART, -(-size // (MOST_PARTS << 20)) << 20)
+
+
+class Parts:
+    """The parts of one upload, numbered in the order of `send`; at most 32 MiB of them, or one, are on their way."""
+
+    def __init__(self, bucket: Bucket, path: str, size: int) -> None:
+        self._bucket = bucket
+        self._path = path
+        self._at_once = max(1, _AT_ONCE_BYTES // size)
+        self._stored: list[Part] = []
+        self._sending: deque[Future[Part]] = deque()
+        self._pool: ThreadPoolExecutor | None = None
+        self._stopped = threading.Event()
+
+    def resume(self, upload: str, position: int) -> bool:
+        """Take the stored parts that make up the first `position` bytes; return False where there are none such.
+
+        NotFound where the upload is gone. Parts behind them are replaced by those that are sent.
+        """
+        found: list[Part] = []
+        for number, part in enumerate(self._bucket.parts(self._path, upload), 1):
+            if part.number != number or sum(each.size for each in found) == position:
+                break
+            found.append(part)
+        self._stored = found if sum(each.size for each in found) == position else []
+        return bool(self._stored)
+
+    def send(self, upload: str, content: bytearray) -> None:
+        """Send the next part as soon as there is room for it; raises what went wrong with an earlier one."""
+        number = len(self._stored) + len(self._sending) + 1
+        if number > MOST_PARTS:
+            raise Unsupported(f"{printable(self._path)}: an object has at most {MOST_PARTS} parts")
+        if len(self._sending) >= self._at_once:
+            self._take()
+        if self._pool is None:
+            self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="part")
+        self._sending.append(self._pool.submit(self._upload, upload, number, content))
+
+    def wait(self) -> int:
+        """Wait until every part is stored; return their size together."""
+        while self._sending:
+            self._take()
+        return self._size()
+
+    def all(self) -> list[Part]:
+        """Return the stored parts."""
+        return self._stored
+
+    def listed_size(self, upload: str) -> int:
+        """Return the size of the parts as the bucket lists them, or as they were sent where it refuses the list."""
+        try:
+            listed = {part.number: part for part in self._bucket.parts(self._path, upload)}
+        except (Denied, Unsupported):
+            return self._size()
+        if any(listed.get(part.number, part).etag != part.etag for part in self._stored):
+            raise Mismatch(f"{printable(self._path)}: the bucket lists other parts than were sent")
+        return sum(listed[part.number].size for part in self._stored if part.number in listed)
+
+    def stop(self) -> None:
+        """Wait for the parts that are on their way, whatever becomes of them; never raises for a part."""
+        self._stopped.set()
+        for each in self._sending:
+            with suppress(TransferError):
+                each.result()
+        self._sending.clear()
+        self.close()
+
+    def close(self) -> None:
+        """End the threads."""
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+
+    def _size(self) -> int:
+        return sum(part.size for part in self._stored)
+
+    def _take(self) -> None:
+        self._stored.append(self._sending[0].result())
+        self._sending.popleft()
+
+    def _upload(self, upload: str, number: int, content: bytearray) -> Part:
+        """Send a part up to three times: the same number and content again replace what may have arrived."""
+        pauses = Backoff(0.2, 2.0)
+        for left in reversed(range(_TRIES)):
+            try:
+                return self._bucket.upload_part(self._path, upload, number, content)
+            except Transient:
+                if not left or self._stopped.wait(pauses.pause()):
+                    raise
+        raise AssertionError

@@ -1,0 +1,543 @@
+"""S3 stores that keep framing, lose answers, leave parts, lie about sizes, and fall silent; uploads that are killed."""
+
+import contextlib
+import hashlib
+import os
+import random
+import signal
+import socket
+import sys
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import boto3
+import pytest
+
+from crossdock import certificate
+from mft_common.endpoints.contract import Checkpoint, Entry
+from mft_common.endpoints.errors import (
+    AuthenticationFailed,
+    BadName,
+    Changed,
+    Denied,
+    DiskFull,
+    Exists,
+    Mismatch,
+    Transient,
+    UntrustedServer,
+)
+from mft_common.endpoints.s3 import open_s3
+from mft_common.endpoints.s3.parts import MOST_PARTS, part_size
+from mft_common.endpoints.targets import Target, Timeouts
+from tests.servers.processes import wait_until
+from tests.servers.programs import Program
+from tests.servers.proxy import Proxy
+from tests.servers.simple_s3 import SimpleS3
+from tests.servers.web import Web
+
+TOKEN = "0123456789ABCDEF"
+SECRET = "a-secret-of-the-tests"
+PART = 64 << 10
+REPOSITORY = Path(__file__).resolve().parents[2]
+# As small as the store lets the tests choose; moto asks for 5 MiB, as Amazon does.
+MOTO_PART = 5 << 20
+
+
+@pytest.fixture(scope="module")
+def tls(tmp_path_factory):
+    """A certificate for loopback and its key."""
+    return certificate.ensure(tmp_path_factory.mktemp("tls"))
+
+
+@pytest.fixture
+def store():
+    return SimpleS3()
+
+
+def target_of(server, **more):
+    values = {"timeouts": Timeouts(5, 20), "key_id": "an-id", "secret": SECRET, **more}
+    return Target(scheme="s3", host="bucket", folder="in", endpoint=server.url, **values)
+
+
+@pytest.fixture
+def server(store):
+    with Web(store) as running:
+        yield running
+
+
+@pytest.fixture
+def endpoint(server):
+    with open_s3(target_of(server), part=PART) as opened:
+        yield opened
+
+
+def content_of(size, seed=1):
+    return random.Random(seed).randbytes(size)
+
+
+def sha256(content):
+    return hashlib.sha256(content).hexdigest()
+
+
+def sealed(far, path, content, **more):
+    """Return a writer whose next step is the commit."""
+    writer = far.writer(path, token=TOKEN, size=len(content), **more)
+    assert writer.begin() == 0
+    writer.feed(content)
+    assert writer.seal(len(content), sha256(content), "sha256")
+    return writer
+
+
+def write(far, path, content, **more):
+    return sealed(far, path, content, **more).commit()
+
+
+@pytest.mark.parametrize("size", [10, 5 * PART + 1])
+def test_a_store_that_keeps_framing_gets_none(tls, store, size):
+    """The SDK's default sends trailers over HTTPS, which an old store keeps as content; the endpoint's do not (B14)."""
+    content = content_of(size)
+    with Web(store, tls) as server:
+        plain = boto3.client(
+            "s3",
+            endpoint_url=server.url,
+            aws_access_key_id="an-id",
+            aws_secret_access_key=SECRET,
+            region_name="us-east-1",
+            verify=str(tls[0]),
+        )
+        with contextlib.closing(plain):
+            plain.put_object(Bucket="bucket", Key="in/by-default", Body=content)
+        assert store.objects["in/by-default"].body != content
+        assert b"x-amz-checksum-crc32" in store.objects["in/by-default"].body
+        with open_s3(target_of(server, ca=str(tls[0])), part=PART) as far:
+            assert write(far, "by-us", content).size == size
+    assert store.objects["in/by-us"].body == content
+    assert ("create" in store.calls) == (size > PART)
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_a_store_that_has_another_size_is_no_success(endpoint, store, size):
+    """The store answered 200, and HEAD tells that the object is longer (B14)."""
+    store.size_told = 90
+    writer = sealed(endpoint, "f", content_of(size))
+    with pytest.raises(Mismatch):
+        writer.commit()
+    assert writer.abort() is None
+    assert not store.uploads
+
+
+def test_a_part_that_was_stored_with_another_content_is_a_mismatch(endpoint, store):
+    """The answer to each part holds the MD5 of what was stored."""
+    store.alter_part = b"!"
+    with pytest.raises(Mismatch):
+        sealed(endpoint, "f", content_of(3 * PART))
+
+
+@pytest.mark.parametrize("if_exists", ["replace", "fail"])
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_an_unanswered_commit_is_found_not_repeated(endpoint, store, size, if_exists):
+    """The store carried the commit out and its answer was lost: the object's mark shows that it is ours."""
+    store.lose = ["put", "complete"]
+    content = content_of(size)
+    writer = sealed(endpoint, "f", content, if_exists=if_exists)
+    with pytest.raises(Transient):
+        writer.commit()
+    assert writer.commit().size == size
+    assert store.objects["in/f"].body == content
+    assert store.calls.count("put") + store.calls.count("complete") == 1
+    assert writer.abort() is not None
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_an_unanswered_commit_is_found_by_an_abort(endpoint, store, size):
+    """The engine then knows that the file was delivered, and the object stays."""
+    store.lose = ["put", "complete"]
+    writer = sealed(endpoint, "f", content_of(size))
+    with pytest.raises(Transient):
+        writer.commit()
+    assert writer.abort().size == size
+    assert len(store.objects["in/f"].body) == size
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_a_commit_that_was_not_carried_out_is_sent_again(endpoint, store, size):
+    """The store answers 503 once: the second commit stores the object."""
+    store.refuse = {"put": 503, "complete": 503}
+    content = content_of(size)
+    writer = sealed(endpoint, "f", content)
+    with pytest.raises(Transient):
+        writer.commit()
+    writer.commit()
+    assert store.objects["in/f"].body == content
+
+
+def test_a_creation_without_an_answer_leaves_no_upload(endpoint, store):
+    """The upload's id is not known: it is found by its key."""
+    store.lose = ["create"]
+    writer = endpoint.writer("f", token=TOKEN, size=3 * PART)
+    writer.begin()
+    with pytest.raises(Transient):
+        writer.feed(content_of(3 * PART))
+    assert len(store.uploads) == 1
+    assert writer.abort() is None
+    assert not store.uploads
+
+
+def test_a_part_is_sent_again(endpoint, store):
+    """An answer of 503 to a part, and one that is lost, cost that part alone."""
+    store.refuse = {"part": 503}
+    store.lose = ["part"]
+    content = content_of(5 * PART)
+    write(endpoint, "f", content)
+    assert store.objects["in/f"].body == content
+    assert store.calls.count("part") == 7
+
+
+def test_parts_end_before_the_abort_which_is_repeated(endpoint, store):
+    """No abort is sent while a part is on its way, and one that leaves parts behind is sent again (B15)."""
+    arrived, gate = threading.Event(), threading.Event()
+    active = []
+
+    def hold(number):
+        if number == 2:
+            active.append(number)
+            arrived.set()
+            gate.wait(20)
+            active.clear()
+
+    store.before_part = hold
+    store.stays = 2
+    store.before_abort = lambda: aborts.append(list(active))
+    aborts = []
+    writer = endpoint.writer("f", token=TOKEN, size=5 * PART)
+    writer.begin()
+    writer.feed(content_of(4 * PART))
+    assert arrived.wait(20)
+    opener = threading.Timer(0.1, gate.set)
+    opener.start()
+    assert writer.abort() is None
+    opener.join()
+    assert aborts == [[], [], []]
+    assert not store.uploads
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_a_store_without_conditions_is_looked_at_before(endpoint, store, size):
+    """A store that does not know If-None-Match takes the object without it, unless there is one."""
+    store.conditions = False
+    write(endpoint, "f", content_of(size), if_exists="fail")
+    writer = sealed(endpoint, "g", content_of(size), if_exists="fail")
+    write(endpoint, "g", b"came meanwhile")
+    with pytest.raises(Exists):
+        writer.commit()
+    writer.abort()
+    assert store.objects["in/g"].body == b"came meanwhile"
+    assert not store.uploads
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_a_file_that_came_meanwhile_is_not_replaced(endpoint, store, size):
+    """With the condition one of two writers fails, and leaves no upload."""
+    writer = sealed(endpoint, "f", content_of(size), if_exists="fail")
+    write(endpoint, "f", b"came meanwhile", if_exists="fail")
+    with pytest.raises(Exists):
+        writer.commit()
+    assert writer.abort() is None
+    assert store.objects["in/f"].body == b"came meanwhile"
+    assert not store.uploads
+
+
+def test_an_object_that_is_taken_at_once_was_delivered(endpoint, store):
+    """A consumer may remove it before its size is compared: that is told, and is no failure."""
+    writer = sealed(endpoint, "f", b"abc")
+    store.after_put = store.objects.clear
+    assert "gone" in writer.commit().warning
+
+
+def test_an_account_that_may_only_write(endpoint, store):
+    """The size of the object cannot be asked for: the commit says so in its warning."""
+    writer = sealed(endpoint, "f", b"abc")
+    store.refuse = {"head": 403}
+    assert writer.commit().warning
+
+
+def test_an_upload_that_is_gone_is_begun_anew(endpoint, store):
+    """A checkpoint of an upload that was aborted gives byte 0; one that vanishes on the way is a Mismatch."""
+    writer = endpoint.writer("f", token=TOKEN, size=9 * PART)
+    writer.begin()
+    writer.feed(content_of(3 * PART))
+    checkpoint = writer.flush()
+    assert checkpoint.position == 2 * PART
+    store.uploads.clear()
+    assert endpoint.writer("f", token=TOKEN, resume=checkpoint).begin() == 0
+    writer.feed(content_of(PART))
+    with pytest.raises(Mismatch):
+        writer.flush()
+
+
+@pytest.mark.parametrize("position", [PART - 1, 3 * PART])
+def test_a_checkpoint_that_fits_no_part_begins_anew(endpoint, store, position):
+    """Only whole parts are gone on with, and the new parts replace those that are there."""
+    content = content_of(4 * PART)
+    writer = endpoint.writer("f", token=TOKEN, size=len(content))
+    writer.begin()
+    writer.feed(content[: 3 * PART])
+    state = writer.flush().state
+    writer.abort(keep=True)
+    writer = endpoint.writer("f", token=TOKEN, size=len(content), resume=Checkpoint(position, state))
+    assert writer.begin() == 0
+    writer.feed(content)
+    writer.seal(len(content), sha256(content), "sha256")
+    writer.commit()
+    assert store.objects["in/f"].body == content
+    assert not store.uploads
+
+
+def test_a_store_that_accepts_and_never_answers_times_out():
+    """The idle limit holds for each request."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        target = Target(
+            scheme="s3", host="bucket", endpoint=url, key_id="an-id", secret=SECRET, timeouts=Timeouts(5, 0.3)
+        )
+        began = time.monotonic()
+        with open_s3(target) as far:
+            with pytest.raises(Transient):
+                far.stat("f")
+            writer = sealed(far, "f", b"abc")
+            with pytest.raises(Transient):
+                writer.commit()
+        assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [(401, AuthenticationFailed), (403, Denied), (500, Transient), (503, Transient), (507, DiskFull)],
+)
+def test_statuses_say_whether_waiting_heals(endpoint, store, status, error):
+    """Each becomes one class of error, whose text and whose causes' texts hold no secret."""
+    writer = sealed(endpoint, "f", b"abc")
+    store.refuse = {"put": status}
+    with pytest.raises(error) as caught:
+        writer.commit()
+    assert caught.type is error
+    assert SECRET not in f"{caught.value} {caught.value.__cause__!r}"
+
+
+def test_the_secret_is_in_no_representation(server):
+    """Neither the target's nor the endpoint's."""
+    target = target_of(server)
+    with open_s3(target) as far:
+        assert SECRET not in f"{target!r} {far!r} {far.writer('f', token=TOKEN)!r}"
+
+
+def test_a_certificate_that_is_not_trusted(tls, store):
+    """Waiting does not heal it, and no byte is sent."""
+    with Web(store, tls) as server, open_s3(target_of(server)) as far, pytest.raises(UntrustedServer):
+        far.stat("f")
+    assert not store.calls
+
+
+def test_a_body_that_ends_too_early_and_a_range_from_elsewhere(endpoint, store):
+    """Too few bytes are Transient; a store that ignores the range, or changed the object, is Changed (B17)."""
+    content = content_of(1000)
+    write(endpoint, "f", content)
+    entry = endpoint.stat("f")
+    store.body_cut = 600
+    with contextlib.closing(endpoint.open(entry)) as reader:
+        assert len(reader.read(600)) == 600
+        with pytest.raises(Transient):
+            reader.read()
+    store.body_cut = None
+    with contextlib.closing(endpoint.open(entry, 600)) as reader:
+        assert reader.read() == content[600:]
+    store.ranges = False
+    with pytest.raises(Changed):
+        endpoint.open(entry, 600)
+    store.ranges = True
+    write(endpoint, "f", content[::-1])
+    with pytest.raises(Changed):
+        endpoint.open(entry, 600)
+
+
+def test_names_that_a_bucket_cannot_hold(endpoint):
+    """Keys are UTF-8 of at most 1,024 bytes, the endpoint's folder included."""
+    with pytest.raises(BadName, match="UTF-8"):
+        endpoint.writer("\udcff", token=TOKEN)
+    step = "x" * 250
+    endpoint.writer("/".join([step] * 4), token=TOKEN)
+    with pytest.raises(BadName, match="1024"):
+        endpoint.writer("/".join([step] * 5), token=TOKEN)
+
+
+def test_a_file_of_any_size_fits_into_the_parts():
+    """The largest object that Amazon stores has 5 TiB."""
+    for size in (1, 8 << 20, 10 << 30, 80 << 30, 5 << 40):
+        assert part_size(size) * MOST_PARTS >= size
+        assert part_size(size) >= MOTO_PART
+    assert part_size(10 << 30) == 8 << 20
+
+
+@pytest.fixture
+def moto(far_servers):
+    """A bucket of moto's server."""
+    return far_servers("s3")("t")
+
+
+def through(proxy, target, idle=20.0):
+    """Return the same bucket behind a proxy."""
+    return replace(target, endpoint=f"https://127.0.0.1:{proxy.port}", timeouts=Timeouts(5, idle))
+
+
+UPLOAD = """
+import sys
+from mft_common.endpoints.s3 import open_s3
+from mft_common.endpoints.targets import Target, Timeouts
+bucket, url, ca = sys.argv[1:]
+far = open_s3(Target(scheme="s3", host=bucket, folder="t", endpoint=url, key_id="an-id", secret="a-secret", ca=ca))
+writer = far.writer("f", token="0123456789ABCDEF", size=5 << 23)
+writer.begin()
+for _ in range(5):
+    writer.feed(bytes(1 << 23))
+    print(dict(writer.flush().state), flush=True)
+"""
+
+
+def amid_part_2(moto):
+    """Return the ids of the uploads that have a stored part."""
+    client = moto.server.client
+    uploads = client.list_multipart_uploads(Bucket=moto.bucket).get("Uploads", ())
+    return [
+        each["UploadId"]
+        for each in uploads
+        if client.list_parts(Bucket=moto.bucket, Key=each["Key"], UploadId=each["UploadId"]).get("Parts")
+    ]
+
+
+@pytest.mark.parametrize("recovery", ["sweep", "by id"])
+def test_an_upload_that_is_killed_leaves_no_parts(moto, tmp_path, recovery):
+    """A kill -9 amid part 2 of 5: after recovery by the key or by the noted id nothing is listed (B15)."""
+    with Proxy(("127.0.0.1", moto.server.port)) as proxy:
+        # The first part passes, the second is held where it is half done.
+        proxy.stall_after(to_server=12 << 20)
+        child = Program(
+            [sys.executable, "-c", UPLOAD, moto.bucket, f"https://127.0.0.1:{proxy.port}", moto.target.ca],
+            tmp_path / "child.log",
+            env=dict(os.environ),
+        ).start()
+        try:
+            (upload,) = wait_until(lambda: amid_part_2(moto), within=60, what="the first part")
+            child.send_to_all(signal.SIGKILL)
+        finally:
+            child.kill()
+    assert moto.server.unfinished(moto.bucket) == ["t/f"]
+    with moto.open() as far:
+        if recovery == "sweep":
+            assert far.sweep(TOKEN, ("f",)) == ("f",)
+        else:
+            far.writer("f", token=TOKEN, resume=Checkpoint(0, {"upload": upload})).abort()
+    assert moto.server.unfinished(moto.bucket) == []
+    assert moto.names_outside() == []
+
+
+def test_an_upload_that_is_cancelled_leaves_no_parts(moto):
+    """An abort amid part 2 of 5 (B15)."""
+    with Proxy(("127.0.0.1", moto.server.port)) as proxy, open_s3(through(proxy, moto.target)) as far:
+        writer = far.writer("f", token=TOKEN, size=5 << 23)
+        writer.begin()
+        writer.feed(bytes(1 << 23) + b"0")
+        writer.flush()
+        assert amid_part_2(moto)
+        proxy.stall_after(to_server=4 << 20)
+        # moto answers nobody while a handshake is stalled: the second part goes over the first one's connection.
+        writer.feed(bytes(1 << 23))
+        wait_until(lambda: proxy.stalled, what="the stall")
+        resumed = threading.Timer(0.2, proxy.resume)
+        resumed.start()
+        assert writer.abort() is None
+        resumed.join()
+    assert moto.server.unfinished(moto.bucket) == []
+    assert moto.names_outside() == []
+
+
+def test_a_sweep_leaves_other_keys_alone(moto):
+    """Keys that only begin like the swept one are those of others."""
+    with moto.open() as far:
+        other = far.writer("file.bin", token=TOKEN, size=20 << 20)
+        other.begin()
+        other.feed(bytes(20 << 20))
+        other.flush()
+        assert far.sweep(TOKEN, ("file", "file.bi")) == ()
+        assert moto.server.unfinished(moto.bucket) == ["t/file.bin"]
+        other.abort()
+    assert moto.server.unfinished(moto.bucket) == []
+
+
+def cut_writes(moto, chance, rounds, size):
+    """Upload through connections that are cut once at a random byte, and go on at the last checkpoint."""
+    content = chance.randbytes(size)
+    for number in range(rounds):
+        fed, path = 0, f"f{number}"
+        with Proxy(("127.0.0.1", moto.server.port)) as proxy:
+            proxy.cut_after(to_server=chance.randrange(size))
+            checkpoint, stored = None, None
+            while stored is None:
+                with open_s3(through(proxy, moto.target), part=MOTO_PART) as far:
+                    writer = far.writer(path, token=TOKEN, size=size, resume=checkpoint)
+                    try:
+                        position = writer.begin()
+                        while position < size:
+                            block = content[position : position + MOTO_PART]
+                            fed += len(block)
+                            writer.feed(block)
+                            position += len(block)
+                            checkpoint = writer.flush()
+                        writer.seal(size, sha256(content), "sha256")
+                        stored = writer.commit()
+                    except Transient:
+                        writer.abort(keep=True)
+        assert sha256(moto.read_outside(path)) == sha256(content)
+        assert fed < size * 1.1
+    assert moto.server.unfinished(moto.bucket) == []
+
+
+def cut_reads(moto, chance, rounds, size):
+    """Read through connections that are cut once at a random byte, and go on where they broke."""
+    content = chance.randbytes(size)
+    moto.write_outside("f", content)
+    for _ in range(rounds):
+        found, reads = b"", 0
+        with Proxy(("127.0.0.1", moto.server.port)) as proxy:
+            proxy.cut_after(to_client=chance.randrange(2000, size))
+            with open_s3(through(proxy, moto.target)) as far:
+                entry = Entry("f")
+                for _ in range(5):
+                    with contextlib.suppress(Transient):
+                        reader = far.open(entry, len(found))
+                        entry = reader.entry
+                        with contextlib.closing(reader):
+                            while block := reader.read(32 << 10):
+                                found += block
+                                reads += len(block)
+                    if len(found) == size:
+                        break
+        assert sha256(found) == sha256(content)
+        assert reads == size
+
+
+def test_uploads_that_are_cut_at_random_bytes(moto):
+    """The object is right, and fewer than a tenth of its bytes are sent again."""
+    cut_writes(moto, random.Random(int(os.environ.get("TEST_SEED", "8"))), 2, 60 << 20)
+
+
+@pytest.mark.slow
+def test_fifty_uploads_that_are_cut_at_random_bytes(moto):
+    """The same, 50 times."""
+    cut_writes(moto, random.Random(int(os.environ.get("TEST_SEED", "9"))), 50, 60 << 20)
+
+
+def test_fifty_downloads_that_are_cut_at_random_bytes(moto):
+    """The bytes are right, and none is delivered twice."""
+    cut_reads(moto, random.Random(int(os.environ.get("TEST_SEED", "10"))), 50, 1 << 20)
