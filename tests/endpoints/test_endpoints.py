@@ -142,7 +142,8 @@ def test_names_that_are_not_utf_8(far, endpoint):
         return
     far.write_outside("ok.csv", b"1")
     far.write_outside(name, b"2")
-    assert names(endpoint) == sorted(["ok.csv", name])
+    if endpoint.features.listing:
+        assert names(endpoint) == sorted(["ok.csv", name])
     assert read(endpoint, endpoint.stat(name)) == b"2"
     store(endpoint, "\udcfd", b"3")
     assert far.read_outside("\udcfd") == b"3"

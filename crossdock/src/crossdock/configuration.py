@@ -20,16 +20,16 @@ def read(path: Path | None, environ: Mapping[str, str], *, demo: bool) -> tuple[
     """
     from crossdock import sections
 
-    data = Path(environ.get("MFT_DATA", "data")).absolute()
     if path is None and demo:
-        document = config.parse(built_in.configuration(), "demo.yaml", sections.SECTIONS)
-        return document, Reader(Path(), environ, demo=True, data=data)
+        return config.parse(built_in.configuration(), "demo.yaml", sections.SECTIONS), Reader(
+            Path(), environ, demo=True
+        )
     if path is None:
         path = DEFAULT
         if not path.exists():
-            return {}, Reader(Path(), environ, data=data)
+            return {}, Reader(Path(), environ)
     path = path.absolute()
-    return config.load(path, sections.SECTIONS), Reader(path.parent, environ, demo=demo, data=data)
+    return config.load(path, sections.SECTIONS), Reader(path.parent, environ, demo=demo)
 
 
 def validate(document: Mapping[str, Any], reader: Reader, environ: Mapping[str, str]) -> None:
@@ -37,9 +37,9 @@ def validate(document: Mapping[str, Any], reader: Reader, environ: Mapping[str, 
     from crossdock import sections
 
     problems: list[str] = []
-    for read_sections in sections.readers(environ):
+    for check in sections.CHECKS:
         try:
-            read_sections(document, reader)
+            check(document, reader, environ)
         except ConfigError as error:
             problems += error.problems
     problems += reader.problems

@@ -1,14 +1,9 @@
-from pathlib import Path
-
 import pytest
 
 from filestore_svc import schemas
 from filestore_svc.domain.files import FIXED
 from filestore_svc.errors import BadSyntax
-from mft_common.config import Reader
 from mft_common.errors import ConfigError
-
-READER = Reader(Path(), {})
 
 
 def test_a_whole_section():
@@ -23,11 +18,11 @@ def test_a_whole_section():
         "on_conflict": "reject",
         "raw_put": False,
     }
-    found = schemas.read_sections({"http_mft": section}, READER)
+    found = schemas.configuration({"http_mft": section})
     assert found.contracts == {"std"}
     assert found.folders == {"/in": {"part1": ["list"]}, "/in/a": None}
     assert (found.sessions.idle, found.sessions.absolute, found.on_conflict) == (600.0, 3600.0, "reject")
-    assert schemas.read_sections({}, READER).folders == {}
+    assert schemas.configuration({}).folders == {}
 
 
 @pytest.mark.parametrize(
@@ -50,7 +45,7 @@ def test_a_whole_section():
 def test_problems_name_their_path(section, path):
     """An unusable value is refused at the start, by its path."""
     with pytest.raises(ConfigError, match=path.replace(".", r"\.")):
-        schemas.read_sections({"http_mft": section}, READER)
+        schemas.configuration({"http_mft": section})
 
 
 def test_a_grant_names_a_contract_that_exists():
@@ -61,7 +56,7 @@ def test_a_grant_names_a_contract_that_exists():
         "c": {"grants": {"http_mft": {"x": 1}}},
     }
     with pytest.raises(ConfigError) as caught:
-        schemas.read_sections({"accounts": accounts, "http_mft": {"contracts": {"std": {}}}}, READER)
+        schemas.configuration({"accounts": accounts, "http_mft": {"contracts": {"std": {}}}})
     assert caught.value.problems == [
         "accounts.a.grants.http_mft.contract: http_mft.contracts has no gone",
         "accounts.c.grants.http_mft.x: Unknown field.",
@@ -110,7 +105,7 @@ def test_limits_and_retention():
         "/a/b": {"retention": {"after_get": "2h"}, "quota": 5},
         "/c": {"retention": None, "quota": None},
     }
-    limits = schemas.read_sections({"http_mft": {"folders": folders, "max_file_size": "1KiB"}}, READER).limits
+    limits = schemas.configuration({"http_mft": {"folders": folders, "max_file_size": "1KiB"}}).limits
     assert (limits.file, limits.retention_of("/a/x").after_put, limits.retention_of("/a/x").after_get) == (
         1024,
         3_600_000,
