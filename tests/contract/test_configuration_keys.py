@@ -11,9 +11,10 @@ from click.testing import CliRunner
 from crossdock import sections
 from crossdock.command import main
 from diplomat_svc.domain.transactions import Configuration, Destination, Options, Retries, Source, Transaction
-from diplomat_svc.schemas.configuration import read
+from diplomat_svc.schemas.configuration import read_sections
 from diplomat_svc.settings import Settings as DiplomatSettings
 from gateway.domain import PromptRules
+from mft_common.config import Reader
 from mqmft_svc.schemas.config import Section as MqmftSection
 from mqmft_svc.settings import Settings as MqmftSettings
 from sertainty_svc.schemas import Section as SertaintySection
@@ -21,6 +22,7 @@ from sertainty_svc.settings import Settings as SertaintySettings
 
 ROOT = Path(__file__).parents[2]
 DATA = Path("/nonexistent/data")
+READER = Reader(DATA, {}, data=DATA)
 SIDES = {"source": {"url": "file:a", "files": ["*"]}, "destination": {"url": "file:b"}}
 TRANSACTION = {"name": "one", "direction": "outbound", **SIDES}
 # A value other than the default for each key of the section `diplomat`.
@@ -40,7 +42,7 @@ DIPLOMAT = {
 def test_each_key_of_diplomat_changes_the_configuration_or_is_reported(key):
     """A key that changes nothing and is not reported would be ignored in silence."""
     document = {"diplomat": {key: DIPLOMAT[key]}}
-    changes = read(document, DATA) != read({}, DATA)
+    changes = read_sections(document, READER) != read_sections({}, READER)
     reported = sections.unused(document)
     assert reported == ([] if changes else [f"diplomat.{key}"])
 
@@ -51,7 +53,7 @@ def test_each_key_of_diplomat_changes_the_configuration_or_is_reported(key):
 def test_each_key_of_retries_changes_the_transaction_or_is_reported(key, value, effect):
     """`job_delay` is accepted before jobs are tried again."""
     plain, changed = ({"transactions": [{**TRANSACTION, "retries": given}]} for given in ({}, {key: value}))
-    assert (read(plain, DATA) != read(changed, DATA)) is effect
+    assert (read_sections(plain, READER) != read_sections(changed, READER)) is effect
     assert sections.unused(changed) == ([] if effect else [f"transactions.0.retries.{key}"])
 
 

@@ -20,16 +20,16 @@ def read(path: Path | None, environ: Mapping[str, str], *, demo: bool) -> tuple[
     """
     from crossdock import sections
 
+    data = Path(environ.get("MFT_DATA", "data")).absolute()
     if path is None and demo:
-        return config.parse(built_in.configuration(), "demo.yaml", sections.SECTIONS), Reader(
-            Path(), environ, demo=True
-        )
+        document = config.parse(built_in.configuration(), "demo.yaml", sections.SECTIONS)
+        return document, Reader(Path(), environ, demo=True, data=data)
     if path is None:
         path = DEFAULT
         if not path.exists():
-            return {}, Reader(Path(), environ)
+            return {}, Reader(Path(), environ, data=data)
     path = path.absolute()
-    return config.load(path, sections.SECTIONS), Reader(path.parent, environ, demo=demo)
+    return config.load(path, sections.SECTIONS), Reader(path.parent, environ, demo=demo, data=data)
 
 
 def validate(document: Mapping[str, Any], reader: Reader, environ: Mapping[str, str]) -> None:
@@ -37,9 +37,9 @@ def validate(document: Mapping[str, Any], reader: Reader, environ: Mapping[str, 
     from crossdock import sections
 
     problems: list[str] = []
-    for check in sections.CHECKS:
+    for read_sections in sections.readers(environ):
         try:
-            check(document, reader, environ)
+            read_sections(document, reader)
         except ConfigError as error:
             problems += error.problems
     problems += reader.problems

@@ -1,7 +1,6 @@
-"""List the validators of the sections of a configuration; none of them opens or changes anything."""
+"""List the services' readers of the sections of a configuration, which validate them."""
 
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any, Final
 
 import diplomat_svc.schemas.configuration
@@ -11,7 +10,7 @@ import gateway.schemas.accounts
 import gateway.settings
 import mqmft_svc.schemas.config
 import sertainty_svc.schemas
-from mft_common.config import Reader, Sections
+from mft_common.config import Reader, ReadSections, Sections
 from mft_common.errors import ConfigError
 
 SECTIONS: Final[Sections] = {
@@ -21,31 +20,9 @@ SECTIONS: Final[Sections] = {
     **mqmft_svc.schemas.config.SECTIONS,
     **sertainty_svc.schemas.SECTIONS,
 }
-Check = Callable[[Mapping[str, Any], Reader, Mapping[str, str]], object]
 
 
-def _gateway(document: Mapping[str, Any], reader: Reader, environ: Mapping[str, str]) -> object:
-    trust = gateway.settings.Settings.from_env(environ).trust
-    return gateway.bootstrap.read_configuration(document, reader, trust)
-
-
-def _filestore(document: Mapping[str, Any], _reader: Reader, _environ: Mapping[str, str]) -> object:
-    return filestore_svc.schemas.configuration(document)
-
-
-def _mqmft(document: Mapping[str, Any], reader: Reader, _environ: Mapping[str, str]) -> object:
-    return mqmft_svc.schemas.config.section(document.get("ibm_mq_mft"), reader)
-
-
-def _sertainty(document: Mapping[str, Any], _reader: Reader, environ: Mapping[str, str]) -> object:
-    return sertainty_svc.schemas.section(document.get("data_protector"), Path(environ.get("MFT_DATA", "data")))
-
-
-def _diplomat(document: Mapping[str, Any], _reader: Reader, environ: Mapping[str, str]) -> object:
-    return diplomat_svc.schemas.configuration.read(document, Path(environ.get("MFT_DATA", "data")).absolute())
-
-
-def _references(document: Mapping[str, Any], _reader: Reader, _environ: Mapping[str, str]) -> None:
+def _references(document: Mapping[str, Any], _reader: Reader) -> None:
     """Find references to accounts and folders that do not exist: each would be a right or a job that never works."""
     accounts = document.get("accounts") or {}
     folders = (document.get("http_mft") or {}).get("folders") or {}
@@ -74,9 +51,18 @@ def unused(document: Mapping[str, Any]) -> list[str]:
     """Return the paths of keys that are validated and have no effect yet."""
     return [
         *diplomat_svc.schemas.configuration.unused(document),
-        *mqmft_svc.schemas.config.unused(document.get("ibm_mq_mft")),
-        *sertainty_svc.schemas.unused(document.get("data_protector")),
+        *mqmft_svc.schemas.config.unused(document),
+        *sertainty_svc.schemas.unused(document),
     ]
 
 
-CHECKS: Final[tuple[Check, ...]] = (_gateway, _filestore, _diplomat, _mqmft, _sertainty, _references)
+def readers(environ: Mapping[str, str]) -> tuple[ReadSections[object], ...]:
+    """Return the functions that read and so validate the sections; none of them opens or changes anything."""
+    return (
+        gateway.bootstrap.sections_reader(gateway.settings.Settings.from_env(environ).trust),
+        filestore_svc.schemas.read_sections,
+        diplomat_svc.schemas.configuration.read_sections,
+        mqmft_svc.schemas.config.read_sections,
+        sertainty_svc.schemas.read_sections,
+        _references,
+    )

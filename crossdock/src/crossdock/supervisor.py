@@ -1,5 +1,6 @@
 """Start the processes of a hub, restart those that end, and stop them in order."""
 
+import math
 import os
 import signal
 import sys
@@ -10,6 +11,7 @@ from types import FrameType
 from typing import Final
 
 from mft_common import logs
+from mft_common.backoff import Backoff
 from mft_common.process.parent_death import die_with_parent
 
 _FIRST_PAUSE_S: Final = 0.5
@@ -33,7 +35,8 @@ class Process:
     grace: float = 30.0
     pid: int = 0
     started: float = 0.0
-    pause: float = _FIRST_PAUSE_S
+    # Reset by the supervisor alone: a fork that fails must not count as a child that lived long.
+    backoff: Backoff = field(default_factory=lambda: Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S, steady=math.inf))
     next_start: float = 0.0
     # Earlier children of this process that finish their requests, with the time at which they are killed.
     draining: dict[int, float] = field(default_factory=dict)
@@ -166,7 +169,7 @@ class Supervisor:
                 if process.essential:
                     return 1
                 if now - process.started > _LIVED_LONG_S:
-                    process.pause = _FIRST_PAUSE_S
+                    process.backoff.reset()
                 _postpone(process, now)
             elif not process.pid and now >= process.next_start and not self._restart(process):
                 _postpone(process, now)
@@ -186,8 +189,7 @@ class Supervisor:
 
 def _postpone(process: Process, now: float) -> None:
     """Set the time of the next start, later after each failure."""
-    process.next_start = now + process.pause
-    process.pause = min(process.pause * 2, _LONGEST_PAUSE_S)
+    process.next_start = now + process.backoff.pause()
 
 
 def _names(ask: Callable[[], Collection[str]]) -> Collection[str]:

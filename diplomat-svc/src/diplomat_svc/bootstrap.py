@@ -2,7 +2,7 @@
 
 import socket
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from wsgiref.types import WSGIApplication
@@ -14,7 +14,7 @@ from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
 from diplomat_svc.operations.endpoints import Endpoints
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.worker_lock import Exclusive, Shared
-from diplomat_svc.schemas.configuration import SECTIONS, read, unused
+from diplomat_svc.schemas.configuration import SECTIONS, read_sections, unused
 from diplomat_svc.settings import Settings
 from diplomat_svc.store import jobs, transactions, workers
 from diplomat_svc.store.tables import APPLIED, INBOX, JOB_LOG, OUTBOX, SERVICE, open_database
@@ -88,15 +88,15 @@ def build(
     `reader` resolves secrets, of which nothing built so far has any. The configuration is stored in the same
     transaction as the transactions, where a worker that runs already finds it.
     """
-    reader = reader or configuration_file.Reader(Path(settings.config or "").parent, {})
+    data = Path(settings.data).absolute()
+    reader = replace(reader or configuration_file.Reader(Path(settings.config or "").parent, {}), data=data)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
     if config is None:
         config = configuration_file.load(Path(settings.config), SECTIONS, whole=False) if settings.config else {}
         configuration_file.warn_unused(unused(config))
-    data = Path(settings.data).absolute()
-    wanted = read(config, data)
+    wanted = read_sections(config, reader)
     database = open_database(settings.database)
     with database.write() as connection:
         # Processes that start at the same time apply the configuration one after another.
@@ -107,8 +107,8 @@ def build(
         APPLIED.store(connection, config, reader.folder)
     upstream = _filestore(settings, signer, filestore)
 
-    def for_worker(document: Mapping[str, Any], _reader: configuration_file.Reader) -> WorkerConfiguration:
-        return worker_configuration(read(document, data))
+    def for_worker(document: Mapping[str, Any], found: configuration_file.Reader) -> WorkerConfiguration:
+        return worker_configuration(read_sections(document, found))
 
     def worker_configuration(given: Configuration) -> WorkerConfiguration:
         return WorkerConfiguration(given.options, Endpoints(Places(data, given.allowed_folders), upstream))

@@ -94,17 +94,18 @@ def build(
     *,
     directory: Directory | None = None,
     config: Mapping[str, Any] | None = None,
-    reader: Reader | None = None,  # noqa: ARG001 -- every service is handed one; this one's section holds no secrets
+    reader: Reader | None = None,
     now: Clock = clock.now_ms,
 ) -> Service:
     """Build the service: tables up to date, folders as configured, and nothing left of processes that died.
 
     `directory` is the gateway's own in one process; without it the gateway at `gateway_url` is asked. `config` is the
-    whole of crossdock.yaml as a mapping, else the file that the settings name.
+    whole of crossdock.yaml as a mapping, else the file that the settings name; `reader` resolves its references.
     """
     if config is None:
         config = files.load(Path(settings.config), schemas.SECTIONS, whole=False) if settings.config else {}
-    configuration = schemas.configuration(config)
+    reader = reader or Reader(Path(settings.config).parent, {}, data=Path(settings.data).absolute())
+    configuration = schemas.read_sections(config, reader)
     register_composites(COMPOSITES)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:

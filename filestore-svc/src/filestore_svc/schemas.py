@@ -197,7 +197,7 @@ def _is_folder(path: str) -> bool:
     return usable and path == f"/{target.text}"
 
 
-def configuration(document: Mapping[str, Any]) -> Configuration:
+def read_sections(document: Mapping[str, Any], _reader: config.Reader) -> Configuration:
     """Check the section `http_mft` and the grants for it; ConfigError names each problem by its path."""
     problems: list[str] = []
     loaded: dict[str, Any] = {}

@@ -69,14 +69,18 @@ class Configuration:
     origins: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
-def read_configuration(document: Mapping[str, Any], reader: config.Reader, trust: Trust) -> Configuration:
-    """Return the gateway's part of a configuration; every problem is added to `reader.problems`.
+def sections_reader(trust: Trust) -> config.ReadSections[Configuration]:
+    """Return the function that reads the gateway's part of a configuration.
 
     A configuration without accounts removes all accounts.
     """
-    accounts = read_accounts(document.get("accounts"), reader, trust)
-    rules = read_prompt_rules(document.get("data_protector"), reader)
-    return Configuration(accounts, rules, read_basic(document), read_origins(document))
+
+    def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configuration:
+        accounts = read_accounts(document.get("accounts"), reader, trust)
+        rules = read_prompt_rules(document.get("data_protector"), reader)
+        return Configuration(accounts, rules, read_basic(document), read_origins(document))
+
+    return read_sections
 
 
 def build(settings: Settings, *, configuration: Configuration | None = None, clock: Clock = now_ms) -> Service:
@@ -109,7 +113,7 @@ def build_with(settings: Settings, document: Mapping[str, Any] | None, reader: c
     """
     if document is None:
         return build(settings)
-    configuration = read_configuration(document, reader, settings.trust)
+    configuration = sections_reader(settings.trust)(document, reader)
     reader.check()
     return build(settings, configuration=configuration)
 

@@ -5,13 +5,15 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, TypeVar
 
 import marshmallow
 import yaml
 
 from mft_common import logs, settings
 from mft_common.errors import ConfigError
+
+T_co = TypeVar("T_co", covariant=True)
 
 Sections = Mapping[str, type]
 
@@ -24,15 +26,17 @@ _REFERENCES: Final = ("env", "file", "demo")
 
 @dataclass
 class Reader:
-    """Resolves the references to secrets in a configuration.
+    """Resolves the references in a configuration.
 
     `folder` is where relative `{file: ...}` references start, `environ` where `{env: ...}` looks. `{demo: text}`
-    holds a secret in clear and is taken from the built-in demo alone.
+    holds a secret in clear and is taken from the built-in demo alone. `data` is the data folder of the hub, below
+    which relative local folders lie.
     """
 
     folder: Path
     environ: Mapping[str, str]
     demo: bool = False
+    data: Path = Path("data")
     problems: list[str] = field(default_factory=list)
 
     def secret(self, value: Any, path: str) -> str:
@@ -60,6 +64,18 @@ class Reader:
         """Raise ConfigError with every problem found so far."""
         if self.problems:
             raise ConfigError(sorted(self.problems))
+
+
+class ReadSections(Protocol[T_co]):
+    """How each service reads its sections of crossdock.yaml.
+
+    It opens and changes nothing. A problem is raised in a ConfigError, or added to `reader.problems`, which the caller
+    checks; it is named by its path.
+    """
+
+    def __call__(self, document: Mapping[str, Any], reader: Reader, /) -> T_co:
+        """Return the service's part of the whole `document`."""
+        ...
 
 
 class _UniqueLoader(yaml.SafeLoader):

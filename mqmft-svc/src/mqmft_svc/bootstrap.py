@@ -81,9 +81,9 @@ def build(
     """
     if config is None:
         config = configuration.load(Path(settings.config), sections.SECTIONS, whole=False) if settings.config else {}
-        configuration.warn_unused(sections.unused(config.get("ibm_mq_mft")))
+        configuration.warn_unused(sections.unused(config))
     reader = reader or reader_for(settings, {})
-    section = sections.section(config.get("ibm_mq_mft"), reader)
+    section = sections.read_sections(config, reader)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
@@ -93,9 +93,7 @@ def build(
     database.migrate(enter_cluster)
     with database.write() as connection:
         store.APPLIED.store(connection, config, reader.folder)
-    follower = ConfigurationFollower(
-        store.APPLIED, lambda document, reader: sections.section(document.get("ibm_mq_mft"), reader), section, reader
-    )
+    follower = ConfigurationFollower(store.APPLIED, sections.read_sections, section, reader)
     if not settings.security:
         logs.get("bootstrap").warning("security.off", user=settings.security_off_user)
     return Service(

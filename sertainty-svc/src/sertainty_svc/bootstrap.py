@@ -63,18 +63,19 @@ def build(
     *,
     directory: Directory | None = None,
     config: Mapping[str, Any] | None = None,
-    reader: Reader | None = None,  # noqa: ARG001 -- every service is handed one; this section refers to no secret
+    reader: Reader | None = None,
     now: Clock = now_ms,
 ) -> Service:
     """Build the service, with its tables up to date.
 
     `directory` is the gateway's own in one process; without it the gateway at `gateway_url` is asked. `config` is the
-    whole of crossdock.yaml as a mapping, else the file that the settings name.
+    whole of crossdock.yaml as a mapping, else the file that the settings name; `reader` resolves its references.
     """
     if config is None:
         config = configuration.load(Path(settings.config), schemas.SECTIONS, whole=False) if settings.config else {}
-        configuration.warn_unused(schemas.unused(config.get("data_protector")))
-    section = schemas.section(config.get("data_protector"), Path(settings.data))
+        configuration.warn_unused(schemas.unused(config))
+    reader = reader or Reader(Path(settings.config or "").parent, {}, data=Path(settings.data))
+    section = schemas.read_sections(config, reader)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)

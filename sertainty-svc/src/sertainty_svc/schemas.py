@@ -9,13 +9,14 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from mft_common import xml
-from mft_common.config import UNUSED, Sections, Size, problems_of, unused_keys
+from mft_common.config import UNUSED, Reader, Sections, Size, problems_of, unused_keys
 from mft_common.errors import ConfigError
 from mft_common.xml import XmlError
 from sertainty_svc.domain import ALTER_OPTIONS, ARGUMENT_ALIASES, DOCUMENTS, NAMES, Argument, Function, is_name
 from sertainty_svc.errors import InvalidRequest
 
-SECTIONS: Final[Sections] = {"data_protector": dict}
+_SECTION: Final = "data_protector"
+SECTIONS: Final[Sections] = {_SECTION: dict}
 _MAX_ELEMENTS: Final = 500_000
 _PROMPT: Final = re.compile(r"prompt-[0-9]+", re.ASCII)
 _ANY_TASK: Final = "*"
@@ -140,24 +141,24 @@ class _SectionSchema(Schema):
     failures = fields.Integer(strict=True, validate=validate.Range(min=1))
 
 
-def unused(raw: Any, path: str = "data_protector") -> list[str]:
+def unused(document: Mapping[str, Any]) -> list[str]:
     """Return the paths of keys that are validated and have no effect yet."""
-    return unused_keys(_SectionSchema(), raw, path)
+    return unused_keys(_SectionSchema(), document.get(_SECTION), _SECTION)
 
 
-def section(raw: Any, folder: Path, path: str = "data_protector") -> Section:
-    """Read the section; ConfigError names every problem in it by its path.
+def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
+    """Read the section `data_protector`; ConfigError names every problem in it by its path.
 
-    Relative roots lie below `folder`, the data folder; no root may reach the hub's own state there (107).
+    Relative roots lie below the data folder; no root may reach the hub's own state there (107).
     """
     try:
-        loaded = _SectionSchema().load(raw or {})
+        loaded = _SectionSchema().load(document.get(_SECTION) or {})
     except ValidationError as error:
-        raise ConfigError(problems_of(error, path)) from error
-    roots = tuple((folder / name).resolve() for name in loaded.pop("folders", ()))
-    state = (folder / "state").resolve()
+        raise ConfigError(problems_of(error, _SECTION)) from error
+    roots = tuple((reader.data / name).resolve() for name in loaded.pop("folders", ()))
+    state = (reader.data / "state").resolve()
     problems = [
-        f"{path}.folders.{place}: the hub's own state is there"
+        f"{_SECTION}.folders.{place}: the hub's own state is there"
         for place, root in enumerate(roots)
         if root.is_relative_to(state) or state.is_relative_to(root)
     ]

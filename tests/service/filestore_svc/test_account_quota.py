@@ -184,11 +184,11 @@ def test_both_readers_of_the_grant_agree():
         assert read_accounts(accounts, reader)
         assert reader.problems == []
         section = {"contracts": {"std": {}}}
-        found = schemas.configuration({"accounts": accounts, "http_mft": section}).limits.accounts
+        found = schemas.read_sections({"accounts": accounts, "http_mft": section}, reader).limits.accounts
         assert found == ({} if size is None else {"a": 10 << 30 if size == "10GiB" else size})
     accounts["a"]["grants"]["http_mft"]["quota"] = "much"
     read_accounts(accounts, reader)
     with pytest.raises(ConfigError) as caught:
-        schemas.configuration({"accounts": accounts, "http_mft": section})
+        schemas.read_sections({"accounts": accounts, "http_mft": section}, reader)
     assert caught.value.problems == reader.problems
     assert caught.value.problems[0].startswith("accounts.a.grants.http_mft.quota: ")

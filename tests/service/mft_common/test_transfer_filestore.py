@@ -9,6 +9,7 @@ import pytest
 
 from filestore_svc.settings import Settings
 from mft_common.identity import Signer
+from mft_common.process.unix_server import UnixServer
 from mft_common.transfer import (
     BadName,
     Changed,
@@ -51,11 +52,21 @@ def _served(application):
     server.server_close()
 
 
-@pytest.fixture(params=["double-in-process", "double-by-url", "real-in-process", "real-by-url"])
+def _on_a_unix_socket(application, folder):
+    """Serve an application on a Unix socket, and yield an upstream to it."""
+    server = UnixServer(folder / "internal.sock", application).start()
+    yield FilestoreUpstream(f"unix:{folder}/internal.sock", Signer([KEY]))
+    server.close()
+
+
+WAYS = ["in-process", "by-url", "by-unix-socket"]
+
+
+@pytest.fixture(params=[f"{kind}-{way}" for kind in ("double", "real") for way in WAYS])
 def shop(request, tmp_path_factory):
-    """A store and an upstream to it: the double and filestore-svc, in this process and over a socket."""
+    """A store and an upstream to it: the double and filestore-svc, in this process and over sockets."""
     kind, _, way = request.param.partition("-")
-    by_url = way == "by-url"
+    by_url = way != "in-process"
     if kind == "double":
         store = FakeFilestore(Signer([KEY]) if by_url else None)
     else:
@@ -63,7 +74,8 @@ def shop(request, tmp_path_factory):
         settings = Settings(data=str(data), internal_keys=(KEY,)) if by_url else None
         store = RealFilestore(Lab(data, settings=settings))
     if by_url:
-        for upstream in _served(store):
+        serve = _served(store) if way == "by-url" else _on_a_unix_socket(store, tmp_path_factory.mktemp("socket"))
+        for upstream in serve:
             yield store, upstream
     else:
         yield store, FilestoreUpstream(store)

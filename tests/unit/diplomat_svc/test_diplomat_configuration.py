@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 import yaml
 
-from diplomat_svc.schemas.configuration import read
+from diplomat_svc.schemas.configuration import read_sections
+from mft_common.config import Reader
 from mft_common.errors import ConfigError
 
 DATA = Path("/nonexistent/data")
+READER = Reader(DATA, {}, data=DATA)
 ONE = {
     "name": "one",
     "direction": "outbound",
@@ -20,14 +22,14 @@ ONE = {
 
 def _problems(document):
     with pytest.raises(ConfigError) as caught:
-        read(document, DATA)
+        read_sections(document, READER)
     return caught.value.problems
 
 
 def test_the_demo_is_taken():
     """The built-in demo has the eight transactions, with their ids, and ten places for sessions."""
     document = yaml.safe_load(resources.files("crossdock").joinpath("demo.yaml").read_text(encoding="utf-8"))
-    configuration = read(document, DATA)
+    configuration = read_sections(document, READER)
     assert [one.id for one in configuration.transactions] == [1, 2, 3, 4, 5, 6, 7, 8]
     slow = configuration.transactions[2]
     assert (slow.bandwidth, slow.retries.file_delay, slow.delete_source) == (256 * 1024, 0.1, False)
@@ -40,7 +42,7 @@ def test_endpoints_are_put_in_the_place_of_their_names():
         "endpoints": {"x": {"url": "file:c"}},
         "transactions": [{**ONE, "source": {**ONE["source"], "url": "endpoint:x"}}],
     }
-    assert read(document, DATA).transactions[0].source.url == "file:c"
+    assert read_sections(document, READER).transactions[0].source.url == "file:c"
 
 
 @pytest.mark.parametrize(

@@ -1,9 +1,14 @@
+from pathlib import Path
+
 import pytest
 
 from filestore_svc import schemas
 from filestore_svc.domain.files import FIXED
 from filestore_svc.errors import BadSyntax
+from mft_common.config import Reader
 from mft_common.errors import ConfigError
+
+READER = Reader(Path(), {})
 
 
 def test_a_whole_section():
@@ -18,11 +23,11 @@ def test_a_whole_section():
         "on_conflict": "reject",
         "raw_put": False,
     }
-    found = schemas.configuration({"http_mft": section})
+    found = schemas.read_sections({"http_mft": section}, READER)
     assert found.contracts == {"std"}
     assert found.folders == {"/in": {"part1": ["list"]}, "/in/a": None}
     assert (found.sessions.idle, found.sessions.absolute, found.on_conflict) == (600.0, 3600.0, "reject")
-    assert schemas.configuration({}).folders == {}
+    assert schemas.read_sections({}, READER).folders == {}
 
 
 @pytest.mark.parametrize(
@@ -45,7 +50,7 @@ def test_a_whole_section():
 def test_problems_name_their_path(section, path):
     """An unusable value is refused at the start, by its path."""
     with pytest.raises(ConfigError, match=path.replace(".", r"\.")):
-        schemas.configuration({"http_mft": section})
+        schemas.read_sections({"http_mft": section}, READER)
 
 
 def test_a_grant_names_a_contract_that_exists():
@@ -56,7 +61,7 @@ def test_a_grant_names_a_contract_that_exists():
         "c": {"grants": {"http_mft": {"x": 1}}},
     }
     with pytest.raises(ConfigError) as caught:
-        schemas.configuration({"accounts": accounts, "http_mft": {"contracts": {"std": {}}}})
+        schemas.read_sections({"accounts": accounts, "http_mft": {"contracts": {"std": {}}}}, READER)
     assert caught.value.problems == [
         "accounts.a.grants.http_mft.contract: http_mft.contracts has no gone",
         "accounts.c.grants.http_mft.x: Unknown field.",
@@ -105,7 +110,7 @@ def test_limits_and_retention():
         "/a/b": {"retention": {"after_get": "2h"}, "quota": 5},
         "/c": {"retention": None, "quota": None},
     }
-    limits = schemas.configuration({"http_mft": {"folders": folders, "max_file_size": "1KiB"}}).limits
+    limits = schemas.read_sections({"http_mft": {"folders": folders, "max_file_size": "1KiB"}}, READER).limits
     assert (limits.file, limits.retention_of("/a/x").after_put, limits.retention_of("/a/x").after_get) == (
         1024,
         3_600_000,

@@ -1,10 +1,15 @@
 """The setting `scan` of the section `http_mft`."""
 
+from pathlib import Path
+
 import pytest
 
 from filestore_svc import schemas
 from filestore_svc.domain.scanning import Scan, ScannerPlace
+from mft_common.config import Reader
 from mft_common.errors import ConfigError
+
+READER = Reader(Path(), {})
 
 URL = "icap://127.0.0.1:1344/avscan"
 PLACE = ScannerPlace.of(URL)
@@ -12,7 +17,7 @@ PLACE = ScannerPlace.of(URL)
 
 def _scan(**scan):
     folders = {"/in": {}, "/out": {}}
-    return schemas.configuration({"http_mft": {"folders": folders, "scan": scan}}).scan
+    return schemas.read_sections({"http_mft": {"folders": folders, "scan": scan}}, READER).scan
 
 
 def test_defaults_of_a_scan():
@@ -22,8 +27,8 @@ def test_defaults_of_a_scan():
     assert (scan.on_failure, scan.timeout, scan.max_size, scan.on_large) == ("refuse", 30.0, None, "accept")
     assert scan.covers("/in/sub")
     assert not scan.leaves_out(1 << 50)
-    assert schemas.configuration({}).scan is None
-    assert schemas.configuration({"http_mft": {"scan": None}}).scan is None
+    assert schemas.read_sections({}, READER).scan is None
+    assert schemas.read_sections({"http_mft": {"scan": None}}, READER).scan is None
 
 
 def test_everything_that_can_be_said():

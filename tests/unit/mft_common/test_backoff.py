@@ -1,4 +1,4 @@
-from mft_common.backoff import Backoff
+from mft_common.backoff import Backoff, delays, pause_after
 
 
 class Clock:
@@ -34,3 +34,18 @@ def test_an_attempt_that_lasted_begins_anew() -> None:
     backoff.begin()
     clock.at += 60.0
     assert backoff.pause() == 1.0
+
+
+def test_the_pause_after_a_stored_number_of_failures_needs_no_earlier_call() -> None:
+    """Rows count their failures, in whole milliseconds; a number that grew for years is no overflow."""
+    assert [pause_after(failures, 500, 60_000) for failures in (0, 1, 2, 7, 8, 10**6)] == [
+        500, 500, 1000, 32_000, 60_000, 60_000,
+    ]  # fmt: skip
+    assert [pause_after(failures, 200, 300_000, factor=4) for failures in (1, 2, 3, 9)] == [200, 800, 3200, 300_000]
+    assert pause_after(10**6, 0.1, 5.0) == 5.0
+
+
+def test_there_is_one_pause_between_two_attempts() -> None:
+    """A single attempt has none."""
+    assert list(delays(1.0, 3.0, 5)) == [1.0, 2.0, 3.0, 3.0]
+    assert list(delays(1.0, 3.0, 1)) == []

@@ -138,21 +138,23 @@ def test_the_section_names_agents_and_the_coordination_queue_manager(tmp_path):
             "BANK": {"qmgr": "QM2", "root": "endpoint:bank", "queues": {"env": "URL"}, "allow": ["mftadmin"]},
         },
     }
-    section = config.section(raw, Reader(tmp_path, {"URL": "amqp://bank"}))
+    section = config.read_sections({"ibm_mq_mft": raw}, Reader(tmp_path, {"URL": "amqp://bank"}))
     assert section.coordination_qmgr == "QM1"
     assert section.agents["BANK"].queues == "amqp://bank"
     assert section.agents["BANK"].allow == ("mftadmin",)
     assert section.agents["AGENT1"].maximum_source_transfers == 25
-    assert config.section(None, Reader(tmp_path, {})).agents == {}
+    assert config.read_sections({}, Reader(tmp_path, {})).agents == {}
 
 
 def test_every_problem_of_the_section_is_named_by_its_path(tmp_path):
     """A bad name, a missing queue manager, an unknown zone and a reserved name are found at start."""
     raw = {"agents": {"agent one": {}, "A": {"qmgr": "Q", "root": "http:x", "timezone": "Mars/Base"}}, "x": 1}
     with pytest.raises(ConfigError) as caught:
-        config.section(raw, Reader(tmp_path, {}))
+        config.read_sections({"ibm_mq_mft": raw}, Reader(tmp_path, {}))
     text = str(caught.value)
     assert "ibm_mq_mft.agents" in text
     assert "ibm_mq_mft.x" in text
     with pytest.raises(ConfigError, match="hub's own"):
-        config.section({"agents": {"CLIENT": {"qmgr": "Q", "root": "file:x"}}}, Reader(tmp_path, {}))
+        config.read_sections(
+            {"ibm_mq_mft": {"agents": {"CLIENT": {"qmgr": "Q", "root": "file:x"}}}}, Reader(tmp_path, {})
+        )

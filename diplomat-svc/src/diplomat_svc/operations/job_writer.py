@@ -56,7 +56,7 @@ class JobWriter:
 
     def progress(self, connection: sa.Connection, job: Job, changed: Sequence[FileRecord]) -> None:
         """Publish the totals of a running job and the files that changed."""
-        OUTBOX.add(connection, *transfer_events.progressed(job, changed))
+        OUTBOX.add(connection, *transfer_events.progressed(job, changed, self._host))
 
     def end(self, connection: sa.Connection, job: Job, completion: str, reason: str, owner: str) -> bool:
         """End a job of `owner`; False when the job is over already or belongs to another."""

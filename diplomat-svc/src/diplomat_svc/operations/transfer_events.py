@@ -1,7 +1,7 @@
 """Build the events of a job: it is a transfer, and a job of its transaction (E3 to E5)."""
 
-from collections.abc import Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import shown_label
@@ -14,39 +14,32 @@ from mft_common.events import (
     Originator,
     Side,
     Totals,
-    TransferEnded,
     TransferProgressed,
     TransferStarted,
 )
+from mft_common.events.transfer_builder import TransferEvents
 
 _PROTOCOL: Final = "diplomat"
 _AGENT: Final = Agent(name="DIPLOMAT")
-_MAX_ITEMS: Final = 1000
 
 
 def started(job: Job, host: str) -> TransferStarted:
     """Return the event of a new job."""
-    return TransferStarted(state="started", **_head(job, host))
+    return _transfer(job, host).started(_totals(job))
 
 
-def progressed(job: Job, files: Sequence[FileRecord]) -> list[Event]:
+def progressed(job: Job, files: Sequence[FileRecord], host: str) -> list[TransferProgressed]:
     """Return the events of a job's progress; `files` are those that changed since the last ones."""
-    return [_progress(job, page) for page in _pages(files)]
+    return _transfer(job, host).progressed(_totals(job), [_item(job, file) for file in files]) if files else []
 
 
 def ended(job: Job, files: Sequence[FileRecord], host: str, reason: str) -> list[Event]:
     """Return the event of a job's end; files beyond the first 1,000 go ahead of it in further ones."""
-    first, *more = list(_pages(files)) or [()]
     assert job.ended_at is not None
     assert job.completion is not None
-    end = TransferEnded(
-        state=TRANSFER_STATES[job.completion],
-        description="" if job.completion in (*DELIVERED, NOT_FOUND) else reason or job.completion,
-        ended_at=job.ended_at,
-        items=tuple(_item(job, file) for file in first),
-        **_head(job, host),
-    )
-    return [*(_progress(job, page) for page in more), end]
+    description = "" if job.completion in (*DELIVERED, NOT_FOUND) else reason or job.completion
+    items = [_item(job, file) for file in files]
+    return _transfer(job, host).ended(TRANSFER_STATES[job.completion], _totals(job), items, job.ended_at, description)
 
 
 def job_changed(job: Job) -> JobChanged:
@@ -68,27 +61,6 @@ def job_changed(job: Job) -> JobChanged:
     )
 
 
-def _pages(files: Sequence[FileRecord]) -> Iterator[Sequence[FileRecord]]:
-    for start in range(0, len(files), _MAX_ITEMS):
-        yield files[start : start + _MAX_ITEMS]
-
-
-def _progress(job: Job, files: Sequence[FileRecord]) -> TransferProgressed:
-    state = "inProgress"
-    if job.failed:
-        state = "inProgressWithFailures"
-    elif job.warnings:
-        state = "inProgressWithWarnings"
-    return TransferProgressed(
-        transfer_id=job.transfer_id,
-        protocol=_PROTOCOL,
-        state=state,
-        totals=_totals(job),
-        began_at=job.began_at,
-        items=tuple(_item(job, file) for file in files),
-    )
-
-
 def _totals(job: Job) -> Totals:
     return Totals(
         files=job.found,
@@ -100,20 +72,19 @@ def _totals(job: Job) -> Totals:
     )
 
 
-def _head(job: Job, host: str) -> dict[str, Any]:
+def _transfer(job: Job, host: str) -> TransferEvents:
     requester = job.requester
-    return {
-        "transfer_id": job.transfer_id,
-        "protocol": _PROTOCOL,
-        "totals": _totals(job),
-        "began_at": job.began_at,
-        "source_agent": _AGENT,
-        "destination_agent": _AGENT,
-        "originator": Originator(account=requester.account, host=host, label=shown_label(requester.label) or None),
-        "submitted_at": job.scheduled_at,
-        "job_name": job.definition.name,
-        "user_properties": {"crossdock.protocol": _PROTOCOL, "crossdock.job": job.token},
-    }
+    return TransferEvents(
+        transfer_id=job.transfer_id,
+        protocol=_PROTOCOL,
+        began_at=job.began_at,
+        source_agent=_AGENT,
+        destination_agent=_AGENT,
+        originator=Originator(account=requester.account, host=host, label=shown_label(requester.label) or None),
+        submitted_at=job.scheduled_at,
+        job_name=job.definition.name,
+        user_properties={"crossdock.protocol": _PROTOCOL, "crossdock.job": job.token},
+    )
 
 
 def _item(job: Job, file: FileRecord) -> Item:

@@ -75,9 +75,10 @@ def _refuse() -> None:
     raise ValidationError("is not supported yet")
 
 
-def read(document: Mapping[str, Any], data: Path) -> Configuration:
+def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configuration:
     """Return the configuration of the sections; ConfigError lists every problem of all of them."""
     problems: list[str] = []
+    data = reader.data
     options = _load(_Diplomat(), document.get("diplomat") or {}, "diplomat", problems)
     endpoints = {
         name: _load(_Endpoint(), value, f"endpoints.{name}", problems)

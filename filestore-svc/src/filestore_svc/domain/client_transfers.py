@@ -9,6 +9,7 @@ from mft_common.events.catalogue.fields import TRANSFER_ID, Moment, Text, Whole,
 from mft_common.events.catalogue.files import FileEvent, FileRead, FileSchema, FileStored
 from mft_common.events.catalogue.items import Agent, Item, Originator, Side, Totals
 from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
+from mft_common.events.transfer_builder import TransferEvents, totals_of_one
 
 PROTOCOL: Final = "http-mft"
 CLIENT: Final = Agent(name="CLIENT")
@@ -51,36 +52,30 @@ class ClientTransfer:
 
     def started(self) -> TransferStarted:
         """Return the event of its beginning."""
-        return TransferStarted(
-            **self._head(self.fileset), state="started", totals=_ONE, items=(self._item("started", _OPEN),)
-        )
+        return self._transfer(self.fileset).started(_ONE, (self._item("started", _OPEN),))
 
-    def ended(self, outcome: Outcome, at: int) -> TransferEnded:
+    def ended(self, outcome: Outcome, at: int) -> Event:
         """Return the event of its end."""
         state = "cancelled" if outcome.cancelled else "failed" if outcome.reason else "successful"
-        return TransferEnded(
-            **self._head(outcome.fileset or self.fileset),
-            state=state,
-            description=outcome.reason,
-            totals=totals(failed=bool(outcome.reason), bytes_sent=outcome.bytes_sent),
-            ended_at=max(at, self.submitted_at),
-            items=(self._item(state, outcome),),
-        )
+        totals = totals_of_one(failed=bool(outcome.reason), bytes_sent=outcome.bytes_sent)
+        items = (self._item(state, outcome),)
+        (event,) = self._transfer(outcome.fileset or self.fileset).ended(state, totals, items, at, outcome.reason)
+        return event
 
-    def _head(self, fileset: int | None) -> dict[str, Any]:
+    def _transfer(self, fileset: int | None) -> TransferEvents:
         properties = {"crossdock.protocol": PROTOCOL}
         if fileset is not None:
             properties["crossdock.fileset"] = str(fileset)
-        return {
-            "transfer_id": self.transfer_id,
-            "protocol": PROTOCOL,
-            "began_at": self.submitted_at,
-            "source_agent": CLIENT if self.upload else FILESTORE,
-            "destination_agent": FILESTORE if self.upload else CLIENT,
-            "originator": Originator(account=self.account, host=self.address, label=self.label or None),
-            "submitted_at": self.submitted_at,
-            "user_properties": properties,
-        }
+        return TransferEvents(
+            transfer_id=self.transfer_id,
+            protocol=PROTOCOL,
+            began_at=self.submitted_at,
+            source_agent=CLIENT if self.upload else FILESTORE,
+            destination_agent=FILESTORE if self.upload else CLIENT,
+            originator=Originator(account=self.account, host=self.address, label=self.label or None),
+            submitted_at=self.submitted_at,
+            user_properties=properties,
+        )
 
     def _item(self, state: str, outcome: Outcome) -> Item:
         content: dict[str, Any] = {"size": outcome.size, "sha256": outcome.sha256}
@@ -91,11 +86,6 @@ class ClientTransfer:
         else:
             source, target = Side(path=self.source, **content, **times), _NOWHERE
         return Item(index=0, state=state, description=outcome.reason, source=source, destination=target)
-
-
-def totals(*, failed: bool, bytes_sent: int) -> Totals:
-    """Return the totals of a finished transfer of one file."""
-    return Totals(files=1, successes=int(not failed), failures=int(failed), bytes_sent=bytes_sent)
 
 
 class _TransferCompletedSchema(FileSchema):

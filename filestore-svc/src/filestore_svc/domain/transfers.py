@@ -10,11 +10,12 @@ from filestore_svc.domain.client_transfers import (
     DownloadCompleted,
     Outcome,
     UploadCompleted,
-    totals,
 )
 from filestore_svc.domain.files import StoredFile
+from mft_common.events.catalogue.event import Event
 from mft_common.events.catalogue.files import FileStored
-from mft_common.events.catalogue.transfers import TransferEnded, TransferStarted
+from mft_common.events.catalogue.transfers import TransferStarted
+from mft_common.events.transfer_builder import TransferEvents, totals_of_one
 
 
 @dataclass(eq=False, kw_only=True)
@@ -75,19 +76,8 @@ class RunningTransfer(ClientTransfer):
         }
 
 
-def broken_off(started: TransferStarted, reason: str, at: int) -> TransferEnded:
+def broken_off(started: TransferStarted, reason: str, at: int) -> list[Event]:
     """Return the ended event of a transfer of which only the started event is known."""
-    items = tuple(dataclasses.replace(item, state="failed", description=reason) for item in started.items or ())
-    return TransferEnded(
-        **_head(started),
-        state="failed",
-        description=reason,
-        totals=totals(failed=True, bytes_sent=0),
-        ended_at=max(at, started.submitted_at),
-        items=items,
-    )
-
-
-def _head(started: TransferStarted) -> dict[str, Any]:
-    kept = ("transfer_id", "protocol", "began_at", "source_agent", "destination_agent", "originator", "submitted_at")
-    return {name: getattr(started, name) for name in (*kept, "job_name", "user_properties")}
+    items = [dataclasses.replace(item, state="failed", description=reason) for item in started.items or ()]
+    totals = totals_of_one(failed=True, bytes_sent=0)
+    return TransferEvents.of(started).ended("failed", totals, items, at, reason)

@@ -19,6 +19,7 @@ from filestore_svc.store.blobs import Blobs
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.tables import outbox
 from mft_common import logs
+from mft_common.backoff import pause_after
 from mft_common.clock import Clock
 from mft_common.database import advisory_lock
 from mft_common.errors import Unavailable
@@ -112,7 +113,7 @@ class Sweeping:
             advisory_lock(connection, "filestore-svc deleted blobs")
             files.forget_deleted(connection, deleted)
             for fileset, failures in failed:
-                pause = min(_FIRST_RETRY_MS << min(failures - 1, 20), _LAST_RETRY_MS)
+                pause = pause_after(failures, _FIRST_RETRY_MS, _LAST_RETRY_MS)
                 files.retry_deletion(connection, fileset, failures, now + pause)
 
         if deleted or failed:

@@ -195,7 +195,7 @@ class TransferRecorder:
     def _end_dead(self, connection: sa.Connection, each: OpenTransfer) -> None:
         if transfers.end(connection, each.transfer_id):
             started = TransferStarted.from_data(json.loads(each.head))
-            outbox.add(connection, broken_off(started, _DIED, self._now()))
+            outbox.add(connection, *broken_off(started, _DIED, self._now()))
 
     def _run(self) -> None:
         backoff = Backoff(_TICK_S, _LONGEST_PAUSE_S)

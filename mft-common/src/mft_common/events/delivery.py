@@ -7,6 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from mft_common import clock, logs
+from mft_common.backoff import pause_after
 from mft_common.database import Database
 from mft_common.database.transient import is_transient
 from mft_common.events import outbox_rows
@@ -48,7 +49,7 @@ class RetryPolicy:
         """Return the time of the next try after `failed` failures, or None when the attempts are used up."""
         if failed >= self.attempts:
             return None
-        return now + min(self.first_pause * int(4 ** (failed - 1)), self.longest_pause)
+        return now + pause_after(failed, self.first_pause, self.longest_pause, factor=4)
 
 
 def reason_of(error: BaseException) -> str:

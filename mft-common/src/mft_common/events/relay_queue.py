@@ -5,12 +5,12 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from mft_common.backoff import pause_after
 from mft_common.events.backlog import OUTBOX, Backlog, count
 
 _C: Final = OUTBOX.c
 _FIRST_PAUSE_MS: Final = 500
 _LONGEST_PAUSE_MS: Final = 60_000
-_MOST_DOUBLINGS: Final = 7
 
 
 def fetch_unpublished(connection: sa.Connection, now: int, limit: int) -> Sequence[Any]:
@@ -39,7 +39,7 @@ def mark_published(connection: sa.Connection, positions: Collection[int]) -> Non
 def postpone(connection: sa.Connection, rows: Collection[Any], now: int) -> None:
     """Let rows that the broker refused wait, each time twice as long; the relay goes on with the others."""
     for row in rows:
-        pause = min(_FIRST_PAUSE_MS * 2 ** min(row.attempts, _MOST_DOUBLINGS), _LONGEST_PAUSE_MS)
+        pause = pause_after(row.attempts + 1, _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
         connection.execute(
             sa.update(OUTBOX)
             .where(_C.position == row.position)

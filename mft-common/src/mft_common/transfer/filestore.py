@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any, Final, cast
 from urllib.parse import quote
 from wsgiref.types import WSGIApplication
@@ -24,12 +25,14 @@ from mft_common.endpoints.errors import (
 )
 from mft_common.endpoints.names import Patterns, check_name
 from mft_common.http1 import Upstream
+from mft_common.http1.unix_adapter import UnixAdapter
 from mft_common.http1.wsgi_adapter import WsgiAdapter
 from mft_common.identity import HEADER, SYSTEM, Identity, Signer
 from mft_common.transfer.endpoint import Entry, IfExists, Skipped, Stored, Verify, ignore
 
 SERVICE: Final = "filestore-svc"
 _IN_PROCESS: Final = "http://filestore-svc"
+_UNIX: Final = "unix:"
 _PAGE: Final = 1000
 _TIMEOUT_S: Final = (10.0, 60.0)
 _STATUS: Final[dict[int, type[TransferError]]] = {
@@ -45,7 +48,10 @@ _NO_OTHERS: Final[Mapping[int, type[TransferError]]] = {}
 
 
 class FilestoreUpstream:
-    """The way to filestore-svc: a URL with a signer, or in this process its WSGI application or an Upstream to it."""
+    """The way to filestore-svc: a URL with a signer, or in this process its WSGI application or an Upstream to it.
+
+    `unix:PATH` is the URL of a server on a Unix socket of this machine.
+    """
 
     def __init__(self, upstream: str | WSGIApplication | Upstream, signer: Signer | None = None) -> None:
         if isinstance(upstream, str) and signer is None:
@@ -54,6 +60,9 @@ class FilestoreUpstream:
         if not isinstance(upstream, str):
             self._application = cast("WSGIApplication", getattr(upstream, "call", upstream))
         self._base = upstream.rstrip("/") if isinstance(upstream, str) else _IN_PROCESS
+        self._socket: Path | None = None
+        if self._base.startswith(_UNIX):
+            self._socket, self._base = Path(self._base.removeprefix(_UNIX)), _IN_PROCESS
         self._signer = signer
 
     def open(self, folder: str, transfer_id: str | None = None) -> "FilestoreEndpoint":
@@ -65,6 +74,8 @@ class FilestoreUpstream:
             session.mount(
                 _IN_PROCESS, WsgiAdapter(self._application, lambda: {environ_keys.IDENTITY: _identity(transfer_id)})
             )
+        if self._socket is not None:
+            session.mount(_IN_PROCESS, UnixAdapter(self._socket))
         return FilestoreEndpoint(session, self._base, folder, lambda: self._headers(transfer_id))
 
     def _headers(self, transfer_id: str | None) -> dict[str, str]:

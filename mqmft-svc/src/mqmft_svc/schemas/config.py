@@ -10,7 +10,8 @@ from marshmallow import RAISE, Schema, ValidationError, fields, post_load, valid
 from mft_common.config import UNUSED, Reader, Sections, problems_of, unused_keys
 from mft_common.errors import ConfigError
 
-SECTIONS: Final[Sections] = {"ibm_mq_mft": dict}
+_SECTION: Final = "ibm_mq_mft"
+SECTIONS: Final[Sections] = {_SECTION: dict}
 _RESERVED: Final = ("CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR")
 _AGENT_NAME: Final = validate.Regexp(r"\A[A-Z0-9._/]{1,28}\Z", error="An agent's name is 1 to 28 of A-Z 0-9 . _ /")
 _QMGR_NAME: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{1,48}\Z", error="Not the name of a queue manager.")
@@ -71,26 +72,26 @@ class _SectionSchema(Schema):
     agents = fields.Dict(keys=fields.String(validate=_AGENT_NAME), values=fields.Nested(_AgentSchema), metadata=UNUSED)
 
 
-def section(raw: Any, reader: Reader, path: str = "ibm_mq_mft") -> Section:
-    """Read the section; ConfigError names every problem in it by its path."""
+def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
+    """Read the section `ibm_mq_mft`; ConfigError names every problem in it by its path."""
     try:
-        loaded = _SectionSchema().load(raw or {})
+        loaded = _SectionSchema().load(document.get(_SECTION) or {})
     except ValidationError as error:
-        raise ConfigError(problems_of(error, path)) from error
-    agents = {name: _agent(name, entry, reader, path) for name, entry in loaded.get("agents", {}).items()}
+        raise ConfigError(problems_of(error, _SECTION)) from error
+    agents = {name: _agent(name, entry, reader) for name, entry in loaded.get("agents", {}).items()}
     reader.check()
     return Section(coordination_qmgr=loaded.get("coordination_qmgr", ""), agents=agents)
 
 
-def unused(raw: Any, path: str = "ibm_mq_mft") -> list[str]:
+def unused(document: Mapping[str, Any]) -> list[str]:
     """Return the paths of keys that are validated and have no effect yet."""
-    return unused_keys(_SectionSchema(), raw, path)
+    return unused_keys(_SectionSchema(), document.get(_SECTION), _SECTION)
 
 
-def _agent(name: str, entry: dict[str, Any], reader: Reader, path: str) -> Agent:
+def _agent(name: str, entry: dict[str, Any], reader: Reader) -> Agent:
     if name in _RESERVED:
-        reader.problems.append(f"{path}.agents.{name}: this name is the hub's own")
+        reader.problems.append(f"{_SECTION}.agents.{name}: this name is the hub's own")
     values = {**entry, "allow": tuple(entry["allow"]) if "allow" in entry else None}
     if "queues" in entry:
-        values["queues"] = reader.secret(entry["queues"], f"{path}.agents.{name}.queues")
+        values["queues"] = reader.secret(entry["queues"], f"{_SECTION}.agents.{name}.queues")
     return Agent(name=name, **values)

@@ -1,0 +1,97 @@
+"""Build the events of a transfer: every producer of `transfer.*` events does so here."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Self
+
+from mft_common.events.catalogue.event import Event
+from mft_common.events.catalogue.items import Agent, Item, Originator, Totals
+from mft_common.events.catalogue.transfers import (
+    MAX_ITEMS,
+    TransferEnded,
+    TransferHead,
+    TransferProgressed,
+    TransferStarted,
+)
+
+_HEAD = ("transfer_id", "protocol", "source_agent", "destination_agent", "originator", "submitted_at", "began_at")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferEvents:
+    """The head of one transfer, and the events that report it; times in milliseconds.
+
+    `submitted_at` is when it was accepted, `began_at` when its first byte or call was, None before. Totals are
+    absolute. Items are those that changed since the last event; more than 1,000 of them go into several events.
+    """
+
+    transfer_id: str
+    protocol: str
+    source_agent: Agent
+    destination_agent: Agent
+    originator: Originator
+    submitted_at: int
+    began_at: int | None = None
+    job_name: str = ""
+    user_properties: Mapping[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, head: TransferHead) -> Self:
+        """Return the transfer whose started or ended event is known."""
+        return cls(**{name: getattr(head, name) for name in (*_HEAD, "job_name", "user_properties")})
+
+    def started(self, totals: Totals, items: Sequence[Item] | None = None) -> TransferStarted:
+        """Return the first event; `items` are at most 1,000, None where they are not known yet."""
+        known = None if items is None else tuple(items)
+        return TransferStarted(**self._head(), state="started", totals=totals, items=known)
+
+    def progressed(self, totals: Totals, items: Sequence[Item] = ()) -> list[TransferProgressed]:
+        """Return the events of the totals so far and of the items that changed: one at least."""
+        return [self._progressed(totals, page) for page in _pages(items)]
+
+    def ended(self, state: str, totals: Totals, items: Sequence[Item], at: int, description: str = "") -> list[Event]:
+        """Return the last event, behind those of the items beyond the first 1,000.
+
+        `state` is a final one; the end is not before the transfer was accepted, whatever the clock did.
+        """
+        first, *more = _pages(items)
+        end = TransferEnded(
+            **self._head(),
+            state=state,
+            totals=totals,
+            items=tuple(first),
+            ended_at=max(at, self.submitted_at),
+            description=description,
+        )
+        return [*(self._progressed(totals, page) for page in more), end]
+
+    def _progressed(self, totals: Totals, items: Sequence[Item]) -> TransferProgressed:
+        return TransferProgressed(
+            transfer_id=self.transfer_id,
+            protocol=self.protocol,
+            state=state_in_progress(totals),
+            totals=totals,
+            began_at=self.began_at,
+            items=tuple(items) or None,
+        )
+
+    def _head(self) -> dict[str, Any]:
+        return dict(self.__dict__)
+
+
+def state_in_progress(totals: Totals) -> str:
+    """Return the state of a transfer that is not over: a failure so far counts more than a warning."""
+    if totals.failures:
+        return "inProgressWithFailures"
+    return "inProgressWithWarnings" if totals.warnings else "inProgress"
+
+
+def totals_of_one(*, failed: bool, bytes_sent: int) -> Totals:
+    """Return the totals of a finished transfer of one file."""
+    return Totals(files=1, successes=int(not failed), failures=int(failed), bytes_sent=bytes_sent)
+
+
+def _pages(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Yield at most 1,000 items at a time, and once nothing where there are none."""
+    for start in range(0, max(len(items), 1), MAX_ITEMS):
+        yield items[start : start + MAX_ITEMS]

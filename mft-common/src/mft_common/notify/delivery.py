@@ -1,0 +1,101 @@
+"""Deliver notifications from a worker: each at least once, with growing pauses and a limit."""
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Final
+
+from mft_common import clock, logs
+from mft_common.backoff import pause_after
+from mft_common.database import Database
+from mft_common.notify import mails, webhooks
+from mft_common.notify.channels import Channels
+from mft_common.notify.errors import NotDelivered
+from mft_common.notify.notifications import Notification, Notifications
+from mft_common.process.background_tasks import BackgroundTask
+
+# More than the time limits of one attempt allow.
+_ATTEMPT_MS: Final = 180_000
+_AT_ONCE: Final = 8
+_POLL_S: Final = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """Delivers the notifications of one table; several workers may do so at once.
+
+    `channels` gives the configuration in force. After a failure the next attempt follows after `first_ms`, then each
+    time after twice as long, at most `most_ms`; after `tries` attempts the notification is given up, and an operator
+    finds it in `Notifications.listing`. With the defaults that is after 16 hours.
+    """
+
+    database: Database
+    notifications: Notifications
+    channels: Callable[[], Channels]
+    first_ms: int = 5_000
+    most_ms: int = 3_600_000
+    tries: int = 25
+    now: clock.Clock = clock.now_ms
+
+    def step(self) -> int:
+        """Try the oldest due notification of each receiver once and return how many there were.
+
+        Receivers are served at the same time, each by its own thread: one that does not answer delays this step, and
+        no other receiver's attempt in it.
+        """
+        with self.database.write() as connection:
+            now = self.now()
+            taken = self.notifications.claim(connection, now, now + _ATTEMPT_MS, _AT_ONCE)
+        if len(taken) == 1:
+            self._attempt(taken[0])
+        elif taken:
+            with ThreadPoolExecutor(len(taken), thread_name_prefix="notify") as pool:
+                list(pool.map(self._attempt, taken))
+        return len(taken)
+
+    def _attempt(self, notification: Notification) -> None:
+        try:
+            self._send(notification)
+        except NotDelivered as error:
+            self._failed(notification, str(error))
+        except Exception as error:  # noqa: BLE001 -- a fault of ours in one notification must not stop the others
+            self._failed(notification, f"an error of the hub ({type(error).__name__})")
+        else:
+            with self.database.write() as connection:
+                self.notifications.delivered(connection, notification)
+            logs.get("notify").info(
+                "notification.delivered", id=notification.id, kind=notification.kind, attempt=notification.attempts
+            )
+
+    def _send(self, notification: Notification) -> None:
+        channels = self.channels()
+        if notification.kind == "mail":
+            if channels.mail is None:
+                raise NotDelivered("no mail server is configured")
+            mails.send(channels.mail, notification)
+        else:
+            webhook = channels.webhooks.get(notification.target)
+            if webhook is None:
+                raise NotDelivered("this webhook is not configured any more")
+            webhooks.send(webhook, notification)
+
+    def _failed(self, notification: Notification, reason: str) -> None:
+        over = notification.attempts >= self.tries
+        pause = pause_after(notification.attempts, self.first_ms, self.most_ms)
+        with self.database.write() as connection:
+            self.notifications.failed(connection, notification, reason, None if over else self.now() + pause)
+        log = logs.get("notify")
+        write, event = (log.error, "notification.given_up") if over else (log.warning, "notification.failed")
+        write(event, id=notification.id, kind=notification.kind, attempt=notification.attempts, reason=reason)
+
+
+def delivery_task(name: str, delivery: Delivery, *, poll: float = _POLL_S) -> BackgroundTask:
+    """Return the task of a worker that delivers until it is stopped; it looks for new rows every `poll` seconds."""
+
+    def run(stop: threading.Event) -> None:
+        while not stop.is_set():
+            if not delivery.step():
+                stop.wait(poll)
+
+    return BackgroundTask(name, run)
