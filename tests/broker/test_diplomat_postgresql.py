@@ -1,6 +1,7 @@
 """Several workers of diplomat-svc on one PostgreSQL: each job once, and a dead worker's jobs end (E12, E14, E16)."""
 
 import itertools
+import os
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -8,11 +9,13 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from diplomat_svc.bootstrap import build
+from diplomat_svc.bootstrap import CHILD_MODULES, build
 from diplomat_svc.schemas.requests import RunNow
 from diplomat_svc.settings import Settings
-from diplomat_svc.store.tables import jobs, workers
+from diplomat_svc.store import workers
+from diplomat_svc.store.tables import jobs
 from mft_common.identity import Identity
+from mft_common.process.runner import Runner, child_environment
 
 CALLER = Identity(
     request_id="r1",
@@ -29,8 +32,15 @@ def _transaction(name, **more):
     return {"name": name, "direction": "outbound", "api_allowed": True, **sides, **more}
 
 
+@pytest.fixture(scope="module")
+def runner():
+    """Return the runner of the jobs of all tests."""
+    with Runner("diplomat-svc", CHILD_MODULES, environment=child_environment(os.environ)) as made:
+        yield made
+
+
 @pytest.fixture
-def hub(postgresql_url, tmp_path):
+def hub(postgresql_url, tmp_path, runner):
     """Return a function that builds the service on one database; every call makes another process's view of it."""
     (tmp_path / "from").mkdir()
     (tmp_path / "from" / "f").write_bytes(b"x" * 300)
@@ -39,7 +49,7 @@ def hub(postgresql_url, tmp_path):
     def make(*transactions, lease="15s"):
         config = {"diplomat": {"jobs": {"lease": lease, "stop_grace": "0s"}}, "transactions": list(transactions)}
         settings = Settings(data=str(tmp_path), database_url=postgresql_url)
-        made.append(build(settings, directory=object(), config=config))
+        made.append(build(settings, directory=object(), config=config, runner=runner))
         return made[-1]
 
     yield make
@@ -91,9 +101,10 @@ def test_a_worker_whose_lease_ran_out_loses_its_job_to_nobody_e14_e16(hub):
     service = hub(_transaction("one"), _transaction("two"), lease="1s")
     _run_now(service, "one")
     with service.database.write() as connection:
-        connection.execute(sa.insert(workers).values(owner="dead", until=1))
+        dead = workers.sign_in(connection, "dead", 60)
+        connection.execute(sa.text("UPDATE leases SET until = 1 WHERE key = :key"), {"key": dead.key})
         connection.execute(sa.update(jobs).values(status="Running", owner="dead", lease=1, began_at=1))
-        connection.execute(sa.insert(workers).values(owner="alive", until=2**60))
+        workers.sign_in(connection, "alive", 3600)
     _run_now(service, "two")
     stop = threading.Event()
     thread = threading.Thread(target=service.dispatcher().run, args=(stop,))

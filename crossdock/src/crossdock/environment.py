@@ -38,6 +38,11 @@ def database_urls(data: Path, environ: Mapping[str, str]) -> dict[str, str]:
     return urls
 
 
+def filestore_socket(data: Path) -> Path:
+    """Return the path of the socket on which jobs reach filestore-svc's internal service."""
+    return data.absolute() / "state/filestore-svc/internal.sock"
+
+
 def of_one_machine(data: Path, environ: Mapping[str, str], *, host: str, demo: bool) -> dict[str, str]:
     """Return the environment that each service's settings are read from.
 
@@ -48,6 +53,7 @@ def of_one_machine(data: Path, environ: Mapping[str, str], *, host: str, demo: b
     return {
         "GATEWAY_LOOPBACK_ONLY": "1" if is_loopback(host) else "0",
         **environ,
+        "MFT_FILESTORE_URL": f"unix:{filestore_socket(data)}",
         **database_urls(data, environ),
         "MFT_INTERNAL_KEYS": key,
         "MFT_DATA": str(data),

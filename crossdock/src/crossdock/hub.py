@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
+from wsgiref.types import WSGIApplication
 
 import diplomat_svc.app
 import diplomat_svc.bootstrap
@@ -31,6 +32,7 @@ from mft_common.events.rabbit import RabbitBus
 from mft_common.http1 import Upstream, WsgiUpstream
 from mft_common.process import health
 from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.runner import Runner
 from mft_common.settings import lookup
 
 # Every service by its name; filestore-svc first, because others call its application.
@@ -50,6 +52,8 @@ class Hub:
     services: Mapping[str, Any]
     environ: Mapping[str, str]
     closing: Sequence[Closeable] = ()
+    # filestore-svc as jobs call it, in a process that runs them.
+    filestore: WSGIApplication | None = None
 
     @functools.cached_property
     def upstreams(self) -> Mapping[str, Upstream]:
@@ -91,18 +95,18 @@ def build(
     *,
     apply_accounts: bool = False,
     applied: AppliedFile | None = None,
+    runner: Runner | None = None,
 ) -> Hub:
     """Build gateway and services from one environment and one configuration; ConfigError lists every problem.
 
     With `apply_accounts` the account directory is brought to the configuration as well; one process does that for all.
     A process that outlives changes of the configuration gives the file `applied`: its jobs use filestore-svc by the
-    configuration that the file holds.
+    configuration that the file holds. `runner` runs jobs in children.
     """
     made = gateway.bootstrap.build_with(
         gateway.settings.Settings.from_env(environ), document if apply_accounts else None, reader
     )
     services: dict[str, Any] = {}
-    closing: list[Closeable] = []
     # Where a later service fails, the databases of the earlier ones are closed: processes that are forked afterwards
     # must not inherit an open SQLite connection.
     with contextlib.ExitStack() as opened:
@@ -110,17 +114,17 @@ def build(
         for name, package in PACKAGES.items():
             settings = package.settings.Settings.from_env(environ)
             more: dict[str, Any] = {}
-            if name == "diplomat-svc" and applied is not None:
-                more["filestore"] = _following(services["filestore-svc"], made.operations, reader, applied)
-                closing.append(more["filestore"])
-            elif name == "diplomat-svc":
-                more["filestore"] = WsgiUpstream(filestore_svc.app.create_app(services["filestore-svc"]))
+            if name == "diplomat-svc":
+                more["runner"] = runner
             services[name] = package.bootstrap.build(
                 settings, directory=made.operations, config=document, reader=reader, **more
             )
             opened.callback(services[name].close)
+        filestore = None
+        if applied is not None:
+            filestore = _following(services["filestore-svc"], made.operations, reader, applied)
         opened.pop_all()
-    return Hub(made, services, environ, closing)
+    return Hub(made, services, environ, () if filestore is None else (filestore,), filestore)
 
 
 def _following(

@@ -2,21 +2,25 @@
 
 import os
 import threading
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-from crossdock import applying, configuration, hub, sections, web
+from crossdock import applying, configuration, environment, hub, sections, web
 from crossdock.applied import AppliedFile
 from crossdock.listeners import Listeners
 from crossdock.supervisor import Process
+from diplomat_svc.bootstrap import CHILD_MODULES
 from gateway.settings import Settings
 from mft_common import config, logs
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
 from mft_common.process import memory
 from mft_common.process.background_tasks import run_tasks, stop_on_signals
+from mft_common.process.runner import Runner, child_environment
+from mft_common.process.unix_server import UnixServer
 from mft_common.settings import from_env
 
 Configuration = tuple[dict[str, Any], Reader]
@@ -29,11 +33,16 @@ _WORKER_GRACE_S: Final = 30.0
 
 
 class LocalHub:
-    """The hub of one machine, as its supervising process holds it: web and worker are forked from that process."""
+    """The hub of one machine, as its supervising process holds it: web and worker are forked from that process.
 
-    def __init__(self, settings: Mapping[str, str], state: Path, workers: int) -> None:
+    `held` are the locks that all processes of the hub keep.
+    """
+
+    def __init__(self, settings: Mapping[str, str], state: Path, workers: int, held: Sequence[int] = ()) -> None:
+        self._held = held
         self._settings = settings
         self._state = state
+        self._data = state.parent
         self._workers = workers
         self._configuration: Configuration | None = None
         self._applied = AppliedFile(state / "applied.yaml")
@@ -109,17 +118,25 @@ class LocalHub:
         listeners.close()
         stop = threading.Event()
         stop_on_signals(stop)
-        built = self._build(applied=self._applied)
-        os.nice(_WORKER_NICENESS)
-        bus = built.bus()
-        memory.freeze_gc()
-        try:
+        with ExitStack() as closing:
+            # First of all: the fork server is to have no thread, the normal priority, and a parent that lives.
+            runner = closing.enter_context(self._runner())
+            built = self._build(applied=self._applied, runner=runner)
+            closing.callback(built.close)
+            assert built.filestore is not None
+            os.nice(_WORKER_NICENESS)
+            closing.callback(UnixServer(environment.filestore_socket(self._data), built.filestore).start().close)
+            bus = built.bus()
+            closing.callback(bus.close)
+            memory.freeze_gc()
             run_tasks(built.background_tasks(bus), stop, grace=_TASKS_GRACE_S)
-        finally:
-            bus.close()
-            built.close()
         return 0
 
-    def _build(self, applied: AppliedFile | None = None) -> hub.Hub:
+    def _runner(self) -> Runner:
+        level = from_env(Settings, self._settings).log_level
+        environ = child_environment(self._settings)
+        return Runner("crossdock", CHILD_MODULES, environment=environ, level=level, held=self._held)
+
+    def _build(self, applied: AppliedFile | None = None, runner: Runner | None = None) -> hub.Hub:
         assert self._configuration is not None
-        return hub.build(self._settings, *self._configuration, applied=applied)
+        return hub.build(self._settings, *self._configuration, applied=applied, runner=runner)

@@ -45,13 +45,13 @@ def start(options: Options, environ: Mapping[str, str]) -> int:
     state.chmod(0o700)
     # A `crossdock apply` that comes while the hub starts waits in its request file until the supervisor runs.
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
-    with _lock(state / "hub.lock"):
+    with _lock(state / "hub.lock") as lock:
         settings = environment.of_one_machine(options.data, environ, host=options.host, demo=options.demo)
         _empty_metrics_folder(state / "metrics")
         # Imported here: prometheus-client reads the name of its folder when it is imported, and `--help` starts faster.
         from crossdock.local_hub import LocalHub
 
-        hub = LocalHub(settings, state, options.workers)
+        hub = LocalHub(settings, state, options.workers, [lock.fileno()])
         hub.apply(configuration.read(options.config, settings, demo=options.demo))
         if options.demo:
             demo.lay_out(options.data)

@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
-from wsgiref.types import WSGIApplication
 
 from diplomat_svc.domain.transactions import Configuration
 from diplomat_svc.events import HANDLERS
@@ -25,20 +24,26 @@ from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.errors import ConfigError, MftError
 from mft_common.events import Bus, Outbox
-from mft_common.http1 import Upstream
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
 from mft_common.joblog import Retention, purge_task
 from mft_common.process.background_tasks import BackgroundTask
-from mft_common.transfer import FilestoreUpstream, Places
+from mft_common.process.runner import Runner, child_environment
 
 _LOCK: Final = "worker.lock"
+# What children of the worker need; its fork server imports it once.
+CHILD_MODULES: Final = ("diplomat_svc.operations.job_child",)
+
+
+def new_runner(settings: Settings, environ: Mapping[str, str]) -> Runner:
+    """Return the runner of a worker; it is started before the worker has threads."""
+    return Runner(SERVICE, CHILD_MODULES, environment=child_environment(environ), level=settings.log_level)
 
 
 @dataclass(frozen=True)
 class Service:
-    """The parts of web process and worker; readiness runs `checks`."""
+    """The parts of web process and worker; readiness runs `checks`. Only a worker has a `runner`."""
 
     settings: Settings
     configuration: Configuration
@@ -48,6 +53,7 @@ class Service:
     outbox: Outbox
     follower: ConfigurationFollower[WorkerConfiguration]
     checks: Mapping[str, Callable[[], None]]
+    runner: Runner | None = None
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return the worker's tasks."""
@@ -61,8 +67,10 @@ class Service:
 
     def dispatcher(self) -> Dispatcher:
         """Return the task that runs jobs."""
+        if self.runner is None:
+            raise ValueError("a worker is built with a runner")
         lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
-        return Dispatcher(self.operations.writer, configuration=self.follower, lock=lock)
+        return Dispatcher(self.operations.writer, configuration=self.follower, lock=lock, runner=self.runner)
 
     def _log_retention(self) -> Retention:
         with self.database.read() as connection:
@@ -79,12 +87,13 @@ def build(
     directory: Directory | None = None,
     config: Mapping[str, Any] | None = None,
     reader: configuration_file.Reader | None = None,
-    filestore: Upstream | WSGIApplication | None = None,
+    runner: Runner | None = None,
     clock: Clock = now_ms,
 ) -> Service:
     """Open the database and apply the configured transactions; ConfigError lists every problem.
 
-    Arguments that are None come from the settings: the configuration's file, the gateway's and filestore-svc's URLs.
+    Arguments that are None come from the settings: the configuration's file and the gateway's URL. `runner` is the
+    worker's; a web process has none.
     `reader` resolves secrets, of which nothing built so far has any. The configuration is stored in the same
     transaction as the transactions, where a worker that runs already finds it.
     """
@@ -105,13 +114,14 @@ def build(
         if problems:
             raise ConfigError(problems)
         APPLIED.store(connection, config, reader.folder)
-    upstream = _filestore(settings, signer, filestore)
 
     def for_worker(document: Mapping[str, Any], found: configuration_file.Reader) -> WorkerConfiguration:
         return worker_configuration(read_sections(document, found))
 
     def worker_configuration(given: Configuration) -> WorkerConfiguration:
-        return WorkerConfiguration(given.options, Endpoints(Places(data, given.allowed_folders), upstream))
+        keys = settings.internal_keys or ()
+        endpoints = Endpoints(data, given.allowed_folders, settings.filestore_url if keys else None, keys)
+        return WorkerConfiguration(given.options, endpoints)
 
     follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)
     operations = Operations(
@@ -126,17 +136,7 @@ def build(
     if database.dialect == "sqlite":
         checks["worker"] = lambda: _recovered(database, Exclusive(settings.state / _LOCK))
     identities = IdentityReader(SERVICE, signer, directory)
-    return Service(settings, wanted, database, operations, identities, OUTBOX, follower, checks)
-
-
-def _filestore(
-    settings: Settings, signer: Signer | None, given: Upstream | WSGIApplication | None
-) -> FilestoreUpstream | None:
-    if given is not None:
-        return FilestoreUpstream(given)
-    if settings.filestore_url is not None and signer is not None:
-        return FilestoreUpstream(settings.filestore_url, signer)
-    return None
+    return Service(settings, wanted, database, operations, identities, OUTBOX, follower, checks, runner)
 
 
 def _recovered(database: Database, lock: Exclusive) -> None:

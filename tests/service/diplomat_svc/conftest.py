@@ -1,5 +1,7 @@
 """A diplomat-svc over real folders and a real database, with a ten-line directory in the place of the gateway."""
 
+import dataclasses
+import os
 import secrets
 import threading
 import time
@@ -9,13 +11,17 @@ from xml.etree import ElementTree
 import pytest
 
 from diplomat_svc.app import create_app
-from diplomat_svc.bootstrap import build
+from diplomat_svc.bootstrap import CHILD_MODULES, build
 from diplomat_svc.settings import Settings
 from mft_common import environ_keys
 from mft_common.directory import Account, Full, Opened, Session, Throttled, Wrong
 from mft_common.identity import Identity
+from mft_common.identity_reader import IdentityReader
+from mft_common.process.runner import Runner, child_environment
+from mft_common.process.unix_server import UnixServer
 
 PATH = "/diplomat/APIRequest"
+KEY = "a-key-of-these-tests"
 
 
 class _Accounts:
@@ -128,9 +134,17 @@ class _Hub:
 
     def __init__(self, data, config, **options):
         self.data, self.directory, self.options = data, options.pop("directory", None) or _Accounts(), options
-        more = {name: options[name] for name in ("filestore", "clock") if name in options}
-        self.service = build(Settings(data=str(data)), directory=self.directory, config=config, **more)
-        self.app = create_app(self.service)
+        more = {name: options[name] for name in ("runner", "clock") if name in options}
+        # The filestore that jobs reach lies on a socket; the gateway of the test needs no signature.
+        store, worker = options.get("filestore"), {}
+        self.server = None
+        if store is not None:
+            self.server = UnixServer(data / "filestore.sock", store).start()
+            worker = {"filestore_url": f"unix:{data}/filestore.sock", "internal_keys": (KEY,)}
+        settings = Settings(data=str(data), **worker)
+        self.service = build(settings, directory=self.directory, config=config, **more)
+        identities = IdentityReader("diplomat-svc", None, self.directory)
+        self.app = create_app(dataclasses.replace(self.service, identities=identities))
         self.app.wsgi_app = _Gateway(self.app.wsgi_app, self.directory)
         self.client = self.app.test_client(use_cookies=False)
         self.cookie = None
@@ -186,6 +200,12 @@ class _Hub:
         """Return a block in which the worker runs."""
         return _Working(self.service.dispatcher())
 
+    def close(self):
+        """Close the service and its filestore."""
+        self.service.close()
+        if self.server is not None:
+            self.server.close()
+
     def rows(self, statement):
         """Return the rows of a statement."""
         from sqlalchemy import text
@@ -235,8 +255,15 @@ def transaction():
     return _transaction
 
 
+@pytest.fixture(scope="session")
+def runner():
+    """Return the runner of the jobs of all tests."""
+    with Runner("diplomat-svc", CHILD_MODULES, environment=child_environment(os.environ)) as made:
+        yield made
+
+
 @pytest.fixture
-def hub(tmp_path):
+def hub(tmp_path, runner):
     """Return a function that builds a hub of some transactions; all are closed at the end."""
     made = []
 
@@ -249,9 +276,9 @@ def hub(tmp_path):
             "transactions": list(transactions),
             "allowed_folders": list(allowed_folders),
         }
-        made.append(_Hub(data, config, **options))
+        made.append(_Hub(data, config, runner=runner, **options))
         return made[-1]
 
     yield make
     for one in made:
-        one.service.close()
+        one.close()

@@ -2,14 +2,17 @@
 
 import pytest
 
+from mft_common.identity import Signer
 from tests.servers.processes import wait_until
 from tests.service.mft_common.filestore_doubles import FakeFilestore
+
+SIGNER = Signer(["a-key-of-these-tests"])
 
 
 @pytest.mark.parametrize("inbound", [True, False])
 def test_jobs_move_between_the_store_and_folders_both_ways(hub, transaction, inbound):
     """Inbound and outbound with the hub's own store: bytes arrive, sources go after success, `system` asks."""
-    store = FakeFilestore()
+    store = FakeFilestore(SIGNER)
     there, here = {"url": "filestore:/in"}, {"url": "file:from"}
     sides = {"source": there, "destination": {"url": "file:to"}} if inbound else {"source": here, "destination": there}
     made = hub(
@@ -36,7 +39,7 @@ def test_jobs_move_between_the_store_and_folders_both_ways(hub, transaction, inb
 
 def test_a_job_whose_last_clean_up_fails_is_successful_nevertheless(hub, transaction):
     """Files are delivered and sources deleted when leftovers are removed: an error of that is a warning of the log."""
-    store = FakeFilestore()
+    store = FakeFilestore(SIGNER)
 
     def application(environ, start_response):
         if environ["REQUEST_METHOD"] == "DELETE" and "/uploads/" in environ["PATH_INFO"]:
@@ -59,7 +62,7 @@ def test_a_job_whose_last_clean_up_fails_is_successful_nevertheless(hub, transac
 
 def test_a_stopped_job_leaves_no_upload_that_was_begun_without_an_answer(hub, transaction):
     """The writer does not know the id of such an upload: it is removed by the job's token, as at any other end."""
-    store = FakeFilestore()
+    store = FakeFilestore(SIGNER)
 
     def application(environ, start_response):
         body = store(environ, start_response)

@@ -323,7 +323,7 @@ def test_a_delivered_file_is_recorded_once_the_database_is_back(dock):
     write, refused = made.service.database.write, []
 
     def broken():
-        of_job = threading.current_thread().name.startswith("job-")
+        of_job = threading.current_thread().name.startswith("child ")
         if of_job and (made.data / "to" / "a").exists() and len(refused) < 2:
             refused.append(True)
             raise Unavailable("the database is away")

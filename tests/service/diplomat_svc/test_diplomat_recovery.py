@@ -12,10 +12,12 @@ import pytest
 
 SEED = 80
 PROGRAM = textwrap.dedent("""
-    import json, sys, threading
-    from diplomat_svc.bootstrap import build
+    import json, os, sys, threading
+    from diplomat_svc.bootstrap import build, new_runner
     from diplomat_svc.settings import Settings
-    service = build(Settings(data=sys.argv[1]), directory=object(), config=json.loads(sys.argv[2]))
+    settings = Settings(data=sys.argv[1])
+    runner = new_runner(settings, os.environ).start()
+    service = build(settings, directory=object(), config=json.loads(sys.argv[2]), runner=runner)
     print("ready", flush=True)
     service.dispatcher().run(threading.Event())
 """)

@@ -5,7 +5,10 @@ import json
 import pytest
 
 from mft_common.events.backlog import OUTBOX
+from mft_common.identity import Signer
 from tests.service.mft_common.filestore_doubles import FakeFilestore
+
+SIGNER = Signer(["a-key-of-these-tests"])
 
 
 @pytest.mark.parametrize("part", [None, "source", "destination", "retries"])
@@ -45,7 +48,7 @@ class _UnreliableStore(FakeFilestore):
     """A filestore that answers 503 to the first reads of a file."""
 
     def __init__(self, failures):
-        super().__init__()
+        super().__init__(SIGNER)
         self.failures = failures
 
     def __call__(self, environ, start_response):

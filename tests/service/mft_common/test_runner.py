@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from mft_common.process import file_locks
 from mft_common.process.runner import MessageTooLarge, PoolFull, Runner, child_environment
 from tests.servers.processes import wait_until
 
@@ -221,6 +222,23 @@ def test_nothing_outlives_a_worker_that_is_killed_e9(tmp_path, victim):
     for _, program in children:
         if alive(program):
             os.kill(program, signal.SIGKILL)
+
+
+def test_a_lock_that_children_hold_lasts_until_the_last_of_them_has_ended(tmp_path):
+    """The descriptors `held` are open in a child, so a lock of the worker's outlives the worker's own descriptor."""
+    path = tmp_path / "lock"
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT)
+    assert file_locks.acquire(descriptor)
+    with Runner("test", [WORK], held=[descriptor]) as runner, path.open("rb+") as asking:
+        heard = Heard()
+        handle = runner.run(f"{WORK}:until_stopped", None, heard)
+        heard.first("began")
+        os.close(descriptor)
+        assert file_locks.is_held(asking.fileno())
+        handle.stop()
+        assert handle.wait(20).completed
+    with path.open("rb+") as asking:
+        wait_until(lambda: not file_locks.is_held(asking.fileno()), within=2)
 
 
 def test_children_keep_the_priority_of_the_time_before_the_worker_lowered_its_own(runner):

@@ -7,6 +7,11 @@ from diplomat_svc.domain.states import COMPLETE, QUEUED, RUNNING
 from diplomat_svc.domain.transactions import Transaction
 
 
+def token_of(sequence: int) -> str:
+    """Return the token in the names of a job's temporary files."""
+    return f"{sequence:016d}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Requester:
     """The client that requested a job: its account, and the label and address of its session."""
@@ -66,7 +71,7 @@ class Job:
     @property
     def token(self) -> str:
         """The token in the names of this job's temporary files."""
-        return f"{self.sequence:016d}"
+        return token_of(self.sequence)
 
     @property
     def fraction(self) -> float:

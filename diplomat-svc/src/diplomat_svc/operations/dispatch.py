@@ -1,5 +1,6 @@
-"""Run a worker: take jobs up to the limit, run them, renew the lease, and end cleanly."""
+"""Run a worker: take jobs up to the limit, run each in a child, renew the lease, and end cleanly."""
 
+import dataclasses
 import secrets
 import threading
 import time
@@ -8,28 +9,32 @@ from dataclasses import dataclass
 from typing import Final
 
 from diplomat_svc.domain.jobs import Job
-from diplomat_svc.domain.states import FAILURE, INCOMPLETE
+from diplomat_svc.domain.states import CANCELLED, CANCELLING, INCOMPLETE, TERMINATED
 from diplomat_svc.domain.transactions import Options
-from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations.endpoints import Endpoints
+from diplomat_svc.operations.job_process import JobProcess, Runner, sweeper
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
-from diplomat_svc.operations.running import Run, StopRequest
 from diplomat_svc.operations.worker_lock import WorkerLock
 from diplomat_svc.store import jobs, workers
 from mft_common import logs
 from mft_common.applied_configuration import ConfigurationFollower
+from mft_common.database.leases import Lease
 from mft_common.errors import MftError, Unavailable
 
-_POLL_S: Final = 0.05
+_POLL_S: Final = 0.02
 _RENEWALS_A_LEASE: Final = 3
+# How long a child that was asked to stop may go on before it is killed (E7).
+_CANCEL_S: Final = 10.0
+_REQUESTS_EVERY_S: Final = 0.2
+_KILLED_WITHIN_S: Final = 5.0
 
 StartThread = Callable[[Callable[[], None], str], threading.Thread]
 
 
 def in_thread(work: Callable[[], None], name: str) -> threading.Thread:
-    """Start `work` in a thread (E6)."""
+    """Start `work` in a thread."""
     thread = threading.Thread(target=work, name=name, daemon=True)
     thread.start()
     return thread
@@ -43,8 +48,17 @@ class WorkerConfiguration:
     endpoints: Endpoints
 
 
+@dataclass
+class _Running:
+    """A job that runs: its child, the thread that waits for its end, and since when it is asked to cancel."""
+
+    process: JobProcess
+    thread: threading.Thread
+    cancelled_at: float | None = None
+
+
 class Dispatcher:
-    """One worker; `lock` knows whether others may run beside it."""
+    """One worker; `lock` knows whether others may run beside it, `runner` runs the jobs."""
 
     def __init__(
         self,
@@ -52,24 +66,26 @@ class Dispatcher:
         *,
         configuration: ConfigurationFollower[WorkerConfiguration],
         lock: WorkerLock,
+        runner: Runner,
         start: StartThread = in_thread,
     ) -> None:
         self._writer = writer
         self._database = writer.database
-        self._clock = writer.clock
         self._configuration = configuration
         self._lock = lock
+        self._runner = runner
         self._start = start
-        self._owner = ""
+        self._lease = Lease("", "", 0, 0.0)
         self._renewed = 0.0
-        self._running: dict[int, tuple[threading.Thread, StopRequest]] = {}
+        self._asked = 0.0
+        self._running: dict[int, _Running] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`, then let running jobs end and sign out (E11)."""
-        self._owner = secrets.token_hex(16)
-        exclusive = self._lock.acquire(self._owner)
+        owner = secrets.token_hex(16)
+        exclusive = self._lock.acquire(owner)
         try:
-            self._sign_in(exclusive=exclusive)
+            self._sign_in(owner, exclusive=exclusive)
             self._until_stopped(stop)
         finally:
             self._lock.release()
@@ -78,92 +94,130 @@ class Dispatcher:
         try:
             while not stop.wait(0 if self._step() else _POLL_S):
                 pass
-        finally:
-            self._sign_out()
+        except BaseException:
+            self._kill_all()
+            raise
+        self._sign_out()
 
-    def _sign_in(self, *, exclusive: bool) -> None:
+    def _sign_in(self, owner: str, *, exclusive: bool) -> None:
         """Recover the jobs of dead workers first; readiness sees this worker only after that (E15)."""
         with self._database.read() as connection:
-            endpoints = self._configuration.refresh(connection).endpoints
-        ended = recover(self._writer, endpoints, exclusive=exclusive)
+            self._configuration.refresh(connection)
+        ended = self._recover(exclusive=exclusive)
         with self._database.write() as connection:
-            workers.sign_in(connection, self._owner, self._until())
+            self._lease = workers.sign_in(connection, owner, self._options.lease)
         self._renewed = time.monotonic()
         logs.get("dispatch").info("worker.ready", recovered=ended)
+
+    def _recover(self, *, exclusive: bool) -> int:
+        endpoints = self._configuration.current.endpoints
+        return recover(self._writer, sweeper(self._runner, endpoints.to_json()), exclusive=exclusive)
 
     @property
     def _options(self) -> Options:
         return self._configuration.current.options
 
-    def _until(self) -> int:
-        return self._clock() + int(self._options.lease * 1000)
-
     def _step(self) -> bool:
-        """Do one round; return True when it took a job, and then the next round follows at once."""
-        self._running = {sequence: one for sequence, one in self._running.items() if one[0].is_alive()}
-        if time.monotonic() - self._renewed > self._options.lease / _RENEWALS_A_LEASE:
+        """Do one round; return True when it took a job, and then the next round follows at once.
+
+        A database that is away for a moment ends nothing; one that is away for a lease ends every child (E13).
+        """
+        try:
+            return self._work_once()
+        except Unavailable:
+            if time.monotonic() - self._renewed > self._lease.ttl:
+                raise
+            return False
+
+    def _work_once(self) -> bool:
+        self._running = {sequence: one for sequence, one in self._running.items() if one.thread.is_alive()}
+        if time.monotonic() - self._renewed > self._lease.ttl / _RENEWALS_A_LEASE:
             self._renew()
+        if self._running:
+            self._obey_requests()
         if len(self._running) >= self._options.at_once:
             return False
         return self._database.query(jobs.any_queued) and self._take()
 
     def _renew(self) -> None:
-        """Renew the lease and recover the jobs of dead workers; stop every job when the lease was lost (E13)."""
+        """Renew the lease and recover the jobs of dead workers; MftError when the lease was lost (E13)."""
+        began = time.monotonic()
         with self._database.write() as connection:
             self._configuration.refresh(connection)
-            known = workers.renew(connection, self._owner, self._clock(), self._until())
+            lease = dataclasses.replace(self._lease, ttl=self._options.lease)
+            known = workers.renew(connection, lease)
         if not known:
-            self._stop_all()
             raise MftError("this worker's lease ran out, and its jobs were ended by another")
-        self._renewed = time.monotonic()
-        recover(self._writer, self._configuration.current.endpoints, exclusive=False)
+        self._lease, self._renewed = lease, began
+        self._recover(exclusive=False)
+
+    def _obey_requests(self) -> None:
+        """Stop and kill the children of jobs that are to be cancelled or terminated (E7, E8)."""
+        now = time.monotonic()
+        if now - self._asked < _REQUESTS_EVERY_S:
+            return
+        self._asked = now
+        owner = self._lease.owner
+        for sequence, status in self._database.query(lambda each: jobs.stop_requests(each, owner)).items():
+            one = self._running.get(sequence)
+            if one is None:
+                continue
+            if status != CANCELLING:
+                one.process.kill(TERMINATED)
+            elif one.cancelled_at is None:
+                one.cancelled_at = now
+                one.process.stop(CANCELLED)
+            elif now - one.cancelled_at > _CANCEL_S:
+                one.process.kill(CANCELLED)
 
     def _take(self) -> bool:
         with self._database.write() as connection:
-            taken = self._writer.take(connection, self._owner)
+            taken = self._writer.take(connection, self._lease.owner)
             if taken is None:
                 return False
             job, request_id = taken
             endpoints = self._configuration.refresh(connection).endpoints
-        stop = StopRequest()
-        thread = self._start(lambda: self._work(job, request_id, endpoints, stop), f"job-{job.sequence}")
-        self._running[job.sequence] = (thread, stop)
+        process = self._process(job, endpoints)
+        thread = self._start(lambda: self._work(job, request_id, process), f"job-{job.sequence}")
+        self._running[job.sequence] = _Running(process, thread)
         return True
 
-    def _work(self, job: Job, request_id: str, endpoints: Endpoints, stop: StopRequest) -> None:
-        owned = OwnedJob(self._writer, self._owner, job)
+    def _process(self, job: Job, endpoints: Endpoints) -> JobProcess:
+        owned = OwnedJob(self._writer, self._lease.owner, job)
+        return JobProcess(self._runner, owned, endpoints.to_json(), self._lease, self._writer.clock())
+
+    @staticmethod
+    def _work(job: Job, request_id: str, process: JobProcess) -> None:
         with logs.request_scope(request_id):
             try:
-                Run(owned, endpoints, stop, self._clock).run()
-            except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end (E10)
+                process.run()
+            except Exception:  # noqa: BLE001 -- the thread ends here, and the log is all that can be told
                 logs.get("dispatch").exception("job.failed", sequence=job.sequence)
-                self._end_with_failure(owned, f"An internal error ended the job ({type(error).__name__}).")
 
-    def _end_with_failure(self, owned: OwnedJob, reason: str) -> None:
-        """End a job as a failure, again and again while the database is away: no other worker may do it."""
-        while True:
-            try:
-                return owned.end(FAILURE, reason)
-            except NotOwner:
-                return None
-            except Unavailable:
-                time.sleep(self._options.lease / _RENEWALS_A_LEASE)
+    def _kill_all(self) -> None:
+        for one in self._running.values():
+            one.process.kill(INCOMPLETE)
 
-    def _stop_all(self) -> None:
-        for _, stop in self._running.values():
-            stop.set(INCOMPLETE)
+    def _join(self, seconds: float) -> bool:
+        """Wait for the ends of all jobs, and renew the lease meanwhile; return whether all have ended."""
+        deadline = time.monotonic() + seconds
+        for one in self._running.values():
+            while one.thread.is_alive() and time.monotonic() < deadline:
+                one.thread.join(min(1.0, self._lease.ttl / _RENEWALS_A_LEASE))
+                with self._database.write() as connection:
+                    workers.renew(connection, self._lease)
+        return not any(one.thread.is_alive() for one in self._running.values())
 
     def _sign_out(self) -> None:
-        """Wait for running jobs up to `stop_grace`, stop the rest, and delete this worker's row; queued jobs stay."""
-        deadline = time.monotonic() + self._options.stop_grace
-        for thread, _ in self._running.values():
-            while thread.is_alive() and time.monotonic() < deadline:
-                thread.join(min(1.0, self._options.lease / _RENEWALS_A_LEASE))
-                with self._database.write() as connection:
-                    workers.renew(connection, self._owner, self._clock(), self._until())
-        self._stop_all()
-        for thread, _ in self._running.values():
-            thread.join(self._options.lease / 2)
-        if not any(thread.is_alive() for thread, _ in self._running.values()):
+        """Wait for running jobs up to `stop_grace`, stop, then kill the rest, and sign out; queued jobs stay (E11)."""
+        try:
+            ended = self._join(self._options.stop_grace)
+            if not ended:
+                for one in self._running.values():
+                    one.process.stop(INCOMPLETE)
+                ended = self._join(self._lease.ttl / 2)
+        finally:
+            self._kill_all()
+        if ended or self._join(_KILLED_WITHIN_S):
             with self._database.write() as connection:
-                workers.sign_out(connection, self._owner)
+                workers.sign_out(connection, self._lease)

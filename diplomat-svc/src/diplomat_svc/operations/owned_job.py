@@ -1,5 +1,7 @@
 """Write what a worker does with a job that it owns; each write fails once it is no longer the owner (E13)."""
 
+import functools
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Final
 
@@ -8,8 +10,11 @@ import sqlalchemy as sa
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.states import COMPLETE, DELIVERED, FAILURE, SUCCESSFUL, WARNING, Severity, severity_of
 from diplomat_svc.errors import NotOwner
+from diplomat_svc.operations import job_reports
 from diplomat_svc.operations.job_writer import JobWriter, log_end
-from diplomat_svc.store import files, jobs
+from diplomat_svc.store import files, jobs, workers
+from mft_common.database.leases import Lease
+from mft_common.process.runner import Json
 
 _REPORT_EVERY_MS: Final = 1000
 _FILE_END: Final = ("completion", "status", "retries", "sha256", "size", "bytes_done", "ended_at", "description")
@@ -29,16 +34,32 @@ class OwnedJob:
         self._unreported: set[int] = set()
         self._reported_at = self._clock()
 
-    def check(self) -> None:
-        """Raise NotOwner unless the job is still this worker's."""
+    @functools.cached_property
+    def _handlers(self) -> Mapping[str, Callable[..., None]]:
+        return {
+            job_reports.NOTE: self.note,
+            job_reports.FOUND: self.found,
+            job_reports.BEGIN_FILE: self.begin_file,
+            job_reports.FILE_PROGRESS: self.progress,
+            job_reports.RETRYING: self.retrying,
+            job_reports.END_FILE: self.end_file,
+            job_reports.WARN_FILE: self.warn_file,
+        }
+
+    def handle(self, kind: str, data: Json) -> None:
+        """Write a report of the child that runs the job (`job_reports`)."""
+        self._handlers[kind](**data)
+
+    def owns(self, lease: Lease) -> bool:
+        """Return whether the job is still this worker's, and the worker's own lease lasts (E13)."""
         with self._database.read() as connection:
-            jobs.check_owner(connection, self.job, self._owner)
+            return jobs.is_owner(connection, self.job, self._owner) and workers.is_alive(connection, lease)
 
     def note(self, text: str, severity: Severity = Severity.INFORMATIONAL) -> None:
         """Add a record to the job's log."""
         with self._database.write() as connection:
             self._change(connection)
-            self._writer.record(connection, self.job, text, severity)
+            self._writer.record(connection, self.job, text, Severity(severity))
 
     def found(self, count: int, size: int) -> None:
         """Write how many files were found, and how many bytes they have."""
@@ -107,10 +128,6 @@ class OwnedJob:
             if not self._writer.end(connection, self.job, completion, reason, self._owner):
                 raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
         log_end(self.job, completion, reason)
-
-    def completions(self) -> tuple[str | None, ...]:
-        """Return how the files ended so far; None stands for a file that is not over."""
-        return tuple(file.completion for file in self._files.values())
 
     def _change_file(self, file: FileRecord, columns: tuple[str, ...], text: str = "") -> None:
         """Write columns of a file and the totals that follow from them; `text` becomes a record of the log."""

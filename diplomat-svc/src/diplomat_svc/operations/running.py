@@ -1,23 +1,19 @@
 """Run one job from its listing to its end, and decide which completion status it gets (E30)."""
 
-import threading
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from diplomat_svc.domain import states
 from diplomat_svc.domain.names import destination_name, expand_transaction
 from diplomat_svc.domain.states import Severity
-from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations.endpoints import Endpoints
-from diplomat_svc.operations.owned_job import OwnedJob
-from mft_common.clock import Clock
-from mft_common.errors import Unavailable
+from diplomat_svc.operations.job_reports import JobReports
+from mft_common.process.runner import CommitRefused
 from mft_common.transfer import (
     Bandwidth,
     Endpoint,
     Entry,
+    Interrupt,
     Interrupted,
     Moved,
     Mover,
@@ -26,22 +22,7 @@ from mft_common.transfer import (
 )
 
 _PROGRESS_S: Final = 1.0
-# The time between two tries to record a delivered file while the database is away.
-_AGAIN_S: Final = 0.5
 R = TypeVar("R")
-
-
-@dataclass
-class StopRequest:
-    """A request to stop a job; `completion` is the status that the job gets then."""
-
-    event: threading.Event = field(default_factory=threading.Event)
-    completion: str = states.INCOMPLETE
-
-    def set(self, completion: str) -> None:
-        """Ask the job to stop between two blocks."""
-        self.completion = completion
-        self.event.set()
 
 
 class _EndedEarlyError(Exception):
@@ -56,22 +37,23 @@ class _EndedEarlyError(Exception):
 class Run:
     """One attempt of one job."""
 
-    def __init__(self, owned: OwnedJob, endpoints: Endpoints, stop: StopRequest, clock: Clock) -> None:
-        self._owned = owned
+    def __init__(self, reports: JobReports, endpoints: Endpoints, stop: Interrupt) -> None:
+        self._owned = reports
         self._endpoints = endpoints
         self._stop = stop
-        self._clock = clock
-        job = owned.job
+        job = reports.job
         expanded = expand_transaction(job.definition, job.variables)
         self._definition, self._missing = expanded.transaction, expanded.missing
 
-    def run(self) -> None:
-        """Move the job's files and end it; return without a write when the job is no longer this worker's."""
+    def run(self) -> tuple[str | None, str]:
+        """Move the job's files; return its completion status and the reason for it.
+
+        The status is None where the job was stopped, or is no longer this worker's.
+        """
         try:
-            completion, reason = self._move_files()
-            self._owned.end(completion, reason)
-        except NotOwner:
-            return
+            return self._move_files()
+        except (Interrupted, CommitRefused):
+            return None, ""
 
     def _move_files(self) -> tuple[str, str]:
         for name in self._missing:
@@ -86,7 +68,7 @@ class Run:
         except _EndedEarlyError as over:
             return over.completion, over.reason
         except Interrupted:
-            return self._stop.completion, "It was stopped."
+            raise
         except TransferError as error:
             return states.FAILURE, str(error)
         finally:
@@ -106,7 +88,7 @@ class Run:
             skipped.clear()
             return list(source.list(Patterns(spec.files), lambda name, why: skipped.append((name, why))))
 
-        young = self._clock() - int(spec.min_age * 1000)
+        young = self._owned.job.began_at - int(spec.min_age * 1000)
         entries = [entry for entry in self._with_retries(listed) if not spec.min_age or entry.modified_at <= young]
         for _, why in skipped:
             self._owned.note(f"Skipped: {why}.", Severity.WARNING)
@@ -142,7 +124,7 @@ class Run:
         """Move one file; its failure does not stop the others (E25), a stop request does."""
         owned, definition = self._owned, self._definition
         name = destination_name(definition.destination.files, entry.name)
-        if self._stop.event.is_set():
+        if self._stop.is_set():
             raise Interrupted(f"{name}: stopped before it began")
         owned.begin_file(place, entry.name, name, entry.size)
         mover = Mover(
@@ -150,7 +132,7 @@ class Run:
             if_exists=definition.destination.if_exists,
             verify=definition.verify,
             bandwidth=bandwidth,
-            interrupt=self._stop.event,
+            interrupt=self._stop,
             progress=_below(lambda count: owned.progress(place, count), entry.size),
             progress_every=_PROGRESS_S,
             retrying=lambda number: owned.retrying(place, number),
@@ -167,16 +149,8 @@ class Run:
             owned.end_file(place, states.FAILURE, f"Failed: {error}.{left}", retries=error.tries - 1)
             return None
         text = f"Delivered {entry.name} as {name}: {moved.size} bytes, SHA-256 {moved.sha256}, retries {moved.retries}."
-        while True:
-            try:
-                owned.end_file(
-                    place, states.SUCCESSFUL, text, retries=moved.retries, sha256=moved.sha256, size=moved.size
-                )
-            except Unavailable:
-                # The file is delivered: no other record of it would be true. Once the lease is lost this is NotOwner.
-                time.sleep(_AGAIN_S)
-            else:
-                return moved
+        owned.end_file(place, states.SUCCESSFUL, text, retries=moved.retries, sha256=moved.sha256, size=moved.size)
+        return moved
 
     def _delete(self, source: Endpoint, arrived: list[tuple[int, Moved]]) -> None:
         """Delete the sources of files whose delivery is recorded (E24)."""
@@ -205,7 +179,7 @@ class Run:
                 if not error.heals or retries == 0:
                     raise
                 self._owned.note(f"Trying again after: {error}.", Severity.WARNING)
-            if self._stop.event.wait(delay):
+            if self._stop.wait(delay):
                 raise Interrupted("stopped while waiting for another try")
             retries, delay = retries - 1, delay * 2
 

@@ -21,6 +21,10 @@ _COLUMNS = (
     *("bytes_total", "bytes_done"),
 )
 _ANY_QUEUED = Statement(sa.select(_C.sequence).where(_C.status == QUEUED).limit(1))
+# Only active jobs have an owner.
+_STOP_REQUESTS = Statement(
+    sa.select(_C.sequence, _C.status).where(_C.owner == sa.bindparam("by", type_=sa.String), _C.status != RUNNING)
+)
 
 
 def job_of(row: Any, prefix: str = "") -> Job:
@@ -103,11 +107,15 @@ def change(connection: sa.Connection, job: Job, owner: str, **values: Any) -> No
         raise NotOwner(f"job {job.sequence} has another owner, or is over")
 
 
-def check_owner(connection: sa.Connection, job: Job, owner: str) -> None:
-    """Raise NotOwner unless `owner` still owns the job."""
-    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease, _C.status.in_(ACTIVE))
-    if connection.execute(sa.select(_C.sequence).where(*mine)).first() is None:
-        raise NotOwner(f"job {job.sequence} has another owner, or is over")
+def is_owner(connection: sa.Connection, job: Job, owner: str) -> bool:
+    """Return whether `owner` still owns a running job that nobody asked to stop."""
+    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease, _C.status == RUNNING)
+    return connection.execute(sa.select(_C.sequence).where(*mine)).first() is not None
+
+
+def stop_requests(connection: Connection, owner: str) -> dict[int, str]:
+    """Return the active jobs of `owner` that are to be stopped, with the status that says how."""
+    return {row[0]: row[1] for row in _STOP_REQUESTS.all(connection, {"by": owner})}
 
 
 def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: str | None = None) -> Job | None:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 from diplomat_svc.migrations import HEAD
 from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database import Database
+from mft_common.database.leases import Leases
 from mft_common.events import Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.joblog import JobLog
@@ -65,10 +66,9 @@ files = sa.Table(
     sa.Column("sha256", sa.String(64)),
 )
 
-workers = sa.Table("workers", metadata, sa.Column("owner", sa.String(64), primary_key=True), *_numbers("until"))
-
 # The subject of a record is the sequence of its job.
 JOB_LOG: Final = JobLog(metadata)
+LEASES: Final = Leases(metadata)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
 APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "allowed_folders")

@@ -1,42 +1,49 @@
-"""Store the workers and their leases; a clean stop deletes the row."""
+"""Store which workers are alive, as leases on their names; a clean stop deletes the lease."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import sqlalchemy as sa
 
-from diplomat_svc.store.tables import workers
+from diplomat_svc.store.tables import LEASES
+from mft_common.database.leases import Lease
 
-_C = workers.c
-
-
-def sign_in(connection: sa.Connection, owner: str, until: int) -> None:
-    """Add a worker whose lease runs until `until`."""
-    connection.execute(sa.insert(workers).values(owner=owner, until=until))
+_PREFIX: Final = "worker/"
 
 
-def renew(connection: sa.Connection, owner: str, now: int, until: int) -> bool:
+def sign_in(connection: sa.Connection, owner: str, ttl: float) -> Lease:
+    """Add a worker, whose name is new, with a lease of `ttl` seconds."""
+    lease = LEASES.claim(connection, _PREFIX + owner, owner, ttl)
+    assert lease is not None
+    return lease
+
+
+def renew(connection: sa.Connection, lease: Lease) -> bool:
     """Extend a worker's lease; False once it has expired: an expired worker is never revived."""
-    mine = (_C.owner == owner, _C.until >= now)
-    return connection.execute(sa.update(workers).where(*mine).values(until=until)).rowcount == 1
+    return LEASES.renew(connection, lease)
 
 
-def sign_out(connection: sa.Connection, owner: str) -> None:
-    """Delete a worker's row."""
-    connection.execute(sa.delete(workers).where(_C.owner == owner))
+def is_alive(connection: sa.Connection, lease: Lease) -> bool:
+    """Return whether a worker's lease lasts."""
+    return LEASES.lasts(connection, lease)
 
 
-def find_dead(connection: sa.Connection, now: int, *, everyone: bool) -> list[str]:
+def sign_out(connection: sa.Connection, lease: Lease) -> None:
+    """Delete a worker's lease."""
+    LEASES.forget(connection, lease.key)
+
+
+def find_dead(connection: sa.Connection, *, everyone: bool) -> list[str]:
     """Return the workers whose lease expired; with `everyone` all of them, because none can be alive."""
-    expired = sa.true() if everyone else _C.until < now
-    return list(connection.execute(sa.select(_C.owner).where(expired)).scalars())
+    return [key.removeprefix(_PREFIX) for key in LEASES.lapsed(connection, _PREFIX, everyone=everyone)]
 
 
 def remove_dead(connection: sa.Connection, owners: Sequence[str]) -> bool:
-    """Delete the rows of dead workers; return whether no worker is left."""
-    connection.execute(sa.delete(workers).where(_C.owner.in_(owners)))
-    return connection.execute(sa.select(_C.owner).limit(1)).first() is None
+    """Delete the leases of dead workers; return whether no worker is left."""
+    LEASES.forget(connection, *(_PREFIX + owner for owner in owners))
+    return not LEASES.any_owned(connection, _PREFIX)
 
 
 def is_signed_in(connection: sa.Connection, owner: str) -> bool:
-    """Return whether `owner` has a row."""
-    return connection.execute(sa.select(_C.owner).where(_C.owner == owner)).first() is not None
+    """Return whether `owner` has a lease."""
+    return LEASES.owner(connection, _PREFIX + owner) is not None

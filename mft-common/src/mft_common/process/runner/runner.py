@@ -3,6 +3,8 @@
 # ruff: noqa: N818 -- the names of conditions
 
 import contextlib
+import contextvars
+import functools
 import os
 import socket
 import subprocess
@@ -18,7 +20,7 @@ from mft_common.process.runner.messages import Json, OnMessage, Stream
 
 _LIMIT: Final = 64
 _START_TIMEOUT_S: Final = 30.0
-_SERVER: Final = "import sys; sys.path[:] = {path!r}; from {module} import main; main({control}, {parent}, {modules!r})"
+_SERVER: Final = "import sys; sys.path[:] = {path!r}; from {module} import main; main{arguments!r}"
 _MODULE: Final = "mft_common.process.runner.server"
 
 
@@ -47,7 +49,8 @@ class Runner:
 
     `start` is called before the process has threads and before it lowers its priority, from a thread that lives as long
     as the process: the kernel ends the server with that thread. `environment` is that of the children: no secret. At
-    most `limit` children run at once. `service` and `level` are those of the children's log lines.
+    most `limit` children run at once. `service` and `level` are those of the children's log lines. `held` are
+    descriptors that stay open while the server or a child lives: locks, which last until the last of them has ended.
     """
 
     def __init__(
@@ -58,8 +61,10 @@ class Runner:
         environment: Mapping[str, str] | None = None,
         level: str = "info",
         limit: int = _LIMIT,
+        held: Sequence[int] = (),
     ) -> None:
         self.limit = limit
+        self._held = list(held)
         self._service = service
         self._level = level
         self._modules = list(modules)
@@ -74,12 +79,11 @@ class Runner:
         """Start the fork server; it imports while this process goes on."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         try:
-            code = _SERVER.format(
-                path=sys.path, module=_MODULE, control=theirs.fileno(), parent=os.getpid(), modules=self._modules
-            )
+            arguments = (theirs.fileno(), os.getpid(), self._modules, self._held)
+            code = _SERVER.format(path=sys.path, module=_MODULE, arguments=arguments)
             command = [sys.executable, "-E", "-s", "-c", code]
             self._server = subprocess.Popen(  # noqa: S603 -- this program's own interpreter and module
-                command, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, env=self._environment
+                command, pass_fds=[theirs.fileno(), *self._held], stdin=subprocess.DEVNULL, env=self._environment
             )
         except OSError:
             ours.close()
@@ -119,7 +123,9 @@ class Runner:
             handle.kill()
             raise
         finally:
-            threading.Thread(target=handle.serve, name=f"child {target}", daemon=True).start()
+            # In a copy of this context, so that what the worker writes for the child has the same request id.
+            serve = functools.partial(contextvars.copy_context().run, handle.serve)
+            threading.Thread(target=serve, name=f"child {target}", daemon=True).start()
         return handle
 
     def _send(self, handle: Handle, connection: int, status: int) -> None:

@@ -22,9 +22,11 @@ from mft_common.process.runner import child
 NUMBER: Final = struct.Struct("q")
 
 
-def main(control: int, parent: int, modules: Sequence[str]) -> None:
-    """Serve until the worker closes its end of `control`, or dies."""
+def main(control: int, parent: int, modules: Sequence[str], held: Sequence[int]) -> None:
+    """Serve until the worker closes its end of `control`, or dies; children keep `held` open, their programs do not."""
     die_with_parent(parent)
+    for descriptor in (control, *held):
+        os.set_inheritable(descriptor, False)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, _leave_to_worker)
     for module in modules:

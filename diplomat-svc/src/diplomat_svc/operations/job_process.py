@@ -1,0 +1,170 @@
+"""Run one job in a child process, and end it by how the child ended (E6 to E10, E13)."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from diplomat_svc.domain.jobs import Job
+from diplomat_svc.domain.states import FAILURE, INCOMPLETE
+from diplomat_svc.errors import NotOwner
+from diplomat_svc.operations.job_child import RUN, SWEEP
+from diplomat_svc.operations.job_order import JobOrder
+from diplomat_svc.operations.owned_job import OwnedJob
+from mft_common import logs
+from mft_common.database.leases import Lease
+from mft_common.errors import Unavailable
+from mft_common.process.runner import MAY_COMMIT, End, Handle, Json, OnMessage, PoolFull
+
+# The time between two tries to write to a database that is away.
+_AGAIN_S: Final = 0.5
+# How long the end of a job waits for the removal of its temporary files, and how long that may take in all.
+_SWEEP_BEFORE_END_S: Final = 1.0
+_SWEEP_S: Final = 30.0
+_SWEEPS_AT_ONCE: Final = 8
+_STOPPED: Final = "It was stopped."
+
+
+class Runner(Protocol):
+    """The part of a Runner that jobs use."""
+
+    def run(self, target: str, payload: Json, on_message: OnMessage) -> Handle:
+        """Run a function in a child."""
+        ...
+
+
+class JobProcess:
+    """One attempt of a job in a child; `run` blocks until the job has its end in the database.
+
+    `endpoints` is what the child may reach, as plain data with the secrets in it; it goes through the child's socket.
+    """
+
+    def __init__(self, runner: Runner, owned: OwnedJob, endpoints: Mapping[str, Any], lease: Lease, now: int) -> None:
+        self._runner = runner
+        self._owned = owned
+        self._lease = lease
+        self._payload = {"job": JobOrder.of(owned.job, now).to_json(), "endpoints": endpoints}
+        self._lock = threading.Lock()
+        self._handle: Handle | None = None
+        self._completion = ""
+        self._kill_asked = False
+
+    def stop(self, completion: str) -> None:
+        """Ask the child to stop between two blocks; the job ends with `completion`."""
+        with self._lock:
+            self._completion = self._completion or completion
+            if self._handle is not None:
+                self._handle.stop()
+
+    def kill(self, completion: str) -> None:
+        """Kill the child; the job ends with `completion`, or with the one that an earlier stop asked for."""
+        with self._lock:
+            self._completion = self._completion or completion
+            self._kill_asked = True
+            if self._handle is not None:
+                self._handle.kill()
+
+    def run(self) -> None:
+        """Run the job in a child and end it; no write when the job is no longer this worker's."""
+        try:
+            end = self._run_child()
+        except (Unavailable, PoolFull) as error:
+            return self._end(FAILURE, f"No process could be started for it ({type(error).__name__}).")
+        except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end
+            logs.get("jobs").exception("job.failed", sequence=self._owned.job.sequence)
+            return self._end(FAILURE, f"An internal error ended the job ({type(error).__name__}).")
+        swept = None if end.completed else self._begin_sweep()
+        if swept is not None:
+            swept.wait(_SWEEP_BEFORE_END_S)
+        if not isinstance(end.refusal, NotOwner):
+            self._end(*self._outcome(end))
+        if swept is not None:
+            finish_sweep(swept, self._owned.job, _SWEEP_S)
+        return None
+
+    def _run_child(self) -> End:
+        handle = self._runner.run(RUN, self._payload, self._on_message)
+        with self._lock:
+            self._handle = handle
+            # A request that came before the handle was there.
+            if self._kill_asked:
+                handle.kill()
+            elif self._completion:
+                handle.stop()
+        end = handle.wait()
+        assert end is not None
+        return end
+
+    def _on_message(self, kind: str, data: Json) -> Json:
+        """Write a report or answer the question; wait while the database is away, as long as the child may live."""
+        while True:
+            try:
+                if kind == MAY_COMMIT:
+                    return not self._completion and self._owned.owns(self._lease)
+                return self._owned.handle(kind, data)
+            except Unavailable:
+                if self._kill_asked:
+                    raise
+                time.sleep(_AGAIN_S)
+
+    def _outcome(self, end: End) -> tuple[str, str]:
+        """Return completion status and reason (E10, E11)."""
+        if end.completed and end.result["completion"] is not None:
+            return end.result["completion"], end.result["reason"]
+        if self._completion:
+            return self._completion, _STOPPED
+        if end.refusal is not None:
+            return FAILURE, f"An internal error ended the job ({type(end.refusal).__name__})."
+        if end.error:
+            return FAILURE, f"An internal error ended the job ({end.error})."
+        if not end.completed:
+            return FAILURE, f"The process of the job {end.reason}."
+        return INCOMPLETE, _STOPPED
+
+    def _end(self, completion: str, reason: str) -> None:
+        """End the job, again and again while the database is away: no other worker may do it."""
+        while True:
+            try:
+                return self._owned.end(completion, reason)
+            except NotOwner:
+                return None
+            except Unavailable:
+                time.sleep(_AGAIN_S)
+
+    def _begin_sweep(self) -> Handle | None:
+        try:
+            return begin_sweep(self._runner, self._payload)
+        except (Unavailable, PoolFull):
+            return None
+
+
+def begin_sweep(runner: Runner, payload: Json) -> Handle:
+    """Remove a job's temporary files in a child: a far side that hangs must not hold up the worker."""
+    return runner.run(SWEEP, payload, lambda _kind, _data: None)
+
+
+def finish_sweep(handle: Handle, job: Job, seconds: float) -> None:
+    """Wait for a removal, kill it after `seconds`, and log where temporary files may be left."""
+    end = handle.wait(seconds)
+    if end is None:
+        handle.kill()
+        problem = f"it took longer than {seconds} s"
+    else:
+        problem = str(end.result) if end.completed else end.reason
+    if problem:
+        logs.get("jobs").warning("sweep.failed", sequence=job.sequence, error=problem)
+
+
+def sweeper(runner: Runner, endpoints: Mapping[str, Any]) -> Callable[[list[Job]], None]:
+    """Return a function that removes the temporary files of lost jobs, all of them within a fixed time."""
+
+    def sweep(jobs: list[Job]) -> None:
+        deadline = time.monotonic() + _SWEEP_S
+        for start in range(0, len(jobs), _SWEEPS_AT_ONCE):
+            group = jobs[start : start + _SWEEPS_AT_ONCE]
+            payloads = [{"job": JobOrder.of(job, 0).to_json(), "endpoints": endpoints} for job in group]
+            handles = [begin_sweep(runner, payload) for payload in payloads]
+            for job, handle in zip(group, handles, strict=True):
+                finish_sweep(handle, job, max(deadline - time.monotonic(), 0.0))
+
+    return sweep

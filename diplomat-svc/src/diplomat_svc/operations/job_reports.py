@@ -1,0 +1,73 @@
+"""Report from a child how its job goes; the worker writes each report to the database before the child goes on."""
+
+from typing import Final
+
+from diplomat_svc.domain.states import WARNING, Severity
+from diplomat_svc.operations.job_order import JobOrder
+from mft_common.process.runner import Channel
+
+NOTE: Final = "note"
+FOUND: Final = "found"
+BEGIN_FILE: Final = "begin_file"
+FILE_PROGRESS: Final = "file_progress"
+RETRYING: Final = "retrying"
+END_FILE: Final = "end_file"
+WARN_FILE: Final = "warn_file"
+
+
+class JobReports:
+    """The reports of one job. A report that only shows progress is not waited for."""
+
+    def __init__(self, channel: Channel, job: JobOrder) -> None:
+        self.job = job
+        self._channel = channel
+        self._completions: dict[int, str] = {}
+
+    def check(self) -> None:
+        """Raise CommitRefused unless the job is still the worker's, and nobody asked to stop it (E13)."""
+        self._channel.may_commit()
+
+    def note(self, text: str, severity: Severity = Severity.INFORMATIONAL) -> None:
+        """Add a record to the job's log."""
+        self._channel.ask(NOTE, {"text": text, "severity": severity})
+
+    def found(self, count: int, size: int) -> None:
+        """Report how many files were found, and how many bytes they have."""
+        self._channel.ask(FOUND, {"count": count, "size": size})
+
+    def begin_file(self, place: int, source: str, destination: str, size: int) -> None:
+        """Report a file; the return means that its record is in the database (E20)."""
+        data = {"place": place, "source": source, "destination": destination, "size": size}
+        self._channel.ask(BEGIN_FILE, data)
+
+    def progress(self, place: int, count: int) -> None:
+        """Report how many bytes of a file are moved."""
+        self._channel.tell(FILE_PROGRESS, {"place": place, "count": count})
+
+    def retrying(self, place: int, retries: int) -> None:
+        """Report that a file is tried again, for the `retries`th time."""
+        self._channel.ask(RETRYING, {"place": place, "retries": retries})
+
+    def end_file(
+        self,
+        place: int,
+        completion: str,
+        text: str,
+        *,
+        retries: int,
+        sha256: str | None = None,
+        size: int | None = None,
+    ) -> None:
+        """Report how a file ended."""
+        self._completions[place] = completion
+        data = {"place": place, "completion": completion, "text": text}
+        self._channel.ask(END_FILE, {**data, "retries": retries, "sha256": sha256, "size": size})
+
+    def warn_file(self, place: int, text: str) -> None:
+        """Turn a file's success into a warning: it was delivered, and a later step failed."""
+        self._completions[place] = WARNING
+        self._channel.ask(WARN_FILE, {"place": place, "text": text})
+
+    def completions(self) -> tuple[str, ...]:
+        """Return how the files ended so far."""
+        return tuple(self._completions.values())
