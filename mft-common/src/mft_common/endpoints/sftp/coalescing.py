@@ -1,0 +1,109 @@
+"""Join the small writes of one turn of an event loop into one: asyncssh writes two for every 32 KiB of data."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any, Final
+
+# Bytes that are written at once, without waiting for the end of the loop's turn.
+_ENOUGH: Final = 256 * 1024
+
+
+class _Transport(asyncio.Transport):
+    """A transport whose writes go out together, in order, at the end of the loop's turn."""
+
+    def __init__(self, inner: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._inner = inner
+        self._loop = loop
+        self._waiting: list[bytes | bytearray | memoryview] = []
+        self._size = 0
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        if not self._waiting:
+            self._loop.call_soon(self._flush)
+        self._waiting.append(data)
+        self._size += len(data)
+        if self._size >= _ENOUGH:
+            self._flush()
+
+    def _flush(self) -> None:
+        if self._waiting:
+            joined = b"".join(self._waiting)
+            self._waiting.clear()
+            self._size = 0
+            self._inner.write(joined)
+
+    def close(self) -> None:
+        self._flush()
+        self._inner.close()
+
+    def abort(self) -> None:
+        self._waiting.clear()
+        self._inner.abort()
+
+    def is_closing(self) -> bool:
+        return self._inner.is_closing()
+
+    def get_extra_info(self, name: str, default: Any = None) -> Any:
+        return self._inner.get_extra_info(name, default)
+
+    def pause_reading(self) -> None:
+        self._inner.pause_reading()
+
+    def resume_reading(self) -> None:
+        self._inner.resume_reading()
+
+    def is_reading(self) -> bool:
+        return self._inner.is_reading()
+
+    def get_write_buffer_size(self) -> int:
+        return self._size + self._inner.get_write_buffer_size()
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
+        self._inner.set_write_buffer_limits(high, low)
+
+    def can_write_eof(self) -> bool:
+        return self._inner.can_write_eof()
+
+    def write_eof(self) -> None:
+        self._flush()
+        self._inner.write_eof()
+
+
+class _Protocol(asyncio.Protocol):
+    """Gives another protocol the coalescing transport, and passes everything else on."""
+
+    def __init__(self, inner: asyncio.Protocol, loop: asyncio.AbstractEventLoop) -> None:
+        self.inner = inner
+        self._loop = loop
+        # Called for every piece of data: passed on without a method of ours between.
+        self.data_received = inner.data_received  # type: ignore[method-assign]
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.inner.connection_made(_Transport(transport, self._loop))
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.inner.connection_lost(exc)
+
+    def eof_received(self) -> bool | None:
+        return self.inner.eof_received()
+
+    def pause_writing(self) -> None:
+        self.inner.pause_writing()
+
+    def resume_writing(self) -> None:
+        self.inner.resume_writing()
+
+
+class CoalescingLoop(asyncio.SelectorEventLoop):
+    """An event loop whose outgoing TCP connections join small writes."""
+
+    async def create_connection(  # type: ignore[override]
+        self, protocol_factory: Callable[[], asyncio.Protocol], *arguments: Any, **options: Any
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Connect as the loop does, with a coalescing transport between socket and protocol."""
+        transport, protocol = await super().create_connection(
+            lambda: _Protocol(protocol_factory(), self), *arguments, **options
+        )
+        return transport, protocol.inner

@@ -1,0 +1,206 @@
+"""Give a finished temporary file its final name, in one step where the server can, else without losing either file."""
+
+import contextlib
+from dataclasses import dataclass
+
+import asyncssh
+
+from mft_common import logs
+from mft_common.endpoints.contract import IfExists
+from mft_common.endpoints.errors import BadName, Exists, NotFound, TargetIsFolder, TransferError
+from mft_common.endpoints.names import temporary_name
+from mft_common.endpoints.sftp.connection import Connection, Session
+from mft_common.endpoints.sftp.places import decode, lookup, shown
+from mft_common.endpoints.sftp.problems import has_no_reason
+
+# The former file of a name is moved aside under the temporary name of `NAME.former`, so that listings leave it out and
+# a sweep finds the name that it belongs to.
+_FORMER = ".former"
+
+
+@dataclass(frozen=True)
+class Names:
+    """The paths of one file on its way in: final, temporary, and that of the former file while it is moved aside.
+
+    `path` is the endpoint's own path of the final name. `aside` is None where the name is too long for one.
+    """
+
+    path: str
+    final: bytes
+    part: bytes
+    aside: bytes | None
+
+    @property
+    def shown(self) -> str:
+        """The final path in messages."""
+        return shown(self.path)
+
+
+def aside_name(name: str, token: str) -> str | None:
+    """Return the name under which the former file of `name` is kept during a replacement in two steps."""
+    aside = temporary_name(name + _FORMER, token)
+    return aside if former_name(aside, token) == name else None
+
+
+def former_name(aside: str, token: str) -> str | None:
+    """Return the final name of a file that was moved aside, None for another temporary name."""
+    name = aside.removeprefix(".").removesuffix(f"{_FORMER}.{token}.part")
+    return name if name and f".{name}{_FORMER}.{token}.part" == aside else None
+
+
+class Publisher:
+    """Renames one temporary file to its final name over one session."""
+
+    def __init__(self, connection: Connection, session: Session, names: Names) -> None:
+        self._connection = connection
+        self._session = session
+        self._names = names
+
+    async def target(self, if_exists: IfExists) -> bool:
+        """Return whether the final name is taken; raise where it must not be replaced."""
+        attributes = await lookup(self._connection, self._session, self._names.final, self._names.shown)
+        if attributes is None:
+            return False
+        if attributes.type == asyncssh.FILEXFER_TYPE_DIRECTORY:
+            raise TargetIsFolder(f"{self._names.shown}: is a folder")
+        if if_exists == "fail":
+            raise Exists(f"{self._names.shown}: exists already")
+        return True
+
+    async def publish(self, if_exists: IfExists, *, taken: bool) -> str:
+        """Give the file its final name and return a warning, "" for none; `taken` is what `target` returned.
+
+        NotFound where the temporary file is gone.
+        """
+        if if_exists == "fail":
+            return await self._link()
+        if self._session.posix_rename:
+            await self._rename_over()
+            return ""
+        former = await self._former()
+        if not taken and not former:
+            try:
+                await self._rename(self._names.part, self._names.final)
+                return ""
+            except Exists:
+                pass
+        return await self._in_two_steps(aside_holds_former=former and not taken)
+
+    async def restore(self, *, always: bool = False) -> None:
+        """Give a former file its name back where a replacement ended between its two renames."""
+        if (self._session.posix_rename and not always) or not await self._former():
+            return
+        aside = self._names.aside
+        assert aside is not None
+        if await lookup(self._connection, self._session, self._names.final, self._names.shown) is None:
+            await self._rename(aside, self._names.final)
+            logs.get("endpoints.sftp").warning("sftp.former_restored", file=self._names.shown)
+        else:
+            await self.remove(aside)
+
+    async def remove(self, full: bytes) -> bool:
+        """Remove a file; return False where it was gone already."""
+        try:
+            await self._connection.ask(self._session.client.remove(full), self._names.shown, self._session)
+        except NotFound:
+            return False
+        return True
+
+    async def finish(self) -> str:
+        """Remove the former file after its replacement; return a warning where that fails."""
+        if self._session.posix_rename or self._names.aside is None:
+            return ""
+        try:
+            await self.remove(self._names.aside)
+        except TransferError as error:
+            kept = _last(self._names.aside)
+            logs.get("endpoints.sftp").warning("sftp.former_left", file=self._names.shown, left=kept, why=str(error))
+            return f"the former file is left as {kept}: {error}"
+        return ""
+
+    async def _former(self) -> bool:
+        if self._names.aside is None:
+            return False
+        return await lookup(self._connection, self._session, self._names.aside, self._names.shown) is not None
+
+    async def _rename_over(self) -> None:
+        names = self._names
+        try:
+            renaming = self._session.client.posix_rename(names.part, names.final)
+            await self._connection.ask(renaming, names.shown, self._session)
+        except TransferError as error:
+            if has_no_reason(error):
+                await self.target("replace")
+            raise
+
+    async def _link(self) -> str:
+        """Link the final name, which fails where it is taken, then remove the temporary one."""
+        names = self._names
+        if not self._session.hard_link:
+            # The server's own rename refuses a name that is taken, or not; we looked a moment ago.
+            await self._rename(names.part, names.final)
+            return ""
+        try:
+            await self._connection.ask(self._session.client.link(names.part, names.final), names.shown, self._session)
+        except TransferError as error:
+            if not has_no_reason(error):
+                raise
+            await self.target("fail")
+            # The server's file system has no hard links.
+            await self._rename(names.part, names.final)
+            return ""
+        # The file is delivered; a temporary name that cannot be removed now is left to the sweep.
+        with contextlib.suppress(TransferError):
+            await self.remove(names.part)
+        return ""
+
+    async def _rename(self, old: bytes, new: bytes) -> None:
+        """Rename a file to a name that must be free: NotFound, Exists or TargetIsFolder where stat tells a reason."""
+        name = self._names.shown
+        try:
+            await self._connection.ask(self._session.client.rename(old, new), name, self._session)
+        except TransferError as error:
+            if not has_no_reason(error):
+                raise
+            taken = await lookup(self._connection, self._session, new, name)
+            if taken is not None:
+                if taken.type == asyncssh.FILEXFER_TYPE_DIRECTORY:
+                    raise TargetIsFolder(f"{name}: is a folder") from error
+                raise Exists(f"{name}: exists already") from error
+            if await lookup(self._connection, self._session, old, name) is None:
+                raise NotFound(f"{name}: the temporary file is gone") from error
+            raise
+
+    async def _in_two_steps(self, *, aside_holds_former: bool) -> str:
+        """Move the former file aside, rename, remove the former one; on a failure give it its name back.
+
+        The former and the new content are complete under some name at every moment.
+        """
+        names = self._names
+        if names.aside is None:
+            raise BadName(f"{names.shown}: the name is too long to be replaced at a server without posix-rename")
+        log = logs.get("endpoints.sftp")
+        fields = {"file": names.shown, "former": _last(names.aside), "new": _last(names.part)}
+        log.info("sftp.replacing_in_two_steps", **fields)
+        if not aside_holds_former:
+            if await self._former():
+                # An older content than the one that has the final name now.
+                await self.remove(names.aside)
+            await self._rename(names.final, names.aside)
+        try:
+            await self._rename(names.part, names.final)
+        except TransferError as error:
+            try:
+                await self._rename(names.aside, names.final)
+            except TransferError as second:
+                log.warning("sftp.former_kept_aside", **fields, why=str(second))
+            else:
+                log.warning("sftp.former_restored", **fields, why=str(error))
+            raise
+        log.info("sftp.replaced_in_two_steps", **fields)
+        return await self.finish()
+
+
+def _last(full: bytes) -> str:
+    """Return the last step of a server's path, for messages."""
+    return shown(decode(full.rpartition(b"/")[2]))
