@@ -1,5 +1,8 @@
 """A worker that is killed: recovery at the next start, with real processes (E14, E15, E18, E19)."""
 
+import collections
+import contextlib
+import os
 import random
 import signal
 import subprocess
@@ -7,6 +10,7 @@ import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -18,6 +22,8 @@ PROGRAM = textwrap.dedent("""
     settings = Settings(data=sys.argv[1])
     runner = new_runner(settings, os.environ).start()
     service = build(settings, directory=object(), config=json.loads(sys.argv[2]), runner=runner)
+    # The fork server has imported everything once a first child has run.
+    runner.run("tests.servers.pieces_of_work:first_byte", None, lambda kind, data: None).wait()
     print("ready", flush=True)
     service.dispatcher().run(threading.Event())
 """)
@@ -42,7 +48,7 @@ def _worker(made):
     import json
 
     arguments = [sys.executable, "-c", PROGRAM, str(made.data), json.dumps(made.config)]
-    child = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
+    child = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
     child.stdout.readline()
     return child
 
@@ -85,32 +91,79 @@ def test_after_kill_9_running_jobs_are_incomplete_and_queued_ones_missed_or_inco
     assert [row.n for row in ends] == [1, 1, 1, 1]
 
 
-def test_many_kills_at_seeded_instants_end_every_job_once_e9_e18_e19(dock):
-    """After each kill every accepted job ends once, files are whole, and sources go only with a delivered file."""
+def _tree(pid):
+    """Return a process and all its descendants."""
+    found = [pid]
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in task.read_text().split():
+            found += _tree(int(child))
+    return found
+
+
+def _alive(pid):
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def _strike(victim, worker, chance):
+    """Kill the worker, its whole process group, or one process that runs a job, if one does at that moment."""
+    tree = _tree(worker.pid)
+    if victim == "worker":
+        worker.kill()
+    elif victim == "group":
+        os.killpg(worker.pid, signal.SIGKILL)
+    elif children := tree[2:]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(chance.choice(children), signal.SIGKILL)
+    return tree
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(100, marks=pytest.mark.slow)])
+def test_many_kills_at_seeded_instants_end_every_job_once_e9_e18_e19_e27(dock, rounds):
+    """A child, the worker or everything is killed amid jobs: each job ends once, files are whole, no process is left.
+
+    Each round replaces one file, so that a reader finds its former or its new content whole, and delivers new ones.
+    """
     chance = random.Random(SEED)
-    accepted = 0
-    for round_ in range(6):
+    accepted, replaced = 0, {bytes([round_]) * 300_000 for round_ in range(rounds)}
+    for round_ in range(rounds):
+        victim = ("worker", "group", "child")[round_ % 3]
         child = _worker(dock)
-        for number in range(6):
+        if chance.random() < 0.8:
+            dock.ready()
+        for number in range(4):
             (dock.data / "from" / f"q{round_}-{number}").write_bytes(bytes([number]) * 200_000)
+        (dock.data / "from" / "qsame").write_bytes(bytes([round_]) * 300_000)
+        for _ in range(3):
             dock.run("quick")
             accepted += 1
         deadline = time.monotonic() + chance.uniform(0.0, 0.3)
         _until(lambda at=deadline: time.monotonic() >= at)
+        tree = _strike(victim, child, chance)
+        if victim == "child":
+            # The worker goes on, and ends the others as if nothing had happened.
+            _until(lambda: not dock.rows("SELECT 1 FROM jobs WHERE status <> 'Complete'"))
+            tree = _tree(child.pid)
         _kill(child)
+        _until(lambda pids=tree: not any(_alive(pid) for pid in pids), timeout=5)
+        same = dock.data / "to" / "qsame"
+        assert not same.exists() or same.read_bytes() in replaced
     with dock.work():
         dock.ready()
     rows = dock.rows("SELECT sequence, status, completion FROM jobs ORDER BY sequence")
     assert [row.sequence for row in rows] == list(range(1, accepted + 1))
     assert {row.status for row in rows} == {"Complete"}
-    assert {row.completion for row in rows} <= {"Successful", "Incomplete", "File(s) not Found"}
+    assert {row.completion for row in rows} <= {"Successful", "Incomplete", "File(s) not Found", "Failure"}
+    print(collections.Counter(row.completion for row in rows))
     ends = dock.rows("SELECT count(*) AS n FROM outbox WHERE type = 'transfer.ended.v1'")
     assert ends[0].n == accepted
     delivered = {path.name: path.read_bytes() for path in (dock.data / "to").iterdir()}
+    assert delivered.pop("qsame", bytes(300_000)) in replaced
     assert all(content == bytes([int(name[-1])]) * 200_000 for name, content in delivered.items())
-    assert {path.name for path in (dock.data / "from").glob("q*")} | set(delivered) == {
-        f"q{round_}-{number}" for round_ in range(6) for number in range(6)
-    }
+    left = {path.name for path in (dock.data / "from").glob("q*-*")}
+    assert left | set(delivered) == {f"q{round_}-{number}" for round_ in range(rounds) for number in range(4)}
 
 
 def test_a_job_accepted_while_no_worker_runs_runs_at_the_next_start(dock):

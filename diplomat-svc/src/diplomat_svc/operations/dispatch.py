@@ -25,7 +25,6 @@ from mft_common.errors import MftError, Unavailable
 
 _POLL_S: Final = 0.02
 _RENEWALS_A_LEASE: Final = 3
-# How long a child that was asked to stop may go on before it is killed (E7).
 _CANCEL_S: Final = 10.0
 _REQUESTS_EVERY_S: Final = 0.2
 _KILLED_WITHIN_S: Final = 5.0
@@ -58,7 +57,10 @@ class _Running:
 
 
 class Dispatcher:
-    """One worker; `lock` knows whether others may run beside it, `runner` runs the jobs."""
+    """One worker; `lock` knows whether others may run beside it, `runner` runs the jobs.
+
+    A child that was asked to cancel its job may go on for `cancel_within` seconds before it is killed (E7).
+    """
 
     def __init__(
         self,
@@ -68,7 +70,9 @@ class Dispatcher:
         lock: WorkerLock,
         runner: Runner,
         start: StartThread = in_thread,
+        cancel_within: float = _CANCEL_S,
     ) -> None:
+        self._cancel_within = cancel_within
         self._writer = writer
         self._database = writer.database
         self._configuration = configuration
@@ -167,7 +171,7 @@ class Dispatcher:
             elif one.cancelled_at is None:
                 one.cancelled_at = now
                 one.process.stop(CANCELLED)
-            elif now - one.cancelled_at > _CANCEL_S:
+            elif now - one.cancelled_at > self._cancel_within:
                 one.process.kill(CANCELLED)
 
     def _take(self) -> bool:
