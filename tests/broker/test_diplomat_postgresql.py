@@ -1,7 +1,12 @@
 """Several workers of diplomat-svc on one PostgreSQL: each job once, and a dead worker's jobs end (E12, E14, E16)."""
 
 import itertools
+import json
 import os
+import signal
+import subprocess
+import sys
+import textwrap
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -140,3 +145,46 @@ def test_no_change_hides_behind_an_answered_time_a38(hub):
     poller.join()
     assert sorted(set(names) - set(seen)) == []
     assert len(seen) == len(set(seen))
+
+
+PROGRAM = textwrap.dedent("""
+    import json, os, sys, threading
+    from diplomat_svc.bootstrap import build, new_runner
+    from diplomat_svc.settings import Settings
+    settings = Settings(data=sys.argv[1], database_url=sys.argv[2])
+    runner = new_runner(settings, os.environ).start()
+    service = build(settings, directory=object(), config=json.loads(sys.argv[3]), runner=runner)
+    try:
+        service.dispatcher().run(threading.Event())
+    finally:
+        runner.close()
+""")
+
+
+def test_a_worker_that_freezes_past_its_lease_writes_nothing_when_it_wakes_e13_e14(hub, postgresql_url, tmp_path):
+    """Its child has all bytes and waits for consent: another worker ends the job, and the file never appears."""
+    slow = _transaction("slow", bandwidth="400B/s")
+    service = hub(slow, lease="1s")
+    config = json.dumps({"diplomat": {"jobs": {"lease": "1s"}}, "transactions": [slow]})
+    arguments = [sys.executable, "-c", PROGRAM, str(tmp_path), postgresql_url, config]
+    frozen = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
+    try:
+        _run_now(service, "slow")
+        _until(lambda: list((tmp_path / "to" / "slow").glob(".f.*.part")))
+        frozen.send_signal(signal.SIGSTOP)
+        stop = threading.Event()
+        thread = threading.Thread(target=service.dispatcher().run, args=(stop,))
+        thread.start()
+        _until(lambda: _rows(service)[0].status == "Complete")
+        before = _rows(service)[0]
+        frozen.send_signal(signal.SIGCONT)
+        assert frozen.wait(30) == 1, "the worker ends, because its lease is lost"
+        stop.set()
+        thread.join()
+    finally:
+        frozen.kill()
+        frozen.wait()
+    assert before.completion == "Incomplete"
+    assert _rows(service) == [before]
+    assert list((tmp_path / "to" / "slow").iterdir()) == []
+    assert (tmp_path / "from" / "f").exists()
