@@ -10,7 +10,6 @@ from diplomat_svc.domain.transactions import Configuration
 from diplomat_svc.events import HANDLERS
 from diplomat_svc.operations import Operations
 from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
-from diplomat_svc.operations.endpoints import Endpoints
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.worker_lock import Exclusive, Shared
 from diplomat_svc.schemas.configuration import SECTIONS, read_sections, unused
@@ -22,6 +21,7 @@ from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
 from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
+from mft_common.endpoints.filestore import Filestore
 from mft_common.errors import ConfigError, MftError
 from mft_common.events import Bus, Outbox
 from mft_common.identity import Signer
@@ -119,9 +119,7 @@ def build(
         return worker_configuration(read_sections(document, found))
 
     def worker_configuration(given: Configuration) -> WorkerConfiguration:
-        keys = settings.internal_keys or ()
-        endpoints = Endpoints(data, given.allowed_folders, settings.filestore_url if keys else None, keys)
-        return WorkerConfiguration(given.options, endpoints)
+        return WorkerConfiguration(given.options, replace(given.endpoints, filestore=_filestore(settings)))
 
     follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)
     operations = Operations(
@@ -137,6 +135,15 @@ def build(
         checks["worker"] = lambda: _recovered(database, Exclusive(settings.state / _LOCK))
     identities = IdentityReader(SERVICE, signer, directory)
     return Service(settings, wanted, database, operations, identities, OUTBOX, follower, checks, runner)
+
+
+def _filestore(settings: Settings) -> Filestore | None:
+    """Return the way to filestore-svc, None where the settings name none."""
+    if settings.filestore_url is None or not settings.internal_keys:
+        return None
+    spool = settings.state / "spool"
+    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return Filestore(settings.filestore_url, settings.internal_keys, str(spool))
 
 
 def _recovered(database: Database, lock: Exclusive) -> None:

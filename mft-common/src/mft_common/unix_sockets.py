@@ -1,6 +1,8 @@
 """Address Unix sockets by paths of any length: the kernel takes 107 bytes, so a folder is named by its descriptor."""
 
+import http.client
 import os
+import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,3 +22,19 @@ def address_of(path: Path) -> Iterator[str]:
         yield f"/proc/self/fd/{folder}/{path.name}"
     finally:
         os.close(folder)
+
+
+class UnixConnection(http.client.HTTPConnection):
+    """An HTTP connection to a socket at `path`; `timeout` in seconds is that of each call of the system."""
+
+    def __init__(self, path: Path, *, timeout: float) -> None:
+        super().__init__("localhost", timeout=timeout)
+        self._path = path
+        self._seconds = timeout
+
+    def connect(self) -> None:
+        """Connect to the socket."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self._seconds)
+        with address_of(self._path) as address:
+            self.sock.connect(address)

@@ -5,7 +5,6 @@ import hashlib
 import pytest
 
 from filestore_svc.operations.access import Caller
-from mft_common.transfer import Entry, Exists, FilestoreUpstream, NotFound, Patterns
 from tests.servers.processes import wait_until
 from tests.service.filestore_svc.filestore_lab import TRANSFER, identity_of
 
@@ -191,25 +190,3 @@ def test_without_a_transfer_it_is_one(lab):
     """A call without a transfer id is recorded as a transfer of its own."""
     _put(lab, who=SYSTEM)
     assert [event["type"] for event in lab.events()] == ["transfer.started.v1", "file.stored.v1", "transfer.ended.v1"]
-
-
-def test_the_endpoint_of_the_transfer_engine(lab):
-    """`filestore:` of mft_common.transfer speaks this interface."""
-    endpoint = FilestoreUpstream(lab.client.application).open("/in", TRANSFER)
-    writer = endpoint.writer("näme.txt", token="A", size=5)
-    writer.begin()
-    writer.fill(iter([b"he", b"llo"]))
-    writer.seal(5, SHA256, "sha256")
-    stored = writer.commit()
-    entries = list(endpoint.list(Patterns(("*.txt",))))
-    assert [(entry.name, entry.size, entry.sha256) for entry in entries] == [("näme.txt", 5, SHA256)]
-    reader = endpoint.open(entries[0])
-    assert b"".join(reader.blocks(2)) == b"hello"
-    reader.check()
-    reader.close()
-    with pytest.raises(Exists):
-        endpoint.writer("näme.txt", token="A", size=5, if_exists="fail").begin()
-    endpoint.delete(entries[0])
-    with pytest.raises(NotFound):
-        endpoint.open(Entry("näme.txt", 5, 0, stored.version))
-    endpoint.close()

@@ -92,6 +92,8 @@ class FakeFilestore:
             return _json(200, {"offset": len(upload["content"])})
         if environ["REQUEST_METHOD"] == "DELETE":
             return _json(200, {"stored": self.uploads.pop(key)["stored"]})
+        if environ["REQUEST_METHOD"] == "GET":
+            return _json(200, {"received": len(upload["content"])})
         if len(upload["content"]) != upload["length"]:
             return _refusal(409, "not complete")
         if step == "seal":

@@ -1,5 +1,6 @@
 """The filestore endpoint, over a double that keeps to the internal interface and over filestore-svc itself."""
 
+import contextlib
 import hashlib
 import os
 import threading
@@ -8,23 +9,24 @@ from wsgiref.simple_server import WSGIRequestHandler, make_server
 import pytest
 
 from filestore_svc.settings import Settings
-from mft_common.identity import Signer
-from mft_common.process.unix_server import UnixServer
-from mft_common.transfer import (
+from mft_common.endpoints.errors import (
     BadName,
     Changed,
     Denied,
     DiskFull,
     Exists,
-    FileEndpoint,
-    FilestoreUpstream,
     Interrupted,
     Mismatch,
-    Mover,
     NotFound,
-    Patterns,
     Transient,
 )
+from mft_common.endpoints.files import FileEndpoint
+from mft_common.endpoints.filestore import Filestore
+from mft_common.endpoints.folders import Folder
+from mft_common.endpoints.names import Patterns
+from mft_common.identity import Signer
+from mft_common.process.unix_server import UnixServer
+from mft_common.transfer import Mover
 from tests.service.filestore_svc.filestore_lab import Lab
 from tests.service.filestore_svc.test_completion import Gate
 from tests.service.mft_common.filestore_doubles import FakeFilestore, RealFilestore
@@ -41,59 +43,55 @@ class Quiet(WSGIRequestHandler):
         """Say nothing."""
 
 
-def _served(application):
-    """Serve an application on a port of its own, and yield an upstream to its URL."""
+@contextlib.contextmanager
+def by_url(application, _folder):
+    """Serve an application on a port of its own, and give the way to its URL."""
     server = make_server("127.0.0.1", 0, application, handler_class=Quiet)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
-    yield FilestoreUpstream(f"http://127.0.0.1:{server.server_port}", Signer([KEY]))
+    yield Filestore(f"http://127.0.0.1:{server.server_port}", (KEY,))
     server.shutdown()
     thread.join()
     server.server_close()
 
 
-def _on_a_unix_socket(application, folder):
-    """Serve an application on a Unix socket, and yield an upstream to it."""
+@contextlib.contextmanager
+def by_socket(application, folder):
+    """Serve an application on a Unix socket, and give the way to it."""
     server = UnixServer(folder / "internal.sock", application).start()
-    yield FilestoreUpstream(f"unix:{folder}/internal.sock", Signer([KEY]))
+    yield Filestore(f"unix:{folder}/internal.sock", (KEY,))
     server.close()
 
 
-WAYS = ["in-process", "by-url", "by-unix-socket"]
+def new_lab(data):
+    """Return filestore-svc that takes signed identities."""
+    return Lab(data, settings=Settings(data=str(data), internal_keys=(KEY,)))
 
 
-@pytest.fixture(params=[f"{kind}-{way}" for kind in ("double", "real") for way in WAYS])
+@pytest.fixture(params=[f"{kind}-{way}" for kind in ("double", "real") for way in ("url", "socket")])
 def shop(request, tmp_path_factory):
-    """A store and an upstream to it: the double and filestore-svc, in this process and over sockets."""
+    """A store and the way to it: the double and filestore-svc, over TCP and over a Unix socket."""
     kind, _, way = request.param.partition("-")
-    by_url = way != "in-process"
-    if kind == "double":
-        store = FakeFilestore(Signer([KEY]) if by_url else None)
-    else:
-        data = tmp_path_factory.mktemp("filestore")
-        settings = Settings(data=str(data), internal_keys=(KEY,)) if by_url else None
-        store = RealFilestore(Lab(data, settings=settings))
-    if by_url:
-        serve = _served(store) if way == "by-url" else _on_a_unix_socket(store, tmp_path_factory.mktemp("socket"))
-        for upstream in serve:
-            yield store, upstream
-    else:
-        yield store, FilestoreUpstream(store)
+    data = tmp_path_factory.mktemp("filestore")
+    store = FakeFilestore(Signer([KEY])) if kind == "double" else RealFilestore(new_lab(data))
+    with (by_url if way == "url" else by_socket)(store, data) as filestore:
+        yield store, filestore
     if kind == "real":
         store.lab.close()
 
 
 @pytest.fixture
-def double():
-    """The double in this process, which answers what a test tells it to."""
-    store = FakeFilestore()
-    return store, FilestoreUpstream(store)
+def double(tmp_path_factory):
+    """The double, which answers what a test tells it to."""
+    store = FakeFilestore(Signer([KEY]))
+    with by_socket(store, tmp_path_factory.mktemp("double")) as filestore:
+        yield store, filestore
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A local folder with its endpoint."""
-    endpoint = FileEndpoint(os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY))
+    endpoint = FileEndpoint(Folder(os.open(tmp_path, os.O_RDONLY | os.O_DIRECTORY)))
     yield tmp_path, endpoint
     endpoint.close()
 
@@ -108,12 +106,12 @@ def test_files_go_in_and_out_as_the_account_system(shop, folder):
     (entry,) = local.list(Patterns(["*"]))
     moved = Mover(token=TOKEN).move(local, entry, endpoint, entry.name)
     assert store.content("/in/a%20ü.bin") == content
-    assert (moved.sha256, moved.replaced) == (hashlib.sha256(content).hexdigest(), False)
+    assert (moved.source.sha256, moved.replaced) == (hashlib.sha256(content).hexdigest(), False)
     (listed,) = endpoint.list(Patterns(["a%*"]))
-    assert (listed.size, listed.sha256) == (len(content), moved.sha256)
+    assert (listed.size, listed.sha256) == (len(content), moved.delivered.sha256)
     back = Mover(token=TOKEN).move(endpoint, listed, local, "back")
     assert (path / "back").read_bytes() == content
-    endpoint.delete(back.source)
+    endpoint.delete(back.entry)
     assert store.content("/in/a%20ü.bin") is None
     assert store.callers == {("system", TRANSFER)}
     endpoint.close()
@@ -126,7 +124,7 @@ def test_empty_files_and_existing_names(shop, folder):
     (path / "e").write_bytes(b"")
     endpoint = upstream.open("/in")
     (entry,) = local.list(Patterns(["e"]))
-    assert Mover(token=TOKEN).move(local, entry, endpoint, "e").size == 0
+    assert Mover(token=TOKEN).move(local, entry, endpoint, "e").delivered.size == 0
     with pytest.raises(Exists):
         Mover(token=TOKEN, if_exists="fail").move(local, entry, endpoint, "e")
     assert Mover(token=TOKEN).move(local, entry, endpoint, "e").replaced
@@ -237,7 +235,7 @@ def test_unfinished_uploads_are_swept_by_their_token(shop):
     for name, token in (("a", TOKEN), ("b", TOKEN), ("c", "0000000000000043")):
         writer = endpoint.writer(name, token=token, size=3)
         writer.begin()
-        writer.fill([b"xyz"])
+        writer.feed(b"xyz")
         if name == "b":
             writer.seal(3, hashlib.sha256(b"xyz").hexdigest(), "sha256")
             writer.commit()
@@ -251,18 +249,17 @@ def test_a_stop_while_filestore_completes_an_upload(tmp_path, folder):
     """The stop is heard while the store is at work; no file, no blob and no upload stay."""
     path, local = folder
     (path / "f").write_bytes(b"content")
-    lab, stop = Lab(tmp_path / "data"), threading.Event()
+    lab, stop = new_lab(tmp_path / "data"), threading.Event()
     gate = Gate(lab)
     gate.before = lambda: (stop.set(), gate.wait())
     lab.service.resuming.completions.answer_within = 0.1
-    endpoint = FilestoreUpstream(lab.client.application).open("/in")
-    (entry,) = local.list(Patterns(["f"]))
-    with pytest.raises(Interrupted):
-        Mover(token=TOKEN, interrupt=stop).move(local, entry, endpoint, "f")
-    gate.open.set()
+    with by_socket(lab.client.application, tmp_path) as filestore:
+        (entry,) = local.list(Patterns(["f"]))
+        with pytest.raises(Interrupted):
+            Mover(token=TOKEN, interrupt=stop).move(local, entry, filestore.open("/in"), "f")
+        gate.open.set()
     lab.service.resuming.close()
     assert (RealFilestore(lab).content("/in/f"), RealFilestore(lab).unfinished(), lab.blobs()) == (None, 0, [])
-    endpoint.close()
     lab.close()
 
 
@@ -286,13 +283,13 @@ def test_a_commit_whose_answer_is_lost_finds_its_own_file(tmp_path, folder, if_e
     """A repeated commit returns the file that the first one has stored, and is no conflict with itself."""
     path, local = folder
     (path / "f").write_bytes(b"content")
-    lab = Lab(tmp_path / "data")
-    endpoint = FilestoreUpstream(_Losing(lab.client.application, "/commit", lost)).open("/in", TRANSFER)
+    lab = new_lab(tmp_path / "data")
     (entry,) = local.list(Patterns(["f"]))
-    moved = Mover(token=TOKEN, if_exists=if_exists, retries=retries, delay=0.0).move(local, entry, endpoint, "f")
-    assert (moved.size, moved.replaced) == (7, False)
+    with by_socket(_Losing(lab.client.application, "/commit", lost), tmp_path) as filestore:
+        endpoint = filestore.open("/in", TRANSFER)
+        moved = Mover(token=TOKEN, if_exists=if_exists, retries=retries, delay=0.0).move(local, entry, endpoint, "f")
+    assert (moved.delivered.size, moved.replaced) == (7, False)
     assert [event["type"] for event in lab.events()] == ["file.stored.v1"]
-    endpoint.close()
     lab.close()
 
 
@@ -338,4 +335,4 @@ def test_a_wrong_checksum_is_not_delivered(double, folder):
 def test_a_store_that_is_away_is_transient():
     """A refused connection is Transient."""
     with pytest.raises(Transient):
-        list(FilestoreUpstream("http://127.0.0.1:1", Signer([KEY])).open("/in").list(Patterns(["*"])))
+        list(Filestore("http://127.0.0.1:1", (KEY,)).open("/in").list(Patterns(["*"])))

@@ -10,16 +10,20 @@ import time
 
 import pytest
 
-from mft_common.transfer import FileEndpoint
+from mft_common.endpoints.files import FileEndpoint
+from mft_common.endpoints.folders import Folder
 
 TOKEN = "00000000000000AA"
 SEED = 20261121
 OLD, NEW = b"old" * 100_000, b"new" * 700_000
 PROGRAM = textwrap.dedent("""
     import os, sys
-    from mft_common.transfer import FileEndpoint, Mover, Patterns
+    from mft_common.endpoints.files import FileEndpoint
+    from mft_common.endpoints.folders import Folder
+    from mft_common.endpoints.names import Patterns
+    from mft_common.transfer import Mover
     def opened(path):
-        return FileEndpoint(os.open(path, os.O_RDONLY | os.O_DIRECTORY))
+        return FileEndpoint(Folder(os.open(path, os.O_RDONLY | os.O_DIRECTORY)))
     source, target = opened(sys.argv[1]), opened(sys.argv[2])
     print("ready", flush=True)
     sys.stdin.readline()
@@ -58,7 +62,7 @@ def test_kill_9_at_any_instant_shows_old_or_new_and_the_sweep_removes_the_rest(t
                 assert path.read_bytes() in (OLD, NEW)
             else:
                 assert path.name == f".x.bin.{TOKEN}.part"
-        endpoint = FileEndpoint(os.open(target, os.O_RDONLY | os.O_DIRECTORY))
+        endpoint = FileEndpoint(Folder(os.open(target, os.O_RDONLY | os.O_DIRECTORY)))
         leftovers += len(endpoint.sweep(TOKEN))
         endpoint.close()
         assert [path.name for path in target.iterdir()] in ([], ["x.bin"])

@@ -1,5 +1,6 @@
 """The sections of crossdock.yaml, and every problem by its path."""
 
+import json
 from importlib import resources
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import yaml
 
 from diplomat_svc.schemas.configuration import read_sections
 from mft_common.config import Reader
+from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import ConfigError
 
 DATA = Path("/nonexistent/data")
@@ -36,13 +38,18 @@ def test_the_demo_is_taken():
     assert configuration.options.session_limit == 10
 
 
-def test_endpoints_are_put_in_the_place_of_their_names():
-    """`endpoint:name` becomes the endpoint's URL."""
+def test_endpoints_are_found_by_their_names():
+    """A definition keeps `endpoint:name`, and a job reaches the endpoints that its URLs name, no others."""
     document = {
-        "endpoints": {"x": {"url": "file:c"}},
+        "endpoints": {"x": {"url": "file:c"}, "y": {"url": "file:d"}},
         "transactions": [{**ONE, "source": {**ONE["source"], "url": "endpoint:x"}}],
     }
-    assert read_sections(document, READER).transactions[0].source.url == "file:c"
+    found = read_sections(document, READER)
+    assert found.transactions[0].source.url == "endpoint:x"
+    assert found.endpoints.find("endpoint:x").folder == "c"
+    reachable = Endpoints.from_json(json.loads(json.dumps(found.endpoints.only("endpoint:x", "file:a").to_json())))
+    assert reachable.find("endpoint:x") == found.endpoints.find("endpoint:x")
+    assert reachable.problem_of("endpoint:y") == "there is no endpoint y"
 
 
 @pytest.mark.parametrize(
@@ -56,7 +63,7 @@ def test_endpoints_are_put_in_the_place_of_their_names():
         ({"retries": {"job": 1}}, "transactions.0.retries.job: is not supported yet"),
         ({"direction": "sideways"}, "transactions.0.direction: Must be one of: outbound, inbound."),
         ({"bandwidth": "fast"}, "transactions.0.bandwidth: is no rate such as 10MiB/s"),
-        ({"destination": {"url": "sftp://x/y"}}, "transactions.0.destination.url: is not supported yet"),
+        ({"destination": {"url": "sftp://x/y"}}, "transactions.0.destination.url: the URL alone is not enough"),
         ({"destination": {"url": "file:../x"}}, "transactions.0.destination.url: '..' cannot be a file's name"),
         ({"destination": {"url": "file:state/x"}}, "transactions.0.destination.url: file:state/x: the hub's own state"),
         ({"destination": {"url": "file:/etc"}}, "transactions.0.destination.url: the folder is neither below"),

@@ -6,8 +6,12 @@ import stat
 
 import pytest
 
+from mft_common.endpoints.errors import Transient
+from mft_common.endpoints.files import FileEndpoint
+from mft_common.endpoints.folders import Folder
+from mft_common.endpoints.names import Patterns
 from mft_common.endpoints.system import System
-from mft_common.transfer import FileEndpoint, Mover, Patterns, Transient
+from mft_common.transfer import Mover
 
 TOKEN = "0000000000000042"
 CONTENT = bytes(range(256)) * 9000
@@ -28,7 +32,7 @@ def names(path):
 
 
 def _endpoint(path, system):
-    return FileEndpoint(os.open(path, os.O_RDONLY | os.O_DIRECTORY), system=system)
+    return FileEndpoint(Folder(os.open(path, os.O_RDONLY | os.O_DIRECTORY), system=system), system=system)
 
 
 def move(folders, system, **options):
@@ -86,5 +90,5 @@ def test_a_commit_whose_answer_is_lost_finds_its_own_file(folders, if_exists, ca
                 self._lose("sync")
 
     moved = move(folders, Losing(), if_exists=if_exists, retries=retries, delay=0.0)
-    assert (moved.size, moved.replaced, sum(writes)) == (len(CONTENT), False, len(CONTENT))
+    assert (moved.delivered.size, moved.replaced, sum(writes)) == (len(CONTENT), False, len(CONTENT))
     assert names(folders / "to") == ["b.txt"]

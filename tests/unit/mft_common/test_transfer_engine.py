@@ -10,23 +10,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mft_common.endpoints.errors import of_os_error
-from mft_common.endpoints.system import System
-from mft_common.transfer import (
+from mft_common.endpoints.contract import Entry
+from mft_common.endpoints.errors import (
     Changed,
     Denied,
     DiskFull,
     Exists,
-    FileEndpoint,
     Interrupted,
-    Mover,
     NotFound,
-    Patterns,
     TargetIsFolder,
     TransferError,
     Transient,
-    is_temporary,
+    of_os_error,
 )
+from mft_common.endpoints.files import FileEndpoint
+from mft_common.endpoints.folders import Folder
+from mft_common.endpoints.names import Patterns, is_temporary
+from mft_common.endpoints.system import System
+from mft_common.transfer import Mover
 
 TOKEN = "0000000000000042"
 CONTENT = bytes(range(256)) * 9000
@@ -70,7 +71,7 @@ def _names(path):
 
 def _endpoint(path, system=None):
     system = system or System()
-    return FileEndpoint(os.open(path, os.O_RDONLY | os.O_DIRECTORY), system=system)
+    return FileEndpoint(Folder(os.open(path, os.O_RDONLY | os.O_DIRECTORY), system=system), system=system)
 
 
 def _entry_of(path, name="a.txt"):
@@ -90,7 +91,8 @@ def test_a_file_arrives_whole_with_its_checksum(folders):
     moved = _move(folders)
     assert (folders / "to" / "b.txt").read_bytes() == CONTENT
     assert _names(folders / "to") == ["b.txt"]
-    assert (moved.size, moved.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
+    assert moved.source == moved.delivered
+    assert (moved.source.size, moved.source.sha256) == (len(CONTENT), hashlib.sha256(CONTENT).hexdigest())
     assert (moved.retries, moved.replaced) == (0, False)
     assert stat.S_IMODE((folders / "to" / "b.txt").stat().st_mode) & 0o600 == 0o600
 
@@ -99,7 +101,7 @@ def test_a_file_arrives_whole_with_its_checksum(folders):
 def test_sizes_around_a_block_arrive(folders, size):
     """Empty files and files around the size of a block arrive whole."""
     (folders / "from" / "a.txt").write_bytes(b"x" * size)
-    assert _move(folders).size == size
+    assert _move(folders).delivered.size == size
     assert (folders / "to" / "b.txt").stat().st_size == size
 
 
@@ -266,12 +268,12 @@ def test_only_regular_files_are_listed_and_opened(folders):
     os.mkfifo(folders / "from" / "pipe")
     (folders / "from" / "folder").mkdir()
     skipped = []
-    listed = list(_endpoint(folders / "from").list(Patterns(["*"]), lambda name, _: skipped.append(name)))
+    listed = list(_endpoint(folders / "from").list(Patterns(["*"]), skipped=lambda name, _: skipped.append(name)))
     assert [entry.name for entry in listed] == ["a.txt"]
     assert skipped == ["link", "pipe"]
     for name in ("link", "pipe"):
         with pytest.raises(Denied):
-            _endpoint(folders / "from").open(type(listed[0])(name, 0, 0)).close()
+            _endpoint(folders / "from").open(Entry(name)).close()
 
 
 def test_delete_removes_only_what_was_read(folders):

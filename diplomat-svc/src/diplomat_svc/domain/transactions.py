@@ -5,8 +5,9 @@ import json
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Final, Literal, Self
+
+from mft_common.endpoints.registry import Endpoints
 
 Direction = Literal["outbound", "inbound"]
 IfExists = Literal["replace", "fail"]
@@ -105,4 +106,4 @@ class Configuration:
 
     options: Options = field(default_factory=Options)
     transactions: tuple[Transaction, ...] = ()
-    allowed_folders: tuple[Path, ...] = ()
+    endpoints: Endpoints = field(default_factory=Endpoints)

@@ -11,7 +11,6 @@ from typing import Final
 from diplomat_svc.domain.jobs import Job
 from diplomat_svc.domain.states import CANCELLED, CANCELLING, INCOMPLETE, TERMINATED
 from diplomat_svc.domain.transactions import Options
-from diplomat_svc.operations.endpoints import Endpoints
 from diplomat_svc.operations.job_process import JobProcess, Runner, sweeper
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.owned_job import OwnedJob
@@ -21,6 +20,7 @@ from diplomat_svc.store import jobs, workers
 from mft_common import logs
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.database.leases import Lease
+from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import MftError, Unavailable
 
 _POLL_S: Final = 0.02
@@ -188,7 +188,8 @@ class Dispatcher:
 
     def _process(self, job: Job, endpoints: Endpoints) -> JobProcess:
         owned = OwnedJob(self._writer, self._lease.owner, job)
-        return JobProcess(self._runner, owned, endpoints.to_json(), self._lease, self._writer.clock())
+        reachable = endpoints.only(job.definition.source.url, job.definition.destination.url)
+        return JobProcess(self._runner, owned, reachable.to_json(), self._lease, self._writer.clock())
 
     @staticmethod
     def _work(job: Job, request_id: str, process: JobProcess) -> None:

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from diplomat_svc.operations.endpoints import Endpoints
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_reports import JobReports
 from diplomat_svc.operations.running import Run
 from mft_common.endpoints.errors import TransferError
+from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import Channel
 
 RUN: Final = f"{__name__}:run"
@@ -27,7 +27,7 @@ def sweep(_channel: Channel, payload: Mapping[str, Any]) -> str:
     order = JobOrder.from_json(payload["job"])
     endpoints = Endpoints.from_json(payload["endpoints"])
     try:
-        endpoint = endpoints.open(order.definition.destination.url, order.transfer_id, create=False)
+        endpoint = endpoints.open(order.definition.destination.url, order.transfer_id)
         try:
             endpoint.sweep(order.token)
         finally:

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from diplomat_svc.errors import BadRequest
+from mft_common.endpoints.names import Patterns
 from mft_common.identity import Identity
-from mft_common.transfer import Patterns
 
 
 def visible_to(caller: Identity) -> Callable[[str], bool]:

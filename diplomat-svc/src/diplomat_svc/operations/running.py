@@ -6,20 +6,13 @@ from typing import Final, TypeVar
 from diplomat_svc.domain import states
 from diplomat_svc.domain.names import destination_name, expand_transaction
 from diplomat_svc.domain.states import Severity
-from diplomat_svc.operations.endpoints import Endpoints
 from diplomat_svc.operations.job_reports import JobReports
+from mft_common.endpoints.contract import Endpoint, Entry
+from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.endpoints.names import Patterns
+from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import CommitRefused
-from mft_common.transfer import (
-    Bandwidth,
-    Endpoint,
-    Entry,
-    Interrupt,
-    Interrupted,
-    Moved,
-    Mover,
-    Patterns,
-    TransferError,
-)
+from mft_common.transfer import Bandwidth, Interrupt, Moved, Mover
 
 _PROGRESS_S: Final = 1.0
 R = TypeVar("R")
@@ -86,13 +79,16 @@ class Run:
 
         def listed() -> list[Entry]:
             skipped.clear()
-            return list(source.list(Patterns(spec.files), lambda name, why: skipped.append((name, why))))
+            return list(source.list(Patterns(spec.files), skipped=lambda name, why: skipped.append((name, why))))
 
         young = self._owned.job.began_at - int(spec.min_age * 1000)
-        entries = [entry for entry in self._with_retries(listed) if not spec.min_age or entry.modified_at <= young]
+        entries = self._with_retries(listed)
+        if spec.min_age:
+            # A file whose time is unknown may be at work still: it is left alone.
+            entries = [one for one in entries if one.modified_at is not None and one.modified_at <= young]
         for _, why in skipped:
             self._owned.note(f"Skipped: {why}.", Severity.WARNING)
-        self._owned.found(len(entries), sum(entry.size for entry in entries))
+        self._owned.found(len(entries), sum(entry.size or 0 for entry in entries))
         strict = self._definition.fail_if_not_found
         if not entries:
             raise _EndedEarlyError(states.FAILURE if strict else states.NOT_FOUND, "No file was found.")
@@ -126,7 +122,7 @@ class Run:
         name = destination_name(definition.destination.files, entry.name)
         if self._stop.is_set():
             raise Interrupted(f"{name}: stopped before it began")
-        owned.begin_file(place, entry.name, name, entry.size)
+        owned.begin_file(place, entry.name, name, entry.size or 0)
         mover = Mover(
             token=owned.job.token,
             if_exists=definition.destination.if_exists,
@@ -148,8 +144,11 @@ class Run:
             left = " A partial upload could not be removed." if error.leftover else ""
             owned.end_file(place, states.FAILURE, f"Failed: {error}.{left}", retries=error.tries - 1)
             return None
-        text = f"Delivered {entry.name} as {name}: {moved.size} bytes, SHA-256 {moved.sha256}, retries {moved.retries}."
-        owned.end_file(place, states.SUCCESSFUL, text, retries=moved.retries, sha256=moved.sha256, size=moved.size)
+        size, sha256 = moved.delivered.size, moved.delivered.sha256
+        text = f"Delivered {entry.name} as {name}: {size} bytes, SHA-256 {sha256}, retries {moved.retries}."
+        owned.end_file(place, states.SUCCESSFUL, text, retries=moved.retries, sha256=sha256, size=size)
+        if moved.warning:
+            owned.warn_file(place, f"After the delivery: {moved.warning}.")
         return moved
 
     def _delete(self, source: Endpoint, arrived: list[tuple[int, Moved]]) -> None:
@@ -157,7 +156,7 @@ class Run:
         for place, moved in arrived:
             self._owned.check()
             try:
-                source.delete(moved.source)
+                source.delete(moved.entry)
             except TransferError as error:
                 self._owned.warn_file(place, f"The source was not deleted: {error}.")
 
@@ -184,11 +183,11 @@ class Run:
             retries, delay = retries - 1, delay * 2
 
 
-def _below(progress: Callable[[int], None], size: int) -> Callable[[int], None]:
+def _below(progress: Callable[[int], None], size: int | None) -> Callable[[int], None]:
     """Skip the report of a file's last byte: the end of the file is written right after it."""
 
     def report(count: int) -> None:
-        if count < size:
+        if size is None or count < size:
             progress(count)
 
     return report

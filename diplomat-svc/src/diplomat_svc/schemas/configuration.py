@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
@@ -11,9 +10,8 @@ from marshmallow import Schema, ValidationError, fields, validate
 from diplomat_svc.domain.transactions import Configuration, Options, Transaction
 from diplomat_svc.schemas.transactions import TransactionSchema
 from mft_common import config
+from mft_common.endpoints.registry import Endpoints, read_endpoints
 from mft_common.errors import ConfigError
-from mft_common.transfer import Places, TransferError
-from mft_common.transfer.places import check_allowed
 
 SECTIONS: Final[config.Sections] = {
     "diplomat": dict,
@@ -67,10 +65,6 @@ class _Diplomat(Schema):
     mail = fields.Raw(validate=lambda _: _refuse())
 
 
-class _Endpoint(Schema):
-    url = fields.String(required=True, validate=validate.Regexp(r"(file|filestore):", error="is not supported yet"))
-
-
 def _refuse() -> None:
     raise ValidationError("is not supported yet")
 
@@ -80,34 +74,26 @@ def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configu
     problems: list[str] = []
     data = reader.data
     options = _load(_Diplomat(), document.get("diplomat") or {}, "diplomat", problems)
-    endpoints = {
-        name: _load(_Endpoint(), value, f"endpoints.{name}", problems)
-        for name, value in _mapping(document, "endpoints", problems).items()
-    }
+    secrets = replace(reader, problems=problems)
+    endpoints = read_endpoints(document, secrets, data)
     if document.get("openpgp"):
         problems.append("openpgp: is not supported yet")
-    listed = document.get("allowed_folders") or []
-    if not isinstance(listed, list) or not all(isinstance(one, str) for one in listed):
-        problems.append("allowed_folders: is no list of folders")
-        listed = []
-    allowed = tuple(Path(one) for one in listed)
-    problems += [f"allowed_folders: {problem}" for problem in check_allowed(allowed, data)]
     definitions = document.get("transactions") or []
     if not isinstance(definitions, list):
         problems.append("transactions: is no list")
         definitions = []
-    places = Places(data, allowed)
     transactions = []
     for place, given in enumerate(definitions):
         before = len(problems)
         one = _load(TransactionSchema(), given, f"transactions.{place}", problems)
         if len(problems) == before:
-            transactions.append(_resolved(one, endpoints, places, f"transactions.{place}", problems))
+            transactions.append(one)
+            problems += _url_problems(one, endpoints, f"transactions.{place}")
     _unique(transactions, problems)
     made = _options(options, problems)
     if problems:
         raise ConfigError(sorted(problems))
-    return Configuration(options=made, transactions=tuple(transactions), allowed_folders=allowed)
+    return Configuration(options=made, transactions=tuple(transactions), endpoints=endpoints)
 
 
 def unused(document: Mapping[str, Any]) -> list[str]:
@@ -118,14 +104,6 @@ def unused(document: Mapping[str, Any]) -> list[str]:
     return found
 
 
-def _mapping(document: Mapping[str, Any], name: str, problems: list[str]) -> dict[str, Any]:
-    value = document.get(name) or {}
-    if isinstance(value, dict):
-        return value
-    problems.append(f"{name}: is no mapping")
-    return {}
-
-
 def _load(schema: Schema, value: Any, path: str, problems: list[str]) -> Any:
     try:
         return schema.load(value)
@@ -134,26 +112,10 @@ def _load(schema: Schema, value: Any, path: str, problems: list[str]) -> Any:
         return {}
 
 
-def _resolved(
-    one: Transaction, endpoints: Mapping[str, Any], places: Places, path: str, problems: list[str]
-) -> Transaction:
-    """Replace names of endpoints by their URLs, and check that local folders are allowed."""
-    sides = {}
-    for side in ("source", "destination"):
-        spec = getattr(one, side)
-        url = spec.url
-        if url.startswith("endpoint:"):
-            name = url.removeprefix("endpoint:")
-            if name not in endpoints:
-                problems.append(f"{path}.{side}.url: there is no endpoint {name}")
-            url = endpoints.get(name, {}).get("url", url)
-        if url.startswith("file:"):
-            try:
-                places.resolve(url)
-            except TransferError as error:
-                problems.append(f"{path}.{side}.url: {error}")
-        sides[side] = replace(spec, url=url)
-    return replace(one, **sides)
+def _url_problems(one: Transaction, endpoints: Endpoints, path: str) -> list[str]:
+    """Return one problem for each URL that cannot be opened."""
+    found = {side: endpoints.problem_of(getattr(one, side).url) for side in ("source", "destination")}
+    return [f"{path}.{side}.url: {problem}" for side, problem in found.items() if problem]
 
 
 def _unique(transactions: list[Transaction], problems: list[str]) -> None:

@@ -11,7 +11,6 @@ from mft_common import config
 
 _YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
 _LONGEST_NAME = 255
-_BUILT = ("file:", "filestore:", "endpoint:")
 
 
 def _only(*allowed: Any) -> Callable[[Any], None]:
@@ -25,8 +24,6 @@ def _only(*allowed: Any) -> Callable[[Any], None]:
 
 
 def _url(value: str) -> None:
-    if not value.startswith(_BUILT):
-        raise ValidationError("is not supported yet: file:, filestore: and endpoint: are")
     if value.startswith("filestore:") and not value.startswith("filestore:/"):
         raise ValidationError("a folder of the hub's own store begins with filestore:/")
 

@@ -189,11 +189,13 @@ class Resuming:
         return ended
 
     def sweep(self, caller: Caller, target: Target, token: str) -> list[str]:
-        """End the unfinished two-step uploads of a token into a folder; return the names of their files."""
+        """End the unfinished two-step uploads of a token into a folder and those below; return their files' paths."""
+        folder = f"/{target.text}"
         with self._commits.database.read() as connection:
-            found = resumables.unfinished(connection, token, f"/{target.text}")
+            found = resumables.unfinished(connection, token, folder)
         outcome = Outcome(reason=_SWEPT, cancelled=True)
-        return [each.name for each in found if each.owner == caller.account and self.completions.end(each.id, outcome)]
+        mine = [each for each in found if each.owner == caller.account and self.completions.end(each.id, outcome)]
+        return [each.path.removeprefix(f"{folder}/") for each in mine]
 
     def expire(self) -> int:
         """End expired uploads; return how many."""

@@ -30,6 +30,7 @@ def blueprint(operations: Internal) -> Blueprint:
     pages = Blueprint("internal", __name__, url_prefix="/internal/v1")
     _add_files(pages, operations)
     _add_uploads(pages, operations)
+    _add_ends(pages, operations)
     return pages
 
 
@@ -44,7 +45,9 @@ def _add_files(pages: Blueprint, operations: Internal) -> None:
     def fetch(_tail: str) -> Response:
         target = _target("files", "download")
         file = operations.find(operations.system(web.identity()), target)
-        extra = {"X-Sha256": file.sha256, "X-Fileset": str(file.fileset)}
+        extra = {
+            "X-Sha256": file.sha256, "X-Fileset": str(file.fileset), "X-Modified-At": str(file.modified_at),
+        }  # fmt: skip
         return downloads.response(request.environ, file, sender(operations, file), extra, operations.now())
 
     @pages.delete("/files<tail:_tail>")
@@ -75,14 +78,23 @@ def _add_uploads(pages: Blueprint, operations: Internal) -> None:
 
     @pages.patch("/upload/<upload>")
     def append(upload: str) -> Response:
-        caller, patch = _caller("append", upload), internal.patch(request.environ)
+        caller, patch = _caller(operations, "append", upload), internal.patch(request.environ)
         blocks = bodies.blocks(request.environ["wsgi.input"], patch.length)
         return responses.as_json({"offset": uploads.append(caller, upload, patch, blocks).received})
+
+    @pages.get("/upload/<upload>")
+    def find(upload: str) -> Response:
+        found = uploads.find(_caller(operations, "find", upload), upload)
+        return responses.as_json({"received": found.received, "state": found.state})
+
+
+def _add_ends(pages: Blueprint, operations: Internal) -> None:
+    uploads = operations.uploads
 
     @pages.post("/upload/<upload>/seal")
     def seal(upload: str) -> Response:
         try:
-            sealed = _noted(uploads.seal(_caller("seal", upload), upload))
+            sealed = _noted(uploads.seal(_caller(operations, "seal", upload), upload))
         except StillCompleting:
             return responses.as_json({}, 202)
         return responses.as_json({"size": sealed.length, "sha256": sealed.sha256})
@@ -90,19 +102,20 @@ def _add_uploads(pages: Blueprint, operations: Internal) -> None:
     @pages.post("/upload/<upload>/commit")
     def commit(upload: str) -> Response:
         try:
-            complete = _noted(uploads.commit(_caller("commit", upload), upload))
+            complete = _noted(uploads.commit(_caller(operations, "commit", upload), upload))
         except StillCompleting:
             return responses.as_json({}, 202)
         return responses.as_json(internal.stored(complete), 201)
 
     @pages.delete("/upload/<upload>")
     def abort(upload: str) -> Response:
-        ended = _noted(uploads.terminate(_caller("abort", upload), upload))
+        ended = _noted(uploads.terminate(_caller(operations, "abort", upload), upload))
         return responses.as_json({"stored": internal.stored(ended)})
 
-    def _caller(operation: str, upload: str) -> Caller:
-        note(operation=f"internal.{operation}", upload=upload, transfer_id=web.identity().transfer_id)
-        return operations.system(web.identity())
+
+def _caller(operations: Internal, operation: str, upload: str) -> Caller:
+    note(operation=f"internal.{operation}", upload=upload, transfer_id=web.identity().transfer_id)
+    return operations.system(web.identity())
 
 
 def _noted(upload: Upload) -> Upload:

@@ -123,7 +123,8 @@ class Writer(Protocol):
     def begin(self) -> int:
         """Make the temporary file, or find the one to resume; return the byte from which `feed` is expected.
 
-        That is the position of `resume`, or 0 where the resumed file is not there any more or does not hold as much.
+        That is the position of `resume` or a later one that is safe by now, or 0 where the resumed file is not there
+        any more or does not hold as much.
         Folders above the file must exist. Exists or TargetIsFolder where the final name is known to be refused.
         """
         ...

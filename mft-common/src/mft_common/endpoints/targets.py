@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from mft_common.endpoints.errors import BadName
@@ -86,6 +86,11 @@ class Target:
         if not joined:
             return self
         return replace(self, folder=f"{self.folder.rstrip('/')}/{joined}" if self.folder else joined)
+
+
+def target_of(values: Mapping[str, Any]) -> Target:
+    """Return the target of what `dataclasses.asdict` made of one."""
+    return Target(**{**values, "timeouts": Timeouts(**values["timeouts"])})
 
 
 def parse_url(url: str) -> Target:

@@ -4,7 +4,8 @@ import threading
 import time
 from collections.abc import Callable
 
-from mft_common.transfer.endpoint import BLOCK, Interrupt
+from mft_common.endpoints.contract import BLOCK
+from mft_common.transfer.interrupt import Interrupt
 
 # A burst of a fifth of a second is 2 % of any ten seconds; it makes up for sleeping a little too long.
 _BURST_S = 0.2

@@ -1,20 +1,25 @@
-"""Move one file from one endpoint to another: copy, verify, commit, and retry errors that may heal."""
+"""Move one file from one endpoint to another: copy, verify, commit, and go on after errors that may heal."""
 
-import hashlib
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
-from mft_common.endpoints.errors import Changed, Interrupted, TransferError, Transient
+from mft_common.backoff import pause_after
+from mft_common.endpoints.contract import Endpoint, Entry, IfExists, Stored, Verify
+from mft_common.endpoints.errors import Interrupted, TransferError
 from mft_common.transfer.bandwidth import Bandwidth
-from mft_common.transfer.endpoint import Endpoint, Entry, IfExists, Interrupt, Reader, Stored, Verify, Writer
+from mft_common.transfer.checkpoints import MoveCheckpoint
+from mft_common.transfer.copying import Copy, CopyOptions
+from mft_common.transfer.digests import Digest
+from mft_common.transfer.interrupt import Interrupt
+from mft_common.transfer.steps import MakeSteps
 
 _LONGEST_DELAY_S = 600.0
 
 
-def _ignore(_count: int) -> None:
-    """Ignore a progress or retry report (the default call-back)."""
+def _ignore(_value: Any) -> None:
+    """Ignore a report (the default call-back)."""
 
 
 def _allow() -> None:
@@ -23,163 +28,134 @@ def _allow() -> None:
 
 @dataclass(frozen=True)
 class Moved:
-    """A delivered file: its size, lower-case SHA-256, the number of retries, and the source that was read.
+    """A delivered file.
 
-    `replaced` is True where another file of that name was there, None where the destination cannot tell.
+    `source` is what was read and `delivered` what was written; they differ where steps changed the bytes. `entry` is
+    the source version that was read. `retries` counts the further tries, `resumed` the bytes of the delivered file that
+    an earlier try had written. `replaced` is True where another file of that name was there, None where the destination
+    cannot tell. `warning` names what went wrong after the file was safely delivered, "" for nothing.
     """
 
-    size: int
-    sha256: str
+    source: Digest
+    delivered: Digest
+    entry: Entry
     retries: int
-    source: Entry
+    resumed: int = 0
     replaced: bool | None = None
+    version: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mover:
-    """Moves the files of one job.
+    """Moves the files of one piece of work.
 
-    `token` marks the job's unfinished files (16 to 64 upper-case hex digits). `interrupt` is checked before each block,
-    in each wait and before each commit. `progress(bytes)` is called with the bytes moved of the current file, at most
-    every `progress_every` seconds and at the file's end. `guard()` is called immediately before each commit and raises
-    when the caller has lost the right to it. `retries` is the number of further tries after errors that may heal: the
-    first after `delay` seconds, each later one after twice as long; `retrying(number)` is called before each.
+    `token` marks the unfinished files (16 to 64 upper-case hex digits). `steps` makes the steps of one try. `md5` asks
+    for MD5 digests as well. `keep_time` gives the delivered file the source's time where both ends can.
+
+    `interrupt` is checked before each block, in each wait and before each commit. `begins(temporary)` is called with
+    the name of the unfinished file before it is made. `progress(bytes)` is called with the bytes read of the current
+    file, at most every `progress_every` seconds and at the file's end. `checkpointed(checkpoint)` is called when that
+    much is safe, at most every `checkpoint_every` seconds; a move with steps has none. `guard()` is called immediately
+    before each commit and raises when the caller has lost the right to it.
+
+    `retries` is the number of further tries after errors that may heal: the first after `delay` seconds, each later one
+    after twice as long; `retrying(number)` is called before each. With `keep` an unfinished file that a later move can
+    go on with is left where it is.
     """
 
     token: str
     if_exists: IfExists = "replace"
     verify: Verify = "sha256"
+    steps: MakeSteps | None = None
+    md5: bool = False
+    keep_time: bool = False
     bandwidth: Bandwidth = field(default_factory=lambda: Bandwidth(None))
     interrupt: Interrupt = field(default_factory=threading.Event)
+    begins: Callable[[str], None] = _ignore
     progress: Callable[[int], None] = _ignore
     progress_every: float = 0.5
+    checkpointed: Callable[[Mapping[str, Any]], None] = _ignore
+    checkpoint_every: float = 2.0
     retrying: Callable[[int], None] = _ignore
     guard: Callable[[], None] = _allow
     retries: int = 0
     delay: float = 5.0
+    keep: bool = False
 
-    def move(self, source: Endpoint, entry: Entry, destination: Endpoint, name: str) -> Moved:
-        """Copy `entry` to `name`, whole and verified, or raise a TransferError with nothing visible changed.
+    def move(
+        self, source: Endpoint, entry: Entry, destination: Endpoint, path: str,
+        resume: Mapping[str, Any] | None = None,
+    ) -> Moved:  # fmt: skip
+        """Copy `entry` to `path`, whole and verified, or raise a TransferError with nothing visible changed.
 
-        The error's `tries` says how often it was tried. A commit that got no answer is repeated, not begun anew: the
-        file may be there already. Deleting the source is the caller's: it knows what else must be safe before.
+        `resume` is what `checkpointed` was called with by an earlier move of the same token, entry and path; where the
+        source has changed since, or either end cannot go on, the file begins anew. The error's `tries` says how often
+        it was tried. A commit that got no answer is repeated, not begun anew: the file may be there already. Deleting
+        the source is the caller's: it knows what else must be safe before.
         """
-        attempt = _Attempt()
+        copy = Copy(
+            self._options(), source=source, entry=entry, destination=destination, path=path,
+            checkpoint=self._checkpoint(resume, entry),
+        )  # fmt: skip
         try:
-            stored, tries = self._try(attempt, source, entry, destination, name)
+            stored, tries = self._try(copy, path)
         except BaseException as error:
-            found = _abort(attempt.writer, error) if attempt.writer is not None else None
+            found = copy.abort(error, keep=self.keep and getattr(error, "heals", isinstance(error, Interrupted)))
             if found is None or not isinstance(error, TransferError):
                 raise
             stored, tries = found, error.tries
-        self.progress(stored.size)
-        return Moved(stored.size, stored.sha256, tries - 1, attempt.source or entry, stored.replaced)
+        result = copy.result()
+        self.progress(result.source.size)
+        return Moved(
+            result.source, result.delivered, result.entry, tries - 1, result.resumed, stored.replaced, stored.version,
+            stored.warning,
+        )  # fmt: skip
 
-    def _try(
-        self, attempt: "_Attempt", source: Endpoint, entry: Entry, destination: Endpoint, name: str
-    ) -> tuple[Stored, int]:
+    def _try(self, copy: Copy, path: str) -> tuple[Stored, int]:
         """Return the stored file and the number of tries it took."""
-        delay, tries = self.delay, 1
+        tries = 1
         while True:
             try:
-                if attempt.writer is None:
-                    attempt.writer, attempt.source = self._seal(source, entry, destination, name)
-                self._check_before_commit(name)
-                return attempt.writer.commit(), tries
+                if not copy.sealed:
+                    self._check_stop(path, "before it began")
+                    copy.seal()
+                self._check_stop(path, "before it became visible")
+                self.guard()
+                return copy.commit(), tries
             except TransferError as error:
                 error.tries = tries
                 if not error.heals or tries > self.retries:
                     raise
-                if attempt.writer is not None and not isinstance(error, Transient):
-                    _abort(attempt.writer, error)
-                    attempt.writer = None
-            self._wait(delay, name, tries)
-            delay = min(delay * 2, _LONGEST_DELAY_S)
+                copy.prepare_again(error)
+            self._wait(pause_after(tries, self.delay, _LONGEST_DELAY_S), path, tries)
             self.retrying(tries)
             tries += 1
 
-    def _wait(self, delay: float, name: str, tries: int) -> None:
+    def _wait(self, delay: float, path: str, tries: int) -> None:
         if self.interrupt.wait(delay):
-            error = Interrupted(f"{name}: stopped while waiting for another try")
+            error = Interrupted(f"{path}: stopped while waiting for another try")
             error.tries = tries
             raise error
 
-    def _seal(self, source: Endpoint, entry: Entry, destination: Endpoint, name: str) -> tuple[Writer, Entry]:
-        """Copy the bytes under a temporary name, durably, and compare size and checksum."""
-        self._check_stop(name, "before it began")
-        reader = source.open(entry)
-        try:
-            writer = destination.writer(name, token=self.token, size=reader.entry.size, if_exists=self.if_exists)
-            flow = _Flow(self, reader, name)
-            try:
-                writer.begin()
-                writer.fill(flow.blocks())
-                while not writer.seal(reader.entry.size, flow.digest.hexdigest(), self.verify):
-                    self._check_stop(name, "before it was complete")
-            except BaseException as error:
-                _abort(writer, error)
-                raise
-        finally:
-            reader.close()
-        return writer, reader.entry
-
-    def _check_before_commit(self, name: str) -> None:
-        self._check_stop(name, "before it became visible")
-        self.guard()
-
-    def _check_stop(self, name: str, when: str) -> None:
+    def _check_stop(self, path: str, when: str) -> None:
         if self.interrupt.is_set():
-            raise Interrupted(f"{name}: stopped {when}")
+            raise Interrupted(f"{path}: stopped {when}")
 
+    def _options(self) -> CopyOptions:
+        return CopyOptions(
+            token=self.token, if_exists=self.if_exists, verify=self.verify, steps=self.steps, md5=self.md5,
+            keep_time=self.keep_time, bandwidth=self.bandwidth, interrupt=self.interrupt, begins=self.begins,
+            progress=self.progress, progress_every=self.progress_every, checkpointed=self.checkpointed,
+            checkpoint_every=self.checkpoint_every,
+        )  # fmt: skip
 
-@dataclass
-class _Attempt:
-    """A sealed upload that waits for its commit, and the source from which it was read."""
-
-    writer: Writer | None = None
-    source: Entry | None = None
-
-
-def _abort(writer: Writer, error: BaseException) -> Stored | None:
-    """Abort an upload because of `error`; return the stored file where an unanswered commit had been carried out."""
-    try:
-        return writer.abort()
-    except TransferError:
-        if isinstance(error, TransferError):
-            error.leftover = True
-        return None
-
-
-class _Flow:
-    """The blocks of one try: hashed, counted and kept below the bandwidth while they are read."""
-
-    def __init__(self, mover: Mover, reader: Reader, name: str) -> None:
-        self.digest = hashlib.sha256()
-        self._mover = mover
-        self._reader = reader
-        self._name = name
-        self._reported_at = time.monotonic()
-
-    def blocks(self) -> Iterator[bytes]:
-        """Yield the content; raise Changed unless the source kept the size and version that it had when opened."""
-        mover, size, done = self._mover, self._reader.entry.size, 0
-        for block in self._reader.blocks(mover.bandwidth.block):
-            if done + len(block) > size:
-                raise Changed(f"{self._name}: the source grew while it was read")
-            mover.bandwidth.take(len(block), mover.interrupt)
-            if mover.interrupt.is_set():
-                raise Interrupted(f"{self._name}: stopped at byte {done}")
-            self.digest.update(block)
-            yield block
-            done += len(block)
-            if done < size:
-                self._report(done)
-        self._reader.check()
-        if done != size:
-            raise Changed(f"{self._name}: the source shrank while it was read")
-
-    def _report(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._reported_at >= self._mover.progress_every:
-            self._reported_at = now
-            self._mover.progress(done)
+    def _checkpoint(self, resume: Mapping[str, Any] | None, entry: Entry) -> MoveCheckpoint | None:
+        """Return the checkpoint of an earlier move; None where it is of another version of the source or of the hub."""
+        if resume is None or self.steps is not None:
+            return None
+        try:
+            found = MoveCheckpoint.of_json(dict(resume), md5=self.md5)
+        except (KeyError, TypeError, ValueError):
+            return None
+        return found if (found.entry.path, found.entry.version) == (entry.path, entry.version) else None

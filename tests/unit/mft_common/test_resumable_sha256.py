@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from filestore_svc.store import resumable_sha256
-from filestore_svc.store.resumable_sha256 import ResumableSha256, new_sha256, readable, state_of
+from mft_common import resumable_sha256
+from mft_common.resumable_sha256 import ResumableSha256, new_sha256, readable, state_of
 
 
 @given(st.lists(st.binary(max_size=300), max_size=8))

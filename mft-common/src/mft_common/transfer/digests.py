@@ -1,0 +1,59 @@
+"""Digest the bytes of a file as they pass, from any byte on."""
+
+import base64
+import hashlib
+from dataclasses import dataclass
+from typing import Any, Self
+
+from mft_common.resumable_sha256 import new_sha256, readable, state_of
+
+
+@dataclass(frozen=True)
+class Digest:
+    """The size in bytes of what passed, its lower-case SHA-256, and its MD5 where that was asked for."""
+
+    size: int
+    sha256: str
+    md5: str | None = None
+
+
+class Digests:
+    """SHA-256, and MD5 where asked for, of the first `size` bytes of a file."""
+
+    def __init__(self, *, md5: bool = False) -> None:
+        self.size = 0
+        self._sha256: Any = new_sha256()
+        self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
+
+    def update(self, block: bytes) -> None:
+        """Digest the next bytes."""
+        self._sha256.update(block)
+        if self._md5 is not None:
+            self._md5.update(block)
+        self.size += len(block)
+
+    def copy(self) -> Self:
+        """Return the digests so far, which are continued independently."""
+        made = type(self)()
+        made.size, made._sha256 = self.size, self._sha256.copy()  # noqa: SLF001 -- of its own class
+        made._md5 = None if self._md5 is None else self._md5.copy()  # noqa: SLF001 -- of its own class
+        return made
+
+    def result(self) -> Digest:
+        """Return the digests of all bytes so far."""
+        return Digest(self.size, self._sha256.hexdigest(), None if self._md5 is None else self._md5.hexdigest())
+
+    @property
+    def state(self) -> str:
+        """What another process continues from; "" where that is not possible (an MD5, or no OpenSSL)."""
+        return "" if self._md5 is not None else base64.b64encode(state_of(self._sha256)).decode()
+
+    @classmethod
+    def restored(cls, size: int, state: str) -> Self | None:
+        """Return the digests of the first `size` bytes from `state`; None where it cannot be continued here."""
+        raw = base64.b64decode(state)
+        if not readable(raw):
+            return None
+        made = cls()
+        made.size, made._sha256 = size, new_sha256(raw)
+        return made
