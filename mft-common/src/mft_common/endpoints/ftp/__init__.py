@@ -1,0 +1,1 @@
+"""Reach files over FTP and FTPS, explicit and implicit, on the standard library's ftplib."""

@@ -1,0 +1,137 @@
+"""Give a finished temporary file its final name, in one step where the server allows it, else losing neither file."""
+
+from dataclasses import dataclass
+
+from mft_common import logs
+from mft_common.endpoints.contract import IfExists
+from mft_common.endpoints.errors import BadName, Exists, NotFound, TargetIsFolder, TransferError
+from mft_common.endpoints.former import aside_name
+from mft_common.endpoints.ftp.places import Place
+from mft_common.endpoints.ftp.replies import shown
+from mft_common.endpoints.ftp.session import Session
+from mft_common.endpoints.names import temporary_name
+
+
+@dataclass(frozen=True)
+class Names:
+    """The server's paths of one file on its way in: final, temporary, and of the former file that is moved aside.
+
+    `path` and `temporary` are paths of the endpoint. `aside` is None where the name is too long for one.
+    """
+
+    path: str
+    temporary: str
+    final: str
+    part: str
+    aside: str | None
+
+    @classmethod
+    def of(cls, place: Place, path: str, token: str) -> "Names":
+        """Return the names of the file `path` that belongs to `token`."""
+        above, slash, name = path.rpartition("/")
+        temporary = f"{above}{slash}{temporary_name(name, token)}"
+        aside = aside_name(name, token)
+        full_aside = None if aside is None else place.full(f"{above}{slash}{aside}")
+        return cls(path, temporary, place.full(path), place.full(temporary), full_aside)
+
+
+def check_target(session: Session, names: Names, if_exists: IfExists) -> bool:
+    """Return whether the final name is taken; Exists or TargetIsFolder where it must not be replaced."""
+    line = session.lookup(names.final, names.path)
+    if line is None:
+        return False
+    if line.kind == "folder":
+        raise TargetIsFolder(f"{shown(names.path)}: is a folder")
+    if if_exists == "fail":
+        raise Exists(f"{shown(names.path)}: exists already")
+    return True
+
+
+def rename(session: Session, old: str, new: str, name: str) -> None:
+    """Rename a file; what a server does with a name that is taken is its own choice."""
+    session.command(f"RNFR {old}", name)
+    session.command(f"RNTO {new}", name)
+
+
+def remove(session: Session, full: str, name: str) -> bool:
+    """Remove a file; return False where it was gone already."""
+    try:
+        session.command(f"DELE {full}", name)
+    except TransferError as error:
+        if error.heals:
+            raise
+        if isinstance(session.explained(error, full, name), NotFound):
+            return False
+        raise
+    return True
+
+
+def publish(session: Session, names: Names, if_exists: IfExists) -> tuple[bool, str]:
+    """Give the temporary file its final name; return whether another file had it, and a warning, "" for none."""
+    taken = check_target(session, names, if_exists)
+    try:
+        rename(session, names.part, names.final, names.path)
+    except TransferError as error:
+        if error.heals:
+            raise
+        if not check_target(session, names, if_exists) or session.lookup(names.part, names.path) is None:
+            raise
+        return True, _in_two_steps(session, names)
+    return taken, ""
+
+
+def _in_two_steps(session: Session, names: Names) -> str:
+    """Move the former file aside, rename, remove the former one; on a failure give it its name back.
+
+    The former and the new content are complete under some name at every moment.
+    """
+    if names.aside is None:
+        raise BadName(f"{shown(names.path)}: the name is too long to be replaced at a server that renames onto no file")
+    log = logs.get("endpoints.ftp")
+    fields = {"file": shown(names.path), "former": last(names.aside), "new": last(names.part)}
+    log.info("ftp.replacing_in_two_steps", **fields)
+    # An older content than the one that has the final name now.
+    remove(session, names.aside, names.path)
+    rename(session, names.final, names.aside, names.path)
+    try:
+        rename(session, names.part, names.final, names.path)
+    except TransferError as error:
+        try:
+            rename(session, names.aside, names.final, names.path)
+        except TransferError as second:
+            log.warning("ftp.former_kept_aside", **fields, why=str(second))
+        else:
+            log.warning("ftp.former_restored", **fields, why=str(error))
+        raise
+    log.info("ftp.replaced_in_two_steps", **fields)
+    return discard_former(session, names)
+
+
+def discard_former(session: Session, names: Names) -> str:
+    """Remove the former file after its replacement; return a warning where that fails."""
+    if names.aside is None:
+        return ""
+    try:
+        remove(session, names.aside, names.path)
+    except TransferError as error:
+        kept = last(names.aside)
+        log = logs.get("endpoints.ftp")
+        log.warning("ftp.former_left", file=shown(names.path), left=kept, why=str(error))
+        return f"the former file is left as {kept}: {error}"
+    return ""
+
+
+def restore_former(session: Session, aside: str, final: str, name: str) -> None:
+    """Give a file that was moved aside its name back where that is free, else remove it."""
+    if session.lookup(aside, name) is None:
+        return
+    if session.lookup(final, name) is None:
+        rename(session, aside, final, name)
+        logs.get("endpoints.ftp").warning("ftp.former_restored", file=shown(name))
+    else:
+        remove(session, aside, name)
+
+
+def last(full: str) -> str:
+    """Return the last step of a server's path, for messages."""
+    return shown(full.rpartition("/")[2])

@@ -1,0 +1,305 @@
+"""Write one file of an FTP server: temporary name, comparison, rename."""
+
+import contextlib
+import hashlib
+from dataclasses import replace
+from typing import Final
+
+from mft_common import logs
+from mft_common.endpoints.contract import BLOCK, Checkpoint, IfExists, Stored, Verify
+from mft_common.endpoints.errors import BadName, Mismatch, NotFound, TransferError, Transient
+from mft_common.endpoints.ftp.data import Data
+from mft_common.endpoints.ftp.lines import format_time
+from mft_common.endpoints.ftp.places import Place
+from mft_common.endpoints.ftp.publish import (
+    Names,
+    check_target,
+    discard_former,
+    publish,
+    remove,
+    restore_former,
+)
+from mft_common.endpoints.ftp.replies import shown
+from mft_common.endpoints.ftp.session import Connections, Session
+from mft_common.endpoints.ftp.text import FromNetwork, ToNetwork
+from mft_common.endpoints.targets import Mode
+
+TAKEN_AWAY: Final = "the server took the file away at once, so that it could not be looked at under its name"
+NOT_READ_BACK: Final = "the checksum was not compared, because the server does not let the file be read"
+NO_SIZE: Final = "the size was not compared, because the server does not tell it"
+
+
+class FtpWriter:
+    """A file on its way in. Everything is compared on the temporary name, and nothing is asked after the rename."""
+
+    def __init__(
+        self, connections: Connections, place: Place, path: str, *, token: str, mode: Mode, resume: Checkpoint | None,
+        resumes: bool, modified_at: int | None, if_exists: IfExists,
+    ) -> None:  # fmt: skip
+        self._names = Names.of(place, path, token)
+        self.temporary = self._names.temporary
+        self._folder = place.full(path.rpartition("/")[0])
+        self._name = path
+        self._connections = connections
+        self._mode = mode
+        self._resume = resume
+        self._resumes = resumes
+        self._modified_at = modified_at
+        self._if_exists = if_exists
+        # The session of the open transfer; None between transfers.
+        self._session: Session | None = None
+        self._data: Data | None = None
+        self._broken = False
+        self._text = ToNetwork()
+        self._sent_text = FromNetwork()
+        self._text_digest = hashlib.sha256()
+        self._position = 0
+        # Whether the temporary file may exist, was compared, and whether a rename was asked for.
+        self._made = False
+        self._sealed = False
+        self._committing = False
+        self._committed: Stored | None = None
+        self._stored = Stored(0, "")
+
+    def begin(self) -> int:
+        """Find the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
+        with self._connections.session() as session:
+            if self._names.aside is not None and self._resume is not None:
+                restore_former(session, self._names.aside, self._names.final, self._name)
+            check_target(session, self._names, self._if_exists)
+            # Set before the request: one that fails may have made the file nevertheless.
+            self._made = True
+            self._position = self._resumed(session)
+            if not self._position:
+                self._make_room(session)
+        self._open()
+        return self._position
+
+    def _resumed(self, session: Session) -> int:
+        """Return the byte of the checkpoint where the temporary file holds as many, else 0."""
+        if self._resume is None or not self._resumes or not self._resume.position:
+            return 0
+        size = session.size(self._names.part, self._name)
+        return self._resume.position if size is not None and size >= self._resume.position else 0
+
+    def _make_room(self, session: Session) -> None:
+        """Remove what an earlier try left, instead of emptying it: a former connection may still be writing to that."""
+        if session.attempt(f"DELE {self._names.part}", self._name) is not None and self._names.aside is not None:
+            restore_former(session, self._names.aside, self._names.final, self._name)
+        if _replaced(self._name) != self._name:
+            self._check_bytes(session)
+
+    def _check_bytes(self, session: Session) -> None:
+        """Raise BadName unless the server keeps the bytes of a name: some replace those that are not UTF-8.
+
+        Two names could become one there, and one file would replace the other.
+        """
+        part = self._names.part
+        self._store(session, f"STOR {part}").finish()
+        replaced = _replaced(part)
+        for other in {replaced, replaced.replace("\ufffd", "?")}:
+            if session.size(other, self._name) is not None:
+                remove(session, other, self._name)
+                self._made = False
+                raise BadName(f"{shown(self._name)}: the server keeps no names that are not UTF-8")
+        remove(session, part, self._name)
+
+    def _open(self) -> None:
+        """Begin or continue the transfer of bytes at the present position."""
+        session = self._connections.take()
+        try:
+            # REST and STOR write at a place: bytes that a former connection still writes there are the same ones.
+            self._data = self._store(session, f"STOR {self._names.part}", self._position)
+        except BaseException:
+            self._connections.give(session)
+            raise
+        self._session = session
+
+    def _store(self, session: Session, command: str, position: int = 0) -> Data:
+        try:
+            return session.transfer(command, self._name, mode=self._mode, rest=position)
+        except TransferError as error:
+            if error.heals or not session.usable:
+                raise
+            if position and session.size(self._names.part, self._name) == position:
+                # A server that takes REST for downloads alone.
+                return session.transfer(f"APPE {self._names.part}", self._name, mode=self._mode)
+            raise self._refused(session, error) from error
+
+    def _refused(self, session: Session, error: TransferError) -> TransferError:
+        line = session.lookup(self._folder, self._name)
+        if line is None or line.kind != "folder":
+            return NotFound(f"{shown(self._name)}: its folder does not exist")
+        return error
+
+    def feed(self, block: bytes | memoryview) -> None:
+        """Send a block."""
+        self._check_whole()
+        if self._data is None:
+            self._open()
+        data = self._data
+        assert data is not None
+        count = len(block)
+        if self._mode == "ascii":
+            block = self._text.feed(bytes(block))
+            self._text_digest.update(self._sent_text.feed(block))
+        try:
+            data.write(block)
+        except BaseException:
+            self._lose()
+            raise
+        self._position += count
+
+    def _check_whole(self) -> None:
+        if self._broken:
+            raise Transient(f"{shown(self._name)}: the connection broke")
+
+    def _lose(self) -> None:
+        """Give the broken transfer up: nothing more can be fed."""
+        data, self._data, self._session = self._data, None, None
+        self._broken = True
+        if data is not None:
+            data.drop()
+
+    def _finish(self) -> None:
+        """End the transfer and read the answer: one of failure is one, however many bytes arrived."""
+        data, session = self._data, self._session
+        if data is None or session is None:
+            return
+        try:
+            data.finish()
+        except BaseException:
+            self._lose()
+            raise
+        self._data = self._session = None
+        self._connections.give(session)
+
+    def flush(self) -> Checkpoint:
+        """End the transfer, so that the server says that it has the bytes; the next block begins another."""
+        self._check_whole()
+        if not self._resumes:
+            return Checkpoint(0)
+        self._finish()
+        return Checkpoint(self._position)
+
+    def seal(self, size: int, sha256: str, verify: Verify) -> bool:
+        """Compare the size, and where it is asked for the checksum, which is read back where the server computes none.
+
+        A text (type ASCII) has another size at the server; its checksum is compared with our own line ends.
+        """
+        self._check_whole()
+        self._finish()
+        warning = ""
+        with self._connections.session() as session:
+            self._set_time(session)
+            if self._mode == "binary":
+                warning = self._compare_size(session, size)
+            if verify == "sha256":
+                self._text_digest.update(self._sent_text.finish())
+                expected = self._text_digest.hexdigest() if self._mode == "ascii" else sha256
+                warning = self._compare_digest(session, expected)
+        self._stored = Stored(size, sha256, warning=warning)
+        self._sealed = True
+        return True
+
+    def _set_time(self, session: Session) -> None:
+        if self._modified_at is None or "mfmt" not in session.offers:
+            return
+        if session.attempt(f"MFMT {format_time(self._modified_at)} {self._names.part}", self._name) is None:
+            logs.get("endpoints.ftp").info("ftp.time_not_set", file=shown(self._name))
+
+    def _compare_size(self, session: Session, size: int) -> str:
+        arrived = session.size(self._names.part, self._name)
+        if arrived is None:
+            if session.lookup(self._names.part, self._name) is None:
+                raise Mismatch(f"{shown(self._name)}: the written file is gone")
+            return NO_SIZE
+        if arrived != size:
+            raise Mismatch(f"{shown(self._name)}: {arrived} bytes arrived of {size}")
+        return ""
+
+    def _compare_digest(self, session: Session, expected: str) -> str:
+        found = session.sha256(self._names.part, self._name) if self._mode == "binary" else None
+        if found is None:
+            try:
+                data = session.transfer(f"RETR {self._names.part}", self._name, mode=self._mode)
+            except TransferError as error:
+                if error.heals:
+                    raise
+                return NOT_READ_BACK
+            found = self._read_back(data)
+        if found != expected:
+            raise Mismatch(f"{shown(self._name)}: the written bytes read back with another checksum")
+        return ""
+
+    def _read_back(self, data: Data) -> str:
+        digest, text = hashlib.sha256(), FromNetwork()
+        try:
+            while block := data.read(BLOCK):
+                digest.update(text.feed(block) if self._mode == "ascii" else block)
+            data.finish()
+        except BaseException:
+            data.drop()
+            raise
+        digest.update(text.finish())
+        return digest.hexdigest()
+
+    def commit(self) -> Stored:
+        """Rename the file; may be called again after Transient, then over a new connection."""
+        if self._committed is None:
+            if not self._sealed:
+                raise Mismatch(f"{shown(self._name)}: was not compared with its source, so it gets no name")
+            with self._connections.session() as session:
+                self._committed = self._commit(session)
+        return self._committed
+
+    def _commit(self, session: Session) -> Stored:
+        if self._committing and (found := self._carried_out(session)) is not None:
+            return found
+        self._restore(session)
+        self._committing = True
+        try:
+            replaced, warning = publish(session, self._names, self._if_exists)
+        except TransferError as error:
+            # Without an answer the rename may have been carried out; with one it was refused.
+            self._committing = error.heals
+            raise
+        return self._result(replaced=replaced, warning=warning)
+
+    def _restore(self, session: Session) -> None:
+        if self._committing and self._names.aside is not None:
+            restore_former(session, self._names.aside, self._names.final, self._name)
+
+    def _result(self, *, replaced: bool | None, warning: str) -> Stored:
+        both = "; ".join(text for text in (self._stored.warning, warning) if text)
+        return replace(self._stored, replaced=replaced, warning=both)
+
+    def _carried_out(self, session: Session) -> Stored | None:
+        """Return the delivered file where a commit whose answer was lost had been carried out, else None."""
+        if session.lookup(self._names.part, self._name) is not None:
+            return None
+        # Nothing but our own rename takes the temporary name away.
+        there = session.lookup(self._names.final, self._name) is not None
+        warning = discard_former(session, self._names)
+        return self._result(replaced=None, warning=warning or ("" if there else TAKEN_AWAY))
+
+    def abort(self, *, keep: bool = False) -> Stored | None:
+        """Remove the temporary file, or keep it; works over a new connection where the former one is lost."""
+        with contextlib.suppress(TransferError):
+            self._finish()
+        if self._committed is not None or not self._made or (keep and not self._committing):
+            return None
+        with self._connections.session() as session:
+            if self._committing and (found := self._carried_out(session)) is not None:
+                self._committed = found
+                return found
+            self._restore(session)
+            if not keep:
+                remove(session, self._names.part, self._name)
+                self._made = False
+        return None
+
+
+def _replaced(path: str) -> str:
+    """Return a path in which bytes that are not UTF-8 are U+FFFD."""
+    return path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

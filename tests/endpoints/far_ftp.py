@@ -1,0 +1,72 @@
+"""vsftpd without TLS, and with TLS whose sessions must be resumed, as far sides of the shared suite."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from crossdock import certificate
+from mft_common.endpoints.ftp.endpoint import open_ftp
+from mft_common.endpoints.targets import Target
+from tests.servers.vsftpd import Vsftpd
+
+
+class FarFtp:
+    """A folder of this machine that is reached over FTP. `target` is that of the server's root."""
+
+    resumes = True
+    verifies = True
+
+    def __init__(self, kind: str, root: Path, name: str, target: Target, *, versions: bool, byte_names: bool) -> None:
+        self.kind = kind
+        self.versions = versions
+        self.byte_names = byte_names
+        self.path = root / name
+        self.path.mkdir()
+        self.target = target.below(name)
+
+    def open(self):
+        return open_ftp(self.target)
+
+    def write_outside(self, path, content):
+        target = self.path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+    def read_outside(self, path):
+        with contextlib.suppress(FileNotFoundError):
+            return (self.path / path).read_bytes()
+        return None
+
+    def names_outside(self):
+        found = []
+        for folder, _, names in os.walk(self.path):
+            found += [str((Path(folder) / name).relative_to(self.path)) for name in names]
+        return sorted(found)
+
+
+def _root(folder):
+    root = folder / "root"
+    root.mkdir()
+    return root
+
+
+@contextlib.contextmanager
+def _vsftpd(folder):
+    """A server without MLSD."""
+    root = _root(folder)
+    with Vsftpd(folder / "vsftpd", root) as server:
+        target = Target(scheme="ftp", host="localhost", port=server.port)
+        yield lambda name: FarFtp("ftp", root, name, target, versions=False, byte_names=True)
+
+
+@contextlib.contextmanager
+def _vsftpd_tls(folder):
+    """The same with explicit TLS."""
+    root = _root(folder)
+    tls = certificate.ensure(folder / "tls")
+    with Vsftpd(folder / "vsftpd", root, tls=tls) as server:
+        target = Target(scheme="ftps", host="localhost", port=server.port, tls="explicit", ca=str(tls[0]))
+        yield lambda name: FarFtp("ftps", root, name, target, versions=False, byte_names=True)
+
+
+SERVERS = {"ftp": _vsftpd, "ftps": _vsftpd_tls}
