@@ -1,4 +1,4 @@
-"""vsftpd without TLS, and with TLS whose sessions must be resumed, as far sides of the shared suite."""
+"""FTP servers as far sides of the shared suite: vsftpd without and with TLS, and pyftpdlib, which has MLSD."""
 
 import contextlib
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 from crossdock import certificate
 from mft_common.endpoints.ftp.endpoint import open_ftp
 from mft_common.endpoints.targets import Target
+from tests.servers.pyftpd import Pyftpd
 from tests.servers.vsftpd import Vsftpd
 
 
@@ -69,4 +70,12 @@ def _vsftpd_tls(folder):
         yield lambda name: FarFtp("ftps", root, name, target, versions=False, byte_names=True)
 
 
-SERVERS = {"ftp": _vsftpd, "ftps": _vsftpd_tls}
+@contextlib.contextmanager
+def _pyftpdlib(folder):
+    """A server with MLSD and times, which keeps no names that are not UTF-8."""
+    with Pyftpd(folder / "pyftpdlib", tls=certificate.ensure(folder / "tls")) as server:
+        target = server.target()
+        yield lambda name: FarFtp("ftps-mlsd", server.root, name, target, versions=True, byte_names=False)
+
+
+SERVERS = {"ftp": _vsftpd, "ftps": _vsftpd_tls, "ftps-mlsd": _pyftpdlib}

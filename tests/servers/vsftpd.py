@@ -49,7 +49,7 @@ class Vsftpd:
     """A server whose anonymous user may do everything; files belong to the user who runs the tests.
 
     With `tls`, the files of a certificate and its key, every data connection must resume the TLS session of its control
-    connection. `protocol` is the highest version of TLS, as OpenSSL names it. The host that PASV answers is a wrong one.
+    connection. `protocol` is the highest version of TLS, as OpenSSL names it. PASV answers a wrong host.
     """
 
     def __init__(self, folder: Path, root: Path, *, tls=None, implicit=False, protocol="TLSv1.3") -> None:
