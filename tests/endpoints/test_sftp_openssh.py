@@ -229,7 +229,7 @@ def test_one_of_two_exclusive_writers_fails(target):
 def test_sixteen_threads_share_one_endpoint(target):
     """Small files go up and down sixteen at a time over one connection."""
     contents = {f"file {number}": random.Random(number).randbytes(10_000 + number) for number in range(48)}
-    with open_sftp(target) as endpoint, concurrent.futures.ThreadPoolExecutor(16) as pool:
+    with open_sftp(target) as endpoint, concurrent.futures.ThreadPoolExecutor(endpoint.features.at_once) as pool:
         list(pool.map(lambda name: store(endpoint, name, contents[name]), contents))
 
         def read(entry):

@@ -2,9 +2,12 @@
 
 import asyncio
 import hashlib
+import json
 import os
 import random
 import socket
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -26,6 +29,8 @@ from mft_common.endpoints.names import Patterns, printable
 from mft_common.endpoints.sftp.endpoint import open_sftp
 from mft_common.endpoints.sftp.writer import NO_SIZE, NOT_READ_BACK, TAKEN_AWAY
 from mft_common.endpoints.targets import Target, Timeouts
+from tests.endpoints import sftp_replacer
+from tests.servers.processes import wait_until
 from tests.servers.sick_sftp import PASSWORD, USER, Calls, Plain, SickSftp
 
 TOKEN = "0000000000000042"
@@ -328,6 +333,63 @@ def test_b3_a_connection_that_breaks_between_the_renames_loses_nothing(sick, sec
     expected = {"commit": CONTENT, "another writer": b"a third one"}.get(second, b"former")
     assert content_of(sick) == expected
     assert names_of(sick) == ["f"]
+
+
+class SlowRenames(Plain):
+    """Gives a kill time to come before, between and after the renames; every second rename is the second of a pair."""
+
+    async def rename(self, oldpath, newpath):
+        await asyncio.sleep(0.002)
+        super().rename(oldpath, newpath)
+        self.server.count("renames")
+        await asyncio.sleep(0.002)
+
+
+@pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.slow)])
+def test_b3_a_kill_at_any_moment_of_a_replacement_loses_nothing(sick, tmp_path, kills):
+    """SIGKILL at seeded moments: the former or the new content is whole under some name, and a sweep names it again."""
+    sick.calls = SlowRenames
+    random_ = random.Random(3)
+    fields = {
+        name: value for name, value in vars(target_of(sick)).items() if name in ("host", "port", "user", "password")
+    }
+    arguments = [sys.executable, str(Path(__file__).with_name("sftp_replacer.py"))]
+    arguments.append(json.dumps({**fields, "host_key": sick.host_key}))
+    log = tmp_path / "log"
+    between = 0
+    for _ in range(kills):
+        with log.open("wb") as errors:
+            process = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=errors, start_new_session=True)
+        try:
+            committed = int(process.stdout.readline())
+            renames = sick.counts["renames"] + random_.randrange(1, 6)
+            wait_until(lambda until=renames: sick.counts["renames"] >= until, every=0.0005)
+        finally:
+            process.kill()
+            committed = int((process.stdout.read().split() or [committed])[-1])
+            process.wait()
+            process.stdout.close()
+        wait_until(lambda: not sick.busy(), what="the server notices that the client is gone")
+        whole = {path.name: number_of(path.read_bytes()) for path in sick.root.iterdir()}
+        if "f" not in whole:
+            between += 1
+            # The log says under which names the two are.
+            last = json.loads(log.read_text().splitlines()[-1])
+            assert last["event"] == "sftp.replacing_in_two_steps"
+            assert sorted(whole) == sorted([last["former"], last["new"]])
+        assert any(number >= committed for number in whole.values()), (whole, committed)
+        with connect(sick) as endpoint, capture_logs() as logs:
+            endpoint.sweep(TOKEN)
+        assert ("sftp.former_restored" in [line["event"] for line in logs]) == ("f" not in whole)
+        assert names_of(sick) == ["f"]
+        assert number_of(content_of(sick)) >= committed
+    print(f"{between} of {kills} kills came between the two renames")
+
+
+def number_of(content):
+    """Return the number that a whole content names, -1 for a part of one."""
+    number = int(content[:8] or b"0")
+    return number if content == sftp_replacer.content_of(number) else -1
 
 
 def test_a_name_that_leaves_no_room_to_move_the_former_file_aside_is_not_replaced(sick):

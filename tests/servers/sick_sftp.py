@@ -39,6 +39,12 @@ class _Door(asyncssh.SSHServer):
     def __init__(self, server: "SickSftp") -> None:
         self._server = server
 
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        self._server.open_connections += 1
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._server.open_connections -= 1
+
     def begin_auth(self, username: str) -> bool:
         self._server.counts["users"] = self._server.counts.get("users", 0) + 1
         return True
@@ -59,6 +65,7 @@ class SickSftp:
         self.root = root
         self.calls = calls
         self.counts: dict[str, int] = {}
+        self.open_connections = 0
         self.released = threading.Event()
         self._key = asyncssh.generate_private_key(key_type)
         self.host_key = " ".join(self._key.export_public_key().decode().split()[:2])
@@ -72,6 +79,10 @@ class SickSftp:
         """Add one to a counter and return it."""
         self.counts[name] = self.counts.get(name, 0) + 1
         return self.counts[name]
+
+    def busy(self) -> bool:
+        """Return whether a client is connected."""
+        return self.open_connections > 0
 
     def _run(self) -> None:
         asyncio.set_event_loop(self._loop)

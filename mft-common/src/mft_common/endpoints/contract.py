@@ -25,7 +25,8 @@ class Features:
     give times that can be trusted. `keeps_modified_at`: a writer stores the time that it is given. `checksums`: digests
     of a temporary file that the far side computes by itself, lower-case names of hashlib. `recursive`: `list` descends.
     `folders`: `make_folder` works. `visible_at_commit`: others cannot list an unfinished file under any name.
-    `listing`, `writing`, `renaming`, `deleting`: the calls of these names work at all.
+    `listing`, `writing`, `renaming`, `deleting`: the calls of these names work at all. `at_once`: how many threads may
+    use the endpoint at the same time, each with readers and writers of its own.
     """
 
     resume_read: bool = False
@@ -42,6 +43,7 @@ class Features:
     writing: bool = True
     renaming: bool = True
     deleting: bool = True
+    at_once: int = 1
 
 
 @dataclass(frozen=True)
@@ -165,9 +167,9 @@ class Endpoint(Protocol):
     """A folder of some storage (a single file for http), opened once and used by one thread at a time.
 
     The engine reads from a thread of its own: a Reader or an Endpoint is handed from thread to thread, and never used
-    by two at once. Methods raise TransferError and nothing else. Opening connects. After Transient the connection may
-    be gone: the next call on the endpoint connects anew (readers and writers of the old connection stay broken, and
-    their `close` and `abort` still work). `close` never raises.
+    by two at once, unless `features.at_once` is more than 1. Methods raise TransferError and nothing else. Opening
+    connects. After Transient the connection may be gone: the next call on the endpoint connects anew (readers and
+    writers of the old connection stay broken, and their `close` and `abort` still work). `close` never raises.
     """
 
     features: Features

@@ -117,7 +117,8 @@ class Connection:
     async def answer(self, awaitable: Awaitable[T], session: Session | None = None) -> T:
         """Await one answer as `ask` does, with the library's own errors; a lost or silent connection is dropped."""
         try:
-            return await asyncio.wait_for(awaitable, self.idle)
+            async with asyncio.timeout(self.idle):
+                return await awaitable
         except LOST:
             self.drop(session or self._session)
             raise

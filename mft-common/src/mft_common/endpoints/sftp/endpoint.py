@@ -1,7 +1,7 @@
 """The `sftp:` endpoint: a folder of an SSH server, over one connection with a pinned host key."""
 
 from collections.abc import Iterator
-from typing import Self
+from typing import Final, Self
 
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import Changed, Exists, NotFound, TransferError
@@ -14,6 +14,9 @@ from mft_common.endpoints.sftp.publish import Names, Publisher, former_name
 from mft_common.endpoints.sftp.reader import SftpReader, open_reader
 from mft_common.endpoints.sftp.writer import SftpWriter
 from mft_common.endpoints.targets import Target
+
+# Files that may be under way over one connection: servers allow a limited number of open files, and more do not help.
+AT_ONCE: Final = 16
 
 
 def open_sftp(target: Target) -> "SftpEndpoint":
@@ -34,7 +37,7 @@ def open_sftp(target: Target) -> "SftpEndpoint":
 class SftpEndpoint:
     """A folder of an SSH server.
 
-    Several threads may use it at once, each with readers and writers of its own: they share the connection.
+    Up to `AT_ONCE` threads may use it at once, each with readers and writers of its own: they share the connection.
     """
 
     def __init__(self, connection: Connection, session: Session) -> None:
@@ -189,4 +192,5 @@ def features_of(session: Session) -> Features:
         keeps_modified_at=True,
         recursive=True,
         folders=True,
+        at_once=AT_ONCE,
     )
