@@ -31,13 +31,14 @@ from mft_common.transfer import Mover
 
 TOKEN = "0000000000000042"
 CONTENT = bytes(range(256)) * 9000
+MADE_TO_FAIL = OSError(errno.EIO, "made to fail")
 
 
 class Failing(System):
     """The real system, whose call number `at` fails with EIO, after its work was done or before."""
 
-    def __init__(self, at, *, after):
-        self.at, self.after, self.calls, self.failed = at, after, 0, ""
+    def __init__(self, at, *, after, error=MADE_TO_FAIL):
+        self.at, self.after, self.calls, self.failed, self.error = at, after, 0, "", error
 
     def __getattribute__(self, name):
         method = object.__getattribute__(self, name)
@@ -51,7 +52,7 @@ class Failing(System):
             self.failed = name
             if self.after and name in ("create", "write", "rename", "link", "sync"):
                 method(*arguments)
-            raise OSError(errno.EIO, "made to fail")
+            raise self.error
 
         return call
 
@@ -313,3 +314,111 @@ def test_any_name_that_a_folder_holds_is_moved_as_it_is(tmp_path_factory, raw):
     (entry,) = _endpoint(base / "from").list(Patterns(["*"]))
     Mover(token=TOKEN).move(_endpoint(base / "from"), entry, _endpoint(base / "to"), entry.name)
     assert _names(base / "to") == [name]
+
+
+def test_no_reason_is_blank_b33(folders):
+    """For every N: a system error without number and text at the Nth call ends in a message that names something."""
+    for at in range(1, 200):
+        system = Failing(at, after=False, error=OSError())
+        if not _fails_with_a_reason(folders, system):
+            break
+    assert at > 10
+
+
+def _fails_with_a_reason(folders, system):
+    """Move with a system that fails; return whether it failed, after a look at the message."""
+    texts = []
+    try:
+        _move(folders, system)
+    except TransferError as error:
+        texts.append(str(error))
+    assert all(text.rstrip(" .").rpartition(":")[2].strip() for text in texts), system.failed
+    return bool(system.failed)
+
+
+def test_steps_change_the_bytes_and_give_two_digests(folders):
+    """What was read and what was delivered have digests of their own, with MD5 where it is asked for."""
+    closed = []
+
+    class Doubled:
+        def feed(self, block):
+            return (block, block)
+
+        def finish(self):
+            return (b"the end",)
+
+        def close(self):
+            closed.append(True)
+
+    moved = _move(folders, steps=lambda: (Doubled(), Doubled()), md5=True)
+    content = (folders / "to" / "b.txt").read_bytes()
+    assert len(content) == 4 * len(CONTENT) + 3 * len(b"the end")
+    for digest, expected in ((moved.source, CONTENT), (moved.delivered, content)):
+        assert digest.size == len(expected)
+        assert digest.sha256 == hashlib.sha256(expected).hexdigest()
+        assert digest.md5 == hashlib.md5(expected).hexdigest()
+    assert closed == [True, True]
+
+
+def test_a_step_that_refuses_delivers_nothing(folders):
+    """An error of a step's end leaves nothing under any name, and the steps are closed."""
+    closed = []
+
+    class Refusing:
+        def feed(self, block):
+            return (block,)
+
+        def finish(self):
+            raise Denied("not acceptable as a whole")
+
+        def close(self):
+            closed.append(True)
+
+    with pytest.raises(Denied):
+        _move(folders, steps=lambda: (Refusing(),))
+    assert (closed, _names(folders / "to")) == ([True], [])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, Transient])
+def test_an_unfinished_file_is_kept_where_that_is_asked_for(folders, error):
+    """With `keep` the unfinished file stays after an interrupt or an error that may heal, and is gone on with."""
+    content = os.urandom(12 << 20)
+    (folders / "from" / "a.txt").write_bytes(content)
+    saved, written = [], []
+
+    class Ending(System):
+        def write(self, descriptor, block):
+            written.append(len(block))
+            if sum(written) > 8 << 20:
+                raise error
+            return super().write(descriptor, block)
+
+    keeping = {"keep": True, "checkpointed": saved.append, "checkpoint_every": 0.0}
+    with pytest.raises(error):
+        _move(folders, Ending(), **keeping)
+    assert [is_temporary(name, TOKEN) for name in _names(folders / "to")] == [True]
+    mover = Mover(token=TOKEN)
+    moved = mover.move(
+        _endpoint(folders / "from"), _entry_of(folders / "from"), _endpoint(folders / "to"), "b.txt", saved[-1]
+    )
+    assert moved.resumed >= 6 << 20
+    assert (folders / "to" / "b.txt").read_bytes() == content
+    assert _names(folders / "to") == ["b.txt"]
+
+
+def test_a_source_that_does_not_answer_holds_up_no_stop(folders):
+    """A stop ends the move while a read is under way that does not end."""
+    (folders / "from" / "a.txt").write_bytes(bytes(8 << 20))
+    stop, answer = threading.Event(), threading.Event()
+
+    class Hanging(System):
+        def read(self, descriptor, size):
+            stop.set()
+            answer.wait(20)
+            return super().read(descriptor, size)
+
+    source = _endpoint(folders / "from", Hanging())
+    with pytest.raises(Interrupted):
+        Mover(token=TOKEN, interrupt=stop).move(source, _entry_of(folders / "from"), _endpoint(folders / "to"), "b.txt")
+    assert _names(folders / "to") == []
+    answer.set()

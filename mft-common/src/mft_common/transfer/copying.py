@@ -88,7 +88,7 @@ class Copy:
             )
             try:
                 source, delivered = flow.run(digests, resumable=self._can_resume and bool(reader.entry.version))
-            except TransferError:
+            except BaseException:
                 hung = flow.hung
                 raise
             while not self._writer.seal(delivered.size, delivered.sha256, self._options.verify):
@@ -241,7 +241,7 @@ class _Flow:
                 if resumable:
                     self._checkpoint(piece)
             self._write(_finished(steps), written)
-        except TransferError as error:
+        except (TransferError, KeyboardInterrupt) as error:
             if resumable and not isinstance(error, Changed | Mismatch):
                 self._flush_at_the_end()
             raise

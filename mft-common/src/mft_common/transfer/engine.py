@@ -7,7 +7,7 @@ from typing import Any
 
 from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Endpoint, Entry, IfExists, Stored, Verify
-from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.endpoints.errors import Interrupted, TransferError, Transient
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.checkpoints import MoveCheckpoint
 from mft_common.transfer.copying import Copy, CopyOptions
@@ -16,6 +16,8 @@ from mft_common.transfer.interrupt import Interrupt
 from mft_common.transfer.steps import MakeSteps
 
 _LONGEST_DELAY_S = 600.0
+# What may end a move whose unfinished file is of use to a later one.
+_MAY_GO_ON = (Transient, Interrupted, KeyboardInterrupt)
 
 
 def _ignore(_value: Any) -> None:
@@ -101,7 +103,7 @@ class Mover:
         try:
             stored, tries = self._try(copy, path)
         except BaseException as error:
-            found = copy.abort(error, keep=self.keep and getattr(error, "heals", isinstance(error, Interrupted)))
+            found = copy.abort(error, keep=self.keep and isinstance(error, _MAY_GO_ON))
             if found is None or not isinstance(error, TransferError):
                 raise
             stored, tries = found, error.tries
