@@ -1,0 +1,95 @@
+"""Declare what a watch is, what a scan finds, and how a folder is listed."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import sqlalchemy as sa
+
+from mft_common.endpoints.names import Patterns
+
+# Names under which other programs write files that are not complete; the hub's own never match any pattern.
+TEMPORARY: Final = Patterns(("*.part", "*.filepart"))
+_EVERY: Final = Patterns(("*",))
+_NONE: Final = Patterns(())
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A file of a folder: its path below it, and what tells this appearance of the name from any other.
+
+    `identity` is the inode (or the far side's version), size and modification time. `size` is in bytes, `modified_at`
+    in milliseconds; None for unknown. Bytes of a name that are not UTF-8 are surrogates, as in `Entry`.
+    """
+
+    path: str
+    identity: str
+    size: int | None
+    modified_at: int | None
+
+    @property
+    def name(self) -> str:
+        """The last step of the path."""
+        return self.path.rpartition("/")[2]
+
+
+def _always() -> bool:
+    return True
+
+
+def _ignore(_error: Exception) -> None:
+    pass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watch:
+    """Work that the files of a folder begin.
+
+    `handle(connection, files)` is called for at most `batch` files at a time, in the transaction that remembers them.
+    `folder` names the folder; watches of one folder share its scan. `depth` is the number of levels of folders below
+    it that belong to it, None for all. A file is taken when its identity has been the same for `settle` seconds by this
+    machine's clock and for `looks` scans. `interval` is the pause between scans in seconds. While `is_open()` is False
+    nothing is taken and files wait. `failed(error)` is called for a scan that could not be made.
+    """
+
+    key: str
+    folder: str
+    handle: Callable[[sa.Connection, Sequence[Found]], None]
+    patterns: Patterns = _EVERY
+    exclude: Patterns = _NONE
+    temporary: Patterns = TEMPORARY
+    depth: int | None = 0
+    settle: float = 1.0
+    looks: int = 2
+    interval: float = 1.0
+    batch: int = 1000
+    is_open: Callable[[], bool] = _always
+    failed: Callable[[Exception], None] = _ignore
+
+    def matches(self, path: str) -> bool:
+        """Return whether a path of the folder is one that this watch takes."""
+        folder, _, name = path.rpartition("/")
+        if self.depth is not None and folder and folder.count("/") >= self.depth:
+            return False
+        return self.patterns.match(name) and not self.exclude.match(name) and not self.temporary.match(name)
+
+
+class Listing(Protocol):
+    """The files of one folder, listed again and again by one thread at a time."""
+
+    # Whether a listing may take long, so that it must not hold up those of other folders.
+    remote: bool
+    # Whether the last listing saw every folder, so that a name that was not in it is gone.
+    complete: bool
+
+    def unchanged(self) -> bool:
+        """Return True where no name has come or gone since the last listing; False where that is not known."""
+        ...
+
+    def files(self, *, recursive: bool) -> Iterator[Found]:
+        """Yield the regular files, those of folders below too with `recursive`; TransferError where it cannot."""
+        ...
+
+    def close(self) -> None:
+        """Close what the listing keeps open."""
+        ...

@@ -1,0 +1,242 @@
+"""Scan one folder for all of its watches, and hand each file over once it has settled."""
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import sqlalchemy as sa
+
+from mft_common import clock, logs
+from mft_common.backoff import pause_after
+from mft_common.database import Database
+from mft_common.database.leases import Lease, LeaseLost, Leases
+from mft_common.database.transient import is_transient
+from mft_common.errors import Unavailable
+from mft_common.watching.contract import Found, Listing, Watch
+from mft_common.watching.memory import Memory, Superseded, digest
+
+_FIRST_PAUSE_S: Final = 5.0
+_LONGEST_PAUSE_S: Final = 300.0
+# A folder whose modification time stays the same is listed this often, and scans take at most these shares of the time.
+_SLOW_S: Final = 10.0
+_SHARE: Final = 4
+_SLOW_SHARE: Final = 20
+# Clocks differ in their last digits; a scan that is due when a file settles must not come too early by them.
+_MARGIN_S: Final = 0.002
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where scans write: the memory, and the lease of those who made them, without which nothing is written."""
+
+    database: Database
+    memory: Memory
+    leases: Leases
+    lease: Lease
+
+
+@dataclass
+class WatchState:
+    """A watch with its generation, and what it has handled by the digests of path and identity; None before a load."""
+
+    watch: Watch
+    generation: int
+    handled: dict[bytes, bytes] | None = None
+    failures: int = 0
+    retry_at: float = 0.0
+
+
+@dataclass(slots=True)
+class _Sighting:
+    """A file that is not handled yet: its identity, when it was first seen like that, and in how many scans."""
+
+    identity: bytes
+    since: float
+    looks: int
+
+
+@dataclass
+class _Result:
+    """What one listing found."""
+
+    sightings: dict[bytes, _Sighting] = field(default_factory=dict)
+    present: set[bytes] = field(default_factory=set)
+    ready: list[list[tuple[bytes, bytes, Found]]] = field(default_factory=list)
+
+
+class FolderScan:
+    """One folder. Its scans follow one another; `due` is the time of the next one by the clock `now`, in seconds."""
+
+    def __init__(self, listing: Listing, store: Store, now: Callable[[], float] = time.monotonic) -> None:
+        self.listing = listing
+        self.states: Sequence[WatchState] = ()
+        self.due = 0.0
+        self._store = store
+        self._now = now
+        self._sightings: dict[bytes, _Sighting] = {}
+        self._wanted = True
+        self._listed_at = 0.0
+        self._listing_s = 0.0
+        self._failures = 0
+
+    def replace(self, states: Iterable[WatchState]) -> None:
+        """Use other watches from the next scan on; the store refuses what a running scan hands over for former ones."""
+        self.states = tuple(states)
+        self.wake()
+
+    def wake(self) -> None:
+        """Let the next scan list the folder, whatever its modification time is, and be due at once."""
+        self._wanted = True
+        self.due = 0.0
+
+    def scan(self) -> None:
+        """List the folder where it may have changed, and hand over what has settled.
+
+        Unavailable and LeaseLost are raised. Every other error is logged, and the folder is scanned again later.
+        """
+        began = self._now()
+        states = self.states
+        self.due = began + min((state.watch.interval for state in states), default=_SLOW_S)
+        wanted, self._wanted = self._wanted, False
+        if not wanted and not self._sightings and began < self._slow_at() and self.listing.unchanged():
+            return
+        try:
+            self._load(states)
+            result = self._list(states, began)
+        except Exception as error:
+            if is_transient(error):
+                raise
+            self._fail(states, error)
+            return
+        self._failures = 0
+        self._sightings = result.sightings
+        self._listed_at, self._listing_s = began, self._now() - began
+        for state, files in zip(states, result.ready, strict=True):
+            self._hand_over(state, files)
+            if self.listing.complete:
+                self._prune(state, result.present)
+        self.due = self._next(states)
+
+    def _slow_at(self) -> float:
+        return self._listed_at + max(_SLOW_S, self._listing_s * _SLOW_SHARE)
+
+    def _next(self, states: Sequence[WatchState]) -> float:
+        """Return when to scan again: after the interval, or earlier where a file settles before."""
+        if self._wanted:
+            return 0.0
+        now = self._now()
+        pause = min((state.watch.interval for state in states), default=_SLOW_S)
+        if self._sightings and states:
+            settle = min(state.watch.settle for state in states)
+            settled = min(sighting.since for sighting in self._sightings.values()) + settle + _MARGIN_S
+            pause = min(pause, max(settled - now, _MARGIN_S)) if settled > now else pause
+        return now + max(pause, self._listing_s * _SHARE)
+
+    def _load(self, states: Sequence[WatchState]) -> None:
+        for state in states:
+            if state.handled is None:
+                with self._store.database.read() as connection:
+                    state.handled = self._store.memory.load(connection, state.watch.key)
+
+    def _list(self, states: Sequence[WatchState], began: float) -> _Result:
+        result = _Result(ready=[[] for _ in states])
+        recursive = any(state.watch.depth != 0 for state in states)
+        open_now = [state.watch.is_open() and began >= state.retry_at for state in states]
+        for found in self.listing.files(recursive=recursive):
+            name, identity = digest(found.path), digest(found.identity)
+            result.present.add(name)
+            waiting = [
+                position
+                for position, state in enumerate(states)
+                if (state.handled or {}).get(name) != identity and state.watch.matches(found.path)
+            ]
+            if not waiting:
+                continue
+            sighting = self._observe(name, identity)
+            result.sightings[name] = sighting
+            for position in waiting:
+                watch = states[position].watch
+                # The time of this look is that of the scan's begin, that of the first look was taken after it.
+                settled = began - sighting.since >= watch.settle and sighting.looks >= watch.looks
+                if open_now[position] and (settled or (watch.settle == 0 and watch.looks <= 1)):
+                    result.ready[position].append((name, identity, found))
+        return result
+
+    def _observe(self, name: bytes, identity: bytes) -> _Sighting:
+        known = self._sightings.get(name)
+        if known is None or known.identity != identity:
+            return _Sighting(identity, self._now(), 1)
+        known.looks += 1
+        return known
+
+    def _hand_over(self, state: WatchState, files: Sequence[tuple[bytes, bytes, Found]]) -> None:
+        size = max(state.watch.batch, 1)
+        for begin in range(0, len(files), size):
+            part = files[begin : begin + size]
+            try:
+                self._hand_over_part(state, part)
+            except (LeaseLost, Unavailable):
+                raise
+            except Superseded:
+                # The next look at the definitions brings the new one.
+                return
+            except Exception as error:
+                if is_transient(error):
+                    raise
+                state.failures += 1
+                pause = pause_after(state.failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+                state.retry_at = self._now() + pause
+                logs.get("watching").exception(
+                    "watch.handler_failed", watch=state.watch.key, error=repr(error), pause_s=pause
+                )
+                return
+            state.failures = 0
+
+    def _hand_over_part(self, state: WatchState, files: Sequence[tuple[bytes, bytes, Found]]) -> None:
+        rows = {name: identity for name, identity, _ in files}
+        watch, memory = state.watch, self._store.memory
+        with self._store.database.write() as connection:
+            self._hold(connection, state)
+            new = memory.mark(connection, watch.key, rows, clock.now_ms())
+            chosen = [found for name, _, found in files if name in new]
+            if chosen:
+                watch.handle(connection, chosen)
+        assert state.handled is not None
+        state.handled.update(rows)
+        others = [one for one in self.states if one is not state]
+        for name, identity, found in files:
+            if not any((one.handled or {}).get(name) != identity and one.watch.matches(found.path) for one in others):
+                self._sightings.pop(name, None)
+
+    def _hold(self, connection: sa.Connection, state: WatchState) -> None:
+        self._store.leases.hold(connection, self._store.lease)
+        self._store.memory.hold(connection, state.watch.key, state.generation)
+
+    def _prune(self, state: WatchState, present: set[bytes]) -> None:
+        """Forget the names that are gone, so that memory does not grow with the files that came and went."""
+        if not state.handled:
+            return
+        gone = state.handled.keys() - present
+        if not gone:
+            return
+        try:
+            with self._store.database.write() as connection:
+                self._hold(connection, state)
+                self._store.memory.prune(connection, state.watch.key, gone)
+        except Superseded:
+            return
+        for name in gone:
+            del state.handled[name]
+
+    def _fail(self, states: Sequence[WatchState], error: Exception) -> None:
+        self._failures += 1
+        pause = pause_after(self._failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        self.due = self._now() + pause
+        self._wanted = True
+        logs.get("watching").warning(
+            "folder.unreadable", watches=[state.watch.key for state in states], error=str(error) or repr(error),
+            pause_s=pause,
+        )  # fmt: skip
+        for state in states:
+            state.watch.failed(error)

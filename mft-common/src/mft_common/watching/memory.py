@@ -1,0 +1,192 @@
+"""Remember in the database which appearance of each name a watch has handled, and which definition of it is in force.
+
+A name is remembered by its path and its identity, whatever its times are: there is no time before which files are
+passed over. Both are stored as digests, so that a row is small however long a path is.
+"""
+
+# ruff: noqa: N818 -- the name of a condition
+
+import hashlib
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mft_common.errors import MftError
+
+_DIGEST_BYTES: Final = 16
+# A statement of SQLite takes 32,766 values.
+_ROWS: Final = 1000
+# The row that counts the changes of all definitions.
+_COUNTER: Final = ""
+
+
+class Operations(Protocol):
+    """The part of alembic's `op` that a migration uses here."""
+
+    def get_bind(self) -> sa.Connection:
+        """Return the migration's connection."""
+        ...
+
+
+class Superseded(MftError):
+    """The definition of a watch has changed, or the watch was removed, since its scan began."""
+
+
+def digest(text: str) -> bytes:
+    """Return the digest under which a path or an identity is remembered."""
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=_DIGEST_BYTES).digest()
+
+
+class Memory:
+    """What the watches of one service have handled, in tables of its database.
+
+    Every method works in the caller's transaction. Each definition of a watch has a generation, and the writes of a
+    scan name the one with which it began.
+    """
+
+    def __init__(self, metadata: sa.MetaData, name: str = "watch") -> None:
+        self._watch, self._handled = _tables(metadata, name)
+
+    def define(self, connection: sa.Connection, key: str, definition: str) -> int:
+        """Store the definition of a watch; return its generation, a new one where the definition differs.
+
+        After the commit no scan by another definition hands over a file any more. What was handled stays remembered.
+        """
+        c = self._watch.c
+        known = connection.execute(sa.select(c.definition, c.generation).where(c.key == key)).first()
+        if known is not None and known.definition == definition:
+            return int(known.generation)
+        return self._new_generation(connection, key, definition)
+
+    def remove(self, connection: sa.Connection, *keys: str) -> None:
+        """Remove watches with all that they remember."""
+        # In this order: the first statement waits for a scan that is about to commit, the second sees what it wrote.
+        if connection.execute(sa.delete(self._watch).where(self._watch.c.key.in_(keys))).rowcount:
+            self._count(connection)
+        connection.execute(sa.delete(self._handled).where(self._handled.c.watch.in_(keys)))
+
+    def keep_only(self, connection: sa.Connection, prefix: str, keys: Collection[str]) -> None:
+        """Remove the watches whose key begins with `prefix` and is not among `keys`."""
+        c = self._watch.c
+        known = connection.execute(sa.select(c.key).where(c.key.startswith(prefix, autoescape=True), c.key != _COUNTER))
+        if gone := set(known.scalars()) - set(keys):
+            self.remove(connection, *gone)
+
+    def forget(self, connection: sa.Connection, key: str) -> None:
+        """Forget what a watch has handled: what is in its folder is taken again."""
+        c = self._watch.c
+        definition = connection.execute(sa.select(c.definition).where(c.key == key)).scalar()
+        if definition is not None:
+            self._new_generation(connection, key, definition)
+            connection.execute(sa.delete(self._handled).where(self._handled.c.watch == key))
+
+    def revision(self, connection: sa.Connection) -> int:
+        """Return a number that grows with each change of any watch."""
+        c = self._watch.c
+        return connection.execute(sa.select(c.generation).where(c.key == _COUNTER)).scalar() or 0
+
+    def generations(self, connection: sa.Connection) -> dict[str, int]:
+        """Return the generation of each watch, by key."""
+        c = self._watch.c
+        rows = connection.execute(sa.select(c.key, c.generation).where(c.key != _COUNTER))
+        return {row.key: row.generation for row in rows}
+
+    def hold(self, connection: sa.Connection, key: str, generation: int) -> None:
+        """Raise Superseded unless this generation is in force; it stays so until the end of the transaction."""
+        c = self._watch.c
+        same = sa.update(self._watch).where(c.key == key, c.generation == generation)
+        if not connection.execute(same.values(generation=generation)).rowcount:
+            raise Superseded(f"{key}: the watch has another definition")
+
+    def load(self, connection: sa.Connection, key: str) -> dict[bytes, bytes]:
+        """Return the identity of each name that a watch has handled, both as digests."""
+        c = self._handled.c
+        rows = connection.execute(sa.select(c.name, c.identity).where(c.watch == key))
+        return {bytes(name): bytes(identity) for name, identity in rows}
+
+    def mark(self, connection: sa.Connection, key: str, handled: Mapping[bytes, bytes], at: int) -> set[bytes]:
+        """Remember names as handled; return those whose appearance was not remembered yet. `hold` comes before it."""
+        c = self._handled.c
+        new = dict(handled)
+        for part in _parts(list(handled)):
+            known = connection.execute(sa.select(c.name, c.identity).where(c.watch == key, c.name.in_(part)))
+            for name, identity in known:
+                if handled[bytes(name)] == bytes(identity):
+                    del new[bytes(name)]
+        if new:
+            insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+            added = insert(self._handled)
+            values = {"identity": added.excluded.identity, "handled_at": at}
+            rows = [{"watch": key, "name": name, "identity": one, "handled_at": at} for name, one in new.items()]
+            connection.execute(added.on_conflict_do_update(index_elements=["watch", "name"], set_=values), rows)
+        return set(new)
+
+    def prune(self, connection: sa.Connection, key: str, names: Iterable[bytes]) -> None:
+        """Forget names that are gone from the folder."""
+        c = self._handled.c
+        for part in _parts(list(names)):
+            connection.execute(sa.delete(self._handled).where(c.watch == key, c.name.in_(part)))
+
+    def count(self, connection: sa.Connection, key: str) -> int:
+        """Return how many names a watch remembers."""
+        c = self._handled.c
+        return connection.execute(sa.select(sa.func.count()).where(c.watch == key)).scalar_one()
+
+    def _new_generation(self, connection: sa.Connection, key: str, definition: str) -> int:
+        generation = self._count(connection)
+        self._put(connection, key, generation, definition)
+        return generation
+
+    def _count(self, connection: sa.Connection) -> int:
+        """Return the next number; transactions that take one follow each other."""
+        c = self._watch.c
+        grown = sa.update(self._watch).where(c.key == _COUNTER).values(generation=c.generation + 1)
+        return int(connection.execute(grown.returning(c.generation)).scalar_one())
+
+    def _put(self, connection: sa.Connection, key: str, generation: int, definition: str) -> None:
+        insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        values = {"generation": generation, "definition": definition}
+        added = insert(self._watch).values(key=key, **values)
+        connection.execute(added.on_conflict_do_update(index_elements=["key"], set_=values))
+
+
+def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    for begin in range(0, len(rows), _ROWS):
+        yield rows[begin : begin + _ROWS]
+
+
+def _tables(metadata: sa.MetaData, name: str) -> tuple[sa.Table, sa.Table]:
+    watch = sa.Table(
+        name,
+        metadata,
+        sa.Column("key", sa.String(255), primary_key=True),
+        sa.Column("generation", sa.BigInteger(), nullable=False),
+        sa.Column("definition", sa.Text(), nullable=False),
+    )
+    handled = sa.Table(
+        f"{name}_handled",
+        metadata,
+        sa.Column("watch", sa.String(255), primary_key=True),
+        sa.Column("name", sa.LargeBinary(_DIGEST_BYTES), primary_key=True),
+        sa.Column("identity", sa.LargeBinary(_DIGEST_BYTES), nullable=False),
+        sa.Column("handled_at", sa.BigInteger(), nullable=False),
+        sqlite_with_rowid=False,
+    )
+    return watch, handled
+
+
+def create_tables(op: Operations, name: str = "watch") -> None:
+    """Create the tables in a migration."""
+    metadata = sa.MetaData()
+    watch, _ = _tables(metadata, name)
+    metadata.create_all(op.get_bind(), checkfirst=False)
+    op.get_bind().execute(sa.insert(watch).values(key=_COUNTER, generation=0, definition=""))
+
+
+def drop_tables(op: Operations, name: str = "watch") -> None:
+    """Drop the tables in a migration."""
+    metadata = sa.MetaData()
+    _tables(metadata, name)
+    metadata.drop_all(op.get_bind(), checkfirst=False)
