@@ -1,5 +1,6 @@
 """The `crossdock` command."""
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -108,12 +109,99 @@ def apply(*, file: Path, data: Path) -> None:
     click.echo(f"{file}: applied")
 
 
+_CONFIG = click.option(
+    "--config", type=_FILE, help="Configuration file.  [default: crossdock.yaml, where there is one]"
+)
+_DATA = click.option("--data", default="./data", show_default=True, type=_FOLDER, help="The hub's data folder.")
+_FORMAT = click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+
+
+@main.command(name="copy")
+@click.argument("source")
+@click.argument("destination")
+@click.option(
+    "--include", multiple=True, metavar="PATTERN", help="Only files whose names match; * and ? are wildcards."
+)
+@click.option("--recursive", is_flag=True, help="The folders below as well.")
+@click.option("--resume", is_flag=True, help="Keep what is unfinished, and go on with what an earlier run kept.")
+@click.option("--bandwidth", metavar="RATE", help="At most so much, as 10MiB/s.")
+@click.option("--retries", default=2, show_default=True, type=click.IntRange(0, 100), help="Further tries of a file.")
+@click.option("--no-replace", is_flag=True, help="Fail where a file of that name is there already.")
+@_CONFIG
+@_DATA
+@_FORMAT
+@_prints_errors
+def copy_files(
+    *, source: str, destination: str, include: tuple[str, ...], recursive: bool, resume: bool, bandwidth: str | None,
+    retries: int, no_replace: bool, config: Path | None, data: Path, form: str,
+) -> None:  # fmt: skip
+    """Copy files between any two endpoints, and verify each.
+
+    SOURCE and DESTINATION are paths of this machine, URLs (file: filestore: sftp: ftp: ftps: s3: http: https:) or
+    endpoint:NAME[/FOLDER] of the configuration. A SOURCE that names one file is copied to the name DESTINATION, or into
+    it where it is a folder or ends with /; of a folder its files are copied.
+
+    Exit codes: 0 all copied, 1 some failed, 2 usage or configuration, 3 nothing found, 4 an end cannot be reached, 130
+    interrupted.
+    """
+    from crossdock.copying import Request, console
+
+    request = Request(
+        source=source, destination=destination, include=include, recursive=recursive, resume=resume,
+        bandwidth=console.rate_of(bandwidth), retries=retries, replace=not no_replace,
+    )  # fmt: skip
+    sys.exit(console.run(request, config, data.absolute(), _environ(), json_format=form == "json"))
+
+
+@main.group()
+def endpoint() -> None:
+    """The places that files are copied from and to."""
+
+
+@endpoint.command("list")
+@_CONFIG
+@_FORMAT
+@_prints_errors
+def endpoint_list(*, config: Path | None, form: str) -> None:
+    """List the configured endpoints.
+
+    Columns: name, kind, URL.
+    """
+    from crossdock import endpoint_check
+
+    rows = list(endpoint_check.listed(config))
+    if form == "json":
+        click.echo(json.dumps([dict(zip(("name", "kind", "url"), row, strict=True)) for row in rows]))
+    else:
+        for row in rows:
+            click.echo("\t".join(row))
+
+
+@endpoint.command("check")
+@click.argument("name")
+@_CONFIG
+@_DATA
+@_FORMAT
+@_prints_errors
+def endpoint_check_one(*, name: str, config: Path | None, data: Path, form: str) -> None:
+    """Connect to an endpoint, list it, and say what its far side can do.
+
+    NAME is that of an endpoint in the configuration, or a URL. Shows the host keys of an SFTP server, and what to write
+    where to pin one. Exit codes: 0 it can be used, 1 it cannot, 2 usage or configuration.
+    """
+    from crossdock import endpoint_check
+
+    findings = endpoint_check.check(name, config, data.absolute(), _environ())
+    if form == "json":
+        click.echo(json.dumps(findings.as_json()))
+    else:
+        endpoint_check.print_findings(findings, click.echo)
+    sys.exit(findings.exit_code)
+
+
 @main.group()
 def deadletter() -> None:
     """Events that a service could not handle."""
-
-
-_DATA = click.option("--data", default="./data", show_default=True, type=_FOLDER, help="The hub's data folder.")
 
 
 @deadletter.command("list")

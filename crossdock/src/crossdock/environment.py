@@ -17,6 +17,8 @@ DATABASES: Final = {
     "SERTAINTY": "sertainty-svc",
 }
 
+_INTERNAL_KEY: Final = "state/gateway/internal.key"
+
 
 def is_loopback(host: str) -> bool:
     """Return whether `host` can be reached from this machine alone."""
@@ -49,7 +51,7 @@ def of_one_machine(data: Path, environ: Mapping[str, str], *, host: str, demo: b
     Databases, keys and blobs live below `data/state/<service>/`. The key that identities are signed with is made at
     the first start.
     """
-    key = settings.lookup("MFT_INTERNAL_KEYS", environ) or _internal_key(data / "state/gateway/internal.key")
+    key = settings.lookup("MFT_INTERNAL_KEYS", environ) or _make_internal_key(data / _INTERNAL_KEY)
     return {
         "GATEWAY_LOOPBACK_ONLY": "1" if is_loopback(host) else "0",
         **environ,
@@ -61,13 +63,19 @@ def of_one_machine(data: Path, environ: Mapping[str, str], *, host: str, demo: b
     }
 
 
+def internal_key(data: Path) -> str:
+    """Return the key that a hub on this data folder signs identities with, "" where none has started yet."""
+    path = data / _INTERNAL_KEY
+    return path.read_text(encoding="utf-8").strip() if path.exists() else ""
+
+
 def of_a_check(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the environment of a hub that `crossdock up` without options would start, for `crossdock check`."""
     urls = {f"{prefix}_DATABASE_URL": "sqlite:///never-opened.db" for prefix in DATABASES}
     return {**urls, "MFT_INTERNAL_KEYS": "never used", "GATEWAY_LOOPBACK_ONLY": "1", **environ}
 
 
-def _internal_key(path: Path) -> str:
+def _make_internal_key(path: Path) -> str:
     # A file without a key is what a power cut left of one that was not written to its end.
     if not path.exists() or not path.read_text(encoding="utf-8").strip():
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -4,3 +4,7 @@
 wait; `window` keeps many requests outstanding; `reader`, `writer`, `publish` and `listing` are the parts of the
 `endpoint`; `places` and `problems` translate paths, attributes and errors.
 """
+
+from mft_common.endpoints.sftp.endpoint import open_sftp
+
+__all__ = ["open_sftp"]

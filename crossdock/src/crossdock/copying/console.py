@@ -1,0 +1,75 @@
+"""Run a copy for the command line: bars on a terminal, lines for people, or one JSON object for programs."""
+
+import json
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+from marshmallow import ValidationError
+from rich.console import Console
+
+from crossdock.copying.bars import Bars, TerminalBars
+from crossdock.copying.command import Request
+from crossdock.copying.command import run as run_copy
+from crossdock.copying.report import NOT_REACHED, USAGE, FileResult, print_result
+from crossdock.ends import Ends, url_of
+from mft_common.config import Rate
+from mft_common.endpoints.errors import BadName, TransferError, Unsupported, reason_of
+from mft_common.errors import ConfigError, MftError
+
+
+def rate_of(text: str | None) -> int | None:
+    """Return a rate such as `10MiB/s` in bytes per second; ConfigError for another text."""
+    if text is None:
+        return None
+    try:
+        rate = Rate().deserialize(text)
+    except ValidationError as error:
+        raise ConfigError([f"--bandwidth: {error.messages[0]}"]) from error
+    if not rate:
+        raise ConfigError(["--bandwidth: is at least 1B/s"])
+    return int(rate)
+
+
+def run(request: Request, config: Path | None, data: Path, environ: Mapping[str, str], *, json_format: bool) -> int:
+    """Copy, print the outcome, and return the exit code; bars are shown only where stderr is a terminal."""
+    console = Console(stderr=True)
+    bars = TerminalBars(console) if console.is_terminal and not json_format else Bars()
+
+    def say(line: str) -> None:
+        if not json_format:
+            click.echo(line)
+
+    def complain(line: str) -> None:
+        if not json_format:
+            click.echo(line, err=True)
+
+    def finished(result: FileResult) -> None:
+        print_result(result, say, complain)
+
+    try:
+        ends = Ends.read(config, data, environ, url_of(request.source), url_of(request.destination))
+        report = run_copy(request, ends, data, bars=bars, finished=finished, complain=complain)
+    except (MftError, OSError) as error:
+        code = (
+            NOT_REACHED if isinstance(error, TransferError) and not isinstance(error, BadName | Unsupported) else USAGE
+        )
+        if json_format:
+            _print_json({"exit_code": code, "error": reason_of(error)})
+            return code
+        if not isinstance(error, TransferError):
+            raise
+        complain(f"crossdock: {reason_of(error)}")
+        return code
+    if json_format:
+        _print_json(report.as_json())
+    else:
+        report.print_summary(complain)
+    return report.exit_code
+
+
+def _print_json(value: Any) -> None:
+    json.dump(value, sys.stdout)
+    sys.stdout.write("\n")

@@ -1,0 +1,121 @@
+"""Hold what a copy did, and print it for people or programs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from mft_common.endpoints.names import printable
+
+ALL_COPIED: Final = 0
+SOME_FAILED: Final = 1
+USAGE: Final = 2
+NOTHING_FOUND: Final = 3
+NOT_REACHED: Final = 4
+INTERRUPTED: Final = 130
+EXIT_CODES: Final = {
+    ALL_COPIED: "every file was copied and verified",
+    SOME_FAILED: "at least one file was not copied; the others were",
+    USAGE: "the command, the configuration or a key cannot be used; nothing was tried",
+    NOTHING_FOUND: "the source has no file of that name or pattern",
+    NOT_REACHED: "the source or the destination cannot be reached, or refuses this user",
+    INTERRUPTED: "stopped by SIGINT or SIGTERM; files copied before are complete",
+}
+_UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileResult:
+    """One file: its paths, and either what was delivered or the reason why not.
+
+    `size` and `sha256` are those of the delivered bytes. `resumed` is the number of bytes that an earlier run had
+    delivered.
+    """
+
+    source: str
+    destination: str
+    error: str = ""
+    warning: str = ""
+    size: int = 0
+    sha256: str = ""
+    retries: int = 0
+    resumed: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the result with printable names, without what does not apply."""
+        names = {"source": printable(self.source), "destination": printable(self.destination)}
+        if self.error:
+            return {**names, "state": "failed", "error": self.error, "retries": self.retries}
+        more = {"warning": self.warning} if self.warning else {}
+        values = {"size": self.size, "sha256": self.sha256, "retries": self.retries, "resumed": self.resumed}
+        return {**names, "state": "copied", **values, **more}
+
+
+@dataclass
+class Report:
+    """The results of all files in their order; `skipped` are names that cannot be copied, with the reasons."""
+
+    files: list[FileResult] = field(default_factory=list)
+    skipped: list[tuple[str, str]] = field(default_factory=list)
+    interrupted: bool = False
+    seconds: float = 0.0
+
+    @property
+    def failed(self) -> int:
+        """How many files were not copied."""
+        return sum(1 for one in self.files if one.error)
+
+    @property
+    def copied_bytes(self) -> int:
+        """How many bytes the copied files have."""
+        return sum(one.size for one in self.files)
+
+    @property
+    def exit_code(self) -> int:
+        """The exit code of the command; `EXIT_CODES` says what each means."""
+        if self.interrupted:
+            return INTERRUPTED
+        if not self.files:
+            return NOTHING_FOUND
+        return SOME_FAILED if self.failed else ALL_COPIED
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the report as one JSON object."""
+        return {
+            "exit_code": self.exit_code,
+            "copied": len(self.files) - self.failed,
+            "failed": self.failed,
+            "bytes": self.copied_bytes,
+            "seconds": round(self.seconds, 3),
+            "files": [one.as_json() for one in self.files],
+            "skipped": [{"source": printable(name), "reason": reason} for name, reason in self.skipped],
+        }
+
+    def print_summary(self, say: Callable[[str], None]) -> None:
+        """Print the last line for people."""
+        if not self.files:
+            say("nothing found" if not self.interrupted else "interrupted before the first file")
+            return
+        rate = self.copied_bytes / self.seconds if self.seconds else 0
+        copied = len(self.files) - self.failed
+        say(
+            f"{copied} copied, {self.failed} failed, {shown_size(self.copied_bytes)} in {self.seconds:.1f} s "
+            f"({shown_size(rate)}/s){', interrupted' if self.interrupted else ''}"
+        )
+
+
+def print_result(result: FileResult, say: Callable[[str], None], complain: Callable[[str], None]) -> None:
+    """Print one file for people: checksum, size and path on stdout in the manner of sha256sum, a failure on stderr."""
+    if result.error:
+        complain(f"failed: {printable(result.source)}: {result.error}")
+        return
+    say(f"{result.sha256}  {result.size:>12}  {printable(result.destination)}")
+    if result.warning:
+        complain(f"warning: {printable(result.source)}: {result.warning}")
+
+
+def shown_size(count: float) -> str:
+    """Return a number of bytes in a unit in which it is at least 1 and below 1,024."""
+    place = 0
+    while count >= 1024 and place < len(_UNITS) - 1:
+        count, place = count / 1024, place + 1
+    return f"{count:.0f} {_UNITS[place]}" if place == 0 else f"{count:.1f} {_UNITS[place]}"

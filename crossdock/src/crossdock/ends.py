@@ -1,0 +1,94 @@
+"""Open the endpoints that a command names: URLs, paths of this machine, and names of crossdock.yaml."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import quote
+
+from crossdock import configuration, environment
+from mft_common.config import Reader, load
+from mft_common.endpoints.contract import Endpoint
+from mft_common.endpoints.filestore import Filestore
+from mft_common.endpoints.folders import LocalFolders
+from mft_common.endpoints.registry import SECTIONS, Endpoints, read_endpoints
+from mft_common.endpoints.targets import LOCAL, NETWORK, REFERENCE, Target
+from mft_common.settings import csv, lookup
+
+_SCHEMES: Final = (*(f"{one}:" for one in (*LOCAL, *NETWORK)), REFERENCE)
+
+
+@dataclass(frozen=True)
+class Ends:
+    """The endpoints of one run of a command.
+
+    `section` holds the configured endpoints as they were written. Unlike a service, the command reaches every folder
+    that its user can, but for the hub's own state: the user names it and has the rights of that account only.
+    """
+
+    endpoints: Endpoints
+    section: Mapping[str, Any]
+
+    @classmethod
+    def read(cls, config: Path | None, data: Path, environ: Mapping[str, str], *urls: str) -> Self:
+        """Read those endpoints of the configuration that `urls` name; ConfigError names every problem of them.
+
+        The secrets of other endpoints are not looked up: a command needs those of its own ends only.
+        """
+        document, reader = read_document(config, data, environ)
+        section = document.get("endpoints") or {}
+        named = {name_of(url) for url in urls} & set(section)
+        wanted = {"endpoints": {name: section[name] for name in named}}
+        if "allowed_folders" in document:
+            wanted["allowed_folders"] = document["allowed_folders"]
+        endpoints = read_endpoints(wanted, reader, data, _filestore(data, environ))
+        reader.check()
+        return cls(replace(endpoints, folders=LocalFolders(data, (Path("/"),))), section)
+
+    def find(self, url: str) -> Target:
+        """Return the target of a URL; BadName or Denied where it is none, or may not be opened."""
+        return self.endpoints.find(url)
+
+    def open(self, url: str, *, create: bool = False) -> Endpoint:
+        """Open an endpoint; TransferError."""
+        return self.endpoints.open(url, create=create)
+
+    @staticmethod
+    def is_folder(url: str) -> bool:
+        """Return whether a URL says by itself that it is a folder's."""
+        return url.endswith(("/", ":"))
+
+
+def read_document(config: Path | None, data: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], Reader]:
+    """Return the sections of endpoints of a configuration file, and the reader that resolves their references.
+
+    Without `config` that is crossdock.yaml of the current folder, where there is one. The sections of services are
+    passed over: to load what validates them takes longer than a small copy.
+    """
+    if config is None and not configuration.DEFAULT.exists():
+        return {}, Reader(Path(), environ, data=data)
+    path = (config or configuration.DEFAULT).absolute()
+    return load(path, SECTIONS, whole=False), Reader(path.parent, environ, data=data)
+
+
+def _filestore(data: Path, environ: Mapping[str, str]) -> Filestore | None:
+    """Return the way to filestore-svc: that of the environment, else to the hub that runs on the data folder."""
+    socket = environment.filestore_socket(data)
+    url = lookup("MFT_FILESTORE_URL", environ) or (f"unix:{socket}" if socket.exists() else "")
+    keys = lookup("MFT_INTERNAL_KEYS", environ) or environment.internal_key(data)
+    return Filestore(url, csv(keys)) if url and keys else None
+
+
+def name_of(url: str) -> str:
+    """Return the name of the endpoint that `endpoint:NAME/folder` refers to, "" for another URL."""
+    return url.removeprefix(REFERENCE).partition("/")[0] if url.startswith(REFERENCE) else ""
+
+
+def url_of(text: str) -> str:
+    """Return the URL of an argument: a text without a scheme is a path of this machine, from the current folder on."""
+    if text.startswith(_SCHEMES):
+        return text
+    path = Path(text)
+    # Links above the last step are the user's own business; no endpoint follows one.
+    absolute = path.parent.resolve() / path.name if path.name and path.name != ".." else path.resolve()
+    return f"file:{quote(str(absolute))}{'/' if text.endswith('/') and str(absolute) != '/' else ''}"

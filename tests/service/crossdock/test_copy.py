@@ -1,0 +1,332 @@
+"""`crossdock copy`: what it copies, what it prints, and its exit codes."""
+
+import hashlib
+import json
+import os
+import pty
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from crossdock.command import main
+from crossdock.copying.plan import _split
+from crossdock.copying.report import EXIT_CODES, shown_size
+from crossdock.ends import url_of
+from mft_common.process import file_locks
+from tests.servers.nginx import Nginx
+from tests.servers.processes import free_port, wait_until
+
+CONTENT = {"1.txt": b"one", "2.csv": b"two", "sub/3.txt": b"three"}
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch):
+    """The current folder, with three files below `from`."""
+    monkeypatch.chdir(tmp_path)
+    for name, content in CONTENT.items():
+        path = tmp_path / "from" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    return tmp_path
+
+
+def run(*arguments, env=None):
+    return CliRunner(env=env).invoke(main, ["copy", *arguments])
+
+
+def report(*arguments):
+    """Return the exit code and the JSON report of a copy."""
+    result = run(*arguments, "--format", "json")
+    return result.exit_code, json.loads(result.stdout)
+
+
+def found(folder):
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "crossdock", "copy", *arguments]
+
+
+def test_the_files_of_a_folder_are_copied_and_their_checksums_printed(here):
+    """Each line of stdout is a checksum, a size and a name; what is said about the whole goes to stderr."""
+    result = run("from", "to")
+    assert result.exit_code == 0, result.output
+    assert found(here / "to") == {"1.txt": b"one", "2.csv": b"two"}
+    lines = [line.split() for line in result.stdout.splitlines()]
+    assert lines == [[hashlib.sha256(CONTENT[name]).hexdigest(), "3", name] for name in ("1.txt", "2.csv")]
+    assert result.stderr.startswith("2 copied, 0 failed, 6 bytes in ")
+
+
+def test_patterns_and_folders_below(here):
+    """Patterns apply to the last step of a path, and the folders are made at the destination."""
+    assert run("from", "to", "--recursive", "--include", "*.txt", "--include", "none").exit_code == 0
+    assert found(here / "to") == {"1.txt": b"one", "sub/3.txt": b"three"}
+
+
+@pytest.mark.parametrize(
+    ("destination", "path"),
+    [("new.txt", "new.txt"), ("folder", "folder/1.txt"), ("made/", "made/1.txt"), ("made/new.txt", "made/new.txt")],
+)
+def test_one_file_goes_to_the_name_that_is_given_or_into_a_folder(here, destination, path):
+    """As `cp` does it; a folder that is missing is made."""
+    (here / "folder").mkdir()
+    assert run("from/1.txt", destination).exit_code == 0
+    assert (here / path).read_bytes() == b"one"
+
+
+def test_the_json_report_has_everything_and_nothing_else_is_printed(here):
+    """Programs read one object from stdout."""
+    result = run("from", "to", "--format", "json")
+    assert result.stderr == ""
+    made = json.loads(result.stdout)
+    assert {name: made[name] for name in ("exit_code", "copied", "failed", "bytes")} == {
+        "exit_code": 0, "copied": 2, "failed": 0, "bytes": 6,
+    }  # fmt: skip
+    sha256 = hashlib.sha256(b"one").hexdigest()
+    assert made["files"][0] == {
+        "source": "1.txt", "destination": "1.txt", "state": "copied", "size": 3, "sha256": sha256,
+        "retries": 0, "resumed": 0,
+    }  # fmt: skip
+
+
+def test_one_failure_stops_no_other_file_and_is_exit_code_1(here):
+    """A folder is in the way of one name."""
+    (here / "to" / "1.txt").mkdir(parents=True)
+    code, made = report("from", "to")
+    assert (code, made["copied"], made["failed"]) == (1, 1, 1)
+    assert made["files"][0]["error"] == "1.txt: is a folder"
+    text = run("from", "to")
+    assert text.exit_code == 1
+    assert "failed: 1.txt: 1.txt: is a folder" in text.stderr
+
+
+def test_no_replace_fails_for_a_name_that_is_there(here):
+    """The file that is there stays as it is."""
+    (here / "to").mkdir()
+    (here / "to" / "1.txt").write_bytes(b"before")
+    code, made = report("from", "to", "--no-replace")
+    assert (code, made["failed"]) == (1, 1)
+    assert found(here / "to") == {"1.txt": b"before", "2.csv": b"two"}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("from", "endpoint:nowhere"),
+        ("from", "to", "--bandwidth", "10"),
+        ("from", "to", "--bandwidth", "0B/s"),
+        ("from", "sftp://somebody@127.0.0.1/in"),
+        ("from", "to", "--config", "missing.yaml"),
+        ("from",),
+    ],
+)
+def test_what_cannot_be_used_is_exit_code_2(here, arguments):
+    """Nothing is tried, and nothing is made."""
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stderr
+    assert not (here / "to").exists()
+
+
+@pytest.mark.parametrize("arguments", [("from", "to", "--include", "*.zip"), ("from/none.txt", "to"), ("none/", "to")])
+def test_nothing_found_is_exit_code_3(here, arguments):
+    """A script can tell an empty folder from a failure; the destination is not touched."""
+    assert run(*arguments).exit_code == 3
+    assert report(*arguments)[1]["files"] == []
+    assert not (here / "to").exists()
+
+
+@pytest.mark.parametrize("arguments", [("filestore:/in", "to"), ("from", "data/state/x")])
+def test_an_end_that_cannot_be_reached_is_exit_code_4(here, arguments):
+    """The hub's own state is closed to the command as well; in JSON the reason is one object too."""
+    result = run(*arguments)
+    assert result.exit_code == 4
+    assert result.stderr.startswith("crossdock: ")
+    code, made = report(*arguments)
+    assert (code, made["exit_code"]) == (4, 4)
+    assert made["error"]
+
+
+def test_the_exit_codes_are_those_of_the_help():
+    """Whoever writes a script finds them there."""
+    text = " ".join(run("--help").stdout.split())
+    assert all(f"{code} " in text.partition("Exit codes:")[2] for code in EXIT_CODES)
+
+
+def test_the_exit_codes_are_those_of_the_page():
+    """docs/command.md has one row for each."""
+    page = (Path(__file__).parents[3] / "docs" / "command.md").read_text()
+    assert [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()] == [
+        line for line in page.splitlines() if line.startswith("| ") and line[2].isdigit()
+    ]
+
+
+def test_a_named_endpoint_is_found_in_the_configuration_and_only_its_secrets_are_read(here):
+    """An endpoint that this copy does not use may lack its secret here."""
+    other = "{url: 'ftp://u@127.0.0.1/', password: {env: NOT_HERE}}"
+    (here / "crossdock.yaml").write_text(f"endpoints:\n  inbox: {{url: 'file:{here}/in'}}\n  other: {other}\n")
+    text = (here / "crossdock.yaml").read_text() + f"allowed_folders: ['{here}']\n"
+    (here / "crossdock.yaml").write_text(text)
+    result = run("from", "endpoint:inbox/today")
+    assert result.exit_code == 0, result.output
+    assert found(here / "in" / "today") == {"1.txt": b"one", "2.csv": b"two"}
+    result = run("from", "endpoint:other")
+    assert result.exit_code == 2
+    assert "endpoints.other.password: the environment has no variable NOT_HERE" in result.stderr
+
+
+def test_names_of_any_bytes_are_copied_and_shown_without_control_characters(here):
+    """A name can neither clear the screen nor break the JSON."""
+    name = b"a\x1b[31m\xff.txt"
+    Path(os.fsdecode(os.fsencode(here / "from") + b"/" + name)).write_bytes(b"x")
+    code, made = report("from", "to", "--include", "a*")
+    assert code == 0
+    assert [os.fsencode(path.name) for path in (here / "to").iterdir()] == [name]
+    assert made["files"][0]["source"] == "a\ufffd[31m\ufffd.txt"
+    assert "\x1b" not in run("from", "to").output
+
+
+def test_an_interrupted_copy_leaves_nothing_and_says_so(here):
+    """SIGINT stops between two blocks; what was complete stays, the rest is not visible under any name."""
+    (here / "from" / "9.bin").write_bytes(bytes(4 << 20))
+    arguments = command("from", "to", "--bandwidth", "256KiB/s", "--format", "json")
+    with subprocess.Popen(arguments, cwd=here, stdout=subprocess.PIPE) as process:
+        wait_until(lambda: list((here / "to").glob(".9.bin.*")), what="a copy under way")
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=20)
+    made = json.loads(output)
+    assert (process.returncode, made["exit_code"], made["copied"]) == (130, 130, 2)
+    assert made["files"][-1]["error"] == "interrupted"
+    assert found(here / "to") == {"1.txt": b"one", "2.csv": b"two"}
+
+
+def test_a_resumed_copy_goes_on_where_the_first_one_stopped(here):
+    """The same command with --resume reads the rest only, and nothing of the first run is left."""
+    content = os.urandom(12 << 20)
+    (here / "from" / "9.bin").write_bytes(content)
+    arguments = ("from", "to", "--include", "9.bin", "--resume")
+    with subprocess.Popen(command(*arguments, "--bandwidth", "4MiB/s"), cwd=here) as process:
+        wait_until(lambda: list((here / "data/state/copy").glob("*.json")), what="a checkpoint")
+        process.terminate()
+        assert process.wait(20) == 130
+    assert [name for name in found(here / "to") if not name.startswith(".")] == []
+    code, made = report(*arguments)
+    assert code == 0
+    assert made["files"][0]["resumed"] > 0
+    assert found(here / "to") == {"9.bin": content}
+    assert sorted(path.name for path in (here / "data/state/copy").iterdir()) == ["lock"]
+
+
+def test_the_same_resumable_copy_does_not_run_twice_at_once(here):
+    """Two processes would write the same unfinished file."""
+    (here / "data/state/copy").mkdir(parents=True)
+    with (here / "data/state/copy/lock").open("a") as lock:
+        assert file_locks.acquire(lock.fileno())
+        result = run("from", "to", "--resume")
+    assert result.exit_code == 2
+    assert "is running already" in result.stderr
+    assert run("from", "to", "--resume").exit_code == 0
+
+
+def _on_a_terminal(arguments, cwd, stdout):
+    """Run a command whose stderr is a terminal, and return what it wrote there."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(arguments, cwd=cwd, stdout=stdout, stderr=theirs, env={**os.environ, "TERM": "xterm"}) as run:
+        os.close(theirs)
+        written = b""
+        while True:
+            try:
+                block = os.read(ours, 1 << 16)
+            except OSError:
+                break
+            if not block:
+                break
+            written += block
+        os.close(ours)
+        assert run.wait(20) == 0
+    return written
+
+
+def test_bars_are_shown_on_a_terminal_alone(here):
+    """They are drawn on stderr, so that a pipe gets the checksums and nothing else."""
+    (here / "from" / "9.bin").write_bytes(bytes(1 << 20))
+    out = here / "out.txt"
+    arguments = command("from", "to", "--bandwidth", "1MiB/s")
+    with out.open("wb") as file:
+        written = _on_a_terminal(arguments, here, file)
+    assert b"9.bin" in written
+    assert b"MB/s" in written or b"MiB/s" in written or b"kB/s" in written
+    assert [line.split()[2] for line in out.read_text().splitlines()] == ["1.txt", "2.csv", "9.bin"]
+    with out.open("wb") as file:
+        assert b"9.bin" not in _on_a_terminal([*arguments[:-2], "--format", "json"], here, file)
+    assert json.loads(out.read_text())["exit_code"] == 0
+
+
+@pytest.mark.parametrize(
+    ("url", "split"),
+    [
+        ("file:/a/b%20c", ("file:/a/", "b c")),
+        ("file:/a/b/", None),
+        ("file:a", ("file:", "a")),
+        ("filestore:/in", ("filestore:/", "in")),
+        ("sftp://u@h/~/in/x", ("sftp://u@h/~/in/", "x")),
+        ("sftp://u@h/x", ("sftp://u@h/", "x")),
+        ("sftp://u@h", None),
+        ("s3://bucket/x", ("s3://bucket/", "x")),
+        ("https://h/a/x%20y?v=1/2", ("https://h/a/?v=1/2", "x y")),
+        ("https://h", None),
+        ("endpoint:bank", None),
+        ("endpoint:bank/in/x", ("endpoint:bank/in/", "x")),
+    ],
+)
+def test_a_url_is_split_into_its_folder_and_its_last_step(url, split):
+    """Host names and names of endpoints are no steps."""
+    assert _split(url) == split
+
+
+def test_an_argument_without_a_scheme_is_a_path_of_this_machine(here):
+    """Blanks and percent signs in it are a name's own."""
+    assert url_of("from/a b%20") == f"file:{here}/from/a%20b%2520"
+    assert url_of("to/") == f"file:{here}/to/"
+    assert url_of("/") == "file:/"
+    assert url_of("..") == f"file:{here.parent}"
+    assert url_of("endpoint:x/y") == "endpoint:x/y"
+
+
+def test_sizes_are_shown_in_units():
+    """1,024 bytes are a KiB."""
+    assert [shown_size(count) for count in (0, 1023, 1024, 5 << 30)] == ["0 bytes", "1023 bytes", "1.0 KiB", "5.0 GiB"]
+
+
+@pytest.fixture
+def web(tmp_path_factory):
+    """A web server that gives files and takes them by PUT."""
+    server = Nginx(tmp_path_factory.mktemp("nginx"))
+    yield server
+    server.program.kill()
+
+
+def test_files_come_from_a_web_server_and_go_to_one(here, web):
+    """A web server has no listing: one file is named, and a name that it does not have is nothing found."""
+    (web.root / "a b.csv").write_bytes(b"from the web")
+    base = f"http://127.0.0.1:{web.port}"
+    assert run(f"{base}/a%20b.csv", "in/").exit_code == 0
+    assert (here / "in" / "a b.csv").read_bytes() == b"from the web"
+    assert run(f"{base}/none.csv", "in/").exit_code == 3
+    assert "has no listing" in run(f"{base}/", "in/").stderr
+    code, made = report("from", f"{base}/out/")
+    assert (code, made["copied"]) == (0, 2)
+    assert found(web.root / "out") == {"1.txt": b"one", "2.csv": b"two"}
+    assert run("from/1.txt", f"{base}/out/new.txt").exit_code == 0
+    assert (web.root / "out" / "new.txt").read_bytes() == b"one"
+
+
+def test_a_server_that_does_not_answer_is_exit_code_4(here):
+    """Nothing listens on the port."""
+    result = run(f"http://127.0.0.1:{free_port()}/x", "in/")
+    assert result.exit_code == 4, result.output
