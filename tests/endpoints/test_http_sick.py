@@ -22,8 +22,11 @@ from mft_common.endpoints.errors import (
     Transient,
     Unsupported,
 )
+from mft_common.endpoints.files import open_file
+from mft_common.endpoints.folders import LocalFolders
 from mft_common.endpoints.http import open_http
-from mft_common.endpoints.targets import Target, Timeouts
+from mft_common.endpoints.targets import Target, Timeouts, parse_url
+from mft_common.transfer import Mover
 from tests.servers.web import Web
 
 TOKEN = "0123456789ABCDEF"
@@ -102,7 +105,25 @@ def test_a_body_that_ends_before_its_end_is_never_whole(respond):
         read_all(far.open(Entry("a.bin")))
 
 
-def test_an_encoded_body_is_refused(tmp_path):
+def encoded(request):
+    request.answer(200, b"\x1f\x8b encoded", Content_Encoding="gzip")
+
+
+@pytest.mark.parametrize("respond", [short, chunked_without_its_end, chunked_cut_within_a_chunk, encoded])
+def test_no_part_of_a_file_is_delivered(tmp_path, respond):
+    """The engine leaves nothing under the final name and no unfinished file, whatever is wrong with the body (B16)."""
+    (tmp_path / "here").mkdir()
+    with (
+        Web(respond) as server,
+        endpoint(server) as far,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+        pytest.raises(TransferError),
+    ):
+        Mover(token=TOKEN, retries=2, delay=0.0).move(far, Entry("a.bin"), here, "a.bin")
+    assert list((tmp_path / "here").iterdir()) == []
+
+
+def test_an_encoded_body_is_refused():
     """A body of gzip although identity was asked for: its length and bytes are not those of the file (B16)."""
 
     def respond(request):
@@ -235,6 +256,31 @@ def test_a_resumed_file_is_one_version_whole(after):
         assert hashlib.sha256(content).hexdigest() == hashlib.sha256(respond.content).hexdigest()
     if after is goes_on:
         assert respond.sent <= len(CONTENT) * 1.1
+
+
+@pytest.mark.parametrize(
+    "after",
+    [
+        goes_on,
+        ignores_the_range,
+        begins_elsewhere,
+        begins_a_byte_before,
+        sends_another_version_as_a_range,
+        sends_another_version,
+    ],
+)
+def test_a_resumed_move_delivers_one_version_whole(tmp_path, after):
+    """The engine's second try goes on or begins anew, and the SHA-256 is right each time (B17)."""
+    (tmp_path / "here").mkdir()
+    respond = CutOnce(after)
+    with (
+        Web(respond) as server,
+        endpoint(server) as far,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+    ):
+        moved = Mover(token=TOKEN, retries=3, delay=0.0, checkpoint_every=0.0).move(far, Entry("a.bin"), here, "a.bin")
+    assert (tmp_path / "here" / "a.bin").read_bytes() == respond.content
+    assert moved.source.sha256 == hashlib.sha256(respond.content).hexdigest()
 
 
 @pytest.mark.parametrize("etag", ['W/"first"', ""])

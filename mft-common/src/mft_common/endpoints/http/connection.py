@@ -1,12 +1,15 @@
 """Send the requests of one HTTP endpoint, and follow its redirects without giving credentials away."""
 
 import base64
+import ssl
 from collections.abc import Mapping
+from http.client import HTTPConnection, HTTPSConnection
 from typing import Final
 from urllib.parse import SplitResult, quote, urljoin, urlsplit
 
-import requests
-from requests.utils import requote_uri
+import urllib3
+from requests.utils import DEFAULT_CA_BUNDLE_PATH, requote_uri
+from urllib3.util.wait import wait_for_read
 
 from mft_common.endpoints.errors import Denied, Unsupported
 from mft_common.endpoints.http.errors import http_errors
@@ -23,9 +26,13 @@ class Connection:
 
     def __init__(self, target: Target) -> None:
         self.target = target
-        self._session = requests.Session()
-        self._session.trust_env = False
-        self._session.verify = target.ca or True
+        self._ca = target.ca or DEFAULT_CA_BUNDLE_PATH
+        self._pool = urllib3.PoolManager(
+            num_pools=4, maxsize=2, retries=False, cert_reqs="CERT_REQUIRED", ca_certs=self._ca
+        )
+        self._timeout = urllib3.Timeout(connect=target.timeouts.connect, read=target.timeouts.idle)
+        self._context: ssl.SSLContext | None = None
+        self._idle: HTTPConnection | None = None
         host = f"[{target.host}]" if ":" in target.host else target.host
         self.origin = f"{target.scheme}://{host}:{target.port or _PORTS[target.scheme]}"
         # `identity`: the length of an encoded body is not that of the file.
@@ -40,34 +47,66 @@ class Connection:
         query = f"?{self.target.query}" if self.target.query else ""
         return requote_uri(f"/{self.target.folder.strip('/')}/{file}".replace("//", "/") + query)
 
-    def request(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> requests.Response:
+    def request(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> urllib3.BaseHTTPResponse:
         """Send a request without a body and return the answer, its body unread.
 
         Denied for a redirect to another host where the endpoint has credentials, and for one from https to http.
         """
         url, shown = f"{self.origin}{self.resource(path)}", printable(path)
-        timeouts = (self.target.timeouts.connect, self.target.timeouts.idle)
         for _ in range(_MOST_REDIRECTS):
             with http_errors(shown):
-                answer = self._session.request(
+                answer = self._pool.request(
                     method,
                     url,
                     headers={**self.headers, **(headers or {})},
-                    timeout=timeouts,
-                    allow_redirects=False,
-                    stream=True,
+                    timeout=self._timeout,
+                    redirect=False,
+                    preload_content=False,
+                    decode_content=False,
                 )
-            if answer.status_code not in _REDIRECTS or not answer.headers.get("Location"):
-                # A server's cookies have no meaning for the next file.
-                self._session.cookies.clear()
+                if method == "HEAD":
+                    # Taking the body that is none gives the connection back for the next request.
+                    answer.drain_conn()
+            location = answer.headers.get("Location")
+            if answer.status not in _REDIRECTS or not location:
                 return answer
             answer.close()
-            url = self._redirected(url, answer.headers["Location"], shown)
+            url = self._redirected(url, location, shown)
         raise Unsupported(f"{shown}: the server redirects more than {_MOST_REDIRECTS} times")
+
+    def open_upload(self) -> HTTPConnection:
+        """Return a connection to the server itself on which blocks can be sent one by one, used before or new."""
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            # Bytes that nobody asked for, the end of the connection among them, make it useless.
+            if idle.sock is not None and not wait_for_read(idle.sock, 0):
+                return idle
+            idle.close()
+        target = self.target
+        if target.scheme == "https":
+            if self._context is None:
+                self._context = ssl.create_default_context(cafile=self._ca)
+            new: HTTPConnection = HTTPSConnection(
+                target.host, target.port or None, timeout=target.timeouts.connect, context=self._context
+            )
+        else:
+            new = HTTPConnection(target.host, target.port or None, timeout=target.timeouts.connect)
+        new.connect()
+        new.sock.settimeout(target.timeouts.idle)
+        return new
+
+    def keep_upload(self, used: HTTPConnection) -> None:
+        """Keep a connection whose answer was read to its end for the next upload."""
+        if self._idle is not None:
+            self._idle.close()
+        self._idle = used
 
     def close(self) -> None:
         """Close the connections."""
-        self._session.close()
+        self._pool.clear()
+        idle, self._idle = self._idle, None
+        if idle is not None:
+            idle.close()
 
     def _redirected(self, url: str, location: str, shown: str) -> str:
         target = urljoin(url, location)

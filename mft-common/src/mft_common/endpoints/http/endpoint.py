@@ -1,6 +1,7 @@
 """The `http:` and `https:` endpoints: read a file by GET, write one by PUT, and nothing else."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from typing import Final, Self
 
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
@@ -47,12 +48,12 @@ class HttpEndpoint:
         """Ask by HEAD, or by GET where the server has no HEAD."""
         shown = printable(path)
         answer = self._connection.request("HEAD", path)
-        if answer.status_code in _NO_HEAD:
+        if answer.status in _NO_HEAD:
             answer.close()
             answer = self._connection.request("GET", path)
-        with answer:
-            if answer.status_code != 200:
-                raise of_status(answer.status_code, shown)
+        with closing(answer):
+            if answer.status != 200:
+                raise of_status(answer.status, shown)
             return entry_of(path, answer.headers, length_of(answer.headers))
 
     def open(self, entry: Entry, start: int = 0) -> HttpReader:

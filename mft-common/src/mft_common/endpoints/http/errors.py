@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from http.client import HTTPException
 from typing import Final
 
-import requests
 import urllib3
 
 from mft_common.endpoints.certificates import is_certificate_error
@@ -50,7 +49,7 @@ def http_errors(shown: str) -> Iterator[None]:
     """Turn every error of the connection into a TransferError about the file `shown`."""
     try:
         yield
-    except (requests.RequestException, urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
+    except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
         if is_certificate_error(error):
             raise UntrustedServer(f"{shown}: the server's certificate is not trusted") from error
         raise Transient(f"{shown}: the server does not answer, or not to the end ({type(error).__name__})") from error

@@ -1,5 +1,7 @@
 """Read one file by one GET, and know whether it came whole."""
 
+from contextlib import closing
+
 from mft_common.endpoints.contract import BLOCK, Entry
 from mft_common.endpoints.errors import Changed, Transient, Unsupported
 from mft_common.endpoints.http.connection import Connection
@@ -35,7 +37,7 @@ class HttpReader:
             return b""
         amount = size if self._left is None else min(size, self._left)
         with http_errors(self._shown):
-            block: bytes = self._answer.raw.read(amount, decode_content=False)
+            block: bytes = self._answer.read(amount, decode_content=False)
         if self._left is not None:
             self._left -= len(block)
             if not block:
@@ -47,10 +49,10 @@ class HttpReader:
     def check(self) -> None:
         """Ask once more for what describes the file; Changed where it differs. A server without HEAD is not asked."""
         answer = self._connection.request("HEAD", self.entry.path)
-        with answer:
-            if answer.status_code in {404, 410}:
+        with closing(answer):
+            if answer.status in {404, 410}:
                 raise Changed(f"{self._shown}: was removed while it was read")
-            if answer.status_code != 200:
+            if answer.status != 200:
                 return
             now = entry_of(self.entry.path, answer.headers, length_of(answer.headers))
         if any(before != after for before, after in _described_twice(self.entry, now)):
@@ -62,11 +64,11 @@ class HttpReader:
 
     def _begun(self, path: str) -> tuple[Entry, int | None]:
         answer = self._answer
-        if answer.status_code != 200:
-            raise of_status(answer.status_code, self._shown)
+        if answer.status != 200:
+            raise of_status(answer.status, self._shown)
         self._refuse_encoding()
         size = length_of(answer.headers)
-        if size is None and not answer.raw.chunked:
+        if size is None and not answer.chunked:
             raise Unsupported(
                 f"{self._shown}: the server does not tell the size, so a cut file could not be told from a whole one"
             )
@@ -75,19 +77,15 @@ class HttpReader:
     def _continued(self, entry: Entry, start: int) -> tuple[Entry, int]:
         """Take the answer to a range if it begins at `start` and is of the same version; else Changed: begin anew."""
         answer = self._answer
-        if (
-            answer.status_code == 416
-            and start == entry.size
-            and answer.headers.get("ETag", entry.version) == entry.version
-        ):
+        if answer.status == 416 and start == entry.size and answer.headers.get("ETag", entry.version) == entry.version:
             # Every byte was read before; some servers compare If-Range first and some the range.
             return entry, 0
-        if answer.status_code not in {200, 206, 416}:
-            raise of_status(answer.status_code, self._shown)
+        if answer.status not in {200, 206, 416}:
+            raise of_status(answer.status, self._shown)
         self._refuse_encoding()
         found = range_of(answer.headers)
         version = answer.headers.get("ETag", entry.version).strip()
-        if answer.status_code != 206 or found is None or found[0] != start or version != entry.version:
+        if answer.status != 206 or found is None or found[0] != start or version != entry.version:
             raise Changed(f"{self._shown}: the server does not go on at byte {start} of the same file")
         first, last, size = found
         left = last - first + 1

@@ -1,13 +1,10 @@
 """Store one file by one PUT, whose last byte is held back until the commit."""
 
 import hashlib
-import ssl
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import replace
-from http.client import HTTPConnection, HTTPException, HTTPSConnection
+from http.client import HTTPConnection, HTTPException
 from typing import Final
-
-from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from mft_common.endpoints.contract import Checkpoint, Entry, IfExists, Stored, Verify
 from mft_common.endpoints.errors import Exists, Mismatch, TransferError, Transient, Unsupported
@@ -16,7 +13,6 @@ from mft_common.endpoints.http.errors import http_errors, of_status
 from mft_common.endpoints.http.headers import encoding_of, length_of
 from mft_common.endpoints.http.reader import HttpReader
 from mft_common.endpoints.names import printable
-from mft_common.endpoints.targets import Target
 
 _ANSWER: Final = 1 << 16
 # How long to wait for the answer of a server that has closed its side.
@@ -113,6 +109,9 @@ class HttpWriter:
                 answer = put.getresponse()
                 answer.read(_ANSWER)
             status = answer.status
+            if answer.isclosed() and not answer.will_close:
+                self._put = None
+                self._connection.keep_upload(put)
         finally:
             self._close()
         if not 200 <= status < 300:
@@ -140,9 +139,8 @@ class HttpWriter:
     def _opened(self) -> HTTPConnection:
         """Return the connection, on which the head of the request was sent."""
         if self._put is None:
-            target = self._connection.target
             with http_errors(self._shown):
-                self._put = _connect(target)
+                self._put = self._connection.open_upload()
                 self._put.putrequest("PUT", self._resource, skip_accept_encoding=True)
                 for name, value in {**self._connection.headers, **self._more_headers()}.items():
                     self._put.putheader(name, value)
@@ -163,8 +161,8 @@ class HttpWriter:
 
     def _checked(self) -> Stored:
         """Compare the size where the server tells it, and take the version from the answer."""
-        with self._connection.request("HEAD", self._path) as answer:
-            if answer.status_code != 200 or encoding_of(answer.headers):
+        with closing(self._connection.request("HEAD", self._path)) as answer:
+            if answer.status != 200 or encoding_of(answer.headers):
                 return self._sealed
             size = length_of(answer.headers)
             if size not in {None, self._sealed.size}:
@@ -189,28 +187,16 @@ class HttpWriter:
         return (size, digest.hexdigest()) == (self._sealed.size, self._sealed.sha256)
 
     def _require_absent(self) -> None:
-        with self._connection.request("HEAD", self._path) as answer:
-            if answer.status_code == 200:
+        with closing(self._connection.request("HEAD", self._path)) as answer:
+            if answer.status == 200:
                 raise Exists(f"{self._shown}: exists already")
-            if answer.status_code >= 500 or answer.status_code == 401:
-                raise of_status(answer.status_code, self._shown)
+            if answer.status >= 500 or answer.status == 401:
+                raise of_status(answer.status, self._shown)
 
     def _close(self) -> None:
         put, self._put = self._put, None
         if put is not None:
             put.close()
-
-
-def _connect(target: Target) -> HTTPConnection:
-    limit = target.timeouts.connect
-    if target.scheme == "https":
-        context = ssl.create_default_context(cafile=target.ca or DEFAULT_CA_BUNDLE_PATH)
-        put: HTTPConnection = HTTPSConnection(target.host, target.port or None, timeout=limit, context=context)
-    else:
-        put = HTTPConnection(target.host, target.port or None, timeout=limit)
-    put.connect()
-    put.sock.settimeout(target.timeouts.idle)
-    return put
 
 
 def _early_status(put: HTTPConnection) -> int:

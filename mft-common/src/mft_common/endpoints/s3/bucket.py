@@ -1,8 +1,10 @@
 """Send requests to one bucket; each is tried once, and every failure is raised as a TransferError."""
 
 import base64
+import functools
 import hashlib
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -30,11 +32,19 @@ _ABORTS: Final = 5
 # The name of the metadata by which an upload recognises its own object after a lost answer.
 _MARK: Final = "crossdock-upload"
 _CHANGED: Final = {"PreconditionFailed": Changed, "412": Changed}
+# A session takes 0.2 s to read the descriptions of the service, and must not make two clients at once.
+_making: Final = threading.Lock()
+
+
+@functools.cache
+def _session() -> Any:
+    """Return the one session of this process, which holds no credentials."""
+    return boto3.session.Session()
 
 
 @dataclass(frozen=True)
 class Found:
-    """An object: its size in bytes, the time in milliseconds, its ETag with quotes, and the mark of its upload."""
+    """An object: its size in bytes, the time in milliseconds, its ETag, and the mark of its upload."""
 
     size: int
     modified_at: int
@@ -74,8 +84,8 @@ class Bucket:
             ignore_configured_endpoint_urls=True,
             **unsigned,
         )
-        with s3_errors(""):
-            self._s3 = boto3.session.Session().client(
+        with s3_errors(""), _making:
+            self._s3 = _session().client(
                 "s3",
                 aws_access_key_id=target.key_id or None,
                 aws_secret_access_key=target.secret or None,
@@ -115,7 +125,7 @@ class Bucket:
         """Return an object and the stream of its bytes from `start` on; Changed when it is no longer `version`."""
         more = {"Range": f"bytes={start}-"} if start else {}
         if version:
-            more["IfMatch"] = version
+            more["IfMatch"] = f'"{version}"'
         with s3_errors(path, _CHANGED):
             answer = self._s3.get_object(**self._at(path), **more)
         found = _found(answer)
@@ -208,7 +218,7 @@ class Bucket:
             raise Changed(f"{printable(path)}: changed since it was read, so it was not deleted")
         try:
             with s3_errors(path, _CHANGED):
-                self._s3.delete_object(**self._at(path), IfMatch=found.version)
+                self._s3.delete_object(**self._at(path), IfMatch=f'"{found.version}"')
         except Unsupported:
             with s3_errors(path):
                 self._s3.delete_object(**self._at(path))
@@ -221,11 +231,16 @@ class Bucket:
         return {"Bucket": self._name, "Key": self.key(path)}
 
 
+def version_of(answer: Mapping[str, Any]) -> str:
+    """Return the ETag without its quotes: some stores leave them out of listings."""
+    return str(answer["ETag"]).strip('"')
+
+
 def _found(answer: Mapping[str, Any]) -> Found:
     return Found(
         int(answer["ContentLength"]),
         int(answer["LastModified"].timestamp() * 1000),
-        str(answer["ETag"]),
+        version_of(answer),
         str(answer.get("Metadata", {}).get(_MARK, "")),
     )
 

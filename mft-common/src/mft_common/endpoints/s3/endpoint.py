@@ -6,7 +6,7 @@ from typing import Final, Self
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import BadName, NotFound, Unsupported
 from mft_common.endpoints.names import Patterns, check_path, printable
-from mft_common.endpoints.s3.bucket import Bucket
+from mft_common.endpoints.s3.bucket import Bucket, version_of
 from mft_common.endpoints.s3.parts import part_size
 from mft_common.endpoints.s3.reader import S3Reader
 from mft_common.endpoints.s3.writer import S3Writer
@@ -61,7 +61,7 @@ class S3Endpoint:
                     continue
                 if patterns.match(path.rpartition("/")[2]):
                     at = int(each["LastModified"].timestamp() * 1000)
-                    yield Entry(path, int(each["Size"]), at, str(each["ETag"]))
+                    yield Entry(path, int(each["Size"]), at, version_of(each))
             if not after:
                 return
 

@@ -45,11 +45,13 @@ class Parts:
         NotFound where the upload is gone. Parts behind them are replaced by those that are sent.
         """
         found: list[Part] = []
+        end = 0
         for number, part in enumerate(self._bucket.parts(self._path, upload), 1):
-            if part.number != number or sum(each.size for each in found) == position:
+            if part.number != number or end >= position:
                 break
             found.append(part)
-        self._stored = found if sum(each.size for each in found) == position else []
+            end += part.size
+        self._stored = found if end == position else []
         return bool(self._stored)
 
     def send(self, upload: str, content: bytearray) -> None:
