@@ -18,7 +18,7 @@ class FarWeb:
 
     kind = "http"
     resumes = False
-    verifies = True
+    verifies = False
     byte_names = True
     versions = True
 

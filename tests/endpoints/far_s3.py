@@ -13,7 +13,7 @@ class FarBucket:
 
     kind = "s3"
     resumes = True
-    verifies = True
+    verifies = False
     byte_names = False
     versions = True
 

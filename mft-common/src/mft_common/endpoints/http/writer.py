@@ -38,7 +38,6 @@ class HttpWriter:
         self._put: HTTPConnection | None = None
         self._held = b""
         self._fed = 0
-        self._digest = hashlib.sha256()
         self._sealed = Stored(0, "")
         self._asked = False
         self._answered = False
@@ -57,7 +56,6 @@ class HttpWriter:
         self._fed += len(block)
         if self._size is not None and self._fed > self._size:
             raise Mismatch(f"{self._shown}: more bytes came than were declared")
-        self._digest.update(block)
         self._send_held()
         self._held = bytes(block)
 
@@ -66,11 +64,10 @@ class HttpWriter:
         return Checkpoint(0)
 
     def seal(self, size: int, sha256: str, verify: Verify) -> bool:
-        """Compare what was sent with what was read: a server tells nothing before the last byte."""
+        """Compare the number of bytes that were sent: a server tells neither size nor digest before the last one."""
+        del verify
         if self._fed != size or self._size not in {None, size}:
             raise Mismatch(f"{self._shown}: {self._fed} bytes were sent of {size}")
-        if verify == "sha256" and self._digest.hexdigest() != sha256:
-            raise Mismatch(f"{self._shown}: other bytes were sent than were read")
         self._sealed = Stored(size, sha256, replaced=False if self._if_exists == "fail" else None)
         return True
 
