@@ -1,5 +1,6 @@
 """Run one job from its listing to its end, and decide which completion status it gets (E30)."""
 
+import contextlib
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -8,7 +9,7 @@ from diplomat_svc.domain.names import destination_name, expand_transaction
 from diplomat_svc.domain.states import Severity
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints.contract import Endpoint, Entry
-from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.endpoints.errors import Interrupted, NotFound, TransferError, Unsupported
 from mft_common.endpoints.names import Patterns
 from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import CommitRefused
@@ -79,6 +80,8 @@ class Run:
 
         def listed() -> list[Entry]:
             skipped.clear()
+            if not source.features.listing:
+                return _named(source, spec.files)
             return list(source.list(Patterns(spec.files), skipped=lambda name, why: skipped.append((name, why))))
 
         young = self._owned.job.began_at - int(spec.min_age * 1000)
@@ -181,6 +184,17 @@ class Run:
             if self._stop.wait(delay):
                 raise Interrupted("stopped while waiting for another try")
             retries, delay = retries - 1, delay * 2
+
+
+def _named(source: Endpoint, names: tuple[str, ...]) -> list[Entry]:
+    """Return the files of these names at an endpoint that cannot list; a missing one is no error, a pattern is."""
+    found = []
+    for name in names:
+        if "*" in name or "?" in name:
+            raise Unsupported(f"{name}: this endpoint lists no files, so each has to be named")
+        with contextlib.suppress(NotFound):
+            found.append(source.stat(name))
+    return found
 
 
 def _below(progress: Callable[[int], None], size: int | None) -> Callable[[int], None]:
