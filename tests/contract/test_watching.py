@@ -493,7 +493,7 @@ def test_of_two_workers_one_scans_and_the_other_goes_on_after_it(database, tmp_p
 
 
 def test_a_worker_that_lost_its_lease_takes_nothing_by_its_old_scan(database, tmp_path):
-    """Another worker claims the lapsed lease between the listing and the hand-over: the first one's write fails."""
+    """Meanwhile another worker took the file, it was deleted and its row forgotten: it is not taken again (B25)."""
     first, second = Hub(database, tmp_path, owner="1"), Hub(database, tmp_path, owner="2")
     for one in (first, second):
         one.define("a")
@@ -507,6 +507,9 @@ def test_a_worker_that_lost_its_lease_takes_nothing_by_its_old_scan(database, tm
             with database.write() as connection:
                 connection.execute(sa.text("UPDATE leases SET until = 0"))
             second.run(5)
+            (tmp_path / "in" / "x").unlink()
+            second.run(15)
+            assert second.remembered() == 0
 
     listing.files = listed
     first.listings["in"] = listing
