@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import sqlalchemy as sa
 
-from diplomat_svc.bootstrap import CHILD_MODULES, build
+from diplomat_svc.bootstrap import build, child_modules
 from diplomat_svc.schemas.requests import RunNow
 from diplomat_svc.settings import Settings
 from diplomat_svc.store import workers
@@ -40,7 +40,7 @@ def _transaction(name, **more):
 @pytest.fixture(scope="module")
 def runner():
     """Return the runner of the jobs of all tests."""
-    with Runner("diplomat-svc", CHILD_MODULES, environment=child_environment(os.environ)) as made:
+    with Runner("diplomat-svc", child_modules({}), environment=child_environment(os.environ)) as made:
         yield made
 
 

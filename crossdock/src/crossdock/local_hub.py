@@ -12,7 +12,7 @@ from crossdock import applying, configuration, environment, hub, sections, web
 from crossdock.applied import AppliedFile
 from crossdock.listeners import Listeners
 from crossdock.supervisor import Process
-from diplomat_svc.bootstrap import CHILD_MODULES
+from diplomat_svc.bootstrap import child_modules
 from gateway.settings import Settings
 from mft_common import config, logs
 from mft_common.config import Reader
@@ -133,9 +133,11 @@ class LocalHub:
         return 0
 
     def _runner(self) -> Runner:
+        assert self._configuration is not None
         level = from_env(Settings, self._settings).log_level
+        modules = child_modules(self._configuration[0])
         environ = child_environment(self._settings)
-        return Runner("crossdock", CHILD_MODULES, environment=environ, level=level, held=self._held)
+        return Runner("crossdock", modules, environment=environ, level=level, held=self._held)
 
     def _build(self, applied: AppliedFile | None = None, runner: Runner | None = None) -> hub.Hub:
         assert self._configuration is not None

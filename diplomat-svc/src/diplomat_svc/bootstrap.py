@@ -22,6 +22,7 @@ from mft_common.clock import Clock, now_ms
 from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.endpoints.filestore import Filestore
+from mft_common.endpoints.registry import modules_for
 from mft_common.errors import ConfigError, MftError
 from mft_common.events import Bus, Outbox
 from mft_common.identity import Signer
@@ -32,13 +33,28 @@ from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
 
 _LOCK: Final = "worker.lock"
-# What children of the worker need; its fork server imports it once.
-CHILD_MODULES: Final = ("diplomat_svc.operations.job_child",)
+# What children of the worker need in any case; its fork server imports it once.
+_CHILD_MODULES: Final = ("diplomat_svc.operations.job_child",)
+
+
+def child_modules(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the modules for the children of a worker with this configuration, which need not be valid.
+
+    A kind of endpoint that is applied later is imported by each child that uses it.
+    """
+    endpoints, definitions = document.get("endpoints"), document.get("transactions")
+    sides = list(endpoints.values()) if isinstance(endpoints, dict) else []
+    for definition in definitions if isinstance(definitions, list) else []:
+        if isinstance(definition, dict):
+            sides += [definition.get("source"), definition.get("destination")]
+    urls = [side["url"] for side in sides if isinstance(side, dict) and isinstance(side.get("url"), str)]
+    return (*_CHILD_MODULES, *modules_for(urls))
 
 
 def new_runner(settings: Settings, environ: Mapping[str, str]) -> Runner:
     """Return the runner of a worker; it is started before the worker has threads."""
-    return Runner(SERVICE, CHILD_MODULES, environment=child_environment(environ), level=settings.log_level)
+    document = configuration_file.load(Path(settings.config), SECTIONS, whole=False) if settings.config else {}
+    return Runner(SERVICE, child_modules(document), environment=child_environment(environ), level=settings.log_level)
 
 
 @dataclass(frozen=True)

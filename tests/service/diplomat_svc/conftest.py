@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from diplomat_svc.app import create_app
-from diplomat_svc.bootstrap import CHILD_MODULES, build
+from diplomat_svc.bootstrap import build, child_modules
 from diplomat_svc.settings import Settings
 from mft_common import environ_keys
 from mft_common.directory import Account, Full, Opened, Session, Throttled, Wrong
@@ -258,7 +258,7 @@ def transaction():
 @pytest.fixture(scope="session")
 def runner():
     """Return the runner of the jobs of all tests."""
-    with Runner("diplomat-svc", CHILD_MODULES, environment=child_environment(os.environ)) as made:
+    with Runner("diplomat-svc", child_modules({}), environment=child_environment(os.environ)) as made:
         yield made
 
 

@@ -6,8 +6,10 @@ import threading
 import time
 
 import pytest
+from structlog.testing import capture_logs
 
 from diplomat_svc.operations.dispatch import Dispatcher
+from diplomat_svc.operations.job_process import sweeper
 from diplomat_svc.operations.worker_lock import Shared
 from mft_common.errors import Unavailable
 from tests.servers.processes import wait_until
@@ -37,7 +39,7 @@ def silent(hub, transaction):
         start_response("503 Service Unavailable", [("Content-Length", "0")])
         return [b""]
 
-    move = transaction("hangs", source={"url": "filestore:/in"})
+    move = transaction("hangs", source={"url": "filestore:/in"}, destination={"url": "filestore:/out"})
     yield hub(move, filestore=never, diplomat={"jobs": {"stop_grace": "0s", "lease": "2s"}}).log_in()
     over.set()
 
@@ -134,8 +136,11 @@ def test_a_stop_of_the_worker_ends_a_job_that_hangs_e11(silent, runner):
         silent.run("hangs")
         child_of(runner)
         wait_until(lambda: silent.rows("SELECT 1 FROM jobs WHERE status = 'Running'"))
-    assert [row.completion for row in silent.rows("SELECT completion FROM jobs")] == ["Incomplete"]
-    wait_until(lambda: not runner.running, within=40)
+        silent.run("hangs")
+    rows = silent.rows("SELECT completion, status FROM jobs ORDER BY sequence")
+    assert [tuple(row) for row in rows] == [("Incomplete", "Complete"), (None, "Queued")]
+    assert silent.rows("SELECT 1 FROM leases WHERE owner <> ''") == [], "the worker signed out, so the queue is kept"
+    wait_until(lambda: not runner.running, within=5)
 
 
 def test_a_worker_that_cannot_renew_its_lease_kills_its_children_e13(slow, hub, transaction, runner):
@@ -175,3 +180,16 @@ def test_a_worker_that_cannot_renew_its_lease_kills_its_children_e13(slow, hub, 
     assert made.finished("slow").findtext("completionStatus") == "Incomplete"
     wait_until(lambda: untouched(made), within=5)
     assert len(errors) == 1
+
+
+def test_a_far_side_that_hangs_does_not_hold_up_the_recovery_of_lost_jobs_e14(silent, runner):
+    """Its leftovers cannot be removed in time: the job ends all the same, and the log says what may be left."""
+    lost = silent.service.operations.writer
+    silent.run("hangs")
+    with silent.service.database.write() as connection:
+        taken, _ = lost.take(connection, "dead")
+    began = time.monotonic()
+    with capture_logs() as lines:
+        sweeper(runner, silent.service.follower.current.endpoints, 0.5)([taken])
+    assert time.monotonic() - began < 5
+    assert [line["error"] for line in lines if line["event"] == "sweep.failed"] == ["it took longer than 0.5 s"]

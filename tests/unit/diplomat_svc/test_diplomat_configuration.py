@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from diplomat_svc.bootstrap import child_modules
 from diplomat_svc.schemas.configuration import read_sections
 from mft_common.config import Reader
 from mft_common.endpoints.registry import Endpoints
@@ -95,3 +96,12 @@ def test_all_problems_come_at_once():
         "transactions.1.name: one is given twice",
     ):
         assert part in text
+
+
+def test_a_worker_imports_once_what_the_configured_endpoints_need():
+    """The libraries of the kinds in use are named, those of others are not, and a broken section is no obstacle."""
+    named = {"endpoints": {"bucket": {"url": "s3://landing"}, "odd": 5}}
+    assert child_modules(named)[1:] == ("mft_common.endpoints.s3", "boto3")
+    plain = {"transactions": [{"source": {"url": "sftp://u@h/x"}, "destination": {"url": "file:to"}}, "odd"]}
+    assert child_modules(plain)[1:] == ("mft_common.endpoints.sftp", "asyncssh")
+    assert child_modules({"endpoints": [], "transactions": 3}) == child_modules({})

@@ -28,6 +28,8 @@ _RENEWALS_A_LEASE: Final = 3
 _CANCEL_S: Final = 10.0
 _REQUESTS_EVERY_S: Final = 0.2
 _KILLED_WITHIN_S: Final = 5.0
+# How long a worker that starts may take to remove the temporary files of those before it.
+_SWEEP_S: Final = 30.0
 
 StartThread = Callable[[Callable[[], None], str], threading.Thread]
 
@@ -87,6 +89,7 @@ class Dispatcher:
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`, then let running jobs end and sign out (E11)."""
         owner = secrets.token_hex(16)
+        self._lease = Lease("", owner, 0, 0.0)
         exclusive = self._lock.acquire(owner)
         try:
             self._sign_in(owner, exclusive=exclusive)
@@ -114,8 +117,10 @@ class Dispatcher:
         logs.get("dispatch").info("worker.ready", recovered=ended)
 
     def _recover(self, *, exclusive: bool) -> int:
-        endpoints = self._configuration.current.endpoints
-        return recover(self._writer, sweeper(self._runner, endpoints.to_json()), exclusive=exclusive)
+        """End the jobs of dead workers; with a lease of its own this worker takes a part of it at most for that."""
+        seconds = self._lease.ttl / _RENEWALS_A_LEASE if self._lease.key else _SWEEP_S
+        sweep = sweeper(self._runner, self._configuration.current.endpoints, seconds)
+        return recover(self._writer, sweep, exclusive=exclusive)
 
     @property
     def _options(self) -> Options:
@@ -201,7 +206,7 @@ class Dispatcher:
 
     def _kill_all(self) -> None:
         for one in self._running.values():
-            one.process.kill(INCOMPLETE)
+            one.process.abandon(INCOMPLETE)
 
     def _join(self, seconds: float) -> bool:
         """Wait for the ends of all jobs, and renew the lease meanwhile; return whether all have ended."""

@@ -13,6 +13,7 @@ from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.owned_job import OwnedJob
 from mft_common import logs
 from mft_common.database.leases import Lease
+from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import Unavailable
 from mft_common.process.runner import MAY_COMMIT, End, Handle, Json, OnMessage, PoolFull
 
@@ -46,6 +47,8 @@ class JobProcess:
         self._payload = {"job": JobOrder.of(owned.job, now).to_json(), "endpoints": endpoints}
         self._lock = threading.Lock()
         self._handle: Handle | None = None
+        self._swept: Handle | None = None
+        self._sweep_within = _SWEEP_S
         self._completion = ""
         self._kill_asked = False
 
@@ -64,6 +67,13 @@ class JobProcess:
             if self._handle is not None:
                 self._handle.kill()
 
+    def abandon(self, completion: str) -> None:
+        """Kill the child, and leave little time for the removal of its temporary files: the worker itself ends."""
+        self._sweep_within = 0.0
+        self.kill(completion)
+        if self._swept is not None:
+            self._swept.kill()
+
     def run(self) -> None:
         """Run the job in a child and end it; no write when the job is no longer this worker's."""
         try:
@@ -73,13 +83,14 @@ class JobProcess:
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end
             logs.get("jobs").exception("job.failed", sequence=self._owned.job.sequence)
             return self._end(FAILURE, f"An internal error ended the job ({type(error).__name__}).")
-        swept = None if end.completed else self._begin_sweep()
-        if swept is not None:
-            swept.wait(_SWEEP_BEFORE_END_S)
+        if not end.completed:
+            self._swept = begin_sweep(self._runner, self._payload)
+        if self._swept is not None:
+            self._swept.wait(_SWEEP_BEFORE_END_S)
         if not isinstance(end.refusal, NotOwner):
             self._end(*self._outcome(end))
-        if swept is not None:
-            finish_sweep(swept, self._owned.job, _SWEEP_S)
+        if not end.completed:
+            finish_sweep(self._swept, self._owned.job, self._sweep_within)
         return None
 
     def _run_child(self) -> End:
@@ -131,40 +142,46 @@ class JobProcess:
             except Unavailable:
                 time.sleep(_AGAIN_S)
 
-    def _begin_sweep(self) -> Handle | None:
-        try:
-            return begin_sweep(self._runner, self._payload)
-        except (Unavailable, PoolFull):
-            return None
+
+def begin_sweep(runner: Runner, payload: Json) -> Handle | None:
+    """Remove a job's temporary files in a child: a far side that hangs must not hold up the worker.
+
+    None where no child can be started.
+    """
+    try:
+        return runner.run(SWEEP, payload, lambda _kind, _data: None)
+    except (Unavailable, PoolFull):
+        return None
 
 
-def begin_sweep(runner: Runner, payload: Json) -> Handle:
-    """Remove a job's temporary files in a child: a far side that hangs must not hold up the worker."""
-    return runner.run(SWEEP, payload, lambda _kind, _data: None)
-
-
-def finish_sweep(handle: Handle, job: Job, seconds: float) -> None:
+def finish_sweep(handle: Handle | None, job: Job, seconds: float) -> None:
     """Wait for a removal, kill it after `seconds`, and log where temporary files may be left."""
-    end = handle.wait(seconds)
-    if end is None:
+    end = None if handle is None else handle.wait(seconds)
+    if handle is None:
+        problem = "no process could be started for it"
+    elif end is None:
         handle.kill()
-        problem = f"it took longer than {seconds} s"
+        problem = f"it took longer than {seconds:.1f} s"
     else:
         problem = str(end.result) if end.completed else end.reason
     if problem:
         logs.get("jobs").warning("sweep.failed", sequence=job.sequence, error=problem)
 
 
-def sweeper(runner: Runner, endpoints: Mapping[str, Any]) -> Callable[[list[Job]], None]:
-    """Return a function that removes the temporary files of lost jobs, all of them within a fixed time."""
+def sweeper(runner: Runner, endpoints: Endpoints, seconds: float) -> Callable[[list[Job]], None]:
+    """Return a function that removes the temporary files of lost jobs, all of them within `seconds`."""
 
     def sweep(jobs: list[Job]) -> None:
-        deadline = time.monotonic() + _SWEEP_S
+        deadline = time.monotonic() + seconds
         for start in range(0, len(jobs), _SWEEPS_AT_ONCE):
             group = jobs[start : start + _SWEEPS_AT_ONCE]
-            payloads = [{"job": JobOrder.of(job, 0).to_json(), "endpoints": endpoints} for job in group]
-            handles = [begin_sweep(runner, payload) for payload in payloads]
+            handles = [begin_sweep(runner, _order_to_sweep(job, endpoints)) for job in group]
             for job, handle in zip(group, handles, strict=True):
                 finish_sweep(handle, job, max(deadline - time.monotonic(), 0.0))
 
     return sweep
+
+
+def _order_to_sweep(job: Job, endpoints: Endpoints) -> Json:
+    used = endpoints.only(job.definition.destination.url)
+    return {"job": JobOrder.of(job, 0).to_json(), "endpoints": used.to_json()}

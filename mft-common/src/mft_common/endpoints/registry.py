@@ -1,7 +1,7 @@
 """Open any endpoint by its URL or by its name in crossdock.yaml."""
 
 import importlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Self
@@ -24,6 +24,8 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "http": ("mft_common.endpoints.http", "open_http"),
     "https": ("mft_common.endpoints.http", "open_http"),
 }
+# What takes long to import: half a second each on two cores.
+_LIBRARIES: Final[Mapping[str, str]] = {"sftp": "asyncssh", "s3": "boto3"}
 SECTIONS: Final[Mapping[str, type]] = {"endpoints": dict, "allowed_folders": list}
 
 
@@ -97,6 +99,13 @@ class Endpoints:
                 opened.close()
                 raise
         return opened
+
+
+def modules_for(urls: Iterable[str]) -> tuple[str, ...]:
+    """Return the modules that a fork server imports once, so that no child waits for the kinds of these URLs."""
+    schemes = sorted({url.partition(":")[0] for url in urls} & set(_KINDS))
+    libraries = [_LIBRARIES[scheme] for scheme in schemes if scheme in _LIBRARIES]
+    return tuple(dict.fromkeys([*(_KINDS[scheme][0] for scheme in schemes), *libraries]))
 
 
 def _opener(scheme: str) -> Callable[[Target], Endpoint]:
