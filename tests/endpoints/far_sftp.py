@@ -4,7 +4,7 @@ import contextlib
 import os
 from pathlib import Path
 
-from mft_common.endpoints.sftp.endpoint import open_sftp
+from mft_common.endpoints.sftp import open_sftp
 from mft_common.endpoints.targets import Target
 from tests.servers.openssh import OpenSsh
 

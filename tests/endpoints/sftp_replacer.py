@@ -5,7 +5,7 @@ import json
 import sys
 
 from mft_common import logs
-from mft_common.endpoints.sftp.endpoint import open_sftp
+from mft_common.endpoints.sftp import open_sftp
 from mft_common.endpoints.targets import Target
 
 TOKEN = "0000000000000042"

@@ -19,9 +19,10 @@ from mft_common.endpoints.errors import (
     UntrustedServer,
 )
 from mft_common.endpoints.names import Patterns
+from mft_common.endpoints.registry import Endpoints
+from mft_common.endpoints.section import Targets
 from mft_common.endpoints.sftp import connection as connections
-from mft_common.endpoints.sftp.connection import fetch_host_keys
-from mft_common.endpoints.sftp.endpoint import open_sftp
+from mft_common.endpoints.sftp import fetch_host_keys, open_sftp
 from mft_common.endpoints.targets import Target, Timeouts
 from tests.servers.openssh import KEY_TYPES, OpenSsh
 from tests.servers.proxy import Proxy
@@ -343,3 +344,11 @@ def test_a_download_goes_on_after_each_of_many_cuts(server, target, tmp_path, mo
             assert position == SIZE
             assert digest.digest() == hashlib.sha256(content).digest()
     assert cuts >= most
+
+
+def test_an_endpoint_is_opened_by_its_name(target, tmp_path):
+    """`endpoint:NAME/folder` opens the folder below, made where it is missing, and files are moved into it."""
+    endpoints = Endpoints(Targets({"acme": target}))
+    with endpoints.open("endpoint:acme/sub/deep", create=True) as endpoint:
+        store(endpoint, "f", b"content")
+    assert (tmp_path / "far/sub/deep/f").read_bytes() == b"content"

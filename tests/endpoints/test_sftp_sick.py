@@ -26,7 +26,7 @@ from mft_common.endpoints.errors import (
     Transient,
 )
 from mft_common.endpoints.names import Patterns, printable
-from mft_common.endpoints.sftp.endpoint import open_sftp
+from mft_common.endpoints.sftp import open_sftp
 from mft_common.endpoints.sftp.writer import NO_SIZE, NOT_READ_BACK, TAKEN_AWAY
 from mft_common.endpoints.targets import Target, Timeouts
 from tests.endpoints import sftp_replacer
