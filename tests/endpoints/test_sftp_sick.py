@@ -17,6 +17,7 @@ from structlog.testing import capture_logs
 
 from mft_common.endpoints.errors import (
     AuthenticationFailed,
+    BadName,
     Changed,
     Denied,
     DiskFull,
@@ -25,8 +26,9 @@ from mft_common.endpoints.errors import (
     NotFound,
     Transient,
 )
-from mft_common.endpoints.names import Patterns, printable
+from mft_common.endpoints.names import Patterns, printable, temporary_name
 from mft_common.endpoints.sftp import open_sftp
+from mft_common.endpoints.sftp.publish import aside_name, former_name
 from mft_common.endpoints.sftp.writer import NO_SIZE, NOT_READ_BACK, TAKEN_AWAY
 from mft_common.endpoints.targets import Target, Timeouts
 from tests.endpoints import sftp_replacer
@@ -35,6 +37,7 @@ from tests.servers.sick_sftp import PASSWORD, USER, Calls, Plain, SickSftp
 
 TOKEN = "0000000000000042"
 ALL = Patterns(["*"])
+ASIDE = aside_name("f", TOKEN)
 CONTENT = random.Random(1).randbytes(3 * 300_000 + 7)
 
 
@@ -279,12 +282,12 @@ def test_b3_without_posix_rename_a_file_is_replaced_in_two_steps(sick):
     assert names_of(sick) == ["f"]
     events = [line["event"] for line in logs]
     assert events == ["sftp.replacing_in_two_steps", "sftp.replaced_in_two_steps"]
-    assert logs[0]["former"] == f".f.former.{TOKEN}.part"
+    assert logs[0]["former"] == ASIDE
 
 
 class RefusesTheSecondRename(Plain):
     def rename(self, oldpath, newpath):
-        if newpath.endswith(b"/f") and b".former." not in oldpath:
+        if newpath.endswith(b"/f") and ASIDE.encode() not in oldpath:
             raise asyncssh.SFTPPermissionDenied("not under that name")
         super().rename(oldpath, newpath)
 
@@ -306,7 +309,7 @@ def test_b3_the_former_file_gets_its_name_back_where_the_rename_is_refused(sick)
 class DropsBetweenTheRenames(Plain):
     def rename(self, oldpath, newpath):
         super().rename(oldpath, newpath)
-        if b".former." in newpath and self.server.count("drops") == 1:
+        if ASIDE.encode() in newpath and self.server.count("drops") == 1:
             self.connection.abort()
 
 
@@ -318,7 +321,7 @@ def test_b3_a_connection_that_breaks_between_the_renames_loses_nothing(sick, sec
         writer = prepared(endpoint)
         with pytest.raises(Transient):
             writer.commit()
-        assert content_of(sick, f".f.former.{TOKEN}.part") == b"former"
+        assert content_of(sick, ASIDE) == b"former"
         assert content_of(sick, writer.temporary) == CONTENT
         assert list(endpoint.list(ALL)) == []
         if second == "commit":
@@ -390,6 +393,45 @@ def number_of(content):
     """Return the number that a whole content names, -1 for a part of one."""
     number = int(content[:8] or b"0")
     return number if content == sftp_replacer.content_of(number) else -1
+
+
+class LosesTheFormerFile(Plain):
+    def rename(self, oldpath, newpath):
+        if ASIDE.encode() in newpath and self.server.count("lost") == 1:
+            self.local(oldpath).unlink()
+        super().rename(oldpath, newpath)
+
+
+def test_b3_a_former_file_that_vanishes_meanwhile_is_no_delivery(sick):
+    """The former file is removed by another: the commit may be repeated, and is not taken for carried out."""
+    (sick.root / "f").write_bytes(b"former")
+    with connect(sick, LosesTheFormerFile) as endpoint:
+        writer = prepared(endpoint)
+        with pytest.raises(Transient):
+            writer.commit()
+        assert content_of(sick) is None
+        assert writer.commit().warning == ""
+    assert content_of(sick) == CONTENT
+    assert names_of(sick) == ["f"]
+
+
+def test_b3_no_unfinished_file_is_taken_for_a_former_one(sick):
+    """The name of a former file that is moved aside is the temporary name of no file that can be written."""
+    assert aside_name("f", TOKEN) == f"..f.0000000000000000.part.{TOKEN}.part"
+    assert former_name(ASIDE, TOKEN) == "f"
+    inner = ASIDE.removeprefix(".").removesuffix(f".{TOKEN}.part")
+    assert temporary_name(inner, TOKEN) == ASIDE
+    with connect(sick, Plain) as endpoint:
+        with pytest.raises(BadName):
+            endpoint.writer(inner, token=TOKEN)
+        for name in ("f.former", ".f", "f.0000000000000000"):
+            writer = endpoint.writer(name, token=TOKEN)
+            writer.begin()
+            writer.feed(b"unfinished")
+            writer.abort(keep=True)
+            assert former_name(writer.temporary, TOKEN) is None
+        assert len(endpoint.sweep(TOKEN)) == 3
+    assert names_of(sick) == []
 
 
 def test_a_name_that_leaves_no_room_to_move_the_former_file_aside_is_not_replaced(sick):
@@ -665,6 +707,46 @@ def test_a_server_that_answers_less_than_it_was_asked_for_is_asked_again(sick):
     (sick.root / "f").write_bytes(CONTENT)
     with connect(sick, ShortReads) as endpoint:
         assert read_all(endpoint) == CONTENT
+
+
+class DropsAtLink(Calls):
+    def link(self, oldpath, newpath):
+        exists = self.local(oldpath).exists()
+        super().link(oldpath, newpath)
+        if exists and self.server.count("links") == 1:
+            self.connection.abort()
+
+
+@pytest.mark.parametrize("came", [None, b"x" * len(CONTENT)])
+def test_an_exclusive_commit_whose_answer_is_lost_is_found_by_its_content(sick, came):
+    """The link was made: the second commit finds the same content. Another file of that size and time is Exists."""
+    calls = DropsAtLink if came is None else type("Refuses", (DropsBeforeLink,), {"came": came})
+    with connect(sick, calls) as endpoint:
+        writer = prepared(endpoint, if_exists="fail")
+        with pytest.raises(Transient):
+            writer.commit()
+        if came is None:
+            assert writer.commit().warning == ""
+        else:
+            with pytest.raises(Exists):
+                writer.commit()
+            writer.abort()
+    assert content_of(sick) == (came or CONTENT)
+    assert names_of(sick) == ["f"]
+
+
+class DropsBeforeLink(Calls):
+    came = b""
+
+    def link(self, oldpath, newpath):
+        if self.local(oldpath).exists() and self.server.count("links") == 1:
+            other = self.local(newpath)
+            other.write_bytes(self.came)
+            times = self.local(oldpath).stat()
+            os.utime(other, ns=(times.st_atime_ns, times.st_mtime_ns))
+            self.connection.abort()
+            raise asyncssh.SFTPFailure("lost")
+        super().link(oldpath, newpath)
 
 
 # Logging in

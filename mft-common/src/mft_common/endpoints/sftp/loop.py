@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import threading
 from collections.abc import Callable, Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future
 from typing import Any, Final, TypeVar
 
 from mft_common.endpoints.errors import Transient
@@ -13,6 +13,7 @@ from mft_common.endpoints.sftp.coalescing import CoalescingLoop
 T = TypeVar("T")
 # Seconds that `stop` waits for the loop's thread; it is a daemon, so that it never holds up the end of the process.
 _STOP_WITHIN: Final = 2.0
+_LOOK_EVERY: Final = 1.0
 
 
 class LoopThread:
@@ -30,12 +31,23 @@ class LoopThread:
             raise Transient("the connection is closed")
         future = asyncio.run_coroutine_threadsafe(coroutine, self._loop)
         try:
-            return future.result()
+            return self._result_of(future)
         except CancelledError as error:
             raise Transient("the connection was closed meanwhile") from error
         except BaseException:
             future.cancel()
             raise
+
+    def _result_of(self, future: Future[T]) -> T:
+        """Wait for a result; Transient where the loop was stopped before the coroutine began."""
+        while True:
+            try:
+                return future.result(_LOOK_EVERY)
+            except TimeoutError:
+                if future.done():
+                    return future.result()
+                if not self._thread.is_alive():
+                    raise Transient("the connection is closed") from None
 
     def submit(self, function: Callable[..., object], *arguments: object) -> None:
         """Call a function on the loop soon, without waiting for it; nothing happens once the loop has stopped."""

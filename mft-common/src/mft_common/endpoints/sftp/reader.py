@@ -1,6 +1,7 @@
 """Read one remote file through its handle, to its end, with many requests outstanding."""
 
 import contextlib
+import hashlib
 from dataclasses import replace
 
 import asyncssh
@@ -10,7 +11,7 @@ from mft_common.endpoints.errors import Changed, NotFound, TransferError
 from mft_common.endpoints.sftp.connection import Connection, Session
 from mft_common.endpoints.sftp.places import check_regular, entry_of, lookup, shown
 from mft_common.endpoints.sftp.problems import has_no_reason, is_refusal
-from mft_common.endpoints.sftp.window import ReadAhead
+from mft_common.endpoints.sftp.window import ReadAhead, read_range
 
 
 class SftpReader:
@@ -117,3 +118,15 @@ async def close_file(connection: Connection, session: Session, file: asyncssh.SF
     if session.connection.is_closed():
         return
     await connection.ask(file.close(), name, session)
+
+
+async def digest_of(connection: Connection, session: Session, full: bytes, name: str) -> str:
+    """Return the SHA-256 of a file, read with one request at a time."""
+    opening = session.client.open(full, asyncssh.FXF_READ, encoding=None, block_size=None)
+    file = await connection.ask(opening, name, session)
+    digest, position = hashlib.sha256(), 0
+    while block := await connection.ask(read_range(file, session.read_size, position), name, session):
+        digest.update(block)
+        position += len(block)
+    await close_file(connection, session, file, name)
+    return digest.hexdigest()

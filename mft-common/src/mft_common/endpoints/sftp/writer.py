@@ -15,6 +15,7 @@ from mft_common.endpoints.errors import (
     Mismatch,
     NotFound,
     TransferError,
+    Transient,
     Unsupported,
 )
 from mft_common.endpoints.names import temporary_name
@@ -22,8 +23,8 @@ from mft_common.endpoints.sftp.connection import Connection, Session
 from mft_common.endpoints.sftp.places import Place, lookup
 from mft_common.endpoints.sftp.problems import has_no_reason, is_refusal
 from mft_common.endpoints.sftp.publish import Names, Publisher, aside_name
-from mft_common.endpoints.sftp.reader import close_file, status
-from mft_common.endpoints.sftp.window import ReadAhead, WriteBehind, read_range
+from mft_common.endpoints.sftp.reader import close_file, digest_of, status
+from mft_common.endpoints.sftp.window import ReadAhead, WriteBehind
 
 _NEW: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
 TAKEN_AWAY: Final = "the server took the file away at once, so that it could not be looked at under its name"
@@ -233,10 +234,13 @@ class SftpWriter:
         self._committing = True
         try:
             warning = await publisher.publish(self._if_exists, taken=taken)
-        except NotFound:
-            # The file was compared while it was open: a server took it away when it was closed, unless its folder went.
+        except NotFound as error:
             if await lookup(self._connection, session, self._folder, self._name) is None:
                 raise
+            if await lookup(self._connection, session, self._names.part, self._name) is not None:
+                # The former file was removed by somebody else in this moment.
+                raise Transient(f"{self._name}: was changed during the commit") from error
+            # The file was compared while it was open: the server took it away when it was closed.
             warning = TAKEN_AWAY
         return self._result(warning, replaced=taken)
 
@@ -266,22 +270,13 @@ class SftpWriter:
             return self._result(warning or ("" if final is not None else TAKEN_AWAY), replaced=None)
         if self._if_exists == "fail" and final is not None and final.size == part.size and final.mtime == part.mtime:
             # The link may have been made, and the temporary name not yet removed.
-            if await self._digest_of(session, self._names.final) != await self._digest_of(session, self._names.part):
+            both = (self._names.final, self._names.part)
+            if len({await digest_of(self._connection, session, full, self._name) for full in both}) > 1:
                 return None
             with contextlib.suppress(TransferError):
                 await publisher.remove(self._names.part)
             return self._result("", replaced=False)
         return None
-
-    async def _digest_of(self, session: Session, full: bytes) -> str:
-        opening = session.client.open(full, asyncssh.FXF_READ, encoding=None, block_size=None)
-        file = await self._connection.ask(opening, self._name, session)
-        digest, position = hashlib.sha256(), 0
-        while block := await self._connection.ask(read_range(file, session.read_size, position), self._name, session):
-            digest.update(block)
-            position += len(block)
-        await close_file(self._connection, session, file, self._name)
-        return digest.hexdigest()
 
     async def _abort(self, *, keep: bool) -> Stored | None:
         file, self._file = self._file, None
