@@ -136,7 +136,7 @@ class LocalFolders:
     def _root_of(self, steps: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
         for root in (self.data.absolute(), *self.allowed):
             names = root.parts[1:]
-            if steps[: len(names)] == names:
+            if root.is_absolute() and steps[: len(names)] == names:
                 return root, steps[len(names) :]
         raise Denied("the folder is neither below the data folder nor below one of allowed_folders")
 

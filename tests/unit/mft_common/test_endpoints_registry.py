@@ -1,0 +1,73 @@
+"""The one place that opens every kind of endpoint."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from mft_common.config import Reader
+from mft_common.endpoints import registry
+from mft_common.endpoints.errors import BadName, Denied, TransferError, Transient
+from mft_common.endpoints.filestore import Filestore
+from mft_common.endpoints.registry import Endpoints, read_endpoints
+
+PIN = "SHA256:" + "A" * 43
+
+
+@pytest.mark.parametrize("scheme", ["sftp", "ftp", "ftps", "s3", "http", "https"])
+def test_every_kind_has_a_function_that_opens_it(scheme):
+    """The module of each network scheme has its `open_KIND`."""
+    assert callable(registry._opener(scheme))
+
+
+def read(document, data, **environ):
+    """Return the endpoints of a configuration and its problems."""
+    reader = Reader(data, environ)
+    return read_endpoints(document, reader, data, Filestore("unix:/x", ("a key",))), sorted(reader.problems)
+
+
+def test_a_configuration_is_read_and_handed_to_a_child(tmp_path):
+    """Endpoints survive the way through JSON; a child gets the secrets of those that it needs, and no others."""
+    section = {
+        "acme": {"url": "sftp://u@h/x", "password": {"env": "A"}, "host_key": PIN},
+        "other": {"url": "ftp://u@h/x", "password": {"env": "B"}},
+    }
+    found, problems = read({"endpoints": section, "allowed_folders": ["/srv/x"]}, tmp_path, A="first", B="second")
+    assert problems == []
+    assert "first" not in repr(found)
+    assert "a key" not in repr(found)
+    sent = json.dumps(found.only("endpoint:acme/sub", "file:a").to_json())
+    assert "first" in sent
+    assert "second" not in sent
+    child = Endpoints.from_json(json.loads(sent))
+    assert child.find("endpoint:acme/sub") == found.find("endpoint:acme/sub")
+    assert child.filestore == found.filestore
+    assert child.folders == found.folders
+    with pytest.raises(BadName):
+        child.find("endpoint:other")
+
+
+def test_folders_that_no_endpoint_may_reach_are_named(tmp_path):
+    """Folders outside the data folder and the allowed ones are problems with their paths, and Denied."""
+    document = {"endpoints": {"out": {"url": "file:/etc"}}, "allowed_folders": ["relative"]}
+    found, problems = read(document, tmp_path)
+    assert [problem.partition(": ")[0] for problem in problems] == ["allowed_folders", "endpoints.out.url"]
+    with pytest.raises(Denied):
+        found.open("file:/etc")
+    assert found.problem_of("file:state") != ""
+    for wrong in ({"endpoints": []}, {"endpoints": ["x"]}, {"allowed_folders": [1]}):
+        assert len(read(wrong, tmp_path)[1]) == (0 if wrong == {"endpoints": []} else 1)
+
+
+def test_local_kinds_are_opened(tmp_path):
+    """A missing folder is made where that is asked for; filestore needs a way to it."""
+    endpoints, _ = read({}, tmp_path)
+    with pytest.raises(TransferError):
+        endpoints.open("file:new")
+    with endpoints.open("file:new", create=True) as opened:
+        assert opened.features.folders
+    assert Path(tmp_path / "new").is_dir()
+    with endpoints.open("filestore:/in", "00" * 24) as opened:
+        assert opened.features.visible_at_commit
+    with pytest.raises(Transient):
+        Endpoints().open("filestore:/in")
