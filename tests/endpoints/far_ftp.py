@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 from crossdock import certificate
-from mft_common.endpoints.ftp.endpoint import open_ftp
+from mft_common.endpoints.ftp import open_ftp
 from mft_common.endpoints.targets import Target
 from tests.servers.pyftpd import Pyftpd
 from tests.servers.vsftpd import Vsftpd

@@ -29,33 +29,44 @@ def once(key):
     return True
 
 
-class Sick:
+class Cuts:
+    """Cuts both connections after a number of bytes in all, which the test writes to a file."""
+
+    file = BROKEN.parent / "cut"
+    left = None
+
+    @classmethod
+    def count(cls, connection, count):
+        if cls.file.exists():
+            cls.left = int(cls.file.read_text())
+            cls.file.unlink()
+        if cls.left is not None:
+            cls.left -= count
+            if cls.left <= 0:
+                cls.left = None
+                connection.cmd_channel.close()
+
+
+class Sick(DTPHandler):
     """A data connection that ends as the options say."""
 
-    _fault = None
+    _counted = 0
 
     def handle_read(self):
-        if self._fault is None:
-            self._fault = {
-                "cut": once("cut_upload_at"),
-                "full": once("full_at"),
-            }
         super().handle_read()
-        if self._fault["cut"] and self.tot_bytes_received >= OPTIONS["cut_upload_at"]:
-            self.cmd_channel.close()
-        elif self._fault["full"] and self.tot_bytes_received >= OPTIONS["full_at"] and not self._closed:
+        count, self._counted = self.tot_bytes_received - self._counted, self.tot_bytes_received
+        Cuts.count(self, count)
+        full = OPTIONS.get("full_at")
+        if full and self.tot_bytes_received >= full and not self._closed:
             self._resp = ("452 No space left on device.", lambda *_: None)
             self.close()
 
-    handle_read_event = handle_read
-
     def send(self, data):
-        if self._fault is None:
-            self._fault = {"cut": once("cut_download_at")}
         sent = super().send(data)
-        if self._fault["cut"] and self.tot_bytes_sent >= OPTIONS["cut_download_at"]:
-            self.cmd_channel.close()
+        Cuts.count(self, sent)
         return sent
+
+    handle_read_event = handle_read
 
     def close(self):
         if not self._closed and self.receive and self.transfer_finished and once("store_answer"):
@@ -63,12 +74,8 @@ class Sick:
         super().close()
 
 
-class PlainData(Sick, DTPHandler):
-    pass
-
-
-class TlsData(Sick, TLS_DTPHandler):
-    handle_read_event = TLS_DTPHandler.handle_read_event
+class TlsData(TLS_DTPHandler, Sick):
+    """The same below TLS."""
 
     def handle_ssl_established(self):
         resumed = SSL._lib.SSL_session_reused(self.socket._ssl)
@@ -85,7 +92,7 @@ class Files(AbstractedFS):
     def rename(self, src, dst):
         if OPTIONS.get("keeps_existing") and self.lexists(dst):
             raise FilesystemError("Cannot create a file when that file already exists")
-        if once("rename_fails") and not dst.endswith(".part"):
+        if OPTIONS.get("refused_at_rename") == Commands.renames:
             raise OSError(errno.EIO, "Input/output error")
         super().rename(src, dst)
 
@@ -93,23 +100,31 @@ class Files(AbstractedFS):
 class Commands:
     """Commands that are missing, hang, lie or are added."""
 
+    renames = 0
+
+    def __init__(self, *args, **keywords):
+        super().__init__(*args, **keywords)
+        if "digest" in OPTIONS:
+            self._extra_feats = [*self._extra_feats, "XSHA256"]
+
     def process_command(self, cmd, *args, **kwargs):
+        Commands.renames += cmd == "RNTO"
+        if cmd == "RNTO" and OPTIONS.get("cut_at_rename") == Commands.renames:
+            if OPTIONS["carried_out"]:
+                self.respond = lambda *_args, **_keywords: None
+                super().process_command(cmd, *args, **kwargs)
+            self.close()
+            return
         if cmd in OPTIONS.get("unknown", ()):
             self.respond(f'500 Command "{cmd}" not understood.')
             return
         if cmd == OPTIONS.get("hangs_at"):
             return
-        if cmd == OPTIONS.get("closes_after") and once("closes_after"):
-            # The command is carried out, and its answer is lost.
-            self.respond = lambda *_args, **_keywords: None
-            super().process_command(cmd, *args, **kwargs)
-            self.close()
-            return
         super().process_command(cmd, *args, **kwargs)
 
     def ftp_SIZE(self, path):
         lie = OPTIONS.get("size_lie", 0)
-        if not lie:
+        if not lie or not self.fs.isfile(path):
             return super().ftp_SIZE(path)
         self.respond(f"213 {self.fs.getsize(path) + lie}")
         return None
@@ -138,7 +153,7 @@ def commands_of(base):
 def handler():
     """Return the class of control connections."""
     if OPTIONS.get("tls") is None:
-        cls = type("Handler", (Commands, FTPHandler), {"proto_cmds": commands_of(FTPHandler), "dtp_handler": PlainData})
+        cls = type("Handler", (Commands, FTPHandler), {"proto_cmds": commands_of(FTPHandler), "dtp_handler": Sick})
     else:
         certificate, key = OPTIONS["tls"]
         options = TLS_FTPHandler.ssl_options | (SSL.OP_NO_TLSv1_3 if OPTIONS.get("protocol") == "TLSv1.2" else 0)
@@ -161,8 +176,6 @@ def handler():
     cls.abstracted_fs = Files
     cls.use_sendfile = False
     cls.auth_failed_timeout = 0
-    if "digest" in OPTIONS:
-        cls._extra_feats = ["XSHA256"]
     return cls
 
 
