@@ -36,7 +36,7 @@ ssl_enable=YES
 allow_anon_ssl=YES
 force_anon_logins_ssl=YES
 force_anon_data_ssl=YES
-require_ssl_reuse=YES
+require_ssl_reuse={reuse}
 ssl_tlsv1=YES
 ssl_ciphers=HIGH
 rsa_cert_file={certificate}
@@ -49,16 +49,17 @@ class Vsftpd:
     """A server whose anonymous user may do everything; files belong to the user who runs the tests.
 
     With `tls`, the files of a certificate and its key, every data connection must resume the TLS session of its control
-    connection. `protocol` is the highest version of TLS, as OpenSSL names it. PASV answers a wrong host.
+    connection unless `reuse` is False. `protocol` is the highest version of TLS, as OpenSSL names it. PASV answers a
+    wrong host.
     """
 
-    def __init__(self, folder: Path, root: Path, *, tls=None, implicit=False, protocol="TLSv1.3") -> None:
+    def __init__(self, folder: Path, root: Path, *, tls=None, implicit=False, reuse=True, protocol="TLSv1.3") -> None:
         folder.mkdir(parents=True, exist_ok=True)
         binary = program(["/usr/sbin/vsftpd", "vsftpd"], "vsftpd")
         self.port = free_port()
         settings = f"{_SETTINGS}listen_port={self.port}\nanon_root={root}\n"
         if tls is not None:
-            settings += _TLS.format(certificate=tls[0], key=tls[1], implicit="YES" if implicit else "NO")
+            settings += _TLS.format(certificate=tls[0], key=tls[1], implicit=_word(implicit), reuse=_word(reuse))
         (folder / "vsftpd.conf").write_text(settings)
         (folder / "openssl.cnf").write_text(
             "openssl_conf = all\n[all]\nssl_conf = ssl\n[ssl]\nsystem_default = limits\n"
@@ -74,6 +75,10 @@ class Vsftpd:
 
     def __exit__(self, *_error):
         self.program.kill()
+
+
+def _word(value):
+    return "YES" if value else "NO"
 
 
 def listens(port):

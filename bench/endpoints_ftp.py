@@ -1,0 +1,151 @@
+"""Measure transfers over FTPS beside curl, with vsftpd; run by endpoints.py, or by itself: `endpoints_ftp.py [MIB]`."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import measure
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from crossdock import certificate
+from mft_common.endpoints.contract import BLOCK
+from mft_common.endpoints.ftp import open_ftp
+from mft_common.endpoints.names import Patterns
+from mft_common.endpoints.targets import Target
+from tests.servers.vsftpd import Vsftpd
+
+TOKEN = "00000000000000BE"
+MIB = 1024
+ROUNDS = 3
+SMALL_ROUNDS = 1
+SMALL = 300
+SMALL_SIZE = 10_000
+GOAL = 0.9
+
+
+def run(folder, *, large=False, mib=MIB):
+    """Print the figures of one large file and of many small ones, both ways."""
+    del large
+    measure.need("vsftpd", "curl")
+    for name in ("far", "from", "to"):
+        (folder / name).mkdir()
+    tls = certificate.ensure(folder / "tls")
+    print(f"peer      {measure.version_of(['curl', '--version'])}")
+    # With `require_ssl_reuse`, curl is refused now and then under TLS 1.3.
+    with Vsftpd(folder / "vsftpd", folder / "far", tls=tls, reuse=False) as server:
+        target = Target(scheme="ftps", host="localhost", port=server.port, tls="explicit", ca=str(tls[0]))
+        curl = ["curl", "-sS", "--ssl-reqd", "--cacert", str(tls[0])]
+        url = f"ftp://localhost:{server.port}/"
+        one_large_file(folder, curl, url, target, mib)
+        many_small_files(folder, curl, url, target)
+
+
+def timed(work):
+    """Return the seconds that `work` takes, after everything written before is on the disk."""
+    os.sync()
+    began = time.perf_counter()
+    work()
+    return time.perf_counter() - began
+
+
+def send(endpoint, path, verify="size"):
+    """Store a file as a transfer does: hashed, compared on its temporary name, renamed."""
+    size, digest = path.stat().st_size, hashlib.sha256()
+    writer = endpoint.writer(path.name, token=TOKEN, size=size)
+    writer.begin()
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            digest.update(block)
+            writer.feed(block)
+    writer.seal(size, digest.hexdigest(), verify)
+    writer.commit()
+
+
+def fetch(endpoint, entry, folder):
+    """Read a file into a folder, hashed."""
+    reader, digest = endpoint.open(entry), hashlib.sha256()
+    with (folder / entry.path).open("wb") as file:
+        while block := reader.read(BLOCK):
+            digest.update(block)
+            file.write(block)
+    reader.check()
+    reader.close()
+
+
+def compared(title, works, rounds=ROUNDS):
+    """Run the works in turn and print their medians, and ours as a ratio of the first one."""
+    times = {name: [] for name in works}
+    for _ in range(rounds):
+        for name, work in works.items():
+            times[name].append(timed(work))
+    medians = {name: measure.median(found) for name, found in times.items()}
+    figures = "; ".join(f"{name} {seconds:.2f} s" for name, seconds in medians.items())
+    print(f"{title:<12}{figures}; {medians['curl'] / medians['ours']:.2f} times curl (goal {GOAL})")
+
+
+def one_large_file(folder, curl, url, target, mib):
+    source = folder / "from/large"
+    with source.open("wb") as file:
+        for _ in range(mib):
+            file.write(os.urandom(1 << 20))
+
+    def ours_up(verify):
+        with open_ftp(target) as endpoint:
+            send(endpoint, source, verify)
+
+    def ours_down():
+        with open_ftp(target) as endpoint:
+            fetch(endpoint, endpoint.stat("large"), folder / "to")
+
+    compared(
+        f"{mib} MiB up",
+        {
+            "curl": lambda: subprocess.run([*curl, "-T", source, url], check=True),
+            "ours": lambda: ours_up("size"),
+            "ours, read back": lambda: ours_up("sha256"),
+        },
+    )
+    compared(
+        "down",
+        {
+            "curl": lambda: subprocess.run([*curl, "-o", folder / "to/large", f"{url}large"], check=True),
+            "ours": ours_down,
+        },
+    )
+
+
+def many_small_files(folder, curl, url, target):
+    names = [f"{number:03d}.small" for number in range(SMALL)]
+    for name in names:
+        (folder / "from" / name).write_bytes(os.urandom(SMALL_SIZE))
+
+    def ours_up():
+        with open_ftp(target) as endpoint:
+            for name in names:
+                send(endpoint, folder / "from" / name)
+
+    def ours_down():
+        with open_ftp(target) as endpoint:
+            for entry in list(endpoint.list(Patterns(["*.small"]))):
+                fetch(endpoint, entry, folder / "to")
+
+    def peer_up():
+        listed = ",".join(str(folder / "from" / name) for name in names)
+        subprocess.run([*curl, "-T", f"{{{listed}}}", url], check=True)
+
+    def peer_down():
+        subprocess.run([*curl, "--output-dir", folder / "to", "--remote-name-all", f"{url}[000-299].small"], check=True)
+
+    compared(f"{SMALL} up", {"curl": peer_up, "ours": ours_up}, SMALL_ROUNDS)
+    compared(f"{SMALL} down", {"curl": peer_down, "ours": ours_down}, SMALL_ROUNDS)
+
+
+if __name__ == "__main__":
+    measure.head("FTPS", "crossdock")
+    with tempfile.TemporaryDirectory(prefix="endpoints-") as made:
+        run(Path(made), mib=int(sys.argv[1]) if len(sys.argv) > 1 else MIB)
