@@ -38,8 +38,9 @@ def run(folder, *, large=False, mib=MIB):
     print(f"peer      {measure.version_of(['curl', '--version'])}")
     # With `require_ssl_reuse`, curl is refused now and then under TLS 1.3.
     with Vsftpd(folder / "vsftpd", folder / "far", tls=tls, reuse=False) as server:
-        target = Target(scheme="ftps", host="localhost", port=server.port, tls="explicit", ca=str(tls[0]))
-        curl = ["curl", "-sS", "--ssl-reqd", "--cacert", str(tls[0])]
+        login = {"user": "anonymous", "password": server.password}
+        target = Target(scheme="ftps", host="localhost", port=server.port, **login, tls="explicit", ca=str(tls[0]))
+        curl = ["curl", "-sS", "--ssl-reqd", "--cacert", str(tls[0]), "--user", f"anonymous:{server.password}"]
         url = f"ftp://localhost:{server.port}/"
         one_large_file(folder, curl, url, target, mib)
         many_small_files(folder, curl, url, target)

@@ -45,6 +45,10 @@ class FarFtp:
         return sorted(found)
 
 
+def _login(server):
+    return {"host": "localhost", "port": server.port, "user": "anonymous", "password": server.password}
+
+
 def _root(folder):
     root = folder / "root"
     root.mkdir()
@@ -56,7 +60,7 @@ def _vsftpd(folder):
     """A server without MLSD."""
     root = _root(folder)
     with Vsftpd(folder / "vsftpd", root) as server:
-        target = Target(scheme="ftp", host="localhost", port=server.port)
+        target = Target(scheme="ftp", **_login(server))
         yield lambda name: FarFtp("ftp", root, name, target, versions=False, byte_names=True)
 
 
@@ -66,7 +70,7 @@ def _vsftpd_tls(folder):
     root = _root(folder)
     tls = certificate.ensure(folder / "tls")
     with Vsftpd(folder / "vsftpd", root, tls=tls) as server:
-        target = Target(scheme="ftps", host="localhost", port=server.port, tls="explicit", ca=str(tls[0]))
+        target = Target(scheme="ftps", **_login(server), tls="explicit", ca=str(tls[0]))
         yield lambda name: FarFtp("ftps", root, name, target, versions=False, byte_names=True)
 
 

@@ -1,6 +1,7 @@
 """Start vsftpd on loopback for files below one folder, without TLS or with explicit or implicit TLS."""
 
 import os
+import secrets
 import socket
 from pathlib import Path
 
@@ -13,7 +14,7 @@ listen_address=127.0.0.1
 background=NO
 run_as_launching_user=YES
 anonymous_enable=YES
-no_anon_password=YES
+secure_email_list_enable=YES
 local_enable=NO
 write_enable=YES
 anon_upload_enable=YES
@@ -46,7 +47,7 @@ implicit_ssl={implicit}
 
 
 class Vsftpd:
-    """A server whose anonymous user may do everything; files belong to the user who runs the tests.
+    """A server whose anonymous user may do everything with `password`; files belong to the user who runs the tests.
 
     With `tls`, the files of a certificate and its key, every data connection must resume the TLS session of its control
     connection unless `reuse` is False. `protocol` is the highest version of TLS, as OpenSSL names it. PASV answers a
@@ -57,7 +58,10 @@ class Vsftpd:
         folder.mkdir(parents=True, exist_ok=True)
         binary = program(["/usr/sbin/vsftpd", "vsftpd"], "vsftpd")
         self.port = free_port()
-        settings = f"{_SETTINGS}listen_port={self.port}\nanon_root={root}\n"
+        self.password = secrets.token_hex(16)
+        passwords = folder / "passwords"
+        passwords.write_text(f"{self.password}\n")
+        settings = f"{_SETTINGS}listen_port={self.port}\nanon_root={root}\nemail_password_file={passwords}\n"
         if tls is not None:
             settings += _TLS.format(certificate=tls[0], key=tls[1], implicit=_word(implicit), reuse=_word(reuse))
         (folder / "vsftpd.conf").write_text(settings)

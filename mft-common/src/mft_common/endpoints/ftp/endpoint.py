@@ -1,6 +1,7 @@
 """The `ftp:` and `ftps:` endpoints: a folder of an FTP server."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Self
 
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
@@ -45,13 +46,18 @@ class FtpEndpoint:
 
     def list(self, patterns: Patterns, *, recursive: bool = False, skipped: Skipped = ignore) -> Iterator[Entry]:
         """Yield the matching files, without times and versions where the server has no MLSD."""
-        return self._listing.files(patterns, skipped, recursive=recursive)
+        for entry in self._listing.files(patterns, skipped, recursive=recursive):
+            yield self._sized(entry)
+
+    def _sized(self, entry: Entry) -> Entry:
+        """Return the entry without its size in ASCII: the server's size counts its own line ends."""
+        return entry if self._mode == "binary" else replace(entry, size=None)
 
     def stat(self, path: str) -> Entry:
         """Return the file or folder of a path, "" for this folder; by SIZE and MDTM where the server has no MLST."""
         full = self._place.checked(path) if path else self._place.full("")
         with self._connections.session() as session:
-            return _entry(path, _there(session, full, path))
+            return self._sized(_entry(path, _there(session, full, path)))
 
     def open(self, entry: Entry, start: int = 0) -> FtpReader:
         """Open a file as it is now, from the byte `start` on; Changed where it has another version than `entry`."""
@@ -66,7 +72,7 @@ class FtpEndpoint:
             self._connections.give(session)
             raise
         text = FromNetwork() if self._mode == "ascii" else None
-        return FtpReader(self._connections, session, data, now, full, start=start, text=text)
+        return FtpReader(self._connections, session, data, self._sized(now), full, start=start, text=text)
 
     def writer(
         self, path: str, *, token: str, size: int | None = None, resume: Checkpoint | None = None,
