@@ -88,7 +88,7 @@ def test_all_problems_come_at_once():
         "transactions": [ONE, {**ONE, "id": 5}, {"name": ""}],
     }
     text = "\n".join(_problems(document))
-    for path in ("diplomat.apii", "diplomat.sessions.limit", "diplomat.mail", "openpgp", "endpoints.far.url"):
+    for path in ("diplomat.apii", "diplomat.sessions.limit", "diplomat.mail", "openpgp.x", "endpoints.far.url"):
         assert f"{path}:" in text
     for part in (
         "allowed_folders: relative",

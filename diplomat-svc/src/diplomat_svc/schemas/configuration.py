@@ -12,6 +12,7 @@ from diplomat_svc.schemas.transactions import TransactionSchema
 from mft_common import config
 from mft_common.endpoints.registry import Endpoints, read_endpoints
 from mft_common.errors import ConfigError
+from mft_common.transfer.steps.openpgp import read_keys
 
 SECTIONS: Final[config.Sections] = {
     "diplomat": dict,
@@ -76,8 +77,7 @@ def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configu
     options = _load(_Diplomat(), document.get("diplomat") or {}, "diplomat", problems)
     secrets = replace(reader, problems=problems)
     endpoints = read_endpoints(document, secrets, data)
-    if document.get("openpgp"):
-        problems.append("openpgp: is not supported yet")
+    read_keys(document.get("openpgp") or {}, secrets)
     definitions = document.get("transactions") or []
     if not isinstance(definitions, list):
         problems.append("transactions: is no list")

@@ -1,0 +1,98 @@
+"""The step that decrypts a message and verifies its signatures before it releases one byte."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from mft_common.endpoints.errors import DiskFull
+from mft_common.transfer.steps.openpgp import packets, program, statuses
+from mft_common.transfer.steps.openpgp.errors import MessageRefused, OpenPgpError
+from mft_common.transfer.steps.openpgp.home import Home
+from mft_common.transfer.steps.private_files import blocks_of, unnamed_file
+
+
+class Decrypt:
+    """Decrypts with the secret key `key`, and takes signatures of the keys `verify` alone.
+
+    Without `key` the message must be signed and not encrypted; without `verify` signatures are not looked at. gpg
+    writes to a file without a name below the home's private folder; `finish` yields its bytes after the last check.
+    At most `limit` bytes are unpacked. `warnings` says where our own key has expired, which is no reason to refuse.
+    """
+
+    def __init__(
+        self,
+        home: Home,
+        key: str | None = None,
+        *,
+        verify: Sequence[str] = (),
+        limit: int | None = None,
+        idle: float = program.IDLE,
+    ) -> None:
+        if key is None and not verify:
+            raise OpenPgpError("neither a key to decrypt with nor one to verify with is given")
+        self.warnings: list[str] = []
+        self._encrypted = key is not None
+        self._allowed = {home.usable(name, "verify").listing.fingerprint for name in verify}
+        self._limit = limit
+        self._head = b""
+        passphrase = None
+        if key is not None:
+            ours = home.usable(key, "decrypt")
+            passphrase = ours.passphrase
+            if problem := ours.listing.problem("decrypt", home.now()):
+                self.warnings.append(f"the key {key} {problem}")
+        options = [] if verify else ["--skip-verify"]
+        self._plain = unnamed_file(Path(home.private))
+        try:
+            self._program = program.Program(
+                [*home.options(), *options, "--output", "-", "--decrypt"],
+                descriptor=home.descriptor,
+                passphrase=passphrase,
+                output=self._plain.fileno(),
+                idle=idle,
+                checked=self._check_size,
+            )
+        except BaseException:
+            self._plain.close()
+            raise
+
+    def feed(self, block: bytes) -> Iterator[bytes]:
+        """Give gpg a block; nothing is released."""
+        if len(self._head) < packets.HEAD:
+            self._head += block[: packets.HEAD - len(self._head)]
+        return self._program.feed(block)
+
+    def finish(self) -> Iterator[bytes]:
+        """Yield the plaintext after every check; MessageRefused or WrongPassphrase, and no byte, where one fails."""
+        for _ in self._program.end():
+            pass
+        found, code = self._program.found, self._program.code
+        assert code is not None
+        self._check_size()
+        if b"No space left on device" in self._program.errors:
+            raise DiskFull("OpenPGP: the disk is full")
+        if self._allowed:
+            # Before the decryption's own check: a wrong signature changes the exit code too, and is what to say.
+            self._check_signature(code)
+        if self._encrypted:
+            statuses.check_decrypted(code, found, packets.encryption_packet(self._head))
+        yield from blocks_of(self._plain)
+
+    def close(self) -> None:
+        """End gpg and remove the plaintext."""
+        self._program.close()
+        self._plain.close()
+
+    def _check_signature(self, code: int) -> None:
+        found = self._program.found
+        decrypted = any(status.keyword == "DECRYPTION_OKAY" for status in found)
+        if self._encrypted and not decrypted:
+            # Damaged, or for another key: the decryption's check says which.
+            return
+        if not self._encrypted and any(status.keyword == "BEGIN_DECRYPTION" for status in found):
+            raise MessageRefused("the message is encrypted where a signed one is expected")
+        statuses.check_signed(code, found, self._allowed, encrypted=self._encrypted)
+
+    def _check_size(self) -> None:
+        if self._limit is not None and os.fstat(self._plain.fileno()).st_size > self._limit:
+            raise MessageRefused(f"the message unpacks to more than {self._limit} bytes")
