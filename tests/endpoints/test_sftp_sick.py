@@ -33,7 +33,7 @@ from mft_common.endpoints.sftp.writer import NO_SIZE, NOT_READ_BACK, TAKEN_AWAY
 from mft_common.endpoints.targets import Target, Timeouts
 from tests.endpoints import sftp_replacer
 from tests.servers.processes import wait_until
-from tests.servers.sick_sftp import PASSWORD, USER, Calls, Plain, SickSftp
+from tests.servers.sick_sftp import PASSWORD, USER, Calls, Plain, SickSftp, be_slow
 
 TOKEN = "0000000000000042"
 ALL = Patterns(["*"])
@@ -342,10 +342,10 @@ class SlowRenames(Plain):
     """Gives a kill time to come before, between and after the renames; every second rename is the second of a pair."""
 
     async def rename(self, oldpath, newpath):
-        await asyncio.sleep(0.002)
+        await be_slow(0.002)
         super().rename(oldpath, newpath)
         self.server.count("renames")
-        await asyncio.sleep(0.002)
+        await be_slow(0.002)
 
 
 @pytest.mark.parametrize("kills", [4, pytest.param(40, marks=pytest.mark.slow)])
@@ -583,11 +583,11 @@ def test_a_listener_that_says_nothing_ends_the_connection_attempt(sick):
 
 class Slow(Calls):
     async def read(self, file_obj, offset, size):
-        await asyncio.sleep(0.15)
+        await be_slow(0.15)
         return super().read(file_obj, offset, size)
 
     async def write(self, file_obj, offset, data):
-        await asyncio.sleep(0.15)
+        await be_slow(0.15)
         return super().write(file_obj, offset, data)
 
 

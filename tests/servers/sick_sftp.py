@@ -13,6 +13,11 @@ USER = "partner"
 PASSWORD = "correct horse battery staple"
 
 
+async def be_slow(seconds: float) -> None:
+    """Let a server take its time: a delay of the far side, and no test's way to wait."""
+    await asyncio.sleep(seconds)
+
+
 class Calls(asyncssh.SFTPServer):
     """The healthy server of a folder; `server` is the `SickSftp` that it belongs to, for counters and hooks."""
 
