@@ -55,12 +55,12 @@ def entry_of(path: str, attributes: asyncssh.SFTPAttrs) -> Entry:
 
 
 def why_skipped(name: str, attributes: asyncssh.SFTPAttrs) -> str | None:
-    """Return why a listed file cannot be transferred, None where it can. A server may list any bytes as a name."""
+    """Return why a listed file or folder cannot be used, None where it can. A server may list any bytes as a name."""
     try:
         check_name(name)
     except BadName as error:
         return str(error)
-    if attributes.type not in _REGULAR:
+    if attributes.type not in (*_REGULAR, asyncssh.FILEXFER_TYPE_DIRECTORY):
         return f"{shown(name)}: is a link or a special file"
     return None
 
