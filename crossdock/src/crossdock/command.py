@@ -125,6 +125,7 @@ _FORMAT = click.option("--format", "form", type=click.Choice(("text", "json")), 
 @click.option("--recursive", is_flag=True, help="The folders below as well.")
 @click.option("--resume", is_flag=True, help="Keep what is unfinished, and go on with what an earlier run kept.")
 @click.option("--bandwidth", metavar="RATE", help="At most so much, as 10MiB/s.")
+@click.option("--encrypt-to", multiple=True, metavar="KEY", help="Encrypt for this key of the section openpgp.")
 @click.option("--retries", default=2, show_default=True, type=click.IntRange(0, 100), help="Further tries of a file.")
 @click.option("--no-replace", is_flag=True, help="Fail where a file of that name is there already.")
 @_CONFIG
@@ -133,7 +134,7 @@ _FORMAT = click.option("--format", "form", type=click.Choice(("text", "json")), 
 @_prints_errors
 def copy_files(
     *, source: str, destination: str, include: tuple[str, ...], recursive: bool, resume: bool, bandwidth: str | None,
-    retries: int, no_replace: bool, config: Path | None, data: Path, form: str,
+    encrypt_to: tuple[str, ...], retries: int, no_replace: bool, config: Path | None, data: Path, form: str,
 ) -> None:  # fmt: skip
     """Copy files between any two endpoints, and verify each.
 
@@ -149,6 +150,7 @@ def copy_files(
     request = Request(
         source=source, destination=destination, include=include, recursive=recursive, resume=resume,
         bandwidth=console.rate_of(bandwidth), retries=retries, replace=not no_replace,
+        encrypt_to=encrypt_to,
     )  # fmt: skip
     sys.exit(console.run(request, config, data.absolute(), _environ(), json_format=form == "json"))
 

@@ -60,7 +60,7 @@ class Ends:
 
 
 def read_document(config: Path | None, data: Path, environ: Mapping[str, str]) -> tuple[dict[str, Any], Reader]:
-    """Return the sections of endpoints of a configuration file, and the reader that resolves their references.
+    """Return the sections of endpoints and keys of a configuration file, and the reader that resolves their references.
 
     Without `config` that is crossdock.yaml of the current folder, where there is one. The sections of services are
     passed over: to load what validates them takes longer than a small copy.
@@ -68,7 +68,7 @@ def read_document(config: Path | None, data: Path, environ: Mapping[str, str]) -
     if config is None and not configuration.DEFAULT.exists():
         return {}, Reader(Path(), environ, data=data)
     path = (config or configuration.DEFAULT).absolute()
-    return load(path, SECTIONS, whole=False), Reader(path.parent, environ, data=data)
+    return load(path, {**SECTIONS, "openpgp": dict}, whole=False), Reader(path.parent, environ, data=data)
 
 
 def _filestore(data: Path, environ: Mapping[str, str]) -> Filestore | None:

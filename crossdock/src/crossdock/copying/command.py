@@ -12,6 +12,7 @@ from types import FrameType
 from typing import Any, Final
 
 from crossdock.copying.bars import Bars
+from crossdock.copying.encryption import SUFFIX
 from crossdock.copying.plan import Plan, opened
 from crossdock.copying.report import FileResult, Report
 from crossdock.copying.saved import Saved
@@ -21,6 +22,7 @@ from mft_common.endpoints.errors import Interrupted, TransferError, reason_of
 from mft_common.ids import TransferIds
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.engine import Mover
+from mft_common.transfer.steps import MakeSteps
 
 _FIRST_DELAY_S: Final = 1.0
 
@@ -29,6 +31,7 @@ _FIRST_DELAY_S: Final = 1.0
 class Request:
     """What to copy and how; `bandwidth` in bytes per second, None for no limit.
 
+    With `encrypt_to` files are encrypted for these keys, and get the ending `.pgp` where they keep their names.
     With `resume` what is unfinished is kept at the destination, and a later run with the same arguments goes on there.
     """
 
@@ -40,6 +43,7 @@ class Request:
     bandwidth: int | None = None
     retries: int = 2
     replace: bool = True
+    encrypt_to: tuple[str, ...] = ()
 
 
 @dataclass
@@ -52,14 +56,15 @@ class _Run:
     bars: Bars
     token: str
     saved: Saved
+    steps: MakeSteps | None
     folders: set[str] = field(default_factory=set)
 
 
 def run(
     request: Request, ends: Ends, data: Path, *, bars: Bars, finished: Callable[[FileResult], None],
-    complain: Callable[[str], None],
+    complain: Callable[[str], None], steps: MakeSteps | None = None,
 ) -> Report:  # fmt: skip
-    """Copy the files of a request and return the report; `finished` is called after each file.
+    """Copy the files of a request, through `steps`, and return the report; `finished` is called after each file.
 
     TransferError where an end cannot be opened at all.
     """
@@ -75,11 +80,17 @@ def run(
         _interruptible() as stop,
         _saved(request, data, source, destination) as saved,
         opened(
-            ends, source, destination, patterns=request.include, recursive=request.recursive, skipped=skipped
+            ends,
+            source,
+            destination,
+            patterns=request.include,
+            recursive=request.recursive,
+            skipped=skipped,
+            suffix=SUFFIX if request.encrypt_to else "",
         ) as plan,
     ):
         if plan is not None:
-            shared = _Run(request, Bandwidth(request.bandwidth), stop, bars, saved.token, saved)
+            shared = _Run(request, Bandwidth(request.bandwidth), stop, bars, saved.token, saved, steps)
             with bars.showing(len(plan.files), sum(entry.size or 0 for entry, _ in plan.files)):
                 for result in _results(shared, plan):
                     report.files.append(result)
@@ -107,6 +118,7 @@ def _copy(run: _Run, plan: Plan, entry: Entry, path: str) -> FileResult:
     mover = Mover(
         token=run.token,
         if_exists="replace" if run.request.replace else "fail",
+        steps=run.steps,
         keep_time=True,
         bandwidth=run.bandwidth,
         interrupt=run.stop,
@@ -134,6 +146,7 @@ def _copy(run: _Run, plan: Plan, entry: Entry, path: str) -> FileResult:
         warning=moved.warning,
         size=moved.delivered.size,
         sha256=moved.delivered.sha256,
+        source_sha256="" if run.steps is None else moved.source.sha256,
         retries=moved.retries,
         resumed=moved.resumed,
     )

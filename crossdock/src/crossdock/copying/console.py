@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import click
 from marshmallow import ValidationError
@@ -13,11 +13,16 @@ from rich.console import Console
 from crossdock.copying.bars import Bars, TerminalBars
 from crossdock.copying.command import Request
 from crossdock.copying.command import run as run_copy
+from crossdock.copying.encryption import encrypting
 from crossdock.copying.report import NOT_REACHED, USAGE, FileResult, print_result
 from crossdock.ends import Ends, url_of
 from mft_common.config import Rate
 from mft_common.endpoints.errors import BadName, TransferError, Unsupported, reason_of
 from mft_common.errors import ConfigError, MftError
+from mft_common.transfer.steps.openpgp.errors import OpenPgpError
+
+# Errors of an end that are the caller's own to mend: what was asked cannot be done with these arguments.
+_MISTAKES: Final = (BadName, Unsupported, OpenPgpError)
 
 
 def rate_of(text: str | None) -> int | None:
@@ -51,11 +56,11 @@ def run(request: Request, config: Path | None, data: Path, environ: Mapping[str,
 
     try:
         ends = Ends.read(config, data, environ, url_of(request.source), url_of(request.destination))
-        report = run_copy(request, ends, data, bars=bars, finished=finished, complain=complain)
+        with encrypting(request.encrypt_to, config, data, environ) as steps:
+            report = run_copy(request, ends, data, bars=bars, finished=finished, complain=complain, steps=steps)
     except (MftError, OSError) as error:
-        code = (
-            NOT_REACHED if isinstance(error, TransferError) and not isinstance(error, BadName | Unsupported) else USAGE
-        )
+        refused = isinstance(error, TransferError) and not isinstance(error, _MISTAKES)
+        code = NOT_REACHED if refused else USAGE
         if json_format:
             _print_json({"exit_code": code, "error": reason_of(error)})
             return code

@@ -28,19 +28,20 @@ class Plan:
 @contextmanager
 def opened(
     ends: Ends, source: str, destination: str, *, patterns: tuple[str, ...], recursive: bool,
-    skipped: Callable[[str, str], None],
+    skipped: Callable[[str, str], None], suffix: str = "",
 ) -> Iterator[Plan | None]:  # fmt: skip
     """Give the plan of a copy for the block; None where the source has no such file.
 
     A source that names one file is copied to the destination's name, or into the destination where that is a folder or
     ends with `/`. Of a folder its files are copied, those whose names match `patterns`; with `recursive` those of the
-    folders below too, under their relative paths. TransferError where an end cannot be opened.
+    folders below too, under their relative paths. Names that are kept get `suffix` at their end. TransferError where
+    an end cannot be opened.
     """
     with ExitStack() as open_ends:
         single = None if patterns or recursive else _single(ends, source, open_ends)
         if single is not None:
             reading, entry = single
-            writing, path = _target_of_one(ends, destination, entry.name, open_ends)
+            writing, path = _target_of_one(ends, destination, f"{entry.name}{suffix}", open_ends)
             yield Plan(reading, writing, ((entry, path),))
             return
         try:
@@ -50,7 +51,7 @@ def opened(
                 yield None
                 return
             found = [
-                (entry, entry.path)
+                (entry, f"{entry.path}{suffix}")
                 for entry in reading.list(Patterns(patterns or _ALL), recursive=recursive, skipped=skipped)
                 if entry.kind == "file"
             ]

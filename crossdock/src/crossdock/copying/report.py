@@ -27,7 +27,8 @@ _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 class FileResult:
     """One file: its paths, and either what was delivered or the reason why not.
 
-    `size` and `sha256` are those of the delivered bytes. `resumed` is the number of bytes that an earlier run had
+    `size` and `sha256` are those of the delivered bytes, `source_sha256` is that of the read ones where they differ
+    because the file was encrypted, else "". `resumed` is the number of bytes that an earlier run had
     delivered.
     """
 
@@ -37,6 +38,7 @@ class FileResult:
     warning: str = ""
     size: int = 0
     sha256: str = ""
+    source_sha256: str = ""
     retries: int = 0
     resumed: int = 0
 
@@ -45,7 +47,7 @@ class FileResult:
         names = {"source": printable(self.source), "destination": printable(self.destination)}
         if self.error:
             return {**names, "state": "failed", "error": self.error, "retries": self.retries}
-        more = {"warning": self.warning} if self.warning else {}
+        more = {name: value for name in ("source_sha256", "warning") if (value := getattr(self, name))}
         values = {"size": self.size, "sha256": self.sha256, "retries": self.retries, "resumed": self.resumed}
         return {**names, "state": "copied", **values, **more}
 
