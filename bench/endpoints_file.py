@@ -9,6 +9,7 @@ import measure
 from mft_common.endpoints.files import open_file
 from mft_common.endpoints.folders import LocalFolders
 from mft_common.endpoints.targets import parse_url
+from mft_common.process import memory
 from mft_common.transfer import Mover
 
 TOKEN = "00000000000000BE"
@@ -23,6 +24,8 @@ def run(folder, *, large):
     """Print the figures of one large file and of many small ones."""
     for name in ("from", "to"):
         (folder / name).mkdir()
+    # As the processes that move files do.
+    memory.keep_freed_blocks()
     folders = LocalFolders(folder)
     with open_file(parse_url("file:from"), folders) as source, open_file(parse_url("file:to"), folders) as target:
         hashes = hash_rate()
@@ -30,7 +33,7 @@ def run(folder, *, large):
         one_large_file(folder, source, target)
         many_small_files(folder, source, target)
         if large:
-            memory(folder, source, target)
+            most_memory(folder, source, target)
 
 
 def hash_rate():
@@ -98,7 +101,7 @@ def many_small_files(folder, source, target):
     print(f"{SMALL} x 4 KiB  cp && sync {cp_s:.2f} s; ours, each file durable by itself, {ours_s:.2f} s")
 
 
-def memory(folder, source, target):
+def most_memory(folder, source, target):
     """Copy 10 GiB and print the most anonymous memory of this process meanwhile."""
     with (folder / "from/huge").open("wb") as file:
         file.truncate(10 << 30)

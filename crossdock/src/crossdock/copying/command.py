@@ -20,6 +20,7 @@ from crossdock.ends import Ends, url_of
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Interrupted, TransferError, reason_of
 from mft_common.ids import TransferIds
+from mft_common.process import memory
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.engine import Mover
 from mft_common.transfer.steps import MakeSteps
@@ -68,6 +69,7 @@ def run(
 
     TransferError where an end cannot be opened at all.
     """
+    memory.keep_freed_blocks()
     report = Report()
     began = time.monotonic()
     source, destination = url_of(request.source), url_of(request.destination)

@@ -9,6 +9,7 @@ from types import FrameType
 
 from mft_common import logs
 from mft_common.endpoints.errors import reason_of
+from mft_common.process import memory
 from mft_common.process.runner.channel import Channel
 from mft_common.process.runner.messages import ENDED, Json, Stream
 
@@ -30,6 +31,7 @@ def run(connection: int) -> int:
     if order is None:
         return FAILED
     logs.configure(order["service"], order["level"])
+    memory.keep_freed_blocks()
     channel = Channel(stream)
     channel.listen()
     with logs.request_scope(order["request_id"]):
