@@ -1,7 +1,11 @@
 """The real servers that tests talk to: one of each for a test process, made when its first test asks for it."""
 
-import pytest
+import logging
 
+import pytest
+import structlog
+
+from mft_common import logs
 from tests.servers import postgresql, rabbitmq
 
 # Folders in the order of the time that one of their files takes, the longest first.
@@ -18,6 +22,21 @@ def pytest_collection_modifyitems(config, items):
 def _place(parts):
     """Return where the file at `parts` stands in `_ORDER`; a file of no such folder is last."""
     return next((place for place, name in enumerate(_ORDER) if name in parts), len(_ORDER))
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before():
+    """Undo what a test does to the logs of its process: the stream that it captured them with is closed at its end."""
+    configured, settings, least = structlog.is_configured(), structlog.get_config(), logs._least
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    if configured:
+        structlog.configure(**settings)
+    else:
+        structlog.reset_defaults()
+    root.handlers[:], logs._least = handlers, least
+    root.setLevel(level)
 
 
 @pytest.fixture(scope="session")
