@@ -18,7 +18,7 @@ from mft_common import config, logs
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
 from mft_common.process import memory
-from mft_common.process.background_tasks import run_tasks, stop_on_signals
+from mft_common.process.background_tasks import GRACE_S, run_tasks, stop_on_signals
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.unix_server import UnixServer
 from mft_common.settings import from_env
@@ -28,8 +28,7 @@ Configuration = tuple[dict[str, Any], Reader]
 # Requests of clients have the processor before background work.
 _WORKER_NICENESS: Final = 10
 _FAILED: Final = "the configuration may have been applied in part; the hub's log has the error; apply it again"
-_TASKS_GRACE_S: Final = 20.0
-_WORKER_GRACE_S: Final = 30.0
+_WORKER_GRACE_S: Final = GRACE_S + 3.0
 
 
 class LocalHub:
@@ -129,7 +128,7 @@ class LocalHub:
             bus = built.bus()
             closing.callback(bus.close)
             memory.freeze_gc()
-            run_tasks(built.background_tasks(bus), stop, grace=_TASKS_GRACE_S)
+            run_tasks(built.background_tasks(bus), stop)
         return 0
 
     def _runner(self) -> Runner:

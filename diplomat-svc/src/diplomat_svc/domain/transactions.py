@@ -13,6 +13,7 @@ Direction = Literal["outbound", "inbound"]
 IfExists = Literal["replace", "fail"]
 
 NOT_SCHEDULED: Final = "Not Scheduled"
+LONGEST_STOP_GRACE_S: Final = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,7 +97,7 @@ class Options:
     at_once: int = 8
     queue_limit: int = 1000
     lease: float = 15.0
-    stop_grace: float = 20.0
+    stop_grace: float = LONGEST_STOP_GRACE_S
     logs_keep: float | None = 30 * 86_400.0
 
 

@@ -27,6 +27,8 @@ _POLL_S: Final = 0.02
 _RENEWALS_A_LEASE: Final = 3
 _CANCEL_S: Final = 10.0
 _REQUESTS_EVERY_S: Final = 0.2
+# The stop of a worker: `stop_grace` (20 s at most), this long, then a kill; together less than its tasks are given.
+_STOPPED_WITHIN_S: Final = 7.5
 _KILLED_WITHIN_S: Final = 5.0
 # How long a worker that starts may take to remove the temporary files of those before it.
 _SWEEP_S: Final = 30.0
@@ -225,7 +227,7 @@ class Dispatcher:
             if not ended:
                 for one in self._running.values():
                     one.process.stop(INCOMPLETE)
-                ended = self._join(self._lease.ttl / 2)
+                ended = self._join(min(self._lease.ttl / 2, _STOPPED_WITHIN_S))
         finally:
             self._kill_all()
         if ended or self._join(_KILLED_WITHIN_S):

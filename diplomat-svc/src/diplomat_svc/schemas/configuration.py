@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from diplomat_svc.domain.transactions import Configuration, Options, Transaction
+from diplomat_svc.domain.transactions import LONGEST_STOP_GRACE_S, Configuration, Options, Transaction
 from diplomat_svc.schemas.transactions import TransactionSchema
 from mft_common import config
 from mft_common.endpoints.registry import Endpoints, read_endpoints
@@ -50,7 +50,8 @@ class _Jobs(Schema):
     at_once = fields.Integer(strict=True, validate=validate.Range(min=1, max=64))
     queue_limit = fields.Integer(strict=True, validate=validate.Range(min=1))
     lease = config.Duration(validate=validate.Range(min=1))
-    stop_grace = config.Duration()
+    # A worker that is given less time than this would end without signing out, and its queued jobs with it.
+    stop_grace = config.Duration(validate=validate.Range(max=LONGEST_STOP_GRACE_S))
 
 
 class _Diplomat(Schema):

@@ -45,6 +45,7 @@ class FileWriter:
         self._made = False
         # Device and inode of the sealed file: a repeated commit recognises the file that the first one has named.
         self._identity: tuple[int, int] | None = None
+        self._changed_ns = 0
         self._stored = Stored(0, "")
         self._committing = False
 
@@ -113,7 +114,7 @@ class FileWriter:
                 self._system.set_modified(self._descriptor, self._modified_at)
             self._system.sync(self._descriptor)
             status = self._system.status_of(self._descriptor)
-            self._identity = (status.st_dev, status.st_ino)
+            self._identity, self._changed_ns = (status.st_dev, status.st_ino), status.st_ctime_ns
             # On network file systems close() may report a failed write.
             descriptor, self._descriptor = self._descriptor, None
             self._system.close(descriptor)
@@ -133,6 +134,8 @@ class FileWriter:
         with os_errors(self._path):
             if not self._has_its_name(folder):
                 self._stored = replace(self._stored, replaced=self._target(folder) is not None)
+                if self._is_anothers(folder):
+                    raise Mismatch(f"{self._path}: the temporary file is no longer the one that was compared")
                 self._rename(folder)
             self._system.sync(folder)
             if self._made:
@@ -157,7 +160,7 @@ class FileWriter:
         with os_errors(self._path):
             if self._has_its_name(folder):
                 return self.commit()
-            if self._made and not keep:
+            if self._made and not keep and not self._is_anothers(folder):
                 self._remove_temporary(folder)
         self._close_folder()
         return None
@@ -203,6 +206,17 @@ class FileWriter:
             # A network file system may carry out a call and lose its answer.
             if not self._has_its_name(folder):
                 raise
+
+    def _is_anothers(self, folder: int) -> bool:
+        """Return whether another owner of the token has made a file under the temporary name since the seal."""
+        try:
+            status = self._system.status(self._hidden, folder)
+        except FileNotFoundError:
+            return False
+        # An inode may be used again; its time of change is not.
+        return self._identity is not None and (*self._identity, self._changed_ns) != (
+            status.st_dev, status.st_ino, status.st_ctime_ns,
+        )  # fmt: skip
 
     def _remove_temporary(self, folder: int) -> None:
         with contextlib.suppress(FileNotFoundError):

@@ -14,6 +14,8 @@ from mft_common.errors import Unavailable
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
+# The time that all tasks of a worker have to end; containers are given 40 s.
+GRACE_S: Final = 35.0
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ def start_tasks(tasks: Iterable[BackgroundTask], stop: threading.Event) -> list[
     return threads
 
 
-def run_tasks(tasks: Iterable[BackgroundTask], stop: threading.Event, *, grace: float = 20.0) -> None:
+def run_tasks(tasks: Iterable[BackgroundTask], stop: threading.Event, *, grace: float = GRACE_S) -> None:
     """Run all tasks until `stop` is set, then give them `grace` seconds together to end."""
     threads = start_tasks(tasks, stop)
     stop.wait()
