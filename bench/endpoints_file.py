@@ -11,8 +11,8 @@ from mft_common.endpoints.folders import LocalFolders
 from mft_common.endpoints.targets import parse_url
 from mft_common.process import memory
 from mft_common.transfer import Mover
+from single_files import TOKEN, make_large, timed
 
-TOKEN = "00000000000000BE"
 SIZE = 1 << 30
 ROUNDS = 5
 SMALL = 300
@@ -44,18 +44,8 @@ def hash_rate():
     return len(block) / (time.perf_counter() - began)
 
 
-def timed(work):
-    """Return the seconds that `work` takes, after everything written before is on the disk."""
-    os.sync()
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
 def one_large_file(folder, source, target):
-    with (folder / "from/large").open("wb") as file:
-        for _ in range(SIZE >> 20):
-            file.write(os.urandom(1 << 20))
+    make_large(folder / "from/large", SIZE >> 20)
     entry = source.stat("large")
 
     def peer():

@@ -1,25 +1,22 @@
 """Measure transfers over FTPS beside curl, with vsftpd; run by endpoints.py, or by itself: `endpoints_ftp.py [MIB]`."""
 
-import hashlib
 import os
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 
 import measure
+from single_files import fetch, make_large, send, timed
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from crossdock import certificate
-from mft_common.endpoints.contract import BLOCK
 from mft_common.endpoints.ftp import open_ftp
 from mft_common.endpoints.names import Patterns
 from mft_common.endpoints.targets import Target
 from tests.servers.vsftpd import Vsftpd
 
-TOKEN = "00000000000000BE"
 MIB = 1024
 ROUNDS = 3
 SMALL_ROUNDS = 1
@@ -46,38 +43,6 @@ def run(folder, *, large=False, mib=MIB):
         many_small_files(folder, curl, url, target)
 
 
-def timed(work):
-    """Return the seconds that `work` takes, after everything written before is on the disk."""
-    os.sync()
-    began = time.perf_counter()
-    work()
-    return time.perf_counter() - began
-
-
-def send(endpoint, path, verify="size"):
-    """Store a file as a transfer does: hashed, compared on its temporary name, renamed."""
-    size, digest = path.stat().st_size, hashlib.sha256()
-    writer = endpoint.writer(path.name, token=TOKEN, size=size)
-    writer.begin()
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            digest.update(block)
-            writer.feed(block)
-    writer.seal(size, digest.hexdigest(), verify)
-    writer.commit()
-
-
-def fetch(endpoint, entry, folder):
-    """Read a file into a folder, hashed."""
-    reader, digest = endpoint.open(entry), hashlib.sha256()
-    with (folder / entry.path).open("wb") as file:
-        while block := reader.read(BLOCK):
-            digest.update(block)
-            file.write(block)
-    reader.check()
-    reader.close()
-
-
 def compared(title, works, rounds=ROUNDS):
     """Run the works in turn and print their medians, and ours as a ratio of the first one."""
     times = {name: [] for name in works}
@@ -91,9 +56,7 @@ def compared(title, works, rounds=ROUNDS):
 
 def one_large_file(folder, curl, url, target, mib):
     source = folder / "from/large"
-    with source.open("wb") as file:
-        for _ in range(mib):
-            file.write(os.urandom(1 << 20))
+    make_large(source, mib)
 
     def ours_up(verify):
         with open_ftp(target) as endpoint:

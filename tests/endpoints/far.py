@@ -1,5 +1,7 @@
 """Declare what each kind of endpoint brings to the shared suite: a server, and a look at its files from outside."""
 
+import contextlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -41,3 +43,25 @@ class Far(Protocol):
 
 # Starts a server whose files lie below a folder of this machine, and gives a function that makes a far side of a name.
 Server = Callable[[Path], AbstractContextManager[Callable[[str], Far]]]
+
+
+class LocalFolder:
+    """The look from outside at a far side whose server keeps its files in the folder `path` of this machine."""
+
+    path: Path
+
+    def write_outside(self, path: str, content: bytes) -> None:
+        target = self.path / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_bytes(content)
+
+    def read_outside(self, path: str) -> bytes | None:
+        with contextlib.suppress(FileNotFoundError):
+            return (self.path / path).read_bytes()
+        return None
+
+    def names_outside(self) -> list[str]:
+        found = []
+        for folder, _, names in os.walk(self.path):
+            found += [str((Path(folder) / name).relative_to(self.path)) for name in names]
+        return sorted(found)

@@ -1,17 +1,17 @@
 """FTP servers as far sides of the shared suite: vsftpd without and with TLS, and pyftpdlib, which has MLSD."""
 
 import contextlib
-import os
 from pathlib import Path
 
 from crossdock import certificate
 from mft_common.endpoints.ftp import open_ftp
 from mft_common.endpoints.targets import Target
+from tests.endpoints.far import LocalFolder
 from tests.servers.pyftpd import Pyftpd
 from tests.servers.vsftpd import Vsftpd
 
 
-class FarFtp:
+class FarFtp(LocalFolder):
     """A folder of this machine that is reached over FTP. `target` is that of the server's root."""
 
     resumes = True
@@ -27,22 +27,6 @@ class FarFtp:
 
     def open(self):
         return open_ftp(self.target)
-
-    def write_outside(self, path, content):
-        target = self.path / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-
-    def read_outside(self, path):
-        with contextlib.suppress(FileNotFoundError):
-            return (self.path / path).read_bytes()
-        return None
-
-    def names_outside(self):
-        found = []
-        for folder, _, names in os.walk(self.path):
-            found += [str((Path(folder) / name).relative_to(self.path)) for name in names]
-        return sorted(found)
 
 
 def _login(server):

@@ -1,15 +1,15 @@
 """OpenSSH's sshd as far side of the shared suite: as it is, and without posix-rename, hard links and fsync."""
 
 import contextlib
-import os
 from pathlib import Path
 
 from mft_common.endpoints.sftp import open_sftp
 from mft_common.endpoints.targets import Target
+from tests.endpoints.far import LocalFolder
 from tests.servers.openssh import OpenSsh
 
 
-class FarSftp:
+class FarSftp(LocalFolder):
     """A folder of this machine that is reached over SSH."""
 
     resumes = True
@@ -37,22 +37,6 @@ class FarSftp:
 
     def open(self):
         return open_sftp(self.target())
-
-    def write_outside(self, path, content):
-        target = self.path / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-
-    def read_outside(self, path):
-        with contextlib.suppress(FileNotFoundError):
-            return (self.path / path).read_bytes()
-        return None
-
-    def names_outside(self):
-        found = []
-        for folder, _, names in os.walk(self.path):
-            found += [str((Path(folder) / name).relative_to(self.path)) for name in names]
-        return sorted(found)
 
 
 @contextlib.contextmanager

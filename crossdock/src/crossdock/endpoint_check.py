@@ -51,7 +51,7 @@ _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
 
 @dataclass
 class Findings:
-    """What a check found; `problem` is empty where the endpoint can be used."""
+    """The findings of a check; `problem` is empty where the endpoint can be used."""
 
     endpoint: str
     url: str

@@ -304,7 +304,7 @@ def test_gpg_and_its_agent_die_with_the_process_that_is_killed(partner, tmp_path
     """After kill -9 in the middle of a message no process is left, and the next start removes the home."""
     (tmp_path / "key.asc").write_text(partner.secret("ours"))
     program = """
-import os, sys, time
+import os, signal, sys
 from pathlib import Path
 from mft_common.transfer.steps.openpgp import Encrypt, Home, read_key
 folder = Path(sys.argv[1])
@@ -313,7 +313,7 @@ home = Home(folder / "private", [key])
 step = Encrypt(home, ["ours"], signer="ours")
 list(step.feed(bytes(3_000_000)))
 print(home._agent.pid, step._program._process.pid, flush=True)
-time.sleep(60)
+signal.pause()
 """
     process = subprocess.Popen(
         [sys.executable, "-c", program, str(tmp_path)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -341,7 +341,7 @@ def alive(pid):
 def fake(tmp_path, text):
     """Write a program that stands for gpg."""
     path = tmp_path / "gpg"
-    path.write_text(f"#!{sys.executable}\nimport os, sys, time\n{text}")
+    path.write_text(f"#!{sys.executable}\nimport os, signal, sys\n{text}")
     path.chmod(0o700)
     return str(path)
 
@@ -371,7 +371,7 @@ def test_noise_on_stderr_never_blocks(tmp_path):
 def test_a_gpg_that_hangs_is_killed(tmp_path):
     """A time without any movement ends the step; waiting may heal it."""
     descriptor = os.open(tmp_path, os.O_RDONLY)
-    program = Program([fake(tmp_path, "time.sleep(60)")], descriptor=descriptor, idle=0.3)
+    program = Program([fake(tmp_path, "signal.pause()")], descriptor=descriptor, idle=0.3)
     pid = program._process.pid
     with pytest.raises(Exception, match="did nothing for") as caught:
         list(program.feed(bytes(8 << 20)))

@@ -30,7 +30,7 @@ _FIRST_DELAY_S: Final = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What to copy and how; `bandwidth` in bytes per second, None for no limit.
+    """The files to copy and the way to copy them; `bandwidth` in bytes per second, None for no limit.
 
     With `encrypt_to` files are encrypted for these keys, and get the ending `.pgp` where they keep their names.
     With `resume` what is unfinished is kept at the destination, and a later run with the same arguments goes on there.

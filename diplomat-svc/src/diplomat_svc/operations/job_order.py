@@ -1,4 +1,4 @@
-"""What a child is told of a job: plain data that goes through its socket."""
+"""The order that a child gets for a job: plain data that goes through its socket."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

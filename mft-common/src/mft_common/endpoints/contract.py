@@ -17,7 +17,7 @@ Skipped = Callable[[str, str], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Features:
-    """What one open endpoint can do; the shared suite checks that each field is true.
+    """The abilities of one open endpoint; the shared suite checks that each field is true.
 
     `resume_read`: `open(entry, start)` transfers no byte before `start`. `resume_write`: a writer with `resume` goes on
     at the checkpoint's byte. `atomic_replace`: a commit replaces a file in one step, so that readers see the old or the

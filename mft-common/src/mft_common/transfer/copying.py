@@ -44,7 +44,7 @@ class CopyOptions:
 
 @dataclass(frozen=True)
 class Copied:
-    """What a copy read and wrote, and how many bytes of that an earlier try had written."""
+    """The entry and digests of a copy: of the bytes read and of those written, `resumed` of them by an earlier try."""
 
     entry: Entry
     source: Digest

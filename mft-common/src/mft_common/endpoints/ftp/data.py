@@ -12,7 +12,7 @@ from mft_common.endpoints.ftp import replies
 
 
 class Control(Protocol):
-    """What a data connection needs of its control connection."""
+    """The part of a control connection that its data connections use."""
 
     def answers(self, name: str) -> AbstractContextManager[None]:
         """Turn errors into those of transfers, and drop the connection."""

@@ -20,7 +20,7 @@ WINDOW: Final = 12 << 20
 
 
 class _Window:
-    """What both directions share: a condition, the first error, and a wait that ends when nothing moves any more."""
+    """The common part of both directions: a condition, the first error, and a wait that ends when nothing moves."""
 
     def __init__(self, connection: Connection, session: Session, name: str) -> None:
         self._connection = connection

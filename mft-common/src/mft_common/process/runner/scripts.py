@@ -94,7 +94,7 @@ def _confine(parent: int, memory: int | None) -> None:
 
 
 class _Output:
-    """What a program writes, up to a limit."""
+    """The output of a program, up to a limit."""
 
     def __init__(self, descriptor: int, limit: int) -> None:
         self.kept = bytearray()

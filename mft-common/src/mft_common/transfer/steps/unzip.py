@@ -79,6 +79,7 @@ class Archive:
             for member in self.members:
                 for _ in self.blocks(member):
                     pass
+        # The last one is zipfile's error for a version of the format that it does not know.
         except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
             raise BadArchive("the archive is damaged or no zip archive") from error
 
@@ -91,7 +92,7 @@ class Archive:
                 while block := file.read(BLOCK):
                     count += len(block)
                     yield block
-        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError) as error:
             raise BadArchive(f"{member.name}: is damaged in the archive") from error
         if count != member.size:
             raise BadArchive(f"{member.name}: unpacks to {count} bytes, the archive says {member.size}")
