@@ -41,10 +41,20 @@ def test_a_configuration_is_read_and_handed_to_a_child(tmp_path):
     assert "second" not in sent
     child = Endpoints.from_json(json.loads(sent))
     assert child.find("endpoint:acme/sub") == found.find("endpoint:acme/sub")
-    assert child.filestore == found.filestore
+    assert "a key" not in sent
+    assert child.filestore is None
     assert child.folders == found.folders
     with pytest.raises(BadName):
         child.find("endpoint:other")
+
+
+@pytest.mark.parametrize("url", ["filestore:/in", "endpoint:store/in"])
+def test_a_child_that_needs_filestore_gets_its_keys(tmp_path, url):
+    """The keys of filestore reach a child one of whose URLs is of filestore, by itself or by a name."""
+    found, problems = read({"endpoints": {"store": {"url": "filestore:/"}}}, tmp_path)
+    assert problems == []
+    child = Endpoints.from_json(json.loads(json.dumps(found.only(url, "file:a").to_json())))
+    assert child.filestore == found.filestore
 
 
 def test_folders_that_no_endpoint_may_reach_are_named(tmp_path):

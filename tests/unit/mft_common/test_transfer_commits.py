@@ -6,7 +6,6 @@ import stat
 
 import pytest
 
-from mft_common.endpoints.errors import Transient
 from mft_common.endpoints.files import FileEndpoint
 from mft_common.endpoints.folders import Folder
 from mft_common.endpoints.names import Patterns
@@ -43,20 +42,37 @@ def move(folders, system, **options):
 
 
 @pytest.mark.parametrize("if_exists", ["replace", "fail"])
-@pytest.mark.parametrize("retries", [0, 2])
-def test_a_file_that_has_its_name_is_never_deleted(folders, if_exists, retries):
-    """A folder that cannot be made durable fails the move, and the delivered file stays."""
+@pytest.mark.parametrize("number", [errno.EIO, errno.EINVAL])
+def test_a_name_that_cannot_be_made_durable_is_a_warning(folders, if_exists, number):
+    """The visible file stays and the move succeeds; durable it is not, but where the file system has no such call."""
 
     class Stuck(System):
         def sync(self, descriptor):
             if stat.S_ISDIR(os.fstat(descriptor).st_mode):
-                raise OSError(errno.EIO, "broken")
+                raise OSError(number, "broken")
             super().sync(descriptor)
 
-    with pytest.raises(Transient) as caught:
-        move(folders, Stuck(), if_exists=if_exists, retries=retries, delay=0.0)
-    assert caught.value.tries == retries + 1
+    moved = move(folders, Stuck(), if_exists=if_exists)
     assert (folders / "to" / "b.txt").read_bytes() == CONTENT
+    assert names(folders / "to") == ["b.txt"]
+    assert moved.durable == (number == errno.EINVAL)
+    assert ("EIO" in moved.warning) == (number == errno.EIO)
+
+
+def test_progress_that_cannot_be_reported_fails_no_delivered_file(folders):
+    """A call-back of progress that raises at the end of the file does so before the commit: nothing is visible."""
+
+    class BrokenError(Exception):
+        pass
+
+    def report(count):
+        if count == len(CONTENT):
+            assert not (folders / "to" / "b.txt").exists()
+            raise BrokenError
+
+    with pytest.raises(BrokenError):
+        move(folders, System(), progress=report)
+    assert names(folders / "to") == []
 
 
 @pytest.mark.parametrize("if_exists", ["replace", "fail"])

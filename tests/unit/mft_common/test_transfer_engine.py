@@ -263,6 +263,20 @@ def test_a_leftover_that_cannot_be_removed_is_told(folders):
     assert _names(folders / "to") == []
 
 
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_with_the_name_of_an_unfinished_file_holds_up_no_sweep(folders, named):
+    """The sweep leaves such a folder alone, and removes the unfinished files beside and behind it."""
+    left = [f"m/.b.{TOKEN}.part", f"z/.b.{TOKEN}.part"]
+    odd = [f".a.{TOKEN}.part", f"m/.a.{TOKEN}.part"]
+    for path in [*odd, "m", "z"]:
+        (folders / "to" / path).mkdir(parents=True, exist_ok=True)
+    for path in left:
+        (folders / "to" / path).touch()
+    swept = _endpoint(folders / "to").sweep(TOKEN, (*odd, *left) if named else ())
+    assert swept == tuple(left)
+    assert all((folders / "to" / path).is_dir() for path in odd)
+
+
 def test_only_regular_files_are_listed_and_opened(folders):
     """Links, pipes and folders are skipped, and a link that took a file's place is not followed."""
     (folders / "from" / "link").symlink_to(folders / "from" / "a.txt")
@@ -422,3 +436,47 @@ def test_a_source_that_does_not_answer_holds_up_no_stop(folders):
         Mover(token=TOKEN, interrupt=stop).move(source, _entry_of(folders / "from"), _endpoint(folders / "to"), "b.txt")
     assert _names(folders / "to") == []
     answer.set()
+
+
+def test_a_read_that_gets_no_answer_is_over_before_another_try_begins(folders):
+    """One thread at a time uses the source: a retry, and the end of the move, wait for the read that is under way."""
+    (folders / "from" / "a.txt").write_bytes(bytes(12 << 20))
+    reading, most, broken = [0], [0], [True]
+    hangs, answer = threading.Event(), threading.Event()
+
+    class Hanging(System):
+        def read(self, descriptor, size):
+            reading[0] += 1
+            most[0] = max(most[0], reading[0])
+            if broken and os.lseek(descriptor, 0, os.SEEK_CUR) == 2 << 20:
+                hangs.set()
+                answer.wait(20)
+            try:
+                return super().read(descriptor, size)
+            finally:
+                reading[0] -= 1
+
+        def open_read(self, name, folder):
+            most[0] = max(most[0], reading[0] + 1)
+            return super().open_read(name, folder)
+
+    class Broken(System):
+        def write(self, descriptor, block):
+            if broken:
+                hangs.wait(20)
+                broken.clear()
+                threading.Timer(1.5, answer.set).start()
+                raise MADE_TO_FAIL
+            return super().write(descriptor, block)
+
+    source = _endpoint(folders / "from", Hanging())
+    moved = Mover(token=TOKEN, retries=1, delay=0.0).move(
+        source, _entry_of(folders / "from"), _endpoint(folders / "to", Broken()), "b.txt"
+    )
+    assert (moved.retries, most[0]) == (1, 1)
+    broken.append(True)
+    hangs.clear()
+    answer.clear()
+    with pytest.raises(Transient):
+        Mover(token=TOKEN).move(source, _entry_of(folders / "from"), _endpoint(folders / "to", Broken()), "b.txt")
+    assert reading[0] == 0

@@ -158,6 +158,9 @@ class Run:
         """Delete the sources of files whose delivery is recorded (E24)."""
         for place, moved in arrived:
             self._owned.check()
+            if not moved.durable:
+                self._owned.warn_file(place, "The source was not deleted: the delivered file may not survive a crash.")
+                continue
             try:
                 source.delete(moved.entry)
             except TransferError as error:

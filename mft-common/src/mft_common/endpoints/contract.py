@@ -85,7 +85,8 @@ class Checkpoint:
 class Stored:
     """A committed file; `replaced` is True when another of that name was there, None where that is unknown.
 
-    `warning` names what went wrong after the file was safely delivered, "" for nothing.
+    `warning` names what went wrong after the file became visible, "" for nothing. `durable` is False where the name may
+    not survive a crash of the far side: then a source must not be deleted.
     """
 
     size: int
@@ -93,6 +94,7 @@ class Stored:
     version: str = ""
     replaced: bool | None = None
     warning: str = ""
+    durable: bool = True
 
 
 class Reader(Protocol):

@@ -64,11 +64,12 @@ class Listing:
             try:
                 with self._folder.opened(folder) as descriptor:
                     names = self._names(folder, descriptor)
-                    if recursive:
-                        waiting += [f"{prefix}{name}" for name in names if self._is_folder(name, descriptor)]
+                    folders = {name for name in names if self._is_folder(name, descriptor)} if recursive else set()
             except (NotFound, Denied):
                 continue
-            yield from (f"{prefix}{name}" for name in names if is_temporary(name, token))
+            # A folder whose name has the form of an unfinished file holds none of ours: no writer makes files in it.
+            waiting += [f"{prefix}{name}" for name in sorted(folders) if not is_temporary(name)]
+            yield from (f"{prefix}{name}" for name in names if is_temporary(name, token) and name not in folders)
 
     def _names(self, folder: str, descriptor: int) -> list[str]:
         with os_errors(folder or self._shown):

@@ -8,7 +8,7 @@ from os import stat_result
 from typing import Final
 
 from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
-from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, os_errors
+from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, of_os_error, os_errors
 from mft_common.endpoints.folders import Folder
 from mft_common.endpoints.names import temporary_name
 from mft_common.endpoints.read_back import ReadBack
@@ -16,6 +16,8 @@ from mft_common.endpoints.system import System
 
 # The errors of link() on file systems without hard links.
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+# The errors of fsync() on folders of file systems that have no such call (CIFS and some of FUSE).
+_NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 # The number of bytes after which the kernel is asked to begin to write them to the disk.
 _WINDOW: Final = 16 << 20
 
@@ -127,7 +129,10 @@ class FileWriter:
         return True
 
     def commit(self) -> Stored:
-        """Give the file its final name in one step and make the name durable; may be called again after Transient."""
+        """Give the file its final name in one step and make the name durable; may be called again after Transient.
+
+        A name that cannot be made durable is a warning: the file is visible, and may have been taken already.
+        """
         folder = self._folder
         if folder is None:
             return self._stored
@@ -137,13 +142,22 @@ class FileWriter:
                 if self._is_anothers(folder):
                     raise Mismatch(f"{self._path}: the temporary file is no longer the one that was compared")
                 self._rename(folder)
-            self._system.sync(folder)
+            self._make_name_durable(folder)
             if self._made:
                 # The file is delivered; a temporary name that cannot be removed now is left to the sweep.
                 with contextlib.suppress(OSError):
                     self._remove_temporary(folder)
         self._close_folder()
         return self._stored
+
+    def _make_name_durable(self, folder: int) -> None:
+        # No second try: the kernel reports a failed write once, and the next fsync succeeds whatever became of it.
+        try:
+            self._system.sync(folder)
+        except OSError as error:
+            if error.errno not in _NO_FOLDER_SYNC:
+                warning = str(of_os_error(error, f"{self._path} is visible and may not survive a crash of the system"))
+                self._stored = replace(self._stored, durable=False, warning=warning)
 
     def abort(self, *, keep: bool = False) -> Stored | None:
         """Remove the temporary name, or keep it; a file that has its final name already is committed instead."""

@@ -21,8 +21,10 @@ from mft_common.endpoints.errors import (
     Exists,
     NotFound,
     TargetIsFolder,
+    TransferError,
     os_errors,
 )
+from mft_common.endpoints.file_delete import delete_version
 from mft_common.endpoints.file_listing import Listing, entry_of, version_of
 from mft_common.endpoints.file_writer import FileWriter, link_or_rename
 from mft_common.endpoints.folders import Folder, LocalFolders
@@ -163,10 +165,7 @@ class FileEndpoint:
         """Delete a file durably; Changed where its version is not that of `entry`."""
         path = entry.path
         with self._folder.around(path) as (folder, name), os_errors(path):
-            if version_of(self._system.status(name, folder)) != entry.version:
-                raise Changed(f"{path}: changed since it was read, so it was not deleted")
-            self._system.remove(name, folder)
-            self._system.sync(folder)
+            delete_version(self._system, name, folder, entry)
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it, durably."""
@@ -177,17 +176,29 @@ class FileEndpoint:
     def sweep(self, token: str, temporaries: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Remove every unfinished file of `token`: those in this folder and `temporaries`; without these in all below.
 
-        Returns their names.
+        Returns their names. The first error of a file is raised after the others are removed.
         """
-        removed = set()
+        removed, failed = set(), []
         for path in {*self._listing.temporaries(token, recursive=not temporaries), *temporaries}:
             if not is_temporary(path.rpartition("/")[2], token):
                 continue
-            folder, _, name = path.rpartition("/")
-            with contextlib.suppress(NotFound), self._folder.opened(folder) as descriptor, os_errors(path):
-                self._system.remove(name, descriptor)
-                removed.add(path)
+            try:
+                if self._remove_unfinished(path):
+                    removed.add(path)
+            except TransferError as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]
         return tuple(sorted(removed))
+
+    def _remove_unfinished(self, path: str) -> bool:
+        """Remove an unfinished file; False where it is gone or its name is a folder's, which is never ours."""
+        above, _, name = path.rpartition("/")
+        with contextlib.suppress(NotFound, TargetIsFolder), self._folder.opened(above) as folder, os_errors(path):
+            if not stat.S_ISDIR(self._system.status(name, folder).st_mode):
+                self._system.remove(name, folder)
+                return True
+        return False
 
     def close(self) -> None:
         """Close the folder."""

@@ -48,10 +48,11 @@ class Endpoints:
         return target
 
     def only(self, *urls: str) -> Self:
-        """Return the endpoints that the URLs name, without the secrets of the others."""
+        """Return the endpoints that the URLs name, without the secrets of the others and of filestore."""
         names = {url.removeprefix(REFERENCE).partition("/")[0] for url in urls if url.startswith(REFERENCE)}
         targets = {name: target for name, target in self.targets.named.items() if name in names}
-        return replace(self, targets=Targets(targets))
+        schemes = {url.partition(":")[0] for url in urls} | {target.scheme for target in targets.values()}
+        return replace(self, targets=Targets(targets), filestore=self.filestore if "filestore" in schemes else None)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data for a child process; it holds secrets."""

@@ -1,5 +1,6 @@
 """Copy one file under a temporary name, over as many tries as its caller makes."""
 
+import contextlib
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -68,6 +69,8 @@ class Copy:
         self._checkpoint = checkpoint
         self._writer: Writer | None = None
         self._result: Copied | None = None
+        # What reads the source for an earlier try and has got no answer yet.
+        self._hung: ReadAhead | None = None
         able = source.features.resume_read and destination.features.resume_write
         self._can_resume = able and options.steps is None
         self._resumed = 0
@@ -79,24 +82,19 @@ class Copy:
 
     def seal(self) -> None:
         """Copy the bytes under a temporary name, durably, and compare size and checksum."""
+        self._wait_for_the_source()
         reader, digests, position = self._resume() or self._begin()
-        hung = False
+        assert self._writer is not None
+        flow = _Flow(
+            self._options, writer=self._writer, reader=reader, path=self._path, position=position, safe=self._safe
+        )
         try:
-            assert self._writer is not None
-            flow = _Flow(
-                self._options, writer=self._writer, reader=reader, path=self._path, position=position, safe=self._safe
-            )
-            try:
-                source, delivered = flow.run(digests, resumable=self._can_resume and bool(reader.entry.version))
-            except BaseException:
-                hung = flow.hung
-                raise
+            source, delivered = flow.run(digests, resumable=self._can_resume and bool(reader.entry.version))
             while not self._writer.seal(delivered.size, delivered.sha256, self._options.verify):
                 if self._options.interrupt.is_set():
                     raise Interrupted(f"{self._path}: stopped before it was complete")
         finally:
-            if not hung:
-                reader.close()
+            self._hung = flow.close()
         self._result = Copied(reader.entry, source, delivered, self._resumed)
         self.sealed = True
 
@@ -119,11 +117,20 @@ class Copy:
 
     def abort(self, error: BaseException, *, keep: bool) -> Stored | None:
         """End the copy because of `error`; return the stored file where an unanswered commit had been carried out."""
+        if isinstance(error, TransferError):
+            with contextlib.suppress(Interrupted):
+                self._wait_for_the_source()
         writer, self._writer = self._writer, None
         keep = keep and self._checkpoint is not None and not self.sealed
         if writer is None and self._checkpoint is not None and not keep:
             writer = self._left(error)
         return None if writer is None else abort_because(writer, error, keep=keep)
+
+    def _wait_for_the_source(self) -> None:
+        """Wait for an unanswered read of an earlier try: one thread at a time uses an endpoint. Interrupted."""
+        if self._hung is not None:
+            self._hung.wait()
+            self._hung = None
 
     def _left(self, error: BaseException) -> Writer | None:
         """Return a writer on the file that an earlier try left to be gone on with."""
@@ -211,13 +218,13 @@ class _Flow:
         self, options: CopyOptions, *, writer: Writer, reader: Reader, path: str, position: int,
         safe: Callable[[Entry, Checkpoint, Digests], None],
     ) -> None:  # fmt: skip
-        self.hung = False
         self._options = options
         self._writer = writer
         self._reader = reader
         self._path = path
         self._position = position
         self._safe = safe
+        self._ahead: ReadAhead | None = None
         # Digests at the ends of the blocks since the last checkpoint.
         self._points: deque[Digests] = deque()
         self._flushed = position
@@ -251,18 +258,22 @@ class _Flow:
         source = last.result()
         return source, source if written is None else written.result()
 
+    def close(self) -> ReadAhead | None:
+        """End the reading; return what still reads because the source does not answer."""
+        if self._ahead is None:
+            self._reader.close()
+            return None
+        self._ahead.close()
+        return self._ahead if self._ahead.hung else None
+
     def _pieces(self, digests: Digests) -> Iterator[Piece]:
         found = pieces(self._reader, digests, self._options.bandwidth.block, self._path)
         size = self._reader.entry.size
         if size is not None and size - digests.size <= _SMALL:
             yield from found
             return
-        ahead = ReadAhead(found, self._options.interrupt, self._path)
-        try:
-            yield from ahead
-        finally:
-            ahead.close()
-            self.hung = ahead.hung
+        self._ahead = ReadAhead(found, self._reader, self._options.interrupt, self._path)
+        yield from self._ahead
 
     def _feed(self, piece: Piece, steps: Sequence[Step], written: Digests | None) -> None:
         if steps:

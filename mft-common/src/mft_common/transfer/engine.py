@@ -35,7 +35,8 @@ class Moved:
     `source` is what was read and `delivered` what was written; they differ where steps changed the bytes. `entry` is
     the source version that was read. `retries` counts the further tries, `resumed` the bytes of the delivered file that
     an earlier try had written. `replaced` is True where another file of that name was there, None where the destination
-    cannot tell. `warning` names what went wrong after the file was safely delivered, "" for nothing.
+    cannot tell. `warning` names what went wrong after the file became visible, "" for nothing. `durable` is False where
+    the delivered file may not survive a crash of the far side: then the source must be kept.
     """
 
     source: Digest
@@ -46,6 +47,7 @@ class Moved:
     replaced: bool | None = None
     version: str = ""
     warning: str = ""
+    durable: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,9 +59,9 @@ class Mover:
 
     `interrupt` is checked before each block, in each wait and before each commit. `begins(temporary)` is called with
     the name of the unfinished file before it is made. `progress(bytes)` is called with the bytes read of the current
-    file, at most every `progress_every` seconds and at the file's end. `checkpointed(checkpoint)` is called when that
-    much is safe, at most every `checkpoint_every` seconds; a move with steps has none. `guard()` is called immediately
-    before each commit and raises when the caller has lost the right to it.
+    file, at most every `progress_every` seconds and, before the commit, with all of them. `checkpointed(checkpoint)` is
+    called when that much is safe, at most every `checkpoint_every` seconds; a move with steps has none. `guard()` is
+    called immediately before each commit and raises when the caller has lost the right to it.
 
     `retries` is the number of further tries after errors that may heal: the first after `delay` seconds, each later one
     after twice as long; `retrying(number)` is called before each. With `keep` an unfinished file that a later move can
@@ -108,10 +110,9 @@ class Mover:
                 raise
             stored, tries = found, error.tries
         result = copy.result()
-        self.progress(result.source.size)
         return Moved(
             result.source, result.delivered, result.entry, tries - 1, result.resumed, stored.replaced, stored.version,
-            stored.warning,
+            stored.warning, stored.durable,
         )  # fmt: skip
 
     def _try(self, copy: Copy, path: str) -> tuple[Stored, int]:
@@ -122,6 +123,8 @@ class Mover:
                 if not copy.sealed:
                     self._check_stop(path, "before it began")
                     copy.seal()
+                    # Before the commit: no call-back that raises can make a delivered file a failed one.
+                    self.progress(copy.result().source.size)
                 self._check_stop(path, "before it became visible")
                 self.guard()
                 return copy.commit(), tries

@@ -45,12 +45,14 @@ def pieces(reader: Reader, digests: Digests, size: int, name: str) -> Iterator[P
 class ReadAhead:
     """Runs `pieces` in a thread of its own, and gives them to the one that writes.
 
-    `close` waits a moment for a read that is under way. Where the far side does not answer, the thread is left to its
-    time limit, and `hung` is True: its reader must not be used any more.
+    The thread closes the reader at its end. `close` waits a moment for a read that is under way; where the far side
+    does not answer, the thread is left to its time limit, and `hung` is True until then: nothing else may use the
+    endpoint.
     """
 
-    def __init__(self, source: Iterator[Piece], interrupt: Interrupt, name: str) -> None:
+    def __init__(self, source: Iterator[Piece], reader: Reader, interrupt: Interrupt, name: str) -> None:
         self._source = source
+        self._reader = reader
         self._interrupt = interrupt
         self._name = name
         self._queue: queue.Queue[Piece | BaseException | None] = queue.Queue(_AHEAD)
@@ -79,11 +81,24 @@ class ReadAhead:
         return self._thread.is_alive()
 
     def close(self) -> None:
-        """End the thread."""
+        """End the thread, which closes the reader; wait a moment for it."""
         self._stopped.set()
         self._thread.join(_END_S)
 
+    def wait(self) -> None:
+        """Wait until a read that is under way has ended; Interrupted when a stop is asked for meanwhile."""
+        while self.hung:
+            if self._interrupt.is_set():
+                raise Interrupted(f"{self._name}: stopped while the source did not answer")
+            self._thread.join(_POLL_S)
+
     def _run(self) -> None:
+        try:
+            self._read()
+        finally:
+            self._reader.close()
+
+    def _read(self) -> None:
         try:
             for piece in self._source:
                 if not self._put(piece):

@@ -1,0 +1,111 @@
+"""Deleting a local source: no version but the one that was read is ever removed, whatever happens meanwhile."""
+
+import os
+
+import pytest
+
+from mft_common.endpoints.errors import Changed, NotFound
+from mft_common.endpoints.files import FileEndpoint
+from mft_common.endpoints.folders import Folder
+from mft_common.endpoints.system import System
+
+
+@pytest.fixture
+def path(tmp_path):
+    """Return the path of a file in a folder of its own."""
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "a.txt").write_bytes(b"read")
+    return tmp_path / "from" / "a.txt"
+
+
+def names(path):
+    """Return the names beside a file."""
+    return [one.name for one in path.parent.iterdir()]
+
+
+def endpoint_of(folder, system):
+    """Return an endpoint of a folder, whose system calls are those of `system`."""
+    return FileEndpoint(Folder(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), system=system), system=system)
+
+
+class Late(System):
+    """Runs `act` once, after the name's status was asked for and before the next call."""
+
+    def __init__(self, act):
+        self._act = act
+
+    def status(self, name, folder):
+        found = super().status(name, folder)
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+        return found
+
+
+def replaced_by(path, content):
+    """Return a function that gives the name to another file in one step."""
+
+    def act():
+        path.with_name("new").write_bytes(content)
+        path.with_name("new").replace(path)
+
+    return act
+
+
+@pytest.mark.parametrize("change", [replaced_by, lambda path, content: lambda: path.write_bytes(content)])
+@pytest.mark.parametrize("links", [True, False])
+def test_a_file_that_changes_in_the_moment_of_its_deletion_stays(path, change, links):
+    """A newer file under the name is not deleted, and has its name afterwards, with and without hard links."""
+
+    class Linkless(Late):
+        def link(self, *arguments):
+            if not links:
+                raise PermissionError(1, "no links here")
+            super().link(*arguments)
+
+    entry = endpoint_of(path.parent, System()).stat("a.txt")
+    with pytest.raises(Changed):
+        endpoint_of(path.parent, Linkless(change(path, b"newer"))).delete(entry)
+    assert path.read_bytes() == b"newer"
+    assert names(path) == ["a.txt"]
+
+
+def test_a_file_that_comes_while_a_changed_one_is_put_back_is_not_replaced(path):
+    """Where the name is taken again, both newer files stay, and the error says where the first one is."""
+
+    class Busy(Late):
+        def rename(self, name, target, *folders):
+            super().rename(name, target, *folders)
+            path.write_bytes(b"newest")
+
+    entry = endpoint_of(path.parent, System()).stat("a.txt")
+    with pytest.raises(Changed) as caught:
+        endpoint_of(path.parent, Busy(replaced_by(path, b"newer"))).delete(entry)
+    (aside,) = {one.name for one in path.parent.iterdir()} - {"a.txt"}
+    assert (path.read_bytes(), path.with_name(aside).read_bytes()) == (b"newest", b"newer")
+    assert aside in str(caught.value)
+
+
+@pytest.mark.parametrize("newer", [b"", b"newer"])
+def test_a_deletion_that_was_cut_off_is_ended_by_the_next(path, newer):
+    """After a crash between rename and removal another call removes the file, and leaves a new one of the name."""
+
+    class Crashing(System):
+        def remove(self, name, folder):
+            raise KeyboardInterrupt
+
+    entry = endpoint_of(path.parent, System()).stat("a.txt")
+    with pytest.raises(KeyboardInterrupt):
+        endpoint_of(path.parent, Crashing()).delete(entry)
+    assert len(names(path)) == 1
+    if newer:
+        path.write_bytes(newer)
+        with pytest.raises(Changed):
+            endpoint_of(path.parent, System()).delete(entry)
+        assert names(path) == ["a.txt"]
+        assert path.read_bytes() == newer
+        return
+    endpoint_of(path.parent, System()).delete(entry)
+    assert names(path) == []
+    with pytest.raises(NotFound):
+        endpoint_of(path.parent, System()).delete(entry)
