@@ -1,8 +1,10 @@
 """Zip archives written while they pass, and archives of partners that are refused (E35)."""
 
+import contextlib
 import io
 import random
 import stat
+import struct
 import tracemalloc
 import zipfile
 
@@ -175,6 +177,56 @@ def test_an_archive_with_a_directory_too_large_for_memory_is_refused(unpack):
     data[at + 12 : at + 16] = (1 << 30).to_bytes(4, "little")
     with pytest.raises(BadArchive, match="directory is too large"):
         unpack(bytes(data))
+
+
+def with_zip64(count, directory):
+    """Return an archive whose ZIP64 record before the locator is fine, while its locator names one that is not."""
+    data = made("a")
+    at = data.rfind(b"PK\x05\x06")
+    size, start = struct.unpack("<II", data[at + 12 : at + 20])
+    named = struct.pack("<IQHHIIQQQQ", 0x06064B50, 100, 45, 45, 0, 0, count, count, directory, start)
+    fine = struct.pack("<IQHHIIQQQQ", 0x06064B50, 44, 45, 45, 0, 0, 1, 1, size, start)
+    return data[:at] + named + fine + struct.pack("<IIQI", 0x07064B50, 0, at, 1) + data[at:]
+
+
+def test_neither_zip64_record_may_name_a_directory_too_large_for_memory(unpack):
+    """Python's versions differ in the record that they read: the one before the locator, or that which it names."""
+    with pytest.raises(BadArchive, match="directory is too large"):
+        unpack(with_zip64(1, 1 << 40))
+    with pytest.raises(BadArchive, match="20000 members; 10000 are allowed"):
+        unpack(with_zip64(20_000, 46))
+
+
+@pytest.mark.parametrize("offset", [1 << 31, (1 << 64) - 1])
+def test_a_member_that_begins_outside_the_archive_is_refused_as_an_archive(unpack, offset):
+    """Such an offset is no error of the operating system, and none of arithmetic."""
+    data = bytearray(made("a"))
+    at = data.rfind(b"PK\x01\x02")
+    if offset < 1 << 32:
+        data[at + 42 : at + 46] = offset.to_bytes(4, "little")
+    else:
+        # The offset follows in an extra field of ZIP64.
+        data[at + 42 : at + 46] = b"\xff" * 4
+        extra = struct.pack("<HHQ", 1, 8, offset)
+        data[at + 30 : at + 32] = len(extra).to_bytes(2, "little")
+        end = data.rfind(b"PK\x05\x06")
+        data[end + 12 : end + 16] = (end - at + len(extra)).to_bytes(4, "little")
+        data[at + 47 : at + 47] = extra
+    with pytest.raises(BadArchive, match=r"^a: is damaged in the archive$"):
+        unpack(bytes(data))
+
+
+def test_every_change_of_the_directory_is_an_archive_or_a_bad_one(unpack):
+    """2,000 changes of up to eight bytes raise nothing but BadArchive."""
+    rng, whole = random.Random(11), made("a.txt", "d/\u00e9.txt")
+    directory = whole.index(b"PK\x01\x02")
+    for _ in range(2000):
+        data = bytearray(whole)
+        at = rng.randrange(directory, len(data))
+        size = rng.choice((1, 2, 4, 8))
+        data[at : at + size] = rng.choice((b"\x00" * size, b"\xff" * size, rng.randbytes(size)))[: len(data) - at]
+        with contextlib.suppress(BadArchive):
+            unpack(bytes(data), Limits(size=1 << 20))
 
 
 def test_folders_are_passed_over_and_files_below_them_stay(unpack):

@@ -14,11 +14,13 @@ from mft_common.endpoints.errors import TransferError, os_errors
 from mft_common.transfer.steps.private_files import unnamed_file
 from mft_common.transfer.steps.zip_names import problem_of_name
 
-# The end of the directory, with the longest comment; what APPNOTE 4.3.16 and 4.3.15 call these records.
+# The end of the directory, with the longest comment; APPNOTE 4.3.14 to 4.3.16 describe these records.
 _END: Final = b"PK\x05\x06"
 _LOCATOR: Final = b"PK\x06\x07"
+_RECORD: Final = b"PK\x06\x06"
 _END_SIZE: Final = 22
 _LOCATOR_SIZE: Final = 20
+_RECORD_SIZE: Final = 56
 _LONGEST_END: Final = _END_SIZE + 0xFFFF + _LOCATOR_SIZE
 # Bytes of the directory for each member that is allowed: the fixed part, a name and extra fields.
 _DIRECTORY_BYTES: Final = 46 + 512
@@ -68,11 +70,11 @@ class Archive:
 
     def check(self) -> None:
         """Read the directory and unpack every member once; BadArchive unless all of it is acceptable."""
-        with os_errors("an archive"):
-            size = self._file.seek(0, 2)
-            _check_end(self._file, size, self.limits)
         try:
-            self._zip = zipfile.ZipFile(self._file)
+            with os_errors("an archive"):
+                size = self._file.seek(0, 2)
+                _check_end(self._file, size, self.limits)
+                self._zip = zipfile.ZipFile(self._file)
             found = self._zip.infolist()
             _check_directory(found, size, self.limits)
             self.members = tuple(Unpacked(info.filename, info.file_size) for info in found if not info.is_dir())
@@ -88,7 +90,7 @@ class Archive:
         assert self._zip is not None
         count = 0
         try:
-            with self._zip.open(member.name) as file:
+            with os_errors("an archive"), self._zip.open(member.name) as file:
                 while block := file.read(BLOCK):
                     count += len(block)
                     yield block
@@ -134,18 +136,40 @@ def _check_end(file: IO[bytes], size: int, limits: Limits) -> None:
     at = tail.rfind(_END)
     if at < 0 or len(tail) - at < _END_SIZE:
         raise BadArchive("the archive is damaged or no zip archive")
-    members, directory = struct.unpack("<HI", tail[at + 10 : at + 16])
-    locator = tail[at - _LOCATOR_SIZE : at] if at >= _LOCATOR_SIZE else b""
-    if locator.startswith(_LOCATOR):
-        # zipfile looks for the ZIP64 record right before its locator, whatever offset the locator gives.
-        file.seek(size - len(tail) + at - _LOCATOR_SIZE - 56)
-        record = file.read(56)
-        if len(record) == 56 and record.startswith(b"PK\x06\x06"):
-            members, directory = struct.unpack("<QQ", record[32:48])
+    sizes = [struct.unpack("<HI", tail[at + 10 : at + 16])]
+    at += size - len(tail)
+    before, named = _zip64_sizes(file, at)
+    # Which of the two ZIP64 records zipfile takes depends on Python's version: neither may be too large.
+    sizes = [*([before] if before else sizes), *([named] if named else [])]
+    members, directory = (max(column) for column in zip(*sizes, strict=True))
     if members > limits.members:
         raise BadArchive(f"the archive has {members} members; {limits.members} are allowed")
     if directory > max(_SMALL, limits.members * _DIRECTORY_BYTES):
         raise BadArchive("the archive's directory is too large")
+    if directory > at:
+        raise BadArchive("the archive is damaged or no zip archive")
+
+
+def _zip64_sizes(file: IO[bytes], end: int) -> tuple[tuple[int, int] | None, tuple[int, int] | None]:
+    """Return members and bytes of the directory by the ZIP64 record before the locator, and by that which it names."""
+    before = end - _LOCATOR_SIZE - _RECORD_SIZE
+    if before < 0:
+        return None, None
+    file.seek(before)
+    locator = file.read(_RECORD_SIZE + _LOCATOR_SIZE)[_RECORD_SIZE:]
+    if not locator.startswith(_LOCATOR):
+        return None, None
+    (named,) = struct.unpack("<Q", locator[8:16])
+    return _zip64_size(file, before), _zip64_size(file, named) if named < before else None
+
+
+def _zip64_size(file: IO[bytes], at: int) -> tuple[int, int] | None:
+    file.seek(at)
+    record = file.read(_RECORD_SIZE)
+    if len(record) < _RECORD_SIZE or not record.startswith(_RECORD):
+        return None
+    members, directory = struct.unpack("<QQ", record[32:48])
+    return members, directory
 
 
 def _check_directory(found: list[zipfile.ZipInfo], size: int, limits: Limits) -> None:
@@ -160,6 +184,8 @@ def _check_directory(found: list[zipfile.ZipInfo], size: int, limits: Limits) ->
             raise BadArchive(f"{info.filename}: occurs twice in the archive")
         seen.add(folded)
         _check_ratio(info.filename, info.file_size, info.compress_size, limits)
+        if not 0 <= info.header_offset < size:
+            raise BadArchive(f"{info.filename}: is damaged in the archive")
     files = {info.filename for info in found if not info.is_dir()}
     for name in seen:
         if any(parent in files for parent in _parents(name)):
