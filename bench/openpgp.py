@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 import measure
+from mft_common.process import memory as process_memory
 from mft_common.transfer.steps.openpgp import Decrypt, Encrypt, Home, make_key, read_key
 
 ROUNDS = 3
@@ -55,6 +56,8 @@ def make_decrypt(home):
 
 def main():
     measure.need("gpg", "gpg-agent")
+    # As each process does that moves files.
+    process_memory.keep_freed_blocks()
     size = int(sys.argv[1]) if len(sys.argv) > 1 else 512
     measure.head("OpenPGP through gpg")
     print(f"gpg       {measure.version_of(['gpg', '--version'])}")

@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -23,6 +24,8 @@ from mft_common.transfer.steps.openpgp import (
     read_key,
     remove_homes,
 )
+from mft_common.transfer.steps.openpgp.home import _locked_folder
+from mft_common.transfer.steps.openpgp.listing import parse
 from mft_common.transfer.steps.openpgp.packets import encryption_packet
 from mft_common.transfer.steps.openpgp.program import Program
 from tests.servers.gnupg import PASSPHRASE, Partner
@@ -401,6 +404,102 @@ def test_a_message_that_unpacks_to_more_than_the_limit_is_refused(home, partner)
     assert through(Decrypt(home, "ours", limit=5 << 20), message) == bytes(5 << 20)
 
 
+def test_a_message_that_unpacks_without_reading_more_is_stopped_at_the_limit(home, partner):
+    """64 MiB of zeros fit into one pipe's worth of input, and do not reach the disk."""
+    message = partner.gpg("-r", "ours", "--compress-algo", "zlib", "--encrypt", given=bytes(64 << 20)).stdout
+    assert len(message) < 1 << 20
+    limit = 2 << 20
+    step = Decrypt(home, "ours", limit=limit)
+    try:
+        with pytest.raises(MessageRefused, match=f"more than {limit} bytes"):
+            assert [*step.feed(message), *step.finish()] == []
+        assert os.fstat(step._plain.fileno()).st_size <= limit + 1
+    finally:
+        step.close()
+
+
+def test_a_gpg_that_unpacks_for_long_is_not_taken_for_one_that_hangs(tmp_path):
+    """The output grows while no pipe moves."""
+    gpg = fake(tmp_path, "import time\nfor _ in range(8):\n    os.write(1, b'x')\n    time.sleep(0.1)\n")
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    with (tmp_path / "made").open("wb") as made:
+        program = Program([gpg], descriptor=descriptor, output=made.fileno(), idle=0.4)
+        assert list(program.end()) == []
+    program.close()
+    os.close(descriptor)
+    assert program.code == 0
+    assert (tmp_path / "made").read_bytes() == b"x" * 8
+
+
+def test_a_message_for_another_key_of_the_home_or_for_a_passphrase_is_refused(partner, keys, tmp_path):
+    """Gpg itself decrypts with any secret key that it has, and with the passphrase that it was given."""
+    other = read_key("other", partner.secret("other"), secret=True, passphrase=PASSPHRASE)
+    with Home(tmp_path, [keys["ours"], other]) as home:
+        for options in (("-r", "other", "--encrypt"), ("--symmetric",)):
+            message = partner.gpg(*options, given=CONTENT).stdout
+            refused(Decrypt(home, "ours"), message, match="^the message is not encrypted for our key$")
+        message = partner.gpg("-r", "other", "-r", "ours", "--encrypt", given=CONTENT).stdout
+        assert through(Decrypt(home, "ours"), message) == CONTENT
+        refused(Decrypt(home, "ours"), partner.gpg("-R", "other", "--encrypt", given=CONTENT).stdout)
+    # A message that hides whom it is for.
+    with Home(tmp_path, [keys["ours"]]) as home:
+        message = partner.gpg("-R", "ours", "--encrypt", given=CONTENT).stdout
+        assert through(Decrypt(home, "ours"), message) == CONTENT
+
+
+def fed(step, data):
+    """Feed data in blocks until the step raises; return how many bytes it took, and close it."""
+    taken = 0
+    try:
+        for start in range(0, len(data), 65536):
+            assert list(step.feed(data[start : start + 65536])) == []
+            taken += 65536
+    except OpenPgpError as error:
+        return taken, error
+    finally:
+        step.close()
+    return taken, None
+
+
+def test_a_gpg_that_gives_up_ends_the_file_before_the_rest_of_it_is_read(partner, keys, home, tmp_path, monkeypatch):
+    """A wrong passphrase does not cost the reading of a large file, nor does a gpg that ends too soon."""
+    wrong = read_key("ours", partner.secret("ours"), secret=True, passphrase="wrong-one-9Z")
+    message = partner.gpg("-r", "ours", "--compress-algo", "none", "--encrypt", given=bytes(32 << 20)).stdout
+    with Home(tmp_path, [wrong]) as private:
+        taken, error = fed(Decrypt(private, "ours"), message)
+        assert taken < len(message) // 2
+        assert isinstance(error, WrongPassphrase)
+    monkeypatch.setattr(home, "gpg", fake(tmp_path, "sys.exit(2)"))
+    taken, error = fed(Encrypt(home, ["acme"]), message)
+    assert taken < len(message) // 2
+    assert "exit code 2" in str(error)
+
+
+def test_homes_of_killed_processes_are_removed_by_the_next_one_and_none_in_use(keys, tmp_path):
+    """A folder that another process removes before it is locked is no home."""
+    (tmp_path / "openpgp-left").mkdir()
+    with Home(tmp_path, [keys["acme"]]) as home:
+        assert [folder.name for folder in tmp_path.iterdir()] == [home._folder.name]
+        with Home(tmp_path, [keys["other"]]) as second:
+            assert {folder.name for folder in tmp_path.iterdir()} == {home._folder.name, second._folder.name}
+    stopped = threading.Event()
+
+    def sweep():
+        while not stopped.is_set():
+            remove_homes(tmp_path)
+
+    sweeper = threading.Thread(target=sweep)
+    sweeper.start()
+    try:
+        for _ in range(300):
+            folder, descriptor = _locked_folder(tmp_path)
+            assert folder.is_dir()
+            os.close(descriptor)
+    finally:
+        stopped.set()
+        sweeper.join()
+
+
 def test_passphrases_are_in_no_argument_and_no_environment(home, partner):
     """Other users of the machine see the arguments of every process."""
     step = Encrypt(home, ["acme"], signer="ours")
@@ -424,3 +523,10 @@ def test_files_that_hold_no_key_of_the_kind_are_refused(partner):
         read_key("x", "hello", secret=False)
     with pytest.raises(KeyRefused, match="holds 2 keys"):
         read_key("x", partner.public("acme") + partner.public("other"), secret=False)
+
+
+def test_a_user_id_with_line_ends_of_unicode_is_one_line():
+    """Gpg escapes control characters alone; U+2028 must not begin a line of a key that was never there."""
+    listing = "pub:u:255:22:AA:1700000000:::u:::scESC:\nfpr:::::::::AA:\nuid:u::::1::H::Eve\u2028pub::::::::::0:\n"
+    (key,) = parse(listing)
+    assert key.user_ids == ("Eve?pub",)

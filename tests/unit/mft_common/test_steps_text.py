@@ -101,7 +101,7 @@ def test_bytes_that_are_no_text_of_the_source_fail_the_file(source, data, at, si
         through(Text(source, "utf-8"), data, size)
 
 
-@pytest.mark.parametrize("name", ["klingon", "base64", "rot13", "zlib", "idna", "unicode_escape", "utf-7", "", "a\0b"])
+@pytest.mark.parametrize("name", ["klingon", "base64", "rot13", "zlib", "idna", "charmap", "utf-7", "hz", "", "a\0b"])
 def test_names_that_are_no_encodings_of_files_are_refused(name):
     """Codecs of bytes to bytes and Python's own escapes are no encodings of a file."""
     with pytest.raises(UnknownEncoding):

@@ -31,9 +31,12 @@ _PATTERNS: Final[dict[SourceEnds, re.Pattern[str]]] = {
     "nel": re.compile("\x85"),
     "any": re.compile("\r\n|\n|\x85"),
 }
-# Encodings of Python itself, and one of mails whose bytes depend on where the text is cut.
+# Encodings of Python itself, and two of mails whose bytes depend on where the text is cut.
 _FOREIGN: Final = frozenset(
-    {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem", "utf_7"}
+    {
+        *("idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "charmap", "mbcs", "oem"),
+        *("utf_7", "hz"),
+    }
 )
 _CP1047: Final = re.compile(r"(cp|ibm)[-_]?0?1047", re.IGNORECASE)
 # The text that is encoded at once; four bytes a character are one block.

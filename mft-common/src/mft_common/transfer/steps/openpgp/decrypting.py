@@ -3,12 +3,15 @@
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
-from mft_common.endpoints.errors import DiskFull
 from mft_common.transfer.steps.openpgp import packets, program, statuses
 from mft_common.transfer.steps.openpgp.errors import MessageRefused, OpenPgpError
 from mft_common.transfer.steps.openpgp.home import Home
 from mft_common.transfer.steps.private_files import blocks_of, unnamed_file
+
+# gpg may write this much to the files of its home, whatever the plaintext's limit is.
+_LEAST_FILE: Final = 1 << 20
 
 
 class Decrypt:
@@ -16,7 +19,8 @@ class Decrypt:
 
     Without `key` the message must be signed and not encrypted; without `verify` signatures are not looked at. gpg
     writes to a file without a name below the home's private folder; `finish` yields its bytes after the last check.
-    At most `limit` bytes are unpacked. `warnings` says where our own key has expired, which is no reason to refuse.
+    A message that unpacks to more than `limit` bytes is refused. `warnings` says where our own key has expired, which
+    is no reason to refuse.
     """
 
     def __init__(
@@ -31,26 +35,22 @@ class Decrypt:
         if key is None and not verify:
             raise OpenPgpError("neither a key to decrypt with nor one to verify with is given")
         self.warnings: list[str] = []
-        self._encrypted = key is not None
         self._allowed = {home.usable(name, "verify").listing.fingerprint for name in verify}
         self._limit = limit
         self._head = b""
-        passphrase = None
-        if key is not None:
-            ours = home.usable(key, "decrypt")
-            passphrase = ours.passphrase
-            if problem := ours.listing.problem("decrypt", home.now()):
-                self.warnings.append(f"the key {key} {problem}")
+        self._ours = None if key is None else home.usable(key, "decrypt")
+        if self._ours is not None and (problem := self._ours.listing.problem("decrypt", home.now())):
+            self.warnings.append(f"the key {key} {problem}")
         options = [] if verify else ["--skip-verify"]
         self._plain = unnamed_file(Path(home.private))
         try:
             self._program = program.Program(
                 [*home.options(), *options, "--output", "-", "--decrypt"],
                 descriptor=home.descriptor,
-                passphrase=passphrase,
+                passphrase=None if self._ours is None else self._ours.passphrase,
                 output=self._plain.fileno(),
+                largest=None if limit is None else max(limit + 1, _LEAST_FILE),
                 idle=idle,
-                checked=self._check_size,
             )
         except BaseException:
             self._plain.close()
@@ -60,22 +60,16 @@ class Decrypt:
         """Give gpg a block; nothing is released."""
         if len(self._head) < packets.HEAD:
             self._head += block[: packets.HEAD - len(self._head)]
-        return self._program.feed(block)
+        yield from self._program.feed(block)
+        # gpg reads on to the end after a decryption that failed.
+        failed = any(status.keyword == "DECRYPTION_FAILED" for status in self._program.found)
+        if (failed or self._program.ended_early) and self._end():
+            self._check()
 
     def finish(self) -> Iterator[bytes]:
         """Yield the plaintext after every check; MessageRefused or WrongPassphrase, and no byte, where one fails."""
-        for _ in self._program.end():
-            pass
-        found, code = self._program.found, self._program.code
-        assert code is not None
-        self._check_size()
-        if b"No space left on device" in self._program.errors:
-            raise DiskFull("OpenPGP: the disk is full")
-        if self._allowed:
-            # Before the decryption's own check: a wrong signature changes the exit code too, and is what to say.
-            self._check_signature(code)
-        if self._encrypted:
-            statuses.check_decrypted(code, found, packets.encryption_packet(self._head))
+        self._end()
+        self._check()
         yield from blocks_of(self._plain)
 
     def close(self) -> None:
@@ -83,16 +77,31 @@ class Decrypt:
         self._program.close()
         self._plain.close()
 
+    def _end(self) -> int:
+        """Wait for gpg's end and return its exit code."""
+        for _ in self._program.end():
+            pass
+        assert self._program.code is not None
+        return self._program.code
+
+    def _check(self) -> None:
+        found, code = self._program.found, self._end()
+        if self._limit is not None and os.fstat(self._plain.fileno()).st_size > self._limit:
+            raise MessageRefused(f"the message unpacks to more than {self._limit} bytes")
+        self._program.check_room()
+        if self._allowed:
+            # Before the decryption's own check: a wrong signature changes the exit code too, and is what to say.
+            self._check_signature(code)
+        if self._ours is not None:
+            statuses.check_decrypted(code, found, packets.encryption_packet(self._head))
+            statuses.check_key(found, self._ours.listing)
+
     def _check_signature(self, code: int) -> None:
         found = self._program.found
         decrypted = any(status.keyword == "DECRYPTION_OKAY" for status in found)
-        if self._encrypted and not decrypted:
+        if self._ours is not None and not decrypted:
             # Damaged, or for another key: the decryption's check says which.
             return
-        if not self._encrypted and any(status.keyword == "BEGIN_DECRYPTION" for status in found):
+        if self._ours is None and any(status.keyword == "BEGIN_DECRYPTION" for status in found):
             raise MessageRefused("the message is encrypted where a signed one is expected")
-        statuses.check_signed(code, found, self._allowed, encrypted=self._encrypted)
-
-    def _check_size(self) -> None:
-        if self._limit is not None and os.fstat(self._plain.fileno()).st_size > self._limit:
-            raise MessageRefused(f"the message unpacks to more than {self._limit} bytes")
+        statuses.check_signed(code, found, self._allowed, encrypted=self._ours is not None)

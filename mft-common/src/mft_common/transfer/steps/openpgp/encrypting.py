@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from mft_common.endpoints.errors import DiskFull
 from mft_common.transfer.steps.openpgp import program, statuses
 from mft_common.transfer.steps.openpgp.errors import OpenPgpError
 from mft_common.transfer.steps.openpgp.home import Home
@@ -53,14 +52,16 @@ class Encrypt:
         """Return what gpg has made so far."""
         for made in self._program.feed(block):
             yield from self._release(made)
+        if self._program.ended_early:
+            # gpg reads its whole input where nothing is wrong.
+            yield from self.finish()
 
     def finish(self) -> Iterator[bytes]:
         """Return the rest; raise unless gpg says that the message is whole."""
         for made in self._program.end():
             yield from self._release(made)
         assert self._program.code is not None
-        if b"No space left on device" in self._program.errors:
-            raise DiskFull("OpenPGP: the disk is full")
+        self._program.check_room()
         statuses.check_made(self._program.code, self._program.found, encrypt=self._encrypt, signer=self._signer)
 
     def close(self) -> None:

@@ -31,6 +31,7 @@ _S2K_COUNT: Final = "8388608"
 class Home:
     """The keys of one job in a private folder below `private`, which `close` removes.
 
+    Homes below `private` that processes left which were killed are removed before.
     gpg and its agent name the folder by its descriptor: the path may be as long as it likes, although a socket's
     address has 107 bytes at most, and no message of theirs names it. The agent runs where a key is secret, or `agent`.
     """
@@ -51,12 +52,8 @@ class Home:
         self._agent: subprocess.Popen[bytes] | None = None
         with os_errors("OpenPGP"):
             private.mkdir(mode=0o700, parents=True, exist_ok=True)
-            self._folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=private))
-            opened = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            self.descriptor = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
-            os.close(opened)
-            # `remove_homes` passes over a folder that is locked; the lock ends with the process.
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX)
+            remove_homes(private)
+            self._folder, self.descriptor = _locked_folder(private)
         try:
             if agent or any(key.listing.secret for key in self.keys.values()):
                 self._agent = self._start_agent(s2k_count)
@@ -134,6 +131,27 @@ class Home:
         taken = [status for status in done.found if status.keyword == "IMPORT_OK"]
         if not any(status.arguments[-1] == key.listing.fingerprint for status in taken):
             raise KeyRefused(f"gpg does not take the key {key.name}")
+
+
+def _locked_folder(private: Path) -> tuple[Path, int]:
+    """Make a folder, and return it with its locked descriptor: `remove_homes` passes over a folder that is locked.
+
+    Another process may remove the folder before it is locked; then another one is made. The lock ends with the process.
+    """
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX, dir=private))
+        try:
+            opened = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            continue
+        try:
+            descriptor = fcntl.fcntl(opened, fcntl.F_DUPFD_CLOEXEC, _LOWEST)
+        finally:
+            os.close(opened)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if os.fstat(descriptor).st_nlink:
+            return folder, descriptor
+        os.close(descriptor)
 
 
 def remove_homes(private: Path) -> int:

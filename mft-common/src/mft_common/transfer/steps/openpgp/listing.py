@@ -69,7 +69,8 @@ class KeyListing:
 def parse(listing: str) -> Iterator[KeyListing]:
     """Yield the keys of `gpg --with-colons --with-sig-list` output."""
     key: KeyListing | None = None
-    for line in listing.splitlines():
+    # Not splitlines(): a user id may hold other characters that end a line in Unicode.
+    for line in listing.split("\n"):
         fields = [*line.split(":"), *[""] * 20]
         kind = fields[0]
         if kind in ("pub", "sec"):

@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import resource
 import selectors
 import shutil
 import subprocess
@@ -36,8 +37,8 @@ class Program:
     """One gpg process: `feed` bytes, `end` them, read `found` and `code`; `close` kills what still runs.
 
     `descriptor` is the folder that `--homedir` names, `passphrase` goes in by a pipe of its own. `output` is an open
-    file that gpg writes to, or None: then `feed` and `end` yield what it writes. Transient after `idle` seconds in
-    which no pipe moved.
+    file that gpg writes to, at most `largest` bytes; or None: then `feed` and `end` yield what it writes. Transient
+    after `idle` seconds in which no pipe moved and the file did not grow.
     """
 
     def __init__(
@@ -47,13 +48,14 @@ class Program:
         descriptor: int,
         passphrase: str | None = None,
         output: int | None = None,
+        largest: int | None = None,
         idle: float = IDLE,
-        checked: Callable[[], None] = lambda: None,
     ) -> None:
         self.found: list[statuses.Status] = []
         self.code: int | None = None
         self._idle = idle
-        self._checked = checked
+        self._output = output
+        self._written = 0
         self._status = b""
         self.errors = b""
         self._made: list[bytes] = []
@@ -70,7 +72,7 @@ class Program:
                 pass_fds=(descriptor, status_end, secret),
                 bufsize=0,
                 env=dict(ENVIRONMENT),
-                preexec_fn=_with_parent(os.getpid()),  # noqa: PLW1509 -- one system call
+                preexec_fn=_prepared(os.getpid(), largest),  # noqa: PLW1509 -- two system calls
             )
         except BaseException:
             os.close(status)
@@ -93,6 +95,11 @@ class Program:
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
         os.set_blocking(self._stdin, False)
         self._selector.register(self._stdin, selectors.EVENT_WRITE)
+
+    @property
+    def ended_early(self) -> bool:
+        """Whether gpg takes no more input although it was not given the end."""
+        return self._stdin is None
 
     def feed(self, block: bytes) -> Iterator[bytes]:
         """Give gpg a block, and yield what it has written meanwhile."""
@@ -126,6 +133,11 @@ class Program:
             os.close(self._status_pipe)
             self._status_pipe = -1
 
+    def check_room(self) -> None:
+        """DiskFull where gpg has failed because it had no room for its files."""
+        if self.code and b"No space left on device" in self.errors:
+            raise DiskFull("OpenPGP: the disk is full")
+
     def _register(self, pipe: int, keep: Callable[[bytes], None]) -> None:
         os.set_blocking(pipe, False)
         self._selector.register(pipe, selectors.EVENT_READ, keep)
@@ -133,7 +145,7 @@ class Program:
     def _pump(self) -> None:
         """Move what can be moved through any pipe, once."""
         ready = self._selector.select(self._idle)
-        if not ready:
+        if not ready and not self._output_grew():
             raise Transient(f"gpg did nothing for {self._idle:g} s")
         for key, _ in ready:
             if key.fd == self._stdin:
@@ -142,7 +154,12 @@ class Program:
                 key.data(data)
             elif data == b"":
                 self._selector.unregister(key.fd)
-        self._checked()
+
+    def _output_grew(self) -> bool:
+        """Return whether gpg has written to the file since this was asked last: it unpacks without its pipes moving."""
+        before = self._written
+        self._written = 0 if self._output is None else os.fstat(self._output).st_size
+        return self._written > before
 
     def _write(self) -> None:
         assert self._stdin is not None
@@ -187,8 +204,7 @@ def run(
         made = [*program.feed(given), *program.end()]
     finally:
         program.close()
-    if b"No space left on device" in program.errors:
-        raise DiskFull("OpenPGP: there is no room for keys")
+    program.check_room()
     return b"".join(made), program
 
 
@@ -208,5 +224,11 @@ def _put_passphrase(pipe: int, passphrase: str | None) -> None:
     os.write(pipe, line)
 
 
-def _with_parent(parent: int) -> Callable[[], None]:
-    return lambda: die_with_parent(parent)
+def _prepared(parent: int, largest: int | None) -> Callable[[], None]:
+    def prepare() -> None:
+        if largest is not None:
+            # The kernel ends a process that writes more to a file (SIGXFSZ).
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+        die_with_parent(parent)
+
+    return prepare

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from mft_common.transfer.steps.openpgp.errors import MessageRefused, OpenPgpError, WrongPassphrase
+from mft_common.transfer.steps.openpgp.listing import KeyListing
 
 _PREFIX: Final = "[GNUPG:] "
 # gpg-error.h: GPG_ERR_BAD_PASSPHRASE, in the lower 16 bits of an error's number.
@@ -76,6 +77,19 @@ def check_decrypted(code: int, found: Sequence[Status], packet: int | None) -> N
             "without that preference (`setpref`), or let them encrypt with --rfc4880"
         )
     raise MessageRefused(f"the message is not encrypted, damaged or cut ({_reasons(code, found)})")
+
+
+def check_key(found: Sequence[Status], ours: KeyListing) -> None:
+    """Raise unless the message was for our key.
+
+    gpg takes any secret key of the home, and the passphrase itself where a message is encrypted by one.
+    """
+    used = {status.arguments[1] for status in found if status.keyword == "DECRYPTION_KEY"}
+    named = {status.arguments[0] for status in found if status.keyword == "ENC_TO"}
+    if ours.fingerprint in used:
+        return
+    if not any(part.fingerprint.endswith(tuple(named)) for part in (ours.primary, *ours.subkeys)):
+        raise MessageRefused("the message is not encrypted for our key")
 
 
 def check_signed(code: int, found: Sequence[Status], allowed: Collection[str], *, encrypted: bool) -> None:
