@@ -200,6 +200,10 @@ class _Hub:
         """Return a block in which the worker runs."""
         return _Working(self.service.dispatcher())
 
+    def work_with(self, dispatcher):
+        """Return a block in which `dispatcher` runs."""
+        return _Working(dispatcher)
+
     def close(self):
         """Close the service and its filestore."""
         self.service.close()

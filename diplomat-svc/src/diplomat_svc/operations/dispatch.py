@@ -11,10 +11,11 @@ from typing import Final
 from diplomat_svc.domain.jobs import Job
 from diplomat_svc.domain.states import CANCELLED, CANCELLING, INCOMPLETE, TERMINATED
 from diplomat_svc.domain.transactions import Options
-from diplomat_svc.operations.job_process import JobProcess, Runner, sweeper
+from diplomat_svc.operations.job_process import JobProcess, Runner
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
+from diplomat_svc.operations.sweeping import Sweeper
 from diplomat_svc.operations.worker_lock import WorkerLock
 from diplomat_svc.store import jobs, workers
 from mft_common import logs
@@ -30,8 +31,9 @@ _REQUESTS_EVERY_S: Final = 0.2
 # The stop of a worker: `stop_grace` (20 s at most), this long, then a kill; together less than its tasks are given.
 _STOPPED_WITHIN_S: Final = 7.5
 _KILLED_WITHIN_S: Final = 5.0
+_SWEEPS_STOP_WITHIN_S: Final = 1.0
 # How long a worker that starts may take to remove the temporary files of those before it.
-_SWEEP_S: Final = 30.0
+_SWEEP_S: Final = 10.0
 
 StartThread = Callable[[Callable[[], None], str], threading.Thread]
 
@@ -87,15 +89,22 @@ class Dispatcher:
         self._renewed = 0.0
         self._asked = 0.0
         self._running: dict[int, _Running] = {}
+        self._sweeper = Sweeper(runner, writer, lambda: configuration.current.endpoints)
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`, then let running jobs end and sign out (E11)."""
         owner = secrets.token_hex(16)
         self._lease = Lease("", owner, 0, 0.0)
         exclusive = self._lock.acquire(owner)
+        ended = threading.Event()
         try:
             self._sign_in(owner, exclusive=exclusive)
-            self._until_stopped(stop)
+            sweeping = self._start(lambda: self._sweeper.run(ended), "sweeps")
+            try:
+                self._until_stopped(stop)
+            finally:
+                ended.set()
+                sweeping.join(_SWEEPS_STOP_WITHIN_S)
         finally:
             self._lock.release()
 
@@ -112,17 +121,12 @@ class Dispatcher:
         """Recover the jobs of dead workers first; readiness sees this worker only after that (E15)."""
         with self._database.read() as connection:
             self._configuration.refresh(connection)
-        ended = self._recover(exclusive=exclusive)
+        ended = recover(self._writer, exclusive=exclusive)
+        self._sweeper.sweep(threading.Event(), _SWEEP_S)
         with self._database.write() as connection:
             self._lease = workers.sign_in(connection, owner, self._options.lease)
         self._renewed = time.monotonic()
         logs.get("dispatch").info("worker.ready", recovered=ended)
-
-    def _recover(self, *, exclusive: bool) -> int:
-        """End the jobs of dead workers; with a lease of its own this worker takes a part of it at most for that."""
-        seconds = self._lease.ttl / _RENEWALS_A_LEASE if self._lease.key else _SWEEP_S
-        sweep = sweeper(self._runner, self._configuration.current.endpoints, seconds)
-        return recover(self._writer, sweep, exclusive=exclusive)
 
     @property
     def _options(self) -> Options:
@@ -135,20 +139,28 @@ class Dispatcher:
         """
         try:
             return self._work_once()
-        except Unavailable:
-            if time.monotonic() - self._renewed > self._lease.ttl:
-                raise
+        except Unavailable as error:
+            self._require_lease(error)
             return False
 
+    def _require_lease(self, error: Unavailable) -> None:
+        """Raise `error` where the lease has lapsed while the database was away."""
+        if time.monotonic() - self._renewed > self._lease.ttl:
+            raise error
+
     def _work_once(self) -> bool:
+        self._look_after_running()
+        if len(self._running) >= self._options.at_once:
+            return False
+        return self._database.query(jobs.any_takeable) and self._take()
+
+    def _look_after_running(self) -> None:
+        """Forget the jobs that have ended, renew the lease in time, and obey requests to stop the others."""
         self._running = {sequence: one for sequence, one in self._running.items() if one.thread.is_alive()}
         if time.monotonic() - self._renewed > self._lease.ttl / _RENEWALS_A_LEASE:
             self._renew()
         if self._running:
             self._obey_requests()
-        if len(self._running) >= self._options.at_once:
-            return False
-        return self._database.query(jobs.any_queued) and self._take()
 
     def _renew(self) -> None:
         """Renew the lease and recover the jobs of dead workers; MftError when the lease was lost (E13)."""
@@ -160,7 +172,7 @@ class Dispatcher:
         if not known:
             raise MftError("this worker's lease ran out, and its jobs were ended by another")
         self._lease, self._renewed = lease, began
-        self._recover(exclusive=False)
+        recover(self._writer, owner=lease.owner, running=self._running)
 
     def _obey_requests(self) -> None:
         """Stop and kill the children of jobs that are to be cancelled or terminated (E7, E8)."""
@@ -211,17 +223,25 @@ class Dispatcher:
             one.process.abandon(INCOMPLETE)
 
     def _join(self, seconds: float) -> bool:
-        """Wait for the ends of all jobs, and renew the lease meanwhile; return whether all have ended."""
+        """Wait for the ends of all jobs, and do meanwhile what they need; return whether all have ended."""
         deadline = time.monotonic() + seconds
-        for one in self._running.values():
-            while one.thread.is_alive() and time.monotonic() < deadline:
-                one.thread.join(min(1.0, self._lease.ttl / _RENEWALS_A_LEASE))
-                with self._database.write() as connection:
-                    workers.renew(connection, self._lease)
-        return not any(one.thread.is_alive() for one in self._running.values())
+        pause = threading.Event()
+        while True:
+            try:
+                self._look_after_running()
+            except Unavailable as error:
+                self._require_lease(error)
+            if not any(one.thread.is_alive() for one in self._running.values()):
+                return True
+            if time.monotonic() >= deadline:
+                return False
+            pause.wait(_POLL_S)
 
     def _sign_out(self) -> None:
-        """Wait for running jobs up to `stop_grace`, stop, then kill the rest, and sign out; queued jobs stay (E11)."""
+        """Wait for running jobs up to `stop_grace`, stop, then kill the rest, and sign out; queued jobs stay (E11).
+
+        A job that is this worker's and that none of its threads runs is ended before.
+        """
         try:
             ended = self._join(self._options.stop_grace)
             if not ended:
@@ -231,5 +251,6 @@ class Dispatcher:
         finally:
             self._kill_all()
         if ended or self._join(_KILLED_WITHIN_S):
+            recover(self._writer, owner=self._lease.owner)
             with self._database.write() as connection:
                 workers.sign_out(connection, self._lease)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_reports import JobReports
 from diplomat_svc.operations.running import Run
-from mft_common.endpoints.errors import TransferError
+from mft_common.endpoints.errors import NotFound, TransferError
 from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import Channel
 
@@ -14,12 +14,16 @@ RUN: Final = f"{__name__}:run"
 SWEEP: Final = f"{__name__}:sweep"
 
 
-def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, str | None]:
-    """Run a job; return its completion status (None: it was stopped, or is no longer the worker's) and the reason."""
+def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, str | bool | None]:
+    """Run a job; return its completion status, the reason, and whether temporary files may be left.
+
+    The status is None where the job was stopped, or is no longer the worker's.
+    """
     order = JobOrder.from_json(payload["job"])
     endpoints = Endpoints.from_json(payload["endpoints"])
-    completion, reason = Run(JobReports(channel, order), endpoints, channel.interrupt).run()
-    return {"completion": completion, "reason": reason}
+    attempt = Run(JobReports(channel, order), endpoints, channel.interrupt)
+    completion, reason = attempt.run()
+    return {"completion": completion, "reason": reason, "left": attempt.left}
 
 
 def sweep(_channel: Channel, payload: Mapping[str, Any]) -> str:
@@ -32,6 +36,9 @@ def sweep(_channel: Channel, payload: Mapping[str, Any]) -> str:
             endpoint.sweep(order.token)
         finally:
             endpoint.close()
+    except NotFound:
+        # Without the folder there is nothing in it.
+        return ""
     except TransferError as error:
         return str(error)
     return ""

@@ -2,10 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from diplomat_svc.domain.jobs import Job
 from diplomat_svc.domain.states import FAILURE, INCOMPLETE
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations.job_child import RUN, SWEEP
@@ -13,16 +12,13 @@ from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.owned_job import OwnedJob
 from mft_common import logs
 from mft_common.database.leases import Lease
-from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import Unavailable
 from mft_common.process.runner import MAY_COMMIT, End, Handle, Json, OnMessage, PoolFull
 
 # The time between two tries to write to a database that is away.
 _AGAIN_S: Final = 0.5
-# How long the end of a job waits for the removal of its temporary files, and how long that may take in all.
+# How long the end of a job waits for the removal of its temporary files; what takes longer is done afterwards.
 _SWEEP_BEFORE_END_S: Final = 1.0
-_SWEEP_S: Final = 30.0
-_SWEEPS_AT_ONCE: Final = 8
 _STOPPED: Final = "It was stopped."
 
 
@@ -47,9 +43,8 @@ class JobProcess:
         self._payload = {"job": JobOrder.of(owned.job, now).to_json(), "endpoints": endpoints}
         self._lock = threading.Lock()
         self._handle: Handle | None = None
-        self._swept: Handle | None = None
-        self._sweep_within = _SWEEP_S
         self._completion = ""
+        self._abandoned = threading.Event()
         self._kill_asked = False
 
     def stop(self, completion: str) -> None:
@@ -68,30 +63,40 @@ class JobProcess:
                 self._handle.kill()
 
     def abandon(self, completion: str) -> None:
-        """Kill the child, and leave little time for the removal of its temporary files: the worker itself ends."""
-        self._sweep_within = 0.0
+        """Kill the child, and leave the removal of its temporary files for later: the worker itself ends."""
+        self._abandoned.set()
         self.kill(completion)
-        if self._swept is not None:
-            self._swept.kill()
 
     def run(self) -> None:
         """Run the job in a child and end it; no write when the job is no longer this worker's."""
         try:
             end = self._run_child()
         except (Unavailable, PoolFull) as error:
-            return self._end(FAILURE, f"No process could be started for it ({type(error).__name__}).")
+            return self._end(FAILURE, f"No process could be started for it ({type(error).__name__}).", left=False)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end
             logs.get("jobs").exception("job.failed", sequence=self._owned.job.sequence)
-            return self._end(FAILURE, f"An internal error ended the job ({type(error).__name__}).")
-        if not end.completed:
-            self._swept = begin_sweep(self._runner, self._payload)
-        if self._swept is not None:
-            self._swept.wait(_SWEEP_BEFORE_END_S)
+            return self._end(FAILURE, f"An internal error ended the job ({type(error).__name__}).", left=True)
+        # Where the job is no longer this worker's, neither are its temporary files.
         if not isinstance(end.refusal, NotOwner):
-            self._end(*self._outcome(end))
-        if not end.completed:
-            finish_sweep(self._swept, self._owned.job, self._sweep_within)
+            left = end.result["left"] if end.completed else not self._sweep()
+            self._end(*self._outcome(end), left=left)
         return None
+
+    def _sweep(self) -> bool:
+        """Remove the temporary files of a child that died; return whether that was done in time."""
+        if self._abandoned.is_set() or not self._is_mine():
+            return False
+        handle = begin_sweep(self._runner, self._payload)
+        end = None if handle is None else handle.wait(_SWEEP_BEFORE_END_S)
+        if handle is not None and end is None:
+            handle.kill()
+        return end is not None and end.completed and not end.result
+
+    def _is_mine(self) -> bool:
+        try:
+            return self._owned.is_mine(self._lease)
+        except Unavailable:
+            return False
 
     def _run_child(self) -> End:
         handle = self._runner.run(RUN, self._payload, self._on_message)
@@ -132,11 +137,11 @@ class JobProcess:
             return FAILURE, f"The process of the job {end.reason}."
         return INCOMPLETE, _STOPPED
 
-    def _end(self, completion: str, reason: str) -> None:
+    def _end(self, completion: str, reason: str, *, left: bool) -> None:
         """End the job, again and again while the database is away: no other worker may do it."""
         while True:
             try:
-                return self._owned.end(completion, reason)
+                return self._owned.end(completion, reason, left=left)
             except NotOwner:
                 return None
             except Unavailable:
@@ -146,42 +151,12 @@ class JobProcess:
 def begin_sweep(runner: Runner, payload: Json) -> Handle | None:
     """Remove a job's temporary files in a child: a far side that hangs must not hold up the worker.
 
-    None where no child can be started.
+    None where no child can be started, whatever the reason: the removal is tried again later.
     """
     try:
         return runner.run(SWEEP, payload, lambda _kind, _data: None)
     except (Unavailable, PoolFull):
         return None
-
-
-def finish_sweep(handle: Handle | None, job: Job, seconds: float) -> None:
-    """Wait for a removal, kill it after `seconds`, and log where temporary files may be left."""
-    end = None if handle is None else handle.wait(seconds)
-    if handle is None:
-        problem = "no process could be started for it"
-    elif end is None:
-        handle.kill()
-        problem = f"it took longer than {seconds:.1f} s"
-    else:
-        problem = str(end.result) if end.completed else end.reason
-    if problem:
-        logs.get("jobs").warning("sweep.failed", sequence=job.sequence, error=problem)
-
-
-def sweeper(runner: Runner, endpoints: Endpoints, seconds: float) -> Callable[[list[Job]], None]:
-    """Return a function that removes the temporary files of lost jobs, all of them within `seconds`."""
-
-    def sweep(jobs: list[Job]) -> None:
-        deadline = time.monotonic() + seconds
-        for start in range(0, len(jobs), _SWEEPS_AT_ONCE):
-            group = jobs[start : start + _SWEEPS_AT_ONCE]
-            handles = [begin_sweep(runner, _order_to_sweep(job, endpoints)) for job in group]
-            for job, handle in zip(group, handles, strict=True):
-                finish_sweep(handle, job, max(deadline - time.monotonic(), 0.0))
-
-    return sweep
-
-
-def _order_to_sweep(job: Job, endpoints: Endpoints) -> Json:
-    used = endpoints.only(job.definition.destination.url)
-    return {"job": JobOrder.of(job, 0).to_json(), "endpoints": used.to_json()}
+    except Exception:  # noqa: BLE001 -- a removal that fails must not keep the job from its end
+        logs.get("jobs").exception("sweep.not_begun")
+        return None

@@ -6,9 +6,9 @@ import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable, shown_label
-from diplomat_svc.domain.states import SUCCESSFUL, Severity, completion_of_lost, severity_of
+from diplomat_svc.domain.states import ACTIVE, SUCCESSFUL, Severity, completion_of_lost, severity_of
 from diplomat_svc.operations import transfer_events
-from diplomat_svc.store import files, jobs
+from diplomat_svc.store import files, jobs, sweeps
 from diplomat_svc.store.tables import OUTBOX
 from mft_common import logs
 from mft_common.clock import Clock
@@ -58,12 +58,19 @@ class JobWriter:
         """Publish the totals of a running job and the files that changed."""
         OUTBOX.add(connection, *transfer_events.progressed(job, changed, self._host))
 
-    def end(self, connection: sa.Connection, job: Job, completion: str, reason: str, owner: str) -> bool:
-        """End a job of `owner`; False when the job is over already or belongs to another."""
+    def end(
+        self, connection: sa.Connection, job: Job, completion: str, reason: str, owner: str, *, left: bool = False
+    ) -> bool:
+        """End a job of `owner`; False when the job is over already or belongs to another.
+
+        `left` says that temporary files of it may be left, whose removal is then recorded to be done.
+        """
         ended = jobs.end(connection, job, completion, self.clock(), owner)
         if ended is None:
             return False
         files.abandon(connection, ended.sequence, completion, self.clock())
+        if left:
+            sweeps.add(connection, ended.sequence, self.clock())
         self._publish_end(connection, ended, files.of_job(connection, ended.sequence), reason)
         return True
 
@@ -79,6 +86,8 @@ class JobWriter:
             if file.completion == completion:
                 text = f"{file.source} was being delivered as {file.destination}; it may be there, and then whole."
                 self.record(connection, ended, text, Severity.WARNING)
+        if job.status in ACTIVE:
+            sweeps.add(connection, ended.sequence, self.clock())
         self._publish_end(connection, ended, found, SERVICE_STOPPED)
 
     def record(

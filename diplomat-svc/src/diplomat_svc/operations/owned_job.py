@@ -55,6 +55,11 @@ class OwnedJob:
         with self._database.read() as connection:
             return jobs.is_owner(connection, self.job, self._owner) and workers.is_alive(connection, lease)
 
+    def is_mine(self, lease: Lease) -> bool:
+        """Return whether the job is this worker's, also where it is to be stopped, and the worker's lease lasts."""
+        with self._database.read() as connection:
+            return jobs.is_owned(connection, self.job, self._owner) and workers.is_alive(connection, lease)
+
     def note(self, text: str, severity: Severity = Severity.INFORMATIONAL) -> None:
         """Add a record to the job's log."""
         with self._database.write() as connection:
@@ -122,10 +127,10 @@ class OwnedJob:
         file = replace(self._files[place], completion=WARNING, description=files.storable(text))
         self._change_file(file, _FILE_END, text)
 
-    def end(self, completion: str, reason: str = "") -> None:
-        """End the job; NotOwner when another worker did or it is over."""
+    def end(self, completion: str, reason: str = "", *, left: bool = False) -> None:
+        """End the job, with `left` where temporary files of it may be left; NotOwner when it is over or another's."""
         with self._database.write() as connection:
-            if not self._writer.end(connection, self.job, completion, reason, self._owner):
+            if not self._writer.end(connection, self.job, completion, reason, self._owner, left=left):
                 raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
         log_end(self.job, completion, reason)
 

@@ -1,34 +1,46 @@
-"""End the jobs of workers that died, once and truthfully, and remove their temporary files (E14 to E18)."""
+"""End the jobs that no worker runs any more, once and truthfully (E14 to E18)."""
 
-from collections.abc import Callable
+from collections.abc import Collection
 
-from diplomat_svc.domain.jobs import Job
+import sqlalchemy as sa
+
 from diplomat_svc.domain.states import completion_of_lost
 from diplomat_svc.operations.job_writer import SERVICE_STOPPED, JobWriter, log_end
 from diplomat_svc.store import change_clock, jobs, workers
 
 
-def recover(writer: JobWriter, sweep: Callable[[list[Job]], None], *, exclusive: bool) -> int:
-    """End the jobs that dead workers had begun; return how many ended.
+def recover(writer: JobWriter, *, exclusive: bool = False, owner: str = "", running: Collection[int] = ()) -> int:
+    """End the active jobs whose owner has no lease that lasts; return how many jobs ended.
 
-    `exclusive` says that no other worker can be alive: on one machine, at the start of the only one. Otherwise a
-    worker is dead when its lease ran out. Waiting jobs end too when no worker is left and at least one died without
-    signing out; after a clean stop they stay queued (E11, E16). The temporary files are removed first, by `sweep`, and
-    the rest is one transaction, so that a crash in between leaves everything to the next recovery.
+    `exclusive` says that no other worker can be alive: on one machine, at the start of the only one. A job of `owner`,
+    the worker that asks, is lost too when it is not one of those `running`: the answer to its taking got lost, or its
+    thread failed. Waiting jobs end too when no worker is left and at least one died without signing out; after a clean
+    stop they stay queued (E11, E16). All of it is one transaction, which also records that temporary files of the jobs
+    that had begun may be left.
     """
     with writer.database.read() as connection:
-        owners = workers.find_dead(connection, everyone=exclusive)
-        begun = jobs.open_jobs(connection, owners, waiting=False) if owners else []
-    if not owners:
-        return 0
-    if begun:
-        sweep(begun)
+        nothing = not _lost(connection, exclusive=exclusive, owner=owner, running=running)
+        if nothing and not workers.find_dead(connection, everyone=exclusive):
+            return 0
     with writer.database.write() as connection:
         change_clock.advance(connection, writer.clock())
-        nobody_left = workers.remove_dead(connection, owners)
-        found = jobs.open_jobs(connection, owners, waiting=nobody_left)
+        dead = workers.find_dead(connection, everyone=exclusive)
+        lost = _lost(connection, exclusive=exclusive, owner=owner, running=running)
+        if workers.remove_dead(connection, dead) and dead:
+            lost = sorted([*lost, *jobs.find_waiting(connection)])
+        found = [jobs.load(connection, sequence) for sequence in lost]
         for job in found:
             writer.end_lost(connection, job)
     for job in found:
         log_end(job, completion_of_lost(job.definition, job.status), SERVICE_STOPPED)
     return len(found)
+
+
+def _lost(connection: sa.Connection, *, exclusive: bool, owner: str, running: Collection[int]) -> list[int]:
+    """Return the active jobs that nobody runs."""
+    # The jobs first: the owner of one that is active now had signed in before.
+    active = jobs.find_active(connection)
+    if not active:
+        return []
+    alive = set() if exclusive else workers.find_alive(connection)
+    return [sequence for sequence, by in active.items() if by not in alive or (by == owner and sequence not in running)]

@@ -29,7 +29,7 @@ class _EndedEarlyError(Exception):
 
 
 class Run:
-    """One attempt of one job."""
+    """One attempt of one job; after `run`, `left` says whether temporary files of it may be left."""
 
     def __init__(self, reports: JobReports, endpoints: Endpoints, stop: Interrupt) -> None:
         self._owned = reports
@@ -38,6 +38,7 @@ class Run:
         job = reports.job
         expanded = expand_transaction(job.definition, job.variables)
         self._definition, self._missing = expanded.transaction, expanded.missing
+        self.left = False
 
     def run(self) -> tuple[str | None, str]:
         """Move the job's files; return its completion status and the reason for it.
@@ -171,7 +172,8 @@ class Run:
         try:
             target.sweep(self._owned.job.token)
         except TransferError as error:
-            self._owned.note(f"Removing partial uploads failed: {error}.", Severity.WARNING)
+            self.left = True
+            self._owned.note(f"Removing partial uploads failed: {error}. It is tried again later.", Severity.WARNING)
 
     def _with_retries(self, call: Callable[[], R]) -> R:
         """Repeat a call that failed with an error that may heal, as often as a file is tried."""

@@ -1,8 +1,7 @@
 """Insert, take, change and end jobs; each change of status also stamps the job's transaction (A40)."""
 
 import json
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -20,10 +19,26 @@ _COLUMNS = (
     *("completion", "found", "successful", "failed", "warnings", "retries", "attempt", "lease"),
     *("bytes_total", "bytes_done"),
 )
-_ANY_QUEUED = Statement(sa.select(_C.sequence).where(_C.status == QUEUED).limit(1))
+# Written as in the condition of the index on jobs that are not over, without which SQLite would not use it.
+_NOT_OVER: Final = _C.status != sa.literal_column("'Complete'")
+
+
+def _takeable() -> sa.Select[Any]:
+    """Select the first queued job whose transaction has no active job."""
+    other = jobs.alias()
+    not_over = other.c.status != sa.literal_column("'Complete'")
+    active = sa.or_(*(other.c.status == status for status in ACTIVE))
+    busy = sa.select(other.c.transaction_id).where(not_over, active)
+    queued = (_C.status == QUEUED, _NOT_OVER, _C.transaction_id.not_in(busy))
+    return sa.select(_C.sequence).where(*queued).order_by(_C.sequence).limit(1)
+
+
+_ANY_TAKEABLE = Statement(_takeable())
 # Only active jobs have an owner.
 _STOP_REQUESTS = Statement(
-    sa.select(_C.sequence, _C.status).where(_C.owner == sa.bindparam("by", type_=sa.String), _C.status != RUNNING)
+    sa.select(_C.sequence, _C.status).where(
+        _NOT_OVER, _C.owner == sa.bindparam("by", type_=sa.String), _C.status != RUNNING
+    )
 )
 
 
@@ -67,9 +82,9 @@ def _stamp_transaction(connection: sa.Connection, job: Job, stamp: int) -> None:
     )
 
 
-def any_queued(connection: Connection) -> bool:
-    """Return whether any job is queued; a cheap read, many times a second, before `take` takes the lock."""
-    return _ANY_QUEUED.first(connection, {}) is not None
+def any_takeable(connection: Connection) -> bool:
+    """Return whether `take` would find a job; a cheap read, many times a second, before `take` takes the lock."""
+    return _ANY_TAKEABLE.first(connection, {}) is not None
 
 
 def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | None:
@@ -78,15 +93,7 @@ def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | N
     It advances the clock first, whose lock lets one worker at a time search (E12).
     """
     stamp = change_clock.advance(connection, now)
-    others = jobs.alias()
-    busy = sa.exists().where(others.c.transaction_id == _C.transaction_id, others.c.status.in_(ACTIVE))
-    found = (
-        sa.select(_C.sequence)
-        .where(_C.status == QUEUED, sa.not_(busy))
-        .order_by(_C.sequence)
-        .limit(1)
-        .scalar_subquery()
-    )
+    found = _takeable().scalar_subquery()
     row = connection.execute(
         sa.update(jobs)
         .where(_C.sequence == found, _C.status == QUEUED)
@@ -102,15 +109,23 @@ def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | N
 
 def change(connection: sa.Connection, job: Job, owner: str, **values: Any) -> None:
     """Change columns of a job that `owner` still owns; NotOwner when it does not (E13)."""
-    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease, _C.status.in_(ACTIVE))
-    if connection.execute(sa.update(jobs).where(*mine).values(**values)).rowcount != 1:
+    if connection.execute(sa.update(jobs).where(*_mine(job, owner)).values(**values)).rowcount != 1:
         raise NotOwner(f"job {job.sequence} has another owner, or is over")
+
+
+def _mine(job: Job, owner: str) -> tuple[sa.ColumnElement[bool], ...]:
+    return _C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease, _C.status.in_(ACTIVE)
+
+
+def is_owned(connection: sa.Connection, job: Job, owner: str) -> bool:
+    """Return whether `owner` still owns a job, also where somebody asked to stop it."""
+    return connection.execute(sa.select(_C.sequence).where(*_mine(job, owner))).first() is not None
 
 
 def is_owner(connection: sa.Connection, job: Job, owner: str) -> bool:
     """Return whether `owner` still owns a running job that nobody asked to stop."""
-    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease, _C.status == RUNNING)
-    return connection.execute(sa.select(_C.sequence).where(*mine)).first() is not None
+    mine = sa.select(_C.sequence).where(*_mine(job, owner), _C.status == RUNNING)
+    return connection.execute(mine).first() is not None
 
 
 def stop_requests(connection: Connection, owner: str) -> dict[int, str]:
@@ -139,11 +154,21 @@ def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: s
     return ended
 
 
-def open_jobs(connection: sa.Connection, owners: Sequence[str], *, waiting: bool) -> list[Job]:
-    """Return the active jobs of `owners`, and with `waiting` all that wait, in order."""
-    active = sa.and_(_C.status.in_(ACTIVE), _C.owner.in_(owners))
-    which = sa.or_(active, _C.status.in_(WAITING)) if waiting else active
-    return [job_of(row) for row in connection.execute(sa.select(jobs).where(which).order_by(_C.sequence))]
+def find_active(connection: sa.Connection) -> dict[int, str | None]:
+    """Return the sequences of the active jobs with their owners."""
+    active = sa.select(_C.sequence, _C.owner).where(_NOT_OVER, _C.status.in_(ACTIVE)).order_by(_C.sequence)
+    return {row.sequence: row.owner for row in connection.execute(active)}
+
+
+def find_waiting(connection: sa.Connection) -> list[int]:
+    """Return the sequences of the jobs that wait, in order."""
+    waiting = sa.select(_C.sequence).where(_NOT_OVER, _C.status.in_(WAITING)).order_by(_C.sequence)
+    return list(connection.execute(waiting).scalars())
+
+
+def load(connection: sa.Connection, sequence: int) -> Job:
+    """Return a job."""
+    return job_of(connection.execute(sa.select(jobs).where(_C.sequence == sequence)).one())
 
 
 def add_record(connection: sa.Connection, sequence: int, at: int, severity: str, text: str) -> None:

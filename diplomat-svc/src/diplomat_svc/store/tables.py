@@ -66,6 +66,14 @@ files = sa.Table(
     sa.Column("sha256", sa.String(64)),
 )
 
+# Jobs that are over and may have left temporary files.
+sweeps = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+    *_numbers("tries", "due_at"),
+)
+
 # The subject of a record is the sequence of its job.
 JOB_LOG: Final = JobLog(metadata)
 LEASES: Final = Leases(metadata)

@@ -38,6 +38,14 @@ def find_dead(connection: sa.Connection, *, everyone: bool) -> list[str]:
     return [key.removeprefix(_PREFIX) for key in LEASES.lapsed(connection, _PREFIX, everyone=everyone)]
 
 
+def find_alive(connection: sa.Connection) -> set[str]:
+    """Return the workers whose lease lasts."""
+    # The lapsed ones first: a worker that signs in between the two statements is alive.
+    lapsed = LEASES.lapsed(connection, _PREFIX)
+    known = LEASES.lapsed(connection, _PREFIX, everyone=True)
+    return {key.removeprefix(_PREFIX) for key in known if key not in lapsed}
+
+
 def remove_dead(connection: sa.Connection, owners: Sequence[str]) -> bool:
     """Delete the leases of dead workers; return whether no worker is left."""
     LEASES.forget(connection, *(_PREFIX + owner for owner in owners))
