@@ -257,6 +257,74 @@ def test_a_commit_whose_answer_was_lost_is_found(pyftpd):
     assert names(server) == ["f"]
 
 
+WITHOUT_FACTS = ["MLSD", "MLST"]
+
+
+@pytest.mark.parametrize(
+    ("keeps_existing", "former", "unknown", "second"),
+    [
+        (False, None, [], "commit"),
+        (False, b"former", [], "abort"),
+        (False, b"old", [], "commit"),
+        (False, b"old", WITHOUT_FACTS, "commit"),
+        (False, b"old", WITHOUT_FACTS, "abort"),
+        (True, b"former", [], "commit"),
+        (True, b"old", [], "abort"),
+        (True, b"old", WITHOUT_FACTS, "commit"),
+    ],
+)
+def test_a_temporary_file_that_vanishes_at_a_lost_rename_is_no_delivery(
+    pyftpd, keeps_existing, former, unknown, second
+):
+    """The former file, or nothing, has the name: that is not taken for the new file, and the former one survives."""
+    number = 3 if keeps_existing and former else 1
+    faults = {"cut_at_rename": number, "carried_out": False, "spoils": "unlink"}
+    server = pyftpd(keeps_existing=keeps_existing, unknown=unknown, **faults)
+    if former is not None:
+        (server.root / "f").write_bytes(former)
+    with open_ftp(server.target()) as endpoint:
+        writer = fill(endpoint.writer("f", token=TOKEN), b"new")
+        with pytest.raises(Transient):
+            writer.commit()
+        if second == "commit":
+            with pytest.raises(Mismatch):
+                writer.commit()
+        assert writer.abort() is None
+        assert names(server) == ([] if former is None else ["f"])
+        assert former is None or (server.root / "f").read_bytes() == former
+        fill(endpoint.writer("f", token=TOKEN), b"new").commit()
+    assert names(server) == ["f"]
+    assert (server.root / "f").read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("verify", ["sha256", "size"])
+@pytest.mark.parametrize("spoils", ["cut", "zeros"])
+def test_a_temporary_file_that_changed_since_it_was_compared_gets_no_name(pyftpd, spoils, verify):
+    """Over a new connection size and content are compared again: a server may have lost what it had confirmed."""
+    server = pyftpd(cut_at_rename=1, carried_out=False, spoils=spoils)
+    with open_ftp(server.target()) as endpoint:
+        writer = fill(endpoint.writer("f", token=TOKEN), b"new", verify)
+        with pytest.raises(Transient):
+            writer.commit()
+        with pytest.raises(Mismatch):
+            writer.commit()
+        assert writer.abort() is None
+    assert names(server) == []
+
+
+@pytest.mark.parametrize("options", [{}, {"unknown": WITHOUT_FACTS}, {"unknown": ["RETR"]}])
+@pytest.mark.parametrize("mode", ["binary", "ascii"])
+def test_a_delivered_file_is_found_by_each_way_to_look(pyftpd, options, mode):
+    """A rename without an answer is found by the version, by the content, or by the size where nothing else is told."""
+    server = pyftpd(cut_at_rename=1, carried_out=True, **options)
+    with open_ftp(server.target(mode=mode)) as endpoint:
+        writer = fill(endpoint.writer("f", token=TOKEN), b"new\n")
+        with pytest.raises(Transient):
+            writer.commit()
+        assert writer.commit().size == 4
+    assert names(server) == ["f"]
+
+
 SIZE = 24 * BLOCK
 CONTENT = random.Random(1).randbytes(SIZE)
 

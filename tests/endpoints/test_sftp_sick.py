@@ -29,7 +29,8 @@ from mft_common.endpoints.errors import (
 from mft_common.endpoints.names import Patterns, printable, temporary_name
 from mft_common.endpoints.sftp import open_sftp
 from mft_common.endpoints.sftp.publish import aside_name, former_name
-from mft_common.endpoints.sftp.writer import NO_SIZE, NOT_READ_BACK, TAKEN_AWAY
+from mft_common.endpoints.sftp.sealed import NOT_READ_BACK
+from mft_common.endpoints.sftp.writer import NO_SIZE, TAKEN_AWAY
 from mft_common.endpoints.targets import Target, Timeouts
 from tests.endpoints import sftp_replacer
 from tests.servers.processes import wait_until
@@ -239,13 +240,105 @@ class DropsAndTakes(Calls):
 
 
 def test_b2_a_lost_answer_and_a_file_that_is_taken_away(sick):
-    """Nothing is left to look at, and the temporary name is gone: delivered, with a warning, and not sent again."""
+    """Nothing proves that the rename took place: the file is sent again, because twice is better than never."""
     with connect(sick, DropsAndTakes) as endpoint:
         writer = prepared(endpoint)
         with pytest.raises(Transient):
             writer.commit()
-        assert writer.commit().warning == TAKEN_AWAY
+        with pytest.raises(Mismatch):
+            writer.commit()
+        assert writer.abort() is None
     assert content_of(sick, "taken/f") == CONTENT
+
+
+def spoil(calls, change):
+    """Return calls whose first rename of the temporary file to `f` changes it instead, and breaks the connection."""
+
+    def lose(self, oldpath, newpath):
+        part = self.local(oldpath)
+        of_part = newpath.endswith(b"/f") and part.exists() and ASIDE.encode() not in oldpath
+        if of_part and self.server.count("lost") == 1:
+            change(part)
+            self.connection.abort()
+            raise asyncssh.SFTPFailure("lost")
+        getattr(calls, method)(self, oldpath, newpath)
+
+    method = "rename" if issubclass(calls, Plain) else "posix_rename"
+    return type("Spoils", (calls,), {method: lose})
+
+
+def zeros(part):
+    """Empty a file and keep its size and times, as after a crash of the server's machine."""
+    times = part.stat()
+    part.write_bytes(bytes(len(CONTENT)))
+    os.utime(part, ns=(times.st_atime_ns, times.st_mtime_ns))
+
+
+SAME_SIZE = b"\1" * len(CONTENT)
+
+
+@pytest.mark.parametrize("former", [None, b"former", SAME_SIZE])
+@pytest.mark.parametrize("calls", [Calls, Plain])
+@pytest.mark.parametrize("second", ["commit", "abort"])
+def test_a_temporary_file_that_vanishes_at_a_lost_rename_is_no_delivery(sick, calls, former, second):
+    """The former file, or nothing, has the name: that is not taken for the new file, and the former one survives."""
+    if former is not None:
+        (sick.root / "f").write_bytes(former)
+        os.utime(sick.root / "f", (1_600_000_000, 1_600_000_000))
+    with connect(sick, spoil(calls, Path.unlink)) as endpoint:
+        writer = prepared(endpoint, modified_at=1_600_000_000_000)
+        with pytest.raises(Transient):
+            writer.commit()
+        if second == "commit":
+            with pytest.raises(Mismatch):
+                writer.commit()
+        assert writer.abort() is None
+        assert content_of(sick) == former
+        assert names_of(sick) == ([] if former is None else ["f"])
+        prepared(endpoint).commit()
+    assert content_of(sick) == CONTENT
+    assert names_of(sick) == ["f"]
+
+
+@pytest.mark.parametrize("verify", ["sha256", "size"])
+@pytest.mark.parametrize(
+    "change", [zeros, lambda part: os.truncate(part, 10), lambda part: part.write_bytes(SAME_SIZE)]
+)
+def test_a_temporary_file_that_changed_since_it_was_compared_gets_no_name(sick, change, verify):
+    """Over a new connection size and content are compared again: a server may have lost what it had confirmed."""
+    # Where the server confirmed an fsync, size and time are all that `size` compares.
+    forgets = verify == "size" and change is zeros
+    calls = type("WithoutFsync", (Calls,), {"fsync": refuse_fsync}) if forgets else Calls
+    with connect(sick, spoil(calls, change)) as endpoint:
+        writer = prepared(endpoint, verify=verify, modified_at=1_600_000_000_000)
+        with pytest.raises(Transient):
+            writer.commit()
+        with pytest.raises(Mismatch):
+            writer.commit()
+        assert writer.abort() is None
+    assert names_of(sick) == []
+
+
+def refuse_fsync(self, _file_obj):
+    """Answer as a server that does not know the request."""
+    raise asyncssh.SFTPOpUnsupported("unknown request")
+
+
+@pytest.mark.parametrize("verify", ["sha256", "size"])
+def test_a_connection_that_is_lost_before_the_commit_is_no_reason_to_send_again(sick, verify):
+    """The temporary file is compared over the new connection, and gets its name."""
+    with connect(sick) as endpoint:
+        writer = prepared(endpoint, verify=verify)
+        endpoint._connection.call(drop(endpoint))
+        stored = writer.commit()
+    assert (stored.size, stored.warning) == (len(CONTENT), "")
+    assert content_of(sick) == CONTENT
+    assert names_of(sick) == ["f"]
+
+
+async def drop(endpoint):
+    """Break the connection of an endpoint."""
+    endpoint._connection.drop(await endpoint._connection.session())
 
 
 class DropsBeforeRename(Calls):

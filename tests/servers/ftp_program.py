@@ -97,6 +97,16 @@ class Files(AbstractedFS):
         super().rename(src, dst)
 
 
+def spoil(path, change):
+    """Remove, cut off or change a file, or do nothing."""
+    if change == "unlink":
+        path.unlink()
+    elif change == "cut":
+        path.write_bytes(path.read_bytes()[:1])
+    elif change == "zeros":
+        path.write_bytes(bytes(path.stat().st_size))
+
+
 class Commands:
     """Commands that are missing, hang, lie or are added."""
 
@@ -110,6 +120,7 @@ class Commands:
     def process_command(self, cmd, *args, **kwargs):
         Commands.renames += cmd == "RNTO"
         if cmd == "RNTO" and OPTIONS.get("cut_at_rename") == Commands.renames:
+            spoil(Path(self._rnfr), OPTIONS.get("spoils"))
             if OPTIONS["carried_out"]:
                 self.respond = lambda *_args, **_keywords: None
                 super().process_command(cmd, *args, **kwargs)

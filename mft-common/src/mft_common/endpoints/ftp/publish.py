@@ -6,6 +6,7 @@ from mft_common import logs
 from mft_common.endpoints.contract import IfExists
 from mft_common.endpoints.errors import BadName, Exists, NotFound, TargetIsFolder, TransferError
 from mft_common.endpoints.former import aside_name
+from mft_common.endpoints.ftp.lines import Line
 from mft_common.endpoints.ftp.places import Place
 from mft_common.endpoints.ftp.replies import shown
 from mft_common.endpoints.ftp.session import Session
@@ -35,16 +36,16 @@ class Names:
         return cls(path, temporary, place.full(path), place.full(temporary), full_aside)
 
 
-def check_target(session: Session, names: Names, if_exists: IfExists) -> bool:
-    """Return whether the final name is taken; Exists or TargetIsFolder where it must not be replaced."""
+def check_target(session: Session, names: Names, if_exists: IfExists) -> Line | None:
+    """Return the file that has the final name, None for none; Exists, TargetIsFolder where it must not be replaced."""
     line = session.lookup(names.final, names.path)
     if line is None:
-        return False
+        return None
     if line.kind == "folder":
         raise TargetIsFolder(f"{shown(names.path)}: is a folder")
     if if_exists == "fail":
         raise Exists(f"{shown(names.path)}: exists already")
-    return True
+    return line
 
 
 def rename(session: Session, old: str, new: str, name: str) -> None:
@@ -66,18 +67,18 @@ def remove(session: Session, full: str, name: str) -> bool:
     return True
 
 
-def publish(session: Session, names: Names, if_exists: IfExists) -> tuple[bool, str]:
-    """Give the temporary file its final name; return whether another file had it, and a warning, "" for none."""
-    taken = check_target(session, names, if_exists)
+def publish(session: Session, names: Names, if_exists: IfExists) -> str:
+    """Give the temporary file its final name; return a warning, "" for none."""
     try:
         rename(session, names.part, names.final, names.path)
     except TransferError as error:
         if error.heals:
             raise
-        if not check_target(session, names, if_exists) or session.lookup(names.part, names.path) is None:
+        taken = check_target(session, names, if_exists)
+        if taken is None or session.lookup(names.part, names.path) is None:
             raise
-        return True, _in_two_steps(session, names)
-    return taken, ""
+        return _in_two_steps(session, names)
+    return ""
 
 
 def _in_two_steps(session: Session, names: Names) -> str:

@@ -6,10 +6,10 @@ from dataclasses import replace
 from typing import Final
 
 from mft_common import logs
-from mft_common.endpoints.contract import BLOCK, Checkpoint, IfExists, Stored, Verify
+from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
 from mft_common.endpoints.errors import BadName, Mismatch, NotFound, TransferError, Transient
 from mft_common.endpoints.ftp.data import Data
-from mft_common.endpoints.ftp.lines import format_time
+from mft_common.endpoints.ftp.lines import Line, format_time
 from mft_common.endpoints.ftp.places import Place
 from mft_common.endpoints.ftp.publish import (
     Names,
@@ -20,12 +20,11 @@ from mft_common.endpoints.ftp.publish import (
     restore_former,
 )
 from mft_common.endpoints.ftp.replies import shown
+from mft_common.endpoints.ftp.sealed import NOT_READ_BACK, Sealed, digest_of
 from mft_common.endpoints.ftp.session import Connections, Session
 from mft_common.endpoints.ftp.text import FromNetwork, ToNetwork
 from mft_common.endpoints.targets import Mode
 
-TAKEN_AWAY: Final = "the server took the file away at once, so that it could not be looked at under its name"
-NOT_READ_BACK: Final = "the checksum was not compared, because the server does not let the file be read"
 NO_SIZE: Final = "the size was not compared, because the server does not tell it"
 
 
@@ -56,10 +55,12 @@ class FtpWriter:
         self._position = 0
         # Whether the temporary file may exist, was compared, and whether a rename was asked for.
         self._made = False
-        self._sealed = False
+        self._sealed: Sealed | None = None
         self._committing = False
         self._committed: Stored | None = None
-        self._stored = Stored(0, "")
+        # The file that had the final name when the rename was asked for.
+        self._former: Line | None = None
+        self._warnings: list[str] = []
 
     def begin(self) -> int:
         """Find the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
@@ -189,17 +190,17 @@ class FtpWriter:
         """
         self._check_whole()
         self._finish()
-        warning = ""
+        self._text_digest.update(self._sent_text.finish())
+        digest = self._text_digest.hexdigest() if self._mode == "ascii" else sha256
+        warning = version = ""
         with self._connections.session() as session:
             self._set_time(session)
             if self._mode == "binary":
-                warning = self._compare_size(session, size)
+                warning, version = self._compare_size(session, size)
             if verify == "sha256":
-                self._text_digest.update(self._sent_text.finish())
-                expected = self._text_digest.hexdigest() if self._mode == "ascii" else sha256
-                warning = self._compare_digest(session, expected)
-        self._stored = Stored(size, sha256, warning=warning)
-        self._sealed = True
+                warning = self._compare_digest(session, digest)
+        self._warnings = [warning]
+        self._sealed = Sealed(size, sha256, digest, self._mode, version, session)
         return True
 
     def _set_time(self, session: Session) -> None:
@@ -208,80 +209,80 @@ class FtpWriter:
         if session.attempt(f"MFMT {format_time(self._modified_at)} {self._names.part}", self._name) is None:
             logs.get("endpoints.ftp").info("ftp.time_not_set", file=shown(self._name))
 
-    def _compare_size(self, session: Session, size: int) -> str:
-        arrived = session.size(self._names.part, self._name)
+    def _compare_size(self, session: Session, size: int) -> tuple[str, str]:
+        """Return a warning, and the version of the written file, where the server tells it; Mismatch."""
+        line = session.lookup(self._names.part, self._name) if session.lists_facts else None
+        arrived = session.size(self._names.part, self._name) if line is None else line.size
         if arrived is None:
             if session.lookup(self._names.part, self._name) is None:
                 raise Mismatch(f"{shown(self._name)}: the written file is gone")
-            return NO_SIZE
+            return NO_SIZE, ""
         if arrived != size:
             raise Mismatch(f"{shown(self._name)}: {arrived} bytes arrived of {size}")
-        return ""
+        return "", "" if line is None else line.version
 
     def _compare_digest(self, session: Session, expected: str) -> str:
-        found = session.sha256(self._names.part, self._name) if self._mode == "binary" else None
+        found = digest_of(session, self._names.part, self._name, self._mode)
         if found is None:
-            try:
-                data = session.transfer(f"RETR {self._names.part}", self._name, mode=self._mode)
-            except TransferError as error:
-                if error.heals:
-                    raise
-                return NOT_READ_BACK
-            found = self._read_back(data)
+            return NOT_READ_BACK
         if found != expected:
             raise Mismatch(f"{shown(self._name)}: the written bytes read back with another checksum")
         return ""
 
-    def _read_back(self, data: Data) -> str:
-        digest, text = hashlib.sha256(), FromNetwork()
-        try:
-            while block := data.read(BLOCK):
-                digest.update(text.feed(block) if self._mode == "ascii" else block)
-            data.finish()
-        except BaseException:
-            data.drop()
-            raise
-        digest.update(text.finish())
-        return digest.hexdigest()
-
     def commit(self) -> Stored:
         """Rename the file; may be called again after Transient, then over a new connection."""
         if self._committed is None:
-            if not self._sealed:
+            if self._sealed is None:
                 raise Mismatch(f"{shown(self._name)}: was not compared with its source, so it gets no name")
             with self._connections.session() as session:
-                self._committed = self._commit(session)
+                self._committed = self._commit(session, self._sealed)
         return self._committed
 
-    def _commit(self, session: Session) -> Stored:
-        if self._committing and (found := self._carried_out(session)) is not None:
+    def _commit(self, session: Session, sealed: Sealed) -> Stored:
+        if self._committing and (found := self._delivered(session)) is not None:
             return found
-        self._restore(session)
-        self._committing = True
+        if self._committing or not sealed.session.usable:
+            self._compare_again(session, sealed)
+        former = check_target(session, self._names, self._if_exists)
+        self._former, self._committing = former, True
         try:
-            replaced, warning = publish(session, self._names, self._if_exists)
+            warning = publish(session, self._names, self._if_exists)
         except TransferError as error:
             # Without an answer the rename may have been carried out; with one it was refused.
             self._committing = error.heals
             raise
-        return self._result(replaced=replaced, warning=warning)
+        return self._result(replaced=former is not None, warning=warning)
+
+    def _compare_again(self, session: Session, sealed: Sealed) -> None:
+        """Compare the temporary file once more after a lost connection; Mismatch where it is gone."""
+        self._restore(session)
+        part = session.lookup(self._names.part, self._name)
+        if part is None:
+            raise Mismatch(f"{shown(self._name)}: the written file is gone, and nothing proves that it was delivered")
+        warning = sealed.compare_again(session, self._names.part, self._name, part)
+        self._warnings = [*self._warnings, warning]
+        self._sealed = replace(sealed, session=session)
 
     def _restore(self, session: Session) -> None:
         if self._committing and self._names.aside is not None:
             restore_former(session, self._names.aside, self._names.final, self._name)
 
     def _result(self, *, replaced: bool | None, warning: str) -> Stored:
-        both = "; ".join(text for text in (self._stored.warning, warning) if text)
-        return replace(self._stored, replaced=replaced, warning=both)
+        sealed = self._sealed
+        assert sealed is not None
+        text = "; ".join(dict.fromkeys(filter(None, [*self._warnings, warning])))
+        return Stored(sealed.size, sealed.sha256, replaced=replaced, warning=text)
 
-    def _carried_out(self, session: Session) -> Stored | None:
-        """Return the delivered file where a commit whose answer was lost had been carried out, else None."""
-        if session.lookup(self._names.part, self._name) is not None:
+    def _delivered(self, session: Session) -> Stored | None:
+        """Return the delivered file where a rename without an answer was carried out, else None."""
+        sealed, names = self._sealed, self._names
+        assert sealed is not None
+        if session.lookup(names.part, self._name) is not None:
             return None
-        # Nothing but our own rename takes the temporary name away.
-        there = session.lookup(self._names.final, self._name) is not None
-        warning = discard_former(session, self._names)
-        return self._result(replaced=None, warning=warning or ("" if there else TAKEN_AWAY))
+        final = session.lookup(names.final, self._name)
+        if final is None or not sealed.is_at(session, names.final, self._name, found=final, former=self._former):
+            return None
+        return self._result(replaced=None, warning=discard_former(session, names))
 
     def abort(self, *, keep: bool = False) -> Stored | None:
         """Remove the temporary file, or keep it; works over a new connection where the former one is lost."""
@@ -290,7 +291,7 @@ class FtpWriter:
         if self._committed is not None or not self._made or (keep and not self._committing):
             return None
         with self._connections.session() as session:
-            if self._committing and (found := self._carried_out(session)) is not None:
+            if self._committing and (found := self._delivered(session)) is not None:
                 self._committed = found
                 return found
             self._restore(session)

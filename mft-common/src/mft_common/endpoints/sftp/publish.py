@@ -60,19 +60,25 @@ class Publisher:
         self._session = session
         self._names = names
 
-    async def target(self, if_exists: IfExists) -> bool:
-        """Return whether the final name is taken; raise where it must not be replaced."""
+    async def target(self, if_exists: IfExists) -> asyncssh.SFTPAttrs | None:
+        """Return the file that has the final name, None for none; raise where it must not be replaced."""
         attributes = await lookup(self._connection, self._session, self._names.final, self._names.shown)
         if attributes is None:
-            return False
+            return None
         if attributes.type == asyncssh.FILEXFER_TYPE_DIRECTORY:
             raise TargetIsFolder(f"{self._names.shown}: is a folder")
         if if_exists == "fail":
             raise Exists(f"{self._names.shown}: exists already")
-        return True
+        return attributes
+
+    async def both(self) -> tuple[asyncssh.SFTPAttrs | None, asyncssh.SFTPAttrs | None]:
+        """Return what has the temporary name and what has the final one, None for nothing."""
+        names = self._names
+        part = await lookup(self._connection, self._session, names.part, names.shown)
+        return part, await lookup(self._connection, self._session, names.final, names.shown)
 
     async def publish(self, if_exists: IfExists, *, taken: bool) -> str:
-        """Give the file its final name and return a warning, "" for none; `taken` is what `target` returned.
+        """Give the file its final name and return a warning, "" for none; `taken` is whether `target` found a file.
 
         NotFound where the temporary file is gone.
         """

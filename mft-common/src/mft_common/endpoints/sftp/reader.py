@@ -11,7 +11,7 @@ from mft_common.endpoints.errors import Changed, NotFound, TransferError
 from mft_common.endpoints.sftp.connection import Connection, Session
 from mft_common.endpoints.sftp.places import check_regular, entry_of, lookup, shown
 from mft_common.endpoints.sftp.problems import has_no_reason, is_refusal
-from mft_common.endpoints.sftp.window import ReadAhead, read_range
+from mft_common.endpoints.sftp.window import ReadAhead
 
 
 class SftpReader:
@@ -120,13 +120,31 @@ async def close_file(connection: Connection, session: Session, file: asyncssh.SF
     await connection.ask(file.close(), name, session)
 
 
-async def digest_of(connection: Connection, session: Session, full: bytes, name: str) -> str:
-    """Return the SHA-256 of a file, read with one request at a time."""
+def digest_of(
+    connection: Connection, session: Session, full: bytes, name: str, size: int | None
+) -> tuple[int, str] | None:
+    """Return the number of bytes and the SHA-256 of a file; None where the server refuses to let it be read."""
+    try:
+        file, ahead = connection.call(_read_from_start(connection, session, full, name, size))
+    except TransferError as error:
+        if not is_refusal(error):
+            raise
+        return None
+    digest, count = hashlib.sha256(), 0
+    try:
+        while block := ahead.take(BLOCK):
+            digest.update(block)
+            count += len(block)
+    finally:
+        ahead.cancel()
+        with contextlib.suppress(TransferError):
+            connection.call(close_file(connection, session, file, name))
+    return count, digest.hexdigest()
+
+
+async def _read_from_start(
+    connection: Connection, session: Session, full: bytes, name: str, size: int | None
+) -> tuple[asyncssh.SFTPClientFile, ReadAhead]:
     opening = session.client.open(full, asyncssh.FXF_READ, encoding=None, block_size=None)
     file = await connection.ask(opening, name, session)
-    digest, position = hashlib.sha256(), 0
-    while block := await connection.ask(read_range(file, session.read_size, position), name, session):
-        digest.update(block)
-        position += len(block)
-    await close_file(connection, session, file, name)
-    return digest.hexdigest()
+    return file, ReadAhead(connection, session, file, name, start=0, size=size)

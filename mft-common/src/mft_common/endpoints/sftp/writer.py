@@ -1,14 +1,12 @@
 """Write one remote file: temporary name, fsync, comparison while it is open, rename."""
 
 import contextlib
-import hashlib
-from dataclasses import replace
 from typing import Final
 
 import asyncssh
 
 from mft_common import logs
-from mft_common.endpoints.contract import BLOCK, Checkpoint, IfExists, Stored, Verify
+from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
 from mft_common.endpoints.errors import (
     DiskFull,
     Exists,
@@ -24,11 +22,11 @@ from mft_common.endpoints.sftp.places import Place, lookup
 from mft_common.endpoints.sftp.problems import has_no_reason, is_refusal
 from mft_common.endpoints.sftp.publish import Names, Publisher, aside_name
 from mft_common.endpoints.sftp.reader import close_file, digest_of, status
-from mft_common.endpoints.sftp.window import ReadAhead, WriteBehind
+from mft_common.endpoints.sftp.sealed import NOT_READ_BACK, Sealed
+from mft_common.endpoints.sftp.window import WriteBehind
 
 _NEW: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
 TAKEN_AWAY: Final = "the server took the file away at once, so that it could not be looked at under its name"
-NOT_READ_BACK: Final = "the checksum was not compared, because the server does not let the file be read"
 NO_SIZE: Final = "the size was not compared, because the server does not tell it"
 
 File = asyncssh.SFTPClientFile
@@ -58,10 +56,11 @@ class SftpWriter:
         self._behind: WriteBehind | None = None
         # Whether the temporary file may exist, whether it was compared, and whether a rename was asked for.
         self._made = False
-        self._sealed = False
+        self._sealed: Sealed | None = None
         self._committing = False
         self._committed: Stored | None = None
-        self._stored = Stored(0, "")
+        # The file that had the final name when the rename was asked for.
+        self._former: asyncssh.SFTPAttrs | None = None
         self._warnings: list[str] = []
 
     def begin(self) -> int:
@@ -84,22 +83,27 @@ class SftpWriter:
         """Fsync, then compare the size and, by reading the file back, the checksum, while the file is still open."""
         assert self._behind is not None
         self._behind.drain()
-        self._warnings = []
-        arrived = self._connection.call(self._finish())
+        found = self._connection.call(self._finish())
+        arrived = None if found is None else found.size
         if arrived is not None and arrived != size:
             raise Mismatch(f"{self._name}: {arrived} bytes arrived of {size}")
-        if verify == "sha256":
-            self._compare(size, sha256)
-        elif arrived is None:
-            self._warnings.append(NO_SIZE)
-        self._stored = Stored(size, sha256)
-        self._sealed = True
+        warning = self._read_back(size, sha256) if verify == "sha256" else NO_SIZE if arrived is None else ""
+        self._warnings = [warning]
+        session = self._session
+        durable = session is not None and session.fsync
+        self._sealed = Sealed(size, sha256, verify, None if found is None else found.mtime, durable)
         return True
 
     def commit(self) -> Stored:
         """Close and rename the file; may be called again after Transient, then over a new connection."""
         if self._committed is None:
-            self._committed = self._connection.call(self._commit())
+            if self._sealed is None:
+                raise Mismatch(f"{self._name}: was not compared with its source, so it gets no name")
+            session = self._connection.call(self._close_before_rename())
+            self._committed = self._delivered(session) if self._committing else None
+        if self._committed is None:
+            self._compare_again(session)
+            self._committed = self._connection.call(self._commit(session))
         return self._committed
 
     def abort(self, *, keep: bool = False) -> Stored | None:
@@ -108,10 +112,16 @@ class SftpWriter:
             self._behind.cancel()
         if self._committed is not None or not self._made:
             return None
-        found = self._connection.call(self._abort(keep=keep))
-        self._committed = found
-        self._made = keep and found is None
-        return found
+        self._connection.call(self._close())
+        if keep and not self._committing:
+            return None
+        session = self._connection.call(self._connection.session())
+        if self._committing:
+            self._committed = self._delivered(session)
+        if self._committed is None:
+            self._connection.call(self._remove(session, keep=keep))
+        self._made = keep and self._committed is None
+        return self._committed
 
     async def _begin(self) -> int:
         session = self._session = await self._connection.session()
@@ -179,8 +189,8 @@ class SftpWriter:
             except Unsupported:
                 session.fsync = False
 
-    async def _finish(self) -> int | None:
-        """Make the file durable, set its time, and return its size where the server tells it."""
+    async def _finish(self) -> asyncssh.SFTPAttrs | None:
+        """Make the file durable, set its time, and return its attributes where the server tells them."""
         session, file = self._session, self._file
         assert session is not None
         assert file is not None
@@ -193,45 +203,75 @@ class SftpWriter:
                 if not is_refusal(error):
                     raise
                 logs.get("endpoints.sftp").info("sftp.time_not_set", file=self._name, why=str(error))
-        attributes = await status(self._connection, session, file, self._name)
-        return None if attributes is None else attributes.size
+        return await status(self._connection, session, file, self._name)
 
-    def _compare(self, size: int, sha256: str) -> None:
+    def _read_back(self, size: int, sha256: str) -> str:
+        """Compare the checksum by reading the file back; return a warning where the server does not allow that."""
         session = self._session
         assert session is not None
-        try:
-            file = self._connection.call(self._open(session, asyncssh.FXF_READ))
-        except TransferError as error:
-            if not is_refusal(error):
-                raise
-            self._warnings.append(NOT_READ_BACK)
-            return
-        digest, count = hashlib.sha256(), 0
-        ahead = self._connection.call(self._read_back(session, file, size))
-        try:
-            while block := ahead.take(BLOCK):
-                digest.update(block)
-                count += len(block)
-        finally:
-            ahead.cancel()
-            with contextlib.suppress(TransferError):
-                self._connection.call(close_file(self._connection, session, file, self._name))
-        if count != size or digest.hexdigest() != sha256:
+        found = digest_of(self._connection, session, self._names.part, self._name, size)
+        if found is None:
+            return NOT_READ_BACK
+        if found != (size, sha256):
             raise Mismatch(f"{self._name}: the written bytes read back with another checksum")
+        return ""
 
-    async def _read_back(self, session: Session, file: File, size: int) -> ReadAhead:
-        return ReadAhead(self._connection, session, file, self._name, start=0, size=size)
+    async def _close_before_rename(self) -> Session:
+        """Close the handle, whose answer is the last one that tells of a failed write; return the session to go on."""
+        file, self._file = self._file, None
+        if file is not None and self._session is not None:
+            try:
+                await close_file(self._connection, self._session, file, self._name)
+            except TransferError as error:
+                if not is_refusal(error):
+                    raise
+                self._sealed = None
+                raise Mismatch(f"{self._name}: the server could not close the file ({error})") from error
+        return await self._connection.session()
 
-    async def _commit(self) -> Stored:
-        if not self._sealed:
-            raise Mismatch(f"{self._name}: was not compared with its source, so it gets no name")
-        session = await self._connection.session()
-        await self._close_before_rename()
+    def _delivered(self, session: Session) -> Stored | None:
+        """Return the delivered file where a rename without an answer was carried out, else None."""
+        sealed, full = self._sealed, self._names.final
+        assert sealed is not None
         publisher = Publisher(self._connection, session, self._names)
-        if self._committing and (found := await self._carried_out(session, publisher)) is not None:
-            return found
-        taken = await publisher.target(self._if_exists)
-        self._committing = True
+        part, final = self._connection.call(publisher.both())
+        if final is None:
+            return None
+        if part is None:
+            if not sealed.is_at(self._connection, session, full, self._name, found=final, former=self._former):
+                return None
+            return self._result(self._connection.call(publisher.finish()), replaced=None)
+        if self._if_exists == "fail" and final.size == part.size and final.mtime == part.mtime:
+            # The link may have been made, and the temporary name not yet removed.
+            if not sealed.is_at(self._connection, session, full, self._name, found=final, former=final):
+                return None
+            with contextlib.suppress(TransferError):
+                self._connection.call(publisher.remove(self._names.part))
+            return self._result("", replaced=False)
+        return None
+
+    def _compare_again(self, session: Session) -> None:
+        """Compare the temporary file once more where the session that sealed it is lost; Mismatch where it is gone."""
+        if session is self._session and not self._committing:
+            return
+        sealed = self._sealed
+        assert sealed is not None
+        publisher = Publisher(self._connection, session, self._names)
+        part, final = self._connection.call(publisher.both())
+        if part is None:
+            if final is None and self._committing:
+                self._connection.call(publisher.restore())
+            raise Mismatch(f"{self._name}: the written file is gone, and nothing proves that it was delivered")
+        if session is not self._session:
+            warning = sealed.compare_again(self._connection, session, self._names.part, self._name, part)
+            self._warnings = list(dict.fromkeys([*self._warnings, *filter(None, [warning])]))
+            self._session = session
+
+    async def _commit(self, session: Session) -> Stored:
+        publisher = Publisher(self._connection, session, self._names)
+        former = await publisher.target(self._if_exists)
+        self._former, self._committing = former, True
+        taken = former is not None
         try:
             warning = await publisher.publish(self._if_exists, taken=taken)
         except NotFound as error:
@@ -245,51 +285,19 @@ class SftpWriter:
         return self._result(warning, replaced=taken)
 
     def _result(self, warning: str, *, replaced: bool | None) -> Stored:
-        return replace(self._stored, replaced=replaced, warning="; ".join(filter(None, [*self._warnings, warning])))
+        sealed = self._sealed
+        assert sealed is not None
+        text = "; ".join(filter(None, [*self._warnings, warning]))
+        return Stored(sealed.size, sealed.sha256, replaced=replaced, warning=text)
 
-    async def _close_before_rename(self) -> None:
-        """Close the handle: its answer is the last one that tells of a failed write."""
-        file, self._file = self._file, None
-        if file is None or self._session is None:
-            return
-        try:
-            await close_file(self._connection, self._session, file, self._name)
-        except TransferError as error:
-            if not is_refusal(error):
-                raise
-            self._sealed = False
-            raise Mismatch(f"{self._name}: the server could not close the file ({error})") from error
-
-    async def _carried_out(self, session: Session, publisher: Publisher) -> Stored | None:
-        """Return the delivered file where a commit whose answer was lost had been carried out, else None."""
-        part = await lookup(self._connection, session, self._names.part, self._name)
-        final = await lookup(self._connection, session, self._names.final, self._name)
-        if part is None:
-            # Nothing but our own rename takes the temporary name away.
-            warning = await publisher.finish()
-            return self._result(warning or ("" if final is not None else TAKEN_AWAY), replaced=None)
-        if self._if_exists == "fail" and final is not None and final.size == part.size and final.mtime == part.mtime:
-            # The link may have been made, and the temporary name not yet removed.
-            both = (self._names.final, self._names.part)
-            if len({await digest_of(self._connection, session, full, self._name) for full in both}) > 1:
-                return None
-            with contextlib.suppress(TransferError):
-                await publisher.remove(self._names.part)
-            return self._result("", replaced=False)
-        return None
-
-    async def _abort(self, *, keep: bool) -> Stored | None:
+    async def _close(self) -> None:
         file, self._file = self._file, None
         if file is not None and self._session is not None:
             with contextlib.suppress(TransferError):
                 await close_file(self._connection, self._session, file, self._name)
-        if keep and not self._committing:
-            return None
-        session = await self._connection.session()
+
+    async def _remove(self, session: Session, *, keep: bool) -> None:
         publisher = Publisher(self._connection, session, self._names)
-        if self._committing and (found := await self._carried_out(session, publisher)) is not None:
-            return found
         await publisher.restore()
         if not keep:
             await publisher.remove(self._names.part)
-        return None
