@@ -22,6 +22,7 @@ from mft_common.endpoints.former import aside_name
 from mft_common.endpoints.ftp import open_ftp
 from mft_common.endpoints.names import Patterns
 from mft_common.endpoints.targets import Target, Timeouts
+from tests.servers.lying_ftp import WITHOUT_FACTS, LyingFtp
 from tests.servers.pyftpd import PASSWORD, Pyftpd
 from tests.servers.vsftpd import Vsftpd
 
@@ -536,3 +537,61 @@ def test_a_line_end_in_a_name_is_refused(pyftpd):
             with pytest.raises(TransferError):
                 endpoint.writer(name, token=TOKEN).begin()
     assert names(server) == []
+
+
+DIGITS = b"9" * 5000
+
+
+def test_sizes_of_thousands_of_digits_are_no_sizes():
+    """A number that Python does not read is no error of ours."""
+    facts = b"type=file;size=" + DIGITS + b";modify=20200101000000; a\r\n"
+    with LyingFtp(listing=facts) as server, open_ftp(server.target()) as endpoint:
+        assert list(endpoint.list(ALL)) == [
+            Entry("a", modified_at=1_577_836_800_000, version=f"{DIGITS.decode()}:20200101000000:")
+        ]
+    lines = b"-rw-r--r-- 1 a b " + DIGITS + b" Jan 1 10:00 a\r\n-rw-r--r-- 1 a b 7 Jan 1 10:00 b\r\n"
+    answers = {"FEAT": WITHOUT_FACTS, "SIZE": b"213 " + DIGITS + b"\r\n"}
+    with LyingFtp(listing=lines, answers=answers) as server, open_ftp(server.target()) as endpoint:
+        assert list(endpoint.list(ALL)) == [Entry("b", 7)]
+        assert endpoint.stat("b").size is None
+
+
+@pytest.mark.parametrize(
+    "start", [b"-rw-r--r-- ", b"-rw-r--r-- 1", b"01-01-20 10:10", b"01-01-20 10:10 <DIR>", b"total "]
+)
+@pytest.mark.parametrize("filler", [b"1", b" ", b" 1", b"1 Jan 1 "])
+def test_a_line_of_any_length_is_read_in_time_that_grows_with_its_length(start, filler):
+    """Expressions that try every cut would keep the process busy for minutes."""
+    line = start + filler * 50_000 + b"\r\n"
+    began = time.monotonic()
+    with LyingFtp(listing=line, answers={"FEAT": WITHOUT_FACTS}) as server, open_ftp(server.target()) as endpoint:
+        assert len(list(endpoint.list(ALL))) <= 1
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("answers", "words"),
+    [
+        ({"PASV": b"227 passive (127,0,0,1,999,999)\r\n"}, "names the data port 256743"),
+        ({"PASV": b"500 what?\r\n", "EPSV": b"229 here (|||abc|)\r\n"}, "names no data port"),
+        ({"PASV": b"500 what?\r\n", "EPSV": b"229 here\r\n"}, "broke"),
+        ({"PASV": b"227 passive\r\n"}, "broke"),
+    ],
+)
+def test_a_server_that_names_no_data_port_is_a_broken_connection(answers, words):
+    """The error is no complaint about the file's name, and none of ftplib's own."""
+    with LyingFtp(answers=answers) as server, pytest.raises(Transient, match=words):
+        list(open_ftp(server.target()).list(ALL))
+
+
+def test_a_server_that_does_not_tell_the_folder_of_the_login_has_the_root():
+    """250 instead of 257 is an answer without a path."""
+    with LyingFtp(answers={"PWD": b"250 fine\r\n"}) as server, open_ftp(server.target()) as endpoint:
+        assert list(endpoint.list(ALL)) == []
+
+
+def test_an_answer_without_an_end_is_given_up():
+    """The lines of a greeting do not fill the memory."""
+    too_long = pytest.raises(Transient, match="an answer has more than 1048576 bytes")
+    with LyingFtp(greeting=b"220-hello\r\n", endless=True) as server, too_long:
+        open_ftp(server.target())

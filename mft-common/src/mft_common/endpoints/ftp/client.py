@@ -12,6 +12,8 @@ from mft_common.endpoints.targets import Target
 
 # Seconds without traffic after which the kernel probes the control connection, which idles during long transfers.
 _PROBE_AFTER: Final = 30
+# Bytes of one answer with all its lines; a server without an end must not fill the memory.
+_LONGEST_ANSWER: Final = 1 << 20
 
 
 class Client(ftplib.FTP):
@@ -73,8 +75,29 @@ class Client(ftplib.FTP):
             raise EOFError("the server closed the control connection")
         return line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
 
+    def getmultiline(self) -> str:
+        """Return an answer of one or more lines; ftplib.Error for one that is too long."""
+        line = self.getline()
+        lines, size, code = [line], len(line), line[:3]
+        while lines[0][3:4] == "-" and (len(lines) == 1 or line[:3] != code or line[3:4] == "-"):
+            line = self.getline()
+            lines.append(line)
+            size += len(line) + 1
+            if size > _LONGEST_ANSWER:
+                raise ftplib.Error(f"an answer has more than {_LONGEST_ANSWER} bytes")
+        return "\n".join(lines)
+
     def makepasv(self) -> tuple[str, int]:
-        """Ask for a data port, by EPSV where the server does not know PASV."""
+        """Ask for a data port, by EPSV where the server does not know PASV; ftplib.Error for an answer without one."""
+        try:
+            host, port = self._ask_for_port()
+        except ValueError as error:
+            raise ftplib.error_proto("the server names no data port") from error
+        if not 0 < port < 1 << 16:
+            raise ftplib.error_proto(f"the server names the data port {port}")
+        return host, port
+
+    def _ask_for_port(self) -> tuple[str, int]:
         try:
             return super().makepasv()
         except ftplib.error_perm:

@@ -8,11 +8,12 @@ from typing import Final, Literal
 
 Kind = Literal["file", "folder", "link", "special", "itself"]
 
+# Every pattern takes time that grows with a line's length alone: a server may send any line.
 # The date ends the part in which owners and groups may hold blanks; one blank follows it, then the name begins. Dates
 # have no zone and some no year, so that they are never taken for a time.
 _UNIX: Final = re.compile(
     r"(?P<type>[-a-zA-Z])[-rwxsStTlL]{9}[+@.]?\s.*?"
-    r"(?P<size>\d+)\s+"
+    r"(?<!\d)(?P<size>\d{1,19})\s+"
     r"(?:[^\W\d]{3,5}\.?\s+\d{1,2}|\d{1,2}\s+[^\W\d]{3,5}\.?|\d{4}-\d{2}-\d{2})\s+"
     r"(?:\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:\s[+-]\d{4})?|\d{4})\s"
     r"(?P<name>.+)",
@@ -20,11 +21,14 @@ _UNIX: Final = re.compile(
 )
 # IIS writes a size at the right of its column and one blank, or <DIR> and ten.
 _DOS: Final = re.compile(
-    r"\d{2,4}[-/]\d{2}[-/]\d{2,4}\s+\d{1,2}:\d{2}\s*(?:[AaPp][Mm])?\s+"
-    r"(?:(?P<size>\d+)\s|<(?P<type>[A-Z]+)>\s{1,10})(?P<name>.+)",
+    r"\d{2,4}[-/]\d{2}[-/]\d{2,4}\s+\d{1,2}:\d{2}(?:\s*[AaPp][Mm])?\s+"
+    r"(?:(?P<size>\d{1,19})\s|<(?P<type>[A-Z]+)>\s{1,10})(?P<name>.+)",
     re.DOTALL,
 )
 _TOTAL: Final = re.compile(r"(total|insgesamt)\s.*|\s*", re.IGNORECASE)
+_EARLIEST_MS: Final = -62_135_596_800_000
+_LATEST_MS: Final = 253_402_300_800_000
+_NUMBER: Final = re.compile(r"[0-9]{1,19}")
 _TIME: Final = re.compile(r"(\d{14})(?:\.(\d{1,9}))?")
 
 
@@ -86,7 +90,7 @@ def parse_facts(text: str) -> Line | None:
     size = values.get("size", "")
     modified_at = parse_time(values.get("modify", ""))
     kind = _kind(values.get("type", "file").lower())
-    known = int(size) if size.isdecimal() and kind == "file" else None
+    known = number_of(size) if kind == "file" else None
     return Line(name, kind, known, modified_at, _version(values, kind), values.get("unique", ""))
 
 
@@ -109,6 +113,11 @@ def version_of(size: object, modified: str | None, identity: str | None = None) 
     return f"{size}:{modified}:{identity or ''}" if size not in (None, "") and modified else ""
 
 
+def number_of(text: str) -> int | None:
+    """Return a size as servers write it; None for what is no number of at most 19 digits."""
+    return int(text) if _NUMBER.fullmatch(text) else None
+
+
 def parse_time(text: str) -> int | None:
     """Return a time of MLSD or MDTM, which is UTC, in milliseconds since the epoch; None for no time."""
     match = _TIME.fullmatch(text.strip())
@@ -121,6 +130,8 @@ def parse_time(text: str) -> int | None:
     return int(moment.timestamp()) * 1000 + int((match[2] or "0").ljust(3, "0")[:3])
 
 
-def format_time(modified_at: int) -> str:
-    """Return milliseconds since the epoch as MFMT takes them."""
+def format_time(modified_at: int) -> str | None:
+    """Return milliseconds since the epoch as MFMT takes them; None outside of the years 1 to 9999."""
+    if not _EARLIEST_MS <= modified_at < _LATEST_MS:
+        return None
     return datetime.fromtimestamp(modified_at // 1000, UTC).strftime("%Y%m%d%H%M%S")

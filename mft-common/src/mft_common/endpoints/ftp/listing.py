@@ -5,7 +5,7 @@ from typing import Final
 
 from mft_common import logs
 from mft_common.endpoints.contract import BLOCK, Entry, Skipped
-from mft_common.endpoints.errors import BadName, Denied, NotFound, TransferError, Transient
+from mft_common.endpoints.errors import BadName, Denied, NotFound, TransferError, Transient, Unsupported
 from mft_common.endpoints.former import former_name
 from mft_common.endpoints.ftp import replies
 from mft_common.endpoints.ftp.lines import Line, parse_facts, parse_list
@@ -15,6 +15,8 @@ from mft_common.endpoints.names import Patterns, check_name, is_temporary
 
 # Folders below each other that a listing enters: servers that follow links can show a folder within itself.
 _DEEPEST: Final = 64
+# Bytes of the listing of one folder, which is held in memory: more than a million names.
+_LARGEST: Final = 256 << 20
 
 
 class Listing:
@@ -109,9 +111,11 @@ class Listing:
 def _listed(session: Session, command: str, folder: str) -> list[str]:
     data = session.transfer(command, folder, mode="binary")
     try:
-        blocks = []
+        blocks: list[bytes] = []
         while block := data.read(BLOCK):
             blocks.append(block)
+            if len(blocks) * BLOCK > _LARGEST:
+                raise Unsupported(f"{replies.shown(folder)}: the listing is too large")  # noqa: TRY301 -- closes it
         data.finish()
     except BaseException:
         data.drop()

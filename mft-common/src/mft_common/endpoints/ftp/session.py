@@ -20,7 +20,7 @@ from mft_common.endpoints.errors import (
 from mft_common.endpoints.ftp import replies
 from mft_common.endpoints.ftp.client import Client
 from mft_common.endpoints.ftp.data import Data
-from mft_common.endpoints.ftp.lines import Line, parse_facts, parse_time, version_of
+from mft_common.endpoints.ftp.lines import Line, number_of, parse_facts, parse_time, version_of
 from mft_common.endpoints.targets import Mode, Target
 
 _FACTS: Final = ("type", "size", "modify", "unique")
@@ -106,7 +106,8 @@ class Session:
             offered = {fact.strip("*").lower() for fact in self.offers["mlst"].split(";") if fact}
             self.facts = tuple(fact for fact in _FACTS if fact in offered)
             self.attempt(f"OPTS MLST {''.join(f'{fact};' for fact in self.facts)}")
-        self.home = ftplib.parse257(self.command("PWD", self._target.shown)).rstrip("/")  # noqa: S321 -- no call
+        home = self.command("PWD", self._target.shown)
+        self.home = ftplib.parse257(home).rstrip("/") if home.startswith("257") else ""  # noqa: S321 -- no call
 
     @property
     def restarts(self) -> bool:
@@ -186,8 +187,7 @@ class Session:
         """
         self.set_type("binary", name)
         answer = self.attempt(f"SIZE {full}", name)
-        text = "" if answer is None else answer[3:].strip()
-        return int(text) if text.isdecimal() else None
+        return None if answer is None else number_of(answer[3:].strip())
 
     def lookup(self, full: str, name: str) -> Line | None:
         """Return what has the name `full`, None where nothing has that can be seen."""

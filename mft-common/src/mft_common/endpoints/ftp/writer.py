@@ -206,7 +206,8 @@ class FtpWriter:
     def _set_time(self, session: Session) -> None:
         if self._modified_at is None or "mfmt" not in session.offers:
             return
-        if session.attempt(f"MFMT {format_time(self._modified_at)} {self._names.part}", self._name) is None:
+        stamp = format_time(self._modified_at)
+        if stamp is None or session.attempt(f"MFMT {stamp} {self._names.part}", self._name) is None:
             logs.get("endpoints.ftp").info("ftp.time_not_set", file=shown(self._name))
 
     def _compare_size(self, session: Session, size: int) -> tuple[str, str]:
