@@ -22,7 +22,7 @@ from mft_common.endpoints.former import aside_name
 from mft_common.endpoints.ftp import open_ftp
 from mft_common.endpoints.names import Patterns
 from mft_common.endpoints.targets import Target, Timeouts
-from tests.servers.lying_ftp import WITHOUT_FACTS, LyingFtp
+from tests.servers.lying_ftp import NO_FACTS, LyingFtp
 from tests.servers.pyftpd import PASSWORD, Pyftpd
 from tests.servers.vsftpd import Vsftpd
 
@@ -550,7 +550,7 @@ def test_sizes_of_thousands_of_digits_are_no_sizes():
             Entry("a", modified_at=1_577_836_800_000, version=f"{DIGITS.decode()}:20200101000000:")
         ]
     lines = b"-rw-r--r-- 1 a b " + DIGITS + b" Jan 1 10:00 a\r\n-rw-r--r-- 1 a b 7 Jan 1 10:00 b\r\n"
-    answers = {"FEAT": WITHOUT_FACTS, "SIZE": b"213 " + DIGITS + b"\r\n"}
+    answers = {"FEAT": NO_FACTS, "SIZE": b"213 " + DIGITS + b"\r\n"}
     with LyingFtp(listing=lines, answers=answers) as server, open_ftp(server.target()) as endpoint:
         assert list(endpoint.list(ALL)) == [Entry("b", 7)]
         assert endpoint.stat("b").size is None
@@ -564,7 +564,7 @@ def test_a_line_of_any_length_is_read_in_time_that_grows_with_its_length(start, 
     """Expressions that try every cut would keep the process busy for minutes."""
     line = start + filler * 50_000 + b"\r\n"
     began = time.monotonic()
-    with LyingFtp(listing=line, answers={"FEAT": WITHOUT_FACTS}) as server, open_ftp(server.target()) as endpoint:
+    with LyingFtp(listing=line, answers={"FEAT": NO_FACTS}) as server, open_ftp(server.target()) as endpoint:
         assert len(list(endpoint.list(ALL))) <= 1
     assert time.monotonic() - began < 5
 

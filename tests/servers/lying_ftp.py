@@ -12,7 +12,7 @@ _USUAL = {
     "PWD": b'257 "/"\r\n',
     "FEAT": b"211-f\r\n MLST type*;size*;modify*;\r\n SIZE\r\n211 end\r\n",
 }
-WITHOUT_FACTS = b"211-f\r\n SIZE\r\n211 end\r\n"
+NO_FACTS = b"211-f\r\n SIZE\r\n211 end\r\n"
 
 
 class LyingFtp:
