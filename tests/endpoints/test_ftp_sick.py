@@ -231,6 +231,19 @@ def test_a_connection_that_breaks_amid_the_renames_loses_no_file(pyftpd, number,
     assert (server.root / "f").read_bytes() == (b"new" if delivered else b"former")
 
 
+@pytest.mark.parametrize("name", ["report.former", ".report", "report.0000000000000000"])
+def test_no_unfinished_file_is_taken_for_a_former_one(pyftpd, name):
+    """A sweep removes the unfinished file of every name, and publishes nothing under another one."""
+    server = pyftpd()
+    with open_ftp(server.target()) as endpoint:
+        writer = endpoint.writer(name, token=TOKEN)
+        writer.begin()
+        writer.feed(b"half")
+        writer.abort(keep=True)
+        assert endpoint.sweep(TOKEN) == (writer.temporary,)
+    assert names(server) == []
+
+
 def test_a_refused_rename_gives_the_former_file_its_name_back(pyftpd):
     """The third rename is refused: the former file is under its name again, and the new one is aborted (B3)."""
     server = pyftpd(keeps_existing=True, refused_at_rename=3)

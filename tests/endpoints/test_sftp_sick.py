@@ -26,9 +26,9 @@ from mft_common.endpoints.errors import (
     NotFound,
     Transient,
 )
+from mft_common.endpoints.former import aside_name, former_name
 from mft_common.endpoints.names import Patterns, printable, temporary_name
 from mft_common.endpoints.sftp import open_sftp
-from mft_common.endpoints.sftp.publish import aside_name, former_name
 from mft_common.endpoints.sftp.sealed import NOT_READ_BACK
 from mft_common.endpoints.sftp.writer import NO_SIZE, TAKEN_AWAY
 from mft_common.endpoints.targets import Target, Timeouts

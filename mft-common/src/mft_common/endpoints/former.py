@@ -1,19 +1,24 @@
 """Name the file that is moved aside while another takes its name in two steps."""
 
-from mft_common.endpoints.names import temporary_name
+from typing import Final
 
-# The former file of a name is kept under the temporary name of `NAME.former`, so that listings leave it out and a sweep
-# finds the name that it belongs to.
-_FORMER = ".former"
+from mft_common.endpoints.names import LONGEST, size_of
+
+# The former file of a name is moved aside under the temporary name of a temporary name. No other file has that one,
+# because a name of this form is refused as a file's name. Listings leave it out, and a sweep finds what it belongs to.
+_FORMER: Final = "0000000000000000"
 
 
 def aside_name(name: str, token: str) -> str | None:
-    """Return the name under which the former file of `name` is kept, None where it would be too long for a folder."""
-    aside = temporary_name(name + _FORMER, token)
-    return aside if former_name(aside, token) == name else None
+    """Return the name under which the former file of `name` is kept during a replacement in two steps.
+
+    None where that would be too long for a folder.
+    """
+    aside = f"..{name}.{_FORMER}.part.{token}.part"
+    return aside if size_of(aside) <= LONGEST else None
 
 
 def former_name(aside: str, token: str) -> str | None:
-    """Return the final name of a file that was moved aside, None for any other temporary name."""
-    name = aside.removeprefix(".").removesuffix(f"{_FORMER}.{token}.part")
-    return name if name and f".{name}{_FORMER}.{token}.part" == aside else None
+    """Return the final name of a file that was moved aside, None for another temporary name."""
+    name = aside.removeprefix("..").removesuffix(f".{_FORMER}.part.{token}.part")
+    return name if name and aside_name(name, token) == aside else None

@@ -5,12 +5,13 @@ from typing import Final, Self
 
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import Changed, Exists, NotFound, TransferError
+from mft_common.endpoints.former import former_name
 from mft_common.endpoints.names import Patterns, is_temporary
 from mft_common.endpoints.sftp.connection import Connection, Session
 from mft_common.endpoints.sftp.listing import Listing
 from mft_common.endpoints.sftp.places import Place, check_regular, entry_of, lookup, shown
 from mft_common.endpoints.sftp.problems import has_no_reason
-from mft_common.endpoints.sftp.publish import Names, Publisher, former_name
+from mft_common.endpoints.sftp.publish import Names, Publisher
 from mft_common.endpoints.sftp.reader import SftpReader, open_reader
 from mft_common.endpoints.sftp.writer import SftpWriter
 from mft_common.endpoints.targets import Target

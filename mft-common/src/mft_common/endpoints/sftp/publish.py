@@ -2,21 +2,15 @@
 
 import contextlib
 from dataclasses import dataclass
-from typing import Final
 
 import asyncssh
 
 from mft_common import logs
 from mft_common.endpoints.contract import IfExists
 from mft_common.endpoints.errors import BadName, Exists, NotFound, TargetIsFolder, TransferError
-from mft_common.endpoints.names import LONGEST, size_of
 from mft_common.endpoints.sftp.connection import Connection, Session
 from mft_common.endpoints.sftp.places import decode, lookup, shown
 from mft_common.endpoints.sftp.problems import has_no_reason
-
-# The former file of a name is moved aside under the temporary name of a temporary name. No other file has that one,
-# because a name of this form is refused as a file's name. Listings leave it out, and a sweep finds what it belongs to.
-_FORMER: Final = "0000000000000000"
 
 
 @dataclass(frozen=True)
@@ -35,21 +29,6 @@ class Names:
     def shown(self) -> str:
         """The final path in messages."""
         return shown(self.path)
-
-
-def aside_name(name: str, token: str) -> str | None:
-    """Return the name under which the former file of `name` is kept during a replacement in two steps.
-
-    None where that would be too long for a folder.
-    """
-    aside = f"..{name}.{_FORMER}.part.{token}.part"
-    return aside if size_of(aside) <= LONGEST else None
-
-
-def former_name(aside: str, token: str) -> str | None:
-    """Return the final name of a file that was moved aside, None for another temporary name."""
-    name = aside.removeprefix("..").removesuffix(f".{_FORMER}.part.{token}.part")
-    return name if name and aside_name(name, token) == aside else None
 
 
 class Publisher:

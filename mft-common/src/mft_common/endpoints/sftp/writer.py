@@ -16,11 +16,12 @@ from mft_common.endpoints.errors import (
     Transient,
     Unsupported,
 )
+from mft_common.endpoints.former import aside_name
 from mft_common.endpoints.names import temporary_name
 from mft_common.endpoints.sftp.connection import Connection, Session
 from mft_common.endpoints.sftp.places import Place, lookup
 from mft_common.endpoints.sftp.problems import has_no_reason, is_refusal
-from mft_common.endpoints.sftp.publish import Names, Publisher, aside_name
+from mft_common.endpoints.sftp.publish import Names, Publisher
 from mft_common.endpoints.sftp.reader import close_file, digest_of, status
 from mft_common.endpoints.sftp.sealed import NOT_READ_BACK, Sealed
 from mft_common.endpoints.sftp.window import WriteBehind
