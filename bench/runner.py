@@ -17,6 +17,7 @@ import sqlalchemy as sa
 
 from bench import measure
 from mft_common.database import Database
+from mft_common.process import descendants
 from mft_common.process.runner import Runner, child_environment
 
 WORK = "tests.servers.pieces_of_work"
@@ -160,7 +161,10 @@ def main():
         for name, modules in (("bare", ()), ("with the engine and its libraries", ENGINE)):
             with Runner("bench", [WORK, *modules], environment=child_environment(os.environ)) as runner:
                 runner.run(f"{WORK}:first_byte", None, lambda _kind, _data: None).wait()
-                print(f"# {name}: the server has {measure.resident(runner._server.pid):.0f} MB of its own")
+                guardian = runner._server.guardian
+                (server,) = descendants.children(guardian)
+                own = [measure.resident(pid) for pid in (server, guardian)]
+                print(f"# {name}: the server has {own[0]:.0f} MB of its own, its guardian {own[1]:.0f} MB")
                 place = Path(folder) / name.replace(" ", "-")
                 place.mkdir()
                 committed = first_bytes(runner, place)

@@ -1,6 +1,5 @@
 """Pieces of work for the tests and measurements of the runner; a child imports this module by its name."""
 
-import contextlib
 import fcntl
 import os
 import signal
@@ -45,10 +44,18 @@ def die(channel, payload):
     raise ValueError(f"the secret is {payload}")
 
 
-def hang(channel, payload):
-    """Block for ever in the way that the payload names, beside a program of its own."""
+def start_programs():
+    """Start a program, and one that is orphaned at once in a session of its own; return both process ids."""
     program = subprocess.Popen(["sleep", "1000"])
-    channel.began({"pid": os.getpid(), "program": program.pid})
+    shell = subprocess.run(
+        ["/bin/sh", "-c", "setsid sleep 1000 </dev/null >/dev/null 2>&1 & echo $!"], capture_output=True, check=True
+    )
+    return [program.pid, int(shell.stdout)]
+
+
+def hang(channel, payload):
+    """Block for ever in the way that the payload names, beside programs of its own."""
+    channel.began({"pid": os.getpid(), "programs": start_programs()})
     if payload["how"] == "fifo":
         Path(payload["path"]).read_bytes()
     elif payload["how"] == "lock":
@@ -58,7 +65,6 @@ def hang(channel, payload):
         with socket.create_connection(("127.0.0.1", payload["port"])) as far:
             far.recv(1)
     else:
-        with contextlib.suppress(ValueError):
-            signal.pthread_sigmask(signal.SIG_BLOCK, range(1, 65))
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
             signal.pause()

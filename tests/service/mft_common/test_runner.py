@@ -54,6 +54,11 @@ def alive(pid):
         return False
 
 
+def parent_of(pid):
+    """Return the parent of a process: of a child the fork server, of that its guardian."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
 def test_messages_arrive_in_order_answers_go_back_and_the_result_comes_last(runner):
     """A child reports, asks and returns plain data; names of any bytes pass in both directions."""
     heard = Heard(question={"yes": [1, None]})
@@ -113,7 +118,7 @@ def test_a_child_that_hangs_is_killed_with_its_programs_within_two_seconds_e8(ru
         end = handle.wait(20)
         assert time.monotonic() - began < 2
     assert (end.exit_code, end.killed) == (-signal.SIGKILL, True)
-    wait_until(lambda: not alive(pids["pid"]) and not alive(pids["program"]), within=2)
+    assert not any(alive(pid) for pid in (pids["pid"], *pids["programs"])), "also what left the group and its parent"
 
 
 def test_a_worker_that_refuses_a_message_kills_the_child(runner):
@@ -161,8 +166,8 @@ def test_no_secret_is_in_arguments_or_environment(monkeypatch):
         heard = Heard()
         handle = runner.run(f"{WORK}:until_stopped", {"password": "s3cr3t-of-the-payload"}, heard)
         child = Path(f"/proc/{heard.first('began')['pid']}")
-        server = Path(f"/proc/{child.joinpath('stat').read_text().rpartition(')')[2].split()[1]}")
-        for process in (child, server):
+        server = parent_of(child.name)
+        for process in (child, Path(f"/proc/{server}"), Path(f"/proc/{parent_of(server)}")):
             for page in ("cmdline", "environ"):
                 assert b"s3cr3t" not in process.joinpath(page).read_bytes()
         handle.stop()
@@ -174,7 +179,7 @@ def test_a_fork_server_that_was_killed_takes_its_children_along_and_is_started_a
     heard = Heard()
     handle = runner.run(f"{WORK}:until_stopped", None, heard)
     pid = heard.first("began")["pid"]
-    os.kill(runner._server.pid, signal.SIGKILL)
+    os.kill(parent_of(pid), signal.SIGKILL)
     assert handle.wait(20).exit_code is None
     wait_until(lambda: not alive(pid), within=2)
     later = Heard()
@@ -187,41 +192,88 @@ def test_a_fork_server_that_was_killed_takes_its_children_along_and_is_started_a
     assert started[0].wait(20).completed
 
 
+@pytest.mark.parametrize("stuck", ["before the fork", "before the end"])
+def test_a_fork_server_that_is_stuck_is_replaced(stuck):
+    """A server that neither forks nor reports within the limit is ended with all its children; the next one works."""
+    with Runner("test", [WORK], answer_within=1.0) as runner:
+        heard = Heard()
+        first = runner.run(f"{WORK}:hang", {"how": "signals"}, heard)
+        pids = heard.first("began")
+        os.kill(parent_of(pids["pid"]), signal.SIGSTOP)
+        if stuck == "before the end":
+            first.kill()
+            end = first.wait(10)
+        else:
+            end = runner.run(f"{WORK}:first_byte", 1, Heard()).wait(10)
+        assert end.exit_code is None
+        assert first.wait(10).exit_code is None
+        assert not any(alive(pid) for pid in (pids["pid"], *pids["programs"]))
+        assert runner.run(f"{WORK}:first_byte", 1, Heard()).wait(20).completed
+
+
+def test_the_text_of_an_error_is_not_logged(capfd):
+    """The log names the type of what the work raised and the place, not the text, which may hold a secret."""
+    with Runner("test", [WORK]) as runner:
+        assert runner.run(f"{WORK}:die", "s3cr3t-of-the-payload", Heard()).wait(20).error == "ValueError"
+    written = "".join(capfd.readouterr())
+    assert "child.failed" in written
+    assert "ValueError" in written
+    assert f"{WORK}:die:" in written
+    assert "s3cr3t" not in written
+
+
 WORKER = textwrap.dedent("""
     import os, signal, sys
     from mft_common.process.runner import Runner
     runner = Runner("test", ["tests.servers.pieces_of_work"]).start()
     def heard(kind, data):
-        print(data["pid"], data["program"], flush=True)
+        os.write(1, (" ".join(map(str, [data["pid"], *data["programs"]])) + "\\n").encode())
     for how in ("signals", "fifo", "signals"):
         runner.run("tests.servers.pieces_of_work:hang", {"how": how, "path": sys.argv[1]}, heard)
-    print(runner._server.pid, os.getpid(), flush=True)
-    os.nice(10)
     signal.pause()
 """)
 
 
-@pytest.mark.parametrize("victim", ["worker", "group"])
-def test_nothing_outlives_a_worker_that_is_killed_e9(tmp_path, victim):
-    """After kill -9 of the worker, or of its process group, the server and all children are gone."""
-    fifo = tmp_path / "fifo"
-    os.mkfifo(fifo)
-    arguments = [sys.executable, "-c", WORKER, str(fifo)]
-    worker = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=Path.cwd())
-    with worker.stdout as lines:
-        found = [[int(text) for text in lines.readline().split()] for _ in range(4)]
-        ours = next(pair for pair in found if worker.pid in pair)
-        children = [pair for pair in found if pair is not ours]
-        assert all(alive(pid) for pair in found for pid in pair)
-        if victim == "group":
-            os.killpg(worker.pid, signal.SIGKILL)
-        else:
-            worker.kill()
-        worker.wait()
-        wait_until(lambda: not any(alive(pid) for pid in (ours[0], *(child for child, _ in children))), within=2)
-    for _, program in children:
-        if alive(program):
-            os.kill(program, signal.SIGKILL)
+@pytest.fixture
+def worker(tmp_path):
+    """Start a worker with three children that hang; return its process, and the ids of the children's processes."""
+    os.mkfifo(tmp_path / "fifo")
+    arguments = [sys.executable, "-c", WORKER, str(tmp_path / "fifo")]
+    process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, start_new_session=True, cwd=Path.cwd())
+    with process.stdout as lines:
+        found = [[int(text) for text in lines.readline().split()] for _ in range(3)]
+        yield process, found
+    process.kill()
+    process.wait()
+
+
+def test_children_stay_in_the_hubs_process_group_e9(worker):
+    """The fork server and its children are in the worker's group; the guardian and a child's script are not."""
+    process, found = worker
+    server = parent_of(found[0][0])
+    assert {os.getpgid(pid) for pid in (server, *(child for child, *_ in found))} == {process.pid}
+    assert os.getpgid(parent_of(server)) != process.pid
+    assert parent_of(parent_of(server)) == process.pid
+
+
+@pytest.mark.parametrize("victim", ["worker", "group", "guardian", "server", "children", "worker and server"])
+def test_nothing_outlives_its_worker_server_guardian_or_child_e9(worker, victim):
+    """After kill -9 of any of them, all that descended from it is gone, also programs that left group and parent."""
+    process, found = worker
+    server = parent_of(found[0][0])
+    guardian = parent_of(server)
+    everything = [pid for pids in found for pid in pids]
+    assert all(alive(pid) for pid in (server, guardian, *everything))
+    if victim == "group":
+        os.killpg(process.pid, signal.SIGKILL)
+    else:
+        victims = {"guardian": [guardian], "server": [server], "children": [child for child, *_ in found]}
+        victims |= {"worker": [process.pid], "worker and server": [process.pid, server]}
+        for pid in victims[victim]:
+            os.kill(pid, signal.SIGKILL)
+    if victim != "children":
+        everything += [server, guardian]
+    wait_until(lambda: not any(alive(pid) for pid in everything), within=2)
 
 
 def test_a_lock_that_children_hold_lasts_until_the_last_of_them_has_ended(tmp_path):

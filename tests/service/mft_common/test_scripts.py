@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from mft_common.process import descendants
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.runner.scripts import Limits, run_script
 from tests.servers.processes import wait_until
@@ -105,6 +106,25 @@ def test_a_program_is_ended_when_its_child_is_asked_to_stop(runner, tmp_path):
     handle.stop()
     end = handle.wait(20)
     assert end.result["ended_for"] == "stopped"
+
+
+def test_what_a_program_has_orphaned_dies_with_a_child_that_is_killed(runner, tmp_path):
+    """Processes that left the program's group, its session and its parent are gone when the end is reported."""
+    text = "(setsid sh -c 'sleep 1000 & sleep 1000' & echo $! > orphan) ; echo $$ > pid; sleep 1000"
+    payload = {"text": text, "folder": str(tmp_path), "limits": {}}
+    handle = runner.run(f"{__name__}:run_in_child", payload, lambda _kind, _data: None)
+    wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
+    pids = [int((tmp_path / name).read_text()) for name in ("pid", "orphan")]
+    pids += wait_until(lambda: len(found := descendants.children(pids[1])) == 2 and found)
+    assert all(map(alive, pids))
+    handle.kill()
+    assert handle.wait(20).killed
+    assert not any(map(alive, pids))
+
+
+def test_a_signal_to_the_hubs_process_group_does_not_reach_a_program(run):
+    """A program leads a process group of its own: Ctrl-C at the hub's terminal leaves its end to the worker."""
+    assert run("import os; print(os.getpgid(0) == os.getpid())", seconds=20)["output"] == "True\n"
 
 
 def test_a_program_dies_with_a_child_that_is_killed(runner, tmp_path):

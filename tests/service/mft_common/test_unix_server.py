@@ -88,3 +88,13 @@ def test_a_socket_without_a_server_is_an_error_of_the_system(path):
     """Nothing listens there: connecting raises OSError."""
     with pytest.raises(OSError, match="No such file"):
         ask(path, "GET", "/x")
+
+
+def test_a_server_that_closes_leaves_the_socket_of_its_successor(path):
+    """A successor that has replaced the socket is reachable after the former server has closed."""
+    former = UnixServer(path, application).start()
+    successor = UnixServer(path, application).start()
+    former.close()
+    assert ask(path, "PUT", "/x", b"abc") == (200, "3")
+    successor.close()
+    assert not path.exists()

@@ -1,5 +1,6 @@
 """Serve a WSGI application on a Unix socket, for the other processes of this hub on this machine."""
 
+import contextlib
 import os
 import socket
 import threading
@@ -58,6 +59,8 @@ class UnixServer:
                 listener.bind(address)
             beside.chmod(0o600)
             listener.listen(_BACKLOG)
+            # While this descriptor is open, no later socket gets the same inode number.
+            self._place = os.open(beside, os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC)
             beside.rename(self._path)
         except BaseException:
             listener.close()
@@ -70,10 +73,12 @@ class UnixServer:
         return self
 
     def close(self) -> None:
-        """Stop serving; requests that run already are not waited for."""
+        """Stop serving; requests that run already are not waited for. The socket of a successor stays."""
         self._server.shutdown()
         self._thread.join()
         self._server.server_close()
         self._listener.close()
-        if os.path.lexists(self._path):
-            self._path.unlink()
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(self._path.lstat(), os.fstat(self._place)):
+                self._path.unlink()
+        os.close(self._place)

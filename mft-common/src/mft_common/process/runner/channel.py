@@ -19,7 +19,7 @@ class CommitRefused(MftError):
 class Channel:
     """The connection of a child to its worker. `interrupt` is set once the worker asks the child to stop.
 
-    A child whose worker is gone kills itself and its process group: the second means beside the parent-death signal.
+    A child whose worker is gone kills itself: the second means beside the guardian, which ends what it had started.
     """
 
     def __init__(self, stream: Stream) -> None:
@@ -38,7 +38,7 @@ class Channel:
                 self.interrupt.set()
             else:
                 self._waiting.pop(message["to"]).put(message["answer"])
-        os.killpg(0, signal.SIGKILL)
+        os.kill(os.getpid(), signal.SIGKILL)
 
     def tell(self, kind: str, data: Json = None) -> None:
         """Send a message and go on; it waits only while the worker is far behind."""

@@ -1,9 +1,9 @@
 """Run one piece of work in a child that the fork server has just forked."""
 
 import importlib
-import os
 import signal
 import socket
+import traceback
 from collections.abc import Callable
 from types import FrameType
 
@@ -14,15 +14,15 @@ from mft_common.process.runner.channel import Channel
 from mft_common.process.runner.messages import ENDED, Json, Stream
 
 FAILED = 1
+_FRAMES = 12
 
 
 def run(connection: int) -> int:
     """Run the work that the first message names; return the exit code of this process.
 
     The work is a function of a Channel and a payload; what it returns is the data of `ended`. A function that raises
-    ends its child with FAILED, and `ended` says so.
+    ends its child with FAILED, and `ended` says so. The child stays in the process group of the hub.
     """
-    os.setpgid(0, 0)
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         # Only the worker ends its children. A handler, because an ignored signal would stay ignored in programs.
         signal.signal(number, _leave_to_worker)
@@ -39,9 +39,9 @@ def run(connection: int) -> int:
             result = resolve(order["target"])(channel, order["payload"])
             stream.send({"kind": ENDED, "data": result})
         except Exception as error:  # noqa: BLE001 -- the worker ends the work whatever the fault was
-            logs.get("child").exception("child.failed", target=order["target"])
-            # The text may hold what the work was given, secrets among it: the type has to do.
+            # The text may hold what the work was given, secrets among it: the type and the place have to do.
             name = type(error).__name__ if str(error) else reason_of(error)
+            logs.get("child").error("child.failed", target=order["target"], error=name, raised_at=place_of(error))
             stream.send({"kind": ENDED, "data": None, "error": name})
             return FAILED
     return 0
@@ -52,6 +52,12 @@ def resolve(target: str) -> Callable[[Channel, Json], Json]:
     module, _, name = target.partition(":")
     function: Callable[[Channel, Json], Json] = getattr(importlib.import_module(module), name)
     return function
+
+
+def place_of(error: BaseException) -> list[str]:
+    """Return the calls that led to an error as `module:function:line`, the outermost first; it has no text of any."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return [f"{frame.f_globals.get('__name__')}:{frame.f_code.co_name}:{line}" for frame, line in frames][-_FRAMES:]
 
 
 def _leave_to_worker(_signal: int, _frame: FrameType | None) -> None:

@@ -2,15 +2,18 @@
 
 import contextlib
 import os
+import select
 import selectors
 import signal
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from mft_common import logs
 from mft_common.process.runner.messages import ENDED, Json, OnMessage, Stream
 from mft_common.process.runner.server import NUMBER
+from mft_common.process.runner.server_process import ServerProcess
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,15 @@ class End:
 class Handle:
     """A child that runs. One thread of the worker handles its messages, one after another, and then its end."""
 
-    def __init__(self, stream: Stream, status: int, on_message: OnMessage, ended: Callable[["Handle"], None]) -> None:
+    def __init__(
+        self,
+        stream: Stream,
+        status: int,
+        on_message: OnMessage,
+        ended: Callable[["Handle"], None],
+        answer_within: float,
+    ) -> None:
+        self._answer_within = answer_within
         self._stream = stream
         self._status = status
         self._on_message = on_message
@@ -74,24 +85,26 @@ class Handle:
             self._stream.send({"stop": True})
 
     def kill(self) -> None:
-        """Kill the child and its process group with SIGKILL; it has ended when `wait` returns."""
+        """Kill the child with SIGKILL; it and all that it started have ended when `wait` returns."""
         with self._lock:
             self._kill_asked = True
-            self._kill_group()
+            self._kill_child()
 
     def wait(self, timeout: float | None = None) -> End | None:
         """Wait for the end of the child and of its messages, at most `timeout` seconds; None while it runs."""
         return self._end if self._over.wait(timeout) else None
 
-    def serve(self) -> None:
+    def serve(self, server: ServerProcess) -> None:
         """Handle messages until the child has ended; the Runner calls it in a thread."""
         code: int | None = None
         try:
             code = self._serve()
+            if code is None and not self._error:
+                # The server has died, or is stuck: its guardian ends the child and all that it started.
+                server.end()
         finally:
             with self._lock:
-                # Programs that the child had started, and a child whose server died before it.
-                self._kill_group()
+                self._kill_child()
                 if self._pidfd >= 0:
                     os.close(self._pidfd)
                     self._pidfd = -1
@@ -115,21 +128,30 @@ class Handle:
         with selectors.DefaultSelector() as selector:
             selector.register(self._stream, selectors.EVENT_READ)
             selector.register(self._status, selectors.EVENT_READ)
+            deadline: float | None = None
+            if self._pidfd >= 0:
+                selector.register(self._pidfd, selectors.EVENT_READ)
+            else:
+                deadline = time.monotonic() + self._answer_within
             while True:
-                ready = {key.fd for key, _ in selector.select()}
-                if self._status in ready:
+                ready = {key.fd for key, _ in selector.select(deadline and max(0.0, deadline - time.monotonic()))}
+                if self._status in ready or not ready:
                     break
-                if not self._stream.fill():
+                if self._pidfd in ready:
+                    # The child has ended, and the server has to say how.
+                    selector.unregister(self._pidfd)
+                    deadline = time.monotonic() + self._answer_within
+                if self._stream.fileno() in ready and not self._stream.fill():
                     selector.unregister(self._stream)
                 self._handle()
         # The child is dead, and what it had sent before is to be handled still.
         while self._stream.fill(wait=False):
             self._handle()
-        return self._number()
+        return self._number(0)
 
     def _forked(self) -> bool:
         """Wait until the child has been forked; False where the system has no process for it."""
-        pid = self._number()
+        pid = self._number(self._answer_within)
         if pid is None or pid < 0:
             if pid is not None:
                 logs.get("runner").error("child.not_forked", error=os.strerror(-pid))
@@ -140,10 +162,16 @@ class Handle:
             with contextlib.suppress(ProcessLookupError):
                 self._pidfd = os.pidfd_open(pid)
             if self._kill_asked:
-                self._kill_group()
+                self._kill_child()
         return True
 
-    def _number(self) -> int | None:
+    def _number(self, within: float) -> int | None:
+        """Return the server's next number; None where it has died, or sends none within so many seconds."""
+        waiting = select.poll()
+        waiting.register(self._status, select.POLLIN)
+        if not waiting.poll(within * 1000):
+            logs.get("runner").error("fork_server.stuck", pid=self._pid)
+            return None
         data = os.read(self._status, NUMBER.size)
         return NUMBER.unpack(data)[0] if len(data) == NUMBER.size else None
 
@@ -155,7 +183,7 @@ class Handle:
         except Exception as error:  # noqa: BLE001 -- whatever it is, the child must not go on without its worker
             self._refusal = error
             with self._lock:
-                self._kill_group()
+                self._kill_child()
 
     def _handle_message(self, message: dict[str, Json]) -> None:
         kind = message["kind"]
@@ -167,12 +195,8 @@ class Handle:
             with contextlib.suppress(OSError):
                 self._stream.send({"to": number, "answer": answer})
 
-    def _kill_group(self) -> None:
-        """Kill the group, and the child by itself: it may not have made its group yet. The lock is held."""
-        if not self._pid:
-            return
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._pid, signal.SIGKILL)
+    def _kill_child(self) -> None:
+        """Kill the child, upon which the server ends what it had started. The lock is held."""
         if self._pidfd >= 0:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)

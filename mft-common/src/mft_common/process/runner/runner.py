@@ -2,13 +2,10 @@
 
 # ruff: noqa: N818 -- the names of conditions
 
-import contextlib
 import contextvars
 import functools
 import os
 import socket
-import subprocess
-import sys
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Final, Self
@@ -17,11 +14,10 @@ from mft_common import logs
 from mft_common.errors import MftError, Unavailable
 from mft_common.process.runner.handle import Handle
 from mft_common.process.runner.messages import Json, OnMessage, Stream
+from mft_common.process.runner.server_process import ServerProcess
 
 _LIMIT: Final = 64
-_START_TIMEOUT_S: Final = 30.0
-_SERVER: Final = "import sys; sys.path[:] = {path!r}; from {module} import main; main{arguments!r}"
-_MODULE: Final = "mft_common.process.runner.server"
+_ANSWER_WITHIN_S: Final = 30.0
 
 
 # The variables that children get: where programs, libraries and certificates are, and how text and times are shown.
@@ -47,10 +43,11 @@ class RunnerUnavailable(Unavailable):
 class Runner:
     """Runs functions in children of one fork server, which imports `modules` once for all of them.
 
-    `start` is called before the process has threads and before it lowers its priority, from a thread that lives as long
-    as the process: the kernel ends the server with that thread. `environment` is that of the children: no secret. At
-    most `limit` children run at once. `service` and `level` are those of the children's log lines. `held` are
-    descriptors that stay open while the server or a child lives: locks, which last until the last of them has ended.
+    `start` is called before the process has threads and before it lowers its priority. `environment` is that of the
+    children: no secret. At most `limit` children run at once. `service` and `level` are those of the children's log
+    lines. `held` are descriptors that stay open while the server or a child lives: locks, which last until the last of
+    them has ended. A server that forks no child, or reports no end, within `answer_within` seconds is replaced, and its
+    other children end with it.
     """
 
     def __init__(
@@ -62,35 +59,23 @@ class Runner:
         level: str = "info",
         limit: int = _LIMIT,
         held: Sequence[int] = (),
+        answer_within: float = _ANSWER_WITHIN_S,
     ) -> None:
         self.limit = limit
+        self._answer_within = answer_within
         self._held = list(held)
         self._service = service
         self._level = level
         self._modules = list(modules)
         self._environment = dict(environment or {})
         self._lock = threading.Lock()
-        self._server: subprocess.Popen[bytes] | None = None
-        self._control: socket.socket | None = None
+        self._server: ServerProcess | None = None
         self._handles: set[Handle] = set()
         self._closed = False
 
     def start(self) -> Self:
         """Start the fork server; it imports while this process goes on."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        try:
-            arguments = (theirs.fileno(), os.getpid(), self._modules, self._held)
-            code = _SERVER.format(path=sys.path, module=_MODULE, arguments=arguments)
-            command = [sys.executable, "-E", "-s", "-c", code]
-            self._server = subprocess.Popen(  # noqa: S603 -- this program's own interpreter and module
-                command, pass_fds=[theirs.fileno(), *self._held], stdin=subprocess.DEVNULL, env=self._environment
-            )
-        except OSError:
-            ours.close()
-            raise
-        finally:
-            theirs.close()
-        self._control = ours
+        self._server = ServerProcess(self._modules, self._environment, self._held)
         return self
 
     def run(self, target: str, payload: Json, on_message: OnMessage) -> Handle:
@@ -103,9 +88,9 @@ class Runner:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         status, written = os.pipe()
         stream = Stream(ours)
-        handle = Handle(stream, status, on_message, self._forget)
+        handle = Handle(stream, status, on_message, self._forget, self._answer_within)
         try:
-            self._send(handle, theirs.fileno(), written)
+            server = self._send(handle, theirs.fileno(), written)
         except BaseException:
             self._forget(handle)
             handle.discard()
@@ -124,12 +109,12 @@ class Runner:
             raise
         finally:
             # In a copy of this context, so that what the worker writes for the child has the same request id.
-            serve = functools.partial(contextvars.copy_context().run, handle.serve)
+            serve = functools.partial(contextvars.copy_context().run, handle.serve, server)
             threading.Thread(target=serve, name=f"child {target}", daemon=True).start()
         return handle
 
-    def _send(self, handle: Handle, connection: int, status: int) -> None:
-        """Ask the server for a child; start the server anew where it has died."""
+    def _send(self, handle: Handle, connection: int, status: int) -> ServerProcess:
+        """Ask the server for a child, and return it; start the server anew where it has died."""
         with self._lock:
             if self._closed:
                 raise RunnerUnavailable("the process ends")
@@ -137,40 +122,20 @@ class Runner:
                 raise PoolFull(f"{self.limit} pieces of work run already")
             self._handles.add(handle)
             for _ in range(2):
-                if self._control is not None and self._server is not None and self._server.poll() is None:
-                    with contextlib.suppress(ConnectionError):
-                        socket.send_fds(self._control, [b"1"], [connection, status])
-                        return
+                if self._server is not None and self._server.request(connection, status):
+                    return self._server
                 self._restart()
         raise RunnerUnavailable("the fork server does not answer")
 
     def _restart(self) -> None:
-        """Start the server from a new thread that lives on: the kernel would end it with a shorter-lived one."""
-        logs.get("runner").error("fork_server.restarted", status=self._server and self._server.poll())
-        self._disconnect()
-        started = threading.Event()
-
-        def start_and_stay() -> None:
-            try:
-                self.start()
-            finally:
-                started.set()
-            threading.Event().wait()
-
-        threading.Thread(target=start_and_stay, name="fork-server", daemon=True).start()
-        started.wait(_START_TIMEOUT_S)
-
-    def _disconnect(self) -> None:
-        """Close the server's socket, upon which it ends, and wait for that."""
-        if self._control is not None:
-            self._control.close()
-            self._control = None
+        logs.get("runner").error("fork_server.restarted")
         if self._server is not None:
-            try:
-                self._server.wait(1.0)
-            except subprocess.TimeoutExpired:
-                self._server.kill()
-                self._server.wait()
+            self._server.end()
+        try:
+            self.start()
+        except OSError as error:
+            self._server = None
+            raise RunnerUnavailable("the fork server cannot be started") from error
 
     def _forget(self, handle: Handle) -> None:
         with self._lock:
@@ -191,7 +156,8 @@ class Runner:
         for handle in handles:
             handle.wait()
         with self._lock:
-            self._disconnect()
+            if self._server is not None:
+                self._server.end()
 
     def __enter__(self) -> Self:
         """Start."""

@@ -1,25 +1,21 @@
 """Run a program of the operator's within a child, with limits on its time, its memory and its output."""
 
-import contextlib
-import ctypes
 import functools
 import os
 import resource
 import selectors
-import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
+from mft_common.process import descendants
 from mft_common.process.parent_death import die_with_parent
 
-_PR_SET_CHILD_SUBREAPER: Final = 36
 _READ: Final = 1 << 16
 _LOOK_EVERY_S: Final = 0.1
-_REAP_PAUSE_S: Final = 0.005
 
 Reason = Literal["", "time", "stopped"]
 
@@ -59,11 +55,13 @@ def run_script(
 ) -> ScriptEnd:
     """Run a program and return its end; OSError where it cannot be started.
 
-    Standard output and error are one. It dies with this process. Nothing that it started is left when this returns,
-    also what left its process group: orphans come to this process, which ends all that it did not have before.
+    Standard output and error are one. It leads a process group of its own, so that no signal to the hub's reaches it,
+    and dies with this process. Nothing that it started is left when this returns, also what left its process group:
+    orphans come to this process, which ends all that it did not have before. Where this process is killed, the fork
+    server or its guardian ends them.
     """
-    others = set(_children())
-    ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    others = set(descendants.children())
+    descendants.adopt_orphans()
     program = subprocess.Popen(  # noqa: S603 -- the operator's own program
         list(command),
         cwd=folder,
@@ -71,6 +69,7 @@ def run_script(
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        process_group=0,
         preexec_fn=functools.partial(_confine, os.getpid(), limits.memory),  # noqa: PLW1509 -- calls the kernel alone
     )
     assert program.stdout is not None
@@ -80,7 +79,9 @@ def run_script(
         try:
             reason = _watch(program.pid, output, time.monotonic() + limits.seconds, interrupt)
         finally:
-            _end_all(others, program)
+            program.kill()
+            program.wait()
+            descendants.end_children(others)
         output.read()
     return ScriptEnd(program.returncode, bytes(output.kept), output.cut, reason)
 
@@ -135,34 +136,3 @@ def _watch(pid: int, output: _Output, deadline: float, interrupt: Interrupt) -> 
                     selector.unregister(output.descriptor)
     finally:
         os.close(ended)
-
-
-def _end_all(others: set[int], program: subprocess.Popen[bytes]) -> None:
-    """Kill the program and everything that descends from it, and collect their ends."""
-    while found := [pid for pid in _children() if pid not in others]:
-        for pid in _with_descendants(found):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
-        program.poll()
-        for pid in found:
-            if pid != program.pid:
-                with contextlib.suppress(ChildProcessError):
-                    os.waitpid(pid, os.WNOHANG)
-        time.sleep(_REAP_PAUSE_S)
-    program.wait()
-
-
-def _with_descendants(pids: Iterable[int]) -> list[int]:
-    found = []
-    for pid in pids:
-        found += [pid, *_with_descendants(_children(pid))]
-    return found
-
-
-def _children(pid: int | None = None) -> list[int]:
-    """Return the children of a process, this one by default, ended ones included."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid or os.getpid()}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, task.read_text(encoding="ascii").split())
-    return found

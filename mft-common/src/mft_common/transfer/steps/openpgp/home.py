@@ -120,6 +120,7 @@ class Home:
                      "--s2k-count", s2k_count],
                     stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, close_fds=False,
                     env={**program.ENVIRONMENT, "LISTEN_FDS": "1", "LISTEN_FDNAMES": "std"},
+                    process_group=0,
                     preexec_fn=prepare,  # noqa: PLW1509 -- three system calls
                 )
             finally:

@@ -72,6 +72,7 @@ class Program:
                 pass_fds=(descriptor, status_end, secret),
                 bufsize=0,
                 env=dict(ENVIRONMENT),
+                process_group=0,
                 preexec_fn=_prepared(os.getpid(), largest),  # noqa: PLW1509 -- two system calls
             )
         except BaseException:

@@ -1,0 +1,62 @@
+"""Find and end the processes that descend from this one, orphans included.
+
+A process that has called `adopt_orphans` becomes the parent of each descendant whose own parent has ended, also of one
+that left the process group and the session (`PR_SET_CHILD_SUBREAPER`, Linux).
+"""
+
+import contextlib
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Final
+
+_PR_SET_CHILD_SUBREAPER: Final = 36
+_PAUSE_S: Final = 0.005
+# Loaded once: a process that was just forked must not load libraries.
+_prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
+
+
+def adopt_orphans() -> None:
+    """Become the parent of every descendant that loses its own; programs that are executed keep this, forks do not."""
+    if _prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0):
+        raise OSError(ctypes.get_errno(), "orphans cannot be adopted")
+
+
+def children(pid: int | None = None) -> list[int]:
+    """Return the children of a process, this one by default, ended ones included."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid or os.getpid()}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += map(int, task.read_text(encoding="ascii").split())
+    return found
+
+
+def kill_children(spare: Collection[int] = ()) -> bool:
+    """Kill all children but those of `spare`, and all that descend from them; return whether any is left.
+
+    Ends of children are collected. Descendants become children as their parents end: call it until none is left.
+    """
+    found = [pid for pid in children() if pid not in spare]
+    for pid in _with_descendants(found):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    for pid in found:
+        with contextlib.suppress(ChildProcessError):
+            os.waitpid(pid, os.WNOHANG)
+    return bool(found)
+
+
+def end_children(spare: Collection[int] = ()) -> None:
+    """Kill as `kill_children` does, and return once none is left."""
+    while kill_children(spare):
+        time.sleep(_PAUSE_S)
+
+
+def _with_descendants(pids: Iterable[int]) -> list[int]:
+    found = []
+    for pid in pids:
+        found += [pid, *_with_descendants(children(pid))]
+    return found
