@@ -16,8 +16,9 @@ import sqlalchemy as sa
 
 from diplomat_svc.bootstrap import build, child_modules
 from diplomat_svc.schemas.requests import RunNow
+from diplomat_svc.schemas.transactions import TransactionSchema
 from diplomat_svc.settings import Settings
-from diplomat_svc.store import workers
+from diplomat_svc.store import transactions, workers
 from diplomat_svc.store.tables import jobs
 from mft_common.identity import Identity
 from mft_common.process.runner import Runner, child_environment
@@ -145,6 +146,55 @@ def test_no_change_hides_behind_an_answered_time_a38(hub):
     poller.join()
     assert sorted(set(names) - set(seen)) == []
     assert len(seen) == len(set(seen))
+
+
+class _Paused:
+    """Definitions whose second one is handed out, when they are gone through, once another transaction waits."""
+
+    def __init__(self, definitions, waits):
+        self._definitions, self._waits = definitions, waits
+
+    def __iter__(self):
+        first, second = self._definitions
+        yield first
+        self._waits()
+        yield second
+
+
+def test_a_configuration_is_applied_while_a_job_is_taken_without_a_deadlock_e12(hub):
+    """Each of both changes a transaction's row and the clock's; whichever comes second waits for the other."""
+    service = hub(_transaction("one"), _transaction("two"))
+    _run_now(service, "one")
+    database, taken, threads = service.database, [], []
+    blocked = sa.text(
+        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    )
+
+    def take():
+        with database.write() as connection:
+            taken.append(service.operations.writer.take(connection, "w"))
+
+    def waits():
+        # Gone through twice: for the ids, before any row is changed, and for the rows.
+        threads.append(threading.Thread(target=take))
+        if len(threads) == 2:
+            threads[-1].start()
+
+            def is_blocked():
+                with database.read() as connection:
+                    return connection.execute(blocked).scalar_one() == 1
+
+            _until(is_blocked)
+
+    found = [
+        TransactionSchema().load(_transaction(name, **more))
+        for name, more in (("one", {"bandwidth": "9MiB/s"}), ("three", {}))
+    ]
+    with database.write() as connection:
+        assert transactions.apply(connection, _Paused(found, waits), 1) == []
+    threads[-1].join()
+    assert len(taken) == 1
+    assert taken[0] is not None
 
 
 PROGRAM = textwrap.dedent("""

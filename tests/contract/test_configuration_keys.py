@@ -32,7 +32,7 @@ DIPLOMAT = {
     "display_name": "dock-1",
     "sessions": {"limit": 3, "idle": "1m", "absolute": "1h"},
     "log_buffer_lines": 10,
-    "histories": {"enabled": False, "update_rate": "9s", "keep": "1d", "keep_newest": 3},
+    "histories": {"keep": "1d", "keep_newest": 3},
     "logs": {"keep": "1d"},
     "jobs": {"at_once": 2, "queue_limit": 3, "lease": "9s", "stop_grace": "1s"},
 }
@@ -45,6 +45,17 @@ def test_each_key_of_diplomat_changes_the_configuration_or_is_reported(key):
     changes = read_sections(document, READER) != read_sections({}, READER)
     reported = sections.unused(document)
     assert reported == ([] if changes else [f"diplomat.{key}"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "effect"),
+    [("keep", None, True), ("keep_newest", 3, True), ("enabled", False, False), ("update_rate", "9s", False)],
+)
+def test_each_key_of_histories_changes_the_configuration_or_is_reported(key, value, effect):
+    """How long jobs are kept has an effect; how often a history is shown anew has none yet."""
+    document = {"diplomat": {"histories": {key: value}}}
+    assert (read_sections(document, READER) != read_sections({}, READER)) is effect
+    assert sections.unused(document) == ([] if effect else [f"diplomat.histories.{key}"])
 
 
 @pytest.mark.parametrize(

@@ -6,11 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from diplomat_svc.domain.transactions import Configuration
+from diplomat_svc.domain.transactions import Configuration, Options
 from diplomat_svc.events import HANDLERS
 from diplomat_svc.operations import Operations
 from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
 from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.operations.retention import purge_jobs_task
 from diplomat_svc.operations.worker_lock import Exclusive, Shared
 from diplomat_svc.schemas.configuration import SECTIONS, read_sections, unused
 from diplomat_svc.settings import Settings
@@ -76,6 +77,7 @@ class Service:
         return [
             BackgroundTask("jobs", self.dispatcher().run),
             purge_task("job-log-purge", self.database, JOB_LOG, self._log_retention, jobs.with_kept_logs()),
+            purge_jobs_task(self.database, self._options, self.operations.clock),
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, INBOX, HANDLERS),
             *bus.maintenance_tasks(self.database, self.outbox, INBOX),
@@ -88,9 +90,13 @@ class Service:
         lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
         return Dispatcher(self.operations.writer, configuration=self.follower, lock=lock, runner=self.runner)
 
-    def _log_retention(self) -> Retention:
+    def _options(self) -> Options:
+        """Return the options of the configuration that was applied last."""
         with self.database.read() as connection:
-            return Retention(age=self.follower.refresh(connection).options.logs_keep)
+            return self.follower.refresh(connection).options
+
+    def _log_retention(self) -> Retention:
+        return Retention(age=self._options().logs_keep)
 
     def close(self) -> None:
         """Close the database."""

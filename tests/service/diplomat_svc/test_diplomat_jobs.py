@@ -270,13 +270,13 @@ def test_a_stopped_worker_ends_its_job_incomplete_and_keeps_the_queue_e11(dock, 
 
 
 def test_the_log_has_request_files_and_end_e39(dock):
-    """The job's log has the request with its label and variables, each file with its checksum, and the end."""
+    """The job's log has the request with its label and variables' names, each file with its checksum, and the end."""
     made = dock(files={"a.txt": b"abc"})
     with made.work():
         made.run("one", ("var", "x|y>z"))
         made.finished("one")
     texts = [row.text for row in made.rows("SELECT text FROM job_log ORDER BY id")]
-    assert texts[0] == 'Transaction "one"; Scheduled by request with x=y>z. [Jim]'
+    assert texts[0] == 'Transaction "one"; Scheduled by request with a value of x. [Jim]'
     assert texts[1:3] == ['Transaction "one"; Begun by a worker.', 'Transaction "one"; Found 1 file(s), 3 bytes.']
     assert texts[3].startswith('Transaction "one"; Delivered a.txt as a.txt: 3 bytes, SHA-256 ba7816bf')
     assert texts[4] == 'Transaction "one"; Job 0000000000000001 ended: Successful.'

@@ -79,6 +79,29 @@ def test_a_job_whose_taking_got_no_answer_ends_and_the_next_one_runs_e2(make):
     assert made.rows("SELECT count(*) AS n FROM outbox WHERE type = 'transfer.ended.v1'")[0].n == 2
 
 
+def test_a_lost_answer_to_the_record_of_a_file_fails_nothing_e20(make):
+    """The record was written and its answer lost: it is written once more, and the job goes on."""
+    made = make()
+    database, lost = made.service.database, []
+    write = database.write
+
+    @contextlib.contextmanager
+    def lossy():
+        with write() as connection:
+            yield connection
+        if not lost and made.rows("SELECT 1 FROM files"):
+            lost.append(True)
+            raise Unavailable("no answer")
+
+    database.write = lossy
+    with made.work():
+        made.run("quick")
+        job = made.finished("quick")
+    assert lost
+    assert job.findtext("completionStatus") == "Successful"
+    assert len(job.findall("fileHistory")) == 1
+
+
 def test_a_job_whose_leftovers_cannot_be_removed_at_once_ends_and_they_are_removed_later_e10_e27(make, runner):
     """No process can be started for the removal: the job has its end, and the removal is tried again."""
     made = make()

@@ -99,6 +99,8 @@ class Options:
     lease: float = 15.0
     stop_grace: float = LONGEST_STOP_GRACE_S
     logs_keep: float | None = 30 * 86_400.0
+    histories_keep: float | None = 90 * 86_400.0
+    histories_newest: int | None = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -41,8 +41,9 @@ class JobWriter:
     def schedule(self, connection: sa.Connection, job: Job, request_id: str) -> None:
         """Store a queued job; the caller has advanced the change clock, under whose lock the queue was counted."""
         jobs.add(connection, job, request_id)
-        given = ", ".join(f"{name}={value}" for name, value in job.variables.items())
-        text = f"Scheduled by request{f' with {given}' if given else ''}."
+        # Names alone: a value may be a secret.
+        given = ", ".join(job.variables)
+        text = f"Scheduled by request{f' with a value of {given}' if given else ''}."
         self.record(connection, job, text, at=job.scheduled_at, requester=True)
         OUTBOX.add(connection, transfer_events.started(job, self._host), transfer_events.job_changed(job))
 

@@ -74,7 +74,7 @@ class OwnedJob:
             self._writer.record(connection, self.job, f"Found {count} file(s), {size} bytes.")
 
     def begin_file(self, place: int, source: str, destination: str, size: int) -> None:
-        """Write a file's record before its temporary file is made (E20)."""
+        """Write a file's record before its temporary file is made (E20); again where the answer got lost."""
         file = FileRecord(
             place=place,
             source=files.storable(source),
@@ -85,7 +85,7 @@ class OwnedJob:
         self._remember(file)
         with self._database.write() as connection:
             self._change(connection)
-            files.add(connection, self.job.sequence, file)
+            files.begin(connection, self.job.sequence, file)
             self._report(connection)
 
     def progress(self, place: int, count: int) -> None:

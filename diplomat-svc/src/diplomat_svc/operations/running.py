@@ -8,6 +8,7 @@ from diplomat_svc.domain import states
 from diplomat_svc.domain.names import destination_name, expand_transaction
 from diplomat_svc.domain.states import Severity
 from diplomat_svc.operations.job_reports import JobReports
+from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Interrupted, NotFound, TransferError, Unsupported
 from mft_common.endpoints.names import Patterns
@@ -16,6 +17,7 @@ from mft_common.process.runner import CommitRefused
 from mft_common.transfer import Bandwidth, Interrupt, Moved, Mover
 
 _PROGRESS_S: Final = 1.0
+_LONGEST_DELAY_S: Final = 600.0
 R = TypeVar("R")
 
 
@@ -177,18 +179,17 @@ class Run:
 
     def _with_retries(self, call: Callable[[], R]) -> R:
         """Repeat a call that failed with an error that may heal, as often as a file is tried."""
-        retries: int = self._definition.retries.file
-        delay = self._definition.retries.file_delay
+        tries = 1
         while True:
             try:
                 return call()
             except TransferError as error:
-                if not error.heals or retries == 0:
+                if not error.heals or tries > self._definition.retries.file:
                     raise
                 self._owned.note(f"Trying again after: {error}.", Severity.WARNING)
-            if self._stop.wait(delay):
+            if self._stop.wait(pause_after(tries, self._definition.retries.file_delay, _LONGEST_DELAY_S)):
                 raise Interrupted("stopped while waiting for another try")
-            retries, delay = retries - 1, delay * 2
+            tries += 1
 
 
 def _named(source: Endpoint, names: tuple[str, ...]) -> list[Entry]:

@@ -21,6 +21,7 @@ SECTIONS: Final[config.Sections] = {
     "openpgp": dict,
     "allowed_folders": list,
 }
+_HISTORIES: Final = {"keep": "histories_keep", "keep_newest": "histories_newest"}
 _YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
 
 
@@ -35,10 +36,10 @@ class _Sessions(Schema):
 
 
 class _Histories(Schema):
-    enabled = fields.Boolean(**_YES)
-    update_rate = config.Duration()
-    keep = config.Duration()
-    keep_newest = fields.Integer(strict=True, validate=validate.Range(min=1))
+    enabled = fields.Boolean(**_YES, metadata=config.UNUSED)
+    update_rate = config.Duration(metadata=config.UNUSED)
+    keep = config.Duration(allow_none=True)
+    keep_newest = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1))
 
 
 class _Logs(Schema):
@@ -60,7 +61,7 @@ class _Diplomat(Schema):
     display_name = fields.String(validate=validate.Length(min=1, max=255))
     sessions = fields.Nested(_Sessions)
     log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1), metadata=config.UNUSED)
-    histories = fields.Nested(_Histories, metadata=config.UNUSED)
+    histories = fields.Nested(_Histories)
     logs = fields.Nested(_Logs)
     jobs = fields.Nested(_Jobs)
     audit = fields.Raw(validate=lambda _: _refuse())
@@ -135,6 +136,8 @@ def _options(given: Mapping[str, Any], problems: list[str]) -> Options:
     values |= given.get("jobs", {})
     if "keep" in given.get("logs", {}):
         values["logs_keep"] = given["logs"]["keep"]
+    histories = given.get("histories", {})
+    values |= {to: histories[key] for key, to in _HISTORIES.items() if key in histories}
     until = given.get("license", {}).get("valid_until")
     if until is not None:
         try:

@@ -18,6 +18,11 @@ def _greatest(connection: sa.Connection, *values: sa.ColumnElement[int] | int) -
     return getattr(sa.func, name)(*values, type_=sa.BigInteger())
 
 
+def lock(connection: sa.Connection) -> None:
+    """Lock the clock's row without a change: a transaction that may advance the clock later takes the lock first."""
+    connection.execute(sa.select(_C.id).with_for_update())
+
+
 def advance(connection: sa.Connection, now: int) -> int:
     """Return a stamp greater than all before it and than every `monitorTime` answered, and not behind `now`."""
     number = _greatest(connection, _C.stamp + 1, _C.answered + 1, now)

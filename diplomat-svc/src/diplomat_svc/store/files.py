@@ -1,10 +1,12 @@
 """Store the records of the files of jobs."""
 
 import dataclasses
+import re
 from collections.abc import Collection
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from diplomat_svc.domain.jobs import FileRecord
 from diplomat_svc.store.tables import files
@@ -13,20 +15,26 @@ _C = files.c
 _NAMES = tuple(field.name for field in dataclasses.fields(FileRecord))
 
 
+# NUL, which PostgreSQL refuses, and the surrogates that stand for no byte of a name.
+_UNFIT: Final = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
+
+
 def storable(text: str) -> str:
-    """Return a name as text that a column can hold: bytes that are no UTF-8 become U+FFFD (A60)."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    """Return a name as text that a column can hold: NUL and bytes that are no UTF-8 become U+FFFD (A60)."""
+    return _UNFIT.sub("\ufffd", text).encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _file(row: Any) -> FileRecord:
     return FileRecord(**{name: getattr(row, name) for name in _NAMES})
 
 
-def add(connection: sa.Connection, sequence: int, file: FileRecord) -> None:
-    """Insert a file's record, before its temporary file is made (E20)."""
+def begin(connection: sa.Connection, sequence: int, file: FileRecord) -> None:
+    """Insert a file's record, before its temporary file is made (E20); one of the same place is replaced."""
     values = {name: getattr(file, name) for name in _NAMES}
     values |= {"source": storable(file.source), "destination": storable(file.destination)}
-    connection.execute(sa.insert(files).values(sequence=sequence, **values))
+    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    row = insert(files).values(sequence=sequence, **values)
+    connection.execute(row.on_conflict_do_update(index_elements=[_C.sequence, _C.place], set_=values))
 
 
 def change(connection: sa.Connection, sequence: int, place: int, **values: Any) -> None:

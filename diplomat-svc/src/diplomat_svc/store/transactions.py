@@ -41,6 +41,9 @@ def apply(connection: sa.Connection, wanted: Iterable[Transaction], now: int) ->
     any more is marked removed and keeps its jobs. Only a real change gets a new stamp, so that every process may apply
     at its start.
     """
+    # The clock's row comes before the rows of transactions, as everywhere: else a worker that takes a job could wait
+    # for one of them while this waits for the clock.
+    change_clock.lock(connection)
     rows = {row.id: row for row in connection.execute(sa.select(transactions))}
     ids = {row.name: row.id for row in rows.values() if not row.removed}
     problems: list[str] = []

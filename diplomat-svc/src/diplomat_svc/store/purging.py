@@ -1,0 +1,55 @@
+"""Delete old jobs with their files and logs; the most recent job of each transaction stays for ever (E41)."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from diplomat_svc.domain.states import COMPLETE
+from diplomat_svc.store.tables import JOB_LOG, files, jobs, sweeps, transactions
+from mft_common.database import Database
+
+_C = jobs.c
+_BATCH: Final = 100
+
+
+def _spared() -> sa.ColumnElement[bool]:
+    """Return the condition for jobs that no purge touches: active, most recent, or with a log that is being viewed."""
+    newest = sa.select(transactions.c.last_sequence).where(transactions.c.last_sequence.is_not(None))
+    viewed = sa.select(JOB_LOG.views.c.subject)
+    return sa.or_(_C.status != COMPLETE, _C.sequence.in_(newest), sa.cast(_C.sequence, sa.String(128)).in_(viewed))
+
+
+def purge(database: Database, now: int, *, age: float | None, newest: int | None) -> int:
+    """Delete jobs that ended more than `age` seconds ago, and all but the `newest` of each transaction.
+
+    None is no limit. Returns how many jobs were deleted. A transaction of the database deletes a hundred of them.
+    """
+    deleted = 0
+    if age is not None:
+        old = _C.ended_at < now - round(age * 1000)
+        deleted += _delete(database, sa.select(_C.sequence).where(old, sa.not_(_spared())))
+    if newest is not None:
+        place = sa.func.row_number().over(partition_by=_C.transaction_id, order_by=_C.sequence.desc())
+        ranked = sa.select(_C.sequence, place.label("place")).where(_C.status == COMPLETE).subquery()
+        beyond = sa.select(ranked.c.sequence).where(ranked.c.place > newest)
+        deleted += _delete(database, sa.select(_C.sequence).where(_C.sequence.in_(beyond), sa.not_(_spared())))
+    return deleted
+
+
+def _delete(database: Database, which: sa.Select[Any]) -> int:
+    with database.read() as connection:
+        found: list[int] = list(connection.execute(which.order_by(_C.sequence)).scalars())
+    return sum(_delete_batch(database, found[start : start + _BATCH]) for start in range(0, len(found), _BATCH))
+
+
+def _delete_batch(database: Database, sequences: Sequence[int]) -> int:
+    with database.write() as connection:
+        # Asked again: a log may be viewed by now.
+        still = sa.select(_C.sequence).where(_C.sequence.in_(sequences), sa.not_(_spared()))
+        gone = list(connection.execute(still).scalars())
+        subjects = [str(sequence) for sequence in gone]
+        connection.execute(sa.delete(JOB_LOG.records).where(JOB_LOG.records.c.subject.in_(subjects)))
+        for table in (files, sweeps, jobs):
+            connection.execute(sa.delete(table).where(table.c.sequence.in_(gone)))
+    return len(gone)

@@ -1,0 +1,56 @@
+"""What a job does before its first file: it opens both ends and lists the source, with growing pauses between tries."""
+
+from diplomat_svc.domain.states import FAILURE
+from diplomat_svc.domain.transactions import Destination, Retries, Source, Transaction
+from diplomat_svc.operations.job_order import JobOrder
+from diplomat_svc.operations.running import Run
+from mft_common.endpoints.errors import Transient
+
+
+class _Reports:
+    """The reports of a job, kept."""
+
+    def __init__(self, job):
+        self.job, self.notes = job, []
+
+    def note(self, text, severity):
+        """See JobReports."""
+        self.notes.append((text, severity))
+
+
+class _Away:
+    """Endpoints that cannot be reached."""
+
+    def open(self, url, transfer_id, *, create):
+        """See Endpoints."""
+        raise Transient("nothing answers")
+
+
+class _Pauses:
+    """An interrupt that never comes; the pauses that it is waited for are kept."""
+
+    def __init__(self):
+        self.waited = []
+
+    def wait(self, timeout):
+        """See Interrupt."""
+        self.waited.append(timeout)
+        return False
+
+    def is_set(self):
+        """See Interrupt."""
+        return False
+
+
+def test_pauses_before_the_first_file_grow_to_ten_minutes_e22():
+    """As those of files do: after many tries the next one is still within reach."""
+    definition = Transaction(
+        name="one", direction="outbound", source=Source(url="file:a", files=("*",)), destination=Destination(url="f:"),
+        retries=Retries(file=100, file_delay=5.0),
+    )  # fmt: skip
+    order = JobOrder(sequence=1, transfer_id="0", definition=definition, variables={}, began_at=0)
+    reports, pauses = _Reports(order), _Pauses()
+    assert Run(reports, _Away(), pauses).run() == (FAILURE, "nothing answers")
+    assert pauses.waited[:8] == [5, 10, 20, 40, 80, 160, 320, 600]
+    assert len(pauses.waited) == len(reports.notes) == 100
+    assert max(pauses.waited) == 600
