@@ -271,7 +271,7 @@ def hub(tmp_path, runner):
     """Return a function that builds a hub of some transactions; all are closed at the end."""
     made = []
 
-    def make(*transactions, data=None, diplomat=None, allowed_folders=(), **options):
+    def make(*transactions, data=None, diplomat=None, allowed_folders=(), endpoints=None, **options):
         data = data or tmp_path
         (data / "from").mkdir(exist_ok=True)
         (data / "to").mkdir(exist_ok=True)
@@ -279,6 +279,7 @@ def hub(tmp_path, runner):
             "diplomat": {"display_name": "dock-1", **(diplomat or {})},
             "transactions": list(transactions),
             "allowed_folders": list(allowed_folders),
+            "endpoints": endpoints or {},
         }
         made.append(_Hub(data, config, runner=runner, **options))
         return made[-1]

@@ -5,28 +5,15 @@ import contextlib
 import os
 import random
 import signal
-import subprocess
-import sys
-import textwrap
 import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from tests.service.diplomat_svc.worker_program import kill, start_worker
+
 SEED = 80
-PROGRAM = textwrap.dedent("""
-    import json, os, sys, threading
-    from diplomat_svc.bootstrap import build, new_runner
-    from diplomat_svc.settings import Settings
-    settings = Settings(data=sys.argv[1])
-    runner = new_runner(settings, os.environ).start()
-    service = build(settings, directory=object(), config=json.loads(sys.argv[2]), runner=runner)
-    # The fork server has imported everything once a first child has run.
-    runner.run("tests.servers.pieces_of_work:first_byte", None, lambda kind, data: None).wait()
-    print("ready", flush=True)
-    service.dispatcher().run(threading.Event())
-""")
 
 
 @pytest.fixture
@@ -44,21 +31,6 @@ def dock(hub, transaction):
     return made
 
 
-def _worker(made):
-    import json
-
-    arguments = [sys.executable, "-c", PROGRAM, str(made.data), json.dumps(made.config)]
-    child = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
-    child.stdout.readline()
-    return child
-
-
-def _kill(child):
-    child.send_signal(signal.SIGKILL)
-    child.wait()
-    child.stdout.close()
-
-
 def _until(condition, timeout=20.0):
     deadline = time.monotonic() + timeout
     while not condition():
@@ -68,14 +40,14 @@ def _until(condition, timeout=20.0):
 
 def test_after_kill_9_running_jobs_are_incomplete_and_queued_ones_missed_or_incomplete_e15(dock):
     """Running ends Incomplete, queued Missed or Incomplete; leftovers go, and `since` shows all of it."""
-    child = _worker(dock)
+    child = start_worker(dock)
     dock.run("slow")
     dock.run("strict")
     _until(lambda: len(list((dock.data / "to").glob(".slow.bin.*.part"))) == 2)
     dock.run("strict")
     dock.run("slow")
     before = int(dock.call("transactionStatuses").text("monitorTime"))
-    _kill(child)
+    kill(child)
     assert dock.client.get("/readyz").status_code == 503
     with dock.work():
         dock.ready()
@@ -130,7 +102,7 @@ def test_many_kills_at_seeded_instants_end_every_job_once_e9_e18_e19_e27(dock, r
     accepted, replaced = 0, {bytes([round_]) * 300_000 for round_ in range(rounds)}
     for round_ in range(rounds):
         victim = ("worker", "group", "child")[round_ % 3]
-        child = _worker(dock)
+        child = start_worker(dock)
         if chance.random() < 0.8:
             dock.ready()
         for number in range(4):
@@ -146,7 +118,7 @@ def test_many_kills_at_seeded_instants_end_every_job_once_e9_e18_e19_e27(dock, r
             # The worker goes on, and ends the others as if nothing had happened.
             _until(lambda: not dock.rows("SELECT 1 FROM jobs WHERE status <> 'Complete'"))
             tree = _tree(child.pid)
-        _kill(child)
+        kill(child)
         _until(lambda pids=tree: not any(_alive(pid) for pid in pids), timeout=5)
         same = dock.data / "to" / "qsame"
         assert not same.exists() or same.read_bytes() in replaced

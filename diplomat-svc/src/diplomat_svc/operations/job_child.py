@@ -1,11 +1,13 @@
 """The functions that a worker runs in its children: a job, and the removal of a job's temporary files."""
 
+import contextlib
 from collections.abc import Mapping
 from typing import Any, Final
 
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_reports import JobReports
 from diplomat_svc.operations.running import Run
+from mft_common.endpoints.contract import Endpoint
 from mft_common.endpoints.errors import NotFound, TransferError
 from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import Channel
@@ -33,7 +35,7 @@ def sweep(_channel: Channel, payload: Mapping[str, Any]) -> str:
     try:
         endpoint = endpoints.open(order.definition.destination.url, order.transfer_id)
         try:
-            endpoint.sweep(order.token)
+            endpoint.sweep(order.token, _temporaries(endpoint, order))
         finally:
             endpoint.close()
     except NotFound:
@@ -42,3 +44,12 @@ def sweep(_channel: Channel, payload: Mapping[str, Any]) -> str:
     except TransferError as error:
         return str(error)
     return ""
+
+
+def _temporaries(endpoint: Endpoint, order: JobOrder) -> tuple[str, ...]:
+    """Return the names of the unfinished files: a bucket does not tell to whom an unfinished upload belongs (B15)."""
+    found = []
+    for name in order.unfinished:
+        with contextlib.suppress(TransferError):
+            found.append(endpoint.writer(name, token=order.token).temporary)
+    return tuple(found)

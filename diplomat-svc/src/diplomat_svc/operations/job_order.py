@@ -10,13 +10,17 @@ from diplomat_svc.domain.transactions import Transaction
 
 @dataclass(frozen=True, kw_only=True)
 class JobOrder:
-    """A job to run: the copy of its definition, its variables, and the time in milliseconds at which it began."""
+    """A job to run: the copy of its definition, its variables, and the time in milliseconds at which it began.
+
+    `unfinished` names its files at the destination that were begun and not delivered: what they left is to be removed.
+    """
 
     sequence: int
     transfer_id: str
     definition: Transaction
     variables: Mapping[str, str]
     began_at: int
+    unfinished: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:
@@ -24,14 +28,15 @@ class JobOrder:
         return token_of(self.sequence)
 
     @classmethod
-    def of(cls, job: Job, now: int) -> Self:
-        """Return the order of a job that begins `now`."""
+    def of(cls, job: Job, now: int, unfinished: tuple[str, ...] = ()) -> Self:
+        """Return the order of a job that begins `now`, or of the removal of what it has left."""
         return cls(
             sequence=job.sequence,
             transfer_id=job.transfer_id,
             definition=job.definition,
             variables=job.variables,
             began_at=now,
+            unfinished=unfinished,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -41,4 +46,5 @@ class JobOrder:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the order of what `to_json` gave."""
-        return cls(**{**values, "definition": Transaction.from_json(values["definition"])})
+        parsed = {"definition": Transaction.from_json(values["definition"]), "unfinished": tuple(values["unfinished"])}
+        return cls(**{**values, **parsed})

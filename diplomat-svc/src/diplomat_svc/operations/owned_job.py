@@ -50,6 +50,10 @@ class OwnedJob:
         """Write a report of the child that runs the job (`job_reports`)."""
         self._handlers[kind](**data)
 
+    def unfinished(self) -> tuple[str, ...]:
+        """Return the names, at the destination, of files that were begun and not delivered."""
+        return tuple(file.destination for file in self._files.values() if file.completion not in DELIVERED)
+
     def owns(self, lease: Lease) -> bool:
         """Return whether the job is still this worker's, and the worker's own lease lasts (E13)."""
         with self._database.read() as connection:

@@ -41,6 +41,7 @@ class Run:
         expanded = expand_transaction(job.definition, job.variables)
         self._definition, self._missing = expanded.transaction, expanded.missing
         self.left = False
+        self._leftovers: list[str] = []
 
     def run(self) -> tuple[str | None, str]:
         """Move the job's files; return its completion status and the reason for it.
@@ -129,12 +130,14 @@ class Run:
         if self._stop.is_set():
             raise Interrupted(f"{name}: stopped before it began")
         owned.begin_file(place, entry.name, name, entry.size or 0)
+        temporaries: list[str] = []
         mover = Mover(
             token=owned.job.token,
             if_exists=definition.destination.if_exists,
             verify=definition.verify,
             bandwidth=bandwidth,
             interrupt=self._stop,
+            begins=temporaries.append,
             progress=_below(lambda count: owned.progress(place, count), entry.size),
             progress_every=_PROGRESS_S,
             retrying=lambda number: owned.retrying(place, number),
@@ -148,6 +151,7 @@ class Run:
             raise
         except TransferError as error:
             left = " A partial upload could not be removed." if error.leftover else ""
+            self._leftovers += temporaries if error.leftover else []
             owned.end_file(place, states.FAILURE, f"Failed: {error}.{left}", retries=error.tries - 1)
             return None
         size, sha256 = moved.delivered.size, moved.delivered.sha256
@@ -172,7 +176,7 @@ class Run:
     def _sweep(self, target: Endpoint) -> None:
         """Remove partial uploads that could not be aborted; an error here changes nothing of how the files ended."""
         try:
-            target.sweep(self._owned.job.token)
+            target.sweep(self._owned.job.token, tuple(dict.fromkeys(self._leftovers)))
         except TransferError as error:
             self.left = True
             self._owned.note(f"Removing partial uploads failed: {error}. It is tried again later.", Severity.WARNING)

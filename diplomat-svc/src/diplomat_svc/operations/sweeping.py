@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Final
 
 from diplomat_svc.domain.jobs import Job
+from diplomat_svc.domain.states import DELIVERED
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_process import Runner, begin_sweep
 from diplomat_svc.operations.job_writer import JobWriter
-from diplomat_svc.store import sweeps
+from diplomat_svc.store import files, sweeps
 from diplomat_svc.store.sweeps import Sweep
 from mft_common import logs
 from mft_common.endpoints.registry import Endpoints
@@ -109,7 +110,10 @@ class Sweeper:
 
     def _order(self, job: Job) -> Json:
         used = self._endpoints().only(job.definition.destination.url)
-        return {"job": JobOrder.of(job, 0).to_json(), "endpoints": used.to_json()}
+        with self._database.read() as connection:
+            found = files.of_job(connection, job.sequence)
+        unfinished = tuple(file.destination for file in found if file.completion not in DELIVERED)
+        return {"job": JobOrder.of(job, 0, unfinished).to_json(), "endpoints": used.to_json()}
 
 
 def _log(each: Sweep, problem: str) -> None:
