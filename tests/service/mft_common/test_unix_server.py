@@ -8,7 +8,8 @@ import threading
 import pytest
 
 from mft_common.process.unix_server import UnixServer
-from mft_common.unix_sockets import UnixConnection
+from mft_common.unix_sockets import UnixConnection, address_of
+from tests.servers.processes import wait_until
 
 
 def application(environ, start_response):
@@ -98,3 +99,22 @@ def test_a_server_that_closes_leaves_the_socket_of_its_successor(path):
     assert ask(path, "PUT", "/x", b"abc") == (200, "3")
     successor.close()
     assert not path.exists()
+
+
+def test_a_client_that_dies_amid_its_body_writes_nothing_into_the_log(path, capfd):
+    """Its process was killed: no traceback on the hub's own output, and the next client is answered."""
+
+    def lazy(_environ, start_response):
+        start_response("413 Content Too Large", [("Content-Length", "2")])
+        return [b"no"]
+
+    server = UnixServer(path, lazy).start()
+    threads = threading.active_count()
+    with address_of(path) as address, socket.socket(socket.AF_UNIX) as client:
+        client.connect(address)
+        client.sendall(b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\nhalf")
+        assert client.recv(12) == b"HTTP/1.1 413"
+    assert ask(path, "GET", "/x") == (413, "no")
+    wait_until(lambda: threading.active_count() <= threads, what="the end of the client's thread")
+    server.close()
+    assert capfd.readouterr().err == ""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 from wsgiref.types import WSGIApplication
 
+from werkzeug.exceptions import ClientDisconnected
 from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wsgi import get_input_stream
 
@@ -30,8 +31,10 @@ class _Handler(WSGIRequestHandler):
     def run_wsgi(self) -> None:
         """Answer; then read the rest of the body: a close before its end would take the answer from the client."""
         super().run_wsgi()
-        while self._body.read(_DRAIN):
-            pass
+        # A client that died in the middle of its body is no error of ours: its connection is closed next.
+        with contextlib.suppress(ClientDisconnected, OSError):
+            while self._body.read(_DRAIN):
+                pass
 
     def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
         """Log nothing."""
