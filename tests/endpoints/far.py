@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mft_common.endpoints.contract import Endpoint
+from mft_common.endpoints.registry import Endpoints
 
 
 class Far(Protocol):
@@ -26,6 +27,10 @@ class Far(Protocol):
 
     def open(self) -> Endpoint:
         """Return an endpoint on a connection of its own; the test closes it."""
+        ...
+
+    def endpoints(self) -> Endpoints:
+        """Return what another process needs to open the same folder as `endpoint:far`."""
         ...
 
     def write_outside(self, path: str, content: bytes) -> None:

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from mft_common.endpoints.files import open_file
 from mft_common.endpoints.folders import LocalFolders
+from mft_common.endpoints.registry import Endpoints
+from mft_common.endpoints.section import Targets
 from mft_common.endpoints.targets import parse_url
 from tests.endpoints.far import LocalFolder
 
@@ -26,6 +28,9 @@ class FarFolder(LocalFolder):
 
     def open(self):
         return open_file(parse_url(self._url), self._folders)
+
+    def endpoints(self):
+        return Endpoints(Targets({"far": parse_url(self._url)}), self._folders)
 
 
 @contextlib.contextmanager

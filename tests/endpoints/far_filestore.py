@@ -10,6 +10,9 @@ from filestore_svc.app import create_app
 from filestore_svc.settings import Settings
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.names import Patterns
+from mft_common.endpoints.registry import Endpoints
+from mft_common.endpoints.section import Targets
+from mft_common.endpoints.targets import parse_url
 from mft_common.process.unix_server import UnixServer
 from tests.service.filestore_svc.filestore_lab import ALL, KEY, Lab, Server, identity_of
 
@@ -36,6 +39,9 @@ class FarStore:
 
     def open(self):
         return self._filestore.open(self.folder, TRANSFER)
+
+    def endpoints(self):
+        return Endpoints(Targets({"far": parse_url(f"filestore:{self.folder}")}), filestore=self._filestore)
 
     def write_outside(self, path, content):
         status, _ = self._call("PUT", f"/2.0/files{quote(f'{self.folder}/{path}')}", "part1", content)

@@ -5,6 +5,8 @@ from pathlib import Path
 
 from crossdock import certificate
 from mft_common.endpoints.ftp import open_ftp
+from mft_common.endpoints.registry import Endpoints
+from mft_common.endpoints.section import Targets
 from mft_common.endpoints.targets import Target
 from tests.endpoints.far import LocalFolder
 from tests.servers.pyftpd import Pyftpd
@@ -27,6 +29,9 @@ class FarFtp(LocalFolder):
 
     def open(self):
         return open_ftp(self.target)
+
+    def endpoints(self):
+        return Endpoints(Targets({"far": self.target}))
 
 
 def _login(server):

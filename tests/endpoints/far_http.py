@@ -4,6 +4,8 @@ import contextlib
 
 from crossdock import certificate
 from mft_common.endpoints.http import open_http
+from mft_common.endpoints.registry import Endpoints
+from mft_common.endpoints.section import Targets
 from mft_common.endpoints.targets import Target
 from tests.endpoints.far import LocalFolder
 from tests.servers.nginx import Nginx
@@ -28,6 +30,9 @@ class FarWeb(LocalFolder):
 
     def open(self):
         return open_http(self._target)
+
+    def endpoints(self):
+        return Endpoints(Targets({"far": self._target}))
 
 
 @contextlib.contextmanager

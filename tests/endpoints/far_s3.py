@@ -3,7 +3,9 @@
 import contextlib
 
 from crossdock import certificate
+from mft_common.endpoints.registry import Endpoints
 from mft_common.endpoints.s3 import open_s3
+from mft_common.endpoints.section import Targets
 from mft_common.endpoints.targets import Target
 from tests.servers.s3 import KEY_ID, SECRET, S3Server
 
@@ -27,6 +29,9 @@ class FarBucket:
 
     def open(self):
         return open_s3(self.target)
+
+    def endpoints(self):
+        return Endpoints(Targets({"far": self.target}))
 
     def write_outside(self, path, content):
         self.server.client.put_object(Bucket=self.bucket, Key=self._prefix + path, Body=content)

@@ -3,6 +3,8 @@
 import contextlib
 from pathlib import Path
 
+from mft_common.endpoints.registry import Endpoints
+from mft_common.endpoints.section import Targets
 from mft_common.endpoints.sftp import open_sftp
 from mft_common.endpoints.targets import Target
 from tests.endpoints.far import LocalFolder
@@ -37,6 +39,9 @@ class FarSftp(LocalFolder):
 
     def open(self):
         return open_sftp(self.target())
+
+    def endpoints(self):
+        return Endpoints(Targets({"far": self.target()}))
 
 
 @contextlib.contextmanager
