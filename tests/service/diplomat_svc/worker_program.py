@@ -20,9 +20,12 @@ PROGRAM = textwrap.dedent("""
 """)
 
 
-def start_worker(made):
-    """Start a worker on the data and the configuration `made.config` of a hub, and wait until it can run jobs."""
-    arguments = [sys.executable, "-c", PROGRAM, str(made.data), json.dumps(made.config)]
+def start_worker(made, wrapped=lambda command: command):
+    """Start a worker on the data and the configuration `made.config` of a hub, and wait until it can run jobs.
+
+    `wrapped` gives the command that runs it in surroundings of its own.
+    """
+    arguments = wrapped([sys.executable, "-c", PROGRAM, str(made.data), json.dumps(made.config)])
     child = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
     child.stdout.readline()
     return child

@@ -18,7 +18,7 @@ from crossdock.copying.report import FileResult, Report
 from crossdock.copying.saved import Saved
 from crossdock.ends import Ends, url_of
 from mft_common.endpoints.contract import Entry
-from mft_common.endpoints.errors import Interrupted, TransferError, reason_of
+from mft_common.endpoints.errors import Interrupted, TransferError, Transient, reason_of
 from mft_common.ids import TransferIds
 from mft_common.process import memory
 from mft_common.transfer.bandwidth import Bandwidth
@@ -138,6 +138,9 @@ def _copy(run: _Run, plan: Plan, entry: Entry, path: str) -> FileResult:
     except Interrupted:
         return FileResult(source=entry.path, destination=path, error="interrupted", retries=retries)
     except TransferError as error:
+        if not isinstance(error, Transient):
+            # Nothing was kept that a later run could go on with.
+            run.saved.remove(path)
         run.bars.end(entry.size or 0)
         return FileResult(source=entry.path, destination=path, error=reason_of(error), retries=retries)
     run.saved.remove(path)

@@ -133,3 +133,14 @@ def os_errors(name: str) -> Iterator[None]:
         yield
     except OSError as error:
         raise of_os_error(error, name) from error
+
+
+@contextmanager
+def destination_errors(name: str) -> Iterator[None]:
+    """Do as `os_errors` for a file that is written: what is missing then is not the source, and the text says so."""
+    try:
+        yield
+    except FileNotFoundError as error:
+        raise NotFound(f"{name}: the destination's folder or unfinished file was removed") from error
+    except OSError as error:
+        raise of_os_error(error, name) from error

@@ -8,7 +8,7 @@ from os import stat_result
 from typing import Final
 
 from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
-from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, of_os_error, os_errors
+from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, destination_errors, of_os_error
 from mft_common.endpoints.folders import Folder
 from mft_common.endpoints.names import temporary_name
 from mft_common.endpoints.read_back import ReadBack
@@ -53,7 +53,7 @@ class FileWriter:
 
     def begin(self) -> int:
         """Open the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
-        with os_errors(self._path):
+        with destination_errors(self._path):
             self._folder = self._in.open(self._above)
             self._target(self._folder)
             if self._resume is None or not self._reopen(self._folder, self._resume):
@@ -89,7 +89,7 @@ class FileWriter:
         assert self._descriptor is not None
         assert self._read_back is not None
         rest = memoryview(block)
-        with os_errors(self._path):
+        with destination_errors(self._path):
             while rest:
                 count = self._system.write(self._descriptor, rest)
                 self._position += count
@@ -102,7 +102,7 @@ class FileWriter:
     def flush(self) -> Checkpoint:
         """Fsync what was written."""
         assert self._descriptor is not None
-        with os_errors(self._path):
+        with destination_errors(self._path):
             self._system.sync(self._descriptor)
             status = self._system.status_of(self._descriptor)
         return Checkpoint(self._position, {"inode": _inode(status)})
@@ -111,7 +111,7 @@ class FileWriter:
         """Fsync, then compare size and, by reading the file back, checksum."""
         assert self._descriptor is not None
         assert self._read_back is not None
-        with os_errors(self._path):
+        with destination_errors(self._path):
             if self._modified_at is not None:
                 self._system.set_modified(self._descriptor, self._modified_at)
             self._system.sync(self._descriptor)
@@ -136,7 +136,7 @@ class FileWriter:
         folder = self._folder
         if folder is None:
             return self._stored
-        with os_errors(self._path):
+        with destination_errors(self._path):
             if not self._has_its_name(folder):
                 self._stored = replace(self._stored, replaced=self._target(folder) is not None)
                 if self._is_anothers(folder):
@@ -171,7 +171,7 @@ class FileWriter:
         folder = self._folder
         if folder is None:
             return None
-        with os_errors(self._path):
+        with destination_errors(self._path):
             if self._has_its_name(folder):
                 return self.commit()
             if self._made and not keep and not self._is_anothers(folder):

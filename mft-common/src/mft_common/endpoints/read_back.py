@@ -6,7 +6,7 @@ import threading
 from typing import Final
 
 from mft_common.endpoints.contract import BLOCK
-from mft_common.endpoints.errors import TransferError, os_errors
+from mft_common.endpoints.errors import TransferError, destination_errors
 from mft_common.endpoints.system import System
 
 # The number of written bytes from which on a thread is worth its start.
@@ -61,7 +61,7 @@ class ReadBack:
 
     def _run(self) -> None:
         try:
-            with os_errors(self._shown):
+            with destination_errors(self._shown):
                 descriptor = self._system.open_read(self._name, self._folder)
                 try:
                     self._read(descriptor)
