@@ -29,8 +29,12 @@ def _prints_errors(run: Callable[..., Any]) -> Callable[..., Any]:
             click.echo(f"crossdock: the configuration has {len(error.problems)} problem(s):", err=True)
             for problem in error.problems:
                 click.echo(f"  {problem}", err=True)
-        except (MftError, OSError) as error:
+        except MftError as error:
             click.echo(f"crossdock: {error}", err=True)
+        except OSError as error:
+            # Its own text begins with a number.
+            reason = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+            click.echo(f"crossdock: {reason}", err=True)
         sys.exit(2)
 
     return wrapped

@@ -1,6 +1,7 @@
 """List the configured endpoints, and say of one whether it can be reached and what its far side can do."""
 
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Any, Final
 from crossdock.ends import Ends, name_of, read_document
 from mft_common.config import Reader
 from mft_common.endpoints.contract import Endpoint, Features
-from mft_common.endpoints.errors import BadName, TransferError, reason_of
+from mft_common.endpoints.errors import BadName, NotFound, TransferError, reason_of
 from mft_common.endpoints.names import Patterns, printable
 from mft_common.endpoints.section import read_targets
 from mft_common.endpoints.targets import REFERENCE, Target, parse_url
@@ -49,6 +50,28 @@ _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+# The same for kinds of which another sentence is true.
+_SERVERS_AFFAIR: Final[Mapping[str, str]] = {
+    "atomic_replace": "the server decides whether a reader may see half of a new file",
+    "visible_at_commit": "the server decides whether an unfinished file can be seen",
+    "recursive": "there is no listing",
+    "folders": "folders are the server's affair",
+    "checksums": "the server's file is compared by its size alone",
+}
+_FTP: Final[Mapping[str, str]] = {
+    "atomic_replace": "most servers replace in one step; at others a reader may find no file for a moment",
+}
+_COSTS: Final[Mapping[str, Mapping[str, str]]] = {
+    "http": _SERVERS_AFFAIR,
+    "https": _SERVERS_AFFAIR,
+    "ftp": _FTP,
+    "ftps": _FTP,
+    "s3": {"checksums": "the store checks an MD5 of each part; no SHA-256 is compared"},
+}
+# A file that is asked for where nothing can be listed: its absence is the answer of a server that can be used.
+_ASKED_FOR: Final = "crossdock-endpoint-check"
+
+
 @dataclass
 class Findings:
     """The findings of a check; `problem` is empty where the endpoint can be used."""
@@ -61,6 +84,7 @@ class Findings:
     features: dict[str, Any] = field(default_factory=dict)
     files: list[str] = field(default_factory=list)
     more_files: bool = False
+    kind: str = ""
 
     @property
     def exit_code(self) -> int:
@@ -70,6 +94,10 @@ class Findings:
     def as_json(self) -> dict[str, Any]:
         """Return the findings as one JSON object."""
         return {**self.__dict__, "exit_code": self.exit_code}
+
+    def cost(self, feature: str, usual: str) -> str:
+        """Return what the absence of a feature costs at this kind of endpoint."""
+        return _COSTS.get(self.kind, {}).get(feature, usual)
 
 
 def listed(config: Path | None) -> Iterator[tuple[str, str, str]]:
@@ -97,15 +125,19 @@ def check(name: str, config: Path | None, data: Path, environ: Mapping[str, str]
         return _not_pinned(url, target)
     ends = Ends.read(config, data, environ, url)
     target = ends.find(url)
-    findings = Findings(url, replace(target, name="").shown)
+    findings = Findings(url, replace(target, name="").shown, kind=target.scheme)
     try:
         if target.scheme == "sftp":
             _add_host_keys(findings, target)
         with ends.open(url) as endpoint:
+            if not endpoint.features.listing:
+                # Some kinds send nothing before the first question.
+                with suppress(NotFound):
+                    endpoint.stat(_ASKED_FOR)
             findings.features = _features(endpoint.features)
             _add_files(findings, endpoint)
     except TransferError as error:
-        findings.problem = reason_of(error)
+        findings.problem = reason_of(error).removeprefix(f"{_ASKED_FOR}: ")
         _advise(findings, target)
     return findings
 
@@ -186,12 +218,14 @@ def print_findings(findings: Findings, say: Callable[[str], None]) -> None:
         say("  connected")
         for name, meanings in _MEANINGS.items():
             can = bool(findings.features[name])
-            say(f"  {'yes' if can else 'no ':3} {name:18} {meanings[not can]}")
+            meaning = meanings[0] if can else findings.cost(name, meanings[1])
+            say(f"  {'yes' if can else 'no ':3} {name:18} {meaning}")
         checksums = findings.features["checksums"]
-        costs = f"the far side computes {', '.join(checksums)}" if checksums else "verifying sha256 reads the file back"
+        back = findings.cost("checksums", "verifying sha256 reads the file back")
+        costs = f"the far side computes {', '.join(checksums)}" if checksums else back
         say(f"  {'yes' if checksums else 'no ':3} {'checksums':18} {costs}")
         say(f"      {'at_once':18} up to {findings.features['at_once']} file(s) at the same time over one connection")
-    if findings.features.get("listing"):
+    if findings.features.get("listing") and not findings.problem:
         count = len(findings.files)
         say(f"  {'more than ' if findings.more_files else ''}{count} file(s) in the folder{':' if count else ''}")
         for name in findings.files[:_SHOWN]:

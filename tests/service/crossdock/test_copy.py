@@ -102,7 +102,7 @@ def test_one_failure_stops_no_other_file_and_is_exit_code_1(here):
     assert made["files"][0]["error"] == "1.txt: is a folder"
     text = run("from", "to")
     assert text.exit_code == 1
-    assert "failed: 1.txt: 1.txt: is a folder" in text.stderr
+    assert "failed: 1.txt: is a folder" in text.stderr
 
 
 def test_no_replace_fails_for_a_name_that_is_there(here):

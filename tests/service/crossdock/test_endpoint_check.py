@@ -7,8 +7,10 @@ import pytest
 from click.testing import CliRunner
 
 from crossdock.command import main
-from crossdock.endpoint_check import _MEANINGS
+from crossdock.endpoint_check import _COSTS, _MEANINGS
 from mft_common.endpoints.contract import Features
+from mft_common.endpoints.targets import NETWORK
+from tests.servers.nginx import Nginx
 
 
 @pytest.fixture
@@ -89,3 +91,37 @@ def test_a_url_can_be_checked_without_a_configuration(here):
 def test_each_feature_of_an_endpoint_is_explained():
     """A feature that is added later gets its sentence here."""
     assert {field.name for field in fields(Features)} == {*_MEANINGS, "checksums", "at_once"}
+
+
+def test_a_web_server_is_asked_before_it_is_called_connected(here, tmp_path_factory):
+    """A wrong password and a server that is gone are problems; what an answer lacks has sentences of its own."""
+    server = Nginx(tmp_path_factory.mktemp("web"), user="joe:right")
+    try:
+        url = server.url.replace("http://", "http://joe@")
+        (here / "crossdock.yaml").write_text(f"endpoints:\n  web: {{url: '{url}/in', password: {{env: WEB}}}}\n")
+        fine = run("check", "web", env={"WEB": "right"})
+        assert fine.exit_code == 0, fine.output
+        assert "  no  visible_at_commit  the server decides whether an unfinished file can be seen" in fine.stdout
+        assert "reads the file back" not in fine.stdout
+        wrong = run("check", "web", env={"WEB": "wrong"})
+        assert wrong.exit_code == 1
+        assert wrong.stdout.splitlines()[1:] == ["  problem: the server answers 401"]
+    finally:
+        server.program.kill()
+    gone = run("check", "web", env={"WEB": "right"})
+    assert gone.exit_code == 1
+    assert "connected" not in gone.stdout
+    assert "the server does not answer" in gone.stdout
+
+
+def test_the_sentences_of_single_kinds_are_about_features_that_exist():
+    """A renamed feature leaves no sentence behind."""
+    for kind, sentences in _COSTS.items():
+        assert kind in NETWORK
+        assert set(sentences) <= {*_MEANINGS, "checksums"}
+
+
+def test_a_folder_below_the_login_is_listed_as_it_is_written(here):
+    """`/~/in` is another folder than `/in`."""
+    (here / "crossdock.yaml").write_text("endpoints:\n  bank: {url: 'ftps://teller@bank.example/~/in'}\n")
+    assert run("list").stdout == "bank\tftps\tftps://bank.example/~/in\n"

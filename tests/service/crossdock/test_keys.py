@@ -159,7 +159,7 @@ def test_a_missing_gpg_is_named_where_keys_are_configured(folder, monkeypatch):
     """Without a key section gpg is not needed."""
     monkeypatch.setattr(program.shutil, "which", lambda _: None)
     section = {"acme": {"public": {"file": "acme.asc"}}, "old": {"public": {"file": "old.asc"}}}
-    assert problems(section, folder) == [f"openpgp: {program.MISSING}"]
+    assert problems(section, folder) == [f"openpgp: gpg {program.MISSING}"]
     assert problems({}, folder) == []
     done = CliRunner().invoke(main, ["check", str(folder / "good.yaml")])
     assert done.exit_code == 2

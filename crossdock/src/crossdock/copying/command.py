@@ -76,7 +76,7 @@ def run(
 
     def skipped(name: str, reason: str) -> None:
         report.skipped.append((name, reason))
-        complain(f"skipped: {name}: {reason}")
+        complain(f"skipped: {name}: {reason.removeprefix(f'{name}: ')}")
 
     with (
         _interruptible() as stop,

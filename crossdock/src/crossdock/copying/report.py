@@ -107,12 +107,14 @@ class Report:
 
 def print_result(result: FileResult, say: Callable[[str], None], complain: Callable[[str], None]) -> None:
     """Print one file for people: checksum, size and path on stdout in the manner of sha256sum, a failure on stderr."""
+    source = printable(result.source)
     if result.error:
-        complain(f"failed: {printable(result.source)}: {result.error}")
+        # Most errors begin with the name already.
+        complain(f"failed: {source}: {result.error.removeprefix(f'{source}: ')}")
         return
     say(f"{result.sha256}  {result.size:>12}  {printable(result.destination)}")
     if result.warning:
-        complain(f"warning: {printable(result.source)}: {result.warning}")
+        complain(f"warning: {source}: {result.warning.removeprefix(f'{source}: ')}")
 
 
 def shown_size(count: float) -> str:

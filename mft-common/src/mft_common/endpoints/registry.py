@@ -90,7 +90,7 @@ class Endpoints:
             return open_file(target, self.folders, create=create)
         if target.scheme == "filestore":
             if self.filestore is None:
-                raise Transient("filestore is not connected to this process")
+                raise Transient("filestore: is reached through a hub, and none runs on this data folder")
             return self.filestore.open(target.folder, transfer_id)
         opened = _opener(target.scheme)(target)
         if create and opened.features.folders:

@@ -74,7 +74,9 @@ class Target:
             return f"{self.scheme}:{self.folder}"
         host = f"[{self.host}]" if ":" in self.host else self.host
         port = "" if self.port == PORTS.get(self.scheme, 0) else f":{self.port}"
-        folder = self.folder if self.folder.startswith("/") or not self.folder else f"/{self.folder}"
+        # A folder below the one after the login is written as in a URL.
+        login = "/~/" if self.scheme in ("sftp", "ftp", "ftps") else "/"
+        folder = self.folder if self.folder.startswith("/") or not self.folder else f"{login}{self.folder}"
         return f"{self.scheme}://{host}{port}{folder}"
 
     def below(self, folder: str) -> "Target":

@@ -37,6 +37,8 @@ class _Key(Schema):
 def list_keys(text: str) -> tuple[listing.KeyListing, ...]:
     """Return the keys that a file holds; ProgramMissing without gpg. Nothing is kept."""
     gpg = program.find()
+    # Nothing here needs it, but each secret key will.
+    program.find("gpg-agent")
     with tempfile.TemporaryDirectory(prefix="openpgp-", dir=_MEMORY if _MEMORY.is_dir() else None) as folder:
         home = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         try:

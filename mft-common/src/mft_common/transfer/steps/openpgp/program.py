@@ -18,7 +18,7 @@ from mft_common.transfer.steps.openpgp.errors import OpenPgpError, ProgramMissin
 
 # Without HOME and without the variables of a terminal; messages in English whatever the machine's language is.
 ENVIRONMENT: Final[Mapping[str, str]] = {"LC_ALL": "C.UTF-8", "PATH": "/usr/local/bin:/usr/bin:/bin"}
-MISSING: Final = "gpg is not installed, and OpenPGP keys are configured: install GnuPG (Debian: apt-get install gpg)"
+MISSING: Final = "is not installed, and OpenPGP keys need it: install GnuPG (Debian: apt-get install gpg gpg-agent)"
 IDLE: Final = 60.0
 _PIPE: Final = 1 << 20
 _LONGEST_PASSPHRASE: Final = 4096
@@ -29,7 +29,7 @@ def find(name: str = "gpg") -> str:
     """Return the path of a program of GnuPG; ProgramMissing where there is none."""
     found = shutil.which(name)
     if found is None:
-        raise ProgramMissing(MISSING)
+        raise ProgramMissing(f"{name} {MISSING}")
     return found
 
 
