@@ -32,8 +32,8 @@ DIPLOMAT = {
     "display_name": "dock-1",
     "sessions": {"limit": 3, "idle": "1m", "absolute": "1h"},
     "log_buffer_lines": 10,
-    "histories": {"keep": "1d", "keep_newest": 3},
-    "logs": {"keep": "1d"},
+    "histories": {"enabled": False, "update_rate": "9s", "keep": "1d", "keep_newest": 3},
+    "logs": {"keep": "1d", "time_zone": "Europe/Amsterdam"},
     "jobs": {"at_once": 2, "queue_limit": 3, "lease": "9s", "stop_grace": "1s"},
 }
 
@@ -45,17 +45,6 @@ def test_each_key_of_diplomat_changes_the_configuration_or_is_reported(key):
     changes = read_sections(document, READER) != read_sections({}, READER)
     reported = sections.unused(document)
     assert reported == ([] if changes else [f"diplomat.{key}"])
-
-
-@pytest.mark.parametrize(
-    ("key", "value", "effect"),
-    [("keep", None, True), ("keep_newest", 3, True), ("enabled", False, False), ("update_rate", "9s", False)],
-)
-def test_each_key_of_histories_changes_the_configuration_or_is_reported(key, value, effect):
-    """How long jobs are kept has an effect; how often a history is shown anew has none yet."""
-    document = {"diplomat": {"histories": {key: value}}}
-    assert (read_sections(document, READER) != read_sections({}, READER)) is effect
-    assert sections.unused(document) == ([] if effect else [f"diplomat.histories.{key}"])
 
 
 @pytest.mark.parametrize(
@@ -117,7 +106,7 @@ def test_check_names_the_keys_that_have_no_effect_yet(tmp_path):
     """`crossdock check` succeeds, and lists them by their paths on stderr."""
     file = tmp_path / "crossdock.yaml"
     document = {
-        "diplomat": {"logs": {"time_zone": "UTC"}},
+        "transactions": [{**TRANSACTION, "retries": {"job_delay": "9s"}}],
         "ibm_mq_mft": {"agents": {}},
         "data_protector": {"kem": "x25519"},
     }
@@ -125,5 +114,6 @@ def test_check_names_the_keys_that_have_no_effect_yet(tmp_path):
     result = CliRunner().invoke(main, ["check", str(file)])
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines() == [
-        f"{key}: has no effect yet" for key in ("diplomat.logs.time_zone", "ibm_mq_mft.agents", "data_protector.kem")
+        f"{key}: has no effect yet"
+        for key in ("transactions.0.retries.job_delay", "ibm_mq_mft.agents", "data_protector.kem")
     ]

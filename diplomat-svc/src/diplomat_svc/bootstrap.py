@@ -7,11 +7,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from diplomat_svc.domain.transactions import Configuration, Options
-from diplomat_svc.events import HANDLERS
+from diplomat_svc.events import handlers
 from diplomat_svc.operations import Operations
 from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
 from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.operations.log_views import LogViews, sweep_task, views_of
 from diplomat_svc.operations.retention import purge_jobs_task
+from diplomat_svc.operations.summaries import Server
 from diplomat_svc.operations.worker_lock import Exclusive, Shared
 from diplomat_svc.schemas.configuration import SECTIONS, read_sections, unused
 from diplomat_svc.settings import Settings
@@ -32,6 +34,7 @@ from mft_common.ids import TransferIds
 from mft_common.joblog import Retention, purge_task
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
+from mft_common.schedules.zones import time_zone
 
 _LOCK: Final = "worker.lock"
 # What children of the worker need in any case; its fork server imports it once.
@@ -78,8 +81,9 @@ class Service:
             BackgroundTask("jobs", self.dispatcher().run),
             purge_task("job-log-purge", self.database, JOB_LOG, self._log_retention, jobs.with_kept_logs()),
             purge_jobs_task(self.database, self._options, self.operations.clock),
+            sweep_task(self.database, self.operations.log_views.views, self.operations.directory),
             *bus.relay_tasks(self.database, self.outbox),
-            *bus.consume_tasks(SERVICE, self.database, INBOX, HANDLERS),
+            *bus.consume_tasks(SERVICE, self.database, INBOX, handlers(self.operations.log_views.views)),
             *bus.maintenance_tasks(self.database, self.outbox, INBOX),
         ]
 
@@ -144,6 +148,8 @@ def build(
         return WorkerConfiguration(given.options, replace(given.endpoints, filestore=_filestore(settings)))
 
     follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)
+    options, zone = wanted.options, time_zone(wanted.options.logs_time_zone)
+    views = views_of(database, settings.state / "log-views", zone)
     operations = Operations(
         database=database,
         directory=directory,
@@ -151,6 +157,8 @@ def build(
         transfer_ids=TransferIds(settings.transfer_id_prefix),
         clock=clock,
         writer=JobWriter(database, clock, socket.gethostname()),
+        log_views=LogViews(database, views, options.log_buffer_lines),
+        server=Server(socket.gethostname(), clock(), zone),
     )
     checks: dict[str, Callable[[], None]] = {"database": database.ping}
     if database.dialect == "sqlite":

@@ -25,8 +25,20 @@ class Unauthorized(DiplomatError):  # noqa: N818
         self.retry_after = retry_after
 
 
+class NotThere(DiplomatError):  # noqa: N818
+    """No job has this name and sequence, or no record of its log matches (53)."""
+
+    status = 404
+
+
+class NoHistories(DiplomatError):  # noqa: N818
+    """This service keeps no job histories (49)."""
+
+    status = 409
+
+
 class NotSupported(DiplomatError):  # noqa: N818
-    """The API is switched off or not licensed, or this request is not built yet."""
+    """The API is switched off or not licensed (15)."""
 
     status = 501
 

@@ -16,16 +16,19 @@ from mft_common.events import (
     TransferProgressed,
     TransferStarted,
 )
+from mft_common.joblog import Views
 
 PUBLISHES: Final[tuple[type[Event], ...]] = (TransferStarted, TransferProgressed, TransferEnded, JobChanged)
 
 
 def ignore(_connection: sa.Connection, _envelope: Envelope[Any]) -> None:
-    """Do nothing: no transaction has a trigger yet, and nothing depends on a session."""
+    """Do nothing: no transaction has a trigger yet, and sessions end with their accounts' changes by themselves."""
 
 
-HANDLERS: Final[Handlers] = {
-    FileStored: ignore,
-    SessionClosed: ignore,
-    AccountChanged: ignore,
-}
+def handlers(views: Views) -> Handlers:
+    """Return the handlers; a session that ends takes its log views with it (A55)."""
+
+    def session_closed(connection: sa.Connection, envelope: Envelope[SessionClosed]) -> None:
+        views.remove_of(connection, envelope.data.public_id)
+
+    return {FileStored: ignore, SessionClosed: session_closed, AccountChanged: ignore}

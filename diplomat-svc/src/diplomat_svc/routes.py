@@ -1,13 +1,16 @@
 """Map the one path of the API to the operations, and exceptions to XML errors."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from itertools import chain
 from typing import Any, Final, NamedTuple
 
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from diplomat_svc.domain.parameters import Parameters
 from diplomat_svc.errors import BadRequest, DiplomatError, Unauthorized
 from diplomat_svc.operations import Operations
+from diplomat_svc.operations.histories import Histories
 from diplomat_svc.operations.sessions import COOKIE, Connected, LimitReached, PasswordExpired
 from diplomat_svc.schemas import requests
 from diplomat_svc.settings import SERVICE
@@ -17,6 +20,7 @@ from mft_common import logs, web
 from mft_common.errors import IdentityError, Unavailable
 from mft_common.identity import Identity
 from mft_common.identity_reader import IdentityReader
+from mft_common.joblog import Buffer, View
 from mft_common.process import health
 
 PATH: Final = "/diplomat/APIRequest"
@@ -27,7 +31,7 @@ _METHODS: Final = ("GET", "POST", "HEAD", "OPTIONS", "PUT", "DELETE", "PATCH", "
 class Request(NamedTuple):
     """One of the eleven requests: the functions that parse its parameters, carry it out and render its result."""
 
-    read: Callable[[requests.Parameters], Any]
+    read: Callable[[Parameters], Any]
     do: Callable[..., Any]
     write: Callable[[Any], Answer]
     session: bool = True
@@ -37,7 +41,16 @@ def _nothing(_result: None) -> Answer:
     return answers.ok()
 
 
-_NOT_BUILT: Final = Request(requests.not_built, Operations.not_built, _nothing)
+def _histories(found: Histories) -> Answer:
+    return answers.histories(found.update_rate, ((one.monitor_time, one.name, one.jobs) for one in found.blocks))
+
+
+def _view(view: View) -> Answer:
+    return answers.log_view(view.id, view.lines, view.buffer_lines)
+
+
+def _buffer(found: Buffer) -> Answer:
+    return answers.log_buffer(found.number, found.first_line, found.lines)
 
 
 def requests_of(operations: Operations) -> dict[str, Request]:
@@ -54,16 +67,21 @@ def requests_of(operations: Operations) -> dict[str, Request]:
     def connect(operations: Operations, asked: requests.Connect, caller: Identity) -> Any:
         return operations.connect(asked, caller, parameters.cookies(request.environ, COOKIE))
 
-    built = {
+    return {
         "connect": Request(requests.connect, connect, connected, session=False),
         "disconnect": Request(requests.disconnect, Operations.disconnect, _nothing),
         "runNow": Request(requests.run_now, Operations.run_now, answers.scheduled),
         "transactionStatuses": Request(
             requests.transaction_statuses, Operations.transaction_statuses, answers.statuses
         ),
+        "cancel": Request(requests.transaction, Operations.cancel, _nothing),
+        "terminate": Request(requests.transaction, Operations.terminate, _nothing),
+        "summary": Request(requests.transaction, Operations.summary, answers.summary),
+        "jobHistories": Request(requests.job_histories, Operations.job_histories, _histories),
+        "logView": Request(requests.log_view, Operations.log_view, _view),
+        "logBuffer": Request(requests.log_buffer, Operations.log_buffer, _buffer),
+        "removeLogView": Request(requests.remove_log_view, Operations.remove_log_view, _nothing),
     }
-    later = ("cancel", "terminate", "summary", "jobHistories", "logView", "logBuffer", "removeLogView")
-    return {**built, **dict.fromkeys(later, _NOT_BUILT)}
 
 
 def _answer(operations: Operations, table: dict[str, Request], caller: Identity) -> Answer:
@@ -83,8 +101,18 @@ def _answer(operations: Operations, table: dict[str, Request], caller: Identity)
     return one.write(one.do(operations, one.read(call.parameters), caller))
 
 
+def _begun(body: bytes | Iterator[bytes]) -> bytes | Iterator[bytes]:
+    """Return a body whose first piece is made already: an error of it is still an answer of its own."""
+    if isinstance(body, bytes):
+        return body
+    first, second = next(body, b""), next(body, None)
+    return first if second is None else chain((first, second), body)
+
+
 def _respond(answer: Answer) -> Response:
-    return Response(answer.body, status=answer.status, headers=dict(answer.headers), content_type=answers.CONTENT_TYPE)
+    return Response(
+        _begun(answer.body), status=answer.status, headers=dict(answer.headers), content_type=answers.CONTENT_TYPE
+    )
 
 
 def render_error(error: Exception) -> Response:

@@ -10,7 +10,7 @@ from defusedxml.ElementTree import DefusedXMLParser
 
 from mft_common.errors import MftError
 
-_DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
+DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENCODING: Final = re.compile(rb"""^\s*<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BOM: Final = b"\xef\xbb\xbf"
@@ -111,5 +111,17 @@ def add(parent: Element, tag: str, value: str | None = None, attributes: Iterabl
 
 def to_bytes(root: Element) -> bytes:
     """Serialise with a declaration, UTF-8; a carriage return leaves as a character reference, so that it comes back."""
-    body: bytes = tostring(root, encoding="utf-8")
-    return _DECLARATION + body.replace(b"\r", b"&#13;")
+    return DECLARATION + element_to_bytes(root)
+
+
+def element_to_bytes(element: Element) -> bytes:
+    """Serialise one element as `to_bytes` does, without a declaration."""
+    body: bytes = tostring(element, encoding="utf-8")
+    return body.replace(b"\r", b"&#13;")
+
+
+def around(element: Element) -> tuple[bytes, bytes]:
+    """Return the bytes before and after further children of an element: a long document is written piece by piece."""
+    end = f"</{element.tag}>".encode()
+    body: bytes = tostring(element, encoding="utf-8", short_empty_elements=False)
+    return body.replace(b"\r", b"&#13;").removesuffix(end), end

@@ -71,6 +71,59 @@ def _transaction_statuses(dock):
     return made.call("transactionStatuses")
 
 
+def _cancel(dock):
+    made = dock().log_in()
+    made.run("running")
+    return made.call("cancel", ("transactionName", "running"))
+
+
+def _job_histories(dock):
+    made = dock().log_in()
+    made.run("failed")
+    writer = made.service.operations.writer
+    with made.service.database.write() as connection:
+        failed, _ = writer.take(connection, "worker")
+    owned = OwnedJob(writer, "worker", failed)
+    owned.found(1, 7)
+    owned.begin_file(0, "a & b.txt", "c.txt", 7)
+    owned.end_file(0, "Failure", "Failed.", retries=2)
+    owned.end("Failure")
+    made.run("failed")
+    return made.call("jobHistories", ("transactionName", "no <such>"), ("transactionID", "3"))
+
+
+def _summary(dock):
+    made = dock().log_in()
+    made.run("running")
+    return made.call("summary", ("transactionName", "running"))
+
+
+def _log_view(dock):
+    made = dock().log_in()
+    made.run("running")
+    return made.call("logView", ("transactionName", "running"), ("sequence", "1"))
+
+
+def _log_buffer(dock):
+    made = dock(diplomat={"log_buffer_lines": 4}).log_in()
+    made.run("running")
+    made.call("cancel", ("transactionName", "running"))
+    view = made.call("logView", ("transactionName", "running"), ("sequence", "1")).text("id")
+    return made.call("logBuffer", ("logViewID", view), ("lineNum", "5"))
+
+
+def _remove_log_view(dock):
+    made = dock().log_in()
+    made.run("running")
+    view = made.call("logView", ("transactionName", "running"), ("sequence", "1")).text("id")
+    return made.call("removeLogView", ("logViewID", view))
+
+
+def _error_409(dock):
+    made = dock(diplomat={"histories": {"enabled": False}}).log_in()
+    return made.call("jobHistories", ("transactionName", "running"))
+
+
 def _error_400(dock):
     return dock().log_in().call("runNow", ("transactionName", "no such"))
 
@@ -103,7 +156,14 @@ ANSWERS = {
     "connect": _connect,
     "connect_limit_reached": _connect_limit_reached,
     "connect_password_expired": _connect_password_expired,
+    "cancel": _cancel,
     "disconnect": _disconnect,
+    "job_histories": _job_histories,
+    "log_buffer": _log_buffer,
+    "log_view": _log_view,
+    "remove_log_view": _remove_log_view,
+    "summary": _summary,
+    "error_409": _error_409,
     "run_now": _run_now,
     "transaction_statuses": _transaction_statuses,
     "error_400": _error_400,

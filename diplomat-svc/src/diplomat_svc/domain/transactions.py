@@ -12,6 +12,8 @@ from mft_common.endpoints.registry import Endpoints
 Direction = Literal["outbound", "inbound"]
 IfExists = Literal["replace", "fail"]
 
+# The words of the API for a direction (66).
+DIRECTIONS: Final = {"outbound": "Outbound", "inbound": "Inbound"}
 NOT_SCHEDULED: Final = "Not Scheduled"
 LONGEST_STOP_GRACE_S: Final = 20.0
 
@@ -101,6 +103,10 @@ class Options:
     logs_keep: float | None = 30 * 86_400.0
     histories_keep: float | None = 90 * 86_400.0
     histories_newest: int | None = 10_000
+    logs_time_zone: str = "UTC"
+    log_buffer_lines: int = 1000
+    histories_enabled: bool = True
+    histories_update_rate: float = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Write each change of a job once: its row, its log record and its events commit in one transaction (E4, E5)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sqlalchemy as sa
 
@@ -8,7 +9,7 @@ from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable, shown_label
 from diplomat_svc.domain.states import ACTIVE, SUCCESSFUL, Severity, completion_of_lost, severity_of
 from diplomat_svc.operations import transfer_events
-from diplomat_svc.store import files, jobs, sweeps
+from diplomat_svc.store import files, jobs, requested_jobs, sweeps
 from diplomat_svc.store.tables import OUTBOX
 from mft_common import logs
 from mft_common.clock import Clock
@@ -44,7 +45,7 @@ class JobWriter:
         # Names alone: a value may be a secret.
         given = ", ".join(job.variables)
         text = f"Scheduled by request{f' with a value of {given}' if given else ''}."
-        self.record(connection, job, text, at=job.scheduled_at, requester=True)
+        self.record(connection, job, text, at=job.scheduled_at, label=shown_label(job.requester.label))
         OUTBOX.add(connection, transfer_events.started(job, self._host), transfer_events.job_changed(job))
 
     def take(self, connection: sa.Connection, owner: str) -> tuple[Job, str] | None:
@@ -75,6 +76,17 @@ class JobWriter:
         self._publish_end(connection, ended, files.of_job(connection, ended.sequence), reason)
         return True
 
+    def ask_to_stop(self, connection: sa.Connection, job: Job, status: str, stamp: int) -> None:
+        """Set the status that the worker of an active job obeys; the caller has advanced the change clock."""
+        requested_jobs.ask_to_stop(connection, job, status, stamp)
+        OUTBOX.add(connection, transfer_events.job_changed(replace(job, status=status, updated_at=stamp)))
+
+    def end_waiting(self, connection: sa.Connection, job: Job, completion: str, reason: str) -> None:
+        """End a job that no worker has; the caller holds the change clock, so that none can take it."""
+        ended = jobs.end(connection, job, completion, self.clock())
+        if ended is not None:
+            self._publish_end(connection, ended, files.of_job(connection, ended.sequence), reason)
+
     def end_lost(self, connection: sa.Connection, job: Job) -> None:
         """End a job whose worker died, and name each file that may have been delivered unrecorded (E15)."""
         completion = completion_of_lost(job.definition, job.status)
@@ -99,15 +111,15 @@ class JobWriter:
         severity: Severity = Severity.INFORMATIONAL,
         *,
         at: int | None = None,
-        requester: bool = False,
+        label: str = "",
     ) -> None:
-        """Add a record to the job's log; `requester` appends the client's label.
+        """Add a record to the job's log; `label`, of the client that caused it, is appended.
 
         No name and no value can forge a line of the log (58, A59, A60, E39).
         """
         line = f'Transaction "{printable(job.definition.name)}"; {printable(text)}'
-        if requester and job.requester.label:
-            line += f" [{printable(shown_label(job.requester.label))}]"
+        if label:
+            line += f" [{printable(label)}]"
         jobs.add_record(connection, job.sequence, self.clock() if at is None else at, severity, line)
 
     def _publish_end(self, connection: sa.Connection, job: Job, found: Sequence[FileRecord], reason: str) -> None:

@@ -51,8 +51,7 @@ class Scheduler:
     def _find(self, connection: sa.Connection, request: RunNow, caller: Identity) -> StoredTransaction:
         stored = transactions.find(connection, number=request.number, name=request.name)
         if stored is None or not rights.visible_to(caller)(stored.definition.name):
-            parameter = "transactionName" if request.number is None else "transactionID"
-            raise BadRequest(f"The parameter {parameter} names no transaction.")
+            raise rights.unknown_transaction(request)
         return stored
 
     def _check(self, connection: sa.Connection, stored: StoredTransaction, request: RunNow) -> None:

@@ -33,3 +33,15 @@ def transaction_statuses(database: Database, clock: Clock, since: int | None, ca
     cells = Counter(cell(direction, end) for name, direction, end in snapshot.ends if visible(name))
     changed = tuple(one for one in snapshot.changed if visible(one.name))
     return Statuses(monitor_time=snapshot.as_of, cells=cells, transactions=changed)
+
+
+def monitor_time(database: Database, clock: Clock) -> int:
+    """Return the time of an answer whose data is read after this call; no change that it lacks has a lower stamp."""
+    with database.read() as connection:
+        greatest = change_clock.greatest(connection)
+    now = clock()
+    if now - greatest < _STALE_MS:
+        return greatest
+    with database.write() as connection:
+        change_clock.raise_floor(connection, now)
+        return change_clock.greatest(connection)

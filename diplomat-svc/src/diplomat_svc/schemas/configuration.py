@@ -12,6 +12,7 @@ from diplomat_svc.schemas.transactions import TransactionSchema
 from mft_common import config
 from mft_common.endpoints.registry import Endpoints, read_endpoints
 from mft_common.errors import ConfigError
+from mft_common.schedules.zones import time_zone
 from mft_common.transfer.steps.openpgp import read_keys
 
 SECTIONS: Final[config.Sections] = {
@@ -21,8 +22,20 @@ SECTIONS: Final[config.Sections] = {
     "openpgp": dict,
     "allowed_folders": list,
 }
-_HISTORIES: Final = {"keep": "histories_keep", "keep_newest": "histories_newest"}
+_HISTORIES: Final = {
+    "enabled": "histories_enabled",
+    "update_rate": "histories_update_rate",
+    "keep": "histories_keep",
+    "keep_newest": "histories_newest",
+}
 _YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
+
+
+def _zone(name: str) -> None:
+    try:
+        time_zone(name)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
 
 
 class _License(Schema):
@@ -36,15 +49,15 @@ class _Sessions(Schema):
 
 
 class _Histories(Schema):
-    enabled = fields.Boolean(**_YES, metadata=config.UNUSED)
-    update_rate = config.Duration(metadata=config.UNUSED)
+    enabled = fields.Boolean(**_YES)
+    update_rate = config.Duration()
     keep = config.Duration(allow_none=True)
     keep_newest = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1))
 
 
 class _Logs(Schema):
     keep = config.Duration(allow_none=True)
-    time_zone = fields.String(metadata=config.UNUSED)
+    time_zone = fields.String(validate=_zone)
 
 
 class _Jobs(Schema):
@@ -60,7 +73,7 @@ class _Diplomat(Schema):
     license = fields.Nested(_License)
     display_name = fields.String(validate=validate.Length(min=1, max=255))
     sessions = fields.Nested(_Sessions)
-    log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1), metadata=config.UNUSED)
+    log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1))
     histories = fields.Nested(_Histories)
     logs = fields.Nested(_Logs)
     jobs = fields.Nested(_Jobs)
@@ -131,13 +144,13 @@ def _unique(transactions: list[Transaction], problems: list[str]) -> None:
 
 
 def _options(given: Mapping[str, Any], problems: list[str]) -> Options:
-    values: dict[str, Any] = {name: given[name] for name in ("api", "display_name") if name in given}
+    values: dict[str, Any] = {
+        name: given[name] for name in ("api", "display_name", "log_buffer_lines") if name in given
+    }
     values |= {f"session_{name}": value for name, value in given.get("sessions", {}).items()}
     values |= given.get("jobs", {})
-    if "keep" in given.get("logs", {}):
-        values["logs_keep"] = given["logs"]["keep"]
-    histories = given.get("histories", {})
-    values |= {to: histories[key] for key, to in _HISTORIES.items() if key in histories}
+    values |= {f"logs_{name}": value for name, value in given.get("logs", {}).items()}
+    values |= {_HISTORIES[name]: value for name, value in given.get("histories", {}).items()}
     until = given.get("license", {}).get("valid_until")
     if until is not None:
         try:

@@ -1,16 +1,17 @@
 """Parse the parameters of each request into a dataclass; BadRequest says in one sentence what is wrong."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from diplomat_svc.domain.names import controls
+from diplomat_svc.domain.parameters import Parameters
 from diplomat_svc.errors import BadRequest
 
-Parameters = Mapping[str, Sequence[str]]
-
 _INTEGER: Final = re.compile(r"[+-]?[0-9]+")
+_DIGITS: Final = re.compile(r"[0-9]+")
+_GREATEST: Final = 2**63 - 1
 _LONGEST_LABEL: Final = 255
 # A number with more digits is beyond every time and id; converting it would only cost time.
 _LONGEST_NUMBER: Final = 30
@@ -31,12 +32,35 @@ class Connect:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunNow:
-    """The parameters of `runNow`; `name` is None where an id was given (31)."""
+class Which:
+    """The one transaction that a request is about; `name` is None where an id was given (31)."""
 
     number: int | None
     name: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunNow(Which):
+    """The parameters of `runNow`."""
+
     variables: Mapping[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogView:
+    """The parameters of `logView` (51)."""
+
+    name: str
+    sequence: int
+    contains: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogBuffer:
+    """The parameters of `logBuffer` (54)."""
+
+    view_id: str
+    line: int
 
 
 def _first(parameters: Parameters, name: str) -> str | None:
@@ -92,26 +116,63 @@ def disconnect(_parameters: Parameters) -> None:
 
 def run_now(parameters: Parameters) -> RunNow:
     """Parse `runNow` (30-33, A25, A27)."""
-    number, name = _transaction(parameters)
+    which = transaction(parameters)
     variables: dict[str, str] = {}
     for pair in parameters.get("var", ()):
         variable, bar, value = pair.partition("|")
         if not bar or not variable:
             raise BadRequest("A parameter var is not of the form name|value.")
         variables[variable] = value
-    return RunNow(number=number, name=name, variables=variables)
+    return RunNow(number=which.number, name=which.name, variables=variables)
 
 
-def _transaction(parameters: Parameters) -> tuple[int | None, str | None]:
+def transaction(parameters: Parameters) -> Which:
+    """Parse the pair that names one transaction: of the two parameters the id counts (31, A25)."""
     given, name = _first(parameters, "transactionID"), _first(parameters, "transactionName")
     if given is not None:
-        if not re.fullmatch(r"[0-9]+", given):
-            raise BadRequest("The parameter transactionID is not a transaction's id.")
-        number = integer(given, "transactionID")
-        return min(number, 2**63 - 1), None
+        return Which(number=_number(given, "transactionID"), name=None)
     if name is None:
         raise BadRequest("Either transactionID or transactionName is required.")
-    return None, name
+    return Which(number=None, name=name)
+
+
+def _number(value: str, name: str) -> int:
+    """Parse an id or a sequence, with any number of zeros before it (A25)."""
+    if not _DIGITS.fullmatch(value):
+        raise BadRequest(f"The parameter {name} is not a number.")
+    return min(integer(value, name), _GREATEST)
+
+
+def job_histories(parameters: Parameters) -> tuple[Which, ...]:
+    """Parse `jobHistories`: every value of both parameters counts, in the order sent (46, A42)."""
+    found = []
+    for name, value in parameters.pairs:
+        if not value.strip():
+            continue
+        if name == "transactionID":
+            found.append(Which(number=_number(value, name), name=None))
+        elif name == "transactionName":
+            found.append(Which(number=None, name=value))
+    if not found:
+        raise BadRequest("Either transactionID or transactionName is required.")
+    return tuple(found)
+
+
+def log_view(parameters: Parameters) -> LogView:
+    """Parse `logView` (51, A57)."""
+    name, sequence = _required(parameters, "transactionName"), _required(parameters, "sequence")
+    return LogView(name=name, sequence=_number(sequence, "sequence"), contains=_first(parameters, "searchText") or "")
+
+
+def log_buffer(parameters: Parameters) -> LogBuffer:
+    """Parse `logBuffer` (54, A51)."""
+    view_id, line = _required(parameters, "logViewID"), _required(parameters, "lineNum")
+    return LogBuffer(view_id=view_id, line=integer(line, "lineNum"))
+
+
+def remove_log_view(parameters: Parameters) -> str:
+    """Parse `removeLogView`: the id of the view (57)."""
+    return _required(parameters, "logViewID")
 
 
 def transaction_statuses(parameters: Parameters) -> int | None:
@@ -120,8 +181,4 @@ def transaction_statuses(parameters: Parameters) -> int | None:
     if given is None:
         return None
     since = integer(given, "since")
-    return max(min(since, 2**63 - 1), -1)
-
-
-def not_built(_parameters: Parameters) -> Any:
-    """Parse nothing: the request is answered 501."""
+    return max(min(since, _GREATEST), -1)

@@ -36,6 +36,12 @@ def next_sequence(connection: sa.Connection) -> int:
     )
 
 
+def greatest(connection: sa.Connection) -> int:
+    """Return the greatest number given or answered: every later change has a greater one."""
+    row = connection.execute(sa.select(_C.stamp, _C.answered)).one()
+    return max(int(row.stamp), int(row.answered))
+
+
 def raise_floor(connection: sa.Connection, now: int) -> None:
     """Keep the stamps of later changes above `now`, so that `now` may be answered as a `monitorTime`."""
     connection.execute(sa.update(clock).values(answered=_greatest(connection, _C.answered, _C.stamp, now)))

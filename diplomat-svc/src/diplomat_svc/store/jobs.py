@@ -1,6 +1,7 @@
 """Insert, take, change and end jobs; each change of status also stamps the job's transaction (A40)."""
 
 import json
+from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -42,12 +43,18 @@ _STOP_REQUESTS = Statement(
 )
 
 
+@lru_cache(maxsize=256)
+def _definition(text: str) -> Transaction:
+    """Parse the copy of a definition; many jobs have the same one."""
+    return Transaction.from_json(text)
+
+
 def job_of(row: Any, prefix: str = "") -> Job:
     """Return the job of a row; `prefix` is that of the row's column names."""
     values = {name: getattr(row, prefix + name) for name in _COLUMNS}
     return Job(
         **values,
-        definition=Transaction.from_json(getattr(row, f"{prefix}definition")),
+        definition=_definition(getattr(row, f"{prefix}definition")),
         variables=json.loads(getattr(row, f"{prefix}variables")),
         requester=Requester(**{name: getattr(row, prefix + name) for name in ("account", "label", "address")}),
     )

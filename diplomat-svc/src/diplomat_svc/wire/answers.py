@@ -1,6 +1,6 @@
 """Render every answer as XML, with its elements in the order of the API."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 from xml.etree.ElementTree import Element
@@ -9,20 +9,21 @@ from diplomat_svc import __version__
 from diplomat_svc.domain.jobs import FileRecord, Job, Statuses, TransactionStatus
 from diplomat_svc.domain.names import unpack_label
 from diplomat_svc.domain.states import COMPLETE
+from diplomat_svc.domain.transactions import DIRECTIONS
 from mft_common import xml
 from mft_common.directory import Account, Session
 
 CONTENT_TYPE: Final = "text/xml; charset=UTF-8"
 BUILD: Final = "20261121"
-_TYPES: Final = {"outbound": "Outbound", "inbound": "Inbound"}
+_PIECE: Final = 64 << 10
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A status, a body and further headers."""
+    """A status, a body, whole or in pieces, and further headers."""
 
     status: int
-    body: bytes
+    body: bytes | Iterator[bytes]
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -136,6 +137,68 @@ def statuses(found: Statuses) -> Answer:
     return _answer(root)
 
 
+def summary(text: str) -> Answer:
+    """Render a summary (43)."""
+    root = _root("summaryResponse", 200)
+    xml.add(root, "summary", text)
+    return _answer(root)
+
+
+def log_view(view_id: str, lines: int, buffer_lines: int) -> Answer:
+    """Render a logView (52)."""
+    root = _root("logViewResponse", 200)
+    _fill(root, (("id", view_id), ("numLines", str(lines)), ("bufferSize", str(buffer_lines))))
+    return _answer(root)
+
+
+def log_buffer(number: int, first_line: int, lines: Iterable[str]) -> Answer:
+    """Render a logBuffer; `first_line` is that of this buffer (54, A49)."""
+    root = _root("logBufferResponse", 200)
+    _fill(root, (("bufferNumber", str(number)), ("lineNumber", str(first_line))))
+    _fill(root, (("line", line) for line in lines))
+    return _answer(root)
+
+
+# One transaction of jobHistories: when it was collected, its name, and its jobs with their files.
+Block = tuple[int, str, Iterator[tuple[Job, Sequence[FileRecord]]]]
+
+
+def histories(update_rate: int, blocks: Iterable[Block]) -> Answer:
+    """Render a jobHistories as it is read, one job at a time (47, E42); `update_rate` is in seconds."""
+    root = _root("jobHistoriesResponse", 200)
+    _fill(root, (("jobHistoryEnabled", _flag(True)), ("jobHistoryClientUpdateRate", str(update_rate))))
+    return Answer(200, _gathered(_histories(root, blocks)))
+
+
+def _histories(root: Element, blocks: Iterable[Block]) -> Iterator[bytes]:
+    start, end = xml.around(root)
+    yield xml.DECLARATION + start
+    for monitor_time, name, jobs in blocks:
+        block = Element("jobHistories")
+        _fill(block, (("monitorTime", str(monitor_time)), ("transactionName", name)))
+        block_start, block_end = xml.around(block)
+        yield block_start
+        for job, files in jobs:
+            parent = Element("jobHistories")
+            _history(parent, job, files, update_time=True)
+            yield xml.element_to_bytes(parent[0])
+        yield block_end
+    yield end
+
+
+def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
+    """Join small pieces to some of at least 64 KiB, and a last one."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= _PIECE:
+            yield b"".join(held)
+            held, size = [], 0
+    yield b"".join(held)
+
+
 def _status(root: Element, one: TransactionStatus, monitor_time: int) -> None:
     element = xml.add(root, "transactionStatus")
     _fill(
@@ -144,7 +207,7 @@ def _status(root: Element, one: TransactionStatus, monitor_time: int) -> None:
             ("monitorTime", str(monitor_time)),
             ("transactionId", f"{one.id:016d}"),
             ("transactionName", one.name),
-            ("transactionType", _TYPES[one.direction]),
+            ("transactionType", DIRECTIONS[one.direction]),
             ("transactionState", one.state),
         ),
     )
@@ -152,7 +215,7 @@ def _status(root: Element, one: TransactionStatus, monitor_time: int) -> None:
         _history(element, one.job, one.files)
 
 
-def _history(parent: Element, job: Job, files: Iterable[FileRecord]) -> None:
+def _history(parent: Element, job: Job, files: Iterable[FileRecord], *, update_time: bool = False) -> None:
     """Append a job's record; end and completion are left out while the job is active (67, A43)."""
     element = xml.add(parent, "jobHistory")
     over = job.status == COMPLETE
@@ -160,6 +223,7 @@ def _history(parent: Element, job: Job, files: Iterable[FileRecord]) -> None:
         element,
         (
             ("sequence", job.token),
+            *((("updateTime", str(job.updated_at)),) if update_time else ()),
             ("transactionName", job.definition.name),
             ("startTime", str(job.scheduled_at)),
             *((("endTime", str(job.ended_at)),) if over else ()),

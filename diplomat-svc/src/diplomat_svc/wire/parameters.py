@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
+from diplomat_svc.domain.parameters import Parameters
+
 _BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_PAIRS: Final = 1000
@@ -18,7 +20,7 @@ class Call:
     """A parsed request: `kind` is its requestType, `fault` describes a part that cannot be parsed, or is None."""
 
     kind: str | None
-    parameters: Mapping[str, tuple[str, ...]]
+    parameters: Parameters
     fault: str | None
 
 
@@ -29,7 +31,7 @@ def read(environ: Mapping[str, Any]) -> Call:
     pieces = [piece for piece in (*pieces, *form.split(b"&")) if piece]
     if len(pieces) > _MOST_PAIRS:
         pieces, fault = pieces[:_MOST_PAIRS], f"There are more than {_MOST_PAIRS} parameters."
-    found: dict[str, list[str]] = {}
+    found: list[tuple[str, str]] = []
     for piece in pieces:
         raw_name, _, raw_value = piece.partition(b"=")
         name, value = _text(raw_name), _text(raw_value)
@@ -38,9 +40,10 @@ def read(environ: Mapping[str, Any]) -> Call:
         elif len(value.encode()) > _LONGEST_VALUE:
             fault = fault or "A parameter's value is longer than 8 KiB."
         else:
-            found.setdefault(name, []).append(value)
-    kinds = found.get("requestType")
-    return Call(kinds[0] if kinds else None, {name: tuple(values) for name, values in found.items()}, fault)
+            found.append((name, value))
+    given = Parameters(found)
+    kinds = given.get("requestType")
+    return Call(kinds[0] if kinds else None, given, fault)
 
 
 def _form(environ: Mapping[str, Any]) -> tuple[bytes, str | None]:

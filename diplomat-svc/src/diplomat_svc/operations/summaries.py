@@ -1,0 +1,59 @@
+"""Describe a job in a text of many lines (2.4); the file names, the direction and the ends are the API's words."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from zoneinfo import ZoneInfo
+
+from diplomat_svc import __version__
+from diplomat_svc.domain.calendar import long_time
+from diplomat_svc.domain.jobs import FileRecord, Job
+from diplomat_svc.domain.names import printable
+from diplomat_svc.domain.states import COMPLETE, DELIVERED
+from diplomat_svc.domain.transactions import DIRECTIONS
+
+
+@dataclass(frozen=True)
+class Server:
+    """What a summary says about the server: its host, its start in milliseconds, and the time zone of its logs."""
+
+    host: str
+    started_at: int
+    zone: ZoneInfo
+
+
+def summary(job: Job, files: Sequence[FileRecord], server: Server) -> str:
+    """Return the summary of a job, in the order of item 45; of an active one as far as it is known (A48)."""
+    return "\n".join(_lines(job, files, server))
+
+
+def _lines(job: Job, files: Sequence[FileRecord], server: Server) -> Iterator[str]:
+    definition, zone = job.definition, server.zone
+    yield f'{DIRECTIONS[definition.direction]} transaction "{printable(definition.name)}", job {job.token}'
+    yield f"Scheduled: {long_time(job.scheduled_at, zone)}"
+    if job.status == COMPLETE and job.ended_at is not None:
+        yield f"Status: {job.status}, {job.completion}, {long_time(job.ended_at, zone)}"
+    else:
+        yield f"Status: {job.status}"
+    yield f"Files: {job.found} found, {job.successful} delivered, {job.failed} failed"
+    yield from _section("Source", definition.source.url, map(_file, files))
+    yield "Encryption: none"
+    yield "Signature: none"
+    delivered = (
+        f"{printable(file.source)} as {printable(file.destination)}" for file in files if file.completion in DELIVERED
+    )
+    yield from _section("Destination", definition.destination.url, delivered)
+    yield "Primary archive: none"
+    yield "Additional archive: none"
+    yield "Audit record: none"
+    yield f"Server: {server.host}, started {long_time(server.started_at, zone)}"
+    yield f"Version: {__version__}"
+
+
+def _section(title: str, url: str, lines: Iterable[str]) -> Iterator[str]:
+    yield f"{title}: {printable(url)}"
+    yield from (f"  {line}" for line in lines)
+
+
+def _file(file: FileRecord) -> str:
+    end = f", {file.completion}" if file.completion else ""
+    return f"{printable(file.source)}, {file.size} bytes{end}"
