@@ -1,11 +1,15 @@
 """Pieces of work for the tests and measurements of the runner; a child imports this module by its name."""
 
+import contextlib
 import fcntl
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 from pathlib import Path
+
+from mft_common.endpoints.registry import Endpoints
 
 
 def echo(channel, payload):
@@ -61,6 +65,10 @@ def hang(channel, payload):
     elif payload["how"] == "lock":
         with Path(payload["path"]).open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+    elif payload["how"] == "database":
+        sqlite3.connect(payload["path"], timeout=1000).execute("BEGIN IMMEDIATE")
+    elif payload["how"] == "endpoint":
+        read_file(Endpoints.from_json(payload["endpoints"]).open(payload["url"]))
     elif payload["how"] == "peer":
         with socket.create_connection(("127.0.0.1", payload["port"])) as far:
             far.recv(1)
@@ -68,3 +76,18 @@ def hang(channel, payload):
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals())
         while True:
             signal.pause()
+
+
+def read_file(endpoint):
+    """Read one file of an endpoint to its end."""
+    with contextlib.closing(endpoint.open(endpoint.stat("x.bin"))) as reader:
+        while reader.read():
+            pass
+
+
+def busy(channel, payload):
+    """Start programs, report as many times as the payload says, and return; the programs go on."""
+    channel.began({"pid": os.getpid(), "programs": start_programs()})
+    for number in range(payload):
+        channel.progress(number)
+        channel.interrupt.wait(0.005)

@@ -34,13 +34,21 @@ def children(pid: int | None = None) -> list[int]:
     return found
 
 
+def with_descendants(pids: Iterable[int]) -> list[int]:
+    """Return processes and all that descend from them, each before its children."""
+    found = []
+    for pid in pids:
+        found += [pid, *with_descendants(children(pid))]
+    return found
+
+
 def kill_children(spare: Collection[int] = ()) -> bool:
     """Kill all children but those of `spare`, and all that descend from them; return whether any is left.
 
     Ends of children are collected. Descendants become children as their parents end: call it until none is left.
     """
     found = [pid for pid in children() if pid not in spare]
-    for pid in _with_descendants(found):
+    for pid in with_descendants(found):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     for pid in found:
@@ -53,10 +61,3 @@ def end_children(spare: Collection[int] = ()) -> None:
     """Kill as `kill_children` does, and return once none is left."""
     while kill_children(spare):
         time.sleep(_PAUSE_S)
-
-
-def _with_descendants(pids: Iterable[int]) -> list[int]:
-    found = []
-    for pid in pids:
-        found += [pid, *_with_descendants(children(pid))]
-    return found
