@@ -1,8 +1,21 @@
 """The one builder of `transfer.*` events."""
 
+import dataclasses
+
 import pytest
 
-from mft_common.events import Agent, Item, Originator, Side, Totals, TransferEnded, TransferProgressed
+from mft_common.events import (
+    Agent,
+    EventError,
+    Item,
+    JobChanged,
+    Originator,
+    Side,
+    TaskChanged,
+    Totals,
+    TransferEnded,
+    TransferProgressed,
+)
 from mft_common.events.transfer_builder import TransferEvents, state_in_progress, totals_of_one
 
 HUB = Agent(name="HUB")
@@ -37,6 +50,33 @@ def test_the_end_repeats_the_head():
     assert TransferEvents.of(end) == TRANSFER
     assert TransferEvents.of(TRANSFER.started(Totals())) == TRANSFER
     assert (end.state, end.description, end.ended_at) == ("failed", "disk full", 7000)
+
+
+def test_the_transfer_whose_file_started_this_one_is_in_its_head():
+    """The first and the last event name it, so that a file can be followed through several protocols."""
+    caused = dataclasses.replace(TRANSFER, caused_by="42" * 24)
+    started, (end,) = caused.started(Totals()), caused.ended("successful", Totals(), (), 7000)
+    for event in (started, end):
+        assert event.to_data()["caused_by"] == "42" * 24
+        assert TransferEvents.of(type(event).from_data(event.to_data())) == caused
+    assert "caused_by" not in TRANSFER.started(Totals()).to_data()
+    with pytest.raises(EventError, match="caused_by"):
+        dataclasses.replace(TRANSFER, caused_by="x").started(Totals()).to_json()
+
+
+def test_jobs_and_tasks_name_the_transfer_whose_file_started_them():
+    """The member is absent where no file did, so that older events stay as they were."""
+    job = JobChanged(
+        transaction_id="1", transaction_name="n", sequence=1, status="Queued", scheduled_time=5, account="system",
+        caused_by="42" * 24,
+    )  # fmt: skip
+    task = TaskChanged(
+        configuration="c", task="t", change="started", status="s", exec_count=1, error_count=0, caused_by="42" * 24
+    )
+    for event in (job, task):
+        assert event.to_data()["caused_by"] == "42" * 24
+        assert type(event).from_data(event.to_data()) == event
+        assert "caused_by" not in dataclasses.replace(event, caused_by=None).to_data()
 
 
 def test_a_transfer_ends_no_earlier_than_it_was_accepted():

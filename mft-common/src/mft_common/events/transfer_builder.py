@@ -21,8 +21,9 @@ _HEAD = ("transfer_id", "protocol", "source_agent", "destination_agent", "origin
 class TransferEvents:
     """The head of one transfer, and the events that report it; times in milliseconds.
 
-    `submitted_at` is when it was accepted, `began_at` when its first byte or call was, None before. Totals are
-    absolute. Items are those that changed since the last event; more than 1,000 of them go into several events.
+    `submitted_at` is when it was accepted, `began_at` when its first byte or call was, None before. `caused_by` is the
+    id of the transfer whose file started this one, None where no file did. Totals are absolute. Items are those that
+    changed since the last event; more than 1,000 of them go into several events.
     """
 
     transfer_id: str
@@ -34,11 +35,12 @@ class TransferEvents:
     began_at: int | None = None
     job_name: str = ""
     user_properties: Mapping[str, str] = field(default_factory=dict)
+    caused_by: str | None = None
 
     @classmethod
     def of(cls, head: TransferHead) -> Self:
         """Return the transfer whose started or ended event is known."""
-        return cls(**{name: getattr(head, name) for name in (*_HEAD, "job_name", "user_properties")})
+        return cls(**{name: getattr(head, name) for name in (*_HEAD, "job_name", "user_properties", "caused_by")})
 
     def started(self, totals: Totals, items: Sequence[Item] | None = None) -> TransferStarted:
         """Return the first event; `items` are at most 1,000, None where they are not known yet."""

@@ -44,6 +44,7 @@ class _HeadSchema(TransferSchema):
     originator = fields.Nested(OriginatorSchema, required=True)
     job_name = Text(required=True)
     user_properties = fields.Dict(keys=Text(), values=Text(), required=True)
+    caused_by = Text(validate=TRANSFER_ID)
     submitted_at = Moment(required=True)
 
 
@@ -88,7 +89,10 @@ class TransferEvent(Event):
 
 @dataclass(frozen=True, kw_only=True)
 class TransferHead(TransferEvent):
-    """The whole head of a transfer; `submitted_at` is when it was accepted."""
+    """The whole head of a transfer; `submitted_at` is when it was accepted.
+
+    `caused_by` is the id of the transfer whose file started this one, None where no file did.
+    """
 
     source_agent: Agent
     destination_agent: Agent
@@ -96,6 +100,7 @@ class TransferHead(TransferEvent):
     submitted_at: int
     job_name: str = ""
     user_properties: Mapping[str, str] = field(default_factory=dict)
+    caused_by: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

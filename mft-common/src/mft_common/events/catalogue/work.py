@@ -24,6 +24,7 @@ class JobChangedSchema(WireSchema):
     end_time = Moment()
     attempt = Whole()
     transfer_id = Text(validate=TRANSFER_ID)
+    caused_by = Text(validate=TRANSFER_ID)
     account = Text(required=True)
     label = Text()
 
@@ -32,7 +33,8 @@ class JobChangedSchema(WireSchema):
 class JobChanged(Event):
     """The status of a transaction's job changed; `completion_status` is set when the job is over.
 
-    `sequence` is the job's number, unique in the service. Times are in milliseconds.
+    `sequence` is the job's number, unique in the service. `caused_by` is the id of the transfer whose file started the
+    job. Times are in milliseconds.
     """
 
     TYPE: ClassVar[str] = "job.changed.v1"
@@ -49,6 +51,7 @@ class JobChanged(Event):
     attempt: int | None = None
     transfer_id: str | None = None
     label: str | None = None
+    caused_by: str | None = None
 
     def subject(self) -> str:
         """Return the transaction's id and the job's number."""
@@ -66,13 +69,15 @@ class TaskChangedSchema(WireSchema):
     error_count = Whole(required=True)
     error = Text()
     transfer_id = Text(validate=TRANSFER_ID)
+    caused_by = Text(validate=TRANSFER_ID)
 
 
 @dataclass(frozen=True, kw_only=True)
 class TaskChanged(Event):
     """A task was saved, removed, paused, resumed or reset, or an execution of it started or ended.
 
-    `exec_count` and `error_count` are the task's counters, `error` its last error text.
+    `exec_count` and `error_count` are the task's counters, `error` its last error text. `caused_by` is the id of the
+    transfer whose file started the execution.
     """
 
     TYPE: ClassVar[str] = "task.changed.v1"
@@ -85,6 +90,7 @@ class TaskChanged(Event):
     error_count: int
     error: str | None = None
     transfer_id: str | None = None
+    caused_by: str | None = None
 
     def subject(self) -> str:
         """Return the configuration's name and the task's."""
