@@ -1,5 +1,7 @@
 """Watched folders on both kinds of database: every appearance of a file once, whole, whatever happens to the scans."""
 
+import contextlib
+import itertools
 import os
 import random
 import signal
@@ -14,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 import sqlalchemy as sa
 
+from mft_common import logs
 from mft_common.database import Database, leases
 from mft_common.database.leases import Leases
 from mft_common.endpoints.contract import Entry
@@ -112,6 +115,14 @@ class Hub:
             rows = connection.execute(sa.select(TAKEN).order_by(TAKEN.c.path)).all()
         return [row.path for row in rows if key in (None, row.watch)]
 
+    def taken_count(self):
+        with self.database.read() as connection:
+            return connection.execute(sa.select(sa.func.count()).select_from(TAKEN)).scalar_one()
+
+    def owner(self):
+        with self.database.read() as connection:
+            return LEASES.owner(connection, "watching/tests")
+
     def remembered(self, key="a"):
         with self.database.read() as connection:
             return MEMORY.count(connection, key)
@@ -130,6 +141,45 @@ def hub(database, tmp_path):
     made = Hub(database, tmp_path)
     yield made
     made.watcher.close()
+
+
+PROGRAM = textwrap.dedent("""
+    import sys, threading, time
+    from pathlib import Path
+    from mft_common import logs
+    from mft_common.process.background_tasks import keep_running
+    from mft_common.watching import watcher_task
+    from tests.contract.test_watching import Hub, opened
+    logs.configure("test", "error")
+    url, root, owner = sys.argv[1:]
+    hub = Hub(opened(url), Path(root), owner=owner, ttl=1.0)
+    hub.watcher._now = time.monotonic
+    hub.define("a", settle=0.1, interval=0.1)
+    print("ready", flush=True)
+    stop = threading.Event()
+    thread = threading.Thread(target=keep_running, args=(watcher_task("watching", hub.watcher), stop))
+    thread.start()
+    sys.stdin.readline()
+    stop.set()
+    thread.join()
+    print("end", flush=True)
+""")
+
+
+@contextlib.contextmanager
+def programs(database_url, root, count):
+    """Start worker processes `w0`, `w1` and so on that take files of `root`, and kill those that are left."""
+    arguments = [sys.executable, "-c", PROGRAM, database_url, str(root)]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
+    workers = [subprocess.Popen([*arguments, f"w{number}"], env=environment, **pipes) for number in range(count)]
+    try:
+        assert all(worker.stdout.readline() == "ready\n" for worker in workers)
+        yield workers
+    finally:
+        for worker in workers:
+            worker.kill()
+            worker.communicate()
 
 
 def test_a_file_is_taken_once_after_it_has_settled(hub):
@@ -247,7 +297,7 @@ def test_what_is_gone_is_forgotten_and_taken_again_when_it_comes_back(hub):
     assert hub.remembered() == 20
     for path in paths[:15]:
         path.unlink()
-    hub.run(15)
+    hub.run(90)
     assert hub.remembered() == 5
     hub.write("f0")
     hub.run(5)
@@ -271,6 +321,58 @@ def test_a_folder_that_cannot_be_read_forgets_nothing(hub):
     assert hub.taken() == ["x", "y"]
 
 
+@pytest.mark.parametrize(("seconds", "every"), [(3, 1), (1800, 20)])
+def test_a_mount_that_is_away_for_a_while_triggers_nothing_again(hub, seconds, every):
+    """The folder under the mount is empty, or holds a file of its own; the mounted files come back as they were."""
+    hub.define("a")
+    paths = [hub.write(f"f{number}") for number in range(5)]
+    hub.run(5)
+    paths[0].parent.rename(hub.root / "away")
+    hub.write("NOT-MOUNTED")
+    hub.run(seconds, every)
+    assert hub.remembered() >= 5
+    (hub.root / "in").rename(hub.root / "below")
+    (hub.root / "away").rename(hub.root / "in")
+    hub.run(120)
+    assert sorted({*hub.taken(), "NOT-MOUNTED"}) == ["NOT-MOUNTED", *(path.name for path in paths)]
+    assert len([name for name in hub.taken() if name != "NOT-MOUNTED"]) == 5
+
+
+def test_a_folder_that_was_made_anew_forgets_the_files_of_the_former_one_after_an_hour(hub):
+    """It may be another folder for ever; then its memory holds its own files alone."""
+    hub.define("a")
+    for number in range(5):
+        hub.write(f"f{number}")
+    hub.run(5)
+    (hub.root / "in").rename(hub.root / "away")
+    hub.write("new")
+    hub.run(3700, every=50)
+    assert hub.remembered() == 1
+
+
+def test_a_folder_that_is_removed_while_it_is_listed_is_no_empty_folder(hub):
+    """Its open descriptor shows nothing then, which must not count as a listing."""
+    told = []
+    listing = local(hub.root, "in")
+    opened = listing._folder.open
+
+    class Removed:
+        root = listing._folder.root
+        path = "in"
+        shown = "file:in"
+
+        def open(self):
+            made = opened()
+            (hub.root / "in").rmdir()
+            return made
+
+    listing._folder = Removed()
+    hub.listings["in"] = listing
+    hub.define("a", failed=told.append)
+    hub.step()
+    assert isinstance(told[0], NotFound)
+
+
 def test_a_slow_listing_beside_a_transfer_that_deletes_triggers_once_b25(hub):
     """The listing names the file, its transfer deletes it, and the former listing goes on: one trigger."""
     listing = local(hub.root, "in")
@@ -286,7 +388,7 @@ def test_a_slow_listing_beside_a_transfer_that_deletes_triggers_once_b25(hub):
     listing.files = slow
     hub.listings["in"] = listing
     hub.define("a")
-    hub.run(30)
+    hub.run(100)
     assert not doomed.exists()
     assert hub.taken() == ["x"]
     assert hub.remembered() == 0
@@ -364,6 +466,61 @@ def test_a_failed_handler_keeps_its_files_for_later(hub):
     assert (hub.taken(), hub.remembered()) == ([], 0)
     hub.run(60)
     assert hub.taken() == ["x"]
+
+
+@pytest.mark.parametrize("bad", [["f07"], ["f00", "f19"], [f"f{number:02d}" for number in range(0, 20, 2)]])
+def test_a_file_whose_handler_fails_stops_no_other_file(hub, bad):
+    """The others of its batch are handed over soon, once; it is tried again, later each time, until it works."""
+    logs.configure("tests", "error")
+    bad, tries = list(bad), []
+
+    def handle(connection, files):
+        tries.append((hub.at, [one.path for one in files]))
+        if any(one.path in bad for one in files):
+            raise RuntimeError("refused")
+        connection.execute(sa.insert(TAKEN), [{"watch": "a", "path": one.path} for one in files])
+
+    hub.define("a", handle=handle)
+    names = [f"f{number:02d}" for number in range(20)]
+    for name in names:
+        hub.write(name)
+    hub.run(4)
+    good = [name for name in names if name not in bad]
+    assert hub.taken() == good
+    hub.run(200)
+    assert hub.taken() == good
+    alone = [at for at, paths in tries if paths == bad[:1]]
+    pauses = [later - earlier for earlier, later in itertools.pairwise(alone)]
+    assert 4 <= len(pauses) <= 6
+    assert pauses == sorted(pauses)
+    hub.write("late")
+    hub.run(8)
+    assert hub.taken() == sorted([*good, "late"])
+    bad.clear()
+    hub.run(310)
+    assert hub.taken() == sorted([*names, "late"])
+
+
+def test_a_handler_that_fails_for_every_file_is_called_less_and_less(hub):
+    """After eight files that failed alone the watch pauses; nothing is lost when the handler works again."""
+    logs.configure("tests", "error")
+    broken, calls = [True], []
+
+    def handle(connection, files):
+        calls.append(hub.at)
+        if broken:
+            raise RuntimeError("refused")
+        connection.execute(sa.insert(TAKEN), [{"watch": "a", "path": one.path} for one in files])
+
+    hub.define("a", handle=handle)
+    names = [f"f{number:03d}" for number in range(100)]
+    for name in names:
+        hub.write(name)
+    hub.run(400)
+    assert len(calls) < 300
+    broken.clear()
+    hub.run(310)
+    assert hub.taken() == names
 
 
 def test_files_wait_while_a_watch_is_closed(hub):
@@ -470,7 +627,38 @@ def test_far_folders_are_scanned_beside_the_others(hub):
     far.error = None
     scanned(8)
     assert hub.taken() == ["x", "x", "y"]
+    hub.at += 60
+    scanned(2)
     assert hub.remembered() == 1
+
+
+@pytest.mark.parametrize("seconds", [5, 1800])
+def test_an_endpoint_that_answers_with_nothing_for_a_while_triggers_nothing_again(hub, seconds):
+    """Its files are remembered for an hour, so that they are the same ones when it shows them again."""
+    far = FakeEndpoint([Entry("x", 1, 1000, "v1"), Entry("y", 1, 1000)])
+    hub.listings["far"] = EndpointListing(lambda: far)
+    hub.define("a", folder="far", interval=5.0)
+
+    def scanned(count):
+        for _ in range(count):
+            before = far.opened
+            wait_until(lambda before=before: far.opened > before or hub.step(5))
+            wait_until(lambda: all(one.done() for one in hub.watcher._running.values()))
+
+    scanned(5)
+    entries, far.entries = far.entries, []
+    scanned(4)
+    hub.at += seconds
+    scanned(4)
+    assert hub.remembered() == 2
+    far.entries = entries
+    scanned(4)
+    assert hub.taken() == ["x", "y"]
+    far.entries = []
+    scanned(4)
+    hub.at += 3600
+    scanned(4)
+    assert hub.remembered() == 0
 
 
 def test_of_two_workers_one_scans_and_the_other_goes_on_after_it(database, tmp_path):
@@ -492,6 +680,77 @@ def test_of_two_workers_one_scans_and_the_other_goes_on_after_it(database, tmp_p
     second.watcher.close()
 
 
+def test_a_listing_that_takes_longer_than_the_lease_keeps_it(database, tmp_path):
+    """The lease is renewed meanwhile: the listing is not made in vain, and no other worker begins a second one."""
+    first, second = Hub(database, tmp_path, owner="1", ttl=0.6), Hub(database, tmp_path, owner="2", ttl=0.6)
+    for one in (first, second):
+        one.define("a", settle=0.0, looks=1)
+    listing = local(tmp_path, "in")
+    files = listing.files
+
+    def slow(**more):
+        end = time.monotonic() + 1.5
+        wait_until(lambda: second.step() and time.monotonic() > end)
+        yield from files(**more)
+
+    listing.files = slow
+    first.listings["in"] = listing
+    first.write("x")
+    first.step()
+    assert first.taken() == ["x"]
+    assert second.watcher._scans == {}
+    for one in (first, second):
+        one.watcher.close()
+
+
+def test_a_slow_local_folder_holds_up_no_other(hub):
+    """After a listing that took long the next ones are made by a thread of their own."""
+    listing = local(hub.root, "slow")
+    (hub.root / "slow").mkdir()
+    files, waits, go = listing.files, [], threading.Event()
+
+    def slow(**more):
+        if waits:
+            go.wait(20)
+        waits.append(1)
+        hub.at += 5
+        yield from files(**more)
+
+    listing.files = slow
+    hub.listings["slow"] = listing
+    hub.define("s", folder="slow")
+    hub.define("a")
+    hub.write("x")
+    hub.run(60)
+    assert hub.taken("a") == ["x"]
+    assert len(waits) == 1
+    go.set()
+
+
+def test_the_scanning_worker_is_woken_by_another_one(database, tmp_path):
+    """The one that handles an event may be another than the one that scans; the commit of its transaction wakes it."""
+    first, second = Hub(database, tmp_path, owner="1"), Hub(database, tmp_path, owner="2")
+    for one in (first, second):
+        one.define("a", interval=600.0, settle=0.0, looks=1)
+        one.step()
+    first.write("x")
+    with database.write() as connection:
+        for _ in range(2):
+            second.watcher.wake_any(connection, "in")
+        second.watcher.wake_any(connection, "unknown")
+    first.step()
+    first.step(0.1)
+    assert first.taken() == ["x"]
+    first.write("y")
+    with database.write() as connection:
+        first.watcher.wake_any(connection, "in")
+        assert not MEMORY.has_woken(connection)
+    first.step(0.1)
+    assert first.taken() == ["x", "y"]
+    for one in (first, second):
+        one.watcher.close()
+
+
 def test_a_worker_that_lost_its_lease_takes_nothing_by_its_old_scan(database, tmp_path):
     """Meanwhile another worker took the file, it was deleted and its row forgotten: it is not taken again (B25)."""
     first, second = Hub(database, tmp_path, owner="1"), Hub(database, tmp_path, owner="2")
@@ -508,7 +767,7 @@ def test_a_worker_that_lost_its_lease_takes_nothing_by_its_old_scan(database, tm
                 connection.execute(sa.text("UPDATE leases SET until = 0"))
             second.run(5)
             (tmp_path / "in" / "x").unlink()
-            second.run(15)
+            second.run(90)
             assert second.remembered() == 0
 
     listing.files = listed
@@ -551,6 +810,21 @@ def test_each_file_of_a_burst_is_taken_once_b30(hub, count):
     assert hub.remembered() == count
 
 
+@pytest.mark.parametrize("count", [1000, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_two_workers_take_each_file_of_a_burst_once_b30(database, database_url, tmp_path, count):
+    """Files arrive as fast as they can be made; the worker that scans is killed in the middle."""
+    hub = Hub(database, tmp_path)
+    hub.define("a")
+    with programs(database_url, tmp_path, 2) as workers:
+        for number in range(count):
+            hub.write(f"f{number:05d}")
+            if number == count // 2:
+                wait_until(lambda: hub.taken_count() > 0, within=60)
+                workers[int(hub.owner()[1])].kill()
+        wait_until(lambda: hub.taken_count() >= count, within=120)
+    assert hub.taken() == [f"f{number:05d}" for number in range(count)]
+
+
 def test_the_task_takes_files_by_the_clock_of_the_machine(database, tmp_path):
     """The thread of a worker scans until it is stopped, and gives its lease back."""
     hub = Hub(database, tmp_path)
@@ -577,56 +851,24 @@ def test_the_tables_can_be_dropped(database):
         assert not sa.inspect(connection).has_table("watch_handled")
 
 
-PROGRAM = textwrap.dedent("""
-    import sys, threading, time
-    from pathlib import Path
-    from mft_common import logs
-    from mft_common.process.background_tasks import keep_running
-    from mft_common.watching import watcher_task
-    from tests.contract.test_watching import Hub, opened
-    logs.configure("test", "error")
-    url, root, owner = sys.argv[1:]
-    hub = Hub(opened(url), Path(root), owner=owner, ttl=1.0)
-    hub.watcher._now = time.monotonic
-    hub.define("a", settle=0.1, interval=0.1)
-    print("ready", flush=True)
-    stop = threading.Event()
-    thread = threading.Thread(target=keep_running, args=(watcher_task("watching", hub.watcher), stop))
-    thread.start()
-    sys.stdin.readline()
-    stop.set()
-    thread.join()
-    print("end", flush=True)
-""")
-
-
 def test_three_workers_one_frozen_and_one_killed_take_each_file_once(database, database_url, tmp_path):
     """The worker that scans is stopped past its lease, then another is killed: every file is taken, and once."""
     hub = Hub(database, tmp_path)
     hub.define("a")
-    arguments = [sys.executable, "-c", PROGRAM, database_url, str(tmp_path)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    environment = {**os.environ, "PYTHONPATH": str(Path.cwd())}
-    workers = [subprocess.Popen([*arguments, f"w{number}"], env=environment, **pipes) for number in range(3)]
-    try:
-        assert all(worker.stdout.readline() == "ready\n" for worker in workers)
+    with programs(database_url, tmp_path, 3) as workers:
         drawn = random.Random(8)
 
         def put(first, count):
             for number in range(first, first + count):
                 hub.write(f"f{number:03d}", b"x" * drawn.randrange(5))
 
-        def owner():
-            with database.read() as connection:
-                return LEASES.owner(connection, "watching/tests")
-
         put(0, 100)
         wait_until(lambda: len(hub.taken()) == 100)
-        frozen = workers[int(owner()[1])]
+        frozen = workers[int(hub.owner()[1])]
         put(100, 100)
         frozen.send_signal(signal.SIGSTOP)
         wait_until(lambda: len(hub.taken()) == 200)
-        killed = workers[int(owner()[1])]
+        killed = workers[int(hub.owner()[1])]
         assert killed is not frozen
         put(200, 100)
         killed.kill()
@@ -635,8 +877,4 @@ def test_three_workers_one_frozen_and_one_killed_take_each_file_once(database, d
         for worker in workers:
             if worker is not killed:
                 assert worker.communicate("\n", timeout=20)[0] == "end\n"
-    finally:
-        for worker in workers:
-            worker.kill()
-            worker.communicate()
     assert hub.taken() == [f"f{number:03d}" for number in range(300)]

@@ -46,6 +46,8 @@ class Watch:
     """Work that the files of a folder begin.
 
     `handle(connection, files)` is called for at most `batch` files at a time, in the transaction that remembers them.
+    Where it raises, that transaction is rolled back and it is called again with fewer of the same files, so that the
+    others go on; a single file that fails is tried again later, each time after a longer pause.
     `folder` names the folder; watches of one folder share its scan. `depth` is the number of levels of folders below
     it that belong to it, None for all. A file is taken when its identity has been the same for `settle` seconds by this
     machine's clock and for `looks` scans. `interval` is the pause between scans in seconds. While `is_open()` is False
@@ -81,6 +83,8 @@ class Listing(Protocol):
     remote: bool
     # Whether the last listing saw every folder, so that a name that was not in it is gone.
     complete: bool
+    # The folder that the last listing read, as its file system names it; None where that is not known.
+    root: str | None
 
     def unchanged(self) -> bool:
         """Return True where no name has come or gone since the last listing; False where that is not known."""

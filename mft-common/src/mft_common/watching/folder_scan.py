@@ -1,6 +1,7 @@
 """Scan one folder for all of its watches, and hand each file over once it has settled."""
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -13,8 +14,10 @@ from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost, Leases
 from mft_common.database.transient import is_transient
 from mft_common.errors import Unavailable
-from mft_common.watching.contract import Found, Listing, Watch
+from mft_common.watching.absences import Absences
+from mft_common.watching.contract import Found, Listing
 from mft_common.watching.memory import Memory, Superseded, digest
+from mft_common.watching.watch_state import WatchState
 
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 300.0
@@ -22,6 +25,10 @@ _LONGEST_PAUSE_S: Final = 300.0
 _SLOW_S: Final = 10.0
 _SHARE: Final = 4
 _SLOW_SHARE: Final = 20
+# A folder whose listing takes longer is scanned beside the others.
+_LONG_S: Final = 0.1
+# After this many files that failed by themselves the others wait for the next scan.
+_FAILURES_OF_SCAN: Final = 8
 # Clocks differ in their last digits; a scan that is due when a file settles must not come too early by them.
 _MARGIN_S: Final = 0.002
 
@@ -34,17 +41,6 @@ class Store:
     memory: Memory
     leases: Leases
     lease: Lease
-
-
-@dataclass
-class WatchState:
-    """A watch with its generation, and what it has handled by the digests of path and identity; None before a load."""
-
-    watch: Watch
-    generation: int
-    handled: dict[bytes, bytes] | None = None
-    failures: int = 0
-    retry_at: float = 0.0
 
 
 @dataclass(slots=True)
@@ -75,10 +71,16 @@ class FolderScan:
         self._store = store
         self._now = now
         self._sightings: dict[bytes, _Sighting] = {}
+        self._absences = Absences()
         self._wanted = True
         self._listed_at = 0.0
         self._listing_s = 0.0
         self._failures = 0
+
+    @property
+    def is_slow(self) -> bool:
+        """Whether a scan may take so long that it must not hold up those of other folders."""
+        return self.listing.remote or self._listing_s > _LONG_S
 
     def replace(self, states: Iterable[WatchState]) -> None:
         """Use other watches from the next scan on; the store refuses what a running scan hands over for former ones."""
@@ -114,9 +116,12 @@ class FolderScan:
         self._listed_at, self._listing_s = began, self._now() - began
         for state, files in zip(states, result.ready, strict=True):
             self._hand_over(state, files)
-            if self.listing.complete:
-                self._prune(state, result.present)
+        if self.listing.complete:
+            self._forget(states, result.present, began)
         self.due = self._next(states)
+        if self._wanted:
+            # A wake-up that came while the time was set.
+            self.due = 0.0
 
     def _slow_at(self) -> float:
         return self._listed_at + max(_SLOW_S, self._listing_s * _SLOW_SHARE)
@@ -159,7 +164,9 @@ class FolderScan:
                 watch = states[position].watch
                 # The time of this look is that of the scan's begin, that of the first look was taken after it.
                 settled = began - sighting.since >= watch.settle and sighting.looks >= watch.looks
-                if open_now[position] and (settled or (watch.settle == 0 and watch.looks <= 1)):
+                if not open_now[position] or states[position].is_paused(name, identity, began):
+                    continue
+                if settled or (watch.settle == 0 and watch.looks <= 1):
                     result.ready[position].append((name, identity, found))
         return result
 
@@ -171,11 +178,17 @@ class FolderScan:
         return known
 
     def _hand_over(self, state: WatchState, files: Sequence[tuple[bytes, bytes, Found]]) -> None:
+        """Hand files over in batches; a batch that fails is halved until the files that fail are alone."""
         size = max(state.watch.batch, 1)
-        for begin in range(0, len(files), size):
-            part = files[begin : begin + size]
+        fresh = [one for one in files if one[0] not in state.failed]
+        waiting = deque(fresh[begin : begin + size] for begin in range(0, len(fresh), size))
+        waiting.extend([one] for one in files if one[0] in state.failed)
+        handled = failed = 0
+        while waiting and failed < _FAILURES_OF_SCAN:
+            part = waiting.popleft()
             try:
                 self._hand_over_part(state, part)
+                handled += 1
             except (LeaseLost, Unavailable):
                 raise
             except Superseded:
@@ -184,14 +197,17 @@ class FolderScan:
             except Exception as error:
                 if is_transient(error):
                     raise
-                state.failures += 1
-                pause = pause_after(state.failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-                state.retry_at = self._now() + pause
-                logs.get("watching").exception(
-                    "watch.handler_failed", watch=state.watch.key, error=repr(error), pause_s=pause
-                )
-                return
+                if len(part) > 1:
+                    middle = len(part) // 2
+                    waiting.extendleft((part[middle:], part[:middle]))
+                    continue
+                failed += 1
+                name, identity, found = part[0]
+                state.note_failure(name, identity, found, error, self._now())
+        if handled:
             state.failures = 0
+        elif failed == _FAILURES_OF_SCAN:
+            state.pause(self._now())
 
     def _hand_over_part(self, state: WatchState, files: Sequence[tuple[bytes, bytes, Found]]) -> None:
         rows = {name: identity for name, identity, _ in files}
@@ -204,6 +220,8 @@ class FolderScan:
                 watch.handle(connection, chosen)
         assert state.handled is not None
         state.handled.update(rows)
+        for name in rows:
+            state.failed.pop(name, None)
         others = [one for one in self.states if one is not state]
         for name, identity, found in files:
             if not any((one.handled or {}).get(name) != identity and one.watch.matches(found.path) for one in others):
@@ -213,11 +231,18 @@ class FolderScan:
         self._store.leases.hold(connection, self._store.lease)
         self._store.memory.hold(connection, state.watch.key, state.generation)
 
-    def _prune(self, state: WatchState, present: set[bytes]) -> None:
+    def _forget(self, states: Sequence[WatchState], present: set[bytes], at: float) -> None:
         """Forget the names that are gone, so that memory does not grow with the files that came and went."""
-        if not state.handled:
+        for state in states:
+            for name in state.failed.keys() - present:
+                del state.failed[name]
+        known = set().union(*(state.handled or () for state in states))
+        if not (gone := self._absences.note(known, present, self.listing.root, at)):
             return
-        gone = state.handled.keys() - present
+        for state in states:
+            self._prune(state, gone & (state.handled or {}).keys())
+
+    def _prune(self, state: WatchState, gone: set[bytes]) -> None:
         if not gone:
             return
         try:
@@ -226,6 +251,7 @@ class FolderScan:
                 self._store.memory.prune(connection, state.watch.key, gone)
         except Superseded:
             return
+        assert state.handled is not None
         for name in gone:
             del state.handled[name]
 

@@ -27,6 +27,7 @@ class LocalListing:
         # Each folder of the last listing with its modification time; None while that cannot be relied on.
         self._modified: list[tuple[str, int]] | None = None
         self.complete = False
+        self.root: str | None = None
 
     def unchanged(self) -> bool:
         """Return whether each folder of the last listing has the modification time of that listing."""
@@ -44,6 +45,8 @@ class LocalListing:
         modified: list[tuple[str, int]] = []
         root = self._folder.open()
         try:
+            status = os.fstat(root.descriptor)
+            self.root = f"{status.st_dev}:{status.st_ino}"
             waiting = [""]
             while waiting:
                 folder = waiting.pop()
@@ -54,6 +57,8 @@ class LocalListing:
                         raise
                     # A folder that vanished holds no files; one that cannot be read may.
                     self.complete = self.complete and isinstance(error, NotFound)
+            if not os.fstat(root.descriptor).st_nlink:
+                raise NotFound(f"{self._folder.shown}: the folder was removed while it was listed")
         finally:
             root.close()
         now = time.time_ns()
@@ -94,6 +99,7 @@ class EndpointListing:
     def __init__(self, connect: Callable[[], Endpoint]) -> None:
         self._connect = connect
         self.complete = False
+        self.root: str | None = None
 
     def unchanged(self) -> bool:
         """Return False: only a listing tells."""

@@ -47,7 +47,7 @@ class Memory:
     """
 
     def __init__(self, metadata: sa.MetaData, name: str = "watch") -> None:
-        self._watch, self._handled = _tables(metadata, name)
+        self._watch, self._handled, self._woken = _tables(metadata, name)
 
     def define(self, connection: sa.Connection, key: str, definition: str) -> int:
         """Store the definition of a watch; return its generation, a new one where the definition differs.
@@ -81,6 +81,20 @@ class Memory:
         if definition is not None:
             self._new_generation(connection, key, definition)
             connection.execute(sa.delete(self._handled).where(self._handled.c.watch == key))
+
+    def wake(self, connection: sa.Connection, folder: str) -> None:
+        """Ask the worker that scans a folder to do so soon; it sees this after the commit."""
+        insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        row = {"digest": digest(folder), "folder": folder}
+        connection.execute(insert(self._woken).values(row).on_conflict_do_nothing())
+
+    def has_woken(self, connection: sa.Connection) -> bool:
+        """Return whether a worker has asked for a scan."""
+        return connection.execute(sa.select(self._woken.c.digest).limit(1)).first() is not None
+
+    def take_woken(self, connection: sa.Connection) -> list[str]:
+        """Return the folders whose scan a worker has asked for, and delete the requests."""
+        return list(connection.execute(sa.delete(self._woken).returning(self._woken.c.folder)).scalars())
 
     def revision(self, connection: sa.Connection) -> int:
         """Return a number that grows with each change of any watch."""
@@ -157,7 +171,7 @@ def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
         yield rows[begin : begin + _ROWS]
 
 
-def _tables(metadata: sa.MetaData, name: str) -> tuple[sa.Table, sa.Table]:
+def _tables(metadata: sa.MetaData, name: str) -> tuple[sa.Table, sa.Table, sa.Table]:
     watch = sa.Table(
         name,
         metadata,
@@ -174,13 +188,19 @@ def _tables(metadata: sa.MetaData, name: str) -> tuple[sa.Table, sa.Table]:
         sa.Column("handled_at", sa.BigInteger(), nullable=False),
         sqlite_with_rowid=False,
     )
-    return watch, handled
+    woken = sa.Table(
+        f"{name}_woken",
+        metadata,
+        sa.Column("digest", sa.LargeBinary(_DIGEST_BYTES), primary_key=True),
+        sa.Column("folder", sa.Text(), nullable=False),
+    )
+    return watch, handled, woken
 
 
 def create_tables(op: Operations, name: str = "watch") -> None:
     """Create the tables in a migration."""
     metadata = sa.MetaData()
-    watch, _ = _tables(metadata, name)
+    watch, _, _ = _tables(metadata, name)
     metadata.create_all(op.get_bind(), checkfirst=False)
     op.get_bind().execute(sa.insert(watch).values(key=_COUNTER, generation=0, definition=""))
 

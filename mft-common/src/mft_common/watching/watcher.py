@@ -15,22 +15,25 @@ from mft_common.database.leases import Lease, LeaseLost, Leases
 from mft_common.errors import Unavailable
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.watching.contract import Listing, Watch
-from mft_common.watching.folder_scan import FolderScan, Store, WatchState
+from mft_common.watching.folder_scan import FolderScan, Store
+from mft_common.watching.lease_renewal import LeaseRenewal
 from mft_common.watching.memory import Memory
+from mft_common.watching.watch_state import WatchState
 
 _TTL_S: Final = 15.0
 _LOOK_S: Final = 1.0
 # Scans that are due within this time are made together: each wake-up of the thread costs as much as several scans.
 _SHORTEST_WAIT_S: Final = 0.1
-_REMOTE_SCANS: Final = 4
+_SCANS_BESIDE: Final = 4
 
 
 class Watcher:
     """Scans the folders of `definitions(connection)`, each for all of its watches.
 
-    Of several workers the one that holds the lease `watching/NAME` scans; every write names it. Definitions are read
-    anew when the revision of `memory` has changed, within a second. `listing(folder)` opens a folder by the name that
-    its watches give; a far one is scanned by a thread of its own. `wake` and `close` may be called from any thread.
+    Of several workers the one that holds the lease `watching/NAME` scans; every write names it, and a thread renews it,
+    however long a scan takes. Definitions are read anew when the revision of `memory` has changed, within a second.
+    `listing(folder)` opens a folder by the name that its watches give; a far or slow one is scanned by a thread of its
+    own. `wake` and `close` may be called from any thread.
     """
 
     def __init__(
@@ -56,24 +59,31 @@ class Watcher:
         self._ttl = ttl
         self._now = now
         self._lease: Lease | None = None
-        self._renewed_at = 0.0
+        self._renewal: LeaseRenewal | None = None
         self._looked_at: float | None = None
         self._revision = -1
         self._scans: dict[str, FolderScan] = {}
         self._running: dict[str, Future[None]] = {}
-        self._pool = ThreadPoolExecutor(_REMOTE_SCANS, thread_name_prefix=f"watch-{name}")
+        self._pool = ThreadPoolExecutor(_SCANS_BESIDE, thread_name_prefix=f"watch-{name}")
         self._awake = threading.Event()
 
-    def wake(self, folder: str) -> None:
-        """Scan a folder as soon as possible: something may have changed in it. Unknown folders are no error."""
-        if (scan := self._scans.get(folder)) is not None:
-            scan.wake()
-            self._awake.set()
+    def wake(self, folder: str) -> bool:
+        """Scan a folder as soon as possible: something may have changed in it. False where another worker scans it."""
+        if (scan := self._scans.get(folder)) is None:
+            return False
+        scan.wake()
+        self._awake.set()
+        return True
+
+    def wake_any(self, connection: sa.Connection, folder: str) -> None:
+        """Wake the scan of a folder, whichever worker makes it: another one learns it by this transaction's commit."""
+        if not self.wake(folder):
+            self._memory.wake(connection, folder)
 
     def step(self) -> float:
         """Scan every folder that is due; return the seconds until the next one is. Unavailable without a database."""
         now = self._now()
-        if not self._owns(now):
+        if not self._owns():
             return _LOOK_S
         if self._looked_at is None or now - self._looked_at >= _LOOK_S:
             self._look()
@@ -82,7 +92,7 @@ class Watcher:
             for folder, scan in list(self._scans.items()):
                 if scan.due <= now and folder not in self._running:
                     self._scan(folder, scan)
-                    if not self._owns(self._now()):
+                    if not self._owns():
                         return _LOOK_S
             for folder, future in list(self._running.items()):
                 if future.done():
@@ -118,33 +128,32 @@ class Watcher:
         self._pool.shutdown(wait=False, cancel_futures=True)
 
     def _scan(self, folder: str, scan: FolderScan) -> None:
-        if not scan.listing.remote:
+        if not scan.is_slow:
             scan.scan()
             return
         future = self._pool.submit(scan.scan)
         self._running[folder] = future
         future.add_done_callback(lambda _: self._awake.set())
 
-    def _owns(self, now: float) -> bool:
-        """Claim the lease or renew it; return whether this worker has it."""
-        if self._lease is not None and now - self._renewed_at < self._ttl / 3:
-            return True
-        with self._database.write() as connection:
-            if self._lease is None:
+    def _owns(self) -> bool:
+        """Return whether this worker has the lease; claim it where it has none."""
+        if self._renewal is None:
+            with self._database.write() as connection:
                 self._lease = self._leases.claim(connection, self._key, self._owner, self._ttl)
-                kept = self._lease is not None
-            else:
-                kept = self._leases.renew(connection, self._lease)
-        if not kept:
-            if self._lease is not None:
-                logs.get("watching").warning("watching.lease_lost", lease=self._lease.key)
+            if self._lease is None:
+                return False
+            self._renewal = LeaseRenewal(self._database, self._leases, self._lease)
+        elif self._renewal.lost.is_set():
+            logs.get("watching").warning("watching.lease_lost", lease=self._key)
             self._let_go()
             return False
-        self._renewed_at = now
         return True
 
     def _let_go(self) -> None:
         """Forget everything that another worker may change now. A scan that runs keeps the lease that is over."""
+        if self._renewal is not None:
+            self._renewal.stop()
+            self._renewal = None
         self._lease = None
         for scan in self._scans.values():
             scan.listing.close()
@@ -154,11 +163,22 @@ class Watcher:
         self._looked_at = None
 
     def _look(self) -> None:
-        """Read the definitions where any of them has changed."""
+        """Read the definitions where any of them has changed, and wake the scans that other workers ask for."""
+        with self._database.read() as connection:
+            woken = self._memory.has_woken(connection)
+            revision = self._memory.revision(connection)
+        if revision != self._revision:
+            self._redefine()
+        if woken:
+            # Deleted before the scans begin: what is stored after that wakes them again.
+            with self._database.write() as connection:
+                folders = self._memory.take_woken(connection)
+            for folder in folders:
+                self.wake(folder)
+
+    def _redefine(self) -> None:
         with self._database.read() as connection:
             revision = self._memory.revision(connection)
-            if revision == self._revision:
-                return
             # A definition that changes after this has a later generation than the one that its scan names.
             generations = self._memory.generations(connection)
             watches = [watch for watch in self._definitions(connection) if watch.key in generations]
