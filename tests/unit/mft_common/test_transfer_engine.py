@@ -17,6 +17,7 @@ from mft_common.endpoints.errors import (
     DiskFull,
     Exists,
     Interrupted,
+    Mismatch,
     NotFound,
     TargetIsFolder,
     TransferError,
@@ -230,6 +231,54 @@ def test_a_file_that_reads_back_otherwise_is_refused(folders):
     with pytest.raises(TransferError, match="checksum"):
         _move(folders, Lying())
     assert _names(folders / "to") == []
+
+
+@pytest.mark.parametrize("at", [0, 9 << 20, (12 << 20) - 1])
+@pytest.mark.parametrize("cut", [False, True])
+def test_a_large_file_that_reads_back_otherwise_is_refused(folders, at, cut):
+    """A byte that was written wrongly, and a block that is not there, are found wherever they are."""
+    (folders / "from" / "a.txt").write_bytes(bytes(12 << 20))
+
+    class Lying(System):
+        def write(self, descriptor, block):
+            start = os.lseek(descriptor, 0, os.SEEK_CUR)
+            count = super().write(descriptor, block)
+            if start <= at < start + count:
+                if cut:
+                    os.ftruncate(descriptor, at)
+                else:
+                    os.pwrite(descriptor, b"x", at)
+            return count
+
+    with pytest.raises(Mismatch):
+        _move(folders, Lying())
+    assert _names(folders / "to") == []
+    if not cut:
+        assert _move(folders, Lying(), verify="size").delivered.size == 12 << 20
+
+
+def test_what_an_earlier_try_wrote_is_digested_from_its_pages(folders):
+    """A resumed file whose first bytes were changed since is refused, and copied anew by the next try."""
+    content = os.urandom(24 << 20)
+    (folders / "from" / "a.txt").write_bytes(content)
+    saved = []
+
+    class Failing(System):
+        def write(self, descriptor, block):
+            if os.lseek(descriptor, 0, os.SEEK_CUR) >= 16 << 20:
+                raise MADE_TO_FAIL
+            return super().write(descriptor, block)
+
+    with pytest.raises(Transient):
+        _move(folders, Failing(), keep=True, checkpointed=saved.append, checkpoint_every=0.0)
+    (unfinished,) = (folders / "to").iterdir()
+    with unfinished.open("r+b") as file:
+        file.write(b"other")
+    mover = Mover(token=TOKEN, retries=1, delay=0.0)
+    ends = _endpoint(folders / "from"), _entry_of(folders / "from"), _endpoint(folders / "to"), "b.txt"
+    moved = mover.move(*ends, saved[-1])
+    assert (moved.retries, moved.resumed) == (1, 0)
+    assert (folders / "to" / "b.txt").read_bytes() == content
 
 
 def test_a_full_disk_is_final(folders):

@@ -144,7 +144,8 @@ class Writer(Protocol):
     def seal(self, size: int, sha256: str, verify: Verify) -> bool:
         """Make everything durable and compare size and digest on the temporary name; raise Mismatch.
 
-        `sha256` is of all bytes of the file, resumed ones included. Returns False while the far side is still at work:
+        `sha256` is of all bytes of the file, resumed ones included. A writer that has compared every stored byte of a
+        large file with the one that it was fed need not digest them. Returns False while the far side is still at work:
         the caller calls again.
         """
         ...

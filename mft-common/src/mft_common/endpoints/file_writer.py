@@ -11,13 +11,15 @@ from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
 from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, destination_errors, of_os_error
 from mft_common.endpoints.folders import Folder
 from mft_common.endpoints.names import temporary_name
-from mft_common.endpoints.read_back import ReadBack
+from mft_common.endpoints.read_back import Comparison, ReadBack
 from mft_common.endpoints.system import System
 
 # The errors of link() on file systems without hard links.
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
 # The errors of fsync() on folders of file systems that have no such call (CIFS and some of FUSE).
 _NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
+# A file up to this size is digested once more at its end, which costs some milliseconds.
+_SMALL: Final = 8 << 20
 # The number of bytes after which the kernel is asked to begin to write them to the disk.
 _WINDOW: Final = 16 << 20
 
@@ -41,6 +43,8 @@ class FileWriter:
         self._system = system
         self._folder: int | None = None
         self._descriptor: int | None = None
+        self._comparison = Comparison(system)
+        # The digest of a file whose first bytes an earlier writer wrote; a new file is compared as it is written.
         self._read_back: ReadBack | None = None
         self._position = 0
         self._started = 0
@@ -63,7 +67,8 @@ class FileWriter:
                 self._made = True
                 self._descriptor = self._system.create(self._hidden, self._folder)
         self._started = self._position
-        self._read_back = ReadBack(self._system, self._hidden, self._folder, self._path)
+        if self._position:
+            self._read_back = ReadBack(self._system, self._hidden, self._folder, self._path)
         return self._position
 
     def _reopen(self, folder: int, checkpoint: Checkpoint) -> bool:
@@ -85,19 +90,21 @@ class FileWriter:
         return True
 
     def feed(self, block: bytes | memoryview) -> None:
-        """Write a block."""
+        """Write a block, and read it back."""
         assert self._descriptor is not None
-        assert self._read_back is not None
         rest = memoryview(block)
         with destination_errors(self._path):
             while rest:
                 count = self._system.write(self._descriptor, rest)
+                if self._read_back is None:
+                    self._comparison.compare(self._descriptor, rest[:count], self._position)
                 self._position += count
                 rest = rest[count:]
             if self._position - self._started >= _WINDOW:
                 self._system.start_writing(self._descriptor, self._started, self._position - self._started)
                 self._started = self._position
-        self._read_back.written(self._position)
+        if self._read_back is not None:
+            self._read_back.written(self._position)
 
     def flush(self) -> Checkpoint:
         """Fsync what was written."""
@@ -108,9 +115,12 @@ class FileWriter:
         return Checkpoint(self._position, {"inode": _inode(status)})
 
     def seal(self, size: int, sha256: str, verify: Verify) -> bool:
-        """Fsync, then compare size and, by reading the file back, checksum."""
+        """Fsync, then compare size and checksum.
+
+        A file up to 8 MiB, and one that an earlier writer began, is digested from its pages. Of a larger one each byte
+        was compared with the one that was fed.
+        """
         assert self._descriptor is not None
-        assert self._read_back is not None
         with destination_errors(self._path):
             if self._modified_at is not None:
                 self._system.set_modified(self._descriptor, self._modified_at)
@@ -122,11 +132,18 @@ class FileWriter:
             self._system.close(descriptor)
         if status.st_size != size:
             raise Mismatch(f"{self._path}: {status.st_size} bytes arrived of {size}")
-        if verify == "sha256" and self._read_back.digest(size) != sha256:
+        if verify == "sha256" and not self._reads_back_as(size, sha256):
             raise Mismatch(f"{self._path}: the written bytes read back with another checksum")
-        self._read_back.stop()
+        if self._read_back is not None:
+            self._read_back.stop()
         self._stored = Stored(size, sha256)
         return True
+
+    def _reads_back_as(self, size: int, sha256: str) -> bool:
+        assert self._folder is not None
+        if self._read_back is None and size <= _SMALL:
+            self._read_back = ReadBack(self._system, self._hidden, self._folder, self._path)
+        return self._comparison.equal and (self._read_back is None or self._read_back.digest(size) == sha256)
 
     def commit(self) -> Stored:
         """Give the file its final name in one step and make the name durable; may be called again after Transient.

@@ -1,4 +1,4 @@
-"""Digest a file that is being written by reading it back, beside the writing where the file is large."""
+"""Read a file back that is being written: compare it with what was written, or digest what an earlier try wrote too."""
 
 import contextlib
 import hashlib
@@ -9,8 +9,31 @@ from mft_common.endpoints.contract import BLOCK
 from mft_common.endpoints.errors import TransferError, destination_errors
 from mft_common.endpoints.system import System
 
+# Small enough that a block is still in the processor's cache when it is compared.
+_PIECE: Final = 256 << 10
 # The number of written bytes from which on a thread is worth its start.
 _LARGE: Final = 8 << 20
+
+
+class Comparison:
+    """Compares the bytes that a file's pages hold with those that were written, right after each write."""
+
+    def __init__(self, system: System) -> None:
+        self._system = system
+        self._buffer = bytearray(_PIECE)
+        self.equal = True
+
+    def compare(self, descriptor: int, block: memoryview, position: int) -> None:
+        """Read the bytes from `position` on back, and clear `equal` where they are not those of `block`."""
+        view = memoryview(self._buffer)
+        for start in range(0, len(block) if self.equal else 0, _PIECE):
+            written = block[start : start + _PIECE]
+            count = self._system.read_into(descriptor, view[: len(written)], position + start)
+            # Not two views: those are compared one element at a time.
+            found = self._buffer if count == _PIECE else self._buffer[:count]
+            if found != written:
+                self.equal = False
+                return
 
 
 class ReadBack:

@@ -6,10 +6,10 @@ import os
 from collections.abc import Iterator
 from typing import Any, Final
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK keeps a pipe that someone laid in the folder from holding us for ever; regular files do not mind it.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-_WRITE = os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+_WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _START_WRITING: Final = 2
@@ -47,11 +47,11 @@ class System:
         return os.open(name, _READ, dir_fd=folder)
 
     def create(self, name: str, folder: int) -> int:
-        """Make a new file; it must not exist."""
+        """Make a new file for writing and reading; it must not exist."""
         return os.open(name, _CREATE, 0o666, dir_fd=folder)
 
     def open_write(self, name: str, folder: int) -> int:
-        """Open a file that exists for writing."""
+        """Open a file that exists for writing and reading."""
         return os.open(name, _WRITE, dir_fd=folder)
 
     def duplicate(self, descriptor: int) -> int:
@@ -79,6 +79,10 @@ class System:
     def read_at(self, descriptor: int, size: int, position: int) -> bytes:
         """Read at most `size` bytes from the byte `position` on."""
         return os.pread(descriptor, size, position)
+
+    def read_into(self, descriptor: int, buffer: memoryview, position: int) -> int:
+        """Fill `buffer` from the byte `position` on; return how many bytes there were."""
+        return os.preadv(descriptor, [buffer], position)
 
     def seek(self, descriptor: int, position: int) -> None:
         """Go on at the byte `position`."""
