@@ -1,5 +1,7 @@
 """The rows of jobs and files on both kinds of database: names of any kind, repeated inserts, and the purge (E41)."""
 
+import dataclasses
+
 import pytest
 import sqlalchemy as sa
 
@@ -102,7 +104,7 @@ def test_a_file_that_is_begun_again_has_one_record_e20(database):
     add(database, 1)
     again = FileRecord(place=0, source="g", destination="g", size=2, began_at=5)
     with database.write() as connection:
-        files.change(connection, 1, 0, bytes_done=7, sha256="x")
+        files.change(connection, 1, dataclasses.replace(again, bytes_done=7, sha256="x"), ("bytes_done", "sha256"))
         files.begin(connection, 1, again)
     with database.read() as connection:
         assert files.of_job(connection, 1) == (again,)

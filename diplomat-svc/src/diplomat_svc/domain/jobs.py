@@ -23,7 +23,10 @@ class Requester:
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """One file of a job: `place` is its constant index, times are in milliseconds, `size` is that of the source."""
+    """One file of a job: `place` is its constant index, times are in milliseconds, `size` is that of the source.
+
+    `temporaries` are the names of its unfinished copies at the destination, as long as one may be there.
+    """
 
     place: int
     source: str
@@ -37,6 +40,7 @@ class FileRecord:
     sha256: str | None = None
     bytes_done: int = 0
     description: str = ""
+    temporaries: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

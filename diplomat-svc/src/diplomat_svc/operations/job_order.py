@@ -10,17 +10,13 @@ from diplomat_svc.domain.transactions import Transaction
 
 @dataclass(frozen=True, kw_only=True)
 class JobOrder:
-    """A job to run: the copy of its definition, its variables, and the time in milliseconds at which it began.
-
-    `unfinished` names its files at the destination that were begun and not delivered: what they left is to be removed.
-    """
+    """A job to run: the copy of its definition, its variables, and the time in milliseconds at which it began."""
 
     sequence: int
     transfer_id: str
     definition: Transaction
     variables: Mapping[str, str]
     began_at: int
-    unfinished: tuple[str, ...] = ()
 
     @property
     def token(self) -> str:
@@ -28,15 +24,14 @@ class JobOrder:
         return token_of(self.sequence)
 
     @classmethod
-    def of(cls, job: Job, now: int, unfinished: tuple[str, ...] = ()) -> Self:
-        """Return the order of a job that begins `now`, or of the removal of what it has left."""
+    def of(cls, job: Job, now: int) -> Self:
+        """Return the order of a job that begins `now`."""
         return cls(
             sequence=job.sequence,
             transfer_id=job.transfer_id,
             definition=job.definition,
             variables=job.variables,
             began_at=now,
-            unfinished=unfinished,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -46,5 +41,4 @@ class JobOrder:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the order of what `to_json` gave."""
-        parsed = {"definition": Transaction.from_json(values["definition"]), "unfinished": tuple(values["unfinished"])}
-        return cls(**{**values, **parsed})
+        return cls(**{**values, "definition": Transaction.from_json(values["definition"])})

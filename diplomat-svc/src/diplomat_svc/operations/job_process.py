@@ -40,8 +40,7 @@ class JobProcess:
         self._runner = runner
         self._owned = owned
         self._lease = lease
-        self._now = now
-        self._endpoints = endpoints
+        self._payload = {"job": JobOrder.of(owned.job, now).to_json(), "endpoints": endpoints}
         self._lock = threading.Lock()
         self._handle: Handle | None = None
         self._completion = ""
@@ -87,7 +86,7 @@ class JobProcess:
         """Remove the temporary files of a child that died; return whether that was done in time."""
         if self._abandoned.is_set() or not self._is_mine():
             return False
-        handle = begin_sweep(self._runner, self._order(self._owned.unfinished()))
+        handle = begin_sweep(self._runner, {**self._payload, "temporaries": self._owned.temporaries})
         end = None if handle is None else handle.wait(_SWEEP_BEFORE_END_S)
         if handle is not None and end is None:
             handle.kill()
@@ -99,11 +98,8 @@ class JobProcess:
         except Unavailable:
             return False
 
-    def _order(self, unfinished: tuple[str, ...] = ()) -> Json:
-        return {"job": JobOrder.of(self._owned.job, self._now, unfinished).to_json(), "endpoints": self._endpoints}
-
     def _run_child(self) -> End:
-        handle = self._runner.run(RUN, self._order(), self._on_message)
+        handle = self._runner.run(RUN, self._payload, self._on_message)
         with self._lock:
             self._handle = handle
             # A request that came before the handle was there.

@@ -9,6 +9,7 @@ from mft_common.process.runner import Channel
 NOTE: Final = "note"
 FOUND: Final = "found"
 BEGIN_FILE: Final = "begin_file"
+TEMPORARY: Final = "temporary"
 FILE_PROGRESS: Final = "file_progress"
 RETRYING: Final = "retrying"
 END_FILE: Final = "end_file"
@@ -35,10 +36,14 @@ class JobReports:
         """Report how many files were found, and how many bytes they have."""
         self._channel.ask(FOUND, {"count": count, "size": size})
 
-    def begin_file(self, place: int, source: str, destination: str, size: int) -> None:
-        """Report a file; the return means that its record is in the database (E20)."""
+    def begin_file(self, place: int, source: str, destination: str, size: int, temporary: str = "") -> None:
+        """Report a file; the return means that its record, with its temporary name, is in the database (E20)."""
         data = {"place": place, "source": source, "destination": destination, "size": size}
-        self._channel.ask(BEGIN_FILE, data)
+        self._channel.ask(BEGIN_FILE, {**data, "temporary": temporary})
+
+    def temporary(self, place: int, name: str) -> None:
+        """Report the name of another unfinished copy; the return means that it is in the database."""
+        self._channel.ask(TEMPORARY, {"place": place, "name": name})
 
     def progress(self, place: int, count: int) -> None:
         """Report how many bytes of a file are moved."""
@@ -57,10 +62,11 @@ class JobReports:
         retries: int,
         sha256: str | None = None,
         size: int | None = None,
+        leftover: bool = False,
     ) -> None:
-        """Report how a file ended."""
+        """Report how a file ended; with `leftover` an unfinished copy is still at the destination."""
         self._completions[place] = completion
-        data = {"place": place, "completion": completion, "text": text}
+        data = {"place": place, "completion": completion, "text": text, "leftover": leftover}
         self._channel.ask(END_FILE, {**data, "retries": retries, "sha256": sha256, "size": size})
 
     def warn_file(self, place: int, text: str) -> None:

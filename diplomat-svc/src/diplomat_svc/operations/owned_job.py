@@ -17,7 +17,9 @@ from mft_common.database.leases import Lease
 from mft_common.process.runner import Json
 
 _REPORT_EVERY_MS: Final = 1000
-_FILE_END: Final = ("completion", "status", "retries", "sha256", "size", "bytes_done", "ended_at", "description")
+_FILE_END: Final = (
+    *("completion", "status", "retries", "sha256", "size", "bytes_done", "ended_at", "description", "temporaries"),
+)
 _JOB_TOTALS: Final = ("successful", "failed", "warnings", "retries", "bytes_done")
 
 
@@ -40,6 +42,7 @@ class OwnedJob:
             job_reports.NOTE: self.note,
             job_reports.FOUND: self.found,
             job_reports.BEGIN_FILE: self.begin_file,
+            job_reports.TEMPORARY: self.temporary,
             job_reports.FILE_PROGRESS: self.progress,
             job_reports.RETRYING: self.retrying,
             job_reports.END_FILE: self.end_file,
@@ -49,10 +52,6 @@ class OwnedJob:
     def handle(self, kind: str, data: Json) -> None:
         """Write a report of the child that runs the job (`job_reports`)."""
         self._handlers[kind](**data)
-
-    def unfinished(self) -> tuple[str, ...]:
-        """Return the names, at the destination, of files that were begun and not delivered."""
-        return tuple(file.destination for file in self._files.values() if file.completion not in DELIVERED)
 
     def owns(self, lease: Lease) -> bool:
         """Return whether the job is still this worker's, and the worker's own lease lasts (E13)."""
@@ -77,7 +76,12 @@ class OwnedJob:
             self._change(connection, found=count, bytes_total=size)
             self._writer.record(connection, self.job, f"Found {count} file(s), {size} bytes.")
 
-    def begin_file(self, place: int, source: str, destination: str, size: int) -> None:
+    @property
+    def temporaries(self) -> tuple[str, ...]:
+        """The names of the unfinished copies that may be at the destination."""
+        return tuple(name for file in self._files.values() for name in file.temporaries)
+
+    def begin_file(self, place: int, source: str, destination: str, size: int, temporary: str = "") -> None:
         """Write a file's record before its temporary file is made (E20); again where the answer got lost."""
         file = FileRecord(
             place=place,
@@ -85,12 +89,18 @@ class OwnedJob:
             destination=files.storable(destination),
             size=size,
             began_at=self._clock(),
+            temporaries=(temporary,) if temporary else (),
         )
         self._remember(file)
         with self._database.write() as connection:
             self._change(connection)
             files.begin(connection, self.job.sequence, file)
             self._report(connection)
+
+    def temporary(self, place: int, name: str) -> None:
+        """Write the name of another unfinished copy of a file."""
+        before = self._files[place]
+        self._change_file(replace(before, temporaries=(*before.temporaries, name)), ("temporaries",))
 
     def progress(self, place: int, count: int) -> None:
         """Write how many bytes of a file are moved; no status changes, so the transaction gets no new stamp (A40)."""
@@ -109,8 +119,12 @@ class OwnedJob:
         retries: int,
         sha256: str | None = None,
         size: int | None = None,
+        leftover: bool = False,
     ) -> None:
-        """Write how a file ended; `text` goes to the log, and into the events where something went wrong."""
+        """Write how a file ended; `text` goes to the log, and into the events where something went wrong.
+
+        With `leftover` an unfinished copy is still at the destination.
+        """
         before = self._files[place]
         size = before.size if size is None else size
         file = replace(
@@ -123,6 +137,7 @@ class OwnedJob:
             bytes_done=size if completion in DELIVERED else before.bytes_done,
             ended_at=max(self._clock(), before.began_at),
             description="" if completion == SUCCESSFUL else files.storable(text),
+            temporaries=before.temporaries if leftover else (),
         )
         self._change_file(file, _FILE_END, text)
 
@@ -146,8 +161,7 @@ class OwnedJob:
         self.job = replace(self.job, **{name: getattr(self.job, name) + new[name] - old[name] for name in _JOB_TOTALS})
         with self._database.write() as connection:
             self._change(connection, **{name: getattr(self.job, name) for name in _JOB_TOTALS})
-            values = {name: getattr(file, name) for name in columns}
-            files.change(connection, self.job.sequence, file.place, **values)
+            files.change(connection, self.job.sequence, file, columns)
             if text:
                 self._writer.record(connection, self.job, text, severity_of(file.completion))
             self._report(connection)

@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 from diplomat_svc.domain import states
 from diplomat_svc.domain.names import destination_name, expand_transaction
 from diplomat_svc.domain.states import Severity
+from diplomat_svc.operations.file_report import FileReport
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Endpoint, Entry
@@ -41,7 +42,8 @@ class Run:
         expanded = expand_transaction(job.definition, job.variables)
         self._definition, self._missing = expanded.transaction, expanded.missing
         self.left = False
-        self._leftovers: list[str] = []
+        # Of files whose unfinished copies may be at the destination still.
+        self._temporaries: list[str] = []
 
     def run(self) -> tuple[str | None, str]:
         """Move the job's files; return its completion status and the reason for it.
@@ -129,31 +131,36 @@ class Run:
         name = destination_name(definition.destination.files, entry.name)
         if self._stop.is_set():
             raise Interrupted(f"{name}: stopped before it began")
-        owned.begin_file(place, entry.name, name, entry.size or 0)
-        temporaries: list[str] = []
+        report = FileReport(owned, place, entry, name)
         mover = Mover(
             token=owned.job.token,
             if_exists=definition.destination.if_exists,
             verify=definition.verify,
             bandwidth=bandwidth,
             interrupt=self._stop,
-            begins=temporaries.append,
-            progress=_below(lambda count: owned.progress(place, count), entry.size),
+            begins=report.begins,
+            progress=report.progress,
             progress_every=_PROGRESS_S,
-            retrying=lambda number: owned.retrying(place, number),
-            guard=owned.check,
+            retrying=report.retrying,
+            guard=report.check,
             retries=definition.retries.file,
             delay=definition.retries.file_delay,
         )
         try:
             moved = mover.move(source, entry, target, name)
-        except Interrupted:
+        except (Interrupted, CommitRefused):
+            self._temporaries += report.temporaries
             raise
         except TransferError as error:
+            report.ensure()
+            if error.leftover:
+                self._temporaries += report.temporaries
             left = " A partial upload could not be removed." if error.leftover else ""
-            self._leftovers += temporaries if error.leftover else []
-            owned.end_file(place, states.FAILURE, f"Failed: {error}.{left}", retries=error.tries - 1)
+            owned.end_file(
+                place, states.FAILURE, f"Failed: {error}.{left}", retries=error.tries - 1, leftover=error.leftover
+            )
             return None
+        report.ensure()
         size, sha256 = moved.delivered.size, moved.delivered.sha256
         text = f"Delivered {entry.name} as {name}: {size} bytes, SHA-256 {sha256}, retries {moved.retries}."
         owned.end_file(place, states.SUCCESSFUL, text, retries=moved.retries, sha256=sha256, size=size)
@@ -176,7 +183,7 @@ class Run:
     def _sweep(self, target: Endpoint) -> None:
         """Remove partial uploads that could not be aborted; an error here changes nothing of how the files ended."""
         try:
-            target.sweep(self._owned.job.token, tuple(dict.fromkeys(self._leftovers)))
+            target.sweep(self._owned.job.token, tuple(self._temporaries))
         except TransferError as error:
             self.left = True
             self._owned.note(f"Removing partial uploads failed: {error}. It is tried again later.", Severity.WARNING)
@@ -205,13 +212,3 @@ def _named(source: Endpoint, names: tuple[str, ...]) -> list[Entry]:
         with contextlib.suppress(NotFound):
             found.append(source.stat(name))
     return found
-
-
-def _below(progress: Callable[[int], None], size: int | None) -> Callable[[int], None]:
-    """Skip the report of a file's last byte: the end of the file is written right after it."""
-
-    def report(count: int) -> None:
-        if size is None or count < size:
-            progress(count)
-
-    return report

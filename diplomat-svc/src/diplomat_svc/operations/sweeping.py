@@ -6,12 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from diplomat_svc.domain.jobs import Job
-from diplomat_svc.domain.states import DELIVERED
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_process import Runner, begin_sweep
 from diplomat_svc.operations.job_writer import JobWriter
-from diplomat_svc.store import files, sweeps
+from diplomat_svc.store import sweeps
 from diplomat_svc.store.sweeps import Sweep
 from mft_common import logs
 from mft_common.endpoints.registry import Endpoints
@@ -84,7 +82,7 @@ class Sweeper:
             claimed = sweeps.claim(connection, self._clock(), most, busy)
         begun = []
         for each in claimed:
-            handle = begin_sweep(self._runner, self._order(each.job))
+            handle = begin_sweep(self._runner, self._order(each))
             if handle is None:
                 _log(each, "no process could be started for it")
             else:
@@ -108,12 +106,10 @@ class Sweeper:
                 sweeps.remove(connection, one.sweep.job.sequence)
         return True
 
-    def _order(self, job: Job) -> Json:
-        used = self._endpoints().only(job.definition.destination.url)
-        with self._database.read() as connection:
-            found = files.of_job(connection, job.sequence)
-        unfinished = tuple(file.destination for file in found if file.completion not in DELIVERED)
-        return {"job": JobOrder.of(job, 0, unfinished).to_json(), "endpoints": used.to_json()}
+    def _order(self, each: Sweep) -> Json:
+        used = self._endpoints().only(each.job.definition.destination.url)
+        order = {"job": JobOrder.of(each.job, 0).to_json(), "endpoints": used.to_json()}
+        return {**order, "temporaries": each.temporaries}
 
 
 def _log(each: Sweep, problem: str) -> None:

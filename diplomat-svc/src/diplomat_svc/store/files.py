@@ -1,8 +1,9 @@
 """Store the records of the files of jobs."""
 
 import dataclasses
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -25,21 +26,38 @@ def storable(text: str) -> str:
 
 
 def _file(row: Any) -> FileRecord:
-    return FileRecord(**{name: getattr(row, name) for name in _NAMES})
+    values = {name: getattr(row, name) for name in _NAMES}
+    return FileRecord(**{**values, "temporaries": tuple(json.loads(row.temporaries))})
+
+
+def _values(file: FileRecord, columns: Sequence[str]) -> dict[str, Any]:
+    """Return columns as they are stored. The names are ASCII in JSON, so that any bytes in them come back."""
+    values = {name: getattr(file, name) for name in columns}
+    if "temporaries" in values:
+        values["temporaries"] = json.dumps(values["temporaries"])
+    return values
 
 
 def begin(connection: sa.Connection, sequence: int, file: FileRecord) -> None:
     """Insert a file's record, before its temporary file is made (E20); one of the same place is replaced."""
-    values = {name: getattr(file, name) for name in _NAMES}
+    values = _values(file, _NAMES)
     values |= {"source": storable(file.source), "destination": storable(file.destination)}
     insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     row = insert(files).values(sequence=sequence, **values)
     connection.execute(row.on_conflict_do_update(index_elements=[_C.sequence, _C.place], set_=values))
 
 
-def change(connection: sa.Connection, sequence: int, place: int, **values: Any) -> None:
-    """Change columns of one file."""
-    connection.execute(sa.update(files).where(_C.sequence == sequence, _C.place == place).values(**values))
+def change(connection: sa.Connection, sequence: int, file: FileRecord, columns: Sequence[str]) -> None:
+    """Write columns of one file."""
+    mine = (_C.sequence == sequence, _C.place == file.place)
+    connection.execute(sa.update(files).where(*mine).values(**_values(file, columns)))
+
+
+def temporaries(connection: sa.Connection, sequence: int) -> tuple[str, ...]:
+    """Return the names of the unfinished copies that a job may have at its destination."""
+    some = (_C.sequence == sequence, _C.temporaries != "[]")
+    rows = connection.execute(sa.select(_C.temporaries).where(*some).order_by(_C.place)).scalars()
+    return tuple(name for row in rows for name in json.loads(row))
 
 
 def of_job(connection: sa.Connection, sequence: int) -> tuple[FileRecord, ...]:

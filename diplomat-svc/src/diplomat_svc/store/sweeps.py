@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from diplomat_svc.domain.jobs import Job
+from diplomat_svc.store import files
 from diplomat_svc.store.jobs import job_of
 from diplomat_svc.store.tables import jobs, sweeps
 from mft_common.backoff import pause_after
@@ -26,10 +27,11 @@ _ANY_DUE = Statement(sa.select(_C.sequence).where(_C.due_at <= sa.bindparam("now
 
 @dataclass(frozen=True)
 class Sweep:
-    """A job whose temporary files are to be removed, and how often that was begun."""
+    """A job whose temporary files are to be removed, the names of some of them, and how often that was begun."""
 
     job: Job
     tries: int
+    temporaries: tuple[str, ...] = ()
 
 
 def add(connection: sa.Connection, sequence: int, now: int) -> None:
@@ -64,7 +66,7 @@ def claim(connection: sa.Connection, now: int, most: int, busy: Collection[str] 
         unclaimed = (_C.sequence == row.sequence, _C.due_at == row.due_at)
         later = {"tries": tries, "due_at": now + pause_after(tries, _FIRST_MS, _MOST_MS)}
         if connection.execute(sa.update(sweeps).where(*unclaimed).values(**later)).rowcount == 1:
-            claimed.append(Sweep(job, tries))
+            claimed.append(Sweep(job, tries, files.temporaries(connection, job.sequence)))
     return claimed
 
 

@@ -60,6 +60,8 @@ files = sa.Table(
     sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
     sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),
     *_texts("source", "destination", "status", "description"),
+    # Names as a JSON list.
+    sa.Column("temporaries", sa.Text(), nullable=False, server_default="[]"),
     *_numbers("size", "began_at", "retries", "bytes_done"),
     sa.Column("ended_at", sa.BigInteger()),
     sa.Column("completion", sa.String(32)),
