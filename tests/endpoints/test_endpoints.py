@@ -211,7 +211,7 @@ def test_a_file_is_visible_once_it_is_committed(far, endpoint, size):
     """Nothing has the final name before the commit, and nothing else is left after it."""
     content = content_of(size)
     writer = endpoint.writer("f", token=TOKEN, size=size)
-    assert writer.temporary
+    assert bool(writer.temporary) == endpoint.features.finds_unfinished
     assert writer.begin() == 0
     feed(writer, content)
     assert far.read_outside("f") is None
@@ -381,6 +381,32 @@ def test_a_second_try_without_a_checkpoint_begins_anew(far, endpoint):
     interrupted(far, content, BLOCK)
     store(endpoint, "f", content)
     assert far.read_outside("f") == content
+
+
+def test_a_sweep_removes_what_a_writer_named(far, endpoint):
+    """The names that `begins` was called with are enough; a file of another token with the same name goes on."""
+    content, noted, others = content_of(20 * BLOCK), [], []
+    other = endpoint.writer("f", token=OTHER, size=len(content))
+    other.begin(others.append)
+    feed(other, content)
+    with far.open() as second:
+        writer = second.writer("f", token=TOKEN, size=len(content))
+        writer.begin(noted.append)
+        feed(writer, content[: 12 * BLOCK])
+        checkpoint = writer.flush()
+        writer.abort(keep=True)
+        assert noted
+        assert not {*noted} & {*others} or not endpoint.features.visible_at_commit
+        second.sweep(TOKEN, tuple(noted))
+        assert second.sweep(TOKEN, tuple(noted)) == ()
+        if far.resumes:
+            again = second.writer("f", token=TOKEN, size=len(content), resume=checkpoint)
+            assert again.begin() == 0
+            again.abort()
+    seal(other, content)
+    other.commit()
+    assert far.read_outside("f") == content
+    assert far.names_outside() == ["f"]
 
 
 @pytest.mark.parametrize("named", [True, False])

@@ -38,6 +38,7 @@ from tests.servers.simple_s3 import SimpleS3
 from tests.servers.web import Web
 
 TOKEN = "0123456789ABCDEF"
+OTHER = "FEDCBA9876543210"
 SECRET = "a-secret-of-the-tests"
 PART = 64 << 10
 REPOSITORY = Path(__file__).resolve().parents[2]
@@ -119,7 +120,8 @@ def test_a_store_that_keeps_framing_gets_none(tls, store, size):
 
 @pytest.mark.parametrize("size", [10, 3 * PART])
 def test_a_store_that_has_another_size_is_no_success(endpoint, store, size):
-    """The store answered 200, and HEAD tells that the object is longer (B14)."""
+    """The store answered 200 with a version that proves nothing, and HEAD tells that the object is longer (B14)."""
+    store.opaque = True
     store.size_told = 90
     writer = sealed(endpoint, "f", content_of(size))
     with pytest.raises(Mismatch):
@@ -173,16 +175,134 @@ def test_a_commit_that_was_not_carried_out_is_sent_again(endpoint, store, size):
     assert store.objects["in/f"].body == content
 
 
-def test_a_creation_without_an_answer_leaves_no_upload(endpoint, store):
-    """The upload's id is not known: it is found by its key."""
+def begun_by_another(endpoint, path="f"):
+    """Return a writer to the same key whose upload has a part, and the names that it gave."""
+    names = []
+    writer = endpoint.writer(path, token=OTHER, size=3 * PART)
+    writer.begin(names.append)
+    writer.feed(content_of(3 * PART, seed=2))
+    writer.flush()
+    return writer, names
+
+
+def test_a_creation_without_an_answer_aborts_no_upload_of_others(endpoint, store, caplog):
+    """The upload's id is not known: nothing of the key is aborted, and the log says what may stay behind (B15)."""
+    other, _ = begun_by_another(endpoint)
     store.lose = ["create"]
     writer = endpoint.writer("f", token=TOKEN, size=3 * PART)
     writer.begin()
     with pytest.raises(Transient):
         writer.feed(content_of(3 * PART))
-    assert len(store.uploads) == 1
+    assert writer.abort() is None
+    unknown = [upload for upload in store.uploads.values() if not upload.parts]
+    assert (len(store.uploads), len(unknown)) == (2, 1)
+    other.seal(3 * PART, "", "size")
+    assert other.commit().size == 3 * PART
+
+
+def test_an_upload_is_named_before_its_first_part(endpoint, store):
+    """The name holds the upload's id; a file of one request has none, and a resumed upload is named again (B15)."""
+    seen = []
+    writer = endpoint.writer("f", token=TOKEN, size=3 * PART)
+    writer.begin(lambda name: seen.append((name, store.calls[-1])))
+    writer.feed(content_of(3 * PART))
+    checkpoint = writer.flush()
+    (upload,) = store.uploads
+    assert seen == [(f"f?uploadId={upload}", "create")]
+    assert writer.temporary == f"f?uploadId={upload}"
+    writer.abort(keep=True)
+    endpoint.writer("f", token=TOKEN, size=3 * PART, resume=checkpoint).begin(lambda name: seen.append((name, "")))
+    assert seen[1:] == [(f"f?uploadId={upload}", "")]
+    small = endpoint.writer("g", token=TOKEN, size=3)
+    small.begin(lambda name: seen.append((name, "")))
+    small.feed(b"abc")
+    small.seal(3, "", "size")
+    small.commit()
+    assert len(seen) == 2
+
+
+def test_an_upload_whose_name_could_not_be_kept_is_aborted(endpoint, store):
+    """A caller that lost its right, or its database, raises: no part is sent and the upload ends."""
+
+    def refuse(_name):
+        raise Denied("no longer the owner")
+
+    writer = endpoint.writer("f", token=TOKEN, size=3 * PART)
+    writer.begin(refuse)
+    with pytest.raises(Denied):
+        writer.feed(content_of(3 * PART))
     assert writer.abort() is None
     assert not store.uploads
+    assert "part" not in store.calls
+
+
+def test_a_sweep_aborts_the_named_uploads_alone(endpoint, store):
+    """Another writer's upload of the same key goes on, also where a name is none of an upload (B15)."""
+    other, _ = begun_by_another(endpoint)
+    names = []
+    writer = endpoint.writer("f", token=TOKEN, size=3 * PART)
+    writer.begin(names.append)
+    writer.feed(content_of(3 * PART))
+    writer.flush()
+    writer.abort(keep=True)
+    assert endpoint.sweep(TOKEN) == ()
+    assert endpoint.sweep(TOKEN, ("f", "../x?uploadId=1", *names, *names)) == tuple(names)
+    assert endpoint.sweep(TOKEN, tuple(names)) == ()
+    assert len(store.uploads) == 1
+    other.seal(3 * PART, "", "size")
+    other.commit()
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_a_delivered_object_that_cannot_be_looked_at_is_delivered(endpoint, store, size):
+    """The comparison after the commit is tried again, and its failure is a warning: the object is there."""
+    store.opaque = True
+    writer = sealed(endpoint, "f", content_of(size))
+    store.refuse = {"head": 503}
+    assert writer.commit().warning == ""
+    writer = sealed(endpoint, "g", content_of(size))
+    store.always_refuse = {"head": 503}
+    stored = writer.commit()
+    assert "could not be compared" in stored.warning
+    assert len(store.objects["in/g"].body) == size
+    assert writer.abort() == stored
+
+
+def test_an_answer_that_proves_the_content_spares_a_request(endpoint, store):
+    """The version of a small object is the MD5 of what was sent: nothing is asked about it again."""
+    stored = write(endpoint, "f", b"abc")
+    assert stored.version == hashlib.md5(b"abc").hexdigest()
+    assert store.calls == ["put"]
+
+
+@pytest.mark.parametrize("if_exists", ["replace", "fail"])
+def test_a_completion_that_is_carried_out_late_is_found(endpoint, store, if_exists):
+    """It came between the look and the second request, which the store refuses because the upload is gone."""
+    store.late = True
+    content = content_of(3 * PART)
+    writer = sealed(endpoint, "f", content, if_exists=if_exists)
+    with pytest.raises(Transient):
+        writer.commit()
+    assert writer.commit().size == len(content)
+    assert store.objects["in/f"].body == content
+
+
+def test_a_completion_that_is_carried_out_before_the_abort_is_found(endpoint, store):
+    """The abort finds no upload: then the object is looked for once more, and it was delivered."""
+    store.late = True
+    writer = sealed(endpoint, "f", content_of(3 * PART))
+    with pytest.raises(Transient):
+        writer.commit()
+    assert writer.abort().size == 3 * PART
+    assert writer.abort().size == 3 * PART
+
+
+@pytest.mark.parametrize("wrong", [{"endpoint": "https://not_a_host:80_80"}, {"endpoint": "https://a b"}])
+def test_an_address_that_is_none_does_not_heal(wrong):
+    """The library refuses it before any request: that is an error of the endpoint, and of the configuration."""
+    values = {"key_id": "an-id", "secret": SECRET, **wrong}
+    with pytest.raises(BadName):
+        open_s3(Target(scheme="s3", host="bucket", **values))
 
 
 def test_a_part_is_sent_again(endpoint, store):
@@ -251,6 +371,7 @@ def test_a_file_that_came_meanwhile_is_not_replaced(endpoint, store, size):
 
 def test_an_object_that_is_taken_at_once_was_delivered(endpoint, store):
     """A consumer may remove it before its size is compared: that is told, and is no failure."""
+    store.opaque = True
     writer = sealed(endpoint, "f", b"abc")
     store.after_put = store.objects.clear
     assert "gone" in writer.commit().warning
@@ -258,6 +379,7 @@ def test_an_object_that_is_taken_at_once_was_delivered(endpoint, store):
 
 def test_an_account_that_may_only_write(endpoint, store):
     """The size of the object cannot be asked for: the commit says so in its warning."""
+    store.opaque = True
     writer = sealed(endpoint, "f", b"abc")
     store.refuse = {"head": 403}
     assert writer.commit().warning
@@ -393,12 +515,13 @@ def through(proxy, target, idle=20.0):
 
 UPLOAD = """
 import sys
+from pathlib import Path
 from mft_common.endpoints.s3 import open_s3
 from mft_common.endpoints.targets import Target, Timeouts
-bucket, url, ca = sys.argv[1:]
+bucket, url, ca, noted = sys.argv[1:]
 far = open_s3(Target(scheme="s3", host=bucket, folder="t", endpoint=url, key_id="an-id", secret="a-secret", ca=ca))
 writer = far.writer("f", token="0123456789ABCDEF", size=5 << 23)
-writer.begin()
+writer.begin(Path(noted).write_text)
 for _ in range(5):
     writer.feed(bytes(1 << 23))
     print(dict(writer.flush().state), flush=True)
@@ -418,12 +541,15 @@ def amid_part_2(moto):
 
 @pytest.mark.parametrize("recovery", ["sweep", "by id"])
 def test_an_upload_that_is_killed_leaves_no_parts(moto, tmp_path, recovery):
-    """A kill -9 amid part 2 of 5: after recovery by the key or by the noted id nothing is listed (B15)."""
+    """A kill -9 amid part 2 of 5: after recovery by the noted name or a checkpoint nothing is listed (B15)."""
     with Proxy(("127.0.0.1", moto.server.port)) as proxy:
         # The first part passes, the second is held where it is half done.
         proxy.stall_after(to_server=12 << 20)
         child = Program(
-            [sys.executable, "-c", UPLOAD, moto.bucket, f"https://127.0.0.1:{proxy.port}", moto.target.ca],
+            [
+                *(sys.executable, "-c", UPLOAD, moto.bucket, f"https://127.0.0.1:{proxy.port}", moto.target.ca),
+                str(tmp_path / "noted"),
+            ],
             tmp_path / "child.log",
             env=dict(os.environ),
         ).start()
@@ -435,7 +561,7 @@ def test_an_upload_that_is_killed_leaves_no_parts(moto, tmp_path, recovery):
     assert moto.server.unfinished(moto.bucket) == ["t/f"]
     with moto.open() as far:
         if recovery == "sweep":
-            assert far.sweep(TOKEN, ("f",)) == ("f",)
+            assert far.sweep(TOKEN, ((tmp_path / "noted").read_text(),)) == (f"f?uploadId={upload}",)
         else:
             far.writer("f", token=TOKEN, resume=Checkpoint(0, {"upload": upload})).abort()
     assert moto.server.unfinished(moto.bucket) == []
@@ -469,7 +595,7 @@ def test_a_sweep_leaves_other_keys_alone(moto):
         other.begin()
         other.feed(bytes(20 << 20))
         other.flush()
-        assert far.sweep(TOKEN, ("file", "file.bi")) == ()
+        assert far.sweep(TOKEN, ("file", "file.bi", "file.bin", "file.bin?uploadId=another")) == ()
         assert moto.server.unfinished(moto.bucket) == ["t/file.bin"]
         other.abort()
     assert moto.server.unfinished(moto.bucket) == []

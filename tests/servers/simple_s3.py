@@ -36,9 +36,11 @@ class SimpleS3:
     """The store; call it as a `Web` server's `respond`.
 
     `lose` names calls (`put`, `create`, `part`, `complete`) whose next answer is lost after they were carried out;
-    `refuse` maps calls to the status of their next answer. `conditions` is False for a store that does not know
-    If-None-Match. `size_told` is added to the sizes that HEAD tells. `stays` is how many aborts leave a part behind.
-    `alter_part` is appended to each part, `body_cut` ends the bodies of GET, `ranges` is False where Range is ignored.
+    `refuse` maps calls to the status of their next answer, `always_refuse` to that of each. `conditions` is False for a
+    store that does not know If-None-Match. `size_told` is added to the sizes that HEAD tells. `stays` is how many
+    aborts leave a part behind. `alter_part` is appended to each part, `body_cut` ends the bodies of GET, `ranges` is
+    False where Range is ignored. `opaque` is True where the versions of objects are no MD5. `late` lets the next
+    completion lose its answer, and be carried out right before the next completion or abort.
     """
 
     def __init__(self) -> None:
@@ -47,15 +49,19 @@ class SimpleS3:
         self.calls: list[str] = []
         self.lose: list[str] = []
         self.refuse: dict[str, int] = {}
+        self.always_refuse: dict[str, int] = {}
         self.conditions = True
         self.size_told = 0
         self.stays = 0
         self.alter_part = b""
         self.body_cut: int | None = None
         self.ranges = True
+        self.opaque = False
+        self.late = False
         self.before_part = lambda _number: None
         self.before_abort = lambda: None
         self.after_put = lambda: None
+        self._late: tuple[str, dict[str, str], bytes] | None = None
         self._lock = threading.Lock()
 
     def __call__(self, request: Request) -> None:
@@ -65,12 +71,18 @@ class SimpleS3:
         body = request.body()
         call = _call(request.command, query)
         self.calls.append(call)
-        if status := self.refuse.pop(call, 0):
+        if status := self.refuse.pop(call, 0) or self.always_refuse.get(call, 0):
             _error(request, status, "SlowDown" if status == 503 else "Refused")
             return
         if call == "part":
             self.before_part(int(query["partNumber"]))
         with self._lock:
+            if call == "complete" and self.late:
+                self.late, self._late = False, (key, query, body)
+                return
+            if call in ("complete", "abort") and self._late is not None:
+                self._complete(_Nowhere(request), *self._late)
+                self._late = None
             answer = getattr(self, f"_{call}")
             if call in self.lose:
                 self.lose.remove(call)
@@ -81,7 +93,8 @@ class SimpleS3:
     def _put(self, request, key, query, body):
         if self._is_refused(request, key):
             return
-        self.objects[key] = Object(body, request.headers.get("x-amz-meta-crossdock-upload", ""))
+        version = f'"{secrets.token_hex(16)}x"' if self.opaque else ""
+        self.objects[key] = Object(body, request.headers.get("x-amz-meta-crossdock-upload", ""), version)
         etag = self.objects[key].etag
         self.after_put()
         request.answer(200, ETag=etag)
@@ -123,6 +136,9 @@ class SimpleS3:
 
     def _abort(self, request, key, query, body):
         self.before_abort()
+        if query["uploadId"] not in self.uploads:
+            _error(request, 404, "NoSuchUpload")
+            return
         if self.stays:
             self.stays -= 1
         else:

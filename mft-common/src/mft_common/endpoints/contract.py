@@ -13,6 +13,7 @@ IfExists = Literal["replace", "fail"]
 Verify = Literal["sha256", "size"]
 Kind = Literal["file", "folder"]
 Skipped = Callable[[str, str], None]
+Begins = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +27,8 @@ class Features:
     of a temporary file that the far side computes by itself, lower-case names of hashlib. `recursive`: `list` descends.
     `folders`: `make_folder` works. `visible_at_commit`: others cannot list an unfinished file under any name.
     `listing`, `writing`, `renaming`, `deleting`: the calls of these names work at all. `at_once`: how many threads may
-    use the endpoint at the same time, each with readers and writers of its own.
+    use the endpoint at the same time, each with readers and writers of its own. `finds_unfinished`: `sweep` finds the
+    unfinished files of a token by itself; elsewhere it removes those alone whose names it is given.
     """
 
     resume_read: bool = False
@@ -44,6 +46,7 @@ class Features:
     renaming: bool = True
     deleting: bool = True
     at_once: int = 1
+    finds_unfinished: bool = True
 
 
 @dataclass(frozen=True)
@@ -119,14 +122,20 @@ class Writer(Protocol):
     """One file on its way in: begin, feed and flush, seal, commit; `abort` may replace any step.
 
     Nothing is visible under the final name before `commit`, and no step deletes anything at the final name.
-    `temporary` names what `begin` will make; the caller stores it durably before `begin`.
+    `temporary` is the name by which `sweep` removes the unfinished file, "" as long as the far side has not named it.
     """
 
-    temporary: str
+    @property
+    def temporary(self) -> str:
+        """The name of the unfinished file."""
+        ...
 
-    def begin(self) -> int:
+    def begin(self, begins: Begins = ...) -> int:
         """Make the temporary file, or find the one to resume; return the byte from which `feed` is expected.
 
+        `begins(temporary)` is called before a byte of an unfinished file is sent, also of one that is resumed, and
+        before the file is made where its name is known then; a later step may call it where the far side names the
+        file. The caller stores the name durably: after a crash `sweep` needs it. What it raises ends the step.
         That is the position of `resume` or a later one that is safe by now, or 0 where the resumed file is not there
         any more or does not hold as much.
         Folders above the file must exist. Exists or TargetIsFolder where the final name is known to be refused.
@@ -226,9 +235,10 @@ class Endpoint(Protocol):
         ...
 
     def sweep(self, token: str, temporaries: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Remove every unfinished file of `token` and return their names.
+        """Remove the unfinished files of `token` and return the names of those that were there.
 
-        `temporaries` are the names that writers of this token had (`Writer.temporary`), for far sides that cannot list.
+        `temporaries` are the names with which writers of this token called `begins`. Without them nothing is removed
+        where `features.finds_unfinished` is False. A file of another token is never removed.
         """
         ...
 
@@ -247,3 +257,7 @@ class Endpoint(Protocol):
 
 def ignore(_name: str, _why: str) -> None:
     """Ignore a skipped name (the default call-back)."""
+
+
+def note_nothing(_name: str) -> None:
+    """Ignore the name of an unfinished file (the default call-back)."""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from os import stat_result
 from typing import Final
 
-from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
+from mft_common.endpoints.contract import Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, destination_errors, of_os_error
 from mft_common.endpoints.folders import Folder
 from mft_common.endpoints.names import temporary_name
@@ -55,8 +55,9 @@ class FileWriter:
         self._stored = Stored(0, "")
         self._committing = False
 
-    def begin(self) -> int:
+    def begin(self, begins: Begins = note_nothing) -> int:
         """Open the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
+        begins(self.temporary)
         with destination_errors(self._path):
             self._folder = self._in.open(self._above)
             self._target(self._folder)

@@ -138,7 +138,7 @@ class Copy:
         writer = self._new_writer(self._checkpoint.entry, self._checkpoint.written)
         self._writer = None
         try:
-            writer.begin()
+            writer.begin(self._options.begins)
         except TransferError:
             if isinstance(error, TransferError):
                 error.leftover = True
@@ -154,7 +154,6 @@ class Copy:
             modified_at=entry.modified_at if options.keep_time else None,
             if_exists=options.if_exists,
         )
-        options.begins(writer.temporary)
         self._writer = writer
         return writer
 
@@ -163,7 +162,7 @@ class Copy:
         self._checkpoint, self._resumed = None, 0
         reader = self._source.open(self._entry)
         try:
-            self._new_writer(reader.entry).begin()
+            self._new_writer(reader.entry).begin(self._options.begins)
         except BaseException:
             reader.close()
             raise
@@ -175,7 +174,7 @@ class Copy:
         if found is None or not self._can_resume:
             return None
         writer = self._new_writer(found.entry, found.written)
-        position = writer.begin()
+        position = writer.begin(self._options.begins)
         if position < found.digests.size or position == 0:
             self._discard(writer)
             return None

@@ -58,10 +58,11 @@ class Mover:
     for MD5 digests as well. `keep_time` gives the delivered file the source's time where both ends can.
 
     `interrupt` is checked before each block, in each wait and before each commit. `begins(temporary)` is called with
-    the name of the unfinished file before it is made. `progress(bytes)` is called with the bytes read of the current
-    file, at most every `progress_every` seconds and, before the commit, with all of them. `checkpointed(checkpoint)` is
-    called when that much is safe, at most every `checkpoint_every` seconds; a move with steps has none. `guard()` is
-    called immediately before each commit and raises when the caller has lost the right to it.
+    the name of the unfinished file before a byte of it is sent; `Endpoint.sweep` takes these names after a crash.
+    `progress(bytes)` is called with the bytes read of the current file, at most every `progress_every` seconds and,
+    before the commit, with all of them. `checkpointed(checkpoint)` is called when that much is safe, at most every
+    `checkpoint_every` seconds; a move with steps has none. `guard()` is called immediately before each commit and
+    raises when the caller has lost the right to it.
 
     `retries` is the number of further tries after errors that may heal: the first after `delay` seconds, each later one
     after twice as long; `retrying(number)` is called before each. With `keep` an unfinished file that a later move can

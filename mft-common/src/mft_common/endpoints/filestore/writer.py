@@ -6,7 +6,7 @@ import socket
 import tempfile
 from typing import IO, Any
 
-from mft_common.endpoints.contract import BLOCK, Checkpoint, IfExists, Stored, Verify
+from mft_common.endpoints.contract import BLOCK, Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import Exists, Mismatch, NotFound, TransferError, Transient
 from mft_common.endpoints.filestore.calls import Calls, answering, content, quoted
 from mft_common.endpoints.names import temporary_name
@@ -37,8 +37,9 @@ class FilestoreWriter:
         self._position = 0
         self._sending: http.client.HTTPConnection | None = None
 
-    def begin(self) -> int:
+    def begin(self, begins: Begins = note_nothing) -> int:
         """Begin an upload, or ask how far an earlier one is; filestore-svc checks folder, name, limits and quotas."""
+        begins(self.temporary)
         if self._upload:
             with contextlib.suppress(NotFound):
                 self._position = int(self._call("GET")["received"])

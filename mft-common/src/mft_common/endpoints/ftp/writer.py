@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from mft_common import logs
-from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
+from mft_common.endpoints.contract import Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import BadName, Mismatch, NotFound, TransferError, Transient
 from mft_common.endpoints.ftp.data import Data
 from mft_common.endpoints.ftp.lines import Line, format_time
@@ -62,8 +62,9 @@ class FtpWriter:
         self._former: Line | None = None
         self._warnings: list[str] = []
 
-    def begin(self) -> int:
+    def begin(self, begins: Begins = note_nothing) -> int:
         """Find the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
+        begins(self.temporary)
         with self._connections.session() as session:
             if self._names.aside is not None and self._resume is not None:
                 restore_former(session, self._names.aside, self._names.final, self._name)

@@ -6,13 +6,14 @@ from dataclasses import replace
 from http.client import HTTPConnection, HTTPException
 from typing import Final
 
-from mft_common.endpoints.contract import Checkpoint, Entry, IfExists, Stored, Verify
+from mft_common.endpoints.contract import Begins, Checkpoint, Entry, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import Exists, Mismatch, TransferError, Transient, Unsupported
 from mft_common.endpoints.http.connection import Connection
 from mft_common.endpoints.http.errors import http_errors, of_status
 from mft_common.endpoints.http.headers import encoding_of, length_of
 from mft_common.endpoints.http.reader import HttpReader
 from mft_common.endpoints.names import printable
+from mft_common.endpoints.one_commit import OneCommit
 
 _ANSWER: Final = 1 << 16
 # How long to wait for the answer of a server that has closed its side.
@@ -39,12 +40,13 @@ class HttpWriter:
         self._held = b""
         self._fed = 0
         self._sealed = Stored(0, "")
-        self._asked = False
-        self._answered = False
-        self._stored: Stored | None = None
+        # Whether the end of the request was sent once: only a file of one block can be sent again.
+        self._ended = False
+        self._commit = OneCommit(send=self._finish, is_ours=self._is_stored, check=self._checked)
 
-    def begin(self) -> int:
+    def begin(self, begins: Begins = note_nothing) -> int:
         """Look whether the file may be replaced; a PUT begins at byte 0."""
+        begins(self.temporary)
         if self._if_exists == "fail":
             self._require_absent()
         return 0
@@ -76,27 +78,20 @@ class HttpWriter:
 
         An answer that got lost is made up for by reading the file back; only a file of one block can be sent again.
         """
-        if self._stored is None:
-            if not self._answered and not (self._asked and self._is_stored()):
-                if self._asked and self._fed != len(self._held):
-                    raise Mismatch(f"{self._shown}: the server did not store the file")
-                self._finish()
-            self._answered = True
-            self._stored = self._checked()
-        return self._stored
+        return self._commit.run(self._sealed)
 
     def abort(self, *, keep: bool = False) -> Stored | None:
         """Break the connection before the request is complete."""
         del keep
         self._close()
         self._held = b""
-        if self._stored is None and self._asked and self._is_stored():
-            self._stored = self._sealed
-        return self._stored
+        return self._commit.found()
 
     def _finish(self) -> None:
         """Send the last block and the end of the request, and take the answer."""
-        self._asked = True
+        if self._ended and self._fed != len(self._held):
+            raise Mismatch(f"{self._shown}: the server did not store the file")
+        self._ended = True
         try:
             self._send_held()
             put = self._opened()
@@ -112,7 +107,6 @@ class HttpWriter:
         finally:
             self._close()
         if not 200 <= status < 300:
-            self._asked = False
             raise self._refusal(status)
         # 204: the server has replaced a file, 201: it has made a new one. (RFC 9110, 9.3.4)
         self._sealed = replace(self._sealed, replaced={201: False, 204: True}.get(status, self._sealed.replaced))

@@ -5,10 +5,9 @@ import functools
 import hashlib
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import unquote_plus
 
 import boto3
 import botocore
@@ -23,12 +22,15 @@ from mft_common.endpoints.errors import (
     Unsupported,
 )
 from mft_common.endpoints.names import check_path, printable
-from mft_common.endpoints.s3.errors import s3_errors
+from mft_common.endpoints.s3.errors import client_errors, s3_errors
 from mft_common.endpoints.targets import Target
 
 _LONGEST_KEY: Final = 1024
 _MD5: Final = re.compile(r'"[0-9a-f]{32}"')
 _ABORTS: Final = 5
+# How many threads may use one client at once, and how many connections it keeps: four parts a thread.
+AT_ONCE: Final = 16
+_CONNECTIONS: Final = 4 * AT_ONCE
 # The name of the metadata by which an upload recognises its own object after a lost answer.
 _MARK: Final = "crossdock-upload"
 _CHANGED: Final = {"PreconditionFailed": Changed, "412": Changed}
@@ -76,6 +78,7 @@ class Bucket:
         config = Config(
             connect_timeout=target.timeouts.connect,
             read_timeout=target.timeouts.idle,
+            max_pool_connections=_CONNECTIONS,
             retries={"total_max_attempts": 1},
             request_checksum_calculation=checksums,
             response_checksum_validation=checksums,
@@ -84,7 +87,7 @@ class Bucket:
             ignore_configured_endpoint_urls=True,
             **unsigned,
         )
-        with s3_errors(""), _making:
+        with client_errors(target.shown), _making:
             self._s3 = _session().client(
                 "s3",
                 aws_access_key_id=target.key_id or None,
@@ -137,11 +140,16 @@ class Bucket:
             raise Changed(f"{printable(path)}: the bucket does not send the bytes from {start} on")
         return Found(int(match[2]), found.modified_at, found.version, found.mark), answer["Body"]
 
-    def put(self, path: str, content: bytes | bytearray, mark: str, *, exclusive: bool) -> None:
-        """Store an object whole; Exists where it must not be there and is."""
-        body = {"Body": content, "ContentMD5": _md5(content)[0], "Metadata": {_MARK: mark}}
+    def put(self, path: str, content: bytes | bytearray, mark: str, *, exclusive: bool) -> str:
+        """Store an object whole; Exists where it must not be there and is.
+
+        Returns the object's version where it is the MD5 of what was sent, "" where the answer proves nothing.
+        """
+        encoded, digest = _md5(content)
+        body = {"Body": content, "ContentMD5": encoded, "Metadata": {_MARK: mark}}
         with s3_errors(path):
-            self._s3.put_object(**self._at(path), **body, **_condition(exclusive=exclusive))
+            answer = self._s3.put_object(**self._at(path), **body, **_condition(exclusive=exclusive))
+        return _proved(answer, digest)
 
     def create(self, path: str, mark: str) -> str:
         """Begin a multipart upload; return its id."""
@@ -156,8 +164,7 @@ class Bucket:
                 **self._at(path), UploadId=upload, PartNumber=number, Body=content, ContentMD5=encoded
             )
         etag = str(answer["ETag"])
-        encrypted = any(name in answer for name in ("ServerSideEncryption", "SSECustomerAlgorithm"))
-        if _MD5.fullmatch(etag) and etag != f'"{digest}"' and not encrypted:
+        if _MD5.fullmatch(etag) and etag != f'"{digest}"' and not _is_encrypted(answer):
             raise Mismatch(f"{printable(path)}: the bucket has stored part {number} with another checksum")
         return Part(number, len(content), etag)
 
@@ -173,40 +180,33 @@ class Bucket:
                 return found
             more = {"PartNumberMarker": int(answer["NextPartNumberMarker"])}
 
-    def complete(self, path: str, upload: str, parts: Sequence[Part], *, exclusive: bool) -> None:
-        """Make one object of the parts; Exists where it must not be there and is, Mismatch where the upload is gone."""
+    def complete(self, path: str, upload: str, parts: Sequence[Part], *, exclusive: bool) -> str:
+        """Make one object of the parts; Exists where it must not be there and is, Mismatch where the upload is gone.
+
+        Returns the object's version where it is made of the parts' MD5, "" where the answer proves nothing.
+        """
         listed = {"Parts": [{"PartNumber": part.number, "ETag": part.etag} for part in parts]}
         with s3_errors(path, {"NoSuchUpload": Mismatch, "404": Mismatch}):
-            self._s3.complete_multipart_upload(
+            answer = self._s3.complete_multipart_upload(
                 **self._at(path), UploadId=upload, MultipartUpload=listed, **_condition(exclusive=exclusive)
             )
+        return _proved(answer, _md5_of_parts(parts))
 
-    def abort(self, path: str, upload: str) -> None:
-        """Abort an upload until the bucket lists no part of it: one that arrives during an abort may stay behind."""
+    def abort(self, path: str, upload: str) -> bool:
+        """Abort an upload until the bucket lists no part of it: one that arrives during an abort may stay behind.
+
+        Returns False where there was no such upload.
+        """
+        found = False
         for _ in range(_ABORTS):
             try:
                 with s3_errors(path):
                     self._s3.abort_multipart_upload(**self._at(path), UploadId=upload)
+                found = True
                 self.parts(path, upload)
             except NotFound:
-                return
+                return found
         raise Transient(f"{printable(path)}: an upload is still listed after {_ABORTS} aborts")
-
-    def uploads(self, path: str) -> Iterator[str]:
-        """Yield the ids of the unfinished uploads of exactly this key."""
-        key, more = self.key(path), {"EncodingType": "url"}
-        while True:
-            with s3_errors(path):
-                answer = self._s3.list_multipart_uploads(Bucket=self._name, Prefix=key, **more)
-            encoded = answer.get("EncodingType") == "url"
-            for each in answer.get("Uploads", ()):
-                if key == (unquote_plus(each["Key"]) if encoded else each["Key"]):
-                    yield str(each["UploadId"])
-            if not answer.get("IsTruncated"):
-                return
-            marker = str(answer["NextKeyMarker"])
-            more["KeyMarker"] = unquote_plus(marker) if encoded else marker
-            more["UploadIdMarker"] = str(answer["NextUploadIdMarker"])
 
     def delete(self, path: str, version: str) -> None:
         """Delete an object; Changed when it is no longer `version`, NotFound when it is gone.
@@ -253,3 +253,22 @@ def _md5(content: bytes | bytearray) -> tuple[str, str]:
     """Return the MD5 of the content in Base64, as the header has it, and in hex, as an ETag has it."""
     digest = hashlib.md5(content, usedforsecurity=False)
     return base64.b64encode(digest.digest()).decode(), digest.hexdigest()
+
+
+def _md5_of_parts(parts: Sequence[Part]) -> str:
+    """Return the version of an object of these parts as Amazon makes it, "" where the parts have no MD5."""
+    etags = [part.etag for part in parts]
+    if not all(_MD5.fullmatch(etag) for etag in etags):
+        return ""
+    digests = b"".join(bytes.fromhex(etag.strip('"')) for etag in etags)
+    return f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(etags)}"
+
+
+def _proved(answer: Mapping[str, Any], digest: str) -> str:
+    """Return the version of an answer where it is `digest`, else "": encrypted objects have others."""
+    found = str(answer.get("ETag", "")).strip('"')
+    return found if digest and found == digest else ""
+
+
+def _is_encrypted(answer: Mapping[str, Any]) -> bool:
+    return any(name in answer for name in ("ServerSideEncryption", "SSECustomerAlgorithm"))

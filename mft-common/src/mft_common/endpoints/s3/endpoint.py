@@ -1,14 +1,16 @@
 """The `s3:` endpoint: the objects of a bucket below a prefix, `/` in a key taken for a folder."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Final, Self
 
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import BadName, NotFound, Unsupported
 from mft_common.endpoints.names import Patterns, check_path, printable
-from mft_common.endpoints.s3.bucket import Bucket, version_of
+from mft_common.endpoints.s3.bucket import AT_ONCE, Bucket, version_of
 from mft_common.endpoints.s3.parts import part_size
 from mft_common.endpoints.s3.reader import S3Reader
+from mft_common.endpoints.s3.uploads import read_name
 from mft_common.endpoints.s3.writer import S3Writer
 from mft_common.endpoints.targets import Target
 
@@ -20,6 +22,8 @@ _FEATURES: Final = Features(
     recursive=True,
     visible_at_commit=True,
     renaming=False,
+    finds_unfinished=False,
+    at_once=AT_ONCE,
 )
 
 
@@ -110,17 +114,20 @@ class S3Endpoint:
         raise Unsupported(f"{printable(path)}: a bucket has no folders")
 
     def sweep(self, token: str, temporaries: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Abort every unfinished upload of the keys `temporaries`: a bucket does not tell to whom an upload belongs.
+        """Abort the unfinished uploads that `temporaries` name, and no others.
 
-        A writer of another token to the same key has to begin anew, as its next step says.
+        A bucket lists uploads by key and id, and tells neither their metadata nor their owner's token. So without names
+        there is nothing that could be aborted without harm to other writers of the same keys.
         """
         del token
-        removed: list[str] = []
-        for path in dict.fromkeys(temporaries):
-            for upload in list(self._bucket.uploads(path)):
-                self._bucket.abort(path, upload)
-                removed.append(path)
-        return tuple(removed)
+        found = []
+        for name in dict.fromkeys(temporaries):
+            path, upload = read_name(name)
+            # A name that is none of ours must not hold up the others.
+            with suppress(BadName):
+                if upload and self._bucket.abort(path, upload):
+                    found.append(name)
+        return tuple(found)
 
     def close(self) -> None:
         """Close the connections."""

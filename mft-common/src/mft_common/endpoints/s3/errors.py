@@ -88,6 +88,15 @@ def s3_errors(name: str, codes: Mapping[str, type[TransferError]] | None = None)
         raise Transient(f"{shown}: the bucket does not answer ({type(error).__name__})") from error
 
 
+@contextmanager
+def client_errors(shown: str) -> Iterator[None]:
+    """Turn what the library refuses before the first request into BadName: waiting does not heal a configuration."""
+    try:
+        yield
+    except (BotoCoreError, ValueError) as error:
+        raise BadName(f"{shown}: the address or the region of the bucket cannot be used") from error
+
+
 def _of_answer(answer: Mapping[str, Any], shown: str, codes: Mapping[str, type[TransferError]]) -> TransferError:
     code = str(answer.get("Error", {}).get("Code", ""))
     status = int(answer.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))

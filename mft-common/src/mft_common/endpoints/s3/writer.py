@@ -2,13 +2,17 @@
 
 import secrets
 from contextlib import suppress
+from dataclasses import replace
 from typing import Final
 
-from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
-from mft_common.endpoints.errors import Denied, Exists, Mismatch, NotFound, TransferError, Transient, Unsupported
+from mft_common import logs
+from mft_common.endpoints.contract import Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
+from mft_common.endpoints.errors import Denied, Exists, Mismatch, NotFound, Transient, Unsupported
 from mft_common.endpoints.names import printable
+from mft_common.endpoints.one_commit import OneCommit
 from mft_common.endpoints.s3.bucket import Bucket
 from mft_common.endpoints.s3.parts import Parts
+from mft_common.endpoints.s3.uploads import name_of
 
 _UNCHECKED: Final = "the bucket does not let us ask for the object's size"
 _GONE: Final = "the object was gone when its size was to be checked"
@@ -17,14 +21,14 @@ _GONE: Final = "the object was gone when its size was to be checked"
 class S3Writer:
     """An object on its way in.
 
-    `temporary` is its path: until the commit there is at most an unfinished upload of that key, which no listing of
-    objects shows. `Checkpoint.state` holds the upload's id. An object carries a random mark in its metadata; by that a
-    repeated commit recognises the object of the first one.
+    Until the commit there is at most an unfinished upload of the object's key, which no listing of objects shows.
+    `temporary` names it by path and id, and `begins` is called with it between its creation and its first part.
+    `Checkpoint.state` holds the id. An object carries a random mark in its metadata; by that a repeated commit
+    recognises the object of the first one.
     """
 
     def __init__(self, bucket: Bucket, path: str, *, part: int, resume: Checkpoint | None, if_exists: IfExists) -> None:
         bucket.key(path)
-        self.temporary = path
         self._shown = printable(path)
         self._bucket = bucket
         self._path = path
@@ -36,20 +40,27 @@ class S3Writer:
         self._part_size = part
         self._held = bytearray()
         self._parts = Parts(bucket, path, self._part_size)
-        self._unanswered_create = False
+        self._begins: Begins = note_nothing
         self._sealed = Stored(0, "")
-        self._asked = False
-        self._answered = False
-        self._stored: Stored | None = None
+        # The version that an answer to the commit has proved to be of these bytes.
+        self._proved = ""
+        self._commit = OneCommit(send=self._ask, is_ours=self._is_ours, check=self._checked)
 
-    def begin(self) -> int:
+    @property
+    def temporary(self) -> str:
+        """The path and the id of the unfinished upload, "" as long as there is none."""
+        return name_of(self._path, self._upload) if self._upload else ""
+
+    def begin(self, begins: Begins = note_nothing) -> int:
         """Find the parts of the upload to resume; nothing is made before the first part is full."""
+        self._begins = begins
         if self._if_exists == "fail":
             # Where that is not allowed, the commit's own condition still holds.
             with suppress(Denied):
                 self._require_absent()
         if not self._upload:
             return 0
+        begins(self.temporary)
         try:
             resumed = self._parts.resume(self._upload, self._position)
         except NotFound:
@@ -91,46 +102,45 @@ class S3Writer:
         return True
 
     def commit(self) -> Stored:
-        """Put the object or complete the upload; compare the object's size before that is called a success."""
-        if self._stored is None:
-            if not self._answered and not (self._asked and self._is_ours()):
-                self._ask()
-            self._answered = True
-            self._stored = self._checked()
-            self._parts.close()
-        return self._stored
+        """Put the object or complete the upload; the answer's checksum or the object's size proves that it is whole."""
+        stored = self._commit.run(self._sealed)
+        self._parts.close()
+        return stored
 
     def abort(self, *, keep: bool = False) -> Stored | None:
         """Wait for the parts that are on their way, then abort the upload until the bucket lists nothing of it."""
         self._parts.stop()
-        if self._stored is None and self._asked and (self._answered or self._is_ours()):
-            self._answered = True
-            # An object of another size stays: it is the store's, and its name is not ours to clear.
-            with suppress(Mismatch):
-                self._stored = self._checked()
+        found = self._commit.found()
         self._held = bytearray()
-        if self._answered or keep:
-            return self._stored
+        if self._commit.visible or keep:
+            return found
         if self._upload:
             self._bucket.abort(self._path, self._upload)
-        elif self._unanswered_create:
-            for upload in list(self._bucket.uploads(self._path)):
-                self._bucket.abort(self._path, upload)
-        return None
+            # A completion without an answer may have come before the abort.
+            found = self._commit.found()
+        return found
 
     def _send(self) -> None:
         """Hand a part over; its memory is the sender's from now on."""
         if not self._upload:
-            try:
-                self._upload = self._bucket.create(self._path, self._mark)
-            except Transient:
-                self._unanswered_create = True
-                raise
+            self._create()
         content, self._held = self._held, bytearray()
         self._parts.send(self._upload, content)
 
+    def _create(self) -> None:
+        """Create the upload and give its name away before it has a part.
+
+        One whose creation got no answer has no part and no id that we know: among the uploads of the key it cannot be
+        told from another writer's, so it is left to the bucket's own rule for unfinished uploads.
+        """
+        try:
+            self._upload = self._bucket.create(self._path, self._mark)
+        except Transient:
+            logs.get("s3").warning("s3.upload_unknown", path=self._shown)
+            raise
+        self._begins(self.temporary)
+
     def _ask(self) -> None:
-        self._asked = True
         exclusive = self._if_exists == "fail"
         try:
             self._put(exclusive=exclusive)
@@ -142,31 +152,30 @@ class S3Writer:
             self._put(exclusive=False)
 
     def _put(self, *, exclusive: bool) -> None:
-        try:
-            if self._upload:
-                self._bucket.complete(self._path, self._upload, self._parts.all(), exclusive=exclusive)
-            else:
-                self._bucket.put(self._path, self._held, self._mark, exclusive=exclusive)
-        except Transient:
-            raise
-        except TransferError:
-            # Refused for certain: nothing became visible, and there is nothing to find later.
-            self._asked = False
-            raise
+        if self._upload:
+            parts = self._parts.all()
+            self._proved = self._bucket.complete(self._path, self._upload, parts, exclusive=exclusive)
+        else:
+            self._proved = self._bucket.put(self._path, self._held, self._mark, exclusive=exclusive)
 
     def _checked(self) -> Stored:
-        """Compare the object's size; another object that has replaced ours since is not compared."""
+        """Compare the object's size, unless the answer to the commit has proved its content.
+
+        Another object that has replaced ours since is not compared.
+        """
+        if self._proved:
+            return replace(self._sealed, version=self._proved)
         try:
             found = self._bucket.head(self._path)
         except NotFound:
-            return _with(self._sealed, warning=_GONE)
+            return replace(self._sealed, warning=_GONE)
         except Denied:
-            return _with(self._sealed, warning=_UNCHECKED)
+            return replace(self._sealed, warning=_UNCHECKED)
         if found.mark and found.mark != self._mark:
             return self._sealed
         if found.size != self._sealed.size:
             raise Mismatch(f"{self._shown}: the bucket has stored {found.size} bytes of {self._sealed.size}")
-        return _with(self._sealed, version=found.version)
+        return replace(self._sealed, version=found.version)
 
     def _is_ours(self) -> bool:
         """Return whether the object of this key is that of this writer."""
@@ -181,7 +190,3 @@ class S3Writer:
         except NotFound:
             return
         raise Exists(f"{self._shown}: exists already")
-
-
-def _with(stored: Stored, *, version: str = "", warning: str = "") -> Stored:
-    return Stored(stored.size, stored.sha256, version, stored.replaced, warning)

@@ -6,7 +6,7 @@ from typing import Final
 import asyncssh
 
 from mft_common import logs
-from mft_common.endpoints.contract import Checkpoint, IfExists, Stored, Verify
+from mft_common.endpoints.contract import Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import (
     DiskFull,
     Exists,
@@ -64,8 +64,9 @@ class SftpWriter:
         self._former: asyncssh.SFTPAttrs | None = None
         self._warnings: list[str] = []
 
-    def begin(self) -> int:
+    def begin(self, begins: Begins = note_nothing) -> int:
         """Open the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
+        begins(self.temporary)
         return self._connection.call(self._begin())
 
     def feed(self, block: bytes | memoryview) -> None:
