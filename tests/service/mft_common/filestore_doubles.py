@@ -70,7 +70,11 @@ class FakeFilestore:
 
     def _uploads(self, environ: dict[str, Any], path: str, query: dict[str, str]) -> Answer:
         if environ["REQUEST_METHOD"] == "DELETE":
-            gone = [key for key, each in self.uploads.items() if each["token"] == query["token"] and not each["stored"]]
+            gone = [
+                key
+                for key, each in self.uploads.items()
+                if each["token"] == query["token"] and not each["stored"] and f"{each['path']}/".startswith(f"/{path}/")
+            ]
             return _json(200, {"removed": [self.uploads.pop(key)["path"].rpartition("/")[2] for key in gone]})
         fails = environ["HTTP_X_IF_EXISTS"] == "fail"
         if fails and f"/{path}" in self.files:

@@ -3,6 +3,8 @@
 import contextlib
 import hashlib
 import os
+import subprocess
+import sys
 import threading
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
@@ -27,6 +29,7 @@ from mft_common.endpoints.names import Patterns
 from mft_common.identity import Signer
 from mft_common.process.unix_server import UnixServer
 from mft_common.transfer import Mover
+from tests.servers.small_disk import on_small_disk
 from tests.service.filestore_svc.filestore_lab import Lab
 from tests.service.filestore_svc.test_completion import Gate
 from tests.service.mft_common.filestore_doubles import FakeFilestore, RealFilestore
@@ -291,6 +294,86 @@ def test_a_commit_whose_answer_is_lost_finds_its_own_file(tmp_path, folder, if_e
     assert (moved.delivered.size, moved.replaced) == (7, False)
     assert [event["type"] for event in lab.events()] == ["file.stored.v1"]
     lab.close()
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_an_upload_whose_beginning_got_no_answer_is_ended(tmp_path, folder, retries):
+    """Its id is not known: the uploads of this token to this file are ended, and no other ones."""
+    path, local = folder
+    (path / "f").write_bytes(b"content")
+    lab = new_lab(tmp_path / "data")
+    (entry,) = local.list(Patterns(["f"]))
+    losing = _Losing(lab.client.application, "/uploads/in/f", 0)
+    with by_socket(losing, tmp_path) as filestore:
+        endpoint = filestore.open("/in", TRANSFER)
+        for name, token in (("g", TOKEN), ("f", "0000000000000043")):
+            endpoint.writer(name, token=token, size=3).begin()
+        losing.left = 1
+        mover = Mover(token=TOKEN, retries=retries, delay=0.0)
+        with contextlib.nullcontext() if retries else pytest.raises(Transient):
+            mover.move(local, entry, endpoint, "f")
+    assert RealFilestore(lab).unfinished() == 2
+    lab.close()
+
+
+class _Working:
+    """An application that answers the first `count` commits with 202, that it is still at work."""
+
+    def __init__(self, application, count):
+        self.application, self.left = application, count
+
+    def __call__(self, environ, start_response):
+        if environ["PATH_INFO"].endswith("/commit") and self.left:
+            self.left -= 1
+            start_response("202 ACCEPTED", [("Content-Length", "2")])
+            return [b"{}"]
+        return self.application(environ, start_response)
+
+
+def test_a_commit_that_takes_long_costs_no_retry(tmp_path, folder):
+    """202 says that the store is still at work: it is asked again."""
+    path, local = folder
+    (path / "f").write_bytes(b"content")
+    lab = new_lab(tmp_path / "data")
+    (entry,) = local.list(Patterns(["f"]))
+    with by_socket(_Working(lab.client.application, 3), tmp_path) as filestore:
+        moved = Mover(token=TOKEN).move(local, entry, filestore.open("/in", TRANSFER), "f")
+    assert (moved.delivered.size, moved.retries) == (7, 0)
+    lab.close()
+
+
+FULL = """
+import contextlib, os, sys
+from mft_common.endpoints.errors import TransferError
+from mft_common.endpoints.filestore import Filestore
+folder, left = sys.argv[1:]
+with open(os.path.join(folder, "filler"), "wb", buffering=0) as file, contextlib.suppress(OSError):
+    while True:
+        file.write(bytes(4096))
+if left == "blocks":
+    os.truncate(os.path.join(folder, "filler"), 256 << 10)
+for size in (4000, 4 << 20):
+    writer = Filestore("unix:/nowhere", ("a-key",), folder).open("/in").writer("f", token="0000000000000042")
+    try:
+        writer.begin()
+        for _ in range(size // 4000):
+            writer.feed(bytes(4000))
+        writer.seal(size // 4000 * 4000, "", "size")
+    except TransferError as error:
+        print(type(error).__name__, error.heals, folder in str(error))
+    with contextlib.suppress(TransferError):
+        assert writer.abort() is None
+"""
+
+
+@pytest.mark.parametrize(
+    ("left", "found"), [("nothing", ["DiskFull"] * 2), ("blocks", ["Transient", "DiskFull"])], ids=["none", "some"]
+)
+def test_a_full_disk_is_an_error_of_the_endpoint(tmp_path, left, found):
+    """A file of unknown size waits on the disk: one that is full does not heal by waiting, and no path is shown."""
+    command = on_small_disk([sys.executable, "-c", FULL, tmp_path / "spool", left], tmp_path / "spool", mebibytes=1)
+    out = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60).stdout
+    assert out.split() == [word for name in found for word in (name, str(name == "Transient"), "False")]
 
 
 @pytest.mark.parametrize(

@@ -189,7 +189,10 @@ class Resuming:
         return ended
 
     def sweep(self, caller: Caller, target: Target, token: str) -> list[str]:
-        """End the unfinished two-step uploads of a token into a folder and those below; return their files' paths."""
+        """End the unfinished two-step uploads of a token to a file, or into a folder and those below.
+
+        Return their files' paths, from the folder on.
+        """
         folder = f"/{target.text}"
         with self._commits.database.read() as connection:
             found = resumables.unfinished(connection, token, folder)

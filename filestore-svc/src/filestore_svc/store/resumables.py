@@ -114,10 +114,10 @@ def remove(
 
 
 def unfinished(connection: sa.Connection, token: str, folder: str) -> list[Upload]:
-    """Return the uploads of a token into a folder, or one below it, that were not committed."""
+    """Return the uploads of a token to a file, into a folder or one below it, that were not committed."""
     query = sa.select(*_COLUMNS).where(_C.token == token, _C.state != "complete")
     found = [Upload(**row._mapping) for row in connection.execute(query)]  # noqa: SLF001 -- SQLAlchemy's public name
-    return [upload for upload in found if f"{upload.folder}/".startswith(f"{folder}/")]
+    return [upload for upload in found if f"{upload.folder}/".startswith(f"{folder}/") or upload.path == folder]
 
 
 def expired(connection: sa.Connection, now: int, limit: int) -> list[str]:

@@ -4,12 +4,17 @@ import contextlib
 import http.client
 import socket
 import tempfile
-from typing import IO, Any
+import time
+from collections.abc import Iterator
+from typing import IO, Any, Final
 
 from mft_common.endpoints.contract import BLOCK, Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
-from mft_common.endpoints.errors import Exists, Mismatch, NotFound, TransferError, Transient
+from mft_common.endpoints.errors import Exists, Mismatch, NotFound, TransferError, Transient, os_errors
 from mft_common.endpoints.filestore.calls import Calls, answering, content, quoted
 from mft_common.endpoints.names import temporary_name
+
+# How long a commit is waited for in all; filestore-svc answers each request within 20 s, that it is still at work.
+_COMMIT_S: Final = 120.0
 
 
 class FilestoreWriter:
@@ -34,6 +39,8 @@ class FilestoreWriter:
         self._spool_folder = spool
         self._spool: IO[bytes] | None = None
         self._upload = str(resume.state.get("upload", "")) if resume is not None else ""
+        # Whether an upload may have been begun whose id no answer has told.
+        self._unknown = False
         self._position = 0
         self._sending: http.client.HTTPConnection | None = None
 
@@ -48,7 +55,8 @@ class FilestoreWriter:
         if self._size is None:
             if self._if_exists == "fail":
                 self._refuse_existing()
-            self._spool = tempfile.TemporaryFile(dir=self._spool_folder)  # noqa: SIM115 -- closed by seal and abort
+            with os_errors(self._path):
+                self._spool = tempfile.TemporaryFile(dir=self._spool_folder)  # noqa: SIM115 -- closed by seal and abort
             return 0
         self._begin_upload(self._size)
         return 0
@@ -56,7 +64,7 @@ class FilestoreWriter:
     def feed(self, block: bytes | memoryview) -> None:
         """Send the next bytes."""
         if self._spool is not None:
-            with answering(self._path):
+            with os_errors(self._path):
                 self._spool.write(block)
             return
         size = self._size or 0
@@ -106,9 +114,10 @@ class FilestoreWriter:
 
     def commit(self) -> Stored:
         """Make the file visible; a repeated call returns the result of the first."""
-        stored = self._call("POST", "/commit", statuses={404: Mismatch})
-        if stored is None:
-            raise Transient(f"{self._path}: filestore is still at work on it")
+        until = time.monotonic() + _COMMIT_S
+        while (stored := self._call("POST", "/commit", statuses={404: Mismatch})) is None:
+            if time.monotonic() > until:
+                raise Transient(f"{self._path}: filestore is still at work on it")
         return _stored(stored)
 
     def abort(self, *, keep: bool = False) -> Stored | None:
@@ -116,6 +125,8 @@ class FilestoreWriter:
         self._close_spool()
         with contextlib.suppress(TransferError):
             self._cut()
+        if self._unknown:
+            self._end_unknown()
         if not self._upload or keep:
             return None
         try:
@@ -139,25 +150,50 @@ class FilestoreWriter:
             "X-Datatype": "application/octet-stream",
             "X-Token": self._token,
         }
-        answer = self._calls.call("POST", f"uploads/{quoted(self._folder, self._path)}", self._path, headers=headers)
-        self._upload = str(answer["upload"])
+        self._unknown = True
+        try:
+            answer = self._calls.call("POST", self._place(), self._path, headers=headers)
+        except Transient:
+            raise
+        except TransferError:
+            # Refused for certain: no upload was begun.
+            self._unknown = False
+            raise
+        self._upload, self._unknown = str(answer["upload"]), False
+
+    def _end_unknown(self) -> None:
+        """End the uploads of this token to this path: an answer that would have told the id was lost."""
+        with contextlib.suppress(NotFound):
+            self._calls.call("DELETE", self._place(), self._path, query={"token": self._token})
+        self._unknown = False
+
+    def _place(self) -> str:
+        return f"uploads/{quoted(self._folder, self._path)}"
 
     def _send_spool(self, size: int) -> None:
         assert self._spool is not None
         spool, self._spool = self._spool, None
-        with spool:
-            if spool.tell() != size:
-                raise Mismatch(f"{self._path}: {spool.tell()} bytes came of {size}")
+        with _closing(spool):
+            with os_errors(self._path):
+                found = spool.tell()
+                # Writes what is still in memory, which a full disk refuses.
+                spool.seek(0)
+            if found != size:
+                raise Mismatch(f"{self._path}: {found} bytes came of {size}")
             self._size = size
             self._begin_upload(size)
-            spool.seek(0)
-            while block := spool.read(BLOCK):
+            while block := self._spooled(spool):
                 self.feed(block)
+
+    def _spooled(self, spool: IO[bytes]) -> bytes:
+        with os_errors(self._path):
+            return spool.read(BLOCK)
 
     def _close_spool(self) -> None:
         spool, self._spool = self._spool, None
         if spool is not None:
-            spool.close()
+            with _closing(spool):
+                pass
 
     def _finish(self) -> None:
         """Read the answer to the request that sends, after its last byte or where it was refused before."""
@@ -182,6 +218,16 @@ class FilestoreWriter:
 
     def _call(self, method: str, step: str = "", **options: Any) -> Any:
         return self._calls.call(method, f"upload/{self._upload}{step}", self._path, **options)
+
+
+@contextlib.contextmanager
+def _closing(spool: IO[bytes]) -> Iterator[None]:
+    """Close a file without a name; that it could not be written is of no interest any more."""
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):
+            spool.close()
 
 
 def _stored(answer: dict[str, Any]) -> Stored:
