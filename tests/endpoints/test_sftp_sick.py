@@ -24,11 +24,13 @@ from mft_common.endpoints.errors import (
     Exists,
     Mismatch,
     NotFound,
+    TargetIsFolder,
     Transient,
 )
 from mft_common.endpoints.former import aside_name, former_name
 from mft_common.endpoints.names import Patterns, printable, temporary_name
 from mft_common.endpoints.sftp import open_sftp
+from mft_common.endpoints.sftp.connection import together
 from mft_common.endpoints.sftp.sealed import NOT_READ_BACK
 from mft_common.endpoints.sftp.writer import NO_SIZE, TAKEN_AWAY
 from mft_common.endpoints.targets import Target, Timeouts
@@ -769,6 +771,42 @@ def test_a_server_that_stores_other_bytes_is_found_before_the_rename(sick):
             prepared(endpoint)
         endpoint.sweep(TOKEN)
     assert names_of(sick) == []
+
+
+async def send_together(*names):
+    """Send one request a name, the second of which fails; return the order of events and the error."""
+    events = []
+
+    async def request(name):
+        events.append(f"{name} sent")
+        await asyncio.sleep(0)
+        events.append(f"{name} answered")
+        if name == names[1]:
+            raise NotFound(name)
+
+    try:
+        await together(*map(request, names))
+    except NotFound as error:
+        return events, str(error)
+
+
+def test_requests_that_do_not_need_one_another_are_sent_together():
+    """Each is sent in its order before the first is answered; an error of one is raised once all are answered."""
+    events, error = asyncio.run(send_together("look", "open", "close"))
+    order = ["look", "open", "close"]
+    assert events == [*(f"{name} sent" for name in order), *(f"{name} answered" for name in order)]
+    assert error == "open"
+
+
+def test_a_folder_of_that_name_is_found_at_the_beginning(sick):
+    """The temporary file that was opened beside the look at the name is closed and removed again."""
+    (sick.root / "f").mkdir()
+    with connect(sick) as endpoint:
+        writer = endpoint.writer("f", token=TOKEN)
+        with pytest.raises(TargetIsFolder):
+            writer.begin()
+        assert writer.abort() is None
+    assert names_of(sick) == ["f"]
 
 
 class CannotClose(Calls):

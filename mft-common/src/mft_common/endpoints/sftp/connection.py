@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import asyncssh
 
 from mft_common.endpoints.errors import AuthenticationFailed, TransferError, Transient, UntrustedServer
+from mft_common.endpoints.sftp.coalescing import send_no_ignored_packets
 from mft_common.endpoints.sftp.host_keys import ALGORITHMS, HostKey, describe, read_pin
 from mft_common.endpoints.sftp.loop import LoopThread
 from mft_common.endpoints.sftp.problems import LOST, of_error
@@ -230,7 +231,17 @@ class Connection:
         except (asyncssh.Error, OSError, EOFError) as error:
             connection.abort()
             raise of_error(error, self.target.shown) from error
+        send_no_ignored_packets(connection)
         return Session(connection, client, *known)
+
+
+async def together(*requests: Awaitable[Any]) -> list[Any]:
+    """Send requests in this order without waiting for one another's answers; return them, or raise the first error."""
+    answers = await asyncio.gather(*requests, return_exceptions=True)
+    for answer in answers:
+        if isinstance(answer, BaseException):
+            raise answer
+    return answers
 
 
 async def _knows(request: Awaitable[None]) -> bool:

@@ -26,6 +26,11 @@ class Names:
     aside: bytes | None
 
     @property
+    def folder(self) -> bytes:
+        """The folder of the file."""
+        return self.final.rpartition(b"/")[0] or b"/"
+
+    @property
     def shown(self) -> str:
         """The final path in messages."""
         return shown(self.path)

@@ -205,14 +205,25 @@ class WriteBehind(_Window):
         self._send(chunks)
 
     def drain(self) -> None:
-        """Send what is left and wait until every request is answered; raises the first error met."""
-        chunks = [bytes(self._rest)] if self._rest else []
-        self._rest.clear()
-        self._send(chunks)
+        """Wait until every request is answered, and raise the first error met; `write_rest` sends what is left."""
         with self._changed:
             while self._unanswered and self._error is None:
                 self._wait()
             self._raise()
+
+    async def write_rest(self) -> None:
+        """Send what is left, less than one request, and await the answer on the loop's thread."""
+        chunk = bytes(self._rest)
+        if not chunk:
+            return
+        self._rest.clear()
+        self._unanswered += len(chunk)
+        offset, self._sent = self._sent, self._sent + len(chunk)
+        try:
+            await self._connection.answer(self._write(chunk, offset), self._session)
+        except OSError as error:
+            raise of_error(error, self._name) from error
+        self._raise()
 
     def cancel(self) -> None:
         """Forget the requests that are not answered yet."""

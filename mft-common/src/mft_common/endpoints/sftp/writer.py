@@ -1,15 +1,13 @@
 """Write one remote file: temporary name, fsync, comparison while it is open, rename."""
 
 import contextlib
-from typing import Final
+from typing import Final, cast
 
 import asyncssh
 
 from mft_common import logs
 from mft_common.endpoints.contract import Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import (
-    DiskFull,
-    Exists,
     Mismatch,
     NotFound,
     TransferError,
@@ -18,19 +16,17 @@ from mft_common.endpoints.errors import (
 )
 from mft_common.endpoints.former import aside_name
 from mft_common.endpoints.names import temporary_name
-from mft_common.endpoints.sftp.connection import Connection, Session
+from mft_common.endpoints.sftp.connection import Connection, Session, together
+from mft_common.endpoints.sftp.part import File, create, reopen
 from mft_common.endpoints.sftp.places import Place, lookup
-from mft_common.endpoints.sftp.problems import has_no_reason, is_refusal
+from mft_common.endpoints.sftp.problems import is_refusal
 from mft_common.endpoints.sftp.publish import Names, Publisher
 from mft_common.endpoints.sftp.reader import close_file, digest_of, status
 from mft_common.endpoints.sftp.sealed import NOT_READ_BACK, Sealed
 from mft_common.endpoints.sftp.window import WriteBehind
 
-_NEW: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
 TAKEN_AWAY: Final = "the server took the file away at once, so that it could not be looked at under its name"
 NO_SIZE: Final = "the size was not compared, because the server does not tell it"
-
-File = asyncssh.SFTPClientFile
 
 
 class SftpWriter:
@@ -47,7 +43,6 @@ class SftpWriter:
         part = place.join(self.temporary)
         self._names = Names(path, final, part, None if aside is None else place.join(f"{above}{slash}{aside}"))
         self._name = self._names.shown
-        self._folder = place.join(above)
         self._connection = connection
         self._resume = resume
         self._modified_at = modified_at
@@ -78,14 +73,14 @@ class SftpWriter:
         """Wait for every answer, and let the server fsync where it can."""
         assert self._behind is not None
         self._behind.drain()
-        self._connection.call(self._sync())
+        self._connection.call(self._flush(self._behind))
         return Checkpoint(self._behind.position)
 
     def seal(self, size: int, sha256: str, verify: Verify) -> bool:
         """Fsync, then compare the size and, by reading the file back, the checksum, while the file is still open."""
         assert self._behind is not None
         self._behind.drain()
-        found = self._connection.call(self._finish())
+        found = self._connection.call(self._finish(self._behind))
         arrived = None if found is None else found.size
         if arrived is not None and arrived != size:
             raise Mismatch(f"{self._name}: {arrived} bytes arrived of {size}")
@@ -101,11 +96,13 @@ class SftpWriter:
         if self._committed is None:
             if self._sealed is None:
                 raise Mismatch(f"{self._name}: was not compared with its source, so it gets no name")
-            session = self._connection.call(self._close_before_rename())
-            self._committed = self._delivered(session) if self._committing else None
+            self._committed = self._connection.call(self._commit_at_once())
         if self._committed is None:
-            self._compare_again(session)
-            self._committed = self._connection.call(self._commit(session))
+            session = self._connection.call(self._connection.session())
+            self._committed = self._delivered(session) if self._committing else None
+            if self._committed is None:
+                self._compare_again(session)
+                self._committed = self._connection.call(self._commit(session))
         return self._committed
 
     def abort(self, *, keep: bool = False) -> Stored | None:
@@ -129,56 +126,29 @@ class SftpWriter:
         session = self._session = await self._connection.session()
         publisher = Publisher(self._connection, session, self._names)
         await publisher.restore()
-        await publisher.target(self._if_exists)
         # Set before the request: one that fails may have made the file nevertheless.
         self._made = True
-        position = 0
-        if self._resume is not None and self._resume.position:
-            position = await self._reopen(session, self._resume.position)
+        position = self._resume.position if self._resume is not None else 0
+        if position or self._if_exists == "fail":
+            await publisher.target(self._if_exists)
+        if position:
+            self._file, position = await reopen(self._connection, session, self._names, position)
         if not position:
-            self._file = await self._create(session, publisher)
+            try:
+                await together(publisher.target(self._if_exists), self._create(session))
+            except TransferError:
+                await self._close()
+                raise
         assert self._file is not None
         self._behind = WriteBehind(self._connection, session, self._file, self._name, position)
         return position
 
-    async def _open(self, session: Session, flags: int) -> File:
-        opening = session.client.open(self._names.part, flags, encoding=None, block_size=None)
-        return await self._connection.ask(opening, self._name, session)
+    async def _create(self, session: Session) -> None:
+        self._file = await create(self._connection, session, self._names)
 
-    async def _create(self, session: Session, publisher: Publisher) -> File:
-        """Make a new file, instead of emptying one that is there: a former connection may still be writing to that."""
-        try:
-            return await self._open(session, _NEW)
-        except TransferError as error:
-            if not has_no_reason(error) and not isinstance(error, Exists):
-                raise
-            if not await publisher.remove(self._names.part):
-                raise await self._explained(session, error) from error
-        return await self._open(session, _NEW)
-
-    async def _explained(self, session: Session, error: TransferError) -> TransferError:
-        """Return DiskFull where the file system of the folder has no room, else the error itself."""
-        with contextlib.suppress(TransferError):
-            disk = await self._connection.ask(session.client.statvfs(self._folder), self._name, session)
-            if not disk.bavail or (disk.files and not disk.favail):
-                return DiskFull(f"{self._name}: there is no room for it")
-        return error
-
-    async def _reopen(self, session: Session, position: int) -> int:
-        """Open the temporary file and cut it off at `position`; return that, or 0 where it does not hold as much."""
-        try:
-            file = await self._open(session, asyncssh.FXF_WRITE)
-        except NotFound:
-            return 0
-        attributes = await status(self._connection, session, file, self._name)
-        size = None if attributes is None else attributes.size
-        if size is None or size < position:
-            await close_file(self._connection, session, file, self._name)
-            return 0
-        if size > position:
-            await self._connection.ask(file.truncate(position), self._name, session)
-        self._file = file
-        return position
+    async def _flush(self, behind: WriteBehind) -> None:
+        await behind.write_rest()
+        await self._sync()
 
     async def _sync(self) -> None:
         """Make the file durable; a server without that request has done what it can when it answered the writes."""
@@ -191,21 +161,26 @@ class SftpWriter:
             except Unsupported:
                 session.fsync = False
 
-    async def _finish(self) -> asyncssh.SFTPAttrs | None:
+    async def _finish(self, behind: WriteBehind) -> asyncssh.SFTPAttrs | None:
         """Make the file durable, set its time, and return its attributes where the server tells them."""
         session, file = self._session, self._file
         assert session is not None
         assert file is not None
-        await self._sync()
-        if self._modified_at is not None:
-            seconds = self._modified_at / 1000
-            try:
-                await self._connection.ask(file.utime((seconds, seconds)), self._name, session)
-            except TransferError as error:
-                if not is_refusal(error):
-                    raise
-                logs.get("endpoints.sftp").info("sftp.time_not_set", file=self._name, why=str(error))
-        return await status(self._connection, session, file, self._name)
+        await behind.write_rest()
+        looking = status(self._connection, session, file, self._name)
+        *_, attributes = await together(self._sync(), self._set_time(session, file), looking)
+        return cast("asyncssh.SFTPAttrs | None", attributes)
+
+    async def _set_time(self, session: Session, file: File) -> None:
+        if self._modified_at is None:
+            return
+        seconds = self._modified_at / 1000
+        try:
+            await self._connection.ask(file.utime((seconds, seconds)), self._name, session)
+        except TransferError as error:
+            if not is_refusal(error):
+                raise
+            logs.get("endpoints.sftp").info("sftp.time_not_set", file=self._name, why=str(error))
 
     def _read_back(self, size: int, sha256: str) -> str:
         """Compare the checksum by reading the file back; return a warning where the server does not allow that."""
@@ -218,18 +193,25 @@ class SftpWriter:
             raise Mismatch(f"{self._name}: the written bytes read back with another checksum")
         return ""
 
-    async def _close_before_rename(self) -> Session:
-        """Close the handle, whose answer is the last one that tells of a failed write; return the session to go on."""
-        file, self._file = self._file, None
-        if file is not None and self._session is not None:
-            try:
-                await close_file(self._connection, self._session, file, self._name)
-            except TransferError as error:
-                if not is_refusal(error):
-                    raise
-                self._sealed = None
-                raise Mismatch(f"{self._name}: the server could not close the file ({error})") from error
-        return await self._connection.session()
+    async def _commit_at_once(self) -> Stored | None:
+        """Close and rename the file over the session that sealed it; None where that is lost or was tried before."""
+        session, file, self._file = self._session, self._file, None
+        if file is None or session is None or session.connection.is_closed():
+            return None
+        publisher = Publisher(self._connection, session, self._names)
+        closed = self._close_before_rename(session, file)
+        _, former = await together(closed, publisher.target(self._if_exists))
+        return await self._rename(session, former)
+
+    async def _close_before_rename(self, session: Session, file: File) -> None:
+        """Close the handle: its answer is the last one that tells of a failed write."""
+        try:
+            await close_file(self._connection, session, file, self._name)
+        except TransferError as error:
+            if not is_refusal(error):
+                raise
+            self._sealed = None
+            raise Mismatch(f"{self._name}: the server could not close the file ({error})") from error
 
     def _delivered(self, session: Session) -> Stored | None:
         """Return the delivered file where a rename without an answer was carried out, else None."""
@@ -271,13 +253,16 @@ class SftpWriter:
 
     async def _commit(self, session: Session) -> Stored:
         publisher = Publisher(self._connection, session, self._names)
-        former = await publisher.target(self._if_exists)
+        return await self._rename(session, await publisher.target(self._if_exists))
+
+    async def _rename(self, session: Session, former: asyncssh.SFTPAttrs | None) -> Stored:
+        publisher = Publisher(self._connection, session, self._names)
         self._former, self._committing = former, True
         taken = former is not None
         try:
             warning = await publisher.publish(self._if_exists, taken=taken)
         except NotFound as error:
-            if await lookup(self._connection, session, self._folder, self._name) is None:
+            if await lookup(self._connection, session, self._names.folder, self._name) is None:
                 raise
             if await lookup(self._connection, session, self._names.part, self._name) is not None:
                 # The former file was removed by somebody else in this moment.

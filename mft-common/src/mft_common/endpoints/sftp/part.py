@@ -1,0 +1,58 @@
+"""Open the temporary file of an upload: a new one, or the one that an earlier try left."""
+
+import contextlib
+from typing import Final
+
+import asyncssh
+
+from mft_common.endpoints.errors import DiskFull, Exists, NotFound, TransferError
+from mft_common.endpoints.sftp.connection import Connection, Session
+from mft_common.endpoints.sftp.problems import has_no_reason
+from mft_common.endpoints.sftp.publish import Names, Publisher
+from mft_common.endpoints.sftp.reader import close_file, status
+
+_NEW: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
+
+File = asyncssh.SFTPClientFile
+
+
+async def create(connection: Connection, session: Session, names: Names) -> File:
+    """Make a new file, instead of emptying one that is there: a former connection may still be writing to that."""
+    try:
+        return await _open(connection, session, names, _NEW)
+    except TransferError as error:
+        if not has_no_reason(error) and not isinstance(error, Exists):
+            raise
+        if not await Publisher(connection, session, names).remove(names.part):
+            raise await _explained(connection, session, names, error) from error
+    return await _open(connection, session, names, _NEW)
+
+
+async def reopen(connection: Connection, session: Session, names: Names, position: int) -> tuple[File | None, int]:
+    """Open the file and cut it off at `position`; return it and that, or None and 0 where it does not hold as much."""
+    try:
+        file = await _open(connection, session, names, asyncssh.FXF_WRITE)
+    except NotFound:
+        return None, 0
+    attributes = await status(connection, session, file, names.shown)
+    size = None if attributes is None else attributes.size
+    if size is None or size < position:
+        await close_file(connection, session, file, names.shown)
+        return None, 0
+    if size > position:
+        await connection.ask(file.truncate(position), names.shown, session)
+    return file, position
+
+
+async def _open(connection: Connection, session: Session, names: Names, flags: int) -> File:
+    opening = session.client.open(names.part, flags, encoding=None, block_size=None)
+    return await connection.ask(opening, names.shown, session)
+
+
+async def _explained(connection: Connection, session: Session, names: Names, error: TransferError) -> TransferError:
+    """Return DiskFull where the file system of the folder has no room, else the error itself."""
+    with contextlib.suppress(TransferError):
+        disk = await connection.ask(session.client.statvfs(names.folder), names.shown, session)
+        if not disk.bavail or (disk.files and not disk.favail):
+            return DiskFull(f"{names.shown}: there is no room for it")
+    return error
