@@ -31,7 +31,11 @@ class Load:
         self.lock = threading.Lock()
 
     def run(self, url, round_number, seconds):
-        """Load the hub at `url` until `seconds` have gone by; return the threads, which end when the hub is gone."""
+        """Load the hub at `url`; return the threads, which end when the hub is gone.
+
+        Return `seconds` after as many uploads and jobs were acknowledged as rounds have begun: on a busy machine, that
+        takes longer than the load of a round.
+        """
         over = threading.Event()
         threads = [
             threading.Thread(target=self._upload, args=(url, round_number, number, over, self.random.random()))
@@ -40,6 +44,7 @@ class Load:
         threads.append(threading.Thread(target=self._schedule, args=(url, over)))
         for thread in threads:
             thread.start()
+        wait_until(lambda: min(len(self.promised), len(self.scheduled)) > round_number + 1, within=60, what="answers")
         over.wait(seconds)
         return over, threads
 

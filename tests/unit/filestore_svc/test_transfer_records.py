@@ -1,5 +1,7 @@
 """Records of ended transfers that wait for their commit, while the database comes and goes."""
 
+import threading
+
 import pytest
 from structlog.testing import capture_logs
 
@@ -54,6 +56,37 @@ def test_a_bad_record_costs_no_other():
     queue = waiting(commits, 3)
     queue.flush()
     assert (commits.done, len(queue)) == (2, 0)
+
+
+class SlowCommits(Commits):
+    """Commits once it is told to."""
+
+    def __init__(self):
+        super().__init__()
+        self.began, self.go_on = threading.Event(), threading.Event()
+
+    def run(self, work):
+        self.began.set()
+        assert self.go_on.wait(20)
+        super().run(work)
+
+
+def test_a_flush_waits_for_records_that_another_thread_is_committing():
+    """A flush that finds no record to take returns only after those that a thread has taken are committed."""
+    commits = SlowCommits()
+    queue = waiting(commits, 1)
+    seen = []
+    first = threading.Thread(target=queue.flush)
+    second = threading.Thread(target=lambda: (queue.flush(), seen.append(commits.done)))
+    first.start()
+    assert commits.began.wait(20)
+    second.start()
+    second.join(0.2)
+    assert seen == []
+    commits.go_on.set()
+    first.join()
+    second.join()
+    assert seen == [1]
 
 
 class Local:

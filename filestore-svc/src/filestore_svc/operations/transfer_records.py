@@ -94,6 +94,7 @@ class RecordQueue:
         self._commits = commits
         self._now = now
         self._lock = threading.Lock()
+        self._flushing = threading.Lock()
         self._records: list[TransferRecord] = []
         # The rows of records whose commit got no answer: they may be in the database already, under the same ids.
         self._unanswered: dict[int, list[dict[str, Any]]] = {}
@@ -108,19 +109,24 @@ class RecordQueue:
             self._records.append(record)
 
     def flush(self) -> None:
-        """Commit all records that wait; Unavailable, with the uncommitted ones kept, where the database is away."""
-        while True:
-            with self._lock:
-                records, self._records = self._records[:_MOST], self._records[_MOST:]
-            if not records:
-                return
-            try:
-                self._commit(records)
-            except Unavailable:
-                self._put_back(records)
-                raise
-            except Exception:  # noqa: BLE001 -- one bad record must not take the others with it
-                self._commit_one_by_one(records)
+        """Commit all records that wait; Unavailable, with the uncommitted ones kept, where the database is away.
+
+        Records that another thread is committing are waited for.
+        """
+        with self._flushing:
+            while records := self._take():
+                try:
+                    self._commit(records)
+                except Unavailable:
+                    self._put_back(records)
+                    raise
+                except Exception:  # noqa: BLE001 -- one bad record must not take the others with it
+                    self._commit_one_by_one(records)
+
+    def _take(self) -> list[TransferRecord]:
+        with self._lock:
+            records, self._records = self._records[:_MOST], self._records[_MOST:]
+        return records
 
     def _put_back(self, records: Sequence[TransferRecord]) -> None:
         with self._lock:
