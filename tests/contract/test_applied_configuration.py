@@ -9,32 +9,18 @@ import sqlalchemy as sa
 from mft_common import applied_configuration
 from mft_common.applied_configuration import AppliedConfiguration, ConfigurationFollower
 from mft_common.config import Reader
-from mft_common.database import Database
 from mft_common.errors import ConfigError
+from tests.servers.databases import with_tables
 
 METADATA = sa.MetaData()
 APPLIED = AppliedConfiguration(METADATA, "diplomat", "endpoints")
 
 
-class _Op:
-    def __init__(self, connection):
-        self._connection = connection
-
-    def get_bind(self):
-        """Return the connection, as alembic's `op` does."""
-        return self._connection
-
-
 @pytest.fixture
 def database(database_url):
     """A database with the table as a migration makes it."""
-    made = Database(database_url, schema="things-svc", metadata=METADATA, migrations="", head="")
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "things_svc"'))
-        applied_configuration.create_table(_Op(connection))
-    yield made
-    made.close()
+    with with_tables(database_url, METADATA, applied_configuration.create_table) as made:
+        yield made
 
 
 class _Parsed:

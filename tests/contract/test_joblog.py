@@ -5,9 +5,9 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from mft_common.database import Database
 from mft_common.errors import Unavailable
 from mft_common.joblog import JobLog, Retention, Views, create_tables, drop_tables, purge, purge_task
+from tests.servers.databases import Op, with_tables
 from tests.servers.processes import wait_until
 
 METADATA = sa.MetaData()
@@ -17,26 +17,11 @@ ACTIVE_SUBJECTS = sa.select(ACTIVE.c.subject)
 HOUR_MS = 3_600_000
 
 
-class _Op:
-    def __init__(self, connection):
-        self._connection = connection
-
-    def get_bind(self):
-        """Return the connection, as alembic's `op` does."""
-        return self._connection
-
-
 @pytest.fixture
 def database(database_url):
     """A database with the tables as a migration makes them."""
-    made = Database(database_url, schema="things-svc", metadata=METADATA, migrations="", head="")
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "things_svc"'))
-        create_tables(_Op(connection))
-        ACTIVE.create(connection)
-    yield made
-    made.close()
+    with with_tables(database_url, METADATA, create_tables, ACTIVE) as made:
+        yield made
 
 
 def render(record):
@@ -292,7 +277,7 @@ def test_the_task_purges_after_its_first_pause_and_ends_when_it_is_told_to(datab
 def test_the_tables_can_be_dropped_again(database):
     """A migration's downgrade leaves nothing of them."""
     with database.write() as connection:
-        drop_tables(_Op(connection))
+        drop_tables(Op(connection))
         assert sa.inspect(connection).get_table_names() == ["active_things"]
 
 

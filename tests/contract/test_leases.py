@@ -9,13 +9,13 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
-from mft_common.database import Database, leases
+from mft_common.database import leases
 from mft_common.database.leases import Lease, LeaseLost, Leases
+from tests.servers.databases import with_tables
 from tests.servers.processes import wait_until
 
 METADATA = sa.MetaData()
@@ -24,22 +24,11 @@ DONE = sa.Table("done", METADATA, sa.Column("piece", sa.Integer), sa.Column("own
 TTL = 1.0
 
 
-def opened(url):
-    """Open the database as each process of the tests does."""
-    return Database(url, schema="things-svc", metadata=METADATA, migrations="", head="")
-
-
 @pytest.fixture
 def database(database_url):
     """A database with the table as a migration makes it, and a table of finished work."""
-    made = opened(database_url)
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "things_svc"'))
-        leases.create_table(SimpleNamespace(get_bind=lambda: connection))
-        DONE.create(connection)
-    yield made
-    made.close()
+    with with_tables(database_url, METADATA, leases.create_table, DONE) as made:
+        yield made
 
 
 def claim(database, key, owner, ttl=60.0):
@@ -169,10 +158,11 @@ def test_a_claim_waits_for_a_write_that_holds_the_lease(database):
 
 WORKER = textwrap.dedent("""
     import sys
-    from tests.contract.test_leases import DONE, LEASES, TTL, LeaseLost, opened
+    from tests.contract.test_leases import DONE, LEASES, METADATA, TTL, LeaseLost
+    from tests.servers.databases import opened
     import sqlalchemy as sa
     url, owner, pause = sys.argv[1:]
-    database = opened(url)
+    database = opened(url, METADATA)
     for piece in range(12):
         with database.write() as connection:
             over = connection.execute(sa.select(DONE.c.piece).where(DONE.c.piece == piece)).first()

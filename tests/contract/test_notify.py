@@ -13,7 +13,6 @@ import sqlalchemy as sa
 
 from crossdock import certificate
 from mft_common import logs
-from mft_common.database import Database
 from mft_common.notify import (
     Channels,
     Delivery,
@@ -26,6 +25,7 @@ from mft_common.notify import (
     mail,
     webhook,
 )
+from tests.servers.databases import Op, with_tables
 from tests.servers.mail import MailServer
 from tests.servers.processes import free_port, wait_until
 
@@ -34,15 +34,6 @@ NOTIFICATIONS = Notifications(METADATA)
 SECRET = "hook-secret-0815"
 PASSWORD = "mail-password-4711"
 TOKEN = "url-token-2342"
-
-
-class _Op:
-    def __init__(self, connection):
-        self._connection = connection
-
-    def get_bind(self):
-        """Return the connection, as alembic's `op` does."""
-        return self._connection
 
 
 class Clock:
@@ -115,13 +106,8 @@ def server(tls):
 @pytest.fixture
 def database(database_url):
     """A database with the table as a migration makes it."""
-    made = Database(database_url, schema="things-svc", metadata=METADATA, migrations="", head="")
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "things_svc"'))
-        create_table(_Op(connection))
-    yield made
-    made.close()
+    with with_tables(database_url, METADATA, create_table) as made:
+        yield made
 
 
 @pytest.fixture
@@ -411,5 +397,5 @@ def test_no_secret_is_in_a_log_a_reason_or_a_repr(database, delivery, hook, serv
 def test_the_table_can_be_dropped_again(database):
     """A migration's downgrade leaves nothing of it."""
     with database.write() as connection:
-        drop_table(_Op(connection))
+        drop_table(Op(connection))
         assert sa.inspect(connection).get_table_names() == []

@@ -5,10 +5,10 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from mft_common.database import Database
 from mft_common.database.read_pool import ReadPool
 from mft_common.database.statements import Statement
 from mft_common.errors import ConfigError, Unavailable
+from tests.servers import databases
 from tests.servers.processes import wait_until
 
 NUMBERS = sa.Table("numbers", sa.MetaData(), sa.Column("number", sa.Integer, primary_key=True))
@@ -20,17 +20,14 @@ ALL = Statement(sa.select(NUMBERS.c.number).order_by(NUMBERS.c.number))
 def database(database_url):
     """Return a database with an empty table and at most eight connections, two of them for reads."""
     made = opened(database_url, 8)
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "reads_svc"'))
-        NUMBERS.create(connection)
+    databases.create(made, NUMBERS)
     yield made
     made.close()
 
 
 def opened(url, pool_size, **options):
     url = sa.make_url(url).update_query_dict({"pool_size": str(pool_size)}).render_as_string(hide_password=False)
-    return Database(url, schema="reads-svc", metadata=NUMBERS.metadata, migrations="", head="", **options)
+    return databases.opened(url, NUMBERS.metadata, **options)
 
 
 @pytest.fixture
@@ -102,9 +99,7 @@ def test_reads_of_many_threads_hold_no_more_connections_than_the_pool_has(databa
 def test_postgresql_never_sees_more_connections_than_the_pool_size(postgresql_url):
     """Reads, cached reads and transactions of many threads together stay below the limit of the process."""
     database = opened(postgresql_url, 8)
-    with database.engine.connect() as connection, connection.begin():
-        connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "reads_svc"'))
-        NUMBERS.create(connection)
+    databases.create(database, NUMBERS)
     counting = sa.text("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()")
     seen = []
 

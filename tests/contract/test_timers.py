@@ -8,13 +8,11 @@ import textwrap
 import threading
 from datetime import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
 from mft_common import clock
-from mft_common.database import Database
 from mft_common.schedules import (
     Cron,
     Daily,
@@ -26,6 +24,7 @@ from mft_common.schedules import (
     time_zone,
     timers_task,
 )
+from tests.servers.databases import Op, with_tables
 from tests.servers.processes import wait_until
 
 METADATA = sa.MetaData()
@@ -44,22 +43,11 @@ DAY = 24 * HOUR
 START = clock.parse_iso("2026-11-01T00:00Z")
 
 
-def opened(url):
-    """Open the database as each process of the tests does."""
-    return Database(url, schema="things-svc", metadata=METADATA, migrations="", head="")
-
-
 @pytest.fixture
 def database(database_url):
     """A database with the table as a migration makes it, and a table of what fired."""
-    made = opened(database_url)
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "things_svc"'))
-        create_table(SimpleNamespace(get_bind=lambda: connection))
-        FIRED.create(connection)
-    yield made
-    made.close()
+    with with_tables(database_url, METADATA, create_table, FIRED) as made:
+        yield made
 
 
 class Worker:
@@ -256,17 +244,18 @@ def test_the_task_fires_by_the_clock_of_the_machine(database):
 def test_the_table_can_be_dropped(database):
     """A migration can be undone."""
     with database.engine.connect() as connection, connection.begin():
-        drop_table(SimpleNamespace(get_bind=lambda: connection))
+        drop_table(Op(connection))
         assert not sa.inspect(connection).has_table("timer")
 
 
 PROGRAM = textwrap.dedent("""
     import sys
-    from tests.contract.test_timers import DAY, FIRED, HOUR, MINUTE, START, TIMERS, TimerService, opened, sa
+    from tests.contract.test_timers import DAY, FIRED, HOUR, MINUTE, START, METADATA, TIMERS, TimerService, sa
+    from tests.servers.databases import opened
     from mft_common import logs
     logs.configure("test", "error")
     url, name, pause = sys.argv[1:]
-    database = opened(url)
+    database = opened(url, METADATA)
     at = START
 
     def fire(connection, firing):

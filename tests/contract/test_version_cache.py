@@ -6,7 +6,7 @@ import sys
 import pytest
 import sqlalchemy as sa
 
-from mft_common.database import Database
+from tests.servers.databases import with_tables
 
 THINGS = sa.Table("things", sa.MetaData(), sa.Column("name", sa.String(20), primary_key=True))
 ELSEWHERE = """
@@ -22,14 +22,10 @@ with database.write() as connection:
 @pytest.fixture
 def database(database_url):
     """Return a database with a table of one thing."""
-    made = Database(database_url, schema="things-svc", metadata=THINGS.metadata, migrations="", head="")
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "things_svc"'))
-        THINGS.create(connection)
-        connection.execute(sa.insert(THINGS).values(name="a"))
-    yield made
-    made.close()
+    with with_tables(database_url, THINGS.metadata, THINGS) as made:
+        with made.write() as connection:
+            connection.execute(sa.insert(THINGS).values(name="a"))
+        yield made
 
 
 class Asked:

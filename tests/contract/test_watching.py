@@ -11,13 +11,12 @@ import textwrap
 import threading
 import time
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
 from mft_common import logs
-from mft_common.database import Database, leases
+from mft_common.database import leases
 from mft_common.database.leases import Leases
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import NotFound, Transient
@@ -33,6 +32,7 @@ from mft_common.watching import (
     drop_tables,
     watcher_task,
 )
+from tests.servers.databases import Op, with_tables
 from tests.servers.processes import wait_until
 
 METADATA = sa.MetaData()
@@ -49,24 +49,11 @@ TAKEN = sa.Table(
 MIB = 1 << 20
 
 
-def opened(url):
-    """Open the database as each process of the tests does."""
-    return Database(url, schema="things-svc", metadata=METADATA, migrations="", head="")
-
-
 @pytest.fixture
 def database(database_url):
     """A database with the tables as a migration makes them, and a table of what was taken."""
-    made = opened(database_url)
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "things_svc"'))
-        migration = SimpleNamespace(get_bind=lambda: connection)
-        create_tables(migration)
-        leases.create_table(migration)
-        TAKEN.create(connection)
-    yield made
-    made.close()
+    with with_tables(database_url, METADATA, create_tables, leases.create_table, TAKEN) as made:
+        yield made
 
 
 def local(root, folder):
@@ -149,10 +136,11 @@ PROGRAM = textwrap.dedent("""
     from mft_common import logs
     from mft_common.process.background_tasks import keep_running
     from mft_common.watching import watcher_task
-    from tests.contract.test_watching import Hub, opened
+    from tests.contract.test_watching import METADATA, Hub
+    from tests.servers.databases import opened
     logs.configure("test", "error")
     url, root, owner = sys.argv[1:]
-    hub = Hub(opened(url), Path(root), owner=owner, ttl=1.0)
+    hub = Hub(opened(url, METADATA), Path(root), owner=owner, ttl=1.0)
     hub.watcher._now = time.monotonic
     hub.define("a", settle=0.1, interval=0.1)
     print("ready", flush=True)
@@ -847,7 +835,7 @@ def test_the_task_takes_files_by_the_clock_of_the_machine(database, tmp_path):
 def test_the_tables_can_be_dropped(database):
     """A migration can be undone."""
     with database.engine.connect() as connection, connection.begin():
-        drop_tables(SimpleNamespace(get_bind=lambda: connection))
+        drop_tables(Op(connection))
         assert not sa.inspect(connection).has_table("watch_handled")
 
 

@@ -5,19 +5,16 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from mft_common.database import Database
 from mft_common.errors import Unavailable
+from tests.servers import databases
 
 NUMBERS = sa.Table("numbers", sa.MetaData(), sa.Column("number", sa.Integer, primary_key=True))
 
 
 def opened(url):
     """Return a database with a table of numbers."""
-    made = Database(url, schema="writer-svc", metadata=NUMBERS.metadata, migrations="", head="")
-    with made.engine.connect() as connection, connection.begin():
-        if made.dialect == "postgresql":
-            connection.execute(sa.text('CREATE SCHEMA IF NOT EXISTS "writer_svc"'))
-        NUMBERS.create(connection)
+    made = databases.opened(url, NUMBERS.metadata)
+    databases.create(made, NUMBERS)
     return made
 
 
