@@ -211,30 +211,41 @@ PROGRAM = textwrap.dedent("""
 """)
 
 
-def test_a_worker_that_freezes_past_its_lease_writes_nothing_when_it_wakes_e13_e14(hub, postgresql_url, tmp_path):
-    """Its child has all bytes and waits for consent: another worker ends the job, and the file never appears."""
-    slow = _transaction("slow", bandwidth="400B/s")
-    service = hub(slow, lease="1s")
-    config = json.dumps({"diplomat": {"jobs": {"lease": "1s"}}, "transactions": [slow]})
+@pytest.mark.parametrize("others", [1, 2])
+def test_a_worker_that_freezes_past_its_lease_writes_nothing_when_it_wakes_e13_e14(
+    hub, postgresql_url, tmp_path, others
+):
+    """Its child has all bytes and waits for consent: another worker ends the job, and the file never appears.
+
+    Beside one live worker and beside two, which run each of the further jobs once.
+    """
+    slow, quick = _transaction("slow", bandwidth="400B/s"), _transaction("quick")
+    service = hub(slow, quick, lease="1s")
+    config = json.dumps({"diplomat": {"jobs": {"lease": "1s"}}, "transactions": [slow, quick]})
     arguments = [sys.executable, "-c", PROGRAM, str(tmp_path), postgresql_url, config]
     frozen = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
     try:
         _run_now(service, "slow")
         _until(lambda: list((tmp_path / "to" / "slow").glob(".f.*.part")))
         frozen.send_signal(signal.SIGSTOP)
+        for _ in range(4):
+            _run_now(service, "quick")
         stop = threading.Event()
-        thread = threading.Thread(target=service.dispatcher().run, args=(stop,))
-        thread.start()
-        _until(lambda: _rows(service)[0].status == "Complete")
-        before = _rows(service)[0]
+        views = [service, *(hub(slow, quick, lease="1s") for _ in range(others - 1))]
+        threads = [threading.Thread(target=view.dispatcher().run, args=(stop,)) for view in views]
+        for thread in threads:
+            thread.start()
+        _until(lambda: {row.status for row in _rows(service)} == {"Complete"})
+        before = _rows(service)
         frozen.send_signal(signal.SIGCONT)
         assert frozen.wait(30) == 1, "the worker ends, because its lease is lost"
         stop.set()
-        thread.join()
+        for thread in threads:
+            thread.join()
     finally:
         frozen.kill()
         frozen.wait()
-    assert before.completion == "Incomplete"
-    assert _rows(service) == [before]
+    assert [row.completion for row in before] == ["Incomplete", *["Successful"] * 4]
+    assert _rows(service) == before
     assert list((tmp_path / "to" / "slow").iterdir()) == []
     assert (tmp_path / "from" / "f").exists()

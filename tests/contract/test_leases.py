@@ -200,7 +200,8 @@ def finish(worker):
     return worker.communicate("\n" * 20, timeout=30)[0].splitlines()
 
 
-def test_three_workers_and_a_frozen_one_do_each_piece_once_e13(database, database_url):
+@pytest.mark.parametrize("others", [1, 2, 3])
+def test_workers_and_a_frozen_one_do_each_piece_once_e13(database, database_url, others):
     """A worker stopped past its lease writes nothing when it wakes; the others do its piece, and each one once."""
     frozen = start(database_url, "frozen", "before")
     assert frozen.stdout.readline() == "claimed 0\n"
@@ -213,7 +214,7 @@ def test_three_workers_and_a_frozen_one_do_each_piece_once_e13(database, databas
     deadline = time.monotonic() + 30
     while len(finished()) < 12:
         assert time.monotonic() < deadline
-        workers = [start(database_url, f"w{number}") for number in range(3)]
+        workers = [start(database_url, f"w{number}") for number in range(others)]
         assert all(finish(worker)[-1] == "end" for worker in workers)
     before = finished()
     frozen.send_signal(signal.SIGCONT)
