@@ -6,6 +6,7 @@ Run: .venv/bin/python -m bench.runner
 import functools
 import multiprocessing
 import os
+import resource
 import statistics
 import sys
 import tempfile
@@ -107,6 +108,29 @@ def empty(runner):
     return EMPTY / (time.perf_counter() - began)
 
 
+def processor_time():
+    """Return the processor time in ms of an empty piece of work, of worker, fork server, guardian and child together.
+
+    Unlike the others, this figure does not depend on what else the machine does.
+    """
+
+    def used(count):
+        began = _used()
+        with Runner("bench", [WORK, *ENGINE], environment=child_environment(os.environ)) as runner:
+            for _ in range(count):
+                runner.run(f"{WORK}:first_byte", None, lambda _kind, _data: None).wait()
+        return _used() - began
+
+    start = used(1)
+    return (used(STARTS + 1) - start) / STARTS * 1000
+
+
+def _used():
+    """Return the processor time in seconds of this process and of all its descendants that have ended."""
+    found = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(each.ru_utime + each.ru_stime for each in found)
+
+
 def reused():
     """Return the times in ms of a message to a child that exists already, and back: the least that reuse would cost."""
     ours, theirs = multiprocessing.Pipe()
@@ -171,6 +195,7 @@ def main():
                 show("first message after the row is committed", committed)
                 show("first message after run()", starts(runner))
                 print(f"{'empty pieces of work a second, 8 at once':58} {empty(runner):7.0f} /s", flush=True)
+    print(f"{'processor time of an empty piece of work':58} {processor_time():11.2f} ms", flush=True)
     show("a message to a child that runs already, and back", reused())
     show("the standard library's fork server, first message", standard())
     if statistics.median(committed) >= 30:
