@@ -169,6 +169,50 @@ def test_a_failed_callback_is_tried_again_later_and_holds_up_no_other(database, 
     assert next_times(database)["bad"] == 2 * HOUR
 
 
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"schedule": "{"},
+        {"schedule": '{"every": "1 fortnight"}'},
+        {"schedule": '{"daily": ["06:30:00"], "time_zone": "Europe/Atlantis"}'},
+        {"misfire": "sometimes"},
+    ],
+    ids=["json", "interval", "zone", "misfire"],
+)
+def test_a_timer_whose_row_cannot_be_read_is_set_aside_and_stops_no_other(database, worker, damage):
+    """It is listed with the reason, and fires again once it was set anew; nothing of it is lost."""
+    set_timer(database, "bad", Interval(1, "hours"), misfire="once")
+    set_timer(database, "good", Interval(1, "hours"))
+    with database.write() as connection:
+        connection.execute(sa.update(METADATA.tables["timer"]).where(sa.column("key") == "bad").values(damage))
+    assert worker.step(HOUR) == 2
+    assert worker.step(2 * HOUR) == 1
+    assert fired(database) == [("good", HOUR), ("good", 2 * HOUR)]
+    assert next_times(database) == {"bad": HOUR, "good": 3 * HOUR}
+    with database.read() as connection:
+        assert list(TIMERS.set_aside(connection)) == ["bad"]
+        assert TIMERS.set_aside(connection, "g") == {}
+        assert TIMERS.set_aside(connection)["bad"]
+        assert TIMERS.next_due(connection) == START + 3 * HOUR
+    set_timer(database, "bad", Interval(1, "hours"), misfire="once", at=2 * HOUR)
+    worker.step(3 * HOUR)
+    assert fired(database, "bad") == [3 * HOUR]
+    with database.read() as connection:
+        assert TIMERS.set_aside(connection) == {}
+
+
+def test_a_row_that_cannot_be_read_stops_no_correction_of_the_clock(database, worker):
+    """The others are counted anew when the clock was set back."""
+    for key in ("bad", "good"):
+        set_timer(database, key, Interval(1, "hours"), at=30 * DAY)
+    with database.write() as connection:
+        connection.execute(sa.update(METADATA.tables["timer"]).where(sa.column("key") == "bad").values(schedule="["))
+    worker.service.correct()
+    assert next_times(database)["good"] == HOUR
+    with database.read() as connection:
+        assert list(TIMERS.set_aside(connection)) == ["bad"]
+
+
 def test_a_report_of_a_missed_time_that_failed_is_a_report_again(database, worker):
     """A second try does not turn a missed time into one that is carried out."""
     set_timer(database, "a", Interval(1, "hours"), "record")

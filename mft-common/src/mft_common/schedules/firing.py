@@ -8,7 +8,7 @@ from typing import Final
 from mft_common import clock, logs
 from mft_common.database import Database
 from mft_common.process.background_tasks import BackgroundTask
-from mft_common.schedules.timers import Callback, FiringFailed, Timers
+from mft_common.schedules.timers import Callback, FiringFailed, Timers, Unreadable
 
 _POLL_S: Final = 1.0
 _SHORTEST_WAIT_S: Final = 0.01
@@ -59,6 +59,11 @@ class TimerService:
         try:
             with self.database.write() as connection:
                 key = self.timers.fire_one(connection, self.callback, self.now(), self.grace)
+        except Unreadable as error:
+            with self.database.write() as connection:
+                self.timers.put_aside(connection, error.key, error.schedule, repr(error.__cause__))
+            log.exception("timer.unreadable", timer=error.key, error=repr(error.__cause__))
+            return True
         except FiringFailed as error:
             with self.database.write() as connection:
                 pause = self.timers.failed(connection, error.key, self.now())

@@ -3,11 +3,15 @@
 A timer's row moves to its next time in the transaction of its callback, so that a crash fires it neither twice nor
 never. Times are those of the wall clock. A clock that is set forward makes times due, by the misfire rule where they
 are late. One that is set back by little repeats none; by more, times are counted anew from the time that it shows.
+
+A row that cannot be read, such as one of a newer version of the program, is set aside: it keeps its due time, is listed
+by `set_aside`, and is tried again after it was set anew.
 """
 
+# ruff: noqa: N818 -- the names of conditions
+
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from typing import Any, Final, Literal, Protocol
+from typing import Any, Final, Protocol
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -15,17 +19,18 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mft_common.backoff import pause_after
 from mft_common.database.transient import is_transient
 from mft_common.errors import MftError
+from mft_common.events.catalogue.fields import storable
+from mft_common.schedules.misfires import Firing, Misfire, read_due
 from mft_common.schedules.repeating import Interval
 from mft_common.schedules.section import Schedule, of_text, to_text
-
-Misfire = Literal["skip", "once", "record"]
 
 _FIRST_PAUSE_MS: Final = 1_000
 _LONGEST_PAUSE_MS: Final = 300_000
 _DAY_MS: Final = 86_400_000
 _HOUR_MS: Final = 3_600_000
 _FROZEN_S: Final = 15.0
-_NOT_TRIED: Final = {"failures": 0, "tried_at": None}
+_NOT_TRIED: Final = {"failures": 0, "tried_at": None, "unreadable": ""}
+_REASON_LENGTH: Final = 500
 
 
 class Operations(Protocol):
@@ -36,27 +41,21 @@ class Operations(Protocol):
         ...
 
 
-class FiringFailed(MftError):  # noqa: N818 -- the name of a condition
+class Unreadable(MftError):
+    """The row of a due timer cannot be read, the cause says why; `key` names the timer, `schedule` is its text."""
+
+    def __init__(self, key: str, schedule: str) -> None:
+        super().__init__(f"{key}: the row of the timer cannot be read")
+        self.key = key
+        self.schedule = schedule
+
+
+class FiringFailed(MftError):
     """The callback of a due timer raised an error, which is the cause; `key` names the timer."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"{key}: the callback of the timer failed")
         self.key = key
-
-
-@dataclass(frozen=True, kw_only=True)
-class Firing:
-    """A due time of a timer. `missed` is True where it only reports a time that passed while no worker ran.
-
-    `due_at` and `first_due_at` are milliseconds: the time that this firing stands for, and the first one since the last
-    firing. Times between the two were passed over.
-    """
-
-    key: str
-    payload: str
-    due_at: int
-    first_due_at: int
-    missed: bool = False
 
 
 Callback = Callable[[sa.Connection, Firing], None]
@@ -84,7 +83,9 @@ class Timers:
         text = to_text(schedule)
         c = self._table.c
         kept = sa.update(self._table).where(c.key == key, c.schedule == text)
-        due = connection.execute(kept.values(misfire=misfire, payload=payload).returning(c.due_at)).scalar()
+        due = connection.execute(
+            kept.values(misfire=misfire, payload=payload, unreadable="").returning(c.due_at)
+        ).scalar()
         if due is not None:
             return int(due)
         next_at = schedule.next_after(now)
@@ -122,34 +123,51 @@ class Timers:
 
     def next_due(self, connection: sa.Connection) -> int | None:
         """Return the earliest time at which a timer may fire; None without timers."""
-        found: int | None = connection.execute(sa.select(sa.func.min(self._table.c.wake_at))).scalar()
+        c = self._table.c
+        found: int | None = connection.execute(sa.select(sa.func.min(c.wake_at)).where(c.unreadable == "")).scalar()
         return found
+
+    def set_aside(self, connection: sa.Connection, prefix: str = "") -> dict[str, str]:
+        """Return the timers of `prefix` whose rows cannot be read, by key, each with the reason."""
+        c = self._table.c
+        found = sa.select(c.key, c.unreadable).where(c.unreadable != "", c.key.startswith(prefix, autoescape=True))
+        return {row.key: row.unreadable for row in connection.execute(found.order_by(c.key))}
+
+    def put_aside(self, connection: sa.Connection, key: str, schedule: str, reason: str) -> None:
+        """Fire a timer no more until it is set anew; nothing happens where that was done meanwhile."""
+        c = self._table.c
+        same = sa.update(self._table).where(c.key == key, c.schedule == schedule)
+        connection.execute(same.values(unreadable=storable(reason[:_REASON_LENGTH]) or "unreadable"))
 
     def fire_one(self, connection: sa.Connection, callback: Callback, now: int, grace: int) -> str | None:
         """Fire the timer that is due first, if any, and move it to its next time; return its key.
 
         Times that are older than `grace` milliseconds were missed. By the timer's rule they are passed over (`skip`),
         the last one fires once (`once`), or the last one is reported by a Firing with `missed` (`record`). Several
-        times that are due are one firing, that of the last. FiringFailed where the callback raised: the transaction
-        must be rolled back, and `failed` keeps the timer from being the first one again.
+        due times are one firing, that of the last. FiringFailed where the callback raised, Unreadable where the
+        row could not be read: the transaction must be rolled back, and `failed` or `put_aside` keeps the timer from
+        being the first one again.
         """
         c = self._table.c
-        due = sa.select(self._table).where(c.wake_at <= now).order_by(c.wake_at, c.key).limit(1)
+        ripe = (c.wake_at <= now, c.unreadable == "")
+        due = sa.select(self._table).where(*ripe).order_by(c.wake_at, c.key).limit(1)
         row = connection.execute(due.with_for_update(skip_locked=True)).first()
         if row is None:
             return None
         if connection.dialect.name == "postgresql":
             limit = sa.func.set_config("idle_in_transaction_session_timeout", self._frozen_ms, True)
             connection.execute(sa.select(limit))
-        schedule = of_text(row.schedule)
-        next_at = None if schedule is None else schedule.next_after(now)
+        try:
+            next_at, firings = read_due(row, now, grace)
+        except Exception as error:
+            raise Unreadable(str(row.key), row.schedule) from error
         moved = self._table.update().where(c.key == row.key, c.due_at == row.due_at)
         if next_at is None:
             connection.execute(sa.delete(self._table).where(c.key == row.key))
         else:
             connection.execute(moved.values(due_at=next_at, wake_at=next_at, since=now, **_NOT_TRIED))
         try:
-            for firing in _firings(row, schedule, now, grace):
+            for firing in firings:
                 callback(connection, firing)
         except Exception as error:
             if is_transient(error):
@@ -180,11 +198,17 @@ class Timers:
         c = self._table.c
         paused = (c.due_at <= now, c.wake_at > now + _LONGEST_PAUSE_MS)
         connection.execute(sa.update(self._table).where(*paused).values(wake_at=now))
-        ahead = sa.select(c.key, c.schedule, c.due_at).where(c.since > now + c.tolerance, c.schedule != "")
+        ahead = sa.select(c.key, c.schedule, c.due_at).where(
+            c.since > now + c.tolerance, c.schedule != "", c.unreadable == ""
+        )
         corrected = []
         for row in connection.execute(ahead).all():
-            schedule = of_text(row.schedule)
-            next_at = None if schedule is None else schedule.next_after(now)
+            try:
+                schedule = of_text(row.schedule)
+                next_at = None if schedule is None else schedule.next_after(now)
+            except Exception as error:  # noqa: BLE001 -- one row that cannot be read must not stop the others
+                self.put_aside(connection, row.key, row.schedule, repr(error))
+                continue
             if next_at is None:
                 continue
             moved = sa.update(self._table).where(c.key == row.key, c.due_at == row.due_at)
@@ -197,39 +221,6 @@ class Timers:
         values |= {"due_at": at, "wake_at": at, "since": now, **_NOT_TRIED}
         added = insert(self._table).values(key=key, **values)
         connection.execute(added.on_conflict_do_update(index_elements=["key"], set_=values))
-
-
-def _firings(row: Any, schedule: Schedule | None, now: int, grace: int) -> list[Firing]:
-    """Return what a due timer does: nothing, one firing, or the report of a missed time and a firing."""
-
-    def firing(due_at: int, *, missed: bool = False) -> Firing:
-        return Firing(key=row.key, payload=row.payload, due_at=due_at, first_due_at=row.due_at, missed=missed)
-
-    # A firing that failed and is tried again later is no more late than it was at its first try.
-    limit = (now if row.tried_at is None else min(now, row.tried_at)) - grace
-    latest = _last_time(schedule, row.due_at, now)
-    if row.due_at >= limit or row.misfire == "once":
-        return [firing(latest)]
-    on_time = [firing(latest)] if latest >= limit else []
-    if row.misfire == "skip":
-        return on_time
-    return [firing(_last_time(schedule, row.due_at, limit - 1), missed=True), *on_time]
-
-
-def _last_time(schedule: Schedule | None, first: int, until: int) -> int:
-    """Return the last time of a schedule from its time `first` to `until`, both in milliseconds."""
-    if schedule is None:
-        return first
-    low, high = first, until
-    # The last time is the first instant after which there is none until `until`.
-    while low < high:
-        middle = (low + high) // 2
-        following = schedule.next_after(middle)
-        if following is not None and following <= until:
-            low = following
-        else:
-            high = middle
-    return low
 
 
 def _table(metadata: sa.MetaData, name: str) -> sa.Table:
@@ -246,6 +237,7 @@ def _table(metadata: sa.MetaData, name: str) -> sa.Table:
         sa.Column("tolerance", sa.BigInteger(), nullable=False),
         sa.Column("failures", sa.Integer(), nullable=False),
         sa.Column("tried_at", sa.BigInteger()),
+        sa.Column("unreadable", sa.Text(), nullable=False, server_default=""),
     )
     sa.Index(f"{name}_wake_at", table.c.wake_at)
     return table

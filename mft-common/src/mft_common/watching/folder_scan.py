@@ -206,7 +206,8 @@ class FolderScan:
                 state.note_failure(name, identity, found, error, self._now())
         if handled:
             state.failures = 0
-        elif failed == _FAILURES_OF_SCAN:
+        elif fresh and failed == _FAILURES_OF_SCAN:
+            # Files that failed before prove nothing about the handler when they fail again.
             state.pause(self._now())
 
     def _hand_over_part(self, state: WatchState, files: Sequence[tuple[bytes, bytes, Found]]) -> None:
