@@ -1,12 +1,16 @@
 """`crossdock copy`: what it copies, what it prints, and its exit codes."""
 
+import contextlib
 import hashlib
 import json
 import os
 import pty
 import signal
+import socket
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
@@ -46,6 +50,12 @@ def report(*arguments):
 
 def found(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def checkpoints(folder):
+    """Return the files of unfinished copies that have a checkpoint."""
+    saved = (folder / "data/state/copy").glob("*.json")
+    return [path for path in saved if json.loads(path.read_text())["checkpoints"]]
 
 
 def command(*arguments):
@@ -196,7 +206,8 @@ def test_an_interrupted_copy_leaves_nothing_and_says_so(here):
     (here / "from" / "9.bin").write_bytes(bytes(4 << 20))
     arguments = command("from", "to", "--bandwidth", "256KiB/s", "--format", "json")
     with subprocess.Popen(arguments, cwd=here, stdout=subprocess.PIPE) as process:
-        wait_until(lambda: list((here / "to").glob(".9.bin.*")), what="a copy under way")
+        wait_until(lambda: set(CONTENT) - {"sub/3.txt"} <= set(found(here / "to")), what="a copy under way")
+        wait_until(lambda: list((here / "to").glob(".9.bin.*")), what="an unfinished file")
         process.send_signal(signal.SIGINT)
         output, _ = process.communicate(timeout=20)
     made = json.loads(output)
@@ -211,7 +222,7 @@ def test_a_resumed_copy_goes_on_where_the_first_one_stopped(here):
     (here / "from" / "9.bin").write_bytes(content)
     arguments = ("from", "to", "--include", "9.bin", "--resume")
     with subprocess.Popen(command(*arguments, "--bandwidth", "4MiB/s"), cwd=here) as process:
-        wait_until(lambda: list((here / "data/state/copy").glob("*.json")), what="a checkpoint")
+        wait_until(lambda: checkpoints(here), what="a checkpoint")
         process.terminate()
         assert process.wait(20) == 130
     assert [name for name in found(here / "to") if not name.startswith(".")] == []
@@ -222,15 +233,124 @@ def test_a_resumed_copy_goes_on_where_the_first_one_stopped(here):
     assert sorted(path.name for path in (here / "data/state/copy").iterdir()) == ["lock"]
 
 
-def test_the_same_resumable_copy_does_not_run_twice_at_once(here):
+@pytest.mark.parametrize("option", [["--resume"], []])
+def test_the_same_copy_does_not_run_twice_at_once(here, option):
     """Two processes would write the same unfinished file."""
     (here / "data/state/copy").mkdir(parents=True)
     with (here / "data/state/copy/lock").open("a") as lock:
         assert file_locks.acquire(lock.fileno())
-        result = run("from", "to", "--resume")
+        result = run("from", "to", *option)
     assert result.exit_code == 2
     assert "is running already" in result.stderr
-    assert run("from", "to", "--resume").exit_code == 0
+    assert run("from", "to", *option).exit_code == 0
+
+
+def killed(here, *arguments, until):
+    """Run a copy at a limited rate in a process of its own, and kill it once `until` is true."""
+    with subprocess.Popen(command(*arguments, "--bandwidth", "4MiB/s"), cwd=here) as process:
+        wait_until(until, what="a copy that is under way")
+        process.kill()
+        assert process.wait(20) == -signal.SIGKILL
+
+
+def test_a_copy_that_was_killed_is_resumed(here):
+    """After kill -9 the same command goes on at the last checkpoint, and leaves nothing of the first run."""
+    content = os.urandom(16 << 20)
+    (here / "from" / "9.bin").write_bytes(content)
+    arguments = ("from", "to", "--recursive", "--resume")
+    killed(here, *arguments, until=lambda: checkpoints(here))
+    assert not (here / "to" / "9.bin").exists()
+    code, made = report(*arguments)
+    assert (code, made["copied"]) == (0, 4)
+    assert sum(one["resumed"] for one in made["files"]) > 0
+    assert found(here / "to") == {**CONTENT, "9.bin": content}
+    assert sorted(path.name for path in (here / "data/state/copy").iterdir()) == ["lock"]
+
+
+@pytest.mark.parametrize("option", [["--resume"], []])
+def test_what_a_killed_copy_has_left_is_removed_by_the_same_copy(here, option):
+    """Also a file that the next run does not copy any more; what another copy has unfinished stays."""
+    for name in ("8.bin", "9.bin"):
+        (here / "from" / "sub" / name).write_bytes(bytes(8 << 20))
+    arguments = ("from", "to", "--recursive")
+    killed(here, *arguments, until=lambda: len(list((here / "to").glob("sub/.?.bin.*"))) == 2)
+    others = here / "to" / "sub" / f".8.bin.{'0' * 48}.part"
+    others.touch()
+    (here / "from" / "sub" / "8.bin").unlink()
+    code, made = report(*arguments, *option)
+    assert (code, made["copied"]) == (0, 4)
+    others.unlink()
+    assert sorted(found(here / "to")) == [*CONTENT, "sub/9.bin"]
+    assert sorted(path.name for path in (here / "data/state/copy").iterdir()) == ["lock"]
+
+
+def test_several_files_are_copied_at_once(here):
+    """Both ends allow it: two files are unfinished at the same time, and the results keep the order of the names."""
+    for name in ("8.bin", "9.bin"):
+        (here / "from" / name).write_bytes(bytes(3 << 20))
+    arguments = command("from", "to", "--bandwidth", "2MiB/s", "--format", "json")
+    with subprocess.Popen(arguments, cwd=here, stdout=subprocess.PIPE) as process:
+        wait_until(lambda: len(list((here / "to").glob(".?.bin.*"))) == 2, what="two unfinished files")
+        output, _ = process.communicate(timeout=20)
+    assert [one["destination"] for one in json.loads(output)["files"]] == ["1.txt", "2.csv", "8.bin", "9.bin"]
+
+
+@pytest.mark.parametrize("size", [0, 8 << 20])
+def test_an_interrupted_copy_ends_although_the_far_side_does_not_answer(here, size):
+    """A server that takes the connection and says no more holds up neither the copy nor the end of the process."""
+    (here / "from" / "9.bin").write_bytes(bytes(size))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        ends = ("from/9.bin", f"{url}/9.bin") if size else (f"{url}/9.bin", "to/")
+        with subprocess.Popen(command(*ends), cwd=here, stderr=subprocess.PIPE) as process:
+            connection, _ = silent.accept()
+            with connection:
+                connection.recv(1)
+                process.send_signal(signal.SIGINT)
+                began = time.monotonic()
+                assert process.wait(20) == 130
+        assert time.monotonic() - began < 2
+
+
+def test_an_interrupted_copy_gives_up_an_upload_that_is_not_taken(here):
+    """A server that answers questions and takes no body: the report is printed, and the process ends within 2 s."""
+    (here / "from" / "9.bin").write_bytes(bytes(16 << 20))
+    uploading, held = threading.Event(), []
+
+    def serve(server):
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = server.accept()
+                if connection.recv(1 << 16).startswith(b"PUT"):
+                    held.append(connection)
+                    uploading.set()
+                else:
+                    connection.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+                    connection.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=serve, args=(server,), daemon=True).start()
+        url = f"http://127.0.0.1:{server.getsockname()[1]}/9.bin"
+        arguments = command("from/9.bin", url, "--format", "json")
+        with subprocess.Popen(arguments, cwd=here, stdout=subprocess.PIPE) as process:
+            assert uploading.wait(20)
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            output, _ = process.communicate(timeout=20)
+        assert time.monotonic() - began < 2
+        server.shutdown(socket.SHUT_RDWR)
+    made = json.loads(output)
+    assert (process.returncode, made["exit_code"], made["copied"]) == (130, 130, 0)
+    held[0].close()
+
+
+def test_a_data_folder_that_cannot_be_written_is_no_obstacle(here):
+    """Then nothing is kept for a later run, which only --resume needs."""
+    (here / "data/state").mkdir(parents=True)
+    (here / "data/state/copy").write_bytes(b"in the way")
+    assert run("from", "to").exit_code == 0
+    assert found(here / "to") == {"1.txt": b"one", "2.csv": b"two"}
+    assert run("from", "to", "--resume").exit_code == 2
 
 
 def _on_a_terminal(arguments, cwd, stdout):

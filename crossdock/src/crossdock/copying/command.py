@@ -1,21 +1,21 @@
 """Run `crossdock copy`: move each file by the engine, show its progress, and report it."""
 
 import hashlib
-import signal
+import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 from crossdock.copying.bars import Bars
 from crossdock.copying.encryption import SUFFIX
 from crossdock.copying.plan import Plan, opened
 from crossdock.copying.report import FileResult, Report
 from crossdock.copying.saved import Saved
+from crossdock.copying.stopping import Stop, interruptible
 from crossdock.ends import Ends, url_of
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Interrupted, TransferError, Transient, reason_of
@@ -26,6 +26,11 @@ from mft_common.transfer.engine import Mover
 from mft_common.transfer.steps import MakeSteps
 
 _FIRST_DELAY_S: Final = 1.0
+# Files at once, at most: each holds up to 8 MiB of memory.
+_AT_ONCE: Final = 8
+# After a signal files that do not end by themselves are given up: their far side does not answer.
+_PATIENCE_S: Final = 1.2
+_POLL_S: Final = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,12 +58,21 @@ class _Run:
 
     request: Request
     bandwidth: Bandwidth
-    stop: threading.Event
+    stop: Stop
     bars: Bars
-    token: str
     saved: Saved
     steps: MakeSteps | None
+    plan: Plan
     folders: set[str] = field(default_factory=set)
+    folders_lock: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def at_once(self) -> int:
+        """How many files are moved at the same time."""
+        if self.steps is not None:
+            return 1
+        able = min(self.plan.source.features.at_once, self.plan.destination.features.at_once)
+        return max(1, min(able, _AT_ONCE, len(self.plan.files)))
 
 
 def run(
@@ -67,84 +81,159 @@ def run(
 ) -> Report:  # fmt: skip
     """Copy the files of a request, through `steps`, and return the report; `finished` is called after each file.
 
-    TransferError where an end cannot be opened at all.
+    TransferError where an end cannot be opened at all. After a signal the report is there within two seconds; where it
+    is `abandoned`, threads still wait for a far side and the ends are open: the caller ends the process at once.
     """
     memory.keep_freed_blocks()
     report = Report()
     began = time.monotonic()
-    source, destination = url_of(request.source), url_of(request.destination)
 
     def skipped(name: str, reason: str) -> None:
         report.skipped.append((name, reason))
         complain(f"skipped: {name}: {reason.removeprefix(f'{name}: ')}")
 
-    with (
-        _interruptible() as stop,
-        _saved(request, data, source, destination) as saved,
-        opened(
-            ends,
-            source,
-            destination,
-            patterns=request.include,
-            recursive=request.recursive,
-            skipped=skipped,
-            suffix=SUFFIX if request.encrypt_to else "",
-        ) as plan,
-    ):
-        if plan is not None:
-            shared = _Run(request, Bandwidth(request.bandwidth), stop, bars, saved.token, saved, steps)
-            with bars.showing(len(plan.files), sum(entry.size or 0 for entry, _ in plan.files)):
-                for result in _results(shared, plan):
-                    report.files.append(result)
-                    finished(result)
+    with interruptible() as stop, ExitStack() as closing:
+        try:
+            source, destination = url_of(request.source), url_of(request.destination)
+            plan = closing.enter_context(
+                opened(
+                    ends, source, destination, patterns=request.include, recursive=request.recursive,
+                    skipped=skipped, suffix=SUFFIX if request.encrypt_to else "",
+                )
+            )  # fmt: skip
+            if plan is not None:
+                saved = closing.enter_context(_saved(request, data, source, destination))
+                shared = _Run(request, Bandwidth(request.bandwidth), stop, bars, saved, steps, plan)
+                _move_all(shared, report, finished, complain)
+        except KeyboardInterrupt:
+            stop.set()
         report.interrupted = stop.is_set()
+        if report.abandoned:
+            closing.pop_all()
     report.seconds = time.monotonic() - began
     return report
 
 
-def _results(run: _Run, plan: Plan) -> Iterator[FileResult]:
-    for entry, path in plan.files:
-        if run.stop.is_set():
+def _move_all(
+    run: _Run, report: Report, finished: Callable[[FileResult], None], complain: Callable[[str], None]
+) -> None:
+    """Move every file, and remove what this run and former ones of the same copy have left."""
+    if not (run.request.resume and run.saved.resumable):
+        _sweep(run, complain)
+    threads = _Threads(run)
+    # From here on a signal lets the files under way end.
+    run.stop.moving = True
+    try:
+        with run.bars.showing(len(run.plan.files), sum(entry.size or 0 for entry, _ in run.plan.files)):
+            for result in threads.results():
+                report.files.append(result)
+                finished(result)
+    finally:
+        report.abandoned = threads.alive
+    if not report.failed and not run.stop.is_set():
+        _sweep(run, complain)
+
+
+def _sweep(run: _Run, complain: Callable[[str], None]) -> None:
+    """Remove the unfinished files of this copy; what cannot be removed is tried again by the next run."""
+    left = run.saved.unfinished
+    if left:
+        try:
+            run.plan.destination.sweep(run.saved.token, left)
+        except TransferError as error:
+            complain(f"warning: unfinished files could not be removed: {reason_of(error)}")
             return
-        yield _copy(run, plan, entry, path)
+    run.saved.clear()
 
 
-def _copy(run: _Run, plan: Plan, entry: Entry, path: str) -> FileResult:
+class _Threads:
+    """Threads that move the files of a run; none of them keeps the process alive."""
+
+    def __init__(self, run: _Run) -> None:
+        self._run = run
+        self._files = enumerate(run.plan.files)
+        self._lock = threading.Lock()
+        self._done: queue.Queue[tuple[int, FileResult | BaseException]] = queue.Queue()
+        self._threads = [threading.Thread(target=self._work, name="copy", daemon=True) for _ in range(run.at_once)]
+        self._failed = False
+
+    @property
+    def alive(self) -> bool:
+        """Whether any of them is still at work."""
+        return any(thread.is_alive() for thread in self._threads)
+
+    def results(self) -> Iterator[FileResult]:
+        """Move the files; yield the results in the order of the plan, after a signal those that are there in time."""
+        for thread in self._threads:
+            thread.start()
+        waiting: dict[int, FileResult] = {}
+        place, until = 0, 0.0
+        while place < len(self._run.plan.files):
+            if self._run.stop.is_set():
+                until = until or time.monotonic() + _PATIENCE_S
+                if time.monotonic() > until or (not self.alive and self._done.empty()):
+                    break
+            with suppress(queue.Empty):
+                number, result = self._done.get(timeout=_POLL_S)
+                if isinstance(result, BaseException):
+                    raise result
+                waiting[number] = result
+            while place in waiting:
+                yield waiting.pop(place)
+                place += 1
+        for number in sorted(waiting):
+            yield waiting[number]
+
+    def _work(self) -> None:
+        while not self._run.stop.is_set() and not self._failed:
+            with self._lock:
+                number, found = next(self._files, (0, None))
+            if found is None:
+                return
+            try:
+                self._done.put((number, _copy(self._run, *found)))
+            except BaseException as error:  # noqa: BLE001 -- raised again in the main thread
+                self._failed = True
+                self._done.put((number, error))
+
+
+def _copy(run: _Run, entry: Entry, path: str) -> FileResult:
     """Copy one file; its failure is a result, so that the others go on."""
     retries = 0
+    resume = run.request.resume
 
     def retrying(number: int) -> None:
         nonlocal retries
         retries = number
 
+    bar = run.bars.begin(entry.path, entry.size)
     mover = Mover(
-        token=run.token,
+        token=run.saved.token,
         if_exists="replace" if run.request.replace else "fail",
         steps=run.steps,
         keep_time=True,
         bandwidth=run.bandwidth,
         interrupt=run.stop,
-        progress=run.bars.progress,
-        checkpointed=lambda checkpoint: run.saved.store(path, checkpoint),
+        begins=lambda temporary: run.saved.begin(temporary, path),
+        progress=bar.progress,
+        checkpointed=lambda checkpoint: run.saved.store(path, checkpoint) if resume else None,
         retrying=retrying,
         retries=run.request.retries,
         delay=_FIRST_DELAY_S,
-        keep=run.request.resume,
+        keep=resume,
     )
-    run.bars.begin(entry.path, entry.size)
     try:
-        _make_folder(run, plan, path)
-        moved = mover.move(plan.source, entry, plan.destination, path, run.saved.find(path))
-    except Interrupted:
-        return FileResult(source=entry.path, destination=path, error="interrupted", retries=retries)
+        _make_folder(run, path)
+        moved = mover.move(run.plan.source, entry, run.plan.destination, path, run.saved.find(path))
     except TransferError as error:
-        if not isinstance(error, Transient):
+        if not isinstance(error, Transient | Interrupted) or run.saved.find(path) is None:
             # Nothing was kept that a later run could go on with.
-            run.saved.remove(path)
-        run.bars.end(entry.size or 0)
-        return FileResult(source=entry.path, destination=path, error=reason_of(error), retries=retries)
+            run.saved.remove(path, begun=not error.leftover)
+        reason = "interrupted" if isinstance(error, Interrupted) else reason_of(error)
+        bar.end(entry.size or 0)
+        return FileResult(source=entry.path, destination=path, error=reason, retries=retries)
     run.saved.remove(path)
-    run.bars.end(moved.source.size)
+    bar.end(moved.source.size)
     return FileResult(
         source=entry.path,
         destination=path,
@@ -157,41 +246,30 @@ def _copy(run: _Run, plan: Plan, entry: Entry, path: str) -> FileResult:
     )
 
 
-def _make_folder(run: _Run, plan: Plan, path: str) -> None:
+def _make_folder(run: _Run, path: str) -> None:
     folder = path.rpartition("/")[0]
-    if folder and folder not in run.folders and plan.destination.features.folders:
-        plan.destination.make_folder(folder)
-        run.folders.add(folder)
+    if not folder or not run.plan.destination.features.folders:
+        return
+    with run.folders_lock:
+        if folder not in run.folders:
+            run.plan.destination.make_folder(folder)
+            run.folders.add(folder)
 
 
 @contextmanager
 def _saved(request: Request, data: Path, source: str, destination: str) -> Iterator[Saved]:
-    """Give the checkpoints of this copy: kept below the data folder with `resume`, else nowhere."""
-    if not request.resume:
-        yield Saved(TransferIds("CROSSDOCK").new())
-        return
+    """Give what this copy has unfinished, kept below the data folder.
+
+    Without `resume` a data folder that cannot be written is no error: then nothing is found after a kill.
+    """
     # The same copy has the same token, so that it finds its own unfinished files.
-    names = "\n".join((source, destination, *request.include, str(request.recursive)))
+    names = "\n".join((source, destination, *request.include, str(request.recursive), *request.encrypt_to))
     token = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:48].upper()
-    with Saved.opened(data / "state" / "copy", token) as saved:
+    with ExitStack() as closing:
+        try:
+            saved = closing.enter_context(Saved.opened(data / "state" / "copy", token))
+        except OSError:
+            if request.resume:
+                raise
+            saved = Saved(TransferIds("CROSSDOCK").new())
         yield saved
-
-
-@contextmanager
-def _interruptible() -> Iterator[threading.Event]:
-    """Give an event that SIGINT and SIGTERM set; a second SIGINT interrupts at once."""
-    stop = threading.Event()
-
-    def handle(number: int, _frame: FrameType | None) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-
-    former: Mapping[int, Any] = {}
-    if threading.current_thread() is threading.main_thread():
-        former = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)

@@ -54,11 +54,15 @@ class FileResult:
 
 @dataclass
 class Report:
-    """The results of all files in their order; `skipped` are names that cannot be copied, with the reasons."""
+    """The results of all files in their order; `skipped` are names that cannot be copied, with the reasons.
+
+    `abandoned` is True where a signal ended the copy and a far side has not answered: threads still wait for it.
+    """
 
     files: list[FileResult] = field(default_factory=list)
     skipped: list[tuple[str, str]] = field(default_factory=list)
     interrupted: bool = False
+    abandoned: bool = False
     seconds: float = 0.0
 
     @property

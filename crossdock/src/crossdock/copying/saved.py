@@ -1,7 +1,8 @@
-"""Keep the checkpoints of an unfinished copy in a file, so that a later run of the command goes on there."""
+"""Keep in a file what a copy has unfinished, so that a later run goes on with it or removes it."""
 
 import json
 import os
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,61 +15,94 @@ _LOCK_DIGITS: Final = 15
 
 
 class Saved:
-    """The checkpoints of one copy by the files' paths at the destination; without a path nothing is kept.
+    """The unfinished files of one copy: their names at the destination, and checkpoints by the files' paths there.
 
-    `token` marks the copy's unfinished files. The file is private to its user and holds no secret.
+    `token` marks them; the same copy has the same token. The file is private to its user and holds no secret. Names are
+    written before the files are made: they outlive a kill of the command, and with it a run that has no file at all
+    (`path` None). Several threads may use it.
     """
 
     def __init__(self, token: str, path: Path | None = None) -> None:
         self.token = token
         self._path = path
-        self._found: dict[str, Any] = {}
-        if path is not None and path.exists():
-            try:
-                found = json.loads(path.read_text(encoding="utf-8"))
-            except ValueError:
-                found = None
-            self._found = found if isinstance(found, dict) else {}
+        self._lock = threading.Lock()
+        found = _read(path)
+        self._checkpoints: dict[str, Any] = found.get("checkpoints", {})
+        # Names of unfinished files, each with the path of the file that it belongs to.
+        self._begun: dict[str, str] = found.get("begun", {})
 
     @classmethod
     @contextmanager
     def opened(cls, folder: Path, token: str) -> Iterator[Self]:
-        """Give the checkpoints for the block; CannotStart while another process runs the same copy."""
+        """Give what is saved for the block; CannotStart while another process runs the same copy."""
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (folder / "lock").open("a") as lock:
             # Each copy locks one byte of the same file, so that nothing is left to remove.
             if not file_locks.acquire(lock.fileno(), start=int(token[:_LOCK_DIGITS], 16), length=1):
                 raise CannotStart("this copy is running already, in another process")
-            saved = cls(token, folder / f"{token}.json")
-            yield saved
-            saved.clean_up()
+            yield cls(token, folder / f"{token}.json")
+
+    @property
+    def unfinished(self) -> tuple[str, ...]:
+        """The names of the files that were begun and not ended."""
+        return tuple(self._begun)
+
+    @property
+    def resumable(self) -> bool:
+        """Whether there is a checkpoint of any file."""
+        return bool(self._checkpoints)
 
     def find(self, path: str) -> Mapping[str, Any] | None:
         """Return the checkpoint of a file."""
-        found = self._found.get(path)
+        found = self._checkpoints.get(path)
         return found if isinstance(found, dict) else None
+
+    def begin(self, temporary: str, path: str) -> None:
+        """Keep the name of an unfinished file, before it is made."""
+        with self._lock:
+            if self._begun.get(temporary) != path:
+                self._begun[temporary] = path
+                self._write()
 
     def store(self, path: str, checkpoint: Mapping[str, Any]) -> None:
         """Keep a file's newest checkpoint, durably."""
-        if self._path is not None:
-            self._found[path] = dict(checkpoint)
+        with self._lock:
+            self._checkpoints[path] = dict(checkpoint)
+            self._write(durable=True)
+
+    def remove(self, path: str, *, begun: bool = True) -> None:
+        """Forget a file's checkpoint and, with `begun`, its unfinished files: they are gone."""
+        with self._lock:
+            self._checkpoints.pop(path, None)
+            if begun:
+                self._begun = {name: of for name, of in self._begun.items() if of != path}
             self._write()
 
-    def remove(self, path: str) -> None:
-        """Forget a file that is complete."""
-        if self._found.pop(path, None) is not None and self._path is not None:
+    def clear(self) -> None:
+        """Forget every file."""
+        with self._lock:
+            self._checkpoints, self._begun = {}, {}
             self._write()
 
-    def clean_up(self) -> None:
-        """Remove the file once nothing is unfinished."""
-        if self._path is not None and not self._found:
+    def _write(self, *, durable: bool = False) -> None:
+        if self._path is None:
+            return
+        if not self._checkpoints and not self._begun:
             self._path.unlink(missing_ok=True)
-
-    def _write(self) -> None:
-        assert self._path is not None
+            return
         part = self._path.with_suffix(".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
-            json.dump(self._found, file)
-            file.flush()
-            os.fsync(file.fileno())
+            json.dump({"checkpoints": self._checkpoints, "begun": self._begun}, file)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
         part.replace(self._path)
+
+
+def _read(path: Path | None) -> dict[str, dict[str, Any]]:
+    """Return what an earlier run has saved; nothing where there is no file, or one of another version."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8")) if path is not None else {}
+    except (FileNotFoundError, ValueError):
+        return {}
+    return found if isinstance(found, dict) and all(isinstance(value, dict) for value in found.values()) else {}

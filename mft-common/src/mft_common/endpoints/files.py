@@ -41,6 +41,7 @@ _FEATURES: Final = Features(
     keeps_modified_at=True,
     recursive=True,
     folders=True,
+    at_once=16,
 )
 
 

@@ -1,0 +1,21 @@
+"""The `crossdock` command, a module for each subject."""
+
+import click
+
+from crossdock import __version__
+from crossdock.command import copying, deadletters, endpoints, hub, keys, maintenance
+
+_COMMANDS = (
+    hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, deadletters.deadletter, keys.key,
+    maintenance.scrub, maintenance.docs,
+)  # fmt: skip
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__)
+def main() -> None:
+    """A hub for managed file transfer that speaks four vendors' protocols on one address."""
+
+
+for _command in _COMMANDS:
+    main.add_command(_command)

@@ -1,0 +1,45 @@
+"""Declare the options that several subcommands share, and print the hub's own errors."""
+
+import os
+import sys
+from collections.abc import Callable
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mft_common.errors import ConfigError, MftError
+
+FOLDER = click.Path(path_type=Path, file_okay=False)
+FILE = click.Path(path_type=Path, dir_okay=False)
+CONFIG = click.option("--config", type=FILE, help="Configuration file.  [default: crossdock.yaml, where there is one]")
+DATA = click.option("--data", default="./data", show_default=True, type=FOLDER, help="The hub's data folder.")
+FORMAT = click.option("--format", "form", type=click.Choice(("text", "json")), default="text", show_default=True)
+
+
+def prints_errors(run: Callable[..., Any]) -> Callable[..., Any]:
+    """Print the hub's own errors as lines on stderr without a stack trace, and exit with code 2."""
+
+    @wraps(run)
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return run(*args, **kwargs)
+        except ConfigError as error:
+            click.echo(f"crossdock: the configuration has {len(error.problems)} problem(s):", err=True)
+            for problem in error.problems:
+                click.echo(f"  {problem}", err=True)
+        except MftError as error:
+            click.echo(f"crossdock: {error}", err=True)
+        except OSError as error:
+            # Its own text begins with a number.
+            reason = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+            click.echo(f"crossdock: {reason}", err=True)
+        sys.exit(2)
+
+    return wrapped
+
+
+def environ() -> dict[str, str]:
+    """Return the environment of the command."""
+    return dict(os.environ)  # noqa: TID251 -- the one place where the command reads the environment
