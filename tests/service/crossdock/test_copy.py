@@ -19,6 +19,7 @@ from click.testing import CliRunner
 from crossdock.command import main
 from crossdock.copying.plan import _split
 from crossdock.copying.report import EXIT_CODES, shown_size
+from crossdock.copying.saved import Saved
 from crossdock.ends import url_of
 from mft_common.process import file_locks
 from tests.servers.nginx import Nginx
@@ -341,6 +342,7 @@ def test_an_interrupted_copy_gives_up_an_upload_that_is_not_taken(here):
         server.shutdown(socket.SHUT_RDWR)
     made = json.loads(output)
     assert (process.returncode, made["exit_code"], made["copied"]) == (130, 130, 0)
+    assert made["files"][0]["error"].startswith("interrupted")
     held[0].close()
 
 
@@ -450,3 +452,24 @@ def test_a_server_that_does_not_answer_is_exit_code_4(here):
     """Nothing listens on the port."""
     result = run(f"http://127.0.0.1:{free_port()}/x", "in/")
     assert result.exit_code == 4, result.output
+
+
+def test_what_cannot_be_saved_is_no_error_of_the_copy(tmp_path):
+    """A full disk below the data folder costs what a later run could go on with."""
+    saved = Saved("0" * 48, tmp_path / "gone" / "x.json")
+    saved.begin(".a.part", "a")
+    saved.store("a", {"position": 1})
+    assert (saved.unfinished, saved.find("a")) == ((".a.part",), {"position": 1})
+    saved.remove("a")
+    saved.clear()
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"a": {"position": 1}, "b": 1}'])
+def test_what_was_saved_by_another_version_is_ignored(tmp_path, text):
+    """The file is written anew with what this run has unfinished."""
+    path = tmp_path / "x.json"
+    path.write_text(text)
+    saved = Saved("0" * 48, path)
+    assert (saved.unfinished, saved.resumable) == ((), False)
+    saved.begin(".a.part", "a")
+    assert Saved("0" * 48, path).unfinished == (".a.part",)

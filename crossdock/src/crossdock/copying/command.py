@@ -92,24 +92,25 @@ def run(
         report.skipped.append((name, reason))
         complain(f"skipped: {name}: {reason.removeprefix(f'{name}: ')}")
 
-    with interruptible() as stop, ExitStack() as closing:
+    with interruptible() as stop:
         try:
-            source, destination = url_of(request.source), url_of(request.destination)
-            plan = closing.enter_context(
-                opened(
-                    ends, source, destination, patterns=request.include, recursive=request.recursive,
-                    skipped=skipped, suffix=SUFFIX if request.encrypt_to else "",
-                )
-            )  # fmt: skip
-            if plan is not None:
-                saved = closing.enter_context(_saved(request, data, source, destination))
-                shared = _Run(request, Bandwidth(request.bandwidth), stop, bars, saved, steps, plan)
-                _move_all(shared, report, finished, complain)
+            with ExitStack() as closing:
+                source, destination = url_of(request.source), url_of(request.destination)
+                plan = closing.enter_context(
+                    opened(
+                        ends, source, destination, patterns=request.include, recursive=request.recursive,
+                        skipped=skipped, suffix=SUFFIX if request.encrypt_to else "",
+                    )
+                )  # fmt: skip
+                if plan is not None:
+                    saved = closing.enter_context(_saved(request, data, source, destination))
+                    shared = _Run(request, Bandwidth(request.bandwidth), stop, bars, saved, steps, plan)
+                    _move_all(shared, report, finished, complain)
+                if report.abandoned:
+                    closing.pop_all()
         except KeyboardInterrupt:
-            stop.set()
+            report.abandoned = True
         report.interrupted = stop.is_set()
-        if report.abandoned:
-            closing.pop_all()
     report.seconds = time.monotonic() - began
     return report
 
@@ -129,7 +130,8 @@ def _move_all(
                 report.files.append(result)
                 finished(result)
     finally:
-        report.abandoned = threads.alive
+        run.stop.moving = False
+        report.abandoned = run.stop.is_set() and threads.alive
     if not report.failed and not run.stop.is_set():
         _sweep(run, complain)
 
@@ -156,6 +158,7 @@ class _Threads:
         self._done: queue.Queue[tuple[int, FileResult | BaseException]] = queue.Queue()
         self._threads = [threading.Thread(target=self._work, name="copy", daemon=True) for _ in range(run.at_once)]
         self._failed = False
+        self._begun: set[int] = set()
 
     @property
     def alive(self) -> bool:
@@ -163,7 +166,7 @@ class _Threads:
         return any(thread.is_alive() for thread in self._threads)
 
     def results(self) -> Iterator[FileResult]:
-        """Move the files; yield the results in the order of the plan, after a signal those that are there in time."""
+        """Move the files; yield the results in the order of the plan, after a signal those of the files that began."""
         for thread in self._threads:
             thread.start()
         waiting: dict[int, FileResult] = {}
@@ -181,15 +184,18 @@ class _Threads:
             while place in waiting:
                 yield waiting.pop(place)
                 place += 1
-        for number in sorted(waiting):
-            yield waiting[number]
+        for number in sorted(number for number in self._begun if number >= place):
+            entry, path = self._run.plan.files[number]
+            given_up = FileResult(source=entry.path, destination=path, error="interrupted; the far side did not answer")
+            yield waiting.get(number, given_up)
 
     def _work(self) -> None:
         while not self._run.stop.is_set() and not self._failed:
             with self._lock:
                 number, found = next(self._files, (0, None))
-            if found is None:
-                return
+                if found is None:
+                    return
+                self._begun.add(number)
             try:
                 self._done.put((number, _copy(self._run, *found)))
             except BaseException as error:  # noqa: BLE001 -- raised again in the main thread

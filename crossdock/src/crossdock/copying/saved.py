@@ -1,5 +1,6 @@
 """Keep in a file what a copy has unfinished, so that a later run goes on with it or removes it."""
 
+import contextlib
 import json
 import os
 import threading
@@ -85,18 +86,22 @@ class Saved:
             self._write()
 
     def _write(self, *, durable: bool = False) -> None:
-        if self._path is None:
-            return
+        """Write the file anew; a full disk is no error of the copy, only costs a later run what it would go on with."""
+        if self._path is not None:
+            with contextlib.suppress(OSError):
+                self._replace(self._path, durable=durable)
+
+    def _replace(self, path: Path, *, durable: bool) -> None:
         if not self._checkpoints and not self._begun:
-            self._path.unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             return
-        part = self._path.with_suffix(".part")
+        part = path.with_suffix(".part")
         with os.fdopen(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
             json.dump({"checkpoints": self._checkpoints, "begun": self._begun}, file)
             if durable:
                 file.flush()
                 os.fsync(file.fileno())
-        part.replace(self._path)
+        part.replace(path)
 
 
 def _read(path: Path | None) -> dict[str, dict[str, Any]]:
