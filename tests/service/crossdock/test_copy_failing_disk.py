@@ -35,7 +35,9 @@ def here(tmp_path, monkeypatch):
 
 
 def copy(*arguments):
-    return [sys.executable, "-m", "crossdock", "copy", "from", "to", "--format", "json", "--retries", "1", *arguments]
+    """Return a command that copies one file after the other: what one meets must not depend on how far the other is."""
+    options = ("--format", "json", "--retries", "1", "--at-once", "1")
+    return [sys.executable, "-m", "crossdock", "copy", "from", "to", *options, *arguments]
 
 
 def sums(folder):

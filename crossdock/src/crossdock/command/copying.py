@@ -18,6 +18,9 @@ from crossdock.command.options import CONFIG, DATA, FORMAT, environ, prints_erro
 @click.option("--resume", is_flag=True, help="Keep what is unfinished, and go on with what an earlier run kept.")
 @click.option("--bandwidth", metavar="RATE", help="At most so much, as 10MiB/s.")
 @click.option("--encrypt-to", multiple=True, metavar="KEY", help="Encrypt for this key of the section openpgp.")
+@click.option(
+    "--at-once", default=8, show_default=True, type=click.IntRange(1, 16), help="Files at the same time, at most."
+)
 @click.option("--retries", default=2, show_default=True, type=click.IntRange(0, 100), help="Further tries of a file.")
 @click.option("--no-replace", is_flag=True, help="Fail where a file of that name is there already.")
 @CONFIG
@@ -26,7 +29,8 @@ from crossdock.command.options import CONFIG, DATA, FORMAT, environ, prints_erro
 @prints_errors
 def copy_files(
     *, source: str, destination: str, include: tuple[str, ...], recursive: bool, resume: bool, bandwidth: str | None,
-    encrypt_to: tuple[str, ...], retries: int, no_replace: bool, config: Path | None, data: Path, form: str,
+    encrypt_to: tuple[str, ...], at_once: int, retries: int, no_replace: bool, config: Path | None, data: Path,
+    form: str,
 ) -> None:  # fmt: skip
     """Copy files between any two endpoints, and verify each.
 
@@ -41,7 +45,7 @@ def copy_files(
 
     request = Request(
         source=source, destination=destination, include=include, recursive=recursive, resume=resume,
-        bandwidth=console.rate_of(bandwidth), retries=retries, replace=not no_replace,
+        bandwidth=console.rate_of(bandwidth), at_once=at_once, retries=retries, replace=not no_replace,
         encrypt_to=encrypt_to,
     )  # fmt: skip
     sys.exit(console.run(request, config, data.absolute(), environ(), json_format=form == "json"))

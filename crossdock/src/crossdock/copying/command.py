@@ -26,8 +26,6 @@ from mft_common.transfer.engine import Mover
 from mft_common.transfer.steps import MakeSteps
 
 _FIRST_DELAY_S: Final = 1.0
-# Files at once, at most: each holds up to 8 MiB of memory.
-_AT_ONCE: Final = 8
 # After a signal files that do not end by themselves are given up: their far side does not answer.
 _PATIENCE_S: Final = 1.2
 _POLL_S: Final = 0.1
@@ -39,6 +37,7 @@ class Request:
 
     With `encrypt_to` files are encrypted for these keys, and get the ending `.pgp` where they keep their names.
     With `resume` what is unfinished is kept at the destination, and a later run with the same arguments goes on there.
+    At most `at_once` files are moved at the same time; each holds up to 8 MiB of memory.
     """
 
     source: str
@@ -47,6 +46,7 @@ class Request:
     recursive: bool = False
     resume: bool = False
     bandwidth: int | None = None
+    at_once: int = 8
     retries: int = 2
     replace: bool = True
     encrypt_to: tuple[str, ...] = ()
@@ -72,7 +72,7 @@ class _Run:
         if self.steps is not None:
             return 1
         able = min(self.plan.source.features.at_once, self.plan.destination.features.at_once)
-        return max(1, min(able, _AT_ONCE, len(self.plan.files)))
+        return max(1, min(able, self.request.at_once, len(self.plan.files)))
 
 
 def run(
