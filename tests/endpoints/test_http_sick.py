@@ -13,6 +13,7 @@ import pytest
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import (
     AuthenticationFailed,
+    BadName,
     Changed,
     Denied,
     DiskFull,
@@ -24,7 +25,9 @@ from mft_common.endpoints.errors import (
 )
 from mft_common.endpoints.files import open_file
 from mft_common.endpoints.folders import LocalFolders
-from mft_common.endpoints.http import open_http
+from mft_common.endpoints.http import HttpEndpoint, open_http
+from mft_common.endpoints.http.connection import Connection
+from mft_common.endpoints.http.redirects import kind_of
 from mft_common.endpoints.targets import Target, Timeouts, parse_url
 from mft_common.transfer import Mover
 from tests.servers.web import Web
@@ -406,11 +409,139 @@ def test_a_redirect_without_credentials_is_followed():
     with (
         Web(lambda request: request.answer(200, CONTENT)) as other,
         Web(redirecting(f"http://u:p@127.0.0.1:{other.port}/b.bin")) as server,
-        endpoint(server) as far,
+        endpoint(server, redirects=(f"127.0.0.1:{other.port}",)) as far,
     ):
         assert read_all(far.open(Entry("a.bin"))) == CONTENT
         assert other.requests[0].path == "/b.bin"
         assert "Authorization" not in other.requests[0].headers
+
+
+@pytest.mark.parametrize(
+    ("redirects", "host"),
+    [((), "127.0.0.1"), (("127.0.0.2",), "127.0.0.2"), (("*",), "127.0.0.1"), (("127.0.0.2:{port}",), "127.0.0.1")],
+)
+def test_a_redirect_to_a_place_that_is_not_named_is_refused(redirects, host):
+    """Another host, and another port of a named one, are not asked: a redirect chooses no server of the network."""
+    with (
+        Web(lambda request: request.answer(200, CONTENT), host=host) as other,
+        Web(redirecting(f"http://{host}:{other.port}/b.bin")) as server,
+        endpoint(server, redirects=tuple(each.format(port=other.port) for each in redirects)) as far,
+    ):
+        for call in (far.stat, lambda path: far.open(Entry(path))):
+            with pytest.raises(Denied, match="redirects"):
+                call("a.bin")
+        assert not other.requests
+
+
+def test_credentials_follow_no_redirect_to_a_named_host_nor_back():
+    """The named host is asked without them; where it redirects back to the endpoint, that is asked without them too."""
+
+    def away(request):
+        request.answer(302, Location=f"{server.url}/c.bin") if request.path == "/b.bin" else request.answer(404)
+
+    def respond(request):
+        if request.path == "/a.bin":
+            request.answer(302, Location=f"http://127.0.0.2:{other.port}/b.bin")
+        else:
+            request.answer(200, CONTENT)
+
+    with (
+        Web(away, host="127.0.0.2") as other,
+        Web(respond) as server,
+        endpoint(server, user="joe", password=SECRET, redirects=(f"127.0.0.2:{other.port}",)) as far,
+    ):
+        assert read_all(far.open(Entry("a.bin"))) == CONTENT
+        assert "Authorization" in server.requests[0].headers
+        assert not any("Authorization" in each.headers for each in (*other.requests, server.requests[1]))
+
+
+KINDS = {"127.0.0.1": "public", "127.0.0.2": "private", "127.0.0.3": "link-local", "127.0.0.4": "unusable"}
+
+
+@pytest.mark.parametrize("first", ["127.0.0.1", "127.0.0.2"])
+@pytest.mark.parametrize("second", ["127.0.0.2", "127.0.0.3", "127.0.0.4"])
+def test_a_redirect_leads_to_no_address_inside_a_network(first, second):
+    """Each loopback address stands for one of a kind: a named host is asked if the endpoint has addresses of its kind.
+
+    No connection is made to the others.
+    """
+    with (
+        Web(lambda request: request.answer(200, CONTENT), host=second) as other,
+        Web(redirecting(f"http://{second}:{other.port}/b.bin"), host=first) as server,
+    ):
+        target = Target(scheme="http", host=first, port=server.port, folder="/", redirects=(f"*:{other.port}",))
+        with HttpEndpoint(Connection(target, KINDS.__getitem__)) as far:
+            if first == second:
+                assert read_all(far.open(Entry("a.bin"))) == CONTENT
+                return
+            for call in (far.stat, lambda path: far.open(Entry(path))):
+                with pytest.raises(Denied, match="inside a network"):
+                    call("a.bin")
+        assert not other.requests
+        assert not other.connections
+
+
+def test_the_address_that_was_checked_is_connected_to(monkeypatch):
+    """A name that has a public address when it is asked for, and another one a moment later, leads nowhere else."""
+    answers = iter(["127.0.0.1", "127.0.0.2", "127.0.0.2"])
+    real = socket.getaddrinfo
+
+    def resolve(host, *arguments, **more):
+        return real(next(answers) if host == "changing.test" else host, *arguments, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with (
+        Web(lambda request: request.answer(200, CONTENT)) as other,
+        Web(redirecting(f"http://changing.test:{other.port}/b.bin")) as server,
+    ):
+        target = Target(
+            scheme="http", host="127.0.0.1", port=server.port, folder="/", redirects=(f"*.test:{other.port}",)
+        )
+        with HttpEndpoint(Connection(target, KINDS.__getitem__)) as far:
+            with contextlib.closing(far.open(Entry("a.bin"))) as reader:
+                assert reader.read(1000) == CONTENT[:1000]
+            with pytest.raises(Denied):
+                far.stat("a.bin")
+        assert len(other.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "kind"),
+    [
+        ("93.184.215.14", "public"),
+        ("2606:2800:21f:cb07:6820:80da:af6b:8b2c", "public"),
+        ("127.8.9.1", "loopback"),
+        ("::1", "loopback"),
+        ("::ffff:127.0.0.1", "loopback"),
+        ("64:ff9b::7f00:1", "loopback"),
+        ("2002:7f00:1::", "loopback"),
+        ("169.254.169.254", "link-local"),
+        ("fe80::1%eth0", "link-local"),
+        ("::ffff:169.254.169.254", "link-local"),
+        ("10.1.2.3", "private"),
+        ("172.16.0.1", "private"),
+        ("192.168.1.1", "private"),
+        ("100.64.0.1", "private"),
+        ("fd00::1", "private"),
+        ("0.0.0.0", "unusable"),
+        ("::", "unusable"),
+        ("224.0.0.1", "unusable"),
+        ("no address", "unusable"),
+    ],
+)
+def test_from_where_an_address_can_be_reached(address, kind):
+    """IPv4 inside IPv6 counts as itself, however it is written."""
+    assert kind_of(address) == kind
+
+
+def test_a_name_that_is_no_host_does_not_heal():
+    """A label of 64 letters: no lookup takes it, for reading or writing."""
+    far = open_http(Target(scheme="http", host=f"{'a' * 64}.test", port=80, folder="/"))
+    with far:
+        with pytest.raises(BadName):
+            far.stat("a.bin")
+        with pytest.raises(BadName):
+            put(far, "a.bin", b"abc", size=3)
 
 
 def test_a_redirect_on_the_same_host_keeps_the_credentials():

@@ -69,6 +69,12 @@ class _Server(http.server.ThreadingHTTPServer):
         super().__init__(address, Request)
         self.respond = respond
         self.requests: list[Request] = []
+        self.connections = 0
+
+    def verify_request(self, *_: object) -> bool:
+        """Count the connections."""
+        self.connections += 1
+        return True
 
     def handle_error(self, *_: object) -> None:
         """Say nothing: a client that went away is what many tests are about."""
@@ -77,11 +83,13 @@ class _Server(http.server.ThreadingHTTPServer):
 class Web:
     """A server on loopback that calls `respond(request)` for each request, several at once."""
 
-    def __init__(self, respond: Callable[[Request], None], tls: tuple[Path, Path] | None = None) -> None:
-        self._server = _Server(("127.0.0.1", free_port()), respond)
+    def __init__(
+        self, respond: Callable[[Request], None], tls: tuple[Path, Path] | None = None, host: str = "127.0.0.1"
+    ) -> None:
+        self._server = _Server((host, free_port()), respond)
         self.port: int = self._server.server_address[1]
         self.scheme = "https" if tls else "http"
-        self.url = f"{self.scheme}://127.0.0.1:{self.port}"
+        self.url = f"{self.scheme}://{host}:{self.port}"
         if tls:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(*tls)
@@ -95,6 +103,11 @@ class Web:
     def requests(self) -> list[Request]:
         """Every request so far."""
         return self._server.requests
+
+    @property
+    def connections(self) -> int:
+        """How many connections were accepted so far."""
+        return self._server.connections
 
     def __enter__(self) -> Self:
         self._thread.start()

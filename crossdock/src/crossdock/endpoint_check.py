@@ -38,6 +38,10 @@ _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "nobody can list an unfinished file",
         "unfinished files can be listed, as .NAME.TOKEN.part",
     ),
+    "finds_unfinished": (
+        "what a crash leaves is found by the token of its work",
+        "what a crash leaves is removed by its name, which is stored before",
+    ),
     "modified_at": (
         "times of change can be trusted",
         "times of change are unknown or not to be trusted: `min_age` waits by this hub's clock",

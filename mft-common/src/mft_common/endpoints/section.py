@@ -14,6 +14,8 @@ from mft_common.endpoints.targets import REFERENCE, Target, Timeouts, decoded, p
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _HOST_KEY: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?|(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( .*)?")
 
+_REDIRECT: Final = re.compile(r"\*|(\*\.)?[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
 
 class _Timeouts(Schema):
     connect = config.Duration(validate=validate.Range(min=0.1, max=600))
@@ -34,6 +36,7 @@ class _Endpoint(Schema):
     ca = fields.String(validate=validate.Length(min=1))
     tls = fields.String(validate=validate.OneOf(("explicit", "implicit")))
     mode = fields.String(validate=validate.OneOf(("binary", "ascii")))
+    redirects = fields.List(fields.String(validate=lambda text: _REDIRECT.fullmatch(text) is not None))
 
 
 _SECRETS: Final = ("password", "key", "passphrase", "key_id", "secret")
@@ -45,8 +48,8 @@ _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
     "ftp": ("password", "timeouts", "mode"),
     "ftps": ("password", "timeouts", "mode", "ca", "tls"),
     "s3": ("endpoint", "region", "key_id", "secret", "timeouts", "ca"),
-    "http": ("password", "timeouts"),
-    "https": ("password", "timeouts", "ca"),
+    "http": ("password", "timeouts", "redirects"),
+    "https": ("password", "timeouts", "ca", "redirects"),
 }
 
 
@@ -82,6 +85,8 @@ def _read(name: str, given: Any, secrets: config.Reader, at: str) -> Target | No
             values[key] = secrets.secret(values[key], f"{at}.{key}")
     if "timeouts" in values:
         values["timeouts"] = Timeouts(**values["timeouts"])
+    if "redirects" in values:
+        values["redirects"] = tuple(values["redirects"])
     if "ca" in values:
         ca = secrets.folder / values["ca"]
         values["ca"] = str(ca)

@@ -42,7 +42,8 @@ class Target:
     is no such thing. `key` is a private key as text, decrypted with `passphrase`. `host_key` is a fingerprint
     (`SHA256:...`) or a public key (`ssh-ed25519 AAAA...`). `endpoint` is the base URL of an S3 service, "" for AWS.
     `ca` is the path of a PEM file of the authorities to trust instead of the system's. `tls` is that of ftps,
-    `mode` the transfer type of ftp and ftps. `name` is that in the configuration, "" for a plain URL.
+    `mode` the transfer type of ftp and ftps. `redirects` are the hosts to which http and https may be redirected:
+    `host`, `host:port`, `*.domain` or `*`. `name` is that in the configuration, "" for a plain URL.
     """
 
     scheme: str
@@ -64,6 +65,7 @@ class Target:
     ca: str | None = field(default=None, repr=False)
     tls: Tls = ""
     mode: Mode = "binary"
+    redirects: tuple[str, ...] = ()
 
     @property
     def shown(self) -> str:
@@ -92,7 +94,8 @@ class Target:
 
 def target_of(values: Mapping[str, Any]) -> Target:
     """Return the target of what `dataclasses.asdict` made of one."""
-    return Target(**{**values, "timeouts": Timeouts(**values["timeouts"])})
+    given = {"timeouts": Timeouts(**values["timeouts"]), "redirects": tuple(values.get("redirects", ()))}
+    return Target(**{**values, **given})
 
 
 def parse_url(url: str) -> Target:

@@ -2,39 +2,49 @@
 
 import base64
 import ssl
+import threading
 from collections.abc import Mapping
 from http.client import HTTPConnection, HTTPSConnection
 from typing import Final
-from urllib.parse import SplitResult, quote, urljoin, urlsplit
+from urllib.parse import quote
 
 import urllib3
 from requests.utils import DEFAULT_CA_BUNDLE_PATH, requote_uri
 from urllib3.util.wait import wait_for_read
 
-from mft_common.endpoints.errors import Denied, Unsupported
+from mft_common.endpoints.errors import Unsupported
 from mft_common.endpoints.http.errors import http_errors
+from mft_common.endpoints.http.redirects import PORTS, KindOf, Redirects, kind_of, pools
 from mft_common.endpoints.names import check_path, printable
 from mft_common.endpoints.targets import Target
 
+# How many threads may use one endpoint at once, each with a connection that is kept.
+AT_ONCE: Final = 16
 _REDIRECTS: Final = frozenset((301, 302, 303, 307, 308))
 _MOST_REDIRECTS: Final = 10
-_PORTS: Final = {"http": 80, "https": 443}
 
 
 class Connection:
     """The requests to one server. Proxies, credentials and certificates of the environment are not used."""
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, kind_of: KindOf = kind_of) -> None:
         self.target = target
         self._ca = target.ca or DEFAULT_CA_BUNDLE_PATH
-        self._pool = urllib3.PoolManager(
-            num_pools=4, maxsize=2, retries=False, cert_reqs="CERT_REQUIRED", ca_certs=self._ca
-        )
         self._timeout = urllib3.Timeout(connect=target.timeouts.connect, read=target.timeouts.idle)
         self._context: ssl.SSLContext | None = None
-        self._idle: HTTPConnection | None = None
+        self._idle: list[HTTPConnection] = []
+        self._lock = threading.Lock()
         host = f"[{target.host}]" if ":" in target.host else target.host
-        self.origin = f"{target.scheme}://{host}:{target.port or _PORTS[target.scheme]}"
+        self.origin = f"{target.scheme}://{host}:{target.port or PORTS[target.scheme]}"
+        self._redirects = Redirects(target, self.origin, kind_of)
+        self._pool = urllib3.PoolManager(
+            num_pools=1,
+            maxsize=AT_ONCE,
+            retries=False,
+            ssl_context=self._secure() if target.scheme == "https" else None,
+        )
+        # The connections to where redirects lead, made with the first one.
+        self._away: urllib3.PoolManager | None = None
         # `identity`: the length of an encoded body is not that of the file.
         self.headers: dict[str, str] = {"Accept-Encoding": "identity", "User-Agent": "crossdock"}
         if target.user:
@@ -50,15 +60,17 @@ class Connection:
     def request(self, method: str, path: str, headers: Mapping[str, str] | None = None) -> urllib3.BaseHTTPResponse:
         """Send a request without a body and return the answer, its body unread.
 
-        Denied for a redirect to another host where the endpoint has credentials, and for one from https to http.
+        Denied for a redirect that `Redirects` does not follow. Credentials are sent to the endpoint's own origin, and
+        no more once a redirect has left it.
         """
         url, shown = f"{self.origin}{self.resource(path)}", printable(path)
+        sent, left = {**self.headers, **(headers or {})}, False
         for _ in range(_MOST_REDIRECTS):
             with http_errors(shown):
-                answer = self._pool.request(
+                answer = (self._pools_away() if left else self._pool).request(
                     method,
                     url,
-                    headers={**self.headers, **(headers or {})},
+                    headers=sent,
                     timeout=self._timeout,
                     redirect=False,
                     preload_content=False,
@@ -71,23 +83,23 @@ class Connection:
             if answer.status not in _REDIRECTS or not location:
                 return answer
             answer.close()
-            url = self._redirected(url, location, shown)
+            url = self._redirects.follow(url, location, shown)
+            if self._redirects.leaves(url):
+                left = True
+                sent = {name: value for name, value in sent.items() if name != "Authorization"}
         raise Unsupported(f"{shown}: the server redirects more than {_MOST_REDIRECTS} times")
 
     def open_upload(self) -> HTTPConnection:
         """Return a connection to the server itself on which blocks can be sent one by one, used before or new."""
-        idle, self._idle = self._idle, None
-        if idle is not None:
+        while (idle := self._take_idle()) is not None:
             # Bytes that nobody asked for, the end of the connection among them, make it useless.
             if idle.sock is not None and not wait_for_read(idle.sock, 0):
                 return idle
             idle.close()
         target = self.target
         if target.scheme == "https":
-            if self._context is None:
-                self._context = ssl.create_default_context(cafile=self._ca)
             new: HTTPConnection = HTTPSConnection(
-                target.host, target.port or None, timeout=target.timeouts.connect, context=self._context
+                target.host, target.port or None, timeout=target.timeouts.connect, context=self._secure()
             )
         else:
             new = HTTPConnection(target.host, target.port or None, timeout=target.timeouts.connect)
@@ -97,33 +109,30 @@ class Connection:
 
     def keep_upload(self, used: HTTPConnection) -> None:
         """Keep a connection whose answer was read to its end for the next upload."""
-        if self._idle is not None:
-            self._idle.close()
-        self._idle = used
+        with self._lock:
+            self._idle.append(used)
 
     def close(self) -> None:
         """Close the connections."""
         self._pool.clear()
-        idle, self._idle = self._idle, None
-        if idle is not None:
+        if self._away is not None:
+            self._away.clear()
+        while (idle := self._take_idle()) is not None:
             idle.close()
 
-    def _redirected(self, url: str, location: str, shown: str) -> str:
-        target = urljoin(url, location)
-        before, after = urlsplit(url), urlsplit(target)
-        if after.scheme not in _PORTS or not after.hostname:
-            raise Denied(f"{shown}: the server redirects to an address that is not of the web")
-        if before.scheme == "https" and after.scheme == "http":
-            raise Denied(f"{shown}: the server redirects from https to http")
-        if self.target.user and not _same_host(urlsplit(self.origin), after):
-            raise Denied(f"{shown}: the server redirects to {after.hostname}, which must not get the credentials")
-        # Names and passwords inside a location would replace ours.
-        return after._replace(netloc=after.netloc.rpartition("@")[2], fragment="").geturl()
+    def _take_idle(self) -> HTTPConnection | None:
+        with self._lock:
+            return self._idle.pop() if self._idle else None
 
+    def _pools_away(self) -> urllib3.PoolManager:
+        with self._lock:
+            if self._away is None:
+                self._away = pools(self._redirects.check, most=AT_ONCE, context=self._secure())
+            return self._away
 
-def _same_host(one: SplitResult, other: SplitResult) -> bool:
-    """Return whether both are one server: the same host, and the same port or the default ones of http and https."""
-    if one.hostname != other.hostname:
-        return False
-    ports = (one.port or _PORTS[one.scheme], other.port or _PORTS[other.scheme])
-    return ports[0] == ports[1] if one.scheme == other.scheme else ports == (80, 443)
+    def _secure(self) -> ssl.SSLContext:
+        """Return the TLS settings of this endpoint: to make them takes 10 ms."""
+        if self._context is None:
+            with http_errors(self.target.shown):
+                self._context = ssl.create_default_context(cafile=self._ca)
+        return self._context

@@ -6,7 +6,7 @@ from typing import Final, Self
 
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import Unsupported
-from mft_common.endpoints.http.connection import Connection
+from mft_common.endpoints.http.connection import AT_ONCE, Connection
 from mft_common.endpoints.http.errors import of_status
 from mft_common.endpoints.http.headers import entry_of, length_of
 from mft_common.endpoints.http.reader import HttpReader
@@ -14,7 +14,7 @@ from mft_common.endpoints.http.writer import HttpWriter
 from mft_common.endpoints.names import Patterns, printable
 from mft_common.endpoints.targets import Target
 
-_FEATURES: Final = Features(resume_read=True, listing=False, renaming=False, deleting=False)
+_FEATURES: Final = Features(resume_read=True, listing=False, renaming=False, deleting=False, at_once=AT_ONCE)
 _NO_HEAD: Final = (405, 501)
 
 

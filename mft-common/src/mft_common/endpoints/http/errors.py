@@ -49,6 +49,8 @@ def http_errors(shown: str) -> Iterator[None]:
     """Turn every error of the connection into a TransferError about the file `shown`."""
     try:
         yield
+    except (urllib3.exceptions.LocationValueError, UnicodeError) as error:
+        raise BadName(f"{shown}: the name of the server cannot be a host's") from error
     except (urllib3.exceptions.HTTPError, HTTPException, OSError) as error:
         if is_certificate_error(error):
             raise UntrustedServer(f"{shown}: the server's certificate is not trusted") from error

@@ -1,6 +1,7 @@
 """Read one file by one GET, and know whether it came whole."""
 
 from contextlib import closing
+from typing import Final
 
 from mft_common.endpoints.contract import BLOCK, Entry
 from mft_common.endpoints.errors import Changed, Transient, Unsupported
@@ -8,6 +9,9 @@ from mft_common.endpoints.http.connection import Connection
 from mft_common.endpoints.http.errors import http_errors, of_status
 from mft_common.endpoints.http.headers import encoding_of, entry_of, is_strong, length_of, range_of
 from mft_common.endpoints.names import printable
+
+# A server reads so many bytes of a file by one call of the system, so a change cannot show in the middle of them.
+_AT_ONCE: Final = 64 << 10
 
 
 class HttpReader:
@@ -19,6 +23,7 @@ class HttpReader:
 
     def __init__(self, connection: Connection, entry: Entry, start: int) -> None:
         self._connection = connection
+        self._start = start
         self._shown = printable(entry.path)
         self._left: int | None = 0
         if start and not is_strong(entry.version):
@@ -47,7 +52,12 @@ class HttpReader:
         return block
 
     def check(self) -> None:
-        """Ask once more for what describes the file; Changed where it differs. A server without HEAD is not asked."""
+        """Ask once more for what describes the file; Changed where it differs.
+
+        A server without HEAD is not asked, and none is about a file of at most 64 KiB that came by one answer.
+        """
+        if not self._start and self.entry.size is not None and self.entry.size <= _AT_ONCE:
+            return
         answer = self._connection.request("HEAD", self.entry.path)
         with closing(answer):
             if answer.status in {404, 410}:

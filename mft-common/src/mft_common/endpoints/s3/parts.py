@@ -2,12 +2,11 @@
 
 import threading
 from collections import deque
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Future, wait
 from typing import Final
 
 from mft_common.backoff import Backoff
-from mft_common.endpoints.errors import Denied, Mismatch, TransferError, Transient, Unsupported
+from mft_common.endpoints.errors import Denied, Mismatch, Transient, Unsupported
 from mft_common.endpoints.names import printable
 from mft_common.endpoints.s3.bucket import Bucket, Part
 
@@ -18,6 +17,8 @@ _PART: Final = 8 << 20
 _PART_OF_UNKNOWN: Final = 32 << 20
 _AT_ONCE_BYTES: Final = 32 << 20
 _TRIES: Final = 3
+# How long an abort waits for the parts that are on their way: a store that never answers must not hold up a stop.
+_STOP_S: Final = 1.0
 
 
 def part_size(size: int | None) -> int:
@@ -36,7 +37,6 @@ class Parts:
         self._at_once = max(1, _AT_ONCE_BYTES // size)
         self._stored: list[Part] = []
         self._sending: deque[Future[Part]] = deque()
-        self._pool: ThreadPoolExecutor | None = None
         self._stopped = threading.Event()
 
     def resume(self, upload: str, position: int) -> bool:
@@ -61,9 +61,10 @@ class Parts:
             raise Unsupported(f"{printable(self._path)}: an object has at most {MOST_PARTS} parts")
         if len(self._sending) >= self._at_once:
             self._take()
-        if self._pool is None:
-            self._pool = ThreadPoolExecutor(self._at_once, thread_name_prefix="part")
-        self._sending.append(self._pool.submit(self._upload, upload, number, content))
+        part: Future[Part] = Future()
+        self._sending.append(part)
+        # A thread of its own, for which the end of the process does not wait as it does for those of an executor.
+        threading.Thread(target=self._run, args=(part, upload, number, content), name="part", daemon=True).start()
 
     def wait(self) -> int:
         """Wait until every part is stored; return their size together."""
@@ -86,19 +87,12 @@ class Parts:
         return sum(listed[part.number].size for part in self._stored if part.number in listed)
 
     def stop(self) -> None:
-        """Wait for the parts that are on their way, whatever becomes of them; never raises for a part."""
+        """Wait for the parts that are on their way, whatever becomes of them; Transient where they do not end soon."""
         self._stopped.set()
-        for each in self._sending:
-            with suppress(TransferError):
-                each.result()
+        unfinished = wait(self._sending, _STOP_S).not_done
         self._sending.clear()
-        self.close()
-
-    def close(self) -> None:
-        """End the threads."""
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        if unfinished:
+            raise Transient(f"{printable(self._path)}: {len(unfinished)} parts are still on their way")
 
     def _size(self) -> int:
         return sum(part.size for part in self._stored)
@@ -106,6 +100,12 @@ class Parts:
     def _take(self) -> None:
         self._stored.append(self._sending[0].result())
         self._sending.popleft()
+
+    def _run(self, part: Future[Part], upload: str, number: int, content: bytearray) -> None:
+        try:
+            part.set_result(self._upload(upload, number, content))
+        except BaseException as error:  # noqa: BLE001 -- the one who waits for the part gets it
+            part.set_exception(error)
 
     def _upload(self, upload: str, number: int, content: bytearray) -> Part:
         """Send a part up to three times: the same number and content again replace what may have arrived."""

@@ -103,12 +103,13 @@ class S3Writer:
 
     def commit(self) -> Stored:
         """Put the object or complete the upload; the answer's checksum or the object's size proves that it is whole."""
-        stored = self._commit.run(self._sealed)
-        self._parts.close()
-        return stored
+        return self._commit.run(self._sealed)
 
     def abort(self, *, keep: bool = False) -> Stored | None:
-        """Wait for the parts that are on their way, then abort the upload until the bucket lists nothing of it."""
+        """Wait for the parts that are on their way, then abort the upload until the bucket lists nothing of it.
+
+        Transient where they do not end soon: an abort beside them may leave some, so it is left to a later sweep.
+        """
         self._parts.stop()
         found = self._commit.found()
         self._held = bytearray()
