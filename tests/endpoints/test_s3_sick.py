@@ -275,6 +275,14 @@ def test_an_answer_that_proves_the_content_spares_a_request(endpoint, store):
     assert store.calls == ["put"]
 
 
+def test_a_body_is_sent_without_asking_before(endpoint, server):
+    """A request that waits for 100 Continue costs a round trip for each file and each part."""
+    write(endpoint, "f", content_of(3 * PART))
+    write(endpoint, "g", b"abc")
+    assert len(server.requests) > 4
+    assert not [request.path for request in server.requests if "Expect" in request.headers]
+
+
 @pytest.mark.parametrize("if_exists", ["replace", "fail"])
 def test_a_completion_that_is_carried_out_late_is_found(endpoint, store, if_exists):
     """It came between the look and the second request, which the store refuses because the upload is gone."""

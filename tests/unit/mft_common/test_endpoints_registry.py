@@ -81,3 +81,21 @@ def test_local_kinds_are_opened(tmp_path):
         assert opened.features.visible_at_commit
     with pytest.raises(Transient):
         Endpoints().open("filestore:/in")
+
+
+def test_hosts_of_redirects_are_read_and_handed_to_a_child(tmp_path):
+    """`redirects` names hosts for http and https alone; a child gets them back as they were."""
+    hosts = ["cdn.example.org", "*.example.net:8443", "*", "*:81", "[::1]:80"]
+    found, problems = read({"endpoints": {"web": {"url": "https://h/x", "redirects": hosts}}}, tmp_path)
+    assert problems == []
+    child = Endpoints.from_json(json.loads(json.dumps(found.only("endpoint:web").to_json())))
+    assert child.find("endpoint:web").redirects == tuple(hosts)
+
+
+@pytest.mark.parametrize("wrong", ["https://cdn.example.org", "a b", "", "x/y", "a.*", "host:port"])
+def test_an_entry_of_redirects_that_names_no_host_is_a_problem(tmp_path, wrong):
+    """It is named by its place in the configuration."""
+    _, problems = read({"endpoints": {"web": {"url": "https://h/x", "redirects": [wrong]}}}, tmp_path)
+    assert [problem.startswith("endpoints.web.redirects") for problem in problems] == [True]
+    _, problems = read({"endpoints": {"web": {"url": "file:x", "redirects": ["host"]}}}, tmp_path)
+    assert "endpoints.web.redirects: has no meaning for file:" in problems

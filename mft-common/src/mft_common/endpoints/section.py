@@ -14,7 +14,7 @@ from mft_common.endpoints.targets import REFERENCE, Target, Timeouts, decoded, p
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
 _HOST_KEY: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?|(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( .*)?")
 
-_REDIRECT: Final = re.compile(r"\*|(\*\.)?[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+_REDIRECT: Final = re.compile(r"(\*|(\*\.)?[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z")
 
 
 class _Timeouts(Schema):
@@ -36,7 +36,7 @@ class _Endpoint(Schema):
     ca = fields.String(validate=validate.Length(min=1))
     tls = fields.String(validate=validate.OneOf(("explicit", "implicit")))
     mode = fields.String(validate=validate.OneOf(("binary", "ascii")))
-    redirects = fields.List(fields.String(validate=lambda text: _REDIRECT.fullmatch(text) is not None))
+    redirects = fields.List(fields.String(validate=validate.Regexp(_REDIRECT, error="is no host")))
 
 
 _SECRETS: Final = ("password", "key", "passphrase", "key_id", "secret")

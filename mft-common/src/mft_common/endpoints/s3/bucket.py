@@ -97,6 +97,8 @@ class Bucket:
                 verify=target.ca or True,
                 config=config,
             )
+        # The library asks before each body whether it may send it, and waits for the answer: one round trip a file.
+        self._s3.meta.events.register_last("before-call.s3", _send_at_once)
 
     def key(self, path: str) -> str:
         """Return the key of a file; BadName where S3 has no key for it: a key is UTF-8, of at most 1,024 bytes."""
@@ -229,6 +231,10 @@ class Bucket:
 
     def _at(self, path: str) -> dict[str, str]:
         return {"Bucket": self._name, "Key": self.key(path)}
+
+
+def _send_at_once(params: dict[str, Any], **_more: Any) -> None:
+    params["headers"].pop("Expect", None)
 
 
 def version_of(answer: Mapping[str, Any]) -> str:
