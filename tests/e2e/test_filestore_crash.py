@@ -159,7 +159,7 @@ def test_kills_under_load(tmp_path, rounds):
     hub = OneMachine(tmp_path)
     try:
         hub.start()
-        for _ in range(rounds):
+        for round_number in range(1, rounds + 1):
             over = threading.Event()
             threads = [
                 threading.Thread(
@@ -170,6 +170,9 @@ def test_kills_under_load(tmp_path, rounds):
             ]
             for thread in threads:
                 thread.start()
+            # On a busy machine, a round's load alone may be over before an upload is acknowledged.
+            wanted = UPLOADERS * round_number // rounds
+            wait_until(lambda wanted=wanted: len(ledger.promised) > wanted, within=60, what="answers")
             over.wait(ledger.dice.uniform(0.3, 1.5))
             hub.kill()
             over.set()
