@@ -371,6 +371,30 @@ def test_noise_on_stderr_never_blocks(tmp_path):
     assert len(program.found) == 128 * 400
 
 
+def test_a_gpg_that_ends_with_input_unread_is_no_error_of_the_system(tmp_path):
+    """Its exit code and its statuses say what was wrong."""
+    descriptor = os.open(tmp_path, os.O_RDONLY)
+    for reads in (0, 100_000):
+        gpg = fake(tmp_path, f"os.read(0, {reads}) if {reads} else None\nos.write(1, b'x')\nsys.exit(3)")
+        program = Program([gpg], descriptor=descriptor, idle=10)
+        made = [part for _ in range(64) for part in program.feed(bytes(1 << 20))]
+        assert program.ended_early
+        assert b"".join([*made, *program.end()]) == b"x"
+        assert program.code == 3
+        program.close()
+    os.close(descriptor)
+
+
+def test_what_gpg_makes_comes_in_blocks_of_at_most_one_mib(home):
+    """Small pieces are joined: each costs a write at the destination."""
+    step = Encrypt(home, ["acme"])
+    blocks = [block for _ in range(8) for block in step.feed(bytes(1 << 20))]
+    blocks += step.finish()
+    step.close()
+    assert max(map(len, blocks)) <= 1 << 20
+    assert len(blocks) < 40
+
+
 def test_a_gpg_that_hangs_is_killed(tmp_path):
     """A time without any movement ends the step; waiting may heal it."""
     descriptor = os.open(tmp_path, os.O_RDONLY)

@@ -6,6 +6,7 @@ import os
 import resource
 import selectors
 import shutil
+import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
@@ -60,13 +61,16 @@ class Program:
         self.errors = b""
         self._made: list[bytes] = []
         self._waiting = memoryview(b"")
+        # A socket and no pipe: it is ready again when most of it was read, a pipe for every few KiB.
+        self._input, input_end = socket.socketpair()
+        self._input.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _PIPE)
         status, status_end = os.pipe()
         secret, secret_end = os.pipe()
         try:
             _put_passphrase(secret_end, passphrase)
             self._process = subprocess.Popen(  # noqa: S603 -- no shell, and no argument comes from a partner
                 [*arguments[:1], "--status-fd", str(status_end), "--passphrase-fd", str(secret), *arguments[1:]],
-                stdin=subprocess.PIPE,
+                stdin=input_end.fileno(),
                 stdout=subprocess.PIPE if output is None else output,
                 stderr=subprocess.PIPE,
                 pass_fds=(descriptor, status_end, secret),
@@ -77,23 +81,23 @@ class Program:
             )
         except BaseException:
             os.close(status)
+            self._input.close()
             raise
         finally:
+            input_end.close()
             os.close(secret)
             os.close(secret_end)
             os.close(status_end)
         self._selector = selectors.DefaultSelector()
-        assert self._process.stdin is not None
         assert self._process.stderr is not None
-        self._stdin: int | None = self._process.stdin.fileno()
+        self._stdin: int | None = self._input.fileno()
         self._status_pipe = status
         self._register(self._process.stderr.fileno(), self._keep_errors)
         self._register(status, self._keep_status)
         if self._process.stdout is not None:
             self._register(self._process.stdout.fileno(), self._made.append)
-        for pipe in (self._stdin, *([] if self._process.stdout is None else [self._process.stdout.fileno()])):
             with contextlib.suppress(OSError):
-                fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
+                fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
         os.set_blocking(self._stdin, False)
         self._selector.register(self._stdin, selectors.EVENT_WRITE)
 
@@ -107,7 +111,7 @@ class Program:
         self._waiting = memoryview(block)
         while self._waiting and self._stdin is not None:
             self._pump()
-            yield from self._take()
+        yield from self._take()
 
     def end(self) -> Iterator[bytes]:
         """Give gpg the end of its input, yield the rest of what it writes, and wait for its exit."""
@@ -168,14 +172,15 @@ class Program:
             self._waiting = self._waiting[os.write(self._stdin, self._waiting) :]
         except BlockingIOError:
             return
-        except BrokenPipeError:
+        except (BrokenPipeError, ConnectionResetError):
             # gpg has ended by itself; its statuses say why.
             self._close_stdin()
 
     def _take(self) -> Iterator[bytes]:
-        made = self._made[:]
+        made = memoryview(b"".join(self._made))
         self._made.clear()
-        yield from made
+        for start in range(0, len(made), BLOCK):
+            yield bytes(made[start : start + BLOCK])
 
     def _keep_errors(self, data: bytes) -> None:
         self.errors = (self.errors + data)[-_STDERR_KEPT:]
@@ -189,10 +194,9 @@ class Program:
 
     def _close_stdin(self) -> None:
         if self._stdin is not None:
-            assert self._process.stdin is not None
             with contextlib.suppress(KeyError, ValueError):
                 self._selector.unregister(self._stdin)
-            self._process.stdin.close()
+            self._input.close()
             self._stdin = None
 
 
