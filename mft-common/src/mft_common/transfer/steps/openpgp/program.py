@@ -118,7 +118,9 @@ class Program:
         self._close_stdin()
         while self._selector.get_map():
             self._pump()
-            yield from self._take()
+            if sum(map(len, self._made)) >= BLOCK:
+                yield from self._take()
+        yield from self._take()
         try:
             self.code = self._process.wait(self._idle)
         except subprocess.TimeoutExpired as error:
