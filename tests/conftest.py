@@ -6,7 +6,7 @@ import pytest
 import structlog
 
 from mft_common import logs
-from tests.servers import postgresql, rabbitmq
+from tests.servers import postgresql, rabbitmq, secret_search
 
 # Folders in the order of the time that one of their files takes, the longest first.
 _ORDER = ("e2e", "broker", "service", "contract", "unit")
@@ -22,6 +22,24 @@ def pytest_collection_modifyitems(config, items):
 def _place(parts):
     """Return where the file at `parts` stands in `_ORDER`; a file of no such folder is last."""
     return next((place for place, name in enumerate(_ORDER) if name in parts), len(_ORDER))
+
+
+def pytest_configure(config):
+    """Keep the answers of Flask's test client and the output of commands for the search after each test."""
+    secret_search.watch_answers()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Fail a test after which a secret of the tests stands in a log, an answer, a database or the output."""
+    report = yield
+    if report.when == "teardown":
+        output = "".join(text for _, text in report.sections)
+        found = secret_search.found_after_test(output, item.funcargs.get("tmp_path"))
+        if found and report.passed:
+            report.outcome = "failed"
+            report.longrepr = "secrets of the tests were found:\n" + "\n".join(found)
+    return report
 
 
 @pytest.fixture(autouse=True)
@@ -66,7 +84,9 @@ def postgresql_url(postgresql_server):
     """Return a database of the test's own."""
     url = postgresql_server.new_database()
     yield url
+    found = secret_search.found_in_postgresql(url)
     postgresql_server.drop_database(url)
+    assert found == []
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

@@ -26,13 +26,14 @@ from mft_common.notify import (
     webhook,
 )
 from tests.servers.databases import Op, with_tables
+from tests.servers.made_secrets import secret
 from tests.servers.mail import MailServer
 from tests.servers.processes import free_port, wait_until
 
 METADATA = sa.MetaData()
 NOTIFICATIONS = Notifications(METADATA)
-SECRET = "hook-secret-0815"
-PASSWORD = "mail-password-4711"
+SECRET = secret("hook-secret")
+PASSWORD = secret("mail-password")
 TOKEN = "url-token-2342"
 
 

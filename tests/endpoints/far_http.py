@@ -8,10 +8,11 @@ from mft_common.endpoints.registry import Endpoints
 from mft_common.endpoints.section import Targets
 from mft_common.endpoints.targets import Target
 from tests.endpoints.far import LocalFolder
+from tests.servers.made_secrets import secret
 from tests.servers.nginx import Nginx
 
 USER = "joe"
-PASSWORD = "a-password-of-the-tests"
+PASSWORD = secret("password-of-nginx")
 
 
 class FarWeb(LocalFolder):

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from tests.servers.gnupg import PASSPHRASE, Partner
 from tests.servers.processes import wait_until
+from tests.servers.secret_search import watch_log
 
 ROOT = Path(__file__).parents[2]
 NAME = "orders.bin"
@@ -30,7 +31,7 @@ class Worker:
 
     def __init__(self, folder: Path) -> None:
         self.database = folder / "moves.db"
-        self.log = folder / "worker.log"
+        self.log = watch_log(folder / "worker.log")
         self._process: subprocess.Popen | None = None
         self._said: queue.Queue = queue.Queue()
 

@@ -30,11 +30,12 @@ from mft_common.endpoints.http.connection import Connection
 from mft_common.endpoints.http.redirects import kind_of
 from mft_common.endpoints.targets import Target, Timeouts, parse_url
 from mft_common.transfer import Mover
+from tests.servers.made_secrets import secret
 from tests.servers.web import Web
 
 TOKEN = "0123456789ABCDEF"
 CONTENT = random.Random(16).randbytes(300_000)
-SECRET = "a-password-of-the-tests"
+SECRET = secret("password-of-a-sick-server")
 
 
 def endpoint(server, *, idle=20.0, **more):

@@ -10,6 +10,7 @@ from collections import Counter
 import pytest
 
 from tests.endpoints.killed_moves import MEBI, NAME, Move, Partners, Worker, wait_for_processes
+from tests.servers.secret_search import found_in_processes
 
 SEED = 20261129
 STEPS = (
@@ -101,6 +102,7 @@ def killed(worker, move, chance, how):
     if phase != "child":
         said += worker.until(phase, chance.randrange(1, 5) if phase == "progress" else 1)
     moment = time.monotonic() + delay
+    assert found_in_processes(worker.processes()) == []
     while time.monotonic() < moment:
         pass
     if how == "child":

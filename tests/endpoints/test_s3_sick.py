@@ -31,6 +31,7 @@ from mft_common.endpoints.errors import (
 from mft_common.endpoints.s3 import open_s3
 from mft_common.endpoints.s3.parts import MOST_PARTS, part_size
 from mft_common.endpoints.targets import Target, Timeouts
+from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
 from tests.servers.programs import Program
 from tests.servers.proxy import Proxy
@@ -39,7 +40,7 @@ from tests.servers.web import Web
 
 TOKEN = "0123456789ABCDEF"
 OTHER = "FEDCBA9876543210"
-SECRET = "a-secret-of-the-tests"
+SECRET = secret("secret-of-a-sick-store")
 PART = 64 << 10
 REPOSITORY = Path(__file__).resolve().parents[2]
 # As small as the store lets the tests choose; moto asks for 5 MiB, as Amazon does.

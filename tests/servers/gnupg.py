@@ -6,8 +6,10 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from tests.servers.made_secrets import note_key, secret
+
 PREFERENCES = "AES256 AES192 AES SHA512 SHA384 SHA256 ZLIB BZIP2 ZIP Uncompressed"
-PASSPHRASE = "correct-horse-battery-staple-7Q"
+PASSPHRASE = secret("passphrase of OpenPGP")
 
 
 class Partner:
@@ -45,7 +47,8 @@ class Partner:
         return self.gpg("--armor", "--export", f"{name}@example.org").stdout.decode()
 
     def secret(self, name, passphrase=PASSPHRASE):
-        return self.gpg("--armor", "--export-secret-keys", f"{name}@example.org", passphrase=passphrase).stdout.decode()
+        made = self.gpg("--armor", "--export-secret-keys", f"{name}@example.org", passphrase=passphrase)
+        return note_key(f"the OpenPGP key {name}", made.stdout.decode())
 
     def revoke(self, fingerprint):
         certificate = (self.home / "openpgp-revocs.d" / f"{fingerprint}.rev").read_text()

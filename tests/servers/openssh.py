@@ -8,7 +8,9 @@ import subprocess
 from pathlib import Path
 from typing import Self
 
+from tests.servers.made_secrets import note_key
 from tests.servers.processes import end, free_port, program, wait_until
+from tests.servers.secret_search import watch_log
 
 KEY_TYPES = ("ed25519", "ecdsa", "rsa")
 
@@ -27,7 +29,7 @@ class OpenSsh:
         self.key_path = folder / "client"
         for name, kind in [("client", "ed25519"), *((f"host_{kind}", kind) for kind in key_types)]:
             subprocess.run([keygen, "-q", "-N", "", "-t", kind, "-f", folder / name], check=True)
-        self.key = self.key_path.read_text()
+        self.key = note_key("the key of an SSH user", self.key_path.read_text())
         # The public keys of the host by their kind, as `ssh-ed25519 AAAA...`.
         self.host_keys = {kind: " ".join((folder / f"host_{kind}.pub").read_text().split()[:2]) for kind in key_types}
         server = program(
@@ -67,7 +69,7 @@ class OpenSsh:
         if os.geteuid() == 0:
             # Where sshd started by root separates its privileges.
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-        with (self._folder / "log").open("ab") as log:
+        with watch_log(self._folder / "log").open("ab") as log:
             self._process = subprocess.Popen(self.command, stderr=log, stdout=log, start_new_session=True)
         wait_until(self._listens, what="sshd")
         return self

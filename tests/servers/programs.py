@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.servers.processes import wait_until
+from tests.servers.secret_search import watch_log
 
 
 class Program:
@@ -22,7 +23,7 @@ class Program:
 
     def start(self) -> Self:
         """Start it and return at once."""
-        with self.log.open("ab") as output:
+        with watch_log(self.log).open("ab") as output:
             self._process = subprocess.Popen(
                 self.command,
                 stdin=subprocess.DEVNULL,

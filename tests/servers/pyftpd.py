@@ -5,12 +5,13 @@ import sys
 from pathlib import Path
 
 from mft_common.endpoints.targets import Target, Timeouts
+from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, wait_until
 from tests.servers.programs import Program
 from tests.servers.vsftpd import listens
 
 USER = "partner"
-PASSWORD = "s3cret word"
+PASSWORD = secret("password of pyftpdlib")
 _ROOT = Path(__file__).parents[2]
 
 

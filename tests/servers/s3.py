@@ -8,11 +8,12 @@ from pathlib import Path
 import boto3
 import requests
 
+from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, wait_until
 from tests.servers.programs import Program
 
 KEY_ID = "the-tests"
-SECRET = "of-the-tests"
+SECRET = secret("secret-of-s3")
 
 
 class S3Server:

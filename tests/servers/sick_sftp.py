@@ -9,8 +9,10 @@ from typing import Any, Self
 
 import asyncssh
 
+from tests.servers.made_secrets import secret
+
 USER = "partner"
-PASSWORD = "correct horse battery staple"
+PASSWORD = secret("password of SFTP")
 
 
 async def be_slow(seconds: float) -> None:

@@ -1,10 +1,10 @@
 """Start vsftpd on loopback for files below one folder, without TLS or with explicit or implicit TLS."""
 
 import os
-import secrets
 import socket
 from pathlib import Path
 
+from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, program, wait_until
 from tests.servers.programs import Program
 
@@ -58,7 +58,7 @@ class Vsftpd:
         folder.mkdir(parents=True, exist_ok=True)
         binary = program(["/usr/sbin/vsftpd", "vsftpd"], "vsftpd")
         self.port = free_port()
-        self.password = secrets.token_hex(16)
+        self.password = secret("password-of-vsftpd")
         passwords = folder / "passwords"
         passwords.write_text(f"{self.password}\n")
         settings = f"{_SETTINGS}listen_port={self.port}\nanon_root={root}\nemail_password_file={passwords}\n"

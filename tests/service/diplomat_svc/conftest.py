@@ -19,9 +19,10 @@ from mft_common.identity import Identity
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.unix_server import UnixServer
+from tests.servers.made_secrets import secret
 
 PATH = "/diplomat/APIRequest"
-KEY = "a-key-of-these-tests"
+KEY = secret("key-of-diplomat")
 
 
 class _Accounts:

@@ -3,10 +3,11 @@
 import pytest
 
 from mft_common.identity import Signer
+from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
 from tests.service.mft_common.filestore_doubles import FakeFilestore
 
-SIGNER = Signer(["a-key-of-these-tests"])
+SIGNER = Signer([secret("key-of-diplomat")])
 
 
 @pytest.mark.parametrize("inbound", [True, False])

@@ -6,9 +6,10 @@ import pytest
 
 from mft_common.events.backlog import OUTBOX
 from mft_common.identity import Signer
+from tests.servers.made_secrets import secret
 from tests.service.mft_common.filestore_doubles import FakeFilestore
 
-SIGNER = Signer(["a-key-of-these-tests"])
+SIGNER = Signer([secret("key-of-diplomat")])
 
 
 @pytest.mark.parametrize("part", [None, "source", "destination", "retries"])

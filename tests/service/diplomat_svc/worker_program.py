@@ -6,6 +6,8 @@ import subprocess
 import sys
 import textwrap
 
+from tests.servers.secret_search import watch_log
+
 PROGRAM = textwrap.dedent("""
     import json, os, sys, threading
     from diplomat_svc.bootstrap import build, new_runner
@@ -26,7 +28,8 @@ def start_worker(made, wrapped=lambda command: command):
     `wrapped` gives the command that runs it in surroundings of its own.
     """
     arguments = wrapped([sys.executable, "-c", PROGRAM, str(made.data), json.dumps(made.config)])
-    child = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+    with watch_log(made.data / "worker.log").open("ab") as log:
+        child = subprocess.Popen(arguments, stdout=subprocess.PIPE, stderr=log, start_new_session=True)
     child.stdout.readline()
     return child
 

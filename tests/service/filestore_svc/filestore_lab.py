@@ -16,6 +16,7 @@ from filestore_svc.settings import Settings
 from mft_common import clock, environ_keys, ids
 from mft_common.directory import Account, Opened, Session, Throttled, Wrong
 from mft_common.identity import HEADER, Identity, Signer
+from tests.servers.made_secrets import secret
 from tests.servers.outboxes import ROWS, read_events
 from tests.servers.processes import free_port, wait_until
 from tests.servers.programs import Program
@@ -31,7 +32,7 @@ SECTION: dict[str, Any] = {
         "/inbox": {"access": {"part1": ALL, "reader1": ["list", "read"]}},
     },
 }
-KEY = "a-key-of-the-tests"
+KEY = secret("key-of-filestore")
 BASE = "http://hub.test:8080"
 TRANSFER = "414D5120514D312020202020202020203F0C71A200000017"
 

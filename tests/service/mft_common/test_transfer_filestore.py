@@ -29,6 +29,7 @@ from mft_common.endpoints.names import Patterns
 from mft_common.identity import Signer
 from mft_common.process.unix_server import UnixServer
 from mft_common.transfer import Mover
+from tests.servers.made_secrets import secret
 from tests.servers.small_disk import on_small_disk
 from tests.service.filestore_svc.filestore_lab import Lab
 from tests.service.filestore_svc.test_completion import Gate
@@ -36,7 +37,7 @@ from tests.service.mft_common.filestore_doubles import FakeFilestore, RealFilest
 
 TOKEN = "0000000000000042"
 TRANSFER = "414D5120514D312020202020202020203F0C71A200000017"
-KEY = "a-key-of-this-test"
+KEY = secret("key-of-transfers")
 
 
 class Quiet(WSGIRequestHandler):

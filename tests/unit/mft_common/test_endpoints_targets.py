@@ -144,7 +144,17 @@ def test_what_a_target_lacks():
 
 
 @pytest.mark.parametrize(
-    "url", ["file:a/b", "filestore:/in", "sftp://h/up", "sftp://[::1]:2222/up", "ftp://h", "s3://bucket/in"]
+    "url",
+    [
+        "file:a/b",
+        "filestore:/in",
+        "sftp://h/up",
+        "sftp://[::1]:2222/up",
+        "sftp://h/~/up",
+        "ftps://h/~/in",
+        "ftp://h",
+        "s3://bucket/in",
+    ],
 )
 def test_a_shown_target_is_its_url(url):
     """A target without a name is shown as its URL."""
