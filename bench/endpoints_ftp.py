@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import measure
-from single_files import fetch, make_large, send, timed
+from single_files import fetch, make_large, medians, ratio, send, timed_with_cpu
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -44,14 +44,13 @@ def run(folder, *, large=False, mib=MIB):
 
 
 def compared(title, works, rounds=ROUNDS):
-    """Run the works in turn and print their medians, and ours as a ratio of the first one."""
+    """Run the works in turn and print their medians, and curl's as a ratio of ours."""
     times = {name: [] for name in works}
     for _ in range(rounds):
         for name, work in works.items():
-            times[name].append(timed(work))
-    medians = {name: measure.median(found) for name, found in times.items()}
-    figures = "; ".join(f"{name} {seconds:.2f} s" for name, seconds in medians.items())
-    print(f"{title:<12}{figures}; {medians['curl'] / medians['ours']:.2f} times curl (goal {GOAL})")
+            times[name].append(timed_with_cpu(work))
+    figures = "; ".join(f"{name} {medians(found)}" for name, found in times.items())
+    print(f"{title:<12}{figures}; {ratio(times['curl'], times['ours']):.2f} times curl (goal {GOAL})")
 
 
 def one_large_file(folder, curl, url, target, mib):

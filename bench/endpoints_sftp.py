@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import measure
-from single_files import fetch, make_large, send, timed
+from single_files import fetch, make_large, medians, ratio, send, timed_with_cpu
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -92,18 +92,17 @@ def one_large_file(folder, peer, target, mib):
     for _ in range(ROUNDS):
         for way, named in works.items():
             for name, work in named.items():
-                figures[way][name].append(timed(work))
+                figures[way][name].append(timed_with_cpu(work))
     for way, goal in (("up", GOAL_UP), ("down", GOAL_DOWN)):
-        seconds = {name: measure.median(found) for name, found in figures[way].items()}
-        rates = ", ".join(f"{name} {mib * 1.048576 / one:.0f} MB/s" for name, one in seconds.items())
-        print(f"{mib} MiB {way:5} {rates}")
-        same = seconds["sftp, same cipher"] / seconds["ours"]
-        print(f"ratio     {seconds['sftp'] / seconds['ours']:.2f} (goal {goal}); with the same cipher {same:.2f}")
-        print(f"rounds    {'; '.join(f'{name} {show(found)}' for name, found in figures[way].items())}")
+        found = figures[way]
+        print(f"{mib} MiB {way:5} {', '.join(f'{name} {medians(pairs)}' for name, pairs in found.items())}")
+        same = ratio(found["sftp, same cipher"], found["ours"])
+        print(f"ratio     {ratio(found['sftp'], found['ours']):.2f} (goal {goal}); with the same cipher {same:.2f}")
+        print(f"rounds    {'; '.join(f'{name} {show(pairs)}' for name, pairs in found.items())}")
 
 
-def show(seconds):
-    return " ".join(f"{one:.2f}" for one in seconds)
+def show(pairs):
+    return " ".join(f"{seconds:.2f}" for seconds, _ in pairs)
 
 
 def many_small_files(folder, peer, target):
@@ -136,12 +135,12 @@ def many_small_files(folder, peer, target):
                 if way == "up":
                     for path in (folder / "far").glob("*.small"):
                         path.unlink()
-                figures[name].append(timed(work))
-        seconds = {name: measure.median(found) for name, found in figures.items()}
-        text = ", ".join(f"{name} {one:.2f} s ({show(figures[name])})" for name, one in seconds.items())
-        print(
-            f"{SMALL} x {SMALL_SIZE} bytes {way}: {text}: {seconds['sftp'] / seconds['ours']:.2f} (goal {GOAL_SMALL})"
-        )
+                figures[name].append(timed_with_cpu(work))
+        text = ", ".join(f"{name} {medians(found)} [{show(found)}]" for name, found in figures.items())
+        beside = f"{ratio(figures['sftp'], figures['ours']):.2f} (goal {GOAL_SMALL})"
+        if way == "up":
+            beside += f"; beside `sftp -f` {ratio(figures['sftp -f (fsync)'], figures['ours']):.2f}"
+        print(f"{SMALL} x {SMALL_SIZE} bytes {way}: {text}: {beside}")
 
 
 if __name__ == "__main__":

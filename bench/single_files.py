@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import resource
+import statistics
 import time
 
 from mft_common.endpoints.contract import BLOCK
@@ -15,6 +17,29 @@ def timed(work):
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
+
+
+def timed_with_cpu(work):
+    """Return the seconds that `work` takes, and those of processor time of this process and its ended children."""
+    before = _cpu()
+    seconds = timed(work)
+    return seconds, _cpu() - before
+
+
+def _cpu():
+    usages = [resource.getrusage(of) for of in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+
+
+def medians(pairs):
+    """Return the median seconds and processor seconds of some rounds, as text."""
+    wall, cpu = (statistics.median(column) for column in zip(*pairs, strict=True))
+    return f"{wall:.2f} s ({cpu:.2f} s CPU)"
+
+
+def ratio(peer, ours):
+    """Return the median of the ratios of rounds that ran in turn: the load of the machine changes between them."""
+    return statistics.median(one / other for (one, _), (other, _) in zip(peer, ours, strict=True))
 
 
 def send(endpoint, path, verify="size"):

@@ -4,8 +4,9 @@ import contextlib
 import stat
 from collections.abc import Iterator
 from os import stat_result
-from typing import Final, Self
+from typing import Final
 
+from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import (
     BLOCK,
     Checkpoint,
@@ -95,7 +96,7 @@ def _check(status: stat_result, listed: Entry | None, path: str) -> None:
         raise Changed(f"{path}: the source changed since its first bytes were read")
 
 
-class FileEndpoint:
+class FileEndpoint(Closing):
     """A folder that this object owns. `shown` names it in messages."""
 
     features = _FEATURES
@@ -204,11 +205,3 @@ class FileEndpoint:
     def close(self) -> None:
         """Close the folder."""
         self._folder.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Final
 
+from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import (
     Checkpoint,
     Entry,
@@ -50,7 +51,7 @@ class Filestore:
         return FilestoreEndpoint(calls, folder, self.spool or spool_folder(self.url))
 
 
-class FilestoreEndpoint:
+class FilestoreEndpoint(Closing):
     """A folder of the hub's own store, reached as the account `system`."""
 
     features = _FEATURES
@@ -135,11 +136,4 @@ class FilestoreEndpoint:
         return tuple(answer["removed"])
 
     def close(self) -> None:
-        """Do nothing: no connection is kept."""
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
         """Do nothing: no connection is kept."""

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Self
 
+from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import Changed, Denied, Exists, NotFound, TargetIsFolder, TransferError, Unsupported
 from mft_common.endpoints.former import aside_name, former_name
@@ -29,7 +29,7 @@ def open_ftp(target: Target) -> "FtpEndpoint":
     return FtpEndpoint(target)
 
 
-class FtpEndpoint:
+class FtpEndpoint(Closing):
     """A folder of an FTP server, over one control connection unless a transfer is open while something else is asked.
 
     `features` are those that the server named after the login. No server says whether its rename replaces a file, so
@@ -153,14 +153,6 @@ class FtpEndpoint:
     def close(self) -> None:
         """End the connections."""
         self._connections.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
 
 
 def features_of(session: Session, target: Target) -> Features:

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from typing import Final, Self
+from typing import Final
 
+from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import Unsupported
 from mft_common.endpoints.http.connection import AT_ONCE, Connection
@@ -26,7 +27,7 @@ def open_http(target: Target) -> "HttpEndpoint":
     return HttpEndpoint(Connection(target))
 
 
-class HttpEndpoint:
+class HttpEndpoint(Closing):
     """The files below one URL.
 
     Resume of a read needs a server that answers ranges and gives strong ETags; else `open` with a start is Changed, and
@@ -95,9 +96,3 @@ class HttpEndpoint:
     def close(self) -> None:
         """Close the connections."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

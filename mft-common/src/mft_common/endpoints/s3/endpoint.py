@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import suppress
-from typing import Final, Self
+from typing import Final
 
+from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import BadName, NotFound, Unsupported
 from mft_common.endpoints.names import Patterns, check_path, printable
@@ -36,7 +37,7 @@ def open_s3(target: Target, *, part: int | None = None) -> "S3Endpoint":
     return S3Endpoint(Bucket(target), part)
 
 
-class S3Endpoint:
+class S3Endpoint(Closing):
     """The objects below one prefix.
 
     `exclusive_create` is not claimed: of foreign stores some do not know the condition, and the request does not tell.
@@ -132,9 +133,3 @@ class S3Endpoint:
     def close(self) -> None:
         """Close the connections."""
         self._bucket.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()

@@ -1,8 +1,9 @@
 """The `sftp:` endpoint: a folder of an SSH server, over one connection with a pinned host key."""
 
 from collections.abc import Iterator
-from typing import Final, Self
+from typing import Final
 
+from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import Changed, Exists, NotFound, TransferError
 from mft_common.endpoints.former import former_name
@@ -35,7 +36,7 @@ def open_sftp(target: Target) -> "SftpEndpoint":
     return SftpEndpoint(connection, session)
 
 
-class SftpEndpoint:
+class SftpEndpoint(Closing):
     """A folder of an SSH server.
 
     Up to `AT_ONCE` threads may use it at once, each with readers and writers of its own: they share the connection.
@@ -98,14 +99,6 @@ class SftpEndpoint:
     def close(self) -> None:
         """Close the connection; never raises."""
         self._connection.close()
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
 
     async def _stat(self, path: str) -> Entry:
         full = self._place.full(path) if path else self._place.folder
