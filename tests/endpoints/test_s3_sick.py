@@ -9,6 +9,7 @@ import socket
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,8 +29,9 @@ from mft_common.endpoints.errors import (
     Transient,
     UntrustedServer,
 )
-from mft_common.endpoints.s3 import open_s3
-from mft_common.endpoints.s3.parts import MOST_PARTS, part_size
+from mft_common.endpoints.s3 import S3Endpoint, open_s3
+from mft_common.endpoints.s3.bucket import Bucket
+from mft_common.endpoints.s3.parts import MOST_PARTS, Room, part_size
 from mft_common.endpoints.targets import Target, Timeouts
 from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
@@ -267,6 +269,28 @@ def test_a_delivered_object_that_cannot_be_looked_at_is_delivered(endpoint, stor
     assert "could not be compared" in stored.warning
     assert len(store.objects["in/g"].body) == size
     assert writer.abort() == stored
+
+
+def test_writers_of_one_endpoint_share_the_room_for_parts(server, store):
+    """The memory of a process does not grow with the files that it sends at once: two parts of four writers here."""
+    active, most, lock = [0], [0], threading.Lock()
+    pause = threading.Event()
+
+    def count(_number):
+        with lock:
+            active[0] += 1
+            most[0] = max(most[0], active[0])
+        pause.wait(0.02)
+        with lock:
+            active[0] -= 1
+
+    store.before_part = count
+    contents = {f"f{number}": content_of(4 * PART, seed=number) for number in range(4)}
+    with S3Endpoint(Bucket(target_of(server)), PART, Room(2 * PART)) as far, ThreadPoolExecutor(4) as pool:
+        for written in [pool.submit(write, far, path, content) for path, content in contents.items()]:
+            written.result()
+    assert {path: store.objects[f"in/{path}"].body for path in contents} == contents
+    assert most[0] == 2
 
 
 def test_an_answer_that_proves_the_content_spares_a_request(endpoint, store):

@@ -28,11 +28,33 @@ def part_size(size: int | None) -> int:
     return max(_PART, -(-size // (MOST_PARTS << 20)) << 20)
 
 
+class Room:
+    """The memory for the parts that the writers of one endpoint have on their way: `most` bytes, or one part."""
+
+    def __init__(self, most: int = _AT_ONCE_BYTES) -> None:
+        self._most = most
+        self._taken = 0
+        self._changed = threading.Condition()
+
+    def take(self, size: int) -> None:
+        """Wait until there is room for a part of `size` bytes, and take it."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._taken or self._taken + size <= self._most)
+            self._taken += size
+
+    def give(self, size: int) -> None:
+        """Give the room of a part back."""
+        with self._changed:
+            self._taken -= size
+            self._changed.notify_all()
+
+
 class Parts:
     """The parts of one upload, numbered in the order of `send`; at most 32 MiB of them, or one, are on their way."""
 
-    def __init__(self, bucket: Bucket, path: str, size: int) -> None:
+    def __init__(self, bucket: Bucket, path: str, size: int, room: Room) -> None:
         self._bucket = bucket
+        self._room = room
         self._path = path
         self._at_once = max(1, _AT_ONCE_BYTES // size)
         self._stored: list[Part] = []
@@ -61,6 +83,7 @@ class Parts:
             raise Unsupported(f"{printable(self._path)}: an object has at most {MOST_PARTS} parts")
         if len(self._sending) >= self._at_once:
             self._take()
+        self._room.take(len(content))
         part: Future[Part] = Future()
         self._sending.append(part)
         # A thread of its own, for which the end of the process does not wait as it does for those of an executor.
@@ -103,9 +126,13 @@ class Parts:
 
     def _run(self, part: Future[Part], upload: str, number: int, content: bytearray) -> None:
         try:
-            part.set_result(self._upload(upload, number, content))
+            stored = self._upload(upload, number, content)
         except BaseException as error:  # noqa: BLE001 -- the one who waits for the part gets it
+            self._room.give(len(content))
             part.set_exception(error)
+        else:
+            self._room.give(len(content))
+            part.set_result(stored)
 
     def _upload(self, upload: str, number: int, content: bytearray) -> Part:
         """Send a part up to three times: the same number and content again replace what may have arrived."""

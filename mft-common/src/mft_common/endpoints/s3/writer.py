@@ -11,7 +11,7 @@ from mft_common.endpoints.errors import Denied, Exists, Mismatch, NotFound, Tran
 from mft_common.endpoints.names import printable
 from mft_common.endpoints.one_commit import OneCommit
 from mft_common.endpoints.s3.bucket import Bucket
-from mft_common.endpoints.s3.parts import Parts
+from mft_common.endpoints.s3.parts import Parts, Room
 from mft_common.endpoints.s3.uploads import name_of
 
 _UNCHECKED: Final = "the bucket does not let us ask for the object's size"
@@ -27,7 +27,9 @@ class S3Writer:
     recognises the object of the first one.
     """
 
-    def __init__(self, bucket: Bucket, path: str, *, part: int, resume: Checkpoint | None, if_exists: IfExists) -> None:
+    def __init__(
+        self, bucket: Bucket, path: str, *, part: int, room: Room, resume: Checkpoint | None, if_exists: IfExists
+    ) -> None:
         bucket.key(path)
         self._shown = printable(path)
         self._bucket = bucket
@@ -39,7 +41,7 @@ class S3Writer:
         self._mark = str(state.get("mark", "")) or secrets.token_hex(16)
         self._part_size = part
         self._held = bytearray()
-        self._parts = Parts(bucket, path, self._part_size)
+        self._parts = Parts(bucket, path, self._part_size, room)
         self._begins: Begins = note_nothing
         self._sealed = Stored(0, "")
         # The version that an answer to the commit has proved to be of these bytes.
