@@ -11,6 +11,9 @@ from mft_common.database.leases import Leases
 from mft_common.events import Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.joblog import JobLog
+from mft_common.notify import Notifications
+from mft_common.schedules import Timers
+from mft_common.watching import Memory
 
 SERVICE: Final = "diplomat-svc"
 metadata = sa.MetaData()
@@ -79,6 +82,9 @@ sweeps = sa.Table(
 # The subject of a record is the sequence of its job.
 JOB_LOG: Final = JobLog(metadata)
 LEASES: Final = Leases(metadata)
+TIMERS: Final = Timers(metadata)
+WATCHES: Final = Memory(metadata)
+NOTIFICATIONS: Final = Notifications(metadata)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
 APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "allowed_folders")

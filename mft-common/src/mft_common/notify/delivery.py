@@ -1,8 +1,8 @@
 """Deliver notifications from a worker: each at least once, with growing pauses and a limit."""
 
 import threading
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,7 +12,7 @@ from mft_common.database import Database
 from mft_common.notify import mails, webhooks
 from mft_common.notify.channels import Channels
 from mft_common.notify.errors import NotDelivered
-from mft_common.notify.notifications import Notification, Notifications
+from mft_common.notify.notifications import Notification, Notifications, Receiver
 from mft_common.process.background_tasks import BackgroundTask
 
 # More than the time limits of one attempt allow.
@@ -44,17 +44,22 @@ class Delivery:
         Receivers are served at the same time, each by its own thread: one that does not answer delays this step, and
         no other receiver's attempt in it.
         """
-        with self.database.write() as connection:
-            now = self.now()
-            taken = self.notifications.claim(connection, now, now + _ATTEMPT_MS, _AT_ONCE)
+        taken = self.claim(_AT_ONCE)
         if len(taken) == 1:
-            self._attempt(taken[0])
+            self.attempt(taken[0])
         elif taken:
             with ThreadPoolExecutor(len(taken), thread_name_prefix="notify") as pool:
-                list(pool.map(self._attempt, taken))
+                list(pool.map(self.attempt, taken))
         return len(taken)
 
-    def _attempt(self, notification: Notification) -> None:
+    def claim(self, limit: int, busy: Collection[Receiver] = ()) -> Sequence[Notification]:
+        """Take due notifications, one a receiver that is not in `busy`; each must be attempted."""
+        with self.database.write() as connection:
+            now = self.now()
+            return self.notifications.claim(connection, now, now + _ATTEMPT_MS, limit, busy)
+
+    def attempt(self, notification: Notification) -> None:
+        """Send one notification that was claimed, and store how that ended."""
         try:
             self._send(notification)
         except NotDelivered as error:
@@ -91,11 +96,26 @@ class Delivery:
 
 
 def delivery_task(name: str, delivery: Delivery, *, poll: float = _POLL_S) -> BackgroundTask:
-    """Return the task of a worker that delivers until it is stopped; it looks for new rows every `poll` seconds."""
+    """Return the task of a worker that delivers until it is stopped; it looks for new rows every `poll` seconds.
+
+    Eight receivers at most are served at once, each by one attempt; one that is slow holds up no other.
+    """
 
     def run(stop: threading.Event) -> None:
-        while not stop.is_set():
-            if not delivery.step():
-                stop.wait(poll)
+        running: dict[Future[None], Receiver] = {}
+        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=name) as pool:
+            while not stop.is_set():
+                taken = (
+                    delivery.claim(_AT_ONCE - len(running), set(running.values())) if len(running) < _AT_ONCE else ()
+                )
+                for one in taken:
+                    running[pool.submit(delivery.attempt, one)] = (one.kind, one.target)
+                if running:
+                    wait(running, timeout=poll, return_when=FIRST_COMPLETED)
+                else:
+                    stop.wait(poll)
+                for future in [future for future in running if future.done()]:
+                    del running[future]
+                    future.result()
 
     return BackgroundTask(name, run)

@@ -8,13 +8,15 @@ from email.errors import MessageError
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
-from typing import Final
+from typing import Any, Final
 
 from mft_common.notify.channels import Mail, is_loopback
+from mft_common.notify.deadline import Deadline
 from mft_common.notify.errors import NotDelivered
 from mft_common.notify.notifications import Notification
 
 _TIMEOUT_S: Final = 20.0
+EXCHANGE_S: Final = 60.0
 
 
 def send(server: Mail, notification: Notification) -> None:
@@ -25,16 +27,17 @@ def send(server: Mail, notification: Notification) -> None:
     """
     try:
         message = _message(server, notification)
-        connection = _connect(server)
-        try:
-            if server.user:
-                connection.login(server.user, server.password)
-            connection.send_message(message)
-            # The mail is accepted: a failure to say goodbye must not send it again.
-            with suppress(smtplib.SMTPException, OSError):
-                connection.quit()
-        finally:
-            connection.close()
+        with Deadline(EXCHANGE_S) as deadline:
+            connection = _connect(server, deadline)
+            try:
+                if server.user:
+                    connection.login(server.user, server.password)
+                connection.send_message(message)
+                # The mail is accepted: a failure to say goodbye must not send it again.
+                with suppress(smtplib.SMTPException, OSError):
+                    connection.quit()
+            finally:
+                connection.close()
     except smtplib.SMTPRecipientsRefused as error:
         codes = ", ".join(str(code) for code, _ in error.recipients.values())
         raise NotDelivered(f"the mail server refused the address ({codes})") from None
@@ -45,17 +48,34 @@ def send(server: Mail, notification: Notification) -> None:
         raise NotDelivered(f"the mail was not sent ({type(error).__name__})") from None
 
 
-def _connect(server: Mail) -> smtplib.SMTP:
+class _Smtp(smtplib.SMTP):
+    """A connection whose socket the deadline guards before the greeting is read; so is that of the next class."""
+
+    def __init__(self, deadline: Deadline, *arguments: Any, **more: Any) -> None:
+        self._deadline = deadline
+        super().__init__(*arguments, **more)
+
+    def _get_socket(self, *arguments: Any) -> Any:
+        made = super()._get_socket(*arguments)  # type: ignore[misc]
+        self._deadline.guard(made)
+        return made
+
+
+class _Smtps(_Smtp, smtplib.SMTP_SSL):
+    """The same with TLS from the first byte."""
+
+
+def _connect(server: Mail, deadline: Deadline) -> smtplib.SMTP:
     # The name for EHLO: smtplib would ask the name service for this machine's, and tell it to the server.
     name = server.sender.rpartition("@")[2]
     if server.tls == "none":
         if not is_loopback(server.host):
             raise NotDelivered("a mail server without TLS may be on this machine alone")
-        return smtplib.SMTP(server.host, server.port, name, _TIMEOUT_S)
+        return _Smtp(deadline, server.host, server.port, name, _TIMEOUT_S)
     context = ssl.create_default_context(cafile=server.ca or None)
     if server.tls == "implicit":
-        return smtplib.SMTP_SSL(server.host, server.port, name, timeout=_TIMEOUT_S, context=context)
-    connection = smtplib.SMTP(server.host, server.port, name, _TIMEOUT_S)
+        return _Smtps(deadline, server.host, server.port, name, timeout=_TIMEOUT_S, context=context)
+    connection = _Smtp(deadline, server.host, server.port, name, _TIMEOUT_S)
     try:
         connection.starttls(context=context)
     except BaseException:

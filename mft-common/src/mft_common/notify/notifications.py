@@ -1,7 +1,7 @@
 """Keep notifications as rows until they are delivered."""
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
@@ -11,6 +11,8 @@ from mft_common import clock, ids
 from mft_common.events.catalogue.fields import storable
 
 Kind = Literal["webhook", "mail"]
+# The kind and the target of a notification.
+Receiver = tuple[str, str]
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _REASON_LENGTH: Final = 500
 _LONGEST_TARGET: Final = 320
@@ -79,34 +81,49 @@ class Notifications:
         if rows:
             connection.execute(sa.insert(self.table), rows)
 
-    def claim(self, connection: sa.Connection, now: int, until: int, limit: int) -> Sequence[Notification]:
+    def claim(
+        self, connection: sa.Connection, now: int, until: int, limit: int, busy: Collection[Receiver] = ()
+    ) -> Sequence[Notification]:
         """Take the oldest due notification of each of up to `limit` receivers; no other worker does before `until`.
 
-        The attempt is counted here, so that one that ends with the process counts too. A time later than any pause was
-        written before the clock was set back, and is due.
+        Receivers of `busy` are left out. The attempt is counted here, so that one that ends with the process counts
+        too. A time later than any pause was written before the clock was set back, and is due. Every row is found by a
+        seek in an index: rows that were given up or wait cost nothing.
         """
         c = self.table.c
-        others = self.table.alias()
-        older = sa.exists().where(
-            others.c.kind == c.kind,
-            others.c.target == c.target,
-            others.c.position < c.position,
-            _is_due(others, now),
-        )
-        oldest = (
-            sa.select(c.position)
-            .where(_is_due(self.table, now), sa.not_(older))
-            .order_by(c.position)
-            .limit(limit)
-            .with_for_update(skip_locked=True)
-        )
-        positions = list(connection.execute(oldest).scalars())
+        due = [
+            row
+            for receiver in self._receivers(connection)
+            if receiver not in busy and (row := self._oldest(connection, receiver, now)) is not None
+        ]
+        positions = [position for _, position in sorted(due)[:limit]]
         if not positions:
             return []
         taken = sa.update(self.table).where(c.position.in_(positions))
         connection.execute(taken.values(attempts=c.attempts + 1, not_before=until))
         rows = connection.execute(sa.select(self.table).where(c.position.in_(positions)).order_by(c.position))
         return [_notification(row) for row in rows]
+
+    def _receivers(self, connection: sa.Connection) -> Iterator[Receiver]:
+        """Yield those that have notifications which were not given up."""
+        c = self.table.c
+        open_ones = sa.select(c.kind, c.target).where(sa.not_(c.given_up)).order_by(c.kind, c.target).limit(1)
+        row = connection.execute(open_ones).first()
+        while row is not None:
+            yield row.kind, row.target
+            after = sa.tuple_(c.kind, c.target) > sa.tuple_(sa.literal(row.kind), sa.literal(row.target))
+            row = connection.execute(open_ones.where(after)).first()
+
+    def _oldest(self, connection: sa.Connection, receiver: Receiver, now: int) -> tuple[int, int] | None:
+        """Return since when a receiver's first due notification is due, and its position."""
+        c = self.table.c
+        own = (sa.not_(c.given_up), c.kind == receiver[0], c.target == receiver[1])
+        for is_due in (c.not_before <= now, c.not_before > now + _LATEST_MS):
+            first = sa.select(c.not_before, c.position).where(*own, is_due).order_by(c.not_before, c.position).limit(1)
+            row = connection.execute(first.with_for_update(skip_locked=True)).first()
+            if row is not None:
+                return row.not_before, row.position
+        return None
 
     def delivered(self, connection: sa.Connection, notification: Notification) -> None:
         """Delete a delivered notification."""
@@ -143,11 +160,6 @@ class Notifications:
         return connection.execute(sa.delete(self.table).where(c.given_up, c.id.in_(chosen))).rowcount
 
 
-def _is_due(table: sa.FromClause, now: int) -> sa.ColumnElement[bool]:
-    c = table.c
-    return sa.and_(sa.not_(c.given_up), sa.or_(c.not_before <= now, c.not_before > now + _LATEST_MS))
-
-
 def _notification(row: Any) -> Notification:
     names = ("id", "kind", "target", "title", "body", "created_at", "attempts", "reason")
     return Notification(**{name: getattr(row, name) for name in names})
@@ -170,7 +182,8 @@ def _table(metadata: sa.MetaData, name: str) -> sa.Table:
         sa.Column("reason", sa.Text(), nullable=False, server_default=""),
         sqlite_autoincrement=True,
     )
-    sa.Index(f"{name}_receiver", table.c.kind, table.c.target, table.c.position)
+    c = table.c
+    sa.Index(f"{name}_due", c.given_up, c.kind, c.target, c.not_before, c.position)
     return table
 
 

@@ -1,18 +1,25 @@
 """Send a notification as a signed HTTP request, in the form of Standard Webhooks (standardwebhooks.com)."""
 
 import base64
+import contextlib
 import hashlib
 import hmac
+import http.client
+import ssl
 import time
 from typing import Final
+from urllib.parse import urlsplit, urlunsplit
 
 import requests
 
 from mft_common.notify.channels import Webhook
+from mft_common.notify.deadline import Deadline
 from mft_common.notify.errors import NotDelivered
 from mft_common.notify.notifications import Notification
 
-_TIMEOUT_S: Final = (10.0, 20.0)
+_TIMEOUT_S: Final = 10.0
+# The whole exchange, from the connection to the status line and the header of the answer.
+EXCHANGE_S: Final = 30.0
 
 
 def sign(secret: str, message_id: str, timestamp: int, body: bytes) -> str:
@@ -38,19 +45,34 @@ def send(webhook: Webhook, notification: Notification) -> None:
         "webhook-timestamp": str(timestamp),
         "webhook-signature": sign(webhook.secret, notification.id, timestamp, body),
     }
-    with requests.Session() as session:
-        session.trust_env = False
-        try:
-            response = session.post(
-                webhook.url, data=body, headers=headers, allow_redirects=False, stream=True, timeout=_TIMEOUT_S,
-                verify=webhook.ca or True,
-            )  # fmt: skip
-        except (requests.RequestException, OSError, ValueError) as error:
-            # The texts of these errors name the URL.
-            raise NotDelivered(f"the request failed ({_cause_of(error)})") from None
-        response.close()
-    if not 200 <= response.status_code < 300:
-        raise NotDelivered(f"the receiver answered {response.status_code}")
+    try:
+        with Deadline(EXCHANGE_S) as deadline, contextlib.closing(_connection(webhook)) as connection:
+            connection.connect()
+            deadline.guard(connection.sock)
+            connection.request("POST", _path(webhook.url), body, headers)
+            status = connection.getresponse().status
+    except (http.client.HTTPException, OSError, ValueError) as error:
+        # The texts of these errors name the host.
+        raise NotDelivered(f"the request failed ({_cause_of(error)})") from None
+    if deadline.is_over:
+        # What was read of the header ends where the socket was shut down.
+        raise NotDelivered("the answer took too long")
+    if not 200 <= status < 300:
+        raise NotDelivered(f"the receiver answered {status}")
+
+
+def _connection(webhook: Webhook) -> http.client.HTTPConnection:
+    parts = urlsplit(webhook.url)
+    assert parts.hostname is not None
+    if parts.scheme == "http":
+        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+    context = ssl.create_default_context(cafile=webhook.ca or None)
+    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=_TIMEOUT_S, context=context)
+
+
+def _path(url: str) -> str:
+    parts = urlsplit(requests.utils.requote_uri(url))
+    return urlunsplit(("", "", parts.path or "/", parts.query, ""))
 
 
 def _cause_of(error: BaseException) -> str:
