@@ -1,0 +1,66 @@
+"""`crossdock copy` into a bucket: what a killed run has left there is gone after the next one."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from crossdock import certificate
+from tests.servers.processes import wait_until
+from tests.servers.s3 import KEY_ID, SECRET, S3Server
+
+CONTENT = bytes(range(256)) * (24 << 12)
+
+
+@pytest.fixture
+def server(tmp_path):
+    """A server of S3 over TLS."""
+    server = S3Server(tmp_path, certificate.ensure(tmp_path))
+    yield server
+    server.client.close()
+    server.program.kill()
+
+
+@pytest.mark.parametrize("option", [[], ["--resume"]])
+def test_no_upload_of_a_killed_copy_is_left_b15(tmp_path, server, option):
+    """After kill -9 the same copy delivers, goes on where that was asked for, and the bucket lists no upload."""
+    bucket = server.bucket()
+    (tmp_path / "crossdock.yaml").write_text(
+        f"endpoints:\n  far:\n    url: s3://{bucket}/in\n    endpoint: {server.url}\n    key_id: {{env: S3_ID}}\n"
+        f"    secret: {{env: S3_SECRET}}\n    ca: {certificate.ensure(tmp_path)[0]}\n"
+    )
+    (tmp_path / "from").mkdir()
+    (tmp_path / "from" / "a.bin").write_bytes(CONTENT)
+    environ = {**os.environ, "S3_ID": KEY_ID, "S3_SECRET": SECRET}
+    copy = [sys.executable, "-m", "crossdock", "copy", "from", "endpoint:far", "--format", "json", *option]
+
+    def uploads():
+        return server.client.list_multipart_uploads(Bucket=bucket).get("Uploads", [])
+
+    def parts():
+        return [
+            part
+            for upload in uploads()
+            for part in server.client.list_parts(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"]).get(
+                "Parts", []
+            )
+        ]
+
+    def saved():
+        found = [json.loads(path.read_text()) for path in (tmp_path / "data/state/copy").glob("*.json")]
+        return parts() and (not option or any(one["checkpoints"] for one in found))
+
+    with subprocess.Popen([*copy, "--bandwidth", "6MiB/s"], cwd=tmp_path, env=environ) as process:
+        wait_until(saved, what="a part at the bucket")
+        process.kill()
+        assert process.wait(20) == -signal.SIGKILL
+    assert uploads()
+    done = subprocess.run(copy, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    (file,) = json.loads(done.stdout)["files"]
+    assert (file["size"], file["resumed"] > 0) == (len(CONTENT), bool(option))
+    assert uploads() == []
+    assert server.keys(bucket) == ["in/a.bin"]
