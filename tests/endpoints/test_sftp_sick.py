@@ -779,7 +779,7 @@ async def send_together(*names):
 
     async def request(name):
         events.append(f"{name} sent")
-        await asyncio.sleep(0)
+        await be_slow(0)
         events.append(f"{name} answered")
         if name == names[1]:
             raise NotFound(name)
