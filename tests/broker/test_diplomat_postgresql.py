@@ -239,6 +239,7 @@ def test_a_worker_that_freezes_past_its_lease_writes_nothing_when_it_wakes_e13_e
         before = _rows(service)
         frozen.send_signal(signal.SIGCONT)
         assert frozen.wait(30) == 1, "the worker ends, because its lease is lost"
+        _until(lambda: not list((tmp_path / "to" / "slow").iterdir()))
         stop.set()
         for thread in threads:
             thread.join()

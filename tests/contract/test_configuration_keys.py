@@ -48,10 +48,11 @@ def test_each_key_of_diplomat_changes_the_configuration_or_is_reported(key):
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "effect"), [("file", 7, True), ("file_delay", "9s", True), ("job_delay", "9s", False)]
+    ("key", "value", "effect"),
+    [("file", 7, True), ("file_delay", "9s", True), ("job", 2, True), ("job_delay", "9s", True)],
 )
 def test_each_key_of_retries_changes_the_transaction_or_is_reported(key, value, effect):
-    """`job_delay` is accepted before jobs are tried again."""
+    """Each of them has an effect."""
     plain, changed = ({"transactions": [{**TRANSACTION, "retries": given}]} for given in ({}, {key: value}))
     assert (read_sections(plain, READER) != read_sections(changed, READER)) is effect
     assert sections.unused(changed) == ([] if effect else [f"transactions.0.retries.{key}"])
@@ -114,6 +115,5 @@ def test_check_names_the_keys_that_have_no_effect_yet(tmp_path):
     result = CliRunner().invoke(main, ["check", str(file)])
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines() == [
-        f"{key}: has no effect yet"
-        for key in ("transactions.0.retries.job_delay", "ibm_mq_mft.agents", "data_protector.kem")
+        f"{key}: has no effect yet" for key in ("ibm_mq_mft.agents", "data_protector.kem")
     ]

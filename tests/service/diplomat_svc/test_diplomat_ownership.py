@@ -62,6 +62,8 @@ def test_a_worker_that_lost_its_job_delivers_nothing_e13(hub, transaction):
         _until(lambda: list((made.data / "to").iterdir()))
         with made.service.database.write() as connection:
             connection.exec_driver_sql("UPDATE jobs SET status = 'Complete', completion = 'Incomplete', owner = NULL")
+            # As a recovery does.
+            connection.exec_driver_sql("INSERT INTO sweeps (sequence, tries, due_at) VALUES (1, 0, 0)")
         _until(lambda: not list((made.data / "to").iterdir()))
     assert list((made.data / "to").iterdir()) == []
     assert (made.data / "from" / "f").exists()

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from diplomat_svc.domain.states import COMPLETE, QUEUED, RUNNING
+from diplomat_svc.domain.states import COMPLETE, DELIVERED, QUEUED, RUNNING
 from diplomat_svc.domain.transactions import Transaction
 
 
@@ -25,7 +25,8 @@ class Requester:
 class FileRecord:
     """One file of a job: `place` is its constant index, times are in milliseconds, `size` is that of the source.
 
-    `temporaries` are the names of its unfinished copies at the destination, as long as one may be there.
+    `temporaries` are the names of its unfinished copies at the destination, as long as one may be there. `checkpoint`
+    is how far the file is, as JSON of the engine. `version` is that of the source that was delivered durably, "" else.
     """
 
     place: int
@@ -41,6 +42,13 @@ class FileRecord:
     bytes_done: int = 0
     description: str = ""
     temporaries: tuple[str, ...] = ()
+    checkpoint: str | None = None
+    version: str = ""
+
+    @property
+    def delivered(self) -> bool:
+        """Whether the file is at its destination."""
+        return self.completion in DELIVERED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +84,11 @@ class Job:
     def token(self) -> str:
         """The token in the names of this job's temporary files."""
         return token_of(self.sequence)
+
+    @property
+    def may_be_tried_again(self) -> bool:
+        """Whether the definition allows another attempt after this one."""
+        return self.attempt <= self.definition.retries.job
 
     @property
     def fraction(self) -> float:

@@ -39,10 +39,15 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class Retries:
-    """The number of further tries for one file, the first of them after `file_delay` seconds."""
+    """The number of further tries for one file, the first of them after `file_delay` seconds, and for the whole job.
+
+    Each further attempt of a job begins `job_delay` seconds after the end of the one before.
+    """
 
     file: int = 2
     file_delay: float = 5.0
+    job: int = 0
+    job_delay: float = 600.0
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,11 @@ import dataclasses
 import secrets
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from diplomat_svc.domain.jobs import Job
+from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.states import CANCELLED, CANCELLING, INCOMPLETE, TERMINATED
 from diplomat_svc.domain.transactions import Options
 from diplomat_svc.operations.job_process import JobProcess, Runner
@@ -17,7 +17,7 @@ from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
 from diplomat_svc.operations.sweeping import Sweeper
 from diplomat_svc.operations.worker_lock import WorkerLock
-from diplomat_svc.store import jobs, workers
+from diplomat_svc.store import files, jobs, workers
 from mft_common import logs
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.database.leases import Lease
@@ -152,7 +152,7 @@ class Dispatcher:
         self._look_after_running()
         if len(self._running) >= self._options.at_once:
             return False
-        return self._database.query(jobs.any_takeable) and self._take()
+        return self._database.query(lambda each: jobs.any_takeable(each, self._writer.clock())) and self._take()
 
     def _look_after_running(self) -> None:
         """Forget the jobs that have ended, renew the lease in time, and obey requests to stop the others."""
@@ -199,14 +199,15 @@ class Dispatcher:
             if taken is None:
                 return False
             job, request_id = taken
+            earlier = files.of_job(connection, job.sequence) if job.attempt > 1 else ()
             endpoints = self._configuration.refresh(connection).endpoints
-        process = self._process(job, endpoints)
+        process = self._process(job, endpoints, earlier)
         thread = self._start(lambda: self._work(job, request_id, process), f"job-{job.sequence}")
         self._running[job.sequence] = _Running(process, thread)
         return True
 
-    def _process(self, job: Job, endpoints: Endpoints) -> JobProcess:
-        owned = OwnedJob(self._writer, self._lease.owner, job)
+    def _process(self, job: Job, endpoints: Endpoints, earlier: Sequence[FileRecord]) -> JobProcess:
+        owned = OwnedJob(self._writer, self._lease.owner, job, earlier)
         reachable = endpoints.only(job.definition.source.url, job.definition.destination.url)
         return JobProcess(self._runner, owned, reachable.to_json(), self._lease, self._writer.clock())
 

@@ -1,5 +1,8 @@
 """Report one file of a job: its record is written once, before the first thing that it has to be there for."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints.contract import Entry
 
@@ -37,6 +40,12 @@ class FileReport:
             self._reports.temporary(self._place, temporary)
         if temporary:
             self.temporaries.append(temporary)
+
+    def checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Write how far the file is, where another attempt may go on from there."""
+        if not self._reports.job.last:
+            self.ensure()
+            self._reports.checkpoint(self._place, checkpoint)
 
     def check(self) -> None:
         """Raise CommitRefused where the file may not become visible; its record is written before."""

@@ -1,22 +1,31 @@
 """The order that a child gets for a job: plain data that goes through its socket."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
-from diplomat_svc.domain.jobs import Job, token_of
+from diplomat_svc.domain.jobs import FileRecord, Job, token_of
 from diplomat_svc.domain.transactions import Transaction
 
 
 @dataclass(frozen=True, kw_only=True)
 class JobOrder:
-    """A job to run: the copy of its definition, its variables, and the time in milliseconds at which it began."""
+    """A job to run: the copy of its definition, its variables, and the time in milliseconds at which it began.
+
+    `attempt` counts from 1; `last` says that no other attempt may follow. Of earlier attempts it tells the completions
+    of files that are `delivered`, the names of unfinished copies, and the first place that no file has.
+    """
 
     sequence: int
     transfer_id: str
     definition: Transaction
     variables: Mapping[str, str]
     began_at: int
+    attempt: int = 1
+    last: bool = True
+    delivered: tuple[str, ...] = ()
+    temporaries: tuple[str, ...] = ()
+    next_place: int = 0
 
     @property
     def token(self) -> str:
@@ -24,14 +33,19 @@ class JobOrder:
         return token_of(self.sequence)
 
     @classmethod
-    def of(cls, job: Job, now: int) -> Self:
-        """Return the order of a job that begins `now`."""
+    def of(cls, job: Job, now: int, earlier: Sequence[FileRecord] = ()) -> Self:
+        """Return the order of a job that begins `now`; `earlier` are its files of earlier attempts."""
         return cls(
             sequence=job.sequence,
             transfer_id=job.transfer_id,
             definition=job.definition,
             variables=job.variables,
             began_at=now,
+            attempt=job.attempt,
+            last=not job.may_be_tried_again,
+            delivered=tuple(sorted({str(file.completion) for file in earlier if file.delivered})),
+            temporaries=tuple(name for file in earlier for name in file.temporaries),
+            next_place=max((file.place + 1 for file in earlier), default=0),
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -41,4 +55,5 @@ class JobOrder:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the order of what `to_json` gave."""
-        return cls(**{**values, "definition": Transaction.from_json(values["definition"])})
+        lists = {name: tuple(values[name]) for name in ("delivered", "temporaries")}
+        return cls(**{**values, **lists, "definition": Transaction.from_json(values["definition"])})

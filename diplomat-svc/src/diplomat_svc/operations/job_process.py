@@ -40,7 +40,7 @@ class JobProcess:
         self._runner = runner
         self._owned = owned
         self._lease = lease
-        self._payload = {"job": JobOrder.of(owned.job, now).to_json(), "endpoints": endpoints}
+        self._payload = {"job": JobOrder.of(owned.job, now, owned.begun).to_json(), "endpoints": endpoints}
         self._lock = threading.Lock()
         self._handle: Handle | None = None
         self._completion = ""
@@ -77,10 +77,23 @@ class JobProcess:
             logs.get("jobs").exception("job.failed", sequence=self._owned.job.sequence)
             return self._end(FAILURE, f"An internal error ended the job ({type(error).__name__}).", left=True)
         # Where the job is no longer this worker's, neither are its temporary files.
-        if not isinstance(end.refusal, NotOwner):
-            left = end.result["left"] if end.completed else not self._sweep()
-            self._end(*self._outcome(end), left=left)
-        return None
+        if isinstance(end.refusal, NotOwner):
+            return None
+        completion, reason = self._outcome(end)
+        if completion == FAILURE and self._queue_again(reason):
+            return None
+        left = end.result["left"] if end.completed else not self._sweep()
+        return self._end(completion, reason, left=left)
+
+    def _queue_again(self, reason: str) -> bool:
+        """Let the job wait for its next attempt, for which its temporary files stay."""
+        if not self._owned.job.may_be_tried_again or self._completion:
+            return False
+        while True:
+            try:
+                return self._owned.queue_again(reason)
+            except Unavailable:
+                time.sleep(_AGAIN_S)
 
     def _sweep(self) -> bool:
         """Remove the temporary files of a child that died; return whether that was done in time."""
@@ -116,6 +129,8 @@ class JobProcess:
         while True:
             try:
                 if kind == MAY_COMMIT:
+                    # Without its job the child must not even clean up: the temporary files are another's by now.
+                    self._owned.require_mine(self._lease)
                     return not self._completion and self._owned.owns(self._lease)
                 return self._owned.handle(kind, data)
             except Unavailable:

@@ -1,14 +1,19 @@
 """Report from a child how its job goes; the worker writes each report to the database before the child goes on."""
 
-from typing import Final
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
 
 from diplomat_svc.domain.states import WARNING, Severity
 from diplomat_svc.operations.job_order import JobOrder
 from mft_common.process.runner import Channel
 
 NOTE: Final = "note"
+EARLIER: Final = "earlier"
 FOUND: Final = "found"
 BEGIN_FILE: Final = "begin_file"
+CHECKPOINT: Final = "file_checkpoint"
 TEMPORARY: Final = "temporary"
 FILE_PROGRESS: Final = "file_progress"
 RETRYING: Final = "retrying"
@@ -16,8 +21,21 @@ END_FILE: Final = "end_file"
 WARN_FILE: Final = "warn_file"
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """What an earlier attempt did with a file: its place, how it ended, if it did, and how far it came.
+
+    `version` is that of the source that was delivered durably, `checkpoint` the engine's, as JSON.
+    """
+
+    place: int
+    completion: str | None
+    version: str
+    checkpoint: str | None
+
+
 class JobReports:
-    """The reports of one job. A report that only shows progress is not waited for."""
+    """The reports of one job. Each is waited for: a child whose worker is frozen does not go on without it (E13)."""
 
     def __init__(self, channel: Channel, job: JobOrder) -> None:
         self.job = job
@@ -32,6 +50,11 @@ class JobReports:
         """Add a record to the job's log."""
         self._channel.ask(NOTE, {"text": text, "severity": severity})
 
+    def earlier(self, source: str) -> Earlier | None:
+        """Return what an earlier attempt of the job did with a file; None where it had not begun it."""
+        answer = self._channel.ask(EARLIER, {"source": source})
+        return None if answer is None else Earlier(**answer)
+
     def found(self, count: int, size: int) -> None:
         """Report how many files were found, and how many bytes they have."""
         self._channel.ask(FOUND, {"count": count, "size": size})
@@ -45,9 +68,13 @@ class JobReports:
         """Report the name of another unfinished copy; the return means that it is in the database."""
         self._channel.ask(TEMPORARY, {"place": place, "name": name})
 
+    def checkpoint(self, place: int, checkpoint: Mapping[str, Any]) -> None:
+        """Report how far a file is; the return means that the next attempt can go on from there."""
+        self._channel.ask(CHECKPOINT, {"place": place, "checkpoint": json.dumps(dict(checkpoint))})
+
     def progress(self, place: int, count: int) -> None:
         """Report how many bytes of a file are moved."""
-        self._channel.tell(FILE_PROGRESS, {"place": place, "count": count})
+        self._channel.ask(FILE_PROGRESS, {"place": place, "count": count})
 
     def retrying(self, place: int, retries: int) -> None:
         """Report that a file is tried again, for the `retries`th time."""
@@ -63,10 +90,14 @@ class JobReports:
         sha256: str | None = None,
         size: int | None = None,
         leftover: bool = False,
+        version: str = "",
     ) -> None:
-        """Report how a file ended; with `leftover` an unfinished copy is still at the destination."""
+        """Report how a file ended; with `leftover` an unfinished copy is still at the destination.
+
+        `version` is that of the source where it was delivered durably.
+        """
         self._completions[place] = completion
-        data = {"place": place, "completion": completion, "text": text, "leftover": leftover}
+        data = {"place": place, "completion": completion, "text": text, "leftover": leftover, "version": version}
         self._channel.ask(END_FILE, {**data, "retries": retries, "sha256": sha256, "size": size})
 
     def warn_file(self, place: int, text: str) -> None:
@@ -75,5 +106,5 @@ class JobReports:
         self._channel.ask(WARN_FILE, {"place": place, "text": text})
 
     def completions(self) -> tuple[str, ...]:
-        """Return how the files ended so far."""
-        return tuple(self._completions.values())
+        """Return how the files ended so far, those of earlier attempts that were delivered among them."""
+        return (*self.job.delivered, *self._completions.values())

@@ -52,7 +52,8 @@ class JobWriter:
         """Give the first queued job whose transaction is idle to `owner`; also return its request id (E12)."""
         taken = jobs.take(connection, owner, self.clock())
         if taken is not None:
-            self.record(connection, taken[0], "Begun by a worker.")
+            attempt = f" Attempt {taken[0].attempt}." if taken[0].attempt > 1 else ""
+            self.record(connection, taken[0], f"Begun by a worker.{attempt}")
             OUTBOX.add(connection, transfer_events.job_changed(taken[0]))
         return taken
 
@@ -84,15 +85,39 @@ class JobWriter:
     def end_waiting(self, connection: sa.Connection, job: Job, completion: str, reason: str) -> None:
         """End a job that no worker has; the caller holds the change clock, so that none can take it."""
         ended = jobs.end(connection, job, completion, self.clock())
-        if ended is not None:
-            self._publish_end(connection, ended, files.of_job(connection, ended.sequence), reason)
+        if ended is None:
+            return
+        if job.attempt > 1:
+            # An earlier attempt has left files that the next one was to go on with.
+            files.abandon(connection, ended.sequence, completion, self.clock())
+            sweeps.add(connection, ended.sequence, self.clock())
+        self._publish_end(connection, ended, files.of_job(connection, ended.sequence), reason)
 
-    def end_lost(self, connection: sa.Connection, job: Job) -> None:
-        """End a job whose worker died, and name each file that may have been delivered unrecorded (E15)."""
+    def queue_again(self, connection: sa.Connection, job: Job, reason: str, owner: str | None = None) -> bool:
+        """Let a running job wait for its next attempt; False when it may not be tried again, or is no longer `owner`'s.
+
+        What it has at its destination stays there for that attempt.
+        """
+        queued = jobs.queue_again(connection, job, self.clock(), owner) if job.may_be_tried_again else None
+        if queued is None:
+            return False
+        delay = job.definition.retries.job_delay
+        text = f"Attempt {job.attempt} failed. {reason} The next one begins in {delay:g} s."
+        self.record(connection, queued, text, Severity.WARNING)
+        OUTBOX.add(connection, transfer_events.job_changed(queued))
+        return True
+
+    def end_lost(self, connection: sa.Connection, job: Job) -> bool:
+        """End a job whose worker died, and name each file that may have been delivered unrecorded (E15).
+
+        False where it waits for its next attempt instead.
+        """
+        if self.queue_again(connection, job, SERVICE_STOPPED):
+            return False
         completion = completion_of_lost(job.definition, job.status)
         ended = jobs.end(connection, job, completion, self.clock())
         if ended is None:
-            return
+            return False
         files.abandon(connection, ended.sequence, completion, self.clock())
         found = files.of_job(connection, ended.sequence)
         for file in found:
@@ -102,6 +127,7 @@ class JobWriter:
         if job.status in ACTIVE:
             sweeps.add(connection, ended.sequence, self.clock())
         self._publish_end(connection, ended, found, SERVICE_STOPPED)
+        return True
 
     def record(
         self,

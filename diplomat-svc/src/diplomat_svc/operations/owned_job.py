@@ -1,7 +1,7 @@
 """Write what a worker does with a job that it owns; each write fails once it is no longer the owner (E13)."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -19,27 +19,34 @@ from mft_common.process.runner import Json
 _REPORT_EVERY_MS: Final = 1000
 _FILE_END: Final = (
     *("completion", "status", "retries", "sha256", "size", "bytes_done", "ended_at", "description", "temporaries"),
+    *("checkpoint", "version"),
 )
 _JOB_TOTALS: Final = ("successful", "failed", "warnings", "retries", "bytes_done")
 
 
 class OwnedJob:
-    """A job that this worker runs; `job` is its state as of the last write."""
+    """A job that this worker runs; `job` is its state as of the last write.
 
-    def __init__(self, writer: JobWriter, owner: str, job: Job) -> None:
+    `earlier` are the files of its earlier attempts.
+    """
+
+    def __init__(self, writer: JobWriter, owner: str, job: Job, earlier: Sequence[FileRecord] = ()) -> None:
         self.job = job
+        self._earlier = {file.source: file for file in earlier}
         self._writer = writer
         self._database = writer.database
         self._clock = writer.clock
         self._owner = owner
-        self._files: dict[int, FileRecord] = {}
+        self._files = {file.place: file for file in earlier}
         self._unreported: set[int] = set()
         self._reported_at = self._clock()
 
     @functools.cached_property
-    def _handlers(self) -> Mapping[str, Callable[..., None]]:
+    def _handlers(self) -> Mapping[str, Callable[..., Json]]:
         return {
             job_reports.NOTE: self.note,
+            job_reports.EARLIER: self.earlier,
+            job_reports.CHECKPOINT: self.checkpoint,
             job_reports.FOUND: self.found,
             job_reports.BEGIN_FILE: self.begin_file,
             job_reports.TEMPORARY: self.temporary,
@@ -49,9 +56,9 @@ class OwnedJob:
             job_reports.WARN_FILE: self.warn_file,
         }
 
-    def handle(self, kind: str, data: Json) -> None:
-        """Write a report of the child that runs the job (`job_reports`)."""
-        self._handlers[kind](**data)
+    def handle(self, kind: str, data: Json) -> Json:
+        """Write a report of the child that runs the job (`job_reports`), and return the answer."""
+        return self._handlers[kind](**data)
 
     def owns(self, lease: Lease) -> bool:
         """Return whether the job is still this worker's, and the worker's own lease lasts (E13)."""
@@ -63,18 +70,41 @@ class OwnedJob:
         with self._database.read() as connection:
             return jobs.is_owned(connection, self.job, self._owner) and workers.is_alive(connection, lease)
 
+    def require_mine(self, lease: Lease) -> None:
+        """Raise NotOwner where the job is not this worker's any more."""
+        if not self.is_mine(lease):
+            raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
+
     def note(self, text: str, severity: Severity = Severity.INFORMATIONAL) -> None:
         """Add a record to the job's log."""
         with self._database.write() as connection:
             self._change(connection)
             self._writer.record(connection, self.job, text, Severity(severity))
 
+    def earlier(self, source: str) -> Json:
+        """Return what an earlier attempt did with a file; it is answered once, in case two names are stored alike."""
+        file = self._earlier.pop(files.storable(source), None)
+        if file is None:
+            return None
+        wanted = ("place", "completion", "version", "checkpoint")
+        return {name: getattr(file, name) for name in wanted}
+
     def found(self, count: int, size: int) -> None:
-        """Write how many files were found, and how many bytes they have."""
+        """Write how many files were found, and how many bytes they have.
+
+        Those that an earlier attempt delivered count also where they are gone: their sources were deleted since.
+        """
+        gone = [file for file in self._earlier.values() if file.delivered]
+        count, size = count + len(gone), size + sum(file.size for file in gone)
         self.job = replace(self.job, found=count, bytes_total=size)
         with self._database.write() as connection:
             self._change(connection, found=count, bytes_total=size)
             self._writer.record(connection, self.job, f"Found {count} file(s), {size} bytes.")
+
+    @property
+    def begun(self) -> tuple[FileRecord, ...]:
+        """The files that were begun, as of the last write."""
+        return tuple(self._files.values())
 
     @property
     def temporaries(self) -> tuple[str, ...]:
@@ -82,18 +112,25 @@ class OwnedJob:
         return tuple(name for file in self._files.values() for name in file.temporaries)
 
     def begin_file(self, place: int, source: str, destination: str, size: int, temporary: str = "") -> None:
-        """Write a file's record before its temporary file is made (E20); again where the answer got lost."""
+        """Write a file's record before its temporary file is made (E20); again where the answer got lost.
+
+        What an earlier attempt left at the destination stays known.
+        """
+        before = self._files.get(place)
+        left = () if before is None else tuple(name for name in before.temporaries if name != temporary)
         file = FileRecord(
             place=place,
             source=files.storable(source),
             destination=files.storable(destination),
             size=size,
             began_at=self._clock(),
-            temporaries=(temporary,) if temporary else (),
+            temporaries=(*left, temporary) if temporary else left,
+            checkpoint=None if before is None else before.checkpoint,
         )
+        totals = {} if before is None else self._count(before, file)
         self._remember(file)
         with self._database.write() as connection:
-            self._change(connection)
+            self._change(connection, **totals)
             files.begin(connection, self.job.sequence, file)
             self._report(connection)
 
@@ -101,6 +138,10 @@ class OwnedJob:
         """Write the name of another unfinished copy of a file."""
         before = self._files[place]
         self._change_file(replace(before, temporaries=(*before.temporaries, name)), ("temporaries",))
+
+    def checkpoint(self, place: int, checkpoint: str) -> None:
+        """Write how far a file is."""
+        self._change_file(replace(self._files[place], checkpoint=checkpoint), ("checkpoint",))
 
     def progress(self, place: int, count: int) -> None:
         """Write how many bytes of a file are moved; no status changes, so the transaction gets no new stamp (A40)."""
@@ -120,6 +161,7 @@ class OwnedJob:
         sha256: str | None = None,
         size: int | None = None,
         leftover: bool = False,
+        version: str = "",
     ) -> None:
         """Write how a file ended; `text` goes to the log, and into the events where something went wrong.
 
@@ -137,7 +179,9 @@ class OwnedJob:
             bytes_done=size if completion in DELIVERED else before.bytes_done,
             ended_at=max(self._clock(), before.began_at),
             description="" if completion == SUCCESSFUL else files.storable(text),
-            temporaries=before.temporaries if leftover else (),
+            temporaries=before.temporaries if leftover else before.temporaries[:-1],
+            checkpoint=None if completion in DELIVERED else before.checkpoint,
+            version=version,
         )
         self._change_file(file, _FILE_END, text)
 
@@ -153,18 +197,28 @@ class OwnedJob:
                 raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
         log_end(self.job, completion, reason)
 
+    def queue_again(self, reason: str) -> bool:
+        """Let the job wait for its next attempt; False where it has none, or is no longer this worker's."""
+        with self._database.write() as connection:
+            return self._writer.queue_again(connection, self.job, reason, self._owner)
+
     def _change_file(self, file: FileRecord, columns: tuple[str, ...], text: str = "") -> None:
         """Write columns of a file and the totals that follow from them; `text` becomes a record of the log."""
         before = self._files[file.place]
         self._remember(file)
-        old, new = _counts(before), _counts(file)
-        self.job = replace(self.job, **{name: getattr(self.job, name) + new[name] - old[name] for name in _JOB_TOTALS})
+        totals = self._count(before, file)
         with self._database.write() as connection:
-            self._change(connection, **{name: getattr(self.job, name) for name in _JOB_TOTALS})
+            self._change(connection, **totals)
             files.change(connection, self.job.sequence, file, columns)
             if text:
                 self._writer.record(connection, self.job, text, severity_of(file.completion))
             self._report(connection)
+
+    def _count(self, before: FileRecord, file: FileRecord) -> dict[str, Any]:
+        """Bring the totals of the job up to date with a changed file; return all of them."""
+        old, new = _counts(before), _counts(file)
+        self.job = replace(self.job, **{name: getattr(self.job, name) + new[name] - old[name] for name in _JOB_TOTALS})
+        return {name: getattr(self.job, name) for name in _JOB_TOTALS}
 
     def _remember(self, file: FileRecord) -> None:
         self._files[file.place] = file

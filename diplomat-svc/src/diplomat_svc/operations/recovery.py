@@ -1,4 +1,4 @@
-"""End the jobs that no worker runs any more, once and truthfully (E14 to E18)."""
+"""End the jobs that no worker runs any more, once and truthfully, or let them be tried again (E14 to E18)."""
 
 from collections.abc import Collection
 
@@ -11,6 +11,8 @@ from diplomat_svc.store import change_clock, jobs, workers
 
 def recover(writer: JobWriter, *, exclusive: bool = False, owner: str = "", running: Collection[int] = ()) -> int:
     """End the active jobs whose owner has no lease that lasts; return how many jobs ended.
+
+    Those whose definition allows a further attempt wait for it instead.
 
     `exclusive` says that no other worker can be alive: on one machine, at the start of the only one. A job of `owner`,
     the worker that asks, is lost too when it is not one of those `running`: the answer to its taking got lost, or its
@@ -29,11 +31,10 @@ def recover(writer: JobWriter, *, exclusive: bool = False, owner: str = "", runn
         if workers.remove_dead(connection, dead) and dead:
             lost = sorted([*lost, *jobs.find_waiting(connection)])
         found = [jobs.load(connection, sequence) for sequence in lost]
-        for job in found:
-            writer.end_lost(connection, job)
-    for job in found:
+        ended = [job for job in found if writer.end_lost(connection, job)]
+    for job in ended:
         log_end(job, completion_of_lost(job.definition, job.status), SERVICE_STOPPED)
-    return len(found)
+    return len(ended)
 
 
 def _lost(connection: sa.Connection, *, exclusive: bool, owner: str, running: Collection[int]) -> list[int]:

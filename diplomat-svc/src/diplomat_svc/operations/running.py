@@ -1,6 +1,8 @@
 """Run one job from its listing to its end, and decide which completion status it gets (E30)."""
 
 import contextlib
+import itertools
+import json
 from collections.abc import Callable
 from typing import Final, TypeVar
 
@@ -8,7 +10,7 @@ from diplomat_svc.domain import states
 from diplomat_svc.domain.names import destination_name, expand_transaction
 from diplomat_svc.domain.states import Severity
 from diplomat_svc.operations.file_report import FileReport
-from diplomat_svc.operations.job_reports import JobReports
+from diplomat_svc.operations.job_reports import Earlier, JobReports
 from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Interrupted, NotFound, TransferError, Unsupported
@@ -18,6 +20,7 @@ from mft_common.process.runner import CommitRefused
 from mft_common.transfer import Bandwidth, Interrupt, Moved, Mover
 
 _PROGRESS_S: Final = 1.0
+_CHECKPOINT_S: Final = 0.5
 _LONGEST_DELAY_S: Final = 600.0
 R = TypeVar("R")
 
@@ -41,9 +44,11 @@ class Run:
         job = reports.job
         expanded = expand_transaction(job.definition, job.variables)
         self._definition, self._missing = expanded.transaction, expanded.missing
+        self._bandwidth = Bandwidth(self._definition.bandwidth)
         self.left = False
         # Of files whose unfinished copies may be at the destination still.
-        self._temporaries: list[str] = []
+        self._temporaries = list(job.temporaries)
+        self._earlier: list[Earlier | None] = []
 
     def run(self) -> tuple[str | None, str]:
         """Move the job's files; return its completion status and the reason for it.
@@ -97,8 +102,13 @@ class Run:
             entries = [one for one in entries if one.modified_at is not None and one.modified_at <= young]
         for _, why in skipped:
             self._owned.note(f"Skipped: {why}.", Severity.WARNING)
+        first = self._owned.job.attempt == 1
+        self._earlier = [None if first else self._owned.earlier(entry.name) for entry in entries]
         self._owned.found(len(entries), sum(entry.size or 0 for entry in entries))
         strict = self._definition.fail_if_not_found
+        if self._owned.job.delivered:
+            # An earlier attempt had all that is required, and has delivered a part of it.
+            return entries
         if not entries:
             raise _EndedEarlyError(states.FAILURE if strict else states.NOT_FOUND, "No file was found.")
         for text in spec.required:
@@ -112,20 +122,31 @@ class Run:
         return entries
 
     def _move_all(self, source: Endpoint, entries: list[Entry], target: Endpoint) -> tuple[str, str]:
-        bandwidth = Bandwidth(self._definition.bandwidth)
-        arrived: list[tuple[int, Moved]] = []
+        arrived: list[tuple[int, Moved | Entry]] = []
+        places = itertools.count(self._owned.job.next_place)
         try:
-            for place, entry in enumerate(entries):
-                moved = self._move(place, entry, source, target, bandwidth)
+            for entry, earlier in zip(entries, self._earlier, strict=True):
+                place = next(places) if earlier is None else earlier.place
+                if _is_delivered(entry, earlier):
+                    arrived.append((place, entry))
+                    continue
+                moved = self._move(place, entry, source, target, earlier)
                 if moved is not None:
                     arrived.append((place, moved))
             if self._definition.delete_source:
                 self._delete(source, arrived)
-        finally:
+        except BaseException:
             self._sweep(target)
-        return states.completion_of_files(self._owned.completions()), ""
+            raise
+        completion = states.completion_of_files(self._owned.completions())
+        if completion != states.FAILURE or self._owned.job.last:
+            # Else the next attempt goes on with what is there.
+            self._sweep(target)
+        return completion, ""
 
-    def _move(self, place: int, entry: Entry, source: Endpoint, target: Endpoint, bandwidth: Bandwidth) -> Moved | None:
+    def _move(
+        self, place: int, entry: Entry, source: Endpoint, target: Endpoint, earlier: Earlier | None
+    ) -> Moved | None:
         """Move one file; its failure does not stop the others (E25), a stop request does."""
         owned, definition = self._owned, self._definition
         name = destination_name(definition.destination.files, entry.name)
@@ -136,18 +157,22 @@ class Run:
             token=owned.job.token,
             if_exists=definition.destination.if_exists,
             verify=definition.verify,
-            bandwidth=bandwidth,
+            bandwidth=self._bandwidth,
             interrupt=self._stop,
             begins=report.begins,
             progress=report.progress,
             progress_every=_PROGRESS_S,
             retrying=report.retrying,
             guard=report.check,
+            checkpointed=report.checkpoint,
+            checkpoint_every=_CHECKPOINT_S,
+            keep=not owned.job.last,
             retries=definition.retries.file,
             delay=definition.retries.file_delay,
         )
         try:
-            moved = mover.move(source, entry, target, name)
+            resume = json.loads(earlier.checkpoint) if earlier is not None and earlier.checkpoint else None
+            moved = mover.move(source, entry, target, name, resume)
         except (Interrupted, CommitRefused):
             self._temporaries += report.temporaries
             raise
@@ -163,20 +188,23 @@ class Run:
         report.ensure()
         size, sha256 = moved.delivered.size, moved.delivered.sha256
         text = f"Delivered {entry.name} as {name}: {size} bytes, SHA-256 {sha256}, retries {moved.retries}."
-        owned.end_file(place, states.SUCCESSFUL, text, retries=moved.retries, sha256=sha256, size=size)
+        if moved.resumed:
+            text += f" {moved.resumed} of the bytes were there from an earlier try."
+        version = moved.entry.version if moved.durable else ""
+        owned.end_file(place, states.SUCCESSFUL, text, retries=moved.retries, sha256=sha256, size=size, version=version)
         if moved.warning:
             owned.warn_file(place, f"After the delivery: {moved.warning}.")
         return moved
 
-    def _delete(self, source: Endpoint, arrived: list[tuple[int, Moved]]) -> None:
-        """Delete the sources of files whose delivery is recorded (E24)."""
+    def _delete(self, source: Endpoint, arrived: list[tuple[int, Moved | Entry]]) -> None:
+        """Delete the sources of files whose delivery is recorded (E24), also of those of an earlier attempt."""
         for place, moved in arrived:
             self._owned.check()
-            if not moved.durable:
+            if isinstance(moved, Moved) and not moved.durable:
                 self._owned.warn_file(place, "The source was not deleted: the delivered file may not survive a crash.")
                 continue
             try:
-                source.delete(moved.entry)
+                source.delete(moved.entry if isinstance(moved, Moved) else moved)
             except TransferError as error:
                 self._owned.warn_file(place, f"The source was not deleted: {error}.")
 
@@ -201,6 +229,13 @@ class Run:
             if self._stop.wait(pause_after(tries, self._definition.retries.file_delay, _LONGEST_DELAY_S)):
                 raise Interrupted("stopped while waiting for another try")
             tries += 1
+
+
+def _is_delivered(entry: Entry, earlier: Earlier | None) -> bool:
+    """Return whether an earlier attempt has delivered exactly this content."""
+    if earlier is None or earlier.completion != states.SUCCESSFUL:
+        return False
+    return bool(entry.version) and earlier.version == entry.version
 
 
 def _named(source: Endpoint, names: tuple[str, ...]) -> list[Entry]:

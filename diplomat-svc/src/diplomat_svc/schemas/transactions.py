@@ -64,12 +64,12 @@ class _DestinationSchema(Schema):
 class _RetriesSchema(Schema):
     file = fields.Integer(strict=True, load_default=2, validate=validate.Range(min=0, max=100))
     file_delay = config.Duration(load_default=5.0)
-    job = fields.Integer(strict=True, load_default=0, validate=_only(0))
-    job_delay = config.Duration(load_default=0.0, metadata=config.UNUSED)
+    job = fields.Integer(strict=True, load_default=0, validate=validate.Range(min=0, max=100))
+    job_delay = config.Duration(load_default=600.0)
 
     @post_load
     def _make(self, values: dict[str, Any], **_kwargs: Any) -> Retries:
-        return Retries(file=values["file"], file_delay=values["file_delay"])
+        return Retries(**values)
 
 
 class TransactionSchema(Schema):

@@ -25,11 +25,16 @@ _NOT_OVER: Final = _C.status != sa.literal_column("'Complete'")
 
 
 def _takeable() -> sa.Select[Any]:
-    """Select the first queued job whose transaction has no active job."""
+    """Select the first queued job that is due at `now`, and whose transaction has no active job and none that waits.
+
+    A job that waits for its next attempt keeps its place before the others of its transaction (E3).
+    """
+    now = sa.bindparam("now", type_=sa.BigInteger)
     other = jobs.alias()
     not_over = other.c.status != sa.literal_column("'Complete'")
     active = sa.or_(*(other.c.status == status for status in ACTIVE))
-    busy = sa.select(other.c.transaction_id).where(not_over, active)
+    waits = sa.and_(other.c.status == QUEUED, other.c.due_at > now)
+    busy = sa.select(other.c.transaction_id).where(not_over, sa.or_(active, waits))
     queued = (_C.status == QUEUED, _NOT_OVER, _C.transaction_id.not_in(busy))
     return sa.select(_C.sequence).where(*queued).order_by(_C.sequence).limit(1)
 
@@ -89,9 +94,9 @@ def _stamp_transaction(connection: sa.Connection, job: Job, stamp: int) -> None:
     )
 
 
-def any_takeable(connection: Connection) -> bool:
+def any_takeable(connection: Connection, now: int) -> bool:
     """Return whether `take` would find a job; a cheap read, many times a second, before `take` takes the lock."""
-    return _ANY_TAKEABLE.first(connection, {}) is not None
+    return _ANY_TAKEABLE.first(connection, {"now": now}) is not None
 
 
 def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | None:
@@ -100,7 +105,7 @@ def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | N
     It advances the clock first, whose lock lets one worker at a time search (E12).
     """
     stamp = change_clock.advance(connection, now)
-    found = _takeable().scalar_subquery()
+    found = _takeable().params(now=stamp).scalar_subquery()
     row = connection.execute(
         sa.update(jobs)
         .where(_C.sequence == found, _C.status == QUEUED)
@@ -161,6 +166,26 @@ def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: s
     return ended
 
 
+def queue_again(connection: sa.Connection, job: Job, now: int, owner: str | None = None) -> Job | None:
+    """Let a running job wait for its next attempt; return its new state, or None as `end` does.
+
+    A job that somebody asked to stop is not queued again.
+    """
+    stamp = change_clock.advance(connection, now)
+    whose = sa.true() if owner is None else _C.owner == owner
+    mine = (_C.sequence == job.sequence, _C.lease == job.lease, _C.status == RUNNING, whose)
+    values = {
+        "status": QUEUED, "owner": None, "attempt": job.attempt + 1, "updated_at": stamp,
+        "due_at": stamp + round(job.definition.retries.job_delay * 1000),
+    }  # fmt: skip
+    row = connection.execute(sa.update(jobs).where(*mine).values(**values).returning(*jobs.c)).one_or_none()
+    if row is None:
+        return None
+    queued = job_of(row)
+    _stamp_transaction(connection, queued, stamp)
+    return queued
+
+
 def find_active(connection: sa.Connection) -> dict[int, str | None]:
     """Return the sequences of the active jobs with their owners."""
     active = sa.select(_C.sequence, _C.owner).where(_NOT_OVER, _C.status.in_(ACTIVE)).order_by(_C.sequence)
@@ -168,8 +193,9 @@ def find_active(connection: sa.Connection) -> dict[int, str | None]:
 
 
 def find_waiting(connection: sa.Connection) -> list[int]:
-    """Return the sequences of the jobs that wait, in order."""
-    waiting = sa.select(_C.sequence).where(_NOT_OVER, _C.status.in_(WAITING)).order_by(_C.sequence)
+    """Return the sequences of the jobs that wait for their first attempt, in order."""
+    first = (_NOT_OVER, _C.status.in_(WAITING), _C.attempt == 1)
+    waiting = sa.select(_C.sequence).where(*first).order_by(_C.sequence)
     return list(connection.execute(waiting).scalars())
 
 

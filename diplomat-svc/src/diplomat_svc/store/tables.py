@@ -55,6 +55,8 @@ jobs = sa.Table(
     sa.Column("completion", sa.String(32)),
     *_numbers("found", "successful", "failed", "warnings", "retries", "attempt", "bytes_total", "bytes_done", "lease"),
     sa.Column("owner", sa.String(64)),
+    # When a queued job may begin; 0 for at once.
+    sa.Column("due_at", sa.BigInteger(), nullable=False, server_default="0"),
 )
 
 files = sa.Table(
@@ -69,6 +71,8 @@ files = sa.Table(
     sa.Column("ended_at", sa.BigInteger()),
     sa.Column("completion", sa.String(32)),
     sa.Column("sha256", sa.String(64)),
+    sa.Column("checkpoint", sa.Text()),
+    sa.Column("version", sa.Text(), nullable=False, server_default=""),
 )
 
 # Jobs that are over and may have left temporary files.
