@@ -4,12 +4,10 @@ from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
-import sqlalchemy as sa
-
 from crossdock import environment
+from crossdock.databases import open_database
 from crossdock.errors import CannotStart
 from filestore_svc.events import COMPOSITES
-from mft_common.database import Database
 from mft_common.events import Bus, DeadLetter, LocalBus
 from mft_common.events.catalogue import register_composites
 from mft_common.events.rabbit import RabbitBus
@@ -26,21 +24,13 @@ def _bus(data: Path, environ: Mapping[str, str]) -> Iterator[Bus]:
     elif (data / "state").is_dir():
         urls = environment.database_urls(data, environ)
         services = {service: urls[f"{prefix}_DATABASE_URL"] for prefix, service in environment.DATABASES.items()}
-        bus = LocalBus({name: _opened(name, url) for name, url in services.items()})
+        bus = LocalBus({name: open_database(name, url) for name, url in services.items()})
     else:
         raise CannotStart(f"there is no hub's data in {data}: name the folder with --data")
     try:
         yield bus
     finally:
         bus.close()
-
-
-def _opened(service: str, url: str) -> Database:
-    parsed = sa.make_url(url)
-    if parsed.get_backend_name() == "sqlite" and not Path(parsed.database or "").exists():
-        # To open it would create it.
-        raise CannotStart(f"there is no database of {service} at {parsed.database}: start the hub once")
-    return Database(url, schema=service, metadata=sa.MetaData(), migrations="", head="")
 
 
 def listing(data: Path, environ: Mapping[str, str], service: str | None) -> Iterator[tuple[str, DeadLetter]]:

@@ -3,11 +3,11 @@
 import click
 
 from crossdock import __version__
-from crossdock.command import copying, deadletters, endpoints, hub, keys, maintenance
+from crossdock.command import copying, deadletters, endpoints, hub, jobs, keys, maintenance
 
 _COMMANDS = (
-    hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, deadletters.deadletter, keys.key,
-    maintenance.scrub, maintenance.docs,
+    hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
+    jobs.job, deadletters.deadletter, keys.key, maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
 

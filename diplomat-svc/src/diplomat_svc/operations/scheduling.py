@@ -27,13 +27,17 @@ class Scheduler:
     def run_now(self, request: RunNow, caller: Identity) -> int:
         """Store a queued job and return its `scheduledTime` once it is on disk (E2)."""
         rights.require_administrator(caller)
+        return self.schedule(request, caller).scheduled_at
+
+    def schedule(self, request: RunNow, caller: Identity, *, by_api: bool = True) -> Job:
+        """Store a queued job and return it; only the API asks whether the transaction allows it (36)."""
         assert caller.account is not None
         requester = Requester(account=caller.account, label=caller.label, address=caller.address)
         with self.writer.database.write() as connection:
             # The clock comes first: its row is the lock under which the queue is counted and numbers are given (A32).
             scheduled_at = change_clock.advance(connection, self.writer.clock())
             stored = self._find(connection, request, caller)
-            self._check(connection, stored, request)
+            self._check(connection, stored, request, by_api=by_api)
             job = Job(
                 sequence=change_clock.next_sequence(connection),
                 transaction_id=stored.id,
@@ -46,7 +50,7 @@ class Scheduler:
                 updated_at=change_clock.advance(connection, self.writer.clock()),
             )
             self.writer.schedule(connection, job, caller.request_id)
-        return scheduled_at
+        return job
 
     def _find(self, connection: sa.Connection, request: RunNow, caller: Identity) -> StoredTransaction:
         stored = transactions.find(connection, number=request.number, name=request.name)
@@ -54,8 +58,8 @@ class Scheduler:
             raise rights.unknown_transaction(request)
         return stored
 
-    def _check(self, connection: sa.Connection, stored: StoredTransaction, request: RunNow) -> None:
-        if not stored.definition.api_allowed:
+    def _check(self, connection: sa.Connection, stored: StoredTransaction, request: RunNow, *, by_api: bool) -> None:
+        if by_api and not stored.definition.api_allowed:
             raise BadRequest("The transaction does not allow API requests.")
         if not stored.definition.enabled:
             raise BadRequest("The transaction is switched off.")

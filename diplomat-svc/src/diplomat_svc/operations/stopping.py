@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
+import sqlalchemy as sa
+
+from diplomat_svc.domain.jobs import Job
 from diplomat_svc.domain.names import shown_label
 from diplomat_svc.domain.states import CANCELLED, CANCELLING, RUNNING, TERMINATED, TERMINATING, WAITING
 from diplomat_svc.errors import BadRequest
@@ -13,25 +16,26 @@ from diplomat_svc.store import change_clock, requested_jobs
 from mft_common.identity import Identity
 
 # The status that a request gives to a job of each status; a job of any other keeps its own (A35).
-_CANCEL: Final[Mapping[str, str]] = {RUNNING: CANCELLING}
-_TERMINATE: Final[Mapping[str, str]] = {RUNNING: TERMINATING, CANCELLING: TERMINATING}
+_CHANGES: Final[Mapping[str, Mapping[str, str]]] = {
+    CANCELLED: {RUNNING: CANCELLING},
+    TERMINATED: {RUNNING: TERMINATING, CANCELLING: TERMINATING},
+}
+_WORDS: Final[Mapping[str, str]] = {CANCELLED: "Cancel", TERMINATED: "Terminate"}
 
 
 def cancel(writer: JobWriter, which: Which, caller: Identity) -> None:
     """Ask the worker to stop the job between two blocks; a job that waits ends at once (41, A34)."""
-    _stop(writer, which, caller, _CANCEL, CANCELLED)
+    _stop(writer, which, caller, CANCELLED)
 
 
 def terminate(writer: JobWriter, which: Which, caller: Identity) -> None:
     """Have the worker kill the job's process; a job that waits ends at once (42, A34)."""
-    _stop(writer, which, caller, _TERMINATE, TERMINATED)
+    _stop(writer, which, caller, TERMINATED)
 
 
-def _stop(writer: JobWriter, which: Which, caller: Identity, changes: Mapping[str, str], completion: str) -> None:
+def _stop(writer: JobWriter, which: Which, caller: Identity, completion: str) -> None:
     rights.require_administrator(caller)
     visible = rights.visible_to(caller)
-    label = shown_label(caller.label)
-    word = "Cancel" if completion == CANCELLED else "Terminate"
     with writer.database.write() as connection:
         # The clock comes first: its row is the lock under which jobs are taken and end.
         stamp = change_clock.advance(connection, writer.clock())
@@ -41,8 +45,18 @@ def _stop(writer: JobWriter, which: Which, caller: Identity, changes: Mapping[st
         job = requested_jobs.to_stop(connection, [one.id for one in found])
         if job is None:
             raise BadRequest("No job of the transaction runs or waits.")
-        writer.record(connection, job, f"{word} requested.", label=label)
-        if job.status in WAITING:
-            writer.end_waiting(connection, job, completion, "It was stopped before it began.")
-        elif job.status in changes:
-            writer.ask_to_stop(connection, job, changes[job.status], stamp)
+        stop_job(writer, connection, job, completion, label=shown_label(caller.label), stamp=stamp)
+
+
+def stop_job(
+    writer: JobWriter, connection: sa.Connection, job: Job, completion: str, *, label: str, stamp: int
+) -> None:
+    """Stop one job that is not over, so that it ends `Cancelled` or `Terminated`.
+
+    `label` is that of the requester. The caller has advanced the change clock to `stamp` and read the job after that.
+    """
+    writer.record(connection, job, f"{_WORDS[completion]} requested.", label=label)
+    if job.status in WAITING:
+        writer.end_waiting(connection, job, completion, "It was stopped before it began.")
+    elif status := _CHANGES[completion].get(job.status):
+        writer.ask_to_stop(connection, job, status, stamp)

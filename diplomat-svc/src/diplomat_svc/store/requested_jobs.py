@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import FileRecord, Job
-from diplomat_svc.domain.states import ACTIVE, WAITING
+from diplomat_svc.domain.states import ACTIVE, COMPLETE, WAITING
 from diplomat_svc.store import files
 from diplomat_svc.store.jobs import job_of
 from diplomat_svc.store.tables import jobs, transactions
@@ -59,6 +59,22 @@ def with_sequence(connection: sa.Connection, sequence: int, name: str) -> Job | 
         return None
     job = job_of(row)
     return job if name in (job.definition.name, row.present_name) else None
+
+
+def find(connection: sa.Connection, sequence: int) -> Job | None:
+    """Return the job of a sequence."""
+    row = connection.execute(sa.select(jobs).where(_C.sequence == sequence)).one_or_none()
+    return None if row is None else job_of(row)
+
+
+def recent(
+    connection: sa.Connection, *, ids: Sequence[int] | None = None, unfinished: bool = False, most: int
+) -> list[Job]:
+    """Return jobs, the newest first: of some transactions, or those alone that are not over."""
+    mine = sa.true() if ids is None else _C.transaction_id.in_(ids)
+    which = sa.and_(mine, _C.status != COMPLETE) if unfinished else mine
+    rows = connection.execute(sa.select(jobs).where(which).order_by(_C.sequence.desc()).limit(most))
+    return [job_of(row) for row in rows]
 
 
 def page(
