@@ -64,7 +64,7 @@ def test_endpoints_are_found_by_their_names():
         ({"openpgp": {"sign": "x"}}, "transactions.0.openpgp: is not supported yet"),
         ({"schedule": {"cron": "* * * * *"}}, "transactions.0.schedule: is not supported yet"),
         ({"trigger": {"stored": "filestore:/in"}}, "transactions.0.trigger: is not supported yet"),
-        ({"mode": "ascii"}, "transactions.0.mode: is not supported yet"),
+        ({"mode": "text"}, "transactions.0.mode: Must be one of: binary, ascii."),
         ({"retries": {"job": 101}}, "transactions.0.retries.job: Must be greater than or equal to 0 and less than"),
         ({"direction": "sideways"}, "transactions.0.direction: Must be one of: outbound, inbound."),
         ({"bandwidth": "fast"}, "transactions.0.bandwidth: is no rate such as 10MiB/s"),

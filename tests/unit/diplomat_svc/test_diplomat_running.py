@@ -21,7 +21,7 @@ class _Reports:
 class _Away:
     """Endpoints that cannot be reached."""
 
-    def open(self, url, transfer_id, *, create):
+    def open(self, url, transfer_id, *, create, text):
         """See Endpoints."""
         raise Transient("nothing answers")
 

@@ -23,10 +23,13 @@ class Requester:
 
 @dataclass(frozen=True, kw_only=True)
 class FileRecord:
-    """One file of a job: `place` is its constant index, times are in milliseconds, `size` is that of the source.
+    """One file of a job: `place` is its constant index, times are in milliseconds.
 
-    `temporaries` are the names of its unfinished copies at the destination, as long as one may be there. `checkpoint`
-    is how far the file is, as JSON of the engine. `version` is that of the source that was delivered durably, "" else.
+    `size` and `sha256` are those of the source, `modified_at` is its last modification, None where the endpoint does
+    not tell. `delivered_size` and `delivered_sha256` are those of the file at the destination, which differ where its
+    bytes were changed on their way. `temporaries` are the names of its unfinished copies at the destination, as long as
+    one may be there. `checkpoint` is how far the file is, as JSON of the engine. `version` is that of the source that
+    was delivered durably, "" else.
     """
 
     place: int
@@ -44,6 +47,9 @@ class FileRecord:
     temporaries: tuple[str, ...] = ()
     checkpoint: str | None = None
     version: str = ""
+    modified_at: int | None = None
+    delivered_size: int | None = None
+    delivered_sha256: str | None = None
 
     @property
     def delivered(self) -> bool:

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal, Self
 from mft_common.endpoints.registry import Endpoints
 
 Direction = Literal["outbound", "inbound"]
-IfExists = Literal["replace", "fail"]
+IfExists = Literal["replace", "fail", "number"]
+Mode = Literal["binary", "ascii"]
 
 # The words of the API for a direction (66).
 DIRECTIONS: Final = {"outbound": "Outbound", "inbound": "Inbound"}
@@ -30,7 +31,10 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """The folder that files go to: `files` is a template in which `*` stands for the source's name; None keeps it."""
+    """The folder that files go to: `files` is a template in which `*` stands for the source's name; None keeps it.
+
+    With `if_exists` "number" a file gets the first name of `a.txt`, `a-1.txt`, `a-2.txt` that is free.
+    """
 
     url: str
     files: str | None = None
@@ -64,6 +68,7 @@ class Transaction:
     variables: Mapping[str, str] = field(default_factory=dict)
     fail_if_not_found: bool = False
     delete_source: bool = False
+    mode: Mode = "binary"
     verify: Literal["sha256", "size"] = "sha256"
     retries: Retries = field(default_factory=Retries)
     bandwidth: int | None = None

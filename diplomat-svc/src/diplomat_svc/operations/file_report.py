@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from diplomat_svc.domain.states import FAILURE, SUCCESSFUL
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints.contract import Entry
+from mft_common.endpoints.errors import TransferError
+from mft_common.transfer import Moved
 
 
 class FileReport:
@@ -16,17 +19,26 @@ class FileReport:
 
     def __init__(self, reports: JobReports, place: int, entry: Entry, destination: str) -> None:
         self.temporaries: list[str] = []
+        self.destination = destination
         self._reports = reports
         self._place = place
         self._entry = entry
-        self._destination = destination
         self._begun = False
 
     def ensure(self, temporary: str = "") -> None:
         """Write the file's record unless that was done."""
         if not self._begun:
-            self._reports.begin_file(self._place, self._entry.name, self._destination, self._entry.size or 0, temporary)
+            entry = self._entry
+            self._reports.begin_file(
+                self._place, entry.name, self.destination, entry.size or 0, temporary, modified_at=entry.modified_at
+            )
             self._begun = True
+
+    def rename(self, destination: str) -> None:
+        """Give the file another name at its destination, which its record has from the next report on."""
+        if destination != self.destination:
+            self.destination = destination
+            self._begun = False
 
     def begins(self, temporary: str) -> None:
         """Write the name of an unfinished copy before it is made, or as soon as the far side has named it."""
@@ -62,3 +74,28 @@ class FileReport:
         """Report that the file is tried again."""
         self.ensure()
         self._reports.retrying(self._place, number)
+
+    def failed(self, error: TransferError) -> None:
+        """Report that the file was not delivered."""
+        self.ensure()
+        left = " A partial upload could not be removed." if error.leftover else ""
+        text = f"Failed: {error}.{left}"
+        self._reports.end_file(self._place, FAILURE, text, retries=error.tries - 1, leftover=error.leftover)
+
+    def delivered(self, moved: Moved, *, version: str, done: str = "") -> None:
+        """Report that the file is at its destination; `done` is what was done with it on its way.
+
+        `version` is that of the source where nothing is left to do but to delete it, "" else.
+        """
+        self.ensure()
+        made, read = moved.delivered, moved.source
+        text = f"Delivered {self._entry.name} as {self.destination}: {made.size} bytes, SHA-256 {made.sha256}"
+        if made != read:
+            text += f", of {read.size} bytes, SHA-256 {read.sha256}"
+        text += f", retries {moved.retries}.{f' {done}' if done else ''}"
+        if moved.resumed:
+            text += f" {moved.resumed} of the bytes were there from an earlier try."
+        self._reports.end_file(
+            self._place, SUCCESSFUL, text, retries=moved.retries, sha256=read.sha256, size=read.size, version=version,
+            delivered_size=made.size, delivered_sha256=made.sha256,
+        )  # fmt: skip

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diplomat_svc.domain.states import WARNING, Severity
+from diplomat_svc.domain.states import SUCCESSFUL, WARNING, Severity
 from diplomat_svc.operations.job_order import JobOrder
 from mft_common.process.runner import Channel
 
@@ -59,9 +59,11 @@ class JobReports:
         """Report how many files were found, and how many bytes they have."""
         self._channel.ask(FOUND, {"count": count, "size": size})
 
-    def begin_file(self, place: int, source: str, destination: str, size: int, temporary: str = "") -> None:
+    def begin_file(
+        self, place: int, source: str, destination: str, size: int, temporary: str = "", *, modified_at: int | None
+    ) -> None:
         """Report a file; the return means that its record, with its temporary name, is in the database (E20)."""
-        data = {"place": place, "source": source, "destination": destination, "size": size}
+        data = {"place": place, "source": source, "destination": destination, "size": size, "modified_at": modified_at}
         self._channel.ask(BEGIN_FILE, {**data, "temporary": temporary})
 
     def temporary(self, place: int, name: str) -> None:
@@ -91,19 +93,26 @@ class JobReports:
         size: int | None = None,
         leftover: bool = False,
         version: str = "",
+        delivered_size: int | None = None,
+        delivered_sha256: str | None = None,
     ) -> None:
         """Report how a file ended; with `leftover` an unfinished copy is still at the destination.
 
-        `version` is that of the source where it was delivered durably.
+        `size` and `sha256` are those of the source, whose `version` is given where it was delivered durably.
         """
         self._completions[place] = completion
         data = {"place": place, "completion": completion, "text": text, "leftover": leftover, "version": version}
+        data |= {"delivered_size": delivered_size, "delivered_sha256": delivered_sha256}
         self._channel.ask(END_FILE, {**data, "retries": retries, "sha256": sha256, "size": size})
 
     def warn_file(self, place: int, text: str) -> None:
         """Turn a file's success into a warning: it was delivered, and a later step failed."""
         self._completions[place] = WARNING
         self._channel.ask(WARN_FILE, {"place": place, "text": text})
+
+    def is_successful(self, place: int) -> bool:
+        """Return whether a file is Successful: a warning keeps its source (E24); one of an earlier attempt is."""
+        return self._completions.get(place, SUCCESSFUL) == SUCCESSFUL
 
     def completions(self) -> tuple[str, ...]:
         """Return how the files ended so far, those of earlier attempts that were delivered among them."""

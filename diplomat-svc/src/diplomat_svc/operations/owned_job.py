@@ -19,7 +19,7 @@ from mft_common.process.runner import Json
 _REPORT_EVERY_MS: Final = 1000
 _FILE_END: Final = (
     *("completion", "status", "retries", "sha256", "size", "bytes_done", "ended_at", "description", "temporaries"),
-    *("checkpoint", "version"),
+    *("checkpoint", "version", "delivered_size", "delivered_sha256"),
 )
 _JOB_TOTALS: Final = ("successful", "failed", "warnings", "retries", "bytes_done")
 
@@ -111,7 +111,16 @@ class OwnedJob:
         """The names of the unfinished copies that may be at the destination."""
         return tuple(name for file in self._files.values() for name in file.temporaries)
 
-    def begin_file(self, place: int, source: str, destination: str, size: int, temporary: str = "") -> None:
+    def begin_file(
+        self,
+        place: int,
+        source: str,
+        destination: str,
+        size: int,
+        temporary: str = "",
+        *,
+        modified_at: int | None = None,
+    ) -> None:
         """Write a file's record before its temporary file is made (E20); again where the answer got lost.
 
         What an earlier attempt left at the destination stays known.
@@ -123,6 +132,7 @@ class OwnedJob:
             source=files.storable(source),
             destination=files.storable(destination),
             size=size,
+            modified_at=modified_at,
             began_at=self._clock(),
             temporaries=(*left, temporary) if temporary else left,
             checkpoint=None if before is None else before.checkpoint,
@@ -162,6 +172,8 @@ class OwnedJob:
         size: int | None = None,
         leftover: bool = False,
         version: str = "",
+        delivered_size: int | None = None,
+        delivered_sha256: str | None = None,
     ) -> None:
         """Write how a file ended; `text` goes to the log, and into the events where something went wrong.
 
@@ -182,6 +194,8 @@ class OwnedJob:
             temporaries=before.temporaries if leftover else before.temporaries[:-1],
             checkpoint=None if completion in DELIVERED else before.checkpoint,
             version=version,
+            delivered_size=delivered_size,
+            delivered_sha256=delivered_sha256,
         )
         self._change_file(file, _FILE_END, text)
 

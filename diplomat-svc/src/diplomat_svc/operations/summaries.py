@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
 from diplomat_svc import __version__
-from diplomat_svc.domain.calendar import long_time
+from diplomat_svc.domain.calendar import compact_time, long_time
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable
 from diplomat_svc.domain.states import COMPLETE, DELIVERED
@@ -35,7 +35,7 @@ def _lines(job: Job, files: Sequence[FileRecord], server: Server) -> Iterator[st
     else:
         yield f"Status: {job.status}"
     yield f"Files: {job.found} found, {job.successful} delivered, {job.failed} failed"
-    yield from _section("Source", definition.source.url, map(_file, files))
+    yield from _section("Source", definition.source.url, (_file(file, zone) for file in files))
     yield "Encryption: none"
     yield "Signature: none"
     delivered = (
@@ -54,6 +54,7 @@ def _section(title: str, url: str, lines: Iterable[str]) -> Iterator[str]:
     yield from (f"  {line}" for line in lines)
 
 
-def _file(file: FileRecord) -> str:
+def _file(file: FileRecord, zone: ZoneInfo) -> str:
+    modified = "" if file.modified_at is None else f", {compact_time(file.modified_at, zone)}"
     end = f", {file.completion}" if file.completion else ""
-    return f"{printable(file.source)}, {file.size} bytes{end}"
+    return f"{printable(file.source)}{modified}, {file.size} bytes{end}"

@@ -105,11 +105,16 @@ def _item(job: Job, file: FileRecord) -> Item:
         ),
         destination=Side(
             path=f"{_folder_of(destination.url)}/{file.destination}",
-            size=file.size if delivered else file.bytes_done,
-            sha256=file.sha256 if delivered else None,
+            size=_delivered(file) if delivered else file.bytes_done,
+            sha256=file.delivered_sha256 if delivered else None,
             if_exists="overwrite" if destination.if_exists == "replace" else "error",
         ),
     )
+
+
+def _delivered(file: FileRecord) -> int:
+    """Return the size at the destination; records of earlier versions have that of the source alone."""
+    return file.size if file.delivered_size is None else file.delivered_size
 
 
 def _folder_of(url: str) -> str:

@@ -56,8 +56,6 @@ class _DestinationSchema(Schema):
 
     @post_load
     def _make(self, values: dict[str, Any], **_kwargs: Any) -> Destination:
-        if values["if_exists"] == "number":
-            raise ValidationError({"if_exists": ["number is not supported yet"]})
         return Destination(**values)
 
 
@@ -88,7 +86,7 @@ class TransactionSchema(Schema):
     verify = fields.String(load_default="sha256", validate=validate.OneOf(("sha256", "size")))
     retries = fields.Nested(_RetriesSchema, load_default=Retries)
     bandwidth = config.Rate(load_default=None, validate=validate.Range(min=1))
-    mode = fields.String(load_default="binary", validate=_only("binary"))
+    mode = fields.String(load_default="binary", validate=validate.OneOf(("binary", "ascii")))
     schedule = fields.Raw(load_default=None, allow_none=True, validate=_only(None, "none"))
     compress = fields.Raw(validate=_only())
     openpgp = fields.Raw(validate=_only())
@@ -99,4 +97,4 @@ class TransactionSchema(Schema):
 
     @post_load
     def _make(self, values: dict[str, Any], **_kwargs: Any) -> Transaction:
-        return Transaction(**{name: value for name, value in values.items() if name not in ("mode", "schedule")})
+        return Transaction(**{name: value for name, value in values.items() if name != "schedule"})

@@ -71,6 +71,9 @@ files = sa.Table(
     sa.Column("ended_at", sa.BigInteger()),
     sa.Column("completion", sa.String(32)),
     sa.Column("sha256", sa.String(64)),
+    sa.Column("modified_at", sa.BigInteger()),
+    sa.Column("delivered_size", sa.BigInteger()),
+    sa.Column("delivered_sha256", sa.String(64)),
     sa.Column("checkpoint", sa.Text()),
     sa.Column("version", sa.Text(), nullable=False, server_default=""),
 )

@@ -80,12 +80,15 @@ class Endpoints:
             return str(error)
         return ""
 
-    def open(self, url: str, transfer_id: str | None = None, *, create: bool = False) -> Endpoint:
+    def open(self, url: str, transfer_id: str | None = None, *, create: bool = False, text: bool = False) -> Endpoint:
         """Open an endpoint; its bytes belong to the transfer `transfer_id`.
 
-        `create` makes a missing folder where the endpoint has folders. TransferError where it is not allowed or fails.
+        `create` makes a missing folder where the endpoint has folders. `text` asks for the transfer type of text, where
+        the protocol has one: files are read and written with LF then. TransferError where it is not allowed or fails.
         """
         target = self.find(url)
+        if text and target.scheme in ("ftp", "ftps"):
+            target = replace(target, mode="ascii")
         if target.scheme == "file":
             return open_file(target, self.folders, create=create)
         if target.scheme == "filestore":

@@ -36,20 +36,21 @@ class _Endpoint(Schema):
     ca = fields.String(validate=validate.Length(min=1))
     tls = fields.String(validate=validate.OneOf(("explicit", "implicit")))
     mode = fields.String(validate=validate.OneOf(("binary", "ascii")))
+    line_ends = fields.String(validate=validate.OneOf(("lf", "crlf")))
     redirects = fields.List(fields.String(validate=validate.Regexp(_REDIRECT, error="is no host")))
 
 
 _SECRETS: Final = ("password", "key", "passphrase", "key_id", "secret")
 # The keys that each scheme takes beside `url`.
 _KEYS: Final[Mapping[str, tuple[str, ...]]] = {
-    "file": (),
-    "filestore": (),
-    "sftp": ("password", "key", "passphrase", "host_key", "timeouts"),
+    "file": ("line_ends",),
+    "filestore": ("line_ends",),
+    "sftp": ("password", "key", "passphrase", "host_key", "timeouts", "line_ends"),
     "ftp": ("password", "timeouts", "mode"),
     "ftps": ("password", "timeouts", "mode", "ca", "tls"),
-    "s3": ("endpoint", "region", "key_id", "secret", "timeouts", "ca"),
-    "http": ("password", "timeouts", "redirects"),
-    "https": ("password", "timeouts", "ca", "redirects"),
+    "s3": ("endpoint", "region", "key_id", "secret", "timeouts", "ca", "line_ends"),
+    "http": ("password", "timeouts", "redirects", "line_ends"),
+    "https": ("password", "timeouts", "ca", "redirects", "line_ends"),
 }
 
 

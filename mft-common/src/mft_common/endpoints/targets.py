@@ -21,6 +21,7 @@ _BLANK: Final = re.compile(r"[\x00-\x20\x7f]")
 
 Tls = Literal["", "explicit", "implicit"]
 Mode = Literal["binary", "ascii"]
+LineEnds = Literal["lf", "crlf"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Target:
     (`SHA256:...`) or a public key (`ssh-ed25519 AAAA...`). `endpoint` is the base URL of an S3 service, "" for AWS.
     `ca` is the path of a PEM file of the authorities to trust instead of the system's. `tls` is that of ftps,
     `mode` the transfer type of ftp and ftps. `redirects` are the hosts to which http and https may be redirected:
-    `host`, `host:port`, `*.domain` or `*`. `name` is that in the configuration, "" for a plain URL.
+    `host`, `host:port`, `*.domain` or `*`. `line_ends` are those of text files at the far side, which work in ASCII
+    mode makes; ftp and ftps have none, because their servers convert text themselves. `name` is that in the
+    configuration, "" for a plain URL.
     """
 
     scheme: str
@@ -66,6 +69,7 @@ class Target:
     tls: Tls = ""
     mode: Mode = "binary"
     redirects: tuple[str, ...] = ()
+    line_ends: LineEnds = "lf"
 
     @property
     def shown(self) -> str:

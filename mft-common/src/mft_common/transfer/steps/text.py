@@ -8,6 +8,7 @@ The table of line ends; each name is a character, and the encoding says which by
 | crlf | U+000D U+000A | 0x0D 0x0A | 0x0D 0x25 |
 | nel | U+0085 | 0x85 (UTF-8: 0xC2 0x85) | 0x15 |
 | any | one of the three above | | |
+| lf_or_crlf | one of the first two | | |
 
 A CR that no LF follows is no line end. A character that the other encoding lacks is an error; none is replaced.
 """
@@ -21,7 +22,7 @@ from mft_common.endpoints.contract import BLOCK
 from mft_common.endpoints.errors import TransferError
 from mft_common.transfer.steps.ebcdic import Cp1047Decoder, Cp1047Encoder
 
-SourceEnds = Literal["lf", "crlf", "nel", "any"]
+SourceEnds = Literal["lf", "crlf", "nel", "any", "lf_or_crlf"]
 TargetEnds = Literal["lf", "crlf", "nel"]
 
 ENDS: Final[dict[TargetEnds, str]] = {"lf": "\n", "crlf": "\r\n", "nel": "\x85"}
@@ -30,6 +31,7 @@ _PATTERNS: Final[dict[SourceEnds, re.Pattern[str]]] = {
     "crlf": re.compile("\r\n"),
     "nel": re.compile("\x85"),
     "any": re.compile("\r\n|\n|\x85"),
+    "lf_or_crlf": re.compile("\r?\n"),
 }
 # Encodings of Python itself, and two of mails whose bytes depend on where the text is cut.
 _FOREIGN: Final = frozenset(

@@ -1,6 +1,5 @@
-"""Run one job from its listing to its end, and decide which completion status it gets (E30)."""
+"""Run one attempt of a job from its listing to its end, and decide which completion status it gets (E30)."""
 
-import contextlib
 import itertools
 import json
 from collections.abc import Callable
@@ -11,27 +10,20 @@ from diplomat_svc.domain.names import destination_name, expand_transaction
 from diplomat_svc.domain.states import Severity
 from diplomat_svc.operations.file_report import FileReport
 from diplomat_svc.operations.job_reports import Earlier, JobReports
+from diplomat_svc.operations.running import finding
+from diplomat_svc.operations.running.errors import EndedEarlyError
+from diplomat_svc.operations.running.file_steps import FileSteps
+from diplomat_svc.operations.running.moves import Moves
+from diplomat_svc.operations.running.text_mode import TextMode
 from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Endpoint, Entry
-from mft_common.endpoints.errors import Interrupted, NotFound, TransferError, Unsupported
-from mft_common.endpoints.names import Patterns
+from mft_common.endpoints.errors import Interrupted, TransferError
 from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import CommitRefused
-from mft_common.transfer import Bandwidth, Interrupt, Moved, Mover
+from mft_common.transfer import Interrupt, Moved
 
-_PROGRESS_S: Final = 1.0
-_CHECKPOINT_S: Final = 0.5
 _LONGEST_DELAY_S: Final = 600.0
 R = TypeVar("R")
-
-
-class _EndedEarlyError(Exception):
-    """The job is over before all its files are moved."""
-
-    def __init__(self, completion: str, reason: str) -> None:
-        super().__init__(reason)
-        self.completion = completion
-        self.reason = reason
 
 
 class Run:
@@ -44,10 +36,9 @@ class Run:
         job = reports.job
         expanded = expand_transaction(job.definition, job.variables)
         self._definition, self._missing = expanded.transaction, expanded.missing
-        self._bandwidth = Bandwidth(self._definition.bandwidth)
+        self._text = self._definition.mode == "ascii"
+        self._moves = Moves(reports, self._definition, stop)
         self.left = False
-        # Of files whose unfinished copies may be at the destination still.
-        self._temporaries = list(job.temporaries)
         self._earlier: list[Earlier | None] = []
 
     def run(self) -> tuple[str | None, str]:
@@ -66,11 +57,11 @@ class Run:
         source: Endpoint | None = None
         target: Endpoint | None = None
         try:
-            source = self._open(self._definition.source.url, create=False)
+            source = self._open(self._definition.source.url, create=False, text=self._text)
             entries = self._find(source)
-            target = self._open(self._definition.destination.url, create=True)
+            target = self._open(self._definition.destination.url, create=True, text=self._text)
             return self._move_all(source, entries, target)
-        except _EndedEarlyError as over:
+        except EndedEarlyError as over:
             return over.completion, over.reason
         except Interrupted:
             raise
@@ -81,44 +72,19 @@ class Run:
                 if opened is not None:
                     opened.close()
 
-    def _open(self, url: str, *, create: bool) -> Endpoint:
+    def _open(self, url: str, *, create: bool, text: bool = False) -> Endpoint:
         transfer_id = self._owned.job.transfer_id
-        return self._with_retries(lambda: self._endpoints.open(url, transfer_id, create=create))
+        return self._with_retries(lambda: self._endpoints.open(url, transfer_id, create=create, text=text))
 
     def _find(self, source: Endpoint) -> list[Entry]:
         """List the source; end the job here when no file matches, or a required one is missing (E26)."""
-        spec, skipped = self._definition.source, list[tuple[str, str]]()
-
-        def listed() -> list[Entry]:
-            skipped.clear()
-            if not source.features.listing:
-                return _named(source, spec.files)
-            return list(source.list(Patterns(spec.files), skipped=lambda name, why: skipped.append((name, why))))
-
-        young = self._owned.job.began_at - int(spec.min_age * 1000)
-        entries = self._with_retries(listed)
-        if spec.min_age:
-            # A file whose time is unknown may be at work still: it is left alone.
-            entries = [one for one in entries if one.modified_at is not None and one.modified_at <= young]
-        for _, why in skipped:
-            self._owned.note(f"Skipped: {why}.", Severity.WARNING)
+        entries, skipped = self._with_retries(lambda: finding.listed(source, self._definition, self._owned))
         first = self._owned.job.attempt == 1
         self._earlier = [None if first else self._owned.earlier(entry.name) for entry in entries]
-        self._owned.found(len(entries), sum(entry.size or 0 for entry in entries))
-        strict = self._definition.fail_if_not_found
-        if self._owned.job.delivered:
-            # An earlier attempt had all that is required, and has delivered a part of it.
-            return entries
-        if not entries:
-            raise _EndedEarlyError(states.FAILURE if strict else states.NOT_FOUND, "No file was found.")
-        for text in spec.required:
-            pattern = Patterns([text])
-            if not any(pattern.match(entry.name) for entry in entries):
-                completion = states.FAILURE if strict else states.REQUIRED_NOT_FOUND
-                raise _EndedEarlyError(completion, f"The required file {text} was not found; nothing was moved.")
-        template = self._definition.destination.files
-        if template is not None and "*" not in template and len(entries) > 1:
-            raise _EndedEarlyError(states.FAILURE, f"{len(entries)} files would have one name at the destination.")
+        finding.report_found(entries, skipped, self._owned)
+        # An earlier attempt that has delivered a part of its files had all that is required.
+        if not self._owned.job.delivered:
+            finding.check_complete(entries, self._definition)
         return entries
 
     def _move_all(self, source: Endpoint, entries: list[Entry], target: Endpoint) -> tuple[str, str]:
@@ -149,56 +115,37 @@ class Run:
     ) -> Moved | None:
         """Move one file; its failure does not stop the others (E25), a stop request does."""
         owned, definition = self._owned, self._definition
-        name = destination_name(definition.destination.files, entry.name)
-        if self._stop.is_set():
-            raise Interrupted(f"{name}: stopped before it began")
-        report = FileReport(owned, place, entry, name)
-        mover = Mover(
-            token=owned.job.token,
-            if_exists=definition.destination.if_exists,
-            verify=definition.verify,
-            bandwidth=self._bandwidth,
-            interrupt=self._stop,
-            begins=report.begins,
-            progress=report.progress,
-            progress_every=_PROGRESS_S,
-            retrying=report.retrying,
-            guard=report.check,
-            checkpointed=report.checkpoint,
-            checkpoint_every=_CHECKPOINT_S,
-            keep=not owned.job.last,
-            retries=definition.retries.file,
-            delay=definition.retries.file_delay,
-        )
+        report = FileReport(owned, place, entry, destination_name(definition.destination.files, entry.name))
+        steps = self._steps(report.destination)
+        resume = json.loads(earlier.checkpoint) if earlier is not None and earlier.checkpoint else None
         try:
-            resume = json.loads(earlier.checkpoint) if earlier is not None and earlier.checkpoint else None
-            moved = mover.move(source, entry, target, name, resume)
-        except (Interrupted, CommitRefused):
-            self._temporaries += report.temporaries
+            moved = self._moves.deliver(report, source, entry, target, steps=steps.make, resume=resume)
+        except Interrupted:
             raise
         except TransferError as error:
-            report.ensure()
-            if error.leftover:
-                self._temporaries += report.temporaries
-            left = " A partial upload could not be removed." if error.leftover else ""
-            owned.end_file(
-                place, states.FAILURE, f"Failed: {error}.{left}", retries=error.tries - 1, leftover=error.leftover
-            )
+            report.failed(error)
             return None
-        report.ensure()
-        size, sha256 = moved.delivered.size, moved.delivered.sha256
-        text = f"Delivered {entry.name} as {name}: {size} bytes, SHA-256 {sha256}, retries {moved.retries}."
-        if moved.resumed:
-            text += f" {moved.resumed} of the bytes were there from an earlier try."
         version = moved.entry.version if moved.durable else ""
-        owned.end_file(place, states.SUCCESSFUL, text, retries=moved.retries, sha256=sha256, size=size, version=version)
-        if moved.warning:
-            owned.warn_file(place, f"After the delivery: {moved.warning}.")
+        report.delivered(moved, version=version)
+        for warning in (*steps.warnings, moved.warning):
+            if warning:
+                owned.warn_file(place, f"After the delivery of {entry.name}: {warning}.")
         return moved
 
+    def _steps(self, name: str) -> FileSteps:
+        definition = self._definition
+        if not self._text:
+            return FileSteps(None)
+        ends = self._endpoints.find(definition.destination.url).line_ends
+        return FileSteps(TextMode(name, ends, definition.retries.file))
+
     def _delete(self, source: Endpoint, arrived: list[tuple[int, Moved | Entry]]) -> None:
-        """Delete the sources of files whose delivery is recorded (E24), also of those of an earlier attempt."""
+        """Delete the sources of files that are Successful (E24), also of those of an earlier attempt."""
         for place, moved in arrived:
+            if not self._owned.is_successful(place):
+                entry = moved.entry if isinstance(moved, Moved) else moved
+                self._owned.note(f"{entry.name}: the source was not deleted, because of the warning.", Severity.WARNING)
+                continue
             self._owned.check()
             if isinstance(moved, Moved) and not moved.durable:
                 self._owned.warn_file(place, "The source was not deleted: the delivered file may not survive a crash.")
@@ -211,7 +158,7 @@ class Run:
     def _sweep(self, target: Endpoint) -> None:
         """Remove partial uploads that could not be aborted; an error here changes nothing of how the files ended."""
         try:
-            target.sweep(self._owned.job.token, tuple(self._temporaries))
+            target.sweep(self._owned.job.token, tuple(self._moves.temporaries))
         except TransferError as error:
             self.left = True
             self._owned.note(f"Removing partial uploads failed: {error}. It is tried again later.", Severity.WARNING)
@@ -236,14 +183,3 @@ def _is_delivered(entry: Entry, earlier: Earlier | None) -> bool:
     if earlier is None or earlier.completion != states.SUCCESSFUL:
         return False
     return bool(entry.version) and earlier.version == entry.version
-
-
-def _named(source: Endpoint, names: tuple[str, ...]) -> list[Entry]:
-    """Return the files of these names at an endpoint that cannot list; a missing one is no error, a pattern is."""
-    found = []
-    for name in names:
-        if "*" in name or "?" in name:
-            raise Unsupported(f"{name}: this endpoint lists no files, so each has to be named")
-        with contextlib.suppress(NotFound):
-            found.append(source.stat(name))
-    return found
