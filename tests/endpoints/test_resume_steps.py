@@ -1,5 +1,6 @@
 """Moves with steps that are cut: a step cannot go on in the middle, a limit of bandwidth can."""
 
+import functools
 import io
 import random
 import zipfile
@@ -22,13 +23,11 @@ class Counted:
     """Makes the steps of each try, and knows how many of them were made and closed."""
 
     def __init__(self, *makers):
-        self.makers, self.made, self.closed = makers, 0, 0
+        self.makers, self.made, self.closed = [functools.partial(self._watched, make) for make in makers], 0, 0
 
-    def __call__(self):
+    def _watched(self, make):
         self.made += 1
-        return [self._watched(make()) for make in self.makers]
-
-    def _watched(self, step):
+        step = make()
         close = step.close
 
         def closed():
@@ -67,7 +66,7 @@ def test_a_move_with_steps_that_is_cut_begins_anew(far, local):
             cut, steps = Cut(chance.randrange(len(text))), Counted(as_text)
             ends = {"source": source, "destination": endpoint}
             ends[watched] = Watched(ends[watched], cut)
-            moving = mover(steps=steps, checkpointed=saved.append, keep=True)
+            moving = mover(steps=steps.makers, checkpointed=saved.append, keep=True)
             moved = moving.move(ends["source"], source.stat("f"), ends["destination"], "f")
             assert (moved.retries, moved.resumed) == (1, 0)
             assert (steps.made, steps.closed) == (2, 2)
@@ -84,8 +83,8 @@ def test_a_move_with_steps_that_fails_leaves_nothing_to_go_on_with(far, local):
     steps = Counted(as_text, lambda: Zip("f"))
     cut = Cut(len(text) // 2)
     with far.open() as endpoint, pytest.raises(Transient):
-        mover(steps=steps, keep=True, retries=0).move(Watched(source, cut), source.stat("f"), endpoint, "f")
-    assert (steps.made, steps.closed) == (1, 2)
+        mover(steps=steps.makers, keep=True, retries=0).move(Watched(source, cut), source.stat("f"), endpoint, "f")
+    assert (steps.made, steps.closed) == (2, 2)
     assert far.names_outside() == []
     assert unfinished(far) == []
     with far.open() as endpoint:
@@ -105,7 +104,7 @@ def test_a_checkpoint_of_plain_bytes_is_not_gone_on_with_by_steps(far, local):
     assert bool(saved) == far.resumes
     resume = saved[-1] if saved else None
     with far.open() as endpoint:
-        moved = mover(steps=lambda: [Zip("f")]).move(source, entry, endpoint, "f", resume=resume)
+        moved = mover(steps=[lambda: Zip("f")]).move(source, entry, endpoint, "f", resume=resume)
         assert moved.resumed == 0
         endpoint.sweep(TOKEN, tuple(temporaries))
     with zipfile.ZipFile(io.BytesIO(far.read_outside("f"))) as archive:

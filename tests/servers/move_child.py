@@ -1,6 +1,7 @@
 """Move one file in a child of a worker, with any step, and remove what an earlier child left; imported by its name."""
 
 import contextlib
+import functools
 from dataclasses import asdict
 from pathlib import Path
 
@@ -30,7 +31,7 @@ def _steps(payload, entry):
         if {"encrypt", "decrypt"} & set(names):
             keys = [read_key(name, **options) for name, options in payload["keys"].items()]
             home = stack.enter_context(Home(private, keys, s2k_count="65536"))
-        yield (lambda: [_step(name, private, home, entry) for name in names]) if names else None
+        yield [functools.partial(_step, name, private, home, entry) for name in names] or None
 
 
 def _step(name, private, home, entry):

@@ -49,6 +49,8 @@ def test_what_is_delivered_opens_with_the_key(here, partner):
     assert file["sha256"] == hashlib.sha256(delivered).hexdigest()
     assert file["source_sha256"] == hashlib.sha256(b"for acme alone").hexdigest()
     assert [path.name for path in (here / "data/state/copy").iterdir()] == ["lock"]
+    # Keys of gpg are below it for the time of a copy.
+    assert [(here / folder).stat().st_mode & 0o777 for folder in ("data/state", "data/state/copy")] == [0o700, 0o700]
 
 
 def test_a_name_that_is_given_in_full_gets_no_ending(here, partner):

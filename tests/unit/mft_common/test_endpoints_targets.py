@@ -122,6 +122,24 @@ def test_every_problem_is_named_by_its_path(tmp_path):
     assert not any("clear" in problem and "never in clear" not in problem for problem in problems)
 
 
+@pytest.mark.parametrize(
+    "pin", [f"{PIN}B", f"{PIN} x", f"{PIN}\nx", "ssh-ed25519 AAAA!", "ssh-ed25519 AAAA x\ny", f"x{PIN}"]
+)
+def test_a_pin_with_anything_behind_it_is_refused(tmp_path, pin):
+    """A pasted line too many is a problem of the configuration; the line's own end is none."""
+    section = {"a": {"url": "sftp://u@host/x", "password": {"env": "X"}, "host_key": pin}}
+    targets, problems = _read(section, tmp_path, X="x")
+    assert (targets, [problem.partition(": ")[0] for problem in problems]) == ({}, ["endpoints.a.host_key"])
+
+
+@pytest.mark.parametrize("pin", [PIN, f"{PIN}=", f"{PIN}\n", "ssh-ed25519 AAAA", "ssh-ed25519 AAAA== hub at acme\n"])
+def test_pins_as_they_are_printed_are_taken(tmp_path, pin):
+    """A fingerprint or a public key, with a comment or without."""
+    section = {"a": {"url": "sftp://u@host/x", "password": {"env": "X"}, "host_key": pin}}
+    targets, problems = _read(section, tmp_path, X="x")
+    assert (list(targets), problems) == (["a"], [])
+
+
 def test_names_and_folders_below_them():
     """`endpoint:NAME` is the endpoint, and `endpoint:NAME/folder` the same with a folder below its own."""
     acme = Target(scheme="sftp", name="acme", host="h", port=22, user="u", folder="/up", password="x", host_key=PIN)

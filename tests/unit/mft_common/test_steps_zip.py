@@ -1,5 +1,6 @@
 """Zip archives written while they pass, and archives of partners that are refused (E35)."""
 
+import collections
 import contextlib
 import io
 import random
@@ -10,7 +11,8 @@ import zipfile
 
 import pytest
 
-from mft_common.endpoints.errors import BadName
+from mft_common.endpoints.errors import BadName, Changed
+from mft_common.transfer.steps import zips
 from mft_common.transfer.steps.unzip import Archive, BadArchive, Limits, Unzip
 from mft_common.transfer.steps.zips import Member, Zip, zipped
 
@@ -148,6 +150,42 @@ def test_names_twice_and_files_below_files_are_refused(unpack):
         unpack(twice)
     with pytest.raises(BadArchive, match="lies below"):
         unpack(made("a", "a/b"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [("a.txt", "A.TXT"), ("d/é", "d/e\u0301"), ("straße", "STRASSE"), ("d/", "D")]
+)
+def test_names_that_differ_in_case_alone_are_refused(unpack, one, other):
+    """On a file system that ignores case the second file would replace the first one."""
+    with pytest.raises(BadArchive, match="case or composition alone"):
+        unpack(made(one, other, data=b""))
+
+
+def test_a_file_below_a_file_in_another_case_is_refused(unpack):
+    """`A` and `a/b` cannot both be there on a file system that ignores case; folders in two cases can."""
+    with pytest.raises(BadArchive, match="lies below"):
+        unpack(made("A", "a/b"))
+    assert set(unpack(made("A/b", "a/c"))) == {"A/b", "a/c"}
+
+
+@pytest.mark.parametrize("size", [10, 1 << 30])
+def test_a_file_that_outgrows_its_listed_size_by_gigabytes_has_changed(monkeypatch, size):
+    """A member that was begun without ZIP64 takes no more bytes than its header can tell."""
+    monkeypatch.setattr(zips, "MOST_WITHOUT_ZIP64", 4000)
+    step = Zip("a", size=size)
+    list(step.feed(bytes(4000)))
+    with pytest.raises(Changed, match="has grown"):
+        list(step.feed(b"1"))
+    step.close()
+
+
+@pytest.mark.slow
+def test_two_gigabytes_pass_a_file_that_was_listed_as_small():
+    """The limit lies below the one at which the zip module fails."""
+    step, block = Zip("a", size=1), bytes(1 << 20)
+    with pytest.raises(Changed, match="has grown"):
+        collections.deque((part for _ in range(2049) for part in step.feed(block)), maxlen=0)
+    step.close()
 
 
 def test_limits_on_bytes_members_and_ratio_are_kept(unpack):

@@ -415,7 +415,7 @@ def test_steps_change_the_bytes_and_give_two_digests(folders):
         def close(self):
             closed.append(True)
 
-    moved = _move(folders, steps=lambda: (Doubled(), Doubled()), md5=True)
+    moved = _move(folders, steps=(Doubled, Doubled), md5=True)
     content = (folders / "to" / "b.txt").read_bytes()
     assert len(content) == 4 * len(CONTENT) + 3 * len(b"the end")
     for digest, expected in ((moved.source, CONTENT), (moved.delivered, content)):
@@ -440,7 +440,24 @@ def test_a_step_that_refuses_delivers_nothing(folders):
             closed.append(True)
 
     with pytest.raises(Denied):
-        _move(folders, steps=lambda: (Refusing(),))
+        _move(folders, steps=(Refusing,))
+    assert (closed, _names(folders / "to")) == ([True], [])
+
+
+@pytest.mark.parametrize("error", [Denied, RuntimeError])
+def test_a_step_that_cannot_be_made_closes_those_before_it(folders, error):
+    """The first step of a try may hold a process: it is ended where the constructor of the second one raises."""
+    closed = []
+
+    class Passing:
+        def close(self):
+            closed.append(True)
+
+    def failing():
+        raise error("no such key")
+
+    with pytest.raises(error):
+        _move(folders, steps=(Passing, failing))
     assert (closed, _names(folders / "to")) == ([True], [])
 
 

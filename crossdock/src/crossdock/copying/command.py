@@ -14,7 +14,7 @@ from crossdock.copying.bars import Bars
 from crossdock.copying.encryption import SUFFIX
 from crossdock.copying.plan import Plan, opened
 from crossdock.copying.report import FileResult, Report
-from crossdock.copying.saved import Saved
+from crossdock.copying.saved import Saved, folder_of
 from crossdock.copying.stopping import Stop, interruptible
 from crossdock.ends import Ends, url_of
 from mft_common.endpoints.contract import Entry
@@ -273,7 +273,7 @@ def _saved(request: Request, data: Path, source: str, destination: str) -> Itera
     token = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:48].upper()
     with ExitStack() as closing:
         try:
-            saved = closing.enter_context(Saved.opened(data / "state" / "copy", token))
+            saved = closing.enter_context(Saved.opened(folder_of(data), token))
         except OSError:
             if request.resume:
                 raise

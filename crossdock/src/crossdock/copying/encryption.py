@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from crossdock.copying.saved import folder_of
 from crossdock.ends import read_document
 from mft_common.errors import ConfigError
 from mft_common.transfer.steps import MakeSteps
@@ -34,7 +35,7 @@ def encrypting(
         raise ConfigError([f"--encrypt-to: the section openpgp has no key {name}" for name in unknown])
     keys = openpgp.read_keys({name: section[name] for name in names}, reader)
     reader.check()
-    with openpgp.Home(data / "state" / "copy", keys.values()) as home:
+    with openpgp.Home(folder_of(data), keys.values()) as home:
         for name in names:
             home.usable(name, "encrypt")
-        yield lambda: (openpgp.Encrypt(home, names),)
+        yield (lambda: openpgp.Encrypt(home, names),)

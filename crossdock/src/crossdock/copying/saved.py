@@ -15,6 +15,16 @@ from mft_common.process import file_locks
 _LOCK_DIGITS: Final = 15
 
 
+def folder_of(data: Path) -> Path:
+    """Return the folder for the private files of copies; it and the state's folder are made for this user alone."""
+    folder = data / "state" / "copy"
+    data.mkdir(parents=True, exist_ok=True)
+    for made in (folder.parent, folder):
+        # `parents` of `mkdir` would give the upper one the usual mode.
+        made.mkdir(exist_ok=True, mode=0o700)
+    return folder
+
+
 class Saved:
     """The unfinished files of one copy: their names at the destination, and checkpoints by the files' paths there.
 
@@ -36,7 +46,6 @@ class Saved:
     @contextmanager
     def opened(cls, folder: Path, token: str) -> Iterator[Self]:
         """Give what is saved for the block; CannotStart while another process runs the same copy."""
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with (folder / "lock").open("a") as lock:
             # Each copy locks one byte of the same file, so that nothing is left to remove.
             if not file_locks.acquire(lock.fileno(), start=int(token[:_LOCK_DIGITS], 16), length=1):

@@ -12,7 +12,9 @@ from mft_common.endpoints.errors import BadName
 from mft_common.endpoints.targets import REFERENCE, Target, Timeouts, decoded, parse_url, problems_of
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,127}")
-_HOST_KEY: Final = re.compile(r"SHA256:[A-Za-z0-9+/]{43}=?|(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( .*)?")
+_HOST_KEY: Final = re.compile(
+    r"(SHA256:[A-Za-z0-9+/]{43}=?|(ssh-|ecdsa-|sk-)[A-Za-z0-9@.-]+ [A-Za-z0-9+/]+={0,2}( [^\r\n]*)?)\s*\Z"
+)
 
 _REDIRECT: Final = re.compile(r"(\*|(\*\.)?[A-Za-z0-9_][A-Za-z0-9._-]{0,252}|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?\Z")
 

@@ -233,29 +233,36 @@ class _Flow:
 
     def run(self, digests: Digests, *, resumable: bool) -> tuple[Digest, Digest]:
         """Move everything to the writer; return the digests of what was read and of what was written."""
-        steps = tuple(self._options.steps()) if self._options.steps is not None else ()
-        written = Digests(md5=self._options.md5) if steps else None
-        last = digests
-        try:
-            for piece in self._pieces(digests):
-                last = piece.digests
-                self._options.bandwidth.take(len(piece.block), self._options.interrupt)
-                if self._options.interrupt.is_set():
-                    raise Interrupted(f"{self._path}: stopped at byte {piece.end}")
-                self._feed(piece, steps, written)
-                self._report(piece.end)
-                if resumable:
-                    self._checkpoint(piece)
-            self._write(_finished(steps), written)
-        except (TransferError, KeyboardInterrupt) as error:
-            if resumable and not isinstance(error, Changed | Mismatch):
-                self._flush_at_the_end()
-            raise
-        finally:
-            for step in steps:
-                step.close()
+        with contextlib.ExitStack() as closing:
+            steps = [self._made(make, closing) for make in self._options.steps or ()]
+            written = Digests(md5=self._options.md5) if steps else None
+            try:
+                last = self._run(digests, steps, written, resumable=resumable)
+            except (TransferError, KeyboardInterrupt) as error:
+                if resumable and not isinstance(error, Changed | Mismatch):
+                    self._flush_at_the_end()
+                raise
         source = last.result()
         return source, source if written is None else written.result()
+
+    def _made(self, make: Callable[[], Step], closing: contextlib.ExitStack) -> Step:
+        step = make()
+        closing.callback(step.close)
+        return step
+
+    def _run(self, digests: Digests, steps: Sequence[Step], written: Digests | None, *, resumable: bool) -> Digests:
+        last = digests
+        for piece in self._pieces(digests):
+            last = piece.digests
+            self._options.bandwidth.take(len(piece.block), self._options.interrupt)
+            if self._options.interrupt.is_set():
+                raise Interrupted(f"{self._path}: stopped at byte {piece.end}")
+            self._feed(piece, steps, written)
+            self._report(piece.end)
+            if resumable:
+                self._checkpoint(piece)
+        self._write(_finished(steps), written)
+        return last
 
     def close(self) -> ReadAhead | None:
         """End the reading; return what still reads because the source does not answer."""

@@ -184,9 +184,13 @@ class Connection:
         raise self._untrusted(shown)
 
     def _untrusted(self, shown: list[HostKey]) -> UntrustedServer:
-        pinned = f"the pinned host key is {self._pin.fingerprint} ({' or '.join(self._pin.kinds)})"
-        keys = ", ".join(f"{key.fingerprint} ({key.kind})" for key in shown) or "none of a type that this hub knows"
-        return UntrustedServer(f"{self.target.shown}: {pinned}, and the server shows {keys}")
+        # A fingerprint alone may be that of a key of any type.
+        kind = f" ({self._pin.kinds[0]})" if len(self._pin.kinds) == 1 else ""
+        first = f"{self.target.shown}: the pinned host key is {self._pin.fingerprint}{kind}, and the server shows"
+        if not shown:
+            return UntrustedServer(f"{first} none of a type that this hub knows")
+        keys = dict.fromkeys(f"{key.fingerprint} ({key.kind})" for key in shown)
+        return UntrustedServer("\n  ".join((f"{first}:", *keys)))
 
     async def _log_in(self, kind: str, checker: _Checker) -> asyncssh.SSHClientConnection:
         target = self.target

@@ -26,5 +26,6 @@ class Step(Protocol):
         ...
 
 
-# Makes the steps of one try, in the order in which the bytes pass them.
-MakeSteps = Callable[[], Sequence[Step]]
+# What makes each step of a try, in the order in which the bytes pass them. Each step is made by a call of its own, so
+# that the engine closes the ones before a step that cannot be made.
+MakeSteps = Sequence[Callable[[], Step]]

@@ -2,6 +2,7 @@
 
 import stat
 import struct
+import unicodedata
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -175,20 +176,22 @@ def _zip64_size(file: IO[bytes], at: int) -> tuple[int, int] | None:
 def _check_directory(found: list[zipfile.ZipInfo], size: int, limits: Limits) -> None:
     if len(found) > limits.members:
         raise BadArchive(f"the archive has {len(found)} members; {limits.members} are allowed")
-    seen: set[str] = set()
+    folded_names: dict[str, str] = {}
     for info in found:
         # zipfile cuts a name at a NUL byte; the name as it was given is the one to check.
         _check_member(info, info.orig_filename)
-        folded = info.filename.removesuffix("/")
-        if folded in seen:
-            raise BadArchive(f"{info.filename}: occurs twice in the archive")
-        seen.add(folded)
+        folded = _folded(info.filename)
+        if (other := folded_names.get(folded)) is not None:
+            same = other.removesuffix("/") == info.filename.removesuffix("/")
+            problem = "occurs twice in the archive" if same else f"differs from {other} in case or composition alone"
+            raise BadArchive(f"{info.filename}: {problem}")
+        folded_names[folded] = info.filename
         _check_ratio(info.filename, info.file_size, info.compress_size, limits)
         if not 0 <= info.header_offset < size:
             raise BadArchive(f"{info.filename}: is damaged in the archive")
-    files = {info.filename for info in found if not info.is_dir()}
-    for name in seen:
-        if any(parent in files for parent in _parents(name)):
+    files = {_folded(info.filename) for info in found if not info.is_dir()}
+    for folded, name in folded_names.items():
+        if any(parent in files for parent in _parents(folded)):
             raise BadArchive(f"{name}: lies below a name that is a file of the archive")
     total, packed = sum(info.file_size for info in found), sum(info.compress_size for info in found)
     if total > limits.size:
@@ -196,6 +199,11 @@ def _check_directory(found: list[zipfile.ZipInfo], size: int, limits: Limits) ->
     if packed > size:
         raise BadArchive("members of the archive share their bytes")
     _check_ratio("the archive", total, packed, limits)
+
+
+def _folded(name: str) -> str:
+    """Return what two names share that are one name on a file system that ignores case or composition."""
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name.removesuffix("/")).casefold())
 
 
 def _check_member(info: zipfile.ZipInfo, name: str) -> None:

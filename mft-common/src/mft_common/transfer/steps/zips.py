@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import IO, Final
 
 from mft_common.endpoints.contract import BLOCK
-from mft_common.endpoints.errors import BadName
+from mft_common.endpoints.errors import BadName, Changed
 from mft_common.transfer.steps.zip_names import problem_of_name
 
 _EARLIEST: Final = datetime.datetime(1980, 1, 1, tzinfo=datetime.UTC)
@@ -17,6 +17,8 @@ _LEVEL: Final = 6
 # Regular files, readable and writable by their owner and readable by all.
 _MODE: Final = 0o100644 << 16
 _SMALL: Final = 1 << 30
+# The most bytes of a member without ZIP64, less what deflate adds to bytes that do not compress.
+MOST_WITHOUT_ZIP64: Final = (1 << 31) - (16 << 20)
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,9 @@ class _Archive:
         self._output = _Output()
         self._zip = zipfile.ZipFile(self._output, "w", zipfile.ZIP_DEFLATED, compresslevel=_LEVEL)  # type: ignore[call-overload]
         self._open: IO[bytes] | None = None
+        self._name = ""
+        # The bytes that the open member can still take, None for no limit.
+        self._left: int | None = None
 
     def begin(self, name: str, modified_at: int | None, size: int | None) -> None:
         """Begin a member; ZIP64 where its size is unknown or large."""
@@ -111,11 +116,17 @@ class _Archive:
         info.compress_type = zipfile.ZIP_DEFLATED
         info.create_system = 3
         info.external_attr = _MODE
-        self._open = self._zip.open(info, "w", force_zip64=size is None or size > _SMALL)
+        large = size is None or size > _SMALL
+        self._open = self._zip.open(info, "w", force_zip64=large)
+        self._name, self._left = name, None if large else MOST_WITHOUT_ZIP64
 
     def write(self, block: bytes) -> Iterator[bytes]:
-        """Compress a block and return what is ready."""
+        """Compress a block and return what is ready; Changed where the member outgrows the size it was begun with."""
         assert self._open is not None
+        if self._left is not None:
+            self._left -= len(block)
+            if self._left < 0:
+                raise Changed(f"{self._name}: has grown since it was listed")
         self._open.write(block)
         return self.take(least=BLOCK)
 
