@@ -88,8 +88,8 @@ class AppliedService:
         """Answer a request by the configuration that was applied last."""
         try:
             generation = self._enter()
-        except Exception as error:  # noqa: BLE001 -- the request is answered, and the next one tries again
-            logs.get("applied").exception("configuration.unusable", error=repr(error))
+        except Exception:  # noqa: BLE001 -- the request is answered, and the next one tries again
+            logs.get("applied").exception("configuration.unusable")
             start_response(_UNAVAILABLE, [("Content-Length", "0"), ("Retry-After", "1")])
             return [b""]
         try:

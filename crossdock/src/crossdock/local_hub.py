@@ -90,7 +90,7 @@ class LocalHub:
             applying.answer(self._state, request, error.problems)
             return ()
         except Exception as error:  # a database that is away, for one: the hub goes on with what it has
-            log.exception("configuration.failed", file=str(file), error=repr(error))
+            log.exception("configuration.failed", file=str(file))
             applying.answer(self._state, request, failure=f"{_FAILED} ({type(error).__name__}: {error})")
             return ()
         log.info("configuration.applied", file=str(file))

@@ -196,8 +196,8 @@ def _names(ask: Callable[[], Collection[str]]) -> Collection[str]:
     """Return the names from `reload` or `maintain`, none where it raised: its failure must not end the hub."""
     try:
         return ask()
-    except Exception as error:  # noqa: BLE001 -- whatever it is, the processes go on
-        logs.get("supervisor").exception("replacement.failed", error=repr(error))
+    except Exception:  # noqa: BLE001 -- whatever it is, the processes go on
+        logs.get("supervisor").exception("replacement.failed")
         return ()
 
 

@@ -4,6 +4,7 @@ import functools
 import logging
 import re
 import sys
+import traceback
 from collections.abc import Iterable, MutableMapping
 from contextvars import ContextVar
 from typing import Any, Final, TextIO
@@ -21,6 +22,9 @@ REDACTED = "***"
 _least = logging.NOTSET
 # A client can send values of megabytes, as a user's name for example.
 _LONGEST_VALUE = 4096
+# The calls of an error that are logged, and the errors that led to it.
+_FRAMES: Final = 12
+_CAUSES: Final = 4
 
 
 def request_id() -> str:
@@ -63,6 +67,48 @@ def redact_query(query: str) -> str:
     return "&".join(shown)
 
 
+def fault(error: BaseException) -> dict[str, Any]:
+    """Return the fields that describe an unexpected error: `error`, `raised_at` and, where it has any, `causes`.
+
+    They hold type, system error number and place, and no text: that may hold what the work was given, a password, a
+    file's name or a path of this machine among it.
+    """
+    fields: dict[str, Any] = {"error": fault_name(error), "raised_at": place_of(error)}
+    causes: list[dict[str, Any]] = []
+    cause = _cause_of(error)
+    while cause is not None and len(causes) < _CAUSES:
+        causes.append({"error": fault_name(cause), "raised_at": place_of(cause)})
+        cause = _cause_of(cause)
+    return {**fields, "causes": causes} if causes else fields
+
+
+def fault_name(error: BaseException) -> str:
+    """Return the type of an error, with its number where the system gave it one."""
+    number = error.errno if isinstance(error, OSError) else None
+    return type(error).__name__ if number is None else f"{type(error).__name__} {number}"
+
+
+def place_of(error: BaseException) -> list[str]:
+    """Return the calls that led to an error as `module:function:line`, the outermost first."""
+    frames = traceback.walk_tb(error.__traceback__)
+    return [f"{frame.f_globals.get('__name__')}:{frame.f_code.co_name}:{line}" for frame, line in frames][-_FRAMES:]
+
+
+def _cause_of(error: BaseException) -> BaseException | None:
+    return error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+
+
+def _describe_fault(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Put the fields of `fault` in the place of `exc_info`: no line has a traceback with the texts of errors."""
+    given = event.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        event.update(fault(error))
+    return event
+
+
 def _add_request_id(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     if value := _request_id.get():
         event.setdefault("request_id", value)
@@ -98,9 +144,9 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         lambda _, __, event: {"service": service, **event},
         _add_request_id,
+        _describe_fault,
         _redact,
         _shorten,
-        structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
     ]
     global _least  # noqa: PLW0603 -- one level for the process, like structlog's own settings
@@ -116,10 +162,9 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
         structlog.stdlib.ProcessorFormatter(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-                structlog.processors.format_exc_info,
                 structlog.processors.JSONRenderer(sort_keys=False, default=str),
             ],
-            foreign_pre_chain=[*shared[:-2], structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*shared[:-1], structlog.stdlib.add_logger_name],
         )
     )
     root = logging.getLogger()
@@ -155,13 +200,14 @@ class Logger:
         self._write(logging.ERROR, event, fields)
 
     def exception(self, event: str, **fields: Any) -> None:
-        """Write a line about the current exception, with its traceback."""
+        """Write a line about the current exception: its type and its place."""
         self._write(logging.ERROR, event, {"exc_info": True, **fields})
 
     def _write(self, level: int, event: str, fields: dict[str, Any]) -> None:
         # structlog would build a logger for each line before it drops a line below its level.
         if level >= _least:
-            getattr(structlog.get_logger(), _METHODS[level])(event, logger=self._name, **fields)
+            shown = _describe_fault(None, "", fields) if "exc_info" in fields else fields
+            getattr(structlog.get_logger(), _METHODS[level])(event, logger=self._name, **shown)
 
 
 _METHODS: Final = {logging.DEBUG: "debug", logging.INFO: "info", logging.WARNING: "warning", logging.ERROR: "error"}

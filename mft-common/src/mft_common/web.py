@@ -82,7 +82,7 @@ def create(
 
 
 def _log(error: Exception) -> None:
-    """Log a dependency that does not answer in one line, and a fault of the hub with its traceback."""
+    """Log a dependency that does not answer in one line, and a fault of the hub with its type and place."""
     if isinstance(error, Unavailable):
         logs.get("web").warning("service.unavailable", path=request.path, reason=str(error))
     else:

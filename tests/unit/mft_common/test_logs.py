@@ -1,6 +1,7 @@
 import io
 import json
 import logging
+from pathlib import Path
 
 import pytest
 
@@ -77,8 +78,34 @@ def test_a_query_that_was_escaped_into_the_path_is_redacted(stream):
 
 
 def test_a_client_cannot_fill_the_log_with_one_value(stream):
-    """A long field is cut; a traceback is not."""
-    logs.get("uploads").error("session.denied", user="u" * 1_000_000, exc_info=ValueError("x" * 10_000))
+    """A long field is cut."""
+    logs.get("uploads").error("session.denied", user="u" * 1_000_000)
     (line,) = lines(stream)
     assert line["user"] == "u" * 4096 + "..."
-    assert "x" * 10_000 in line["exception"]
+
+
+def failing():
+    try:
+        Path("/srv/hunter2").read_text(encoding="ascii")
+    except OSError as error:
+        raise ValueError("the password is hunter2") from error
+
+
+@pytest.mark.parametrize("library", [False, True])
+def test_an_error_is_logged_by_its_type_and_place_and_never_by_its_text(stream, library):
+    """Its text, that of its cause and the source lines of a traceback may hold a secret or a path of the machine."""
+    try:
+        failing()
+    except ValueError as error:
+        if library:
+            logging.getLogger("foreign").exception("work.failed")
+        else:
+            logs.get("work").exception("work.failed", error=repr(error))
+    (line,) = lines(stream)
+    assert (line["event"], line["error"]) == ("work.failed", "ValueError")
+    assert line["raised_at"][-1].startswith(f"{__name__}:failing:")
+    (cause,) = line["causes"]
+    assert cause["error"] == "FileNotFoundError 2"
+    assert "read_text" in " ".join(cause["raised_at"])
+    written = stream.getvalue()
+    assert not [word for word in ("hunter2", "Traceback", "/srv") if word in written]

@@ -83,4 +83,4 @@ def test_faults_of_the_hub_alone_are_logged_with_a_traceback(log, error, events)
     assert app.test_client().get("/login", environ_overrides=environ).status_code == 503
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     assert [line["event"] for line in lines] == events
-    assert all(("exception" in line) is (line["event"] == "request.failed") for line in lines)
+    assert all(("raised_at" in line) is (line["event"] == "request.failed") for line in lines)

@@ -166,7 +166,7 @@ class _Attempts:
             if is_transient(error):
                 self._log.warning("events.database_away", service=self._service, error=str(error))
             else:
-                self._log.exception("events.failed", service=self._service, error=repr(error))
+                self._log.exception("events.failed", service=self._service)
             self.failed = True
             self._next_at = time.monotonic() + self._backoff.pause()
             return False

@@ -39,8 +39,8 @@ def keep_running(task: BackgroundTask, stop: threading.Event, now: Callable[[], 
             task.run(stop)
         except Unavailable as error:
             log.warning("task.waiting", task=task.name, error=str(error))
-        except Exception as error:
-            log.exception("task.failed", task=task.name, error=repr(error))
+        except Exception:
+            log.exception("task.failed", task=task.name)
         if stop.wait(backoff.pause()):
             return
 

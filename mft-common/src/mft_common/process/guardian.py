@@ -7,6 +7,7 @@ server, or of `lifeline`, the socket that the worker closes. Then it ends all th
 """
 
 import importlib
+import json
 import os
 import select
 import signal
@@ -59,8 +60,8 @@ def _serve(module: str, control: int, guardian: int, modules: Sequence[str], hel
     try:
         importlib.import_module(module).main(control, guardian, modules, held)
         code = 0
-    except BaseException:  # noqa: BLE001 -- the server never returns into the guardian's code
-        sys.excepthook(*sys.exc_info())
+    except BaseException as error:  # noqa: BLE001 -- the server never returns into the guardian's code
+        print_fault("fork_server.failed", error)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -69,3 +70,11 @@ def _serve(module: str, control: int, guardian: int, modules: Sequence[str], hel
 
 def _leave_to_worker(_signal: int, _frame: FrameType | None) -> None:
     """Do nothing: the worker ends its processes, by closing a socket or by dying."""
+
+
+def print_fault(event: str, error: BaseException) -> None:
+    """Write a line about the error that ends this process, which has no log of its own, to stderr."""
+    # Imported here: the guardian stays small, and needs it for nothing else.
+    from mft_common import logs
+
+    sys.stderr.write(json.dumps({"event": event, **logs.fault(error)}) + "\n")

@@ -62,12 +62,12 @@ class TimerService:
         except Unreadable as error:
             with self.database.write() as connection:
                 self.timers.put_aside(connection, error.key, error.schedule, repr(error.__cause__))
-            log.exception("timer.unreadable", timer=error.key, error=repr(error.__cause__))
+            log.exception("timer.unreadable", timer=error.key)
             return True
         except FiringFailed as error:
             with self.database.write() as connection:
                 pause = self.timers.failed(connection, error.key, self.now())
-            log.exception("timer.failed", timer=error.key, error=repr(error.__cause__), pause_ms=pause)
+            log.exception("timer.failed", timer=error.key, pause_ms=pause)
             return True
         if key is not None:
             log.debug("timer.fired", timer=key)

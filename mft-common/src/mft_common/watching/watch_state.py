@@ -49,10 +49,9 @@ class WatchState:
         failure.failures += 1
         pause = pause_after(failure.failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         failure.retry_at = at + pause
-        # The traceback once, because all attempts of a file would show the same.
         logs.get("watching").error(
             "watch.handler_failed", watch=self.watch.key, file=storable(found.path), failures=failure.failures,
-            error=repr(error), pause_s=pause, exc_info=error if failure.failures == 1 else None,
+            pause_s=pause, exc_info=error,
         )  # fmt: skip
 
     def pause(self, at: float) -> None:

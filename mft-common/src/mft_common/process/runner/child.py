@@ -3,18 +3,15 @@
 import importlib
 import signal
 import socket
-import traceback
 from collections.abc import Callable
 from types import FrameType
 
 from mft_common import logs
-from mft_common.endpoints.errors import reason_of
 from mft_common.process import memory
 from mft_common.process.runner.channel import Channel
 from mft_common.process.runner.messages import ENDED, Json, Stream
 
 FAILED = 1
-_FRAMES = 12
 
 
 def run(connection: int) -> int:
@@ -39,10 +36,8 @@ def run(connection: int) -> int:
             result = resolve(order["target"])(channel, order["payload"])
             stream.send({"kind": ENDED, "data": result})
         except Exception as error:  # noqa: BLE001 -- the worker ends the work whatever the fault was
-            # The text may hold what the work was given, secrets among it: the type and the place have to do.
-            name = type(error).__name__ if str(error) else reason_of(error)
-            logs.get("child").error("child.failed", target=order["target"], error=name, raised_at=place_of(error))
-            stream.send({"kind": ENDED, "data": None, "error": name})
+            logs.get("child").error("child.failed", target=order["target"], exc_info=error)
+            stream.send({"kind": ENDED, "data": None, "error": logs.fault_name(error)})
             return FAILED
     return 0
 
@@ -52,12 +47,6 @@ def resolve(target: str) -> Callable[[Channel, Json], Json]:
     module, _, name = target.partition(":")
     function: Callable[[Channel, Json], Json] = getattr(importlib.import_module(module), name)
     return function
-
-
-def place_of(error: BaseException) -> list[str]:
-    """Return the calls that led to an error as `module:function:line`, the outermost first; it has no text of any."""
-    frames = traceback.walk_tb(error.__traceback__)
-    return [f"{frame.f_globals.get('__name__')}:{frame.f_code.co_name}:{line}" for frame, line in frames][-_FRAMES:]
 
 
 def _leave_to_worker(_signal: int, _frame: FrameType | None) -> None:

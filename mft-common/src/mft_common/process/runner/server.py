@@ -18,6 +18,7 @@ from types import FrameType
 from typing import Final
 
 from mft_common.process import descendants
+from mft_common.process.guardian import print_fault
 from mft_common.process.parent_death import die_with_parent
 from mft_common.process.runner import child
 
@@ -114,8 +115,8 @@ class ForkServer:
                 os.close(pipe)
             descendants.adopt_orphans()
             code = child.run(connection)
-        except BaseException:  # noqa: BLE001 -- a child never returns into the server's loop
-            sys.excepthook(*sys.exc_info())
+        except BaseException as error:  # noqa: BLE001 -- a child never returns into the server's loop
+            print_fault("child.failed", error)
         finally:
             sys.stdout.flush()
             sys.stderr.flush()
