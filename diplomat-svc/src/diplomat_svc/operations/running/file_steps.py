@@ -1,9 +1,7 @@
 """Make the steps that change one file on its way, in their fixed order (E32)."""
 
-from collections.abc import Sequence
-
 from diplomat_svc.operations.running.text_mode import TextMode
-from mft_common.transfer.steps import MakeSteps, Step
+from mft_common.transfer.steps import MakeSteps
 
 
 class FileSteps:
@@ -14,13 +12,10 @@ class FileSteps:
 
     @property
     def make(self) -> MakeSteps | None:
-        """The function that makes the steps of one try."""
-        return None if self._text is None else self._steps
+        """What makes the steps of one try."""
+        return None if self._text is None else (self._text.step,)
 
     @property
     def warnings(self) -> tuple[str, ...]:
         """What may touch the integrity of the file that was delivered."""
         return (self._text.problem,) if self._text is not None and self._text.problem else ()
-
-    def _steps(self) -> Sequence[Step]:
-        return [] if self._text is None else [self._text.step()]
