@@ -9,7 +9,6 @@ import socket
 import ssl
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 import sqlalchemy as sa
@@ -31,6 +30,7 @@ from mft_common.notify import (
     webhooks,
 )
 from tests.servers.databases import Op, with_tables
+from tests.servers.hook import Hook
 from tests.servers.made_secrets import secret
 from tests.servers.mail import MailServer
 from tests.servers.processes import free_port, wait_until
@@ -50,40 +50,6 @@ class Clock:
 
     def __call__(self):
         return self.at
-
-
-class Hook:
-    """A receiver of webhooks over TLS; `answers` are the next status codes, `requests` what came."""
-
-    def __init__(self, context):
-        self.answers, self.requests = [], []
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self):
-                """Keep the request and answer the next status."""
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                outer.requests.append((self.path, dict(self.headers), body))
-                self.send_response(outer.answers.pop(0) if outer.answers else 204)
-                self.send_header("Location", f"{outer.url}/elsewhere")
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, *_arguments):
-                """Say nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.handle_error = lambda *_arguments: None
-        self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
-        self.url = f"https://localhost:{self._server.server_address[1]}"
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    def close(self):
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join(10)
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,8 @@ from mft_common import logs
 def create_app(service: Service | None = None) -> Flask:
     """Return the application of `service`, or of one built from the environment."""
     if service is None:
-        settings = Settings.from_env(os.environ)  # noqa: TID251 -- where this process reads its environment
+        environ = dict(os.environ)  # noqa: TID251 -- where this process reads its environment
+        settings = Settings.from_env(environ)
         logs.configure(SERVICE, settings.log_level)
-        service = build(settings)
+        service = build(settings, environ=environ)
     return routes.create(service.operations, service.identities, service.checks)

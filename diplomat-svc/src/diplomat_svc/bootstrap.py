@@ -11,14 +11,16 @@ from diplomat_svc.events import handlers
 from diplomat_svc.operations import Operations
 from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
 from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.operations.lateness import lateness_task
 from diplomat_svc.operations.log_views import LogViews, sweep_task, views_of
 from diplomat_svc.operations.retention import purge_jobs_task
 from diplomat_svc.operations.summaries import Server
 from diplomat_svc.operations.worker_lock import Exclusive, Shared
 from diplomat_svc.schemas.configuration import SECTIONS, read_sections, unused
+from diplomat_svc.schemas.notify import WEBHOOKS, stored_webhooks, webhooks_of
 from diplomat_svc.settings import Settings
 from diplomat_svc.store import jobs, transactions, workers
-from diplomat_svc.store.tables import APPLIED, INBOX, JOB_LOG, OUTBOX, SERVICE, open_database
+from diplomat_svc.store.tables import APPLIED, INBOX, JOB_LOG, NOTIFICATIONS, OUTBOX, SERVICE, open_database
 from mft_common import config as configuration_file
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
@@ -32,6 +34,7 @@ from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
 from mft_common.joblog import Retention, purge_task
+from mft_common.notify import Delivery, delivery_task
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
 from mft_common.schedules.zones import time_zone
@@ -81,6 +84,8 @@ class Service:
             BackgroundTask("jobs", self.dispatcher().run),
             purge_task("job-log-purge", self.database, JOB_LOG, self._log_retention, jobs.with_kept_logs()),
             purge_jobs_task(self.database, self._options, self.operations.clock),
+            lateness_task(self.operations.writer),
+            delivery_task("notifications", self.delivery()),
             sweep_task(self.database, self.operations.log_views.views, self.operations.directory),
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, INBOX, handlers(self.operations.log_views.views)),
@@ -94,10 +99,20 @@ class Service:
         lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
         return Dispatcher(self.operations.writer, configuration=self.follower, lock=lock, runner=self.runner)
 
-    def _options(self) -> Options:
-        """Return the options of the configuration that was applied last."""
+    def delivery(self) -> Delivery:
+        """Return the part of a worker that sends notifications to the receivers of the applied configuration."""
+        return Delivery(
+            database=self.database, notifications=NOTIFICATIONS, channels=lambda: self._applied().channels,
+            now=self.operations.clock,
+        )  # fmt: skip
+
+    def _applied(self) -> WorkerConfiguration:
+        """Return the configuration that was applied last."""
         with self.database.read() as connection:
-            return self.follower.refresh(connection).options
+            return self.follower.refresh(connection)
+
+    def _options(self) -> Options:
+        return self._applied().options
 
     def _log_retention(self) -> Retention:
         return Retention(age=self._options().logs_keep)
@@ -113,6 +128,7 @@ def build(
     directory: Directory | None = None,
     config: Mapping[str, Any] | None = None,
     reader: configuration_file.Reader | None = None,
+    environ: Mapping[str, str] | None = None,
     runner: Runner | None = None,
     clock: Clock = now_ms,
 ) -> Service:
@@ -120,11 +136,11 @@ def build(
 
     Arguments that are None come from the settings: the configuration's file and the gateway's URL. `runner` is the
     worker's; a web process has none.
-    `reader` resolves secrets, of which nothing built so far has any. The configuration is stored in the same
-    transaction as the transactions, where a worker that runs already finds it.
+    `reader` resolves secrets; without one, a reader of `environ` and of the folder of the configuration's file does.
+    The configuration is stored in the same transaction as the transactions, where a worker that runs already finds it.
     """
     data = Path(settings.data).absolute()
-    reader = replace(reader or configuration_file.Reader(Path(settings.config or "").parent, {}), data=data)
+    reader = replace(reader or configuration_file.Reader(Path(settings.config or "").parent, environ or {}), data=data)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
@@ -139,13 +155,16 @@ def build(
         problems = transactions.apply(connection, wanted.transactions, clock())
         if problems:
             raise ConfigError(problems)
-        APPLIED.store(connection, config, reader.folder)
+        APPLIED.store(connection, {**config, WEBHOOKS: webhooks_of(config)}, reader.folder)
 
     def for_worker(document: Mapping[str, Any], found: configuration_file.Reader) -> WorkerConfiguration:
-        return worker_configuration(read_sections(document, found))
+        read = read_sections(document, found)
+        channels = replace(read.channels, webhooks=stored_webhooks(document, found))
+        return worker_configuration(replace(read, channels=channels))
 
     def worker_configuration(given: Configuration) -> WorkerConfiguration:
-        return WorkerConfiguration(given.options, replace(given.endpoints, filestore=_filestore(settings)))
+        endpoints = replace(given.endpoints, filestore=_filestore(settings))
+        return WorkerConfiguration(given.options, endpoints, given.channels)
 
     follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)
     options, zone = wanted.options, time_zone(wanted.options.logs_time_zone)

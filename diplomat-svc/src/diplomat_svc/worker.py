@@ -14,7 +14,7 @@ def main() -> int:
     settings = Settings.from_env(environ)
     # First of all: the fork server is to have no thread, and lives as long as the thread that starts it.
     with bootstrap.new_runner(settings, environ) as runner:
-        return run_worker(SERVICE, lambda: bootstrap.build(settings, runner=runner), environ)
+        return run_worker(SERVICE, lambda: bootstrap.build(settings, environ=environ, runner=runner), environ)
 
 
 if __name__ == "__main__":

@@ -135,7 +135,7 @@ class _Hub:
 
     def __init__(self, data, config, **options):
         self.data, self.directory, self.options = data, options.pop("directory", None) or _Accounts(), options
-        more = {name: options[name] for name in ("runner", "clock") if name in options}
+        more = {name: options[name] for name in ("runner", "clock", "environ") if name in options}
         # The filestore that jobs reach lies on a socket; the gateway of the test needs no signature.
         store, worker = options.get("filestore"), {}
         self.server = None

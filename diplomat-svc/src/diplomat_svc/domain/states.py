@@ -17,6 +17,10 @@ REQUIRED_NOT_FOUND = "Required File(s) Not Found"
 SUCCESSFUL, WARNING, FAILURE, CRITICAL = "Successful", "Warning", "Failure", "Critical"
 CANCELLED, TERMINATED, INCOMPLETE, MISSED = "Cancelled", "Terminated", "Incomplete", "Missed"
 DELIVERED: Final = (SUCCESSFUL, WARNING)
+COMPLETIONS: Final = (
+    *(PREVIEW_LICENSE, NOT_FOUND, REQUIRED_NOT_FOUND, SUCCESSFUL, WARNING, FAILURE, CRITICAL),
+    *(CANCELLED, TERMINATED, INCOMPLETE, MISSED),
+)
 
 # The row of the eight cells that the end of a transaction's last job is counted in (A41).
 _ROWS: Final[Mapping[str, int]] = {
@@ -54,12 +58,15 @@ class Severity(StrEnum):
     INFORMATIONAL = "Informational"
     WARNING = "Warning"
     ERROR = "Error"
+    CRITICAL = "Critical"
 
 
 def severity_of(completion: str | None) -> Severity:
     """Return the severity of the record that reports the end of a file or a job."""
     if completion == SUCCESSFUL:
         return Severity.INFORMATIONAL
+    if completion == CRITICAL:
+        return Severity.CRITICAL
     return Severity.ERROR if completion == FAILURE else Severity.WARNING
 
 

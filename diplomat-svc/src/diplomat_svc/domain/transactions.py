@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 from mft_common.endpoints.registry import Endpoints
+from mft_common.notify import Channels
 
 Direction = Literal["outbound", "inbound"]
 IfExists = Literal["replace", "fail", "number"]
@@ -55,6 +56,20 @@ class Retries:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Notify:
+    """A rule for notifications: the words `on` (`notices.WORDS`), mail addresses, and the name of a webhook.
+
+    The webhook's URL and secret are those of the configuration in force under that name; no row holds them. A job that
+    is not over `after` seconds after its scheduled time is late; without it, at the next time of the schedule.
+    """
+
+    on: tuple[str, ...]
+    email: tuple[str, ...] = ()
+    webhook: str | None = None
+    after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transaction:
     """A definition of the configuration; a job keeps the copy that was valid when the job was scheduled."""
 
@@ -72,6 +87,7 @@ class Transaction:
     verify: Literal["sha256", "size"] = "sha256"
     retries: Retries = field(default_factory=Retries)
     bandwidth: int | None = None
+    notify: tuple[Notify, ...] = ()
 
     def to_json(self) -> str:
         """Return the definition as the database stores it."""
@@ -84,11 +100,16 @@ class Transaction:
         Fields that this version does not know are ignored, those that the text lacks have their defaults.
         """
         values: dict[str, Any] = json.loads(text)
-        source = {name: tuple(value) if isinstance(value, list) else value for name, value in values["source"].items()}
-        values["source"] = Source(**_known(Source, source))
+        values["source"] = Source(**_known(Source, _tuples(values["source"])))
         values["destination"] = Destination(**_known(Destination, values["destination"]))
         values["retries"] = Retries(**_known(Retries, values.get("retries", {})))
+        values["notify"] = tuple(Notify(**_known(Notify, _tuples(one))) for one in values.get("notify", ()))
         return cls(**_known(cls, values))
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return values with tuples in the place of JSON's lists."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 def _known(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -126,3 +147,4 @@ class Configuration:
     options: Options = field(default_factory=Options)
     transactions: tuple[Transaction, ...] = ()
     endpoints: Endpoints = field(default_factory=Endpoints)
+    channels: Channels = field(default_factory=Channels)

@@ -5,7 +5,7 @@ import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from diplomat_svc.domain.jobs import FileRecord, Job
@@ -23,6 +23,7 @@ from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.database.leases import Lease
 from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import MftError, Unavailable
+from mft_common.notify import Channels
 
 _POLL_S: Final = 0.02
 _RENEWALS_A_LEASE: Final = 3
@@ -51,6 +52,7 @@ class WorkerConfiguration:
 
     options: Options
     endpoints: Endpoints
+    channels: Channels = field(default_factory=Channels)
 
 
 @dataclass

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable, shown_label
 from diplomat_svc.domain.states import ACTIVE, SUCCESSFUL, Severity, completion_of_lost, severity_of
-from diplomat_svc.operations import transfer_events
+from diplomat_svc.operations import notices, transfer_events
 from diplomat_svc.store import files, jobs, requested_jobs, sweeps
 from diplomat_svc.store.tables import OUTBOX
 from mft_common import logs
@@ -42,6 +42,7 @@ class JobWriter:
     def schedule(self, connection: sa.Connection, job: Job, request_id: str) -> None:
         """Store a queued job; the caller has advanced the change clock, under whose lock the queue was counted."""
         jobs.add(connection, job, request_id)
+        notices.expect(connection, job)
         # Names alone: a value may be a secret.
         given = ", ".join(job.variables)
         text = f"Scheduled by request{f' with a value of {given}' if given else ''}."
@@ -152,3 +153,4 @@ class JobWriter:
         text = f"Job {job.token} ended: {job.completion}.{f' {reason}' if reason else ''}"
         self.record(connection, job, text, severity_of(job.completion), at=job.ended_at)
         OUTBOX.add(connection, *transfer_events.ended(job, found, self._host, reason), transfer_events.job_changed(job))
+        notices.add_of_end(connection, job, reason)

@@ -8,10 +8,12 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 from diplomat_svc.domain.transactions import LONGEST_STOP_GRACE_S, Configuration, Options, Transaction
+from diplomat_svc.schemas.notify import MailSchema, read_mail, read_webhooks
 from diplomat_svc.schemas.transactions import TransactionSchema
 from mft_common import config
 from mft_common.endpoints.registry import Endpoints, read_endpoints
 from mft_common.errors import ConfigError
+from mft_common.notify import Channels
 from mft_common.schedules.zones import time_zone
 from mft_common.transfer.steps.openpgp import read_keys
 
@@ -78,7 +80,7 @@ class _Diplomat(Schema):
     logs = fields.Nested(_Logs)
     jobs = fields.Nested(_Jobs)
     audit = fields.Raw(validate=lambda _: _refuse())
-    mail = fields.Raw(validate=lambda _: _refuse())
+    mail = fields.Nested(MailSchema)
 
 
 def _refuse() -> None:
@@ -104,11 +106,15 @@ def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configu
         if len(problems) == before:
             transactions.append(one)
             problems += _url_problems(one, endpoints, f"transactions.{place}")
+            if "mail" not in (document.get("diplomat") or {}):
+                problems += _mail_problems(one, f"transactions.{place}")
     _unique(transactions, problems)
     made = _options(options, problems)
+    mail = read_mail(options["mail"], secrets) if "mail" in options else None
+    channels = Channels(webhooks=read_webhooks({**document, "transactions": definitions}, secrets), mail=mail)
     if problems:
         raise ConfigError(sorted(problems))
-    return Configuration(options=made, transactions=tuple(transactions), endpoints=endpoints)
+    return Configuration(options=made, transactions=tuple(transactions), endpoints=endpoints, channels=channels)
 
 
 def unused(document: Mapping[str, Any]) -> list[str]:
@@ -131,6 +137,12 @@ def _url_problems(one: Transaction, endpoints: Endpoints, path: str) -> list[str
     """Return one problem for each URL that cannot be opened."""
     found = {side: endpoints.problem_of(getattr(one, side).url) for side in ("source", "destination")}
     return [f"{path}.{side}.url: {problem}" for side, problem in found.items() if problem]
+
+
+def _mail_problems(one: Transaction, path: str) -> list[str]:
+    """Return one problem for each rule that wants mails, which no server would send."""
+    rules = enumerate(one.notify)
+    return [f"{path}.notify.{place}.email: diplomat.mail names no server" for place, rule in rules if rule.email]
 
 
 def _unique(transactions: list[Transaction], problems: list[str]) -> None:

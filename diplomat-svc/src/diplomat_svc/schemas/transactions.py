@@ -7,6 +7,7 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from diplomat_svc.domain.names import controls
 from diplomat_svc.domain.transactions import Destination, Retries, Source, Transaction
+from diplomat_svc.schemas.notify import NotifySchema
 from mft_common import config
 
 _YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
@@ -93,8 +94,9 @@ class TransactionSchema(Schema):
     archive = fields.Raw(validate=_only())
     trigger = fields.Raw(validate=_only())
     audit = fields.Raw(validate=_only())
-    notify = fields.Raw(validate=_only())
+    notify = fields.List(fields.Nested(NotifySchema), load_default=list)
 
     @post_load
     def _make(self, values: dict[str, Any], **_kwargs: Any) -> Transaction:
+        values["notify"] = tuple(values["notify"])
         return Transaction(**{name: value for name, value in values.items() if name != "schedule"})

@@ -186,6 +186,13 @@ def queue_again(connection: sa.Connection, job: Job, now: int, owner: str | None
     return queued
 
 
+def completion_before(connection: sa.Connection, job: Job) -> str | None:
+    """Return how the last job of the transaction that is over and older than `job` ended; None where there is none."""
+    earlier = (_C.transaction_id == job.transaction_id, _C.sequence < job.sequence, _C.status == COMPLETE)
+    last = sa.select(_C.completion).where(*earlier).order_by(_C.sequence.desc()).limit(1)
+    return connection.execute(last).scalar_one_or_none()
+
+
 def find_active(connection: sa.Connection) -> dict[int, str | None]:
     """Return the sequences of the active jobs with their owners."""
     active = sa.select(_C.sequence, _C.owner).where(_NOT_OVER, _C.status.in_(ACTIVE)).order_by(_C.sequence)

@@ -86,6 +86,15 @@ sweeps = sa.Table(
     *_numbers("tries", "due_at"),
 )
 
+# When a job that is not over by then is late, for each rule of its transaction that wants to know.
+lates = sa.Table(
+    "lates",
+    metadata,
+    sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("rule", sa.Integer(), primary_key=True, autoincrement=False),
+    *_numbers("due_at"),
+)
+
 # The subject of a record is the sequence of its job.
 JOB_LOG: Final = JobLog(metadata)
 LEASES: Final = Leases(metadata)
@@ -94,7 +103,7 @@ WATCHES: Final = Memory(metadata)
 NOTIFICATIONS: Final = Notifications(metadata)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
-APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "allowed_folders")
+APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "allowed_folders", "webhooks")
 
 
 def open_database(url: str) -> Database:
