@@ -10,7 +10,7 @@ from click.testing import CliRunner
 
 from crossdock import sections
 from crossdock.command import main
-from diplomat_svc.domain.transactions import Configuration, Destination, Options, Retries, Source, Transaction
+from diplomat_svc.domain.transactions import Configuration, Destination, Notify, Options, Retries, Source, Transaction
 from diplomat_svc.schemas.configuration import read_sections
 from diplomat_svc.settings import Settings as DiplomatSettings
 from gateway.domain import PromptRules
@@ -33,6 +33,7 @@ DIPLOMAT = {
     "sessions": {"limit": 3, "idle": "1m", "absolute": "1h"},
     "log_buffer_lines": 10,
     "histories": {"enabled": False, "update_rate": "9s", "keep": "1d", "keep_newest": 3},
+    "mail": {"smtp": "smtp://mail.example.org", "from": "hub@example.org"},
     "logs": {"keep": "1d", "time_zone": "Europe/Amsterdam"},
     "jobs": {"at_once": 2, "queue_limit": 3, "lease": "9s", "stop_grace": "1s"},
 }
@@ -73,7 +74,7 @@ def _attributes_read(*packages, outside="schemas"):
     ("kind", "packages", "prefix"),
     [
         *((kind, ("diplomat-svc", "mft-common"), None) for kind in (Configuration, Options, Transaction, Source)),
-        *((kind, ("diplomat-svc", "mft-common"), None) for kind in (Destination, Retries)),
+        *((kind, ("diplomat-svc", "mft-common"), None) for kind in (Destination, Retries, Notify)),
         (PromptRules, ("gateway",), None),
         (MqmftSection, ("mqmft-svc",), "ibm_mq_mft"),
         (SertaintySection, ("sertainty-svc", "gateway"), "data_protector"),

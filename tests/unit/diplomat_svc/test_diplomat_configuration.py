@@ -100,7 +100,7 @@ def test_all_problems_come_at_once():
         "transactions": [ONE, {**ONE, "id": 5}, {"name": ""}],
     }
     text = "\n".join(_problems(document))
-    for path in ("diplomat.apii", "diplomat.sessions.limit", "diplomat.mail", "openpgp.x", "endpoints.far.url"):
+    for path in ("diplomat.apii", "diplomat.sessions.limit", "diplomat.mail.smtp", "openpgp.x", "endpoints.far.url"):
         assert f"{path}:" in text
     for part in (
         "allowed_folders: relative",
@@ -117,3 +117,46 @@ def test_a_worker_imports_once_what_the_configured_endpoints_need():
     plain = {"transactions": [{"source": {"url": "sftp://u@h/x"}, "destination": {"url": "file:to"}}, "odd"]}
     assert child_modules(plain)[1:] == ("mft_common.endpoints.sftp", "asyncssh")
     assert child_modules({"endpoints": [], "transactions": 3}) == child_modules({})
+
+
+@pytest.mark.parametrize(
+    ("rule", "problem"),
+    [
+        ({"on": ["Failed"], "email": ["a@x.test"]}, "transactions.0.notify.0.on.0: is none of"),
+        ({"on": [], "email": ["a@x.test"]}, "transactions.0.notify.0.on: Shorter than"),
+        ({"on": ["*"]}, "transactions.0.notify.0: needs email, webhook or both"),
+        ({"on": ["*"], "email": ["a"]}, "transactions.0.notify.0.email.0: is no mail address"),
+        ({"on": ["*"], "webhook": "https://x.test/"}, "transactions.0.notify.0: a webhook and the secret"),
+        ({"on": ["*"], "webhook": "https://x.test/", "secret": "clear"}, "transactions.0.notify.0.secret: a secret is"),
+        ({"on": ["*"], "webhook": ["x"], "secret": {"env": "S"}}, "transactions.0.notify.0.webhook: is an https: URL"),
+        ({"on": ["*"], "webhook": "http://x.test/", "secret": {"env": "S"}}, "notify.0.webhook: a webhook without TLS"),
+        ({"on": ["*"], "webhook": "http://[", "secret": {"env": "S"}}, "transactions.0.notify.0.webhook: "),
+        ({"on": ["*"], "webhook": {"env": "N"}, "secret": {"env": "S"}}, "notify.0.webhook: the environment has no"),
+        ({"on": ["late"], "email": ["a@x.test"]}, "transactions.0.notify.0.after: late needs the time"),
+        ({"on": ["*"], "email": ["a@x.test"]}, "transactions.0.notify.0.email: diplomat.mail names no server"),
+    ],
+)
+def test_problems_of_a_notification_are_named_e43(rule, problem):
+    """Each has its path; a secret in clear is not repeated."""
+    with pytest.raises(ConfigError) as caught:
+        read_sections({"transactions": [{**ONE, "notify": [rule]}]}, Reader(DATA, {"S": "signs"}, data=DATA))
+    assert any(problem in one for one in caught.value.problems), caught.value.problems
+    assert not any('clear"' in one for one in caught.value.problems)
+
+
+@pytest.mark.parametrize(
+    ("mail", "problem"),
+    [
+        ({"smtp": "mail.test", "from": "a@x.test"}, "diplomat.mail: a mail server is smtp://HOST"),
+        ({"smtp": "smtp://u:p@mail.test", "from": "a@x.test"}, "diplomat.mail: a mail server is smtp://HOST"),
+        ({"smtp": "smtp://mail.test", "from": "x"}, "diplomat.mail.from: is no mail address"),
+        (
+            {"smtp": "smtp://mail.test", "from": "a@x.test", "password": "p"},
+            "diplomat.mail.password: a secret is given",
+        ),
+        ({"smtp": "smtp://mail.test", "from": "a@x.test", "user": "u"}, "diplomat.mail.password: a user needs one"),
+    ],
+)
+def test_problems_of_the_mail_server_are_named_e43(mail, problem):
+    """Each has its path."""
+    assert any(problem in one for one in _problems({"diplomat": {"mail": mail}}))

@@ -3,11 +3,11 @@
 import click
 
 from crossdock import __version__
-from crossdock.command import copying, deadletters, endpoints, hub, jobs, keys, maintenance
+from crossdock.command import copying, deadletters, endpoints, hub, jobs, keys, maintenance, notifications
 
 _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
-    jobs.job, deadletters.deadletter, keys.key, maintenance.scrub, maintenance.docs,
+    jobs.job, notifications.notification, deadletters.deadletter, keys.key, maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
 
