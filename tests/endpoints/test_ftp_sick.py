@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 
 import pytest
+from structlog.testing import capture_logs
 
 from crossdock import certificate
 from mft_common.endpoints.contract import BLOCK, Entry
@@ -229,6 +230,29 @@ def test_a_connection_that_breaks_amid_the_renames_loses_no_file(pyftpd, number,
         endpoint.sweep(TOKEN)
     assert names(server) == ["f"]
     assert (server.root / "f").read_bytes() == (b"new" if delivered else b"former")
+
+
+@pytest.mark.parametrize("then", ["sweep", "abort", "begin"])
+def test_a_former_file_is_kept_where_another_program_takes_its_name(pyftpd, then):
+    """It can neither get its name back nor is it replaced by ours: it stays under a name that the log tells."""
+    server = pyftpd(keeps_existing=True, cut_at_rename=2, carried_out=True)
+    (server.root / "f").write_bytes(b"former")
+    with open_ftp(server.target()) as endpoint, capture_logs() as logs:
+        writer = fill(endpoint.writer("f", token=TOKEN), b"new")
+        with pytest.raises(Transient):
+            writer.commit()
+        (server.root / "f").write_bytes(b"another program's")
+        if then == "abort":
+            assert writer.abort() is None
+        elif then == "begin":
+            fill(endpoint.writer("f", token=TOKEN), b"a third one").commit()
+        endpoint.sweep(TOKEN, (writer.temporary,))
+        endpoint.sweep(TOKEN)
+        assert [entry.path for entry in endpoint.list(ALL)] == ["f"]
+    (kept,) = [line["left"] for line in logs if line["event"] == "ftp.former_kept"]
+    assert names(server) == sorted(["f", kept])
+    assert (server.root / kept).read_bytes() == b"former"
+    assert (server.root / "f").read_bytes() == (b"a third one" if then == "begin" else b"another program's")
 
 
 @pytest.mark.parametrize("name", ["report.former", ".report", "report.0000000000000000"])

@@ -155,6 +155,20 @@ def test_b1_a_file_that_is_taken_away_at_its_close_is_delivered_with_a_warning(s
     assert names_of(sick) == ["taken"]
 
 
+def test_b1_a_file_that_somebody_removes_before_its_close_is_not_delivered(sick):
+    """The temporary name is looked at before the close: such a file is sent again, and none counts as taken."""
+    with connect(sick) as endpoint:
+        writer = prepared(endpoint)
+        (sick.root / writer.temporary).unlink()
+        with pytest.raises(Mismatch, match="removed before it got its name") as raised:
+            writer.commit()
+        assert raised.value.heals
+        assert writer.abort() is None
+        prepared(endpoint).commit()
+    assert content_of(sick) == CONTENT
+    assert names_of(sick) == ["f"]
+
+
 class WithoutSizes(Calls):
     def stat(self, path):
         return self._bare(super().stat(path))
@@ -399,6 +413,40 @@ def test_b3_the_former_file_gets_its_name_back_where_the_rename_is_refused(sick)
         assert writer.abort() is None
     assert names_of(sick) == ["f"]
     assert "sftp.former_restored" in [line["event"] for line in logs]
+
+
+class IsTakenBetweenTheRenames(Plain):
+    """Another program puts its own file under the final name while the former one is moved aside."""
+
+    def rename(self, oldpath, newpath):
+        super().rename(oldpath, newpath)
+        if ASIDE.encode() in newpath:
+            self.local(oldpath).write_bytes(b"another program's")
+
+
+@pytest.mark.parametrize("second", ["abort", "sweep", "another writer"])
+def test_a_former_file_is_kept_where_another_program_takes_its_name(sick, second):
+    """It can neither get its name back nor is it replaced by ours: it stays under a name that the log tells."""
+    (sick.root / "f").write_bytes(b"former")
+    with connect(sick, IsTakenBetweenTheRenames) as endpoint, capture_logs() as logs:
+        writer = prepared(endpoint)
+        with pytest.raises(Exists):
+            writer.commit()
+        if second == "abort":
+            assert writer.abort() is None
+        elif second == "sweep":
+            assert len(endpoint.sweep(TOKEN, (writer.temporary,))) == 2
+        else:
+            sick.calls = Plain
+            with connect(sick, Plain) as other:
+                prepared(other, content=b"a third one").commit()
+        endpoint.sweep(TOKEN, (writer.temporary,))
+        endpoint.sweep(TOKEN)
+        assert [entry.path for entry in endpoint.list(ALL)] == ["f"]
+    (kept,) = [line["left"] for line in logs if line["event"] == "sftp.former_kept"]
+    assert names_of(sick) == sorted(["f", kept])
+    assert content_of(sick, kept) == b"former"
+    assert content_of(sick) == (b"a third one" if second == "another writer" else b"another program's")
 
 
 class DropsBetweenTheRenames(Plain):

@@ -16,7 +16,7 @@ from mft_common.endpoints.ftp.replies import shown
 from mft_common.endpoints.ftp.session import Connections, Session
 from mft_common.endpoints.ftp.text import FromNetwork
 from mft_common.endpoints.ftp.writer import FtpWriter
-from mft_common.endpoints.names import Patterns, check_path, is_temporary
+from mft_common.endpoints.names import Patterns, check_path, is_temporary, temporary_name
 from mft_common.endpoints.targets import Target
 
 
@@ -137,7 +137,9 @@ class FtpEndpoint(Closing):
                 found[path] = None
                 if aside := _aside_of(path, token):
                     found[aside] = None
-        return tuple(sorted(path for path in found if self._remove(path, token)))
+        # Former files first: that a new one is unfinished tells whose file has the name.
+        ordered = sorted(found, key=lambda path: (former_name(path.rpartition("/")[2], token) is None, path))
+        return tuple(sorted(path for path in ordered if self._remove(path, token)))
 
     def _remove(self, path: str, token: str) -> bool:
         above, slash, name = path.rpartition("/")
@@ -147,7 +149,13 @@ class FtpEndpoint(Closing):
             if former is None:
                 return remove(session, full, path)
             there = session.lookup(full, path) is not None
-            restore_former(session, full, self._place.full(f"{above}{slash}{former}"), f"{above}{slash}{former}")
+            final = f"{above}{slash}{former}"
+            part = self._place.full(f"{above}{slash}{temporary_name(former, token)}")
+
+            def unfinished() -> bool:
+                return session.lookup(part, final) is not None
+
+            restore_former(session, full, self._place.full(final), final, unfinished=unfinished)
             return there
 
     def close(self) -> None:

@@ -1,11 +1,12 @@
 """Give a finished temporary file its final name, in one step where the server allows it, else losing neither file."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from mft_common import logs
 from mft_common.endpoints.contract import IfExists
 from mft_common.endpoints.errors import BadName, Exists, NotFound, TargetIsFolder, TransferError
-from mft_common.endpoints.former import aside_name
+from mft_common.endpoints.former import aside_name, kept_name
 from mft_common.endpoints.ftp.lines import Line
 from mft_common.endpoints.ftp.places import Place
 from mft_common.endpoints.ftp.replies import shown
@@ -122,13 +123,24 @@ def discard_former(session: Session, names: Names) -> str:
     return ""
 
 
-def restore_former(session: Session, aside: str, final: str, name: str) -> None:
-    """Give a file that was moved aside its name back where that is free, else remove it."""
+def restore_former(session: Session, aside: str, final: str, name: str, *, unfinished: Callable[[], bool]) -> None:
+    """Give a file that was moved aside its name back where that is free.
+
+    It is removed where the new file has the name, and kept where that is `unfinished`: not renamed yet, so that another
+    program has put its own file there meanwhile.
+    """
     if session.lookup(aside, name) is None:
         return
+    log = logs.get("endpoints.ftp")
     if session.lookup(final, name) is None:
         rename(session, aside, final, name)
-        logs.get("endpoints.ftp").warning("ftp.former_restored", file=shown(name))
+        log.warning("ftp.former_restored", file=shown(name))
+    elif unfinished():
+        kept = kept_name(aside)
+        if session.lookup(kept, name) is None:
+            # A name that no sweep removes.
+            rename(session, aside, kept, name)
+        log.warning("ftp.former_kept", file=shown(name), left=last(kept), why="another program has taken the name")
     else:
         remove(session, aside, name)
 

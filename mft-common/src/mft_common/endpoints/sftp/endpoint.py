@@ -7,7 +7,7 @@ from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import Changed, Exists, NotFound, TransferError
 from mft_common.endpoints.former import former_name
-from mft_common.endpoints.names import Patterns, is_temporary
+from mft_common.endpoints.names import Patterns, is_temporary, temporary_name
 from mft_common.endpoints.sftp.connection import Connection, Session
 from mft_common.endpoints.sftp.listing import Listing
 from mft_common.endpoints.sftp.places import Place, check_regular, entry_of, lookup, shown
@@ -94,7 +94,9 @@ class SftpEndpoint(Closing):
         found = {path for path in temporaries if is_temporary(path.rpartition("/")[2], token)}
         for folder in folders:
             found.update(self._listing.temporaries(token, folder, recursive=not temporaries))
-        return tuple(path for path in sorted(found) if self._connection.call(self._sweep(path, token)))
+        # Former files first: that a new one is unfinished tells whose file has the name.
+        ordered = sorted(found, key=lambda path: (former_name(path.rpartition("/")[2], token) is None, path))
+        return tuple(sorted(path for path in ordered if self._connection.call(self._sweep(path, token))))
 
     def close(self) -> None:
         """Close the connection; never raises."""
@@ -166,9 +168,9 @@ class SftpEndpoint(Closing):
         session = await self._connection.session()
         final = former_name(hidden, token)
         if final is not None:
-            names = Names(
-                f"{above}{slash}{final}", self._place.join(f"{above}{slash}{final}"), b"", self._place.join(path)
-            )
+            full = self._place.join(f"{above}{slash}{final}")
+            part = self._place.join(f"{above}{slash}{temporary_name(final, token)}")
+            names = Names(f"{above}{slash}{final}", full, part, self._place.join(path))
             await Publisher(self._connection, session, names).restore(always=True)
             return True
         names = Names(path, b"", self._place.join(path), None)

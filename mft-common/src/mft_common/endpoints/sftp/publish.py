@@ -8,8 +8,9 @@ import asyncssh
 from mft_common import logs
 from mft_common.endpoints.contract import IfExists
 from mft_common.endpoints.errors import BadName, Exists, NotFound, TargetIsFolder, TransferError
+from mft_common.endpoints.former import kept_name
 from mft_common.endpoints.sftp.connection import Connection, Session
-from mft_common.endpoints.sftp.places import decode, lookup, shown
+from mft_common.endpoints.sftp.places import decode, encode, lookup, shown
 from mft_common.endpoints.sftp.problems import has_no_reason
 
 
@@ -81,16 +82,31 @@ class Publisher:
         return await self._in_two_steps(aside_holds_former=former and not taken)
 
     async def restore(self, *, always: bool = False) -> None:
-        """Give a former file its name back where a replacement ended between its two renames."""
+        """Give a former file its name back where a replacement ended between its two renames.
+
+        It is removed where the new file has the name, and kept where that is not renamed yet: another program has put
+        its own file there meanwhile.
+        """
         if (self._session.posix_rename and not always) or not await self._former():
             return
         aside = self._names.aside
         assert aside is not None
-        if await lookup(self._connection, self._session, self._names.final, self._names.shown) is None:
+        part, final = await self.both()
+        if final is None:
             await self._rename(aside, self._names.final)
             logs.get("endpoints.sftp").warning("sftp.former_restored", file=self._names.shown)
-        else:
+        elif part is None:
             await self.remove(aside)
+        else:
+            await self._keep(aside)
+
+    async def _keep(self, aside: bytes) -> None:
+        """Give a former file a name that no sweep removes."""
+        kept = kept_name(decode(aside))
+        with contextlib.suppress(Exists):
+            await self._rename(aside, encode(kept))
+        fields = {"file": self._names.shown, "left": shown(kept.rpartition("/")[2])}
+        logs.get("endpoints.sftp").warning("sftp.former_kept", **fields, why="another program has taken the name")
 
     async def remove(self, full: bytes) -> bool:
         """Remove a file; return False where it was gone already."""

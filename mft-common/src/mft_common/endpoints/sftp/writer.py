@@ -194,14 +194,20 @@ class SftpWriter:
         return ""
 
     async def _commit_at_once(self) -> Stored | None:
-        """Close and rename the file over the session that sealed it; None where that is lost or was tried before."""
-        session, file, self._file = self._session, self._file, None
+        """Close and rename the file over the session that sealed it; None where that is lost or was tried before.
+
+        The temporary name is looked at just before: a file that is gone from there once it is closed was taken by the
+        server, and one that was gone before was removed by somebody else.
+        """
+        session, file = self._session, self._file
         if file is None or session is None or session.connection.is_closed():
             return None
         publisher = Publisher(self._connection, session, self._names)
-        closed = self._close_before_rename(session, file)
-        _, former = await together(closed, publisher.target(self._if_exists))
-        return await self._rename(session, former)
+        part = lookup(self._connection, session, self._names.part, self._name)
+        found, former = await together(part, publisher.target(self._if_exists))
+        self._file = None
+        await self._close_before_rename(session, file)
+        return await self._rename(session, former, was_there=found is not None)
 
     async def _close_before_rename(self, session: Session, file: File) -> None:
         """Close the handle: its answer is the last one that tells of a failed write."""
@@ -255,7 +261,7 @@ class SftpWriter:
         publisher = Publisher(self._connection, session, self._names)
         return await self._rename(session, await publisher.target(self._if_exists))
 
-    async def _rename(self, session: Session, former: asyncssh.SFTPAttrs | None) -> Stored:
+    async def _rename(self, session: Session, former: asyncssh.SFTPAttrs | None, *, was_there: bool = False) -> Stored:
         publisher = Publisher(self._connection, session, self._names)
         self._former, self._committing = former, True
         taken = former is not None
@@ -267,6 +273,8 @@ class SftpWriter:
             if await lookup(self._connection, session, self._names.part, self._name) is not None:
                 # The former file was removed by somebody else in this moment.
                 raise Transient(f"{self._name}: was changed during the commit") from error
+            if not was_there:
+                raise Mismatch(f"{self._name}: the written file was removed before it got its name") from error
             # The file was compared while it was open: the server took it away when it was closed.
             warning = TAKEN_AWAY
         return self._result(warning, replaced=taken)
