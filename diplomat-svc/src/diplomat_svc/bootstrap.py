@@ -164,7 +164,9 @@ def build(
 
     def worker_configuration(given: Configuration) -> WorkerConfiguration:
         endpoints = replace(given.endpoints, filestore=_filestore(settings))
-        return WorkerConfiguration(given.options, endpoints, given.channels)
+        return WorkerConfiguration(
+            given.options, endpoints, given.channels, keys=given.keys, private=settings.state / "private"
+        )
 
     follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)
     options, zone = wanted.options, time_zone(wanted.options.logs_time_zone)

@@ -135,7 +135,7 @@ class _Hub:
 
     def __init__(self, data, config, **options):
         self.data, self.directory, self.options = data, options.pop("directory", None) or _Accounts(), options
-        more = {name: options[name] for name in ("runner", "clock", "environ") if name in options}
+        more = {name: options[name] for name in ("runner", "clock", "environ", "reader") if name in options}
         # The filestore that jobs reach lies on a socket; the gateway of the test needs no signature.
         store, worker = options.get("filestore"), {}
         self.server = None
@@ -272,7 +272,7 @@ def hub(tmp_path, runner):
     """Return a function that builds a hub of some transactions; all are closed at the end."""
     made = []
 
-    def make(*transactions, data=None, diplomat=None, allowed_folders=(), endpoints=None, **options):
+    def make(*transactions, data=None, diplomat=None, allowed_folders=(), endpoints=None, openpgp=None, **options):
         data = data or tmp_path
         (data / "from").mkdir(exist_ok=True)
         (data / "to").mkdir(exist_ok=True)
@@ -281,6 +281,7 @@ def hub(tmp_path, runner):
             "transactions": list(transactions),
             "allowed_folders": list(allowed_folders),
             "endpoints": endpoints or {},
+            "openpgp": openpgp or {},
         }
         made.append(_Hub(data, config, runner=runner, **options))
         return made[-1]

@@ -31,6 +31,7 @@ from mft_common.transfer.steps.openpgp.program import Program
 from tests.servers.gnupg import PASSPHRASE, Partner
 from tests.servers.processes import wait_until
 
+THEN = ("--faked-system-time", "20200601T000000!")
 CONTENT = random.Random(3).randbytes(150_000) + b"text\r\n" * 10_000
 
 
@@ -183,6 +184,20 @@ def test_keys_that_may_not_be_used_are_refused_before_anything_is_sent(home, nam
     with pytest.raises(KeyRefused, match=rf"^the key {name} {words}") as caught:
         Encrypt(home, ["acme", name])
     assert not caught.value.heals
+
+
+def test_signatures_of_an_expired_key_are_taken_where_that_is_asked_for_with_a_warning(home, partner):
+    """No other reason to refuse a signature goes with it: not that of another key, nor a revoked key."""
+    message = partner.gpg(*THEN, "--local-user", "old@example.org", "--sign", given=CONTENT).stdout
+    step = Decrypt(home, verify=["old"], expired=True)
+    assert through(step, message) == CONTENT
+    assert step.warnings == ["a key that signed expired on 2020-12-31"]
+    refused(Decrypt(home, verify=["acme"], expired=True), message)
+    changed = bytearray(message)
+    changed[len(changed) // 2] ^= 1
+    refused(Decrypt(home, verify=["old"], expired=True), bytes(changed))
+    with pytest.raises(KeyRefused, match="was revoked on 20"):
+        Decrypt(home, verify=["gone"], expired=True)
 
 
 def test_unknown_keys_and_public_keys_that_should_sign_are_refused(home):

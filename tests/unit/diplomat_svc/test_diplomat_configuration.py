@@ -61,7 +61,13 @@ def test_endpoints_are_found_by_their_names():
     ("change", "problem"),
     [
         ({"nmae": "x"}, "transactions.0.nmae: Unknown field."),
-        ({"openpgp": {"sign": "x"}}, "transactions.0.openpgp: is not supported yet"),
+        ({"openpgp": {"sign": "x"}}, "transactions.0.openpgp: there is no OpenPGP key x"),
+        ({"openpgp": {}}, "transactions.0.openpgp: names no key"),
+        ({"openpgp": {"decrypt": "x"}}, "transactions.0.openpgp: decrypt and verify have no meaning for outbound"),
+        (
+            {"direction": "inbound", "openpgp": {"verify": ["x"], "armor": True}},
+            "transactions.0.openpgp: encrypt, sign and armor have no meaning for inbound",
+        ),
         ({"schedule": {"cron": "* * * * *"}}, "transactions.0.schedule: is not supported yet"),
         ({"trigger": {"stored": "filestore:/in"}}, "transactions.0.trigger: is not supported yet"),
         ({"mode": "text"}, "transactions.0.mode: Must be one of: binary, ascii."),

@@ -1,5 +1,7 @@
 """What a job does before its first file: it opens both ends and lists the source, with growing pauses between tries."""
 
+from pathlib import Path
+
 from diplomat_svc.domain.states import FAILURE
 from diplomat_svc.domain.transactions import Destination, Retries, Source, Transaction
 from diplomat_svc.operations.job_order import JobOrder
@@ -50,7 +52,7 @@ def test_pauses_before_the_first_file_grow_to_ten_minutes_e22():
     )  # fmt: skip
     order = JobOrder(sequence=1, transfer_id="0", definition=definition, variables={}, began_at=0)
     reports, pauses = _Reports(order), _Pauses()
-    assert Run(reports, _Away(), pauses).run() == (FAILURE, "nothing answers")
+    assert Run(reports, _Away(), pauses, private=Path("none")).run() == (FAILURE, "nothing answers")
     assert pauses.waited[:8] == [5, 10, 20, 40, 80, 160, 320, 600]
     assert len(pauses.waited) == len(reports.notes) == 100
     assert max(pauses.waited) == 600

@@ -9,6 +9,7 @@ from typing import Any, Final, Literal, Self
 
 from mft_common.endpoints.registry import Endpoints
 from mft_common.notify import Channels
+from mft_common.transfer.steps.openpgp import Key
 
 Direction = Literal["outbound", "inbound"]
 IfExists = Literal["replace", "fail", "number"]
@@ -40,6 +41,27 @@ class Destination:
     url: str
     files: str | None = None
     if_exists: IfExists = "replace"
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPgp:
+    """What is done with OpenPGP, by the names of keys.
+
+    Outbound: `sign` with our key, then `encrypt` for all these, as text with `armor`. Inbound: `decrypt` with our key,
+    and take signatures of `verify` alone.
+    """
+
+    encrypt: tuple[str, ...] = ()
+    sign: str | None = None
+    armor: bool = False
+    decrypt: str | None = None
+    verify: tuple[str, ...] = ()
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of all keys that are needed."""
+        ours = [name for name in (self.sign, self.decrypt) if name is not None]
+        return tuple(dict.fromkeys([*self.encrypt, *ours, *self.verify]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +110,7 @@ class Transaction:
     retries: Retries = field(default_factory=Retries)
     bandwidth: int | None = None
     notify: tuple[Notify, ...] = ()
+    openpgp: OpenPgp | None = None
 
     def to_json(self) -> str:
         """Return the definition as the database stores it."""
@@ -102,6 +125,8 @@ class Transaction:
         values: dict[str, Any] = json.loads(text)
         values["source"] = Source(**_known(Source, _tuples(values["source"])))
         values["destination"] = Destination(**_known(Destination, values["destination"]))
+        if openpgp := values.get("openpgp"):
+            values["openpgp"] = OpenPgp(**_known(OpenPgp, _tuples(openpgp)))
         values["retries"] = Retries(**_known(Retries, values.get("retries", {})))
         values["notify"] = tuple(Notify(**_known(Notify, _tuples(one))) for one in values.get("notify", ()))
         return cls(**_known(cls, values))
@@ -148,3 +173,4 @@ class Configuration:
     transactions: tuple[Transaction, ...] = ()
     endpoints: Endpoints = field(default_factory=Endpoints)
     channels: Channels = field(default_factory=Channels)
+    keys: Mapping[str, Key] = field(default_factory=dict)

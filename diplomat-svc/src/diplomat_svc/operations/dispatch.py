@@ -4,13 +4,14 @@ import dataclasses
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Any, Final
 
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.states import CANCELLED, CANCELLING, INCOMPLETE, TERMINATED
-from diplomat_svc.domain.transactions import Options
+from diplomat_svc.domain.transactions import Options, Transaction
 from diplomat_svc.operations.job_process import JobProcess, Runner
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.owned_job import OwnedJob
@@ -24,6 +25,7 @@ from mft_common.database.leases import Lease
 from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import MftError, Unavailable
 from mft_common.notify import Channels
+from mft_common.transfer.steps.openpgp import Key, remove_homes
 
 _POLL_S: Final = 0.02
 _RENEWALS_A_LEASE: Final = 3
@@ -48,11 +50,25 @@ def in_thread(work: Callable[[], None], name: str) -> threading.Thread:
 
 @dataclass(frozen=True)
 class WorkerConfiguration:
-    """The part of the configuration that a worker uses; a job keeps the one that was in force when it began."""
+    """The part of the configuration that a worker uses; a job keeps the one that was in force when it began.
+
+    `private` is a folder for files of jobs that nothing outside may see.
+    """
 
     options: Options
     endpoints: Endpoints
     channels: Channels = field(default_factory=Channels)
+    keys: Mapping[str, Key] = field(default_factory=dict)
+    private: Path = Path("private")
+
+    def means(self, definition: Transaction) -> dict[str, Any]:
+        """Return what the child of a job may use, as plain data: nothing that its transaction does not name."""
+        names = () if definition.openpgp is None else definition.openpgp.keys
+        return {
+            "endpoints": self.endpoints.only(definition.source.url, definition.destination.url).to_json(),
+            "keys": [self.keys[name].to_json() for name in names if name in self.keys],
+            "private": str(self.private),
+        }
 
 
 @dataclass
@@ -124,6 +140,7 @@ class Dispatcher:
         with self._database.read() as connection:
             self._configuration.refresh(connection)
         ended = recover(self._writer, exclusive=exclusive)
+        remove_homes(self._configuration.current.private)
         self._sweeper.sweep(threading.Event(), _SWEEP_S)
         with self._database.write() as connection:
             self._lease = workers.sign_in(connection, owner, self._options.lease)
@@ -202,16 +219,16 @@ class Dispatcher:
                 return False
             job, request_id = taken
             earlier = files.of_job(connection, job.sequence) if job.attempt > 1 else ()
-            endpoints = self._configuration.refresh(connection).endpoints
-        process = self._process(job, endpoints, earlier)
+            configuration = self._configuration.refresh(connection)
+        process = self._process(job, configuration, earlier)
         thread = self._start(lambda: self._work(job, request_id, process), f"job-{job.sequence}")
         self._running[job.sequence] = _Running(process, thread)
         return True
 
-    def _process(self, job: Job, endpoints: Endpoints, earlier: Sequence[FileRecord]) -> JobProcess:
+    def _process(self, job: Job, configuration: WorkerConfiguration, earlier: Sequence[FileRecord]) -> JobProcess:
         owned = OwnedJob(self._writer, self._lease.owner, job, earlier)
-        reachable = endpoints.only(job.definition.source.url, job.definition.destination.url)
-        return JobProcess(self._runner, owned, reachable.to_json(), self._lease, self._writer.clock())
+        means = configuration.means(job.definition)
+        return JobProcess(self._runner, owned, means, self._lease, self._writer.clock())
 
     @staticmethod
     def _work(job: Job, request_id: str, process: JobProcess) -> None:

@@ -1,6 +1,7 @@
 """The functions that a worker runs in its children: a job, and the removal of a job's temporary files."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from diplomat_svc.operations.job_order import JobOrder
@@ -9,6 +10,7 @@ from diplomat_svc.operations.running import Run
 from mft_common.endpoints.errors import NotFound, TransferError
 from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import Channel
+from mft_common.transfer.steps.openpgp import Key
 
 RUN: Final = f"{__name__}:run"
 SWEEP: Final = f"{__name__}:sweep"
@@ -21,7 +23,8 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, str | bool | 
     """
     order = JobOrder.from_json(payload["job"])
     endpoints = Endpoints.from_json(payload["endpoints"])
-    attempt = Run(JobReports(channel, order), endpoints, channel.interrupt)
+    keys, private = [Key.from_json(key) for key in payload["keys"]], Path(payload["private"])
+    attempt = Run(JobReports(channel, order), endpoints, channel.interrupt, keys=keys, private=private)
     completion, reason = attempt.run()
     return {"completion": completion, "reason": reason, "left": attempt.left}
 

@@ -33,14 +33,15 @@ class Runner(Protocol):
 class JobProcess:
     """One attempt of a job in a child; `run` blocks until the job has its end in the database.
 
-    `endpoints` is what the child may reach, as plain data with the secrets in it; it goes through the child's socket.
+    `means` is what the child may use, as plain data with the secrets in it, which goes through the child's socket: the
+    `endpoints`, the `keys`, and the `private` folder.
     """
 
-    def __init__(self, runner: Runner, owned: OwnedJob, endpoints: Mapping[str, Any], lease: Lease, now: int) -> None:
+    def __init__(self, runner: Runner, owned: OwnedJob, means: Mapping[str, Any], lease: Lease, now: int) -> None:
         self._runner = runner
         self._owned = owned
         self._lease = lease
-        self._payload = {"job": JobOrder.of(owned.job, now, owned.begun).to_json(), "endpoints": endpoints}
+        self._payload = {"job": JobOrder.of(owned.job, now, owned.begun).to_json(), **means}
         self._lock = threading.Lock()
         self._handle: Handle | None = None
         self._completion = ""
@@ -99,7 +100,8 @@ class JobProcess:
         """Remove the temporary files of a child that died; return whether that was done in time."""
         if self._abandoned.is_set() or not self._is_mine():
             return False
-        handle = begin_sweep(self._runner, {**self._payload, "temporaries": self._owned.temporaries})
+        order = {name: self._payload[name] for name in ("job", "endpoints")}
+        handle = begin_sweep(self._runner, {**order, "temporaries": self._owned.temporaries})
         end = None if handle is None else handle.wait(_SWEEP_BEFORE_END_S)
         if handle is not None and end is None:
             handle.kill()

@@ -9,7 +9,7 @@ from diplomat_svc.domain.calendar import compact_time, long_time
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable
 from diplomat_svc.domain.states import COMPLETE, DELIVERED
-from diplomat_svc.domain.transactions import DIRECTIONS
+from diplomat_svc.domain.transactions import DIRECTIONS, OpenPgp
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,7 @@ def _lines(job: Job, files: Sequence[FileRecord], server: Server) -> Iterator[st
         yield f"Status: {job.status}"
     yield f"Files: {job.found} found, {job.successful} delivered, {job.failed} failed"
     yield from _section("Source", definition.source.url, (_file(file, zone) for file in files))
-    yield "Encryption: none"
-    yield "Signature: none"
+    yield from _protection(definition.openpgp)
     delivered = (
         f"{printable(file.source)} as {printable(file.destination)}" for file in files if file.completion in DELIVERED
     )
@@ -47,6 +46,17 @@ def _lines(job: Job, files: Sequence[FileRecord], server: Server) -> Iterator[st
     yield "Audit record: none"
     yield f"Server: {server.host}, started {long_time(server.started_at, zone)}"
     yield f"Version: {__version__}"
+
+
+def _protection(spec: OpenPgp | None) -> Iterator[str]:
+    """Yield what was done with OpenPGP; keys by the names that the configuration gives them."""
+    spec = spec or OpenPgp()
+    form = " as text" if spec.armor else ""
+    encrypted = f"for {', '.join(spec.encrypt)}{form}" if spec.encrypt else ""
+    decrypted = f"decrypted with {spec.decrypt}" if spec.decrypt else ""
+    yield f"Encryption: {encrypted or decrypted or 'none'}"
+    verified = f"verified, by one of {', '.join(spec.verify)}" if spec.verify else ""
+    yield f"Signature: {f'with {spec.sign}' if spec.sign else verified or 'none'}"
 
 
 def _section(title: str, url: str, lines: Iterable[str]) -> Iterator[str]:

@@ -15,7 +15,7 @@ from mft_common.endpoints.registry import Endpoints, read_endpoints
 from mft_common.errors import ConfigError
 from mft_common.notify import Channels
 from mft_common.schedules.zones import time_zone
-from mft_common.transfer.steps.openpgp import read_keys
+from mft_common.transfer.steps.openpgp import Key, read_keys
 
 SECTIONS: Final[config.Sections] = {
     "diplomat": dict,
@@ -94,7 +94,7 @@ def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configu
     options = _load(_Diplomat(), document.get("diplomat") or {}, "diplomat", problems)
     secrets = replace(reader, problems=problems)
     endpoints = read_endpoints(document, secrets, data)
-    read_keys(document.get("openpgp") or {}, secrets)
+    keys = read_keys(document.get("openpgp") or {}, secrets)
     definitions = document.get("transactions") or []
     if not isinstance(definitions, list):
         problems.append("transactions: is no list")
@@ -108,13 +108,16 @@ def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configu
             problems += _url_problems(one, endpoints, f"transactions.{place}")
             if "mail" not in (document.get("diplomat") or {}):
                 problems += _mail_problems(one, f"transactions.{place}")
+            problems += _key_problems(one, keys, document, f"transactions.{place}")
     _unique(transactions, problems)
     made = _options(options, problems)
     mail = read_mail(options["mail"], secrets) if "mail" in options else None
     channels = Channels(webhooks=read_webhooks({**document, "transactions": definitions}, secrets), mail=mail)
     if problems:
         raise ConfigError(sorted(problems))
-    return Configuration(options=made, transactions=tuple(transactions), endpoints=endpoints, channels=channels)
+    return Configuration(
+        options=made, transactions=tuple(transactions), endpoints=endpoints, channels=channels, keys=keys
+    )
 
 
 def unused(document: Mapping[str, Any]) -> list[str]:
@@ -143,6 +146,20 @@ def _mail_problems(one: Transaction, path: str) -> list[str]:
     """Return one problem for each rule that wants mails, which no server would send."""
     rules = enumerate(one.notify)
     return [f"{path}.notify.{place}.email: diplomat.mail names no server" for place, rule in rules if rule.email]
+
+
+def _key_problems(one: Transaction, keys: Mapping[str, Key], document: Mapping[str, Any], path: str) -> list[str]:
+    """Return one problem for each key that the section `openpgp` has not, or not as a secret one where it must be."""
+    spec, declared = one.openpgp, document.get("openpgp") or {}
+    if spec is None:
+        return []
+    ours = {"sign": spec.sign, "decrypt": spec.decrypt}
+    found = [f"{path}.openpgp: there is no OpenPGP key {name}" for name in spec.keys if name not in declared]
+    return found + [
+        f"{path}.openpgp.{use}: the key {name} is a public key and cannot {use}"
+        for use, name in ours.items()
+        if name is not None and name in keys and not keys[name].listing.secret
+    ]
 
 
 def _unique(transactions: list[Transaction], problems: list[str]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from diplomat_svc.domain.names import controls
-from diplomat_svc.domain.transactions import Destination, Retries, Source, Transaction
+from diplomat_svc.domain.transactions import Destination, OpenPgp, Retries, Source, Transaction
 from diplomat_svc.schemas.notify import NotifySchema
 from mft_common import config
 
@@ -71,6 +71,30 @@ class _RetriesSchema(Schema):
         return Retries(**values)
 
 
+class _OpenPgpSchema(Schema):
+    encrypt = fields.List(fields.String(), validate=validate.Length(min=1))
+    sign = fields.String()
+    armor = fields.Boolean(**_YES)
+    decrypt = fields.String()
+    verify = fields.List(fields.String(), validate=validate.Length(min=1))
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> OpenPgp:
+        lists = {name: tuple(values.get(name, ())) for name in ("encrypt", "verify")}
+        return OpenPgp(**{**values, **lists})
+
+
+def _check_openpgp(spec: OpenPgp, direction: str) -> None:
+    """Raise ValidationError where a key has no meaning in this direction, or nothing is asked for."""
+    outbound, inbound = bool(spec.encrypt or spec.sign), bool(spec.decrypt or spec.verify)
+    if direction == "outbound" and inbound:
+        raise ValidationError({"openpgp": ["decrypt and verify have no meaning for outbound"]})
+    if direction == "inbound" and (outbound or spec.armor):
+        raise ValidationError({"openpgp": ["encrypt, sign and armor have no meaning for inbound"]})
+    if not (outbound or inbound):
+        raise ValidationError({"openpgp": ["names no key to encrypt, sign, decrypt or verify with"]})
+
+
 class TransactionSchema(Schema):
     """One transaction."""
 
@@ -90,7 +114,7 @@ class TransactionSchema(Schema):
     mode = fields.String(load_default="binary", validate=validate.OneOf(("binary", "ascii")))
     schedule = fields.Raw(load_default=None, allow_none=True, validate=_only(None, "none"))
     compress = fields.Raw(validate=_only())
-    openpgp = fields.Raw(validate=_only())
+    openpgp = fields.Nested(_OpenPgpSchema, load_default=None)
     archive = fields.Raw(validate=_only())
     trigger = fields.Raw(validate=_only())
     audit = fields.Raw(validate=_only())
@@ -99,4 +123,6 @@ class TransactionSchema(Schema):
     @post_load
     def _make(self, values: dict[str, Any], **_kwargs: Any) -> Transaction:
         values["notify"] = tuple(values["notify"])
+        if values["openpgp"] is not None:
+            _check_openpgp(values["openpgp"], values["direction"])
         return Transaction(**{name: value for name, value in values.items() if name != "schedule"})

@@ -103,7 +103,7 @@ WATCHES: Final = Memory(metadata)
 NOTIFICATIONS: Final = Notifications(metadata)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
-APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "allowed_folders", "webhooks")
+APPLIED: Final = AppliedConfiguration(metadata, "diplomat", "endpoints", "openpgp", "allowed_folders", "webhooks")
 
 
 def open_database(url: str) -> Database:

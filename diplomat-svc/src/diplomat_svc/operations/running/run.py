@@ -2,7 +2,8 @@
 
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Final, TypeVar
 
 from diplomat_svc.domain import states
@@ -14,6 +15,7 @@ from diplomat_svc.operations.running import finding
 from diplomat_svc.operations.running.errors import EndedEarlyError
 from diplomat_svc.operations.running.file_steps import FileSteps
 from diplomat_svc.operations.running.moves import Moves
+from diplomat_svc.operations.running.protection import Protection
 from diplomat_svc.operations.running.text_mode import TextMode
 from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Endpoint, Entry
@@ -21,15 +23,21 @@ from mft_common.endpoints.errors import Interrupted, TransferError
 from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import CommitRefused
 from mft_common.transfer import Interrupt, Moved
+from mft_common.transfer.steps.openpgp import Key
 
 _LONGEST_DELAY_S: Final = 600.0
 R = TypeVar("R")
 
 
 class Run:
-    """One attempt of one job; after `run`, `left` says whether temporary files of it may be left."""
+    """One attempt of one job with the `keys` that it needs; `private` is a folder for files of its own.
 
-    def __init__(self, reports: JobReports, endpoints: Endpoints, stop: Interrupt) -> None:
+    After `run`, `left` says whether temporary files of it may be left.
+    """
+
+    def __init__(
+        self, reports: JobReports, endpoints: Endpoints, stop: Interrupt, *, keys: Iterable[Key] = (), private: Path
+    ) -> None:
         self._owned = reports
         self._endpoints = endpoints
         self._stop = stop
@@ -37,6 +45,7 @@ class Run:
         expanded = expand_transaction(job.definition, job.variables)
         self._definition, self._missing = expanded.transaction, expanded.missing
         self._text = self._definition.mode == "ascii"
+        self._protection = Protection(self._definition.openpgp, keys, private)
         self._moves = Moves(reports, self._definition, stop)
         self.left = False
         self._earlier: list[Earlier | None] = []
@@ -57,9 +66,15 @@ class Run:
         source: Endpoint | None = None
         target: Endpoint | None = None
         try:
-            source = self._open(self._definition.source.url, create=False, text=self._text)
+            # What is encrypted is no text for a server to convert.
+            source = self._open(
+                self._definition.source.url, create=False, text=self._text and not self._protection.decrypts
+            )
             entries = self._find(source)
-            target = self._open(self._definition.destination.url, create=True, text=self._text)
+            self._protection.open()
+            target = self._open(
+                self._definition.destination.url, create=True, text=self._text and not self._protection.encrypts
+            )
             return self._move_all(source, entries, target)
         except EndedEarlyError as over:
             return over.completion, over.reason
@@ -71,6 +86,7 @@ class Run:
             for opened in (source, target):
                 if opened is not None:
                     opened.close()
+            self._protection.close()
 
     def _open(self, url: str, *, create: bool, text: bool = False) -> Endpoint:
         transfer_id = self._owned.job.transfer_id
@@ -126,7 +142,7 @@ class Run:
             report.failed(error)
             return None
         version = moved.entry.version if moved.durable else ""
-        report.delivered(moved, version=version)
+        report.delivered(moved, version=version, done=self._protection.done)
         for warning in (*steps.warnings, moved.warning):
             if warning:
                 owned.warn_file(place, f"After the delivery of {entry.name}: {warning}.")
@@ -135,9 +151,9 @@ class Run:
     def _steps(self, name: str) -> FileSteps:
         definition = self._definition
         if not self._text:
-            return FileSteps(None)
+            return FileSteps(self._protection, None)
         ends = self._endpoints.find(definition.destination.url).line_ends
-        return FileSteps(TextMode(name, ends, definition.retries.file))
+        return FileSteps(self._protection, TextMode(name, ends, definition.retries.file))
 
     def _delete(self, source: Endpoint, arrived: list[tuple[int, Moved | Entry]]) -> None:
         """Delete the sources of files that are Successful (E24), also of those of an earlier attempt."""

@@ -20,7 +20,7 @@ class Decrypt:
     Without `key` the message must be signed and not encrypted; without `verify` signatures are not looked at. gpg
     writes to a file without a name below the home's private folder; `finish` yields its bytes after the last check.
     A message that unpacks to more than `limit` bytes is refused. `warnings` says where our own key has expired, which
-    is no reason to refuse.
+    is no reason to refuse; with `expired` neither is it where a key that signed has.
     """
 
     def __init__(
@@ -30,12 +30,17 @@ class Decrypt:
         *,
         verify: Sequence[str] = (),
         limit: int | None = None,
+        expired: bool = False,
         idle: float = program.IDLE,
     ) -> None:
         if key is None and not verify:
             raise OpenPgpError("neither a key to decrypt with nor one to verify with is given")
         self.warnings: list[str] = []
-        self._allowed = {home.usable(name, "verify").listing.fingerprint for name in verify}
+        signers = [home.usable(name, "verify", expired=expired) for name in verify]
+        self._allowed = {signer.listing.fingerprint for signer in signers}
+        # Those that have expired, with what is said where one of them has signed.
+        problems = {signer.listing.fingerprint: signer.listing.problem("verify", home.now()) for signer in signers}
+        self._expired = {one: f"a key that signed {text}" for one, text in problems.items() if text}
         self._limit = limit
         self._head = b""
         self._ours = None if key is None else home.usable(key, "decrypt")
@@ -104,4 +109,7 @@ class Decrypt:
             return
         if self._ours is None and any(status.keyword == "BEGIN_DECRYPTION" for status in found):
             raise MessageRefused("the message is encrypted where a signed one is expected")
-        statuses.check_signed(code, found, self._allowed, encrypted=self._ours is not None)
+        signed = statuses.check_signed(
+            code, found, self._allowed, encrypted=self._ours is not None, expired=self._expired
+        )
+        self.warnings += [self._expired[one] for one in sorted(signed & self._expired.keys())]

@@ -67,8 +67,11 @@ class Home:
         """Return gpg and the options that each of its processes gets."""
         return [self.gpg, *base_options(self.descriptor), "--trust-model", "always"]
 
-    def usable(self, name: str, use: Use) -> Key:
-        """Return a key by its name; KeyRefused, with the date, where it may not be used so today."""
+    def usable(self, name: str, use: Use, *, expired: bool = False) -> Key:
+        """Return a key by its name; KeyRefused, with the date, where it may not be used so today.
+
+        With `expired` a key is returned that could be used so until it expired.
+        """
         key = self.keys.get(name)
         if key is None:
             raise KeyRefused(f"there is no OpenPGP key {name}")
@@ -76,7 +79,7 @@ class Home:
             raise KeyRefused(f"the key {name} is a public key and cannot {use}")
         problem = key.listing.problem(use, self.now())
         # What was encrypted before a key expired can be read for ever; `Decrypt` says it in its warnings.
-        if problem and use != "decrypt":
+        if problem and use != "decrypt" and not (expired and key.listing.has_expired(use, self.now())):
             raise KeyRefused(f"the key {name} {problem}")
         return key
 

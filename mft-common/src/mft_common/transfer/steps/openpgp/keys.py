@@ -3,9 +3,9 @@
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from marshmallow import Schema, ValidationError, fields
 
@@ -26,6 +26,15 @@ class Key:
     text: str = field(repr=False)
     listing: listing.KeyListing
     passphrase: str | None = field(default=None, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data for a child process; it holds the key and its passphrase."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the key of what `to_json` gave."""
+        return cls(**{**values, "listing": listing.KeyListing.from_json(values["listing"])})
 
 
 class _Key(Schema):

@@ -2,9 +2,9 @@
 
 import datetime
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal, Self
 
 Use = Literal["encrypt", "sign", "decrypt", "verify"]
 
@@ -50,10 +50,22 @@ class KeyListing:
     subkeys: tuple[Part, ...] = ()
     user_ids: tuple[str, ...] = ()
 
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the listing of what `dataclasses.asdict` made of one."""
+        subkeys = tuple(Part(**part) for part in values["subkeys"])
+        return cls(values["secret"], Part(**values["primary"]), subkeys, tuple(values["user_ids"]))
+
     @property
     def fingerprint(self) -> str:
         """The primary key's fingerprint: 40 upper-case hex digits."""
         return self.primary.fingerprint
+
+    def has_expired(self, use: Use, now: float) -> bool:
+        """Return whether the key cannot be used so at `now`, and could until it expired: it was never revoked."""
+        parts = [self.primary, *(part for part in self.subkeys if _CAPABILITIES[use] in part.capabilities)]
+        ends = [part.expires for part in parts if part.expires is not None]
+        return bool(self.problem(use, now)) and bool(ends) and self.problem(use, min(ends) - 1) is None
 
     def problem(self, use: Use, now: float) -> str | None:
         """Return why the key cannot be used so at `now` (seconds since 1970), with the date; None where it can."""

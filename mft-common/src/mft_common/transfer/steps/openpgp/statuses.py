@@ -92,21 +92,33 @@ def check_key(found: Sequence[Status], ours: KeyListing) -> None:
         raise MessageRefused("the message is not encrypted for our key")
 
 
-def check_signed(code: int, found: Sequence[Status], allowed: Collection[str], *, encrypted: bool) -> None:
-    """Raise unless every signature is good and of a key of `allowed` (primary fingerprints), and there is one."""
+def check_signed(
+    code: int, found: Sequence[Status], allowed: Collection[str], *, encrypted: bool, expired: Collection[str] = ()
+) -> set[str]:
+    """Return the keys that signed (primary fingerprints); raise unless all are of `allowed`, and there is one.
+
+    Every signature must be good; of the keys `expired` it may be one of an expired key (EXPKEYSIG).
+    """
     keywords = [status.keyword for status in found]
-    if bad := sorted(_BAD_SIGNATURES & set(keywords)):
-        raise MessageRefused(f"the signature is not acceptable ({', '.join(bad)})")
     valid = [status.arguments for status in found if status.keyword == "VALIDSIG"]
-    if code or not valid or keywords.count("GOODSIG") != len(valid) or keywords.count("NEWSIG") != len(valid):
+    signers = {arguments[-1] for arguments in valid}
+    late = keywords.count("EXPKEYSIG") if signers & set(expired) else 0
+    if late > sum(arguments[-1] in expired for arguments in valid):
+        late = 0
+    bad = _BAD_SIGNATURES - {"EXPKEYSIG"} if late else _BAD_SIGNATURES
+    if told := sorted(bad & set(keywords)):
+        raise MessageRefused(f"the signature is not acceptable ({', '.join(told)})")
+    good = keywords.count("GOODSIG") + late
+    if code or not valid or good != len(valid) or keywords.count("NEWSIG") != len(valid):
         raise MessageRefused(f"the message is not signed, damaged or cut ({_reasons(code, found)})")
     if keywords.count("PLAINTEXT") != 1 or _FAILED & set(keywords):
         raise MessageRefused(f"the message does not hold exactly one file ({_reasons(code, found)})")
     # The last argument is the primary key's fingerprint, the first that of the part which signed.
-    if any(arguments[-1] not in allowed for arguments in valid):
+    if not signers <= set(allowed):
         raise MessageRefused("the message is signed by a key that is not allowed")
     if encrypted and not _inside(keywords):
         raise MessageRefused("the signature is not inside the encryption")
+    return signers
 
 
 def _inside(keywords: Sequence[str]) -> bool:
@@ -115,7 +127,9 @@ def _inside(keywords: Sequence[str]) -> bool:
         begin, end = keywords.index("BEGIN_DECRYPTION"), keywords.index("DECRYPTION_OKAY")
     except ValueError:
         return False
-    return all(begin < place < end for place, keyword in enumerate(keywords) if keyword in ("GOODSIG", "VALIDSIG"))
+    return all(
+        begin < place < end for place, keyword in enumerate(keywords) if keyword in ("GOODSIG", "EXPKEYSIG", "VALIDSIG")
+    )
 
 
 def _check_passphrase(found: Sequence[Status]) -> None:
