@@ -141,3 +141,41 @@ def test_a_program_that_hangs_is_over_within_two_seconds_e8(tmp_path, way, sent)
             program.send_to_all(sent)
             wait_until(lambda program=program: not program.running(), within=20, what=f"the end of {kind} {scheme}")
             assert time.monotonic() - began < WITHIN_S, f"{kind} over {scheme}: {program.tail()}"
+
+
+MOVE = """
+import sys
+from pathlib import Path
+from mft_common.endpoints.filestore import Filestore
+from mft_common.endpoints.files import open_file
+from mft_common.endpoints.folders import LocalFolders
+from mft_common.endpoints.http import open_http
+from mft_common.endpoints.targets import Target, parse_url
+from mft_common.transfer import Mover
+kind, port, folder = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+if kind == "http":
+    far = open_http(Target(scheme="http", host="127.0.0.1", port=port, folder="/"))
+else:
+    far = Filestore(f"http://127.0.0.1:{port}", ("a-key",)).open("/in")
+with far, open_file(parse_url("file:here"), LocalFolders(folder)) as source:
+    Mover(token="0123456789ABCDEF").move(source, source.stat("f"), far, "f")
+"""
+
+
+@pytest.mark.parametrize("kind", ["filestore", "http"])
+def test_an_abort_towards_a_peer_that_hangs_is_over_within_two_seconds_of_an_interrupt(tmp_path, kind):
+    """The beginning of an upload, or the commit, got no answer, and the questions of the abort get none either (E8)."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "f").write_bytes(b"content")
+    with Peer() as peer:
+        command = [sys.executable, "-c", MOVE, kind, str(peer.port), str(tmp_path)]
+        program = Program(command, tmp_path / "log", env=dict(os.environ)).start()
+        try:
+            wait_until(peer.reached.is_set, within=60, what=program.tail())
+            began = time.monotonic()
+            program.send_to_all(signal.SIGINT)
+            wait_until(lambda: not program.running(), within=20, what="the end of the program")
+            assert time.monotonic() - began < WITHIN_S, program.tail()
+        finally:
+            program.kill()
+    assert "KeyboardInterrupt" in (tmp_path / "log").read_text()

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from mft_common.endpoints.contract import Checkpoint, Endpoint, Entry, IfExists, Reader, Stored, Verify, Writer
 from mft_common.endpoints.errors import Changed, Interrupted, Mismatch, TransferError
+from mft_common.transfer.aborting import abort_because
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.checkpoints import MoveCheckpoint
 from mft_common.transfer.digests import Digest, Digests
@@ -113,7 +114,7 @@ class Copy:
         self.sealed = False
         writer, self._writer = self._writer, None
         if writer is not None:
-            abort_because(writer, error, keep=self._checkpoint is not None)
+            abort_because(writer, error, self._options.interrupt, keep=self._checkpoint is not None)
 
     def abort(self, error: BaseException, *, keep: bool) -> Stored | None:
         """End the copy because of `error`; return the stored file where an unanswered commit had been carried out."""
@@ -124,7 +125,7 @@ class Copy:
         keep = keep and self._checkpoint is not None and not self.sealed
         if writer is None and self._checkpoint is not None and not keep:
             writer = self._left(error)
-        return None if writer is None else abort_because(writer, error, keep=keep)
+        return None if writer is None else abort_because(writer, error, self._options.interrupt, keep=keep)
 
     def _wait_for_the_source(self) -> None:
         """Wait for an unanswered read of an earlier try: one thread at a time uses an endpoint. Interrupted."""
@@ -198,16 +199,6 @@ class Copy:
         """Take note of what is safe at the destination."""
         self._checkpoint = MoveCheckpoint(entry, written, digests)
         self._options.checkpointed(self._checkpoint.as_json())
-
-
-def abort_because(writer: Writer, error: BaseException, *, keep: bool = False) -> Stored | None:
-    """Abort an upload because of `error`; return the stored file where an unanswered commit had been carried out."""
-    try:
-        return writer.abort(keep=keep)
-    except TransferError:
-        if isinstance(error, TransferError):
-            error.leftover = True
-        return None
 
 
 class _Flow:
