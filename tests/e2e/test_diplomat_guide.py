@@ -133,7 +133,9 @@ def test_every_other_request_with_curl_43_46_51_54_57_a1(start, client):
     sequence = finished(two, root.findtext("scheduledTime")).findtext("sequence")
     assert "301.txt" in two.ask("requestType=summary&transactionName=outboundSample")[1].findtext("summary")
     _, root = two.ask("requestType=jobHistories&transactionID=1&transactionName=neverRunSample")
-    names = [(block.findtext("transactionName"), len(block.findall("jobHistory"))) for block in root.iter("jobHistories")]
+    names = [
+        (block.findtext("transactionName"), len(block.findall("jobHistory"))) for block in root.iter("jobHistories")
+    ]
     assert names == [("outboundSample", 1), ("neverRunSample", 0)]
     view = two.ask(f"requestType=logView&transactionName=outboundSample&sequence={sequence}")[1].findtext("id")
     _, root = two.ask(f"requestType=logBuffer&logViewID={view}&lineNum=0")
