@@ -136,3 +136,77 @@ def test_a_failed_job_keeps_its_place_while_it_waits_e3(hub, transaction):
     assert rows[0].began_at < rows[1].began_at
     (text,) = [row.text for row in made.rows("SELECT text FROM job_log") if "Attempt 1 failed" in row.text]
     assert text.endswith("No file was found. The next one begins in 600 s.")
+
+
+def test_a_last_attempt_that_finds_no_source_removes_what_the_first_one_left_e27(hub, transaction, runner):
+    """It ends before it has anything to do with its destination, where the unfinished copy of the first one is."""
+    made = hub(transaction("move", bandwidth="2MiB/s", retries={**RETRIES, "job_delay": "1s"})).log_in()
+    (made.data / "from" / "large").write_bytes(os.urandom(SIZE // 4))
+    with made.work():
+        made.run("move")
+        wait_until(lambda: part_of(made) > 1 << 20, what="a part")
+        os.kill(wait_until(lambda: next((one.pid for one in list(runner._handles) if one.pid), 0)), signal.SIGKILL)
+        (made.data / "from").rename(made.data / "elsewhere")
+        job = made.finished("move")
+        assert (job.findtext("completionStatus"), job.findtext("execAttempt")) == ("Failure", "2")
+        wait_until(lambda: not list((made.data / "to").iterdir()), within=5)
+
+
+@pytest.fixture
+def later(hub, transaction):
+    """Return a function that makes a hub whose next attempts begin when `later.now` says so."""
+    now = [1_000_000]
+
+    def make(**more):
+        retries = {"file": 0, "job": 1, "job_delay": "10m"}
+        return hub(transaction("move", retries=retries, **more), clock=lambda: now[0]).log_in()
+
+    make.now = now
+    return make
+
+
+def first_attempt(made):
+    """Run the job, and return once it waits for its second attempt."""
+    made.run("move")
+    wait_until(lambda: made.rows("SELECT 1 FROM jobs WHERE attempt = 2 AND status = 'Queued'"))
+
+
+def ends_of(job):
+    """Return how the job and its files ended."""
+    files = {one.findtext("source"): one.findtext("completionStatus") for one in job.iter("fileHistory")}
+    return job.findtext("completionStatus"), files
+
+
+def test_a_file_with_a_warning_is_delivered_once_and_keeps_its_source_over_attempts_e24(later):
+    """It is a warning from the first moment on, so that no crash makes it a success, whose source would be deleted."""
+    made = later(mode="ascii", delete_source=True, destination={"if_exists": "fail"})
+    (made.data / "from" / "a").write_bytes(b"\r\n" * 50)
+    (made.data / "from" / "b").write_bytes(b"b")
+    (made.data / "to" / "b").mkdir()
+    with made.service.database.write() as connection:
+        connection.exec_driver_sql("CREATE TABLE seen (place INTEGER, completion TEXT)")
+        connection.exec_driver_sql(
+            "CREATE TRIGGER look AFTER UPDATE OF completion ON files "
+            "BEGIN INSERT INTO seen VALUES (NEW.place, NEW.completion); END"
+        )
+    with made.work():
+        first_attempt(made)
+        later.now[0] += 700_000
+        assert ends_of(made.finished("move")) == ("Failure", {"a": "Warning", "b": "Failure"})
+    assert {row.completion for row in made.rows("SELECT completion FROM seen WHERE place = 0")} == {"Warning"}
+    assert (made.data / "from" / "a").exists()
+
+
+def test_a_file_that_is_gone_before_the_next_attempt_is_a_failure_e23(later):
+    """What the first attempt did not deliver is missing at the destination, whatever became of the others."""
+    made = later(delete_source=True)
+    (made.data / "from" / "a").write_bytes(b"a")
+    (made.data / "from" / "b").write_bytes(b"b")
+    (made.data / "to" / "b").mkdir()
+    with made.work():
+        first_attempt(made)
+        (made.data / "from" / "b").unlink()
+        later.now[0] += 700_000
+        job = made.finished("move")
+        assert ends_of(job) == ("Failure", {"a": "Successful", "b": "Failure"})
+    assert (job.findtext("filesFound"), job.findtext("filesSuccessful"), job.findtext("filesFailed")) == ("2", "1", "1")

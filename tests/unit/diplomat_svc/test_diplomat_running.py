@@ -1,11 +1,16 @@
 """What a job does before its first file: it opens both ends and lists the source, with growing pauses between tries."""
 
 from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
 
 from diplomat_svc.domain.states import FAILURE
 from diplomat_svc.domain.transactions import Destination, Retries, Source, Transaction
+from diplomat_svc.operations.file_report import FileReport
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.running import Run
+from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Transient
 
 
@@ -56,3 +61,12 @@ def test_pauses_before_the_first_file_grow_to_ten_minutes_e22():
     assert pauses.waited[:8] == [5, 10, 20, 40, 80, 160, 320, 600]
     assert len(pauses.waited) == len(reports.notes) == 100
     assert max(pauses.waited) == 600
+
+
+@pytest.mark.parametrize("last", [False, True])
+def test_the_name_of_an_unfinished_copy_that_is_kept_stays_known_b15(last):
+    """A bucket's upload has no name but this one: the attempt after could not remove it without."""
+    order = JobOrder(sequence=1, transfer_id="0", definition=None, variables={}, began_at=0, last=last)
+    reports = Mock(job=order)
+    FileReport(reports, 0, Entry("a"), "a").failed(Transient("cut"))
+    assert reports.end_file.call_args.kwargs["leftover"] is not last

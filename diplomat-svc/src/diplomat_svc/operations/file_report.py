@@ -1,9 +1,9 @@
 """Report one file of a job: its record is written once, before the first thing that it has to be there for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from diplomat_svc.domain.states import FAILURE, SUCCESSFUL
+from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import TransferError
@@ -76,16 +76,19 @@ class FileReport:
         self._reports.retrying(self._place, number)
 
     def failed(self, error: TransferError) -> None:
-        """Report that the file was not delivered."""
+        """Report that the file was not delivered; the names of what is kept for the next attempt stay known."""
         self.ensure()
+        kept = error.leftover or not self._reports.job.last
         left = " A partial upload could not be removed." if error.leftover else ""
         text = f"Failed: {error}.{left}"
-        self._reports.end_file(self._place, FAILURE, text, retries=error.tries - 1, leftover=error.leftover)
+        self._reports.end_file(self._place, FAILURE, text, retries=error.tries - 1, leftover=kept)
 
-    def delivered(self, moved: Moved, *, version: str, done: str = "") -> None:
+    def delivered(self, moved: Moved, *, version: str, done: str = "", warnings: Sequence[str] = ()) -> None:
         """Report that the file is at its destination; `done` is what was done with it on its way.
 
-        `version` is that of the source where nothing is left to do but to delete it, "" else.
+        With `warnings` it is a warning from this report on: a crash must not make it a success, whose source the next
+        attempt would delete (E24). `version` is that of the source where nothing is left to do but to delete it, ""
+        else.
         """
         self.ensure()
         made, read = moved.delivered, moved.source
@@ -95,7 +98,9 @@ class FileReport:
         text += f", retries {moved.retries}.{f' {done}' if done else ''}"
         if moved.resumed:
             text += f" {moved.resumed} of the bytes were there from an earlier try."
+        text += "".join(f" After the delivery of {self._entry.name}: {warning}." for warning in warnings)
+        completion = WARNING if warnings else SUCCESSFUL
         self._reports.end_file(
-            self._place, SUCCESSFUL, text, retries=moved.retries, sha256=read.sha256, size=read.size, version=version,
+            self._place, completion, text, retries=moved.retries, sha256=read.sha256, size=read.size, version=version,
             delivered_size=made.size, delivered_sha256=made.sha256,
         )  # fmt: skip

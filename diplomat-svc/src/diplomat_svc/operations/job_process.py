@@ -73,7 +73,9 @@ class JobProcess:
         try:
             end = self._run_child()
         except (Unavailable, PoolFull) as error:
-            return self._end(FAILURE, f"No process could be started for it ({type(error).__name__}).", left=False)
+            reason = f"No process could be started for it ({type(error).__name__})."
+            # An earlier attempt may have left something.
+            return self._end(FAILURE, reason, left=self._owned.job.attempt > 1)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end
             logs.get("jobs").exception("job.failed", sequence=self._owned.job.sequence)
             return self._end(FAILURE, f"An internal error ended the job ({type(error).__name__}).", left=True)

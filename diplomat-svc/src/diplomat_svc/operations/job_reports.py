@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from diplomat_svc.domain.states import SUCCESSFUL, WARNING, Severity
+from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING, Severity
 from diplomat_svc.operations.job_order import JobOrder
 from mft_common.process.runner import Channel
 
@@ -35,12 +35,16 @@ class Earlier:
 
 
 class JobReports:
-    """The reports of one job. Each is waited for: a child whose worker is frozen does not go on without it (E13)."""
+    """The reports of one job. Each is waited for: a child whose worker is frozen does not go on without it (E13).
+
+    `lost` is the number of files that an earlier attempt began and did not deliver, and that are gone.
+    """
 
     def __init__(self, channel: Channel, job: JobOrder) -> None:
         self.job = job
         self._channel = channel
         self._completions: dict[int, str] = {}
+        self.lost = 0
 
     def check(self) -> None:
         """Raise CommitRefused unless the job is still the worker's, and nobody asked to stop it (E13)."""
@@ -57,7 +61,7 @@ class JobReports:
 
     def found(self, count: int, size: int) -> None:
         """Report how many files were found, and how many bytes they have."""
-        self._channel.ask(FOUND, {"count": count, "size": size})
+        self.lost = self._channel.ask(FOUND, {"count": count, "size": size})
 
     def begin_file(
         self, place: int, source: str, destination: str, size: int, temporary: str = "", *, modified_at: int | None
@@ -115,5 +119,5 @@ class JobReports:
         return self._completions.get(place, SUCCESSFUL) == SUCCESSFUL
 
     def completions(self) -> tuple[str, ...]:
-        """Return how the files ended so far, those of earlier attempts that were delivered among them."""
-        return (*self.job.delivered, *self._completions.values())
+        """Return how the files ended so far, those of earlier attempts that were delivered or are gone among them."""
+        return (*self.job.delivered, *self._completions.values(), *([FAILURE] if self.lost else []))

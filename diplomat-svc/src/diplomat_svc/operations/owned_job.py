@@ -89,17 +89,24 @@ class OwnedJob:
         wanted = ("place", "completion", "version", "checkpoint")
         return {name: getattr(file, name) for name in wanted}
 
-    def found(self, count: int, size: int) -> None:
+    def found(self, count: int, size: int) -> int:
         """Write how many files were found, and how many bytes they have.
 
-        Those that an earlier attempt delivered count also where they are gone: their sources were deleted since.
+        Those that an earlier attempt began count also where they are gone. Where it delivered them, their sources were
+        deleted since; the others are failures (E23), whose number is returned.
         """
-        gone = [file for file in self._earlier.values() if file.delivered]
+        gone = list(self._earlier.values())
+        lost = [file for file in gone if not file.delivered]
+        for file in lost:
+            if file.completion is None:
+                text = f"Failed: {file.source} is gone since an earlier attempt; it may be delivered, and then whole."
+                self.end_file(file.place, FAILURE, text, retries=file.retries, leftover=True)
         count, size = count + len(gone), size + sum(file.size for file in gone)
         self.job = replace(self.job, found=count, bytes_total=size)
         with self._database.write() as connection:
             self._change(connection, found=count, bytes_total=size)
             self._writer.record(connection, self.job, f"Found {count} file(s), {size} bytes.")
+        return len(lost)
 
     @property
     def begun(self) -> tuple[FileRecord, ...]:

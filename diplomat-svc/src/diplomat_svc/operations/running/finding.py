@@ -34,9 +34,12 @@ def report_found(entries: Sequence[Entry], skipped: Sequence[str], reports: JobR
     reports.found(len(entries), sum(entry.size or 0 for entry in entries))
 
 
-def check_complete(entries: Sequence[Entry], definition: Transaction) -> None:
-    """End the job where nothing was found, a required file is missing, or names would be the same (E26)."""
-    strict = definition.fail_if_not_found
+def check_complete(entries: Sequence[Entry], definition: Transaction, *, lost: bool) -> None:
+    """End the job where nothing was found, a required file is missing, or names would be the same (E26).
+
+    With `lost` that is a failure in any case: files of an earlier attempt are gone that were not delivered.
+    """
+    strict = definition.fail_if_not_found or lost
     if not entries:
         raise EndedEarlyError(states.FAILURE if strict else states.NOT_FOUND, "No file was found.")
     for text in definition.source.required:

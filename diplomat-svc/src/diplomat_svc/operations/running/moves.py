@@ -80,7 +80,7 @@ class Moves:
             self.temporaries += report.temporaries
             raise
         except TransferError as error:
-            if error.leftover:
+            if error.leftover or not self._reports.job.last:
                 self.temporaries += report.temporaries
             raise
 

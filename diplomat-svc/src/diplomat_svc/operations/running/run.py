@@ -47,7 +47,8 @@ class Run:
         self._text = self._definition.mode == "ascii"
         self._protection = Protection(self._definition.openpgp, keys, private)
         self._moves = Moves(reports, self._definition, stop)
-        self.left = False
+        # What earlier attempts have left for this one, until a sweep has removed it.
+        self.left = job.attempt > 1
         self._earlier: list[Earlier | None] = []
 
     def run(self) -> tuple[str | None, str]:
@@ -100,7 +101,7 @@ class Run:
         finding.report_found(entries, skipped, self._owned)
         # An earlier attempt that has delivered a part of its files had all that is required.
         if not self._owned.job.delivered:
-            finding.check_complete(entries, self._definition)
+            finding.check_complete(entries, self._definition, lost=self._owned.lost > 0)
         return entries
 
     def _move_all(self, source: Endpoint, entries: list[Entry], target: Endpoint) -> tuple[str, str]:
@@ -109,8 +110,9 @@ class Run:
         try:
             for entry, earlier in zip(entries, self._earlier, strict=True):
                 place = next(places) if earlier is None else earlier.place
-                if _is_delivered(entry, earlier):
-                    arrived.append((place, entry))
+                if earlier is not None and _is_delivered(entry, earlier):
+                    # A warning of an earlier attempt keeps the source too (E24).
+                    arrived += [(place, entry)] if earlier.completion == states.SUCCESSFUL else []
                     continue
                 moved = self._move(place, entry, source, target, earlier)
                 if moved is not None:
@@ -122,8 +124,10 @@ class Run:
             raise
         completion = states.completion_of_files(self._owned.completions())
         if completion != states.FAILURE or self._owned.job.last:
-            # Else the next attempt goes on with what is there.
             self._sweep(target)
+        else:
+            # The next attempt goes on with what is there; where a stop keeps it from coming, it is removed later.
+            self.left = True
         return completion, ""
 
     def _move(
@@ -142,10 +146,8 @@ class Run:
             report.failed(error)
             return None
         version = moved.entry.version if moved.durable else ""
-        report.delivered(moved, version=version, done=self._protection.done)
-        for warning in (*steps.warnings, moved.warning):
-            if warning:
-                owned.warn_file(place, f"After the delivery of {entry.name}: {warning}.")
+        warnings = [warning for warning in (*steps.warnings, moved.warning) if warning]
+        report.delivered(moved, version=version, done=self._protection.done, warnings=warnings)
         return moved
 
     def _steps(self, name: str) -> FileSteps:
@@ -175,6 +177,7 @@ class Run:
         """Remove partial uploads that could not be aborted; an error here changes nothing of how the files ended."""
         try:
             target.sweep(self._owned.job.token, tuple(self._moves.temporaries))
+            self.left = False
         except TransferError as error:
             self.left = True
             self._owned.note(f"Removing partial uploads failed: {error}. It is tried again later.", Severity.WARNING)
@@ -194,8 +197,6 @@ class Run:
             tries += 1
 
 
-def _is_delivered(entry: Entry, earlier: Earlier | None) -> bool:
+def _is_delivered(entry: Entry, earlier: Earlier) -> bool:
     """Return whether an earlier attempt has delivered exactly this content."""
-    if earlier is None or earlier.completion != states.SUCCESSFUL:
-        return False
-    return bool(entry.version) and earlier.version == entry.version
+    return earlier.completion in states.DELIVERED and bool(entry.version) and earlier.version == entry.version
