@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from crossdock.command import main
 from crossdock.copying.plan import _split
 from crossdock.copying.report import EXIT_CODES, shown_size
-from crossdock.copying.saved import Saved
+from crossdock.copying.saved import Saved, folder_of
 from crossdock.ends import url_of
 from mft_common.process import file_locks
 from tests.servers.nginx import Nginx
@@ -171,7 +171,7 @@ def test_the_exit_codes_are_those_of_the_help():
 
 def test_the_exit_codes_are_those_of_the_page():
     """docs/command.md has one row for each."""
-    page = (Path(__file__).parents[3] / "docs" / "command.md").read_text()
+    page = (Path(__file__).parents[3] / "docs" / "command.md").read_text().partition("## Transactions and jobs")[0]
     assert [f"| {code} | {meaning} |" for code, meaning in EXIT_CODES.items()] == [
         line for line in page.splitlines() if line.startswith("| ") and line[2].isdigit()
     ]
@@ -473,3 +473,13 @@ def test_what_was_saved_by_another_version_is_ignored(tmp_path, text):
     assert (saved.unfinished, saved.resumable) == ((), False)
     saved.begin(".a.part", "a")
     assert Saved("0" * 48, path).unfinished == (".a.part",)
+
+
+def test_the_same_copy_of_another_data_folder_has_other_unfinished_files(tmp_path):
+    """Two machines that run the same command must not write to one temporary name, nor sweep each other's."""
+    tokens = []
+    for data in ("one", "one", "two"):
+        with Saved.opened(folder_of(tmp_path / data), "file:/a\nsftp://far/a") as saved:
+            tokens.append(saved.token)
+    assert tokens[0] == tokens[1] != tokens[2]
+    assert [path.name for path in folder_of(tmp_path / "one").iterdir()] == ["lock"]

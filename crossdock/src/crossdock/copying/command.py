@@ -1,6 +1,5 @@
 """Run `crossdock copy`: move each file by the engine, show its progress, and report it."""
 
-import hashlib
 import queue
 import threading
 import time
@@ -270,10 +269,9 @@ def _saved(request: Request, data: Path, source: str, destination: str) -> Itera
     """
     # The same copy has the same token, so that it finds its own unfinished files.
     names = "\n".join((source, destination, *request.include, str(request.recursive), *request.encrypt_to))
-    token = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:48].upper()
     with ExitStack() as closing:
         try:
-            saved = closing.enter_context(Saved.opened(folder_of(data), token))
+            saved = closing.enter_context(Saved.opened(folder_of(data), names))
         except OSError:
             if request.resume:
                 raise

@@ -1,13 +1,16 @@
 """Keep in a file what a copy has unfinished, so that a later run goes on with it or removes it."""
 
 import contextlib
+import hashlib
 import json
 import os
+import secrets
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final, Self, TextIO
 
 from crossdock.errors import CannotStart
 from mft_common.process import file_locks
@@ -28,9 +31,9 @@ def folder_of(data: Path) -> Path:
 class Saved:
     """The unfinished files of one copy: their names at the destination, and checkpoints by the files' paths there.
 
-    `token` marks them; the same copy has the same token. The file is private to its user and holds no secret. Names are
-    written before the files are made: they outlive a kill of the command, and with it a run that has no file at all
-    (`path` None). Several threads may use it.
+    `token` marks them; the same copy with the same data folder has the same token. The file is private to its user and
+    holds no secret. Names are written before the files are made: they outlive a kill of the command, and with it a run
+    that has no file at all (`path` None). Several threads may use it.
     """
 
     def __init__(self, token: str, path: Path | None = None) -> None:
@@ -44,9 +47,15 @@ class Saved:
 
     @classmethod
     @contextmanager
-    def opened(cls, folder: Path, token: str) -> Iterator[Self]:
-        """Give what is saved for the block; CannotStart while another process runs the same copy."""
-        with (folder / "lock").open("a") as lock:
+    def opened(cls, folder: Path, copy: str) -> Iterator[Self]:
+        """Give what is saved of a copy for the block; CannotStart while another process runs the same copy.
+
+        `copy` is a text of all that makes two copies the same.
+        """
+        with _lock_file(folder) as lock:
+            # The token of this data folder alone: the same copy of another machine must not take our unfinished files.
+            names = f"{lock.read()}\n{copy}"
+            token = hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:48].upper()
             # Each copy locks one byte of the same file, so that nothing is left to remove.
             if not file_locks.acquire(lock.fileno(), start=int(token[:_LOCK_DIGITS], 16), length=1):
                 raise CannotStart("this copy is running already, in another process")
@@ -111,6 +120,22 @@ class Saved:
                 file.flush()
                 os.fsync(file.fileno())
         part.replace(path)
+
+
+def _lock_file(folder: Path) -> TextIO:
+    """Open the file of the locks; it holds a random text from the first copy on."""
+    path = folder / "lock"
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=folder) as made:
+            made.write(secrets.token_hex(16))
+            made.flush()
+            os.fsync(made.fileno())
+            # Another copy may be faster, and some file systems have no links: then the text is empty.
+            with contextlib.suppress(OSError):
+                os.link(made.name, path)
+    lock = path.open("a+", encoding="ascii")
+    lock.seek(0)
+    return lock
 
 
 def _read(path: Path | None) -> dict[str, dict[str, Any]]:
