@@ -24,9 +24,10 @@ def server(tmp_path):
     server.program.kill()
 
 
+@pytest.mark.parametrize("changes", [False, True])
 @pytest.mark.parametrize("option", [[], ["--resume"]])
-def test_no_upload_of_a_killed_copy_is_left_b15(tmp_path, server, option):
-    """After kill -9 the same copy delivers, goes on where that was asked for, and the bucket lists no upload."""
+def test_no_upload_of_a_killed_copy_is_left_b15(tmp_path, server, option, changes):
+    """After kill -9 the same copy delivers, goes on where it can and that was asked for; the bucket lists no upload."""
     bucket = server.bucket()
     (tmp_path / "crossdock.yaml").write_text(
         f"endpoints:\n  far:\n    url: s3://{bucket}/in\n    endpoint: {server.url}\n    key_id: {{env: S3_ID}}\n"
@@ -58,9 +59,11 @@ def test_no_upload_of_a_killed_copy_is_left_b15(tmp_path, server, option):
         process.kill()
         assert process.wait(20) == -signal.SIGKILL
     assert uploads()
+    if changes:
+        (tmp_path / "from" / "a.bin").write_bytes(CONTENT)
     done = subprocess.run(copy, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     (file,) = json.loads(done.stdout)["files"]
-    assert (file["size"], file["resumed"] > 0) == (len(CONTENT), bool(option))
+    assert (file["size"], file["resumed"] > 0) == (len(CONTENT), bool(option) and not changes)
     assert uploads() == []
     assert server.keys(bucket) == ["in/a.bin"]

@@ -9,7 +9,7 @@ from diplomat_svc.domain.states import FAILURE
 from diplomat_svc.domain.transactions import Destination, Retries, Source, Transaction
 from diplomat_svc.operations.file_report import FileReport
 from diplomat_svc.operations.job_order import JobOrder
-from diplomat_svc.operations.running import Run
+from diplomat_svc.operations.running import Run, moves
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Transient
 
@@ -70,3 +70,25 @@ def test_the_name_of_an_unfinished_copy_that_is_kept_stays_known_b15(last):
     reports = Mock(job=order)
     FileReport(reports, 0, Entry("a"), "a").failed(Transient("cut"))
     assert reports.end_file.call_args.kwargs["leftover"] is not last
+
+
+def test_the_copies_of_tries_before_the_one_that_succeeded_are_swept_with_the_job_b15(monkeypatch):
+    """Their removal may have failed: a bucket whose parts were on their way still has the upload."""
+
+    class Mover:
+        def __init__(self, **options):
+            self.begins = options["begins"]
+
+        def move(self, *_):
+            self.begins("a?uploadId=1")
+            self.begins("a?uploadId=2")
+
+    definition = Transaction(
+        name="one", direction="outbound", source=Source(url="file:a", files=("*",)), destination=Destination(url="f:")
+    )
+    order = JobOrder(sequence=1, transfer_id="0", definition=definition, variables={}, began_at=0)
+    reports = Mock(job=order)
+    monkeypatch.setattr(moves, "Mover", Mover)
+    made = moves.Moves(reports, definition, _Pauses())
+    made.move(FileReport(reports, 0, Entry("a"), "a"), None, Entry("a"), None, if_exists="replace")
+    assert made.temporaries == ["a?uploadId=1"]

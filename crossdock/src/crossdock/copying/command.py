@@ -204,8 +204,13 @@ class _Threads:
 
 def _copy(run: _Run, entry: Entry, path: str) -> FileResult:
     """Copy one file; its failure is a result, so that the others go on."""
-    retries = 0
+    retries, last = 0, ""
     resume = run.request.resume
+
+    def begins(temporary: str) -> None:
+        nonlocal last
+        last = temporary
+        run.saved.begin(temporary, path)
 
     def retrying(number: int) -> None:
         nonlocal retries
@@ -219,7 +224,7 @@ def _copy(run: _Run, entry: Entry, path: str) -> FileResult:
         keep_time=True,
         bandwidth=run.bandwidth,
         interrupt=run.stop,
-        begins=lambda temporary: run.saved.begin(temporary, path),
+        begins=begins,
         progress=bar.progress,
         checkpointed=lambda checkpoint: run.saved.store(path, checkpoint) if resume else None,
         retrying=retrying,
@@ -233,11 +238,11 @@ def _copy(run: _Run, entry: Entry, path: str) -> FileResult:
     except TransferError as error:
         if not isinstance(error, Transient | Interrupted) or run.saved.find(path) is None:
             # Nothing was kept that a later run could go on with.
-            run.saved.remove(path, begun=not error.leftover)
+            run.saved.remove(path, "" if error.leftover else last)
         reason = "interrupted" if isinstance(error, Interrupted) else reason_of(error)
         bar.end(entry.size or 0)
         return FileResult(source=entry.path, destination=path, error=reason, retries=retries)
-    run.saved.remove(path)
+    run.saved.remove(path, last)
     bar.end(moved.source.size)
     return FileResult(
         source=entry.path,

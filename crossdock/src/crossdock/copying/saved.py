@@ -89,12 +89,11 @@ class Saved:
             self._checkpoints[path] = dict(checkpoint)
             self._write(durable=True)
 
-    def remove(self, path: str, *, begun: bool = True) -> None:
-        """Forget a file's checkpoint and, with `begun`, its unfinished files: they are gone."""
+    def remove(self, path: str, gone: str = "") -> None:
+        """Forget a file's checkpoint and its unfinished file `gone`; those of earlier tries and runs stay known."""
         with self._lock:
             self._checkpoints.pop(path, None)
-            if begun:
-                self._begun = {name: of for name, of in self._begun.items() if of != path}
+            self._begun.pop(gone, None)
             self._write()
 
     def clear(self) -> None:

@@ -75,7 +75,7 @@ class Moves:
             delay=definition.retries.file_delay,
         )
         try:
-            return mover.move(source, entry, target, name, resume)
+            moved = mover.move(source, entry, target, name, resume)
         except (Interrupted, CommitRefused):
             self.temporaries += report.temporaries
             raise
@@ -83,6 +83,9 @@ class Moves:
             if error.leftover or not self._reports.job.last:
                 self.temporaries += report.temporaries
             raise
+        # The copies of tries that failed are removed with their try, unless that failed too.
+        self.temporaries += report.temporaries[:-1]
+        return moved
 
 
 def _numbered(name: str) -> Iterator[str]:
