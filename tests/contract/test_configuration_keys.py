@@ -59,6 +59,29 @@ def test_each_key_of_retries_changes_the_transaction_or_is_reported(key, value, 
     assert sections.unused(changed) == ([] if effect else [f"transactions.0.retries.{key}"])
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"schedule": {"cron": "* * * * *", "time_zone": "Europe/Amsterdam"}},
+        {"schedule": {"cron": "* * * * *", "catch_up": True}},
+        {"schedule": "third-party"},
+        {"schedule": {"cron": "0 * * * *"}},
+        {"trigger": {"stored": "filestore:/in", "files": ["*.csv"]}},
+        {"trigger": {"stored": "filestore:/in"}},
+        {"enabled": False},
+    ],
+)
+def test_each_key_of_schedules_and_triggers_changes_the_transaction(given):
+    """Two values of each key make two definitions, which come back from the row that stores them."""
+    plain = {**TRANSACTION, "source": {"url": "filestore:/in", "files": ["*"]}, "schedule": {"cron": "* * * * *"}}
+    (one,), (other,) = (
+        read_sections({"transactions": [each]}, READER).transactions for each in (plain, {**plain, **given})
+    )
+    assert one != other
+    assert sections.unused({"transactions": [{**plain, **given}]}) == []
+    assert Transaction.from_json(other.to_json()) == other
+
+
 def _attributes_read(*packages, outside="schemas"):
     """Return the names of all attributes that the code of `packages` reads, but for the modules named `outside`."""
     found = set()

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import sqlalchemy as sa
+
 from diplomat_svc.domain.transactions import Configuration, Options
 from diplomat_svc.events import handlers
 from diplomat_svc.operations import Operations
@@ -14,13 +16,14 @@ from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.lateness import lateness_task
 from diplomat_svc.operations.log_views import LogViews, sweep_task, views_of
 from diplomat_svc.operations.retention import purge_jobs_task
+from diplomat_svc.operations.starting import Starter
 from diplomat_svc.operations.summaries import Server
 from diplomat_svc.operations.worker_lock import Exclusive, Shared
 from diplomat_svc.schemas.configuration import SECTIONS, read_sections, unused
 from diplomat_svc.schemas.notify import WEBHOOKS, stored_webhooks, webhooks_of
 from diplomat_svc.settings import Settings
-from diplomat_svc.store import jobs, transactions, workers
-from diplomat_svc.store.tables import APPLIED, INBOX, JOB_LOG, NOTIFICATIONS, OUTBOX, SERVICE, open_database
+from diplomat_svc.store import change_clock, jobs, transactions, workers
+from diplomat_svc.store.tables import APPLIED, INBOX, JOB_LOG, NOTIFICATIONS, OUTBOX, SERVICE, TIMERS, open_database
 from mft_common import config as configuration_file
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
@@ -29,7 +32,7 @@ from mft_common.directory import Directory, RemoteDirectory
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.registry import modules_for
 from mft_common.errors import ConfigError, MftError
-from mft_common.events import Bus, Outbox
+from mft_common.events import Bus, Handlers, Outbox
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
@@ -37,7 +40,7 @@ from mft_common.joblog import Retention, purge_task
 from mft_common.notify import Delivery, delivery_task
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
-from mft_common.schedules.zones import time_zone
+from mft_common.schedules import Firing, TimerService, time_zone, timers_task
 
 _LOCK: Final = "worker.lock"
 # What children of the worker need in any case; its fork server imports it once.
@@ -82,15 +85,34 @@ class Service:
         """Return the worker's tasks."""
         return [
             BackgroundTask("jobs", self.dispatcher().run),
+            timers_task("timers", self.timers()),
             purge_task("job-log-purge", self.database, JOB_LOG, self._log_retention, jobs.with_kept_logs()),
             purge_jobs_task(self.database, self._options, self.operations.clock),
             lateness_task(self.operations.writer),
             delivery_task("notifications", self.delivery()),
             sweep_task(self.database, self.operations.log_views.views, self.operations.directory),
             *bus.relay_tasks(self.database, self.outbox),
-            *bus.consume_tasks(SERVICE, self.database, INBOX, handlers(self.operations.log_views.views)),
+            *bus.consume_tasks(SERVICE, self.database, INBOX, self.handlers()),
             *bus.maintenance_tasks(self.database, self.outbox, INBOX),
         ]
+
+    def starter(self) -> Starter:
+        """Return what puts the jobs of schedules and triggers into the queue."""
+        return Starter(self.operations.writer, self.operations.transfer_ids)
+
+    def handlers(self) -> Handlers:
+        """Return the handlers of events."""
+        return handlers(self.operations.log_views.views, self.starter())
+
+    def timers(self) -> TimerService:
+        """Return what fires the timers of schedules and of delayed jobs."""
+        starter = self.starter()
+
+        def fire(connection: sa.Connection, firing: Firing) -> None:
+            starter.fire(connection, firing, self.follower.refresh(connection).options)
+
+        # Whoever changes timers holds the clock before: it is taken first here too.
+        return TimerService(self.database, TIMERS, fire, now=self.operations.clock, prepare=change_clock.lock)
 
     def dispatcher(self) -> Dispatcher:
         """Return the task that runs jobs."""

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from diplomat_svc.operations.starting import Starter
 from mft_common.events import (
     AccountChanged,
     Envelope,
@@ -22,13 +23,13 @@ PUBLISHES: Final[tuple[type[Event], ...]] = (TransferStarted, TransferProgressed
 
 
 def ignore(_connection: sa.Connection, _envelope: Envelope[Any]) -> None:
-    """Do nothing: no transaction has a trigger yet, and sessions end with their accounts' changes by themselves."""
+    """Do nothing: sessions end with their accounts' changes by themselves."""
 
 
-def handlers(views: Views) -> Handlers:
-    """Return the handlers; a session that ends takes its log views with it (A55)."""
+def handlers(views: Views, starter: Starter) -> Handlers:
+    """Return the handlers; a session that ends takes its log views with it (A55), a stored file may start jobs."""
 
     def session_closed(connection: sa.Connection, envelope: Envelope[SessionClosed]) -> None:
         views.remove_of(connection, envelope.data.public_id)
 
-    return {FileStored: ignore, SessionClosed: session_closed, AccountChanged: ignore}
+    return {FileStored: starter.file_stored, SessionClosed: session_closed, AccountChanged: ignore}

@@ -133,6 +133,16 @@ def test_a_job_is_run_and_watched_to_its_end(run, tmp_path):
     assert [one["sequence"] for one in _json(run("job", "list", "quick", "--most", "1", "--format", "json"))] == [2]
 
 
+def test_a_delayed_job_is_queued_when_its_time_has_come_69(run, service):
+    """It is `Delayed` until the worker's timer queues it; a duration that is none is a wrong use."""
+    assert run("transaction", "run", "quick", "--delay", "300ms").stdout == "1\n"
+    assert _json(run("job", "show", "1", "--format", "json"))["status"] == "Delayed"
+    wait_until(lambda: service.timers().step() == 1)
+    assert _json(run("job", "show", "1", "--format", "json"))["status"] == "Queued"
+    for wrong in ("soon", "366d"):
+        assert run("transaction", "run", "quick", "--delay", wrong).exit_code == 2
+
+
 def test_a_job_that_waits_is_cancelled(run):
     """Without a worker it waits; after the command it is over, and a second command says so."""
     assert run("transaction", "run", "quick").stdout == "1\n"

@@ -80,7 +80,7 @@ def test_a_child_that_dies_ends_its_job_as_a_failure_and_the_worker_goes_on_e10_
 
 
 @pytest.mark.parametrize(
-    ("status", "completion"), [("Cancelling", "Cancelled"), ("Terminating", "Terminated"), ("Aborting", "Terminated")]
+    ("status", "completion"), [("Cancelling", "Cancelled"), ("Terminating", "Terminated"), ("Aborting", "Failure")]
 )
 def test_a_running_job_is_stopped_within_two_seconds_without_a_trace_e7_e8_e27(slow, runner, status, completion):
     """Cancelled between two blocks or killed: the former file stays, no temporary file and no process is left."""

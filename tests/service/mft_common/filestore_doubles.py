@@ -45,7 +45,7 @@ class FakeFilestore:
         query = {name: values[0] for name, values in parse_qs(environ["QUERY_STRING"], keep_blank_values=True).items()}
         status, headers, body = self.answer or getattr(self, f"_{kind}")(environ, path, query)
         start_response(f"{status} Said", [("Content-Length", str(len(body))), *headers])
-        return [body]
+        return [] if environ["REQUEST_METHOD"] == "HEAD" else [body]
 
     def _folders(self, _environ: dict[str, Any], folder: str, query: dict[str, str]) -> Answer:
         rows = []
@@ -60,7 +60,7 @@ class FakeFilestore:
         fileset, content = self.files.get(f"/{path}", (0, b""))
         if not fileset:
             return _refusal(404, "no such file")
-        if environ["REQUEST_METHOD"] == "GET":
+        if environ["REQUEST_METHOD"] in ("GET", "HEAD"):
             headers = [("X-Sha256", hashlib.sha256(content).hexdigest()), ("X-Fileset", str(fileset))]
             return 200, headers, content
         if query.get("fileset", str(fileset)) != str(fileset):

@@ -8,12 +8,14 @@ from typing import Any, Final
 import click
 
 from crossdock.command.options import DATA, environ, prints_errors
+from mft_common.settings import duration
 
 FORMAT: Final = click.option(
     "--format", "form", type=click.Choice(("table", "json")), default="table", show_default=True
 )
 _SEQUENCE: Final = click.argument("sequence", type=click.IntRange(1, 10**16 - 1))
 _STOPPED: Final = 130
+_LONGEST_DELAY_S: Final = 365 * 86_400.0
 
 
 @click.group()
@@ -52,11 +54,12 @@ def transaction_show(*, name: str, data: Path) -> None:
 @transaction.command("run")
 @click.argument("name")
 @click.option("--var", "variables", multiple=True, metavar="NAME=VALUE", help="Set a variable; may be repeated.")
+@click.option("--delay", callback=lambda *given: _delay(given[2]), help="Queue it after a time such as 10s or 5m.")
 @click.option("--watch", is_flag=True, help="Wait for the job's end; the exit code tells it.")
 @FORMAT
 @DATA
 @prints_errors
-def transaction_run(*, name: str, variables: tuple[str, ...], watch: bool, form: str, data: Path) -> None:
+def transaction_run(*, name: str, variables: tuple[str, ...], delay: float, watch: bool, form: str, data: Path) -> None:
     """Schedule a job of a transaction, by its name or id.
 
     It need not be allowed to the API.
@@ -67,7 +70,7 @@ def transaction_run(*, name: str, variables: tuple[str, ...], watch: bool, form:
 
     values = dict(_variable(one) for one in variables)
     with opened(data.absolute(), environ()) as access:
-        job = access.run(name, values)
+        job = access.run(name, values, delay)
         if not watch:
             _print_json(printing.job_json(job)) if form == "json" else click.echo(str(job.sequence))
             return
@@ -170,6 +173,16 @@ def _watch(access: Any, sequence: int, form: str) -> None:
     found, files = access.job(sequence)
     _print_json(printing.job_json(found, files)) if form == "json" else click.echo(printing.jobs([found]))
     sys.exit(watching.exit_code(watched))
+
+
+def _delay(text: str | None) -> float:
+    try:
+        found = 0.0 if text is None else duration(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from error
+    if found > _LONGEST_DELAY_S:
+        raise click.BadParameter("is at most 365d")
+    return found
 
 
 def _variable(text: str) -> tuple[str, str]:

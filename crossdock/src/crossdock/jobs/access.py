@@ -76,8 +76,11 @@ class Access:
             raise Refused(f"there is no transaction {name}")
         return stored.id, stored.definition
 
-    def run(self, name: str, variables: Mapping[str, str]) -> Job:
-        """Schedule a job, also of a transaction that the API may not run; it is on disk when this returns."""
+    def run(self, name: str, variables: Mapping[str, str], delay: float = 0.0) -> Job:
+        """Schedule a job, also of a transaction that the API may not run; it is on disk when this returns.
+
+        With `delay`, in seconds, it is delayed for so long before it is queued.
+        """
         number, _ = self.transaction(name)
         with self.database.read() as connection:
             limit = _queue_limit(connection)
@@ -86,7 +89,7 @@ class Access:
         try:
             scheduler = Scheduler(self.writer, self.transfer_ids, limit)
             request = RunNow(number=number, name=None, variables=variables)
-            return scheduler.schedule(request, caller, by_api=False)
+            return scheduler.schedule(request, caller, by_api=False, delay=delay)
         except BadRequest as error:
             raise Refused(str(error)) from error
 

@@ -61,7 +61,8 @@ class FileRecord:
 class Job:
     """One run of a transaction; times in milliseconds. `scheduled_at` is the only key that a client gets (38).
 
-    `retries` is the sum of its files' retries.
+    `retries` is the sum of its files' retries, `caused_by` the id of the transfer whose file started the job.
+    `next_scheduled` is when the schedule starts the next one; of the most recent job alone (67).
     """
 
     sequence: int
@@ -85,6 +86,8 @@ class Job:
     bytes_total: int = 0
     bytes_done: int = 0
     lease: int = 0
+    caused_by: str | None = None
+    next_scheduled: int | None = None
 
     @property
     def token(self) -> str:

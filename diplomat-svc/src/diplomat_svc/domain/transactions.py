@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal, Self
 
 from mft_common.endpoints.registry import Endpoints
+from mft_common.endpoints.targets import parse_url
 from mft_common.notify import Channels
 from mft_common.transfer.steps.openpgp import Key
 
@@ -18,17 +19,25 @@ Mode = Literal["binary", "ascii"]
 # The words of the API for a direction (66).
 DIRECTIONS: Final = {"outbound": "Outbound", "inbound": "Inbound"}
 NOT_SCHEDULED: Final = "Not Scheduled"
+SCHEDULED: Final = "Scheduled"
+THIRD_PARTY_SCHEDULED: Final = "3rd Party Scheduler"
+# The word of the configuration for a transaction that another program schedules.
+THIRD_PARTY: Final = "third-party"
 LONGEST_STOP_GRACE_S: Final = 20.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """The folder that files come from: `files` and `required` are patterns, `min_age` is in seconds."""
+    """The folder that files come from: `files` and `required` are patterns, `min_age` is in seconds.
+
+    `only` is the exact name of the one file that a triggered job moves; no configuration has it.
+    """
 
     url: str
     files: tuple[str, ...]
     required: tuple[str, ...] = ()
     min_age: float = 0.0
+    only: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +101,28 @@ class Notify:
 
 
 @dataclass(frozen=True, kw_only=True)
+class CronSchedule:
+    """When jobs begin by themselves; with `catch_up` a time that passed while nothing ran gets a job later (E17)."""
+
+    cron: str
+    time_zone: str = "UTC"
+    catch_up: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trigger:
+    """The folder of the hub's own store in which a new file that matches one of the patterns `files` starts a job."""
+
+    stored: str
+    files: tuple[str, ...] = ("*",)
+
+    @property
+    def folder(self) -> str:
+        """The folder in the store, which begins with `/`."""
+        return parse_url(self.stored).folder
+
+
+@dataclass(frozen=True, kw_only=True)
 class Transaction:
     """A definition of the configuration; a job keeps the copy that was valid when the job was scheduled."""
 
@@ -111,6 +142,15 @@ class Transaction:
     bandwidth: int | None = None
     notify: tuple[Notify, ...] = ()
     openpgp: OpenPgp | None = None
+    schedule: CronSchedule | Literal["third-party"] | None = None
+    trigger: Trigger | None = None
+
+    @property
+    def state(self) -> str:
+        """The state of the schedule in the words of the API (66)."""
+        if not self.enabled or self.schedule is None:
+            return NOT_SCHEDULED
+        return SCHEDULED if isinstance(self.schedule, CronSchedule) else THIRD_PARTY_SCHEDULED
 
     def to_json(self) -> str:
         """Return the definition as the database stores it."""
@@ -129,6 +169,10 @@ class Transaction:
             values["openpgp"] = OpenPgp(**_known(OpenPgp, _tuples(openpgp)))
         values["retries"] = Retries(**_known(Retries, values.get("retries", {})))
         values["notify"] = tuple(Notify(**_known(Notify, _tuples(one))) for one in values.get("notify", ()))
+        if isinstance(schedule := values.get("schedule"), dict):
+            values["schedule"] = CronSchedule(**_known(CronSchedule, schedule))
+        if trigger := values.get("trigger"):
+            values["trigger"] = Trigger(stored=trigger["stored"], files=tuple(trigger["files"]))
         return cls(**_known(cls, values))
 
 
@@ -163,6 +207,10 @@ class Options:
     log_buffer_lines: int = 1000
     histories_enabled: bool = True
     histories_update_rate: float = 10.0
+
+    def license_lapsed(self, now: int) -> bool:
+        """Return whether the licence is not valid any more at a time in milliseconds."""
+        return self.valid_until is not None and now > self.valid_until
 
 
 @dataclass(frozen=True, kw_only=True)

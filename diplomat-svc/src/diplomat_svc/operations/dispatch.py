@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from diplomat_svc.domain.jobs import FileRecord, Job
-from diplomat_svc.domain.states import CANCELLED, CANCELLING, INCOMPLETE, TERMINATED
+from diplomat_svc.domain.states import ABORTING, CANCELLED, CANCELLING, FAILURE, INCOMPLETE, PREVIEW_LICENSE, TERMINATED
 from diplomat_svc.domain.transactions import Options, Transaction
 from diplomat_svc.operations.job_process import JobProcess, Runner
-from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.operations.job_writer import NO_LICENSE, JobWriter, log_end
 from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
 from diplomat_svc.operations.sweeping import Sweeper
@@ -204,7 +204,10 @@ class Dispatcher:
             one = self._running.get(sequence)
             if one is None:
                 continue
-            if status != CANCELLING:
+            if status == ABORTING:
+                # Its process is dead in general, and its thread ends it soon (A35).
+                one.process.kill(FAILURE)
+            elif status != CANCELLING:
                 one.process.kill(TERMINATED)
             elif one.cancelled_at is None:
                 one.cancelled_at = now
@@ -214,12 +217,16 @@ class Dispatcher:
 
     def _take(self) -> bool:
         with self._database.write() as connection:
-            taken = self._writer.take(connection, self._lease.owner)
-            if taken is None:
-                return False
-            job, request_id = taken
-            earlier = files.of_job(connection, job.sequence) if job.attempt > 1 else ()
             configuration = self._configuration.refresh(connection)
+            lapsed = configuration.options.license_lapsed(self._writer.clock())
+            refused = self._writer.refuse_next(connection) if lapsed else None
+            taken = None if lapsed else self._writer.take(connection, self._lease.owner)
+            earlier = files.of_job(connection, taken[0].sequence) if taken and taken[0].attempt > 1 else ()
+        if refused is not None:
+            log_end(refused, PREVIEW_LICENSE, NO_LICENSE)
+        if taken is None:
+            return refused is not None
+        job, request_id = taken
         process = self._process(job, configuration, earlier)
         thread = self._start(lambda: self._work(job, request_id, process), f"job-{job.sequence}")
         self._running[job.sequence] = _Running(process, thread)

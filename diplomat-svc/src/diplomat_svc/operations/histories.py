@@ -1,7 +1,7 @@
 """List the jobs of transactions, the newest first, in constant memory (2.5, E42)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.transactions import Options
@@ -9,7 +9,7 @@ from diplomat_svc.errors import BadRequest, NoHistories
 from diplomat_svc.operations import rights
 from diplomat_svc.operations.statuses import monitor_time
 from diplomat_svc.schemas.requests import Which
-from diplomat_svc.store import files, requested_jobs
+from diplomat_svc.store import files, requested_jobs, timers
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.identity import Identity
@@ -61,6 +61,9 @@ def _jobs(database: Database, ids: Sequence[int]) -> Iterator[tuple[Job, Sequenc
     while ids:
         with database.read() as connection:
             found = list(requested_jobs.page(connection, ids, before))
+            if before is None and found:
+                (newest, moved), next_at = found[0], timers.next_times(connection, ids)
+                found[0] = replace(newest, next_scheduled=next_at.get(newest.transaction_id)), moved
         yield from found
         if not found:
             return

@@ -1,5 +1,6 @@
 """Run one job in a child process, and end it by how the child ended (E6 to E10, E13)."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Mapping
@@ -85,6 +86,10 @@ class JobProcess:
         completion, reason = self._outcome(end)
         if completion == FAILURE and self._queue_again(reason):
             return None
+        if completion == FAILURE and not end.completed:
+            # What the process left is removed before the end; a database that is away for a moment is asked then.
+            with contextlib.suppress(Unavailable):
+                self._owned.abort()
         left = end.result["left"] if end.completed else not self._sweep()
         return self._end(completion, reason, left=left)
 

@@ -7,15 +7,24 @@ import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable, shown_label
-from diplomat_svc.domain.states import ACTIVE, SUCCESSFUL, Severity, completion_of_lost, severity_of
+from diplomat_svc.domain.states import (
+    ACTIVE,
+    DELAYED,
+    PREVIEW_LICENSE,
+    SUCCESSFUL,
+    Severity,
+    completion_of_lost,
+    severity_of,
+)
 from diplomat_svc.operations import notices, transfer_events
-from diplomat_svc.store import files, jobs, requested_jobs, sweeps
+from diplomat_svc.store import files, jobs, requested_jobs, sweeps, timers
 from diplomat_svc.store.tables import OUTBOX
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
 
 SERVICE_STOPPED = "The service stopped."
+NO_LICENSE = "There is no valid licence."
 
 
 def log_end(job: Job, completion: str, reason: str) -> None:
@@ -39,15 +48,37 @@ class JobWriter:
         self.clock = clock
         self._host = host
 
-    def schedule(self, connection: sa.Connection, job: Job, request_id: str) -> None:
-        """Store a queued job; the caller has advanced the change clock, under whose lock the queue was counted."""
-        jobs.add(connection, job, request_id)
+    def schedule(self, connection: sa.Connection, job: Job, request_id: str, *, text: str, due_at: int = 0) -> None:
+        """Store a job that is queued, or delayed until `due_at`; `text` says by what it was scheduled.
+
+        The caller has advanced the change clock, under whose lock the queue was counted.
+        """
+        jobs.add(connection, job, request_id, due_at)
         notices.expect(connection, job)
-        # Names alone: a value may be a secret.
-        given = ", ".join(job.variables)
-        text = f"Scheduled by request{f' with a value of {given}' if given else ''}."
+        if job.status == DELAYED:
+            timers.delay(connection, job.sequence, due_at, self.clock())
         self.record(connection, job, text, at=job.scheduled_at, label=shown_label(job.requester.label))
         OUTBOX.add(connection, transfer_events.started(job, self._host), transfer_events.job_changed(job))
+
+    def release(self, connection: sa.Connection, sequence: int) -> None:
+        """Queue a delayed job, unless it was stopped before."""
+        queued = jobs.release(connection, sequence, self.clock())
+        if queued is not None:
+            self.record(connection, queued, "Queued after its delay.")
+            OUTBOX.add(connection, transfer_events.job_changed(queued))
+
+    def refuse_next(self, connection: sa.Connection) -> Job | None:
+        """End the job that would be taken next, because there is no valid licence (70); return it."""
+        job = jobs.next_to_take(connection, self.clock())
+        if job is not None:
+            self.end_waiting(connection, job, PREVIEW_LICENSE, NO_LICENSE)
+        return job
+
+    def abort(self, connection: sa.Connection, job: Job, owner: str) -> None:
+        """Let a job of `owner` be aborting, unless somebody stopped it or it is not the owner's any more."""
+        aborting = jobs.abort(connection, job, owner, self.clock())
+        if aborting is not None:
+            OUTBOX.add(connection, transfer_events.job_changed(aborting))
 
     def take(self, connection: sa.Connection, owner: str) -> tuple[Job, str] | None:
         """Give the first queued job whose transaction is idle to `owner`; also return its request id (E12)."""

@@ -218,6 +218,11 @@ class OwnedJob:
                 raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
         log_end(self.job, completion, reason)
 
+    def abort(self) -> None:
+        """Let the job be aborting while what its process left is removed."""
+        with self._database.write() as connection:
+            self._writer.abort(connection, self.job, self._owner)
+
     def queue_again(self, reason: str) -> bool:
         """Let the job wait for its next attempt; False where it has none, or is no longer this worker's."""
         with self._database.write() as connection:

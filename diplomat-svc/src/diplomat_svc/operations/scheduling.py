@@ -9,6 +9,7 @@ from diplomat_svc.domain.names import unfit_value
 from diplomat_svc.errors import BadRequest
 from diplomat_svc.operations import rights
 from diplomat_svc.operations.job_writer import JobWriter
+from diplomat_svc.operations.starting import add_job
 from diplomat_svc.schemas.requests import RunNow
 from diplomat_svc.store import change_clock, transactions
 from diplomat_svc.store.transactions import StoredTransaction
@@ -29,8 +30,11 @@ class Scheduler:
         rights.require_administrator(caller)
         return self.schedule(request, caller).scheduled_at
 
-    def schedule(self, request: RunNow, caller: Identity, *, by_api: bool = True) -> Job:
-        """Store a queued job and return it; only the API asks whether the transaction allows it (36)."""
+    def schedule(self, request: RunNow, caller: Identity, *, by_api: bool = True, delay: float = 0.0) -> Job:
+        """Store a job that is queued, or delayed by `delay` seconds, and return it.
+
+        Only the API asks whether the transaction allows it (36).
+        """
         assert caller.account is not None
         requester = Requester(account=caller.account, label=caller.label, address=caller.address)
         with self.writer.database.write() as connection:
@@ -38,19 +42,20 @@ class Scheduler:
             scheduled_at = change_clock.advance(connection, self.writer.clock())
             stored = self._find(connection, request, caller)
             self._check(connection, stored, request, by_api=by_api)
-            job = Job(
-                sequence=change_clock.next_sequence(connection),
-                transaction_id=stored.id,
-                definition=stored.definition,
-                variables=request.variables,
-                requester=requester,
+            # Names alone: a value may be a secret.
+            given = ", ".join(request.variables)
+            return add_job(
+                self.writer,
+                connection,
+                stored,
                 transfer_id=self.transfer_ids.new(),
+                requester=requester,
+                request_id=caller.request_id,
                 scheduled_at=scheduled_at,
-                # Greater than the time that the client gets, so that a poll with it as `since` finds the job (A38).
-                updated_at=change_clock.advance(connection, self.writer.clock()),
+                text=f"Scheduled by request{f' with a value of {given}' if given else ''}.",
+                variables=request.variables,
+                delay=delay,
             )
-            self.writer.schedule(connection, job, caller.request_id)
-        return job
 
     def _find(self, connection: sa.Connection, request: RunNow, caller: Identity) -> StoredTransaction:
         stored = transactions.find(connection, number=request.number, name=request.name)

@@ -58,6 +58,7 @@ def job_changed(job: Job) -> JobChanged:
         transfer_id=job.transfer_id,
         account=job.requester.account,
         label=shown_label(job.requester.label) or None,
+        caused_by=job.caused_by,
     )
 
 
@@ -83,6 +84,7 @@ def _transfer(job: Job, host: str) -> TransferEvents:
         originator=Originator(account=requester.account, host=host, label=shown_label(requester.label) or None),
         submitted_at=job.scheduled_at,
         job_name=job.definition.name,
+        caused_by=job.caused_by,
         user_properties={"crossdock.protocol": _PROTOCOL, "crossdock.job": job.token},
     )
 

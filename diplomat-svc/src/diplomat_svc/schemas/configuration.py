@@ -139,7 +139,12 @@ def _load(schema: Schema, value: Any, path: str, problems: list[str]) -> Any:
 def _url_problems(one: Transaction, endpoints: Endpoints, path: str) -> list[str]:
     """Return one problem for each URL that cannot be opened."""
     found = {side: endpoints.problem_of(getattr(one, side).url) for side in ("source", "destination")}
-    return [f"{path}.{side}.url: {problem}" for side, problem in found.items() if problem]
+    problems = [f"{path}.{side}.url: {problem}" for side, problem in found.items() if problem]
+    if one.trigger is not None and not problems:
+        source = endpoints.find(one.source.url)
+        if source.scheme != "filestore" or source.folder != one.trigger.folder:
+            problems.append(f"{path}.trigger.stored: is not the folder of source.url, from which its file is moved")
+    return problems
 
 
 def _mail_problems(one: Transaction, path: str) -> list[str]:

@@ -1,14 +1,27 @@
 """Read one transaction of the configuration; options that are not built yet are refused by name."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Literal
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
 from diplomat_svc.domain.names import controls
-from diplomat_svc.domain.transactions import Destination, OpenPgp, Retries, Source, Transaction
+from diplomat_svc.domain.transactions import (
+    THIRD_PARTY,
+    CronSchedule,
+    Destination,
+    OpenPgp,
+    Retries,
+    Source,
+    Transaction,
+    Trigger,
+)
 from diplomat_svc.schemas.notify import NotifySchema
 from mft_common import config
+from mft_common.endpoints.errors import BadName
+from mft_common.endpoints.targets import parse_url
+from mft_common.errors import ConfigError
+from mft_common.schedules import Cron, read_schedule
 
 _YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
 _LONGEST_NAME = 255
@@ -32,6 +45,39 @@ def _url(value: str) -> None:
 def _name(value: str) -> None:
     if not 1 <= len(value) <= _LONGEST_NAME or controls(value):
         raise ValidationError(f"has 1 to {_LONGEST_NAME} characters, none of them a control character")
+
+
+def _schedule(value: Any) -> CronSchedule | Literal["third-party"] | None:
+    """Return the schedule of a transaction: a cron expression with its zone, `third-party` or `none`."""
+    if value in (None, "none"):
+        return None
+    if value == THIRD_PARTY:
+        return "third-party"
+    if not isinstance(value, dict) or "cron" not in value:
+        raise ValidationError("is {cron: ..., time_zone: ..., catch_up: ...}, third-party or none")
+    problems = {str(name): ["no such key"] for name in value.keys() - {"cron", "time_zone", "catch_up"}}
+    catch_up = value.get("catch_up", False)
+    if not isinstance(catch_up, bool):
+        problems["catch_up"] = ["is true or false"]
+    try:
+        found = read_schedule({name: value[name] for name in ("cron", "time_zone") if name in value}, "")
+    except ConfigError as error:
+        for problem in error.problems:
+            name, _, text = problem.partition(": ")
+            problems.setdefault(name, []).append(text)
+    if problems:
+        raise ValidationError(problems)
+    assert isinstance(found, Cron)
+    return CronSchedule(cron=found.expression, time_zone=found.zone.key, catch_up=catch_up)
+
+
+def _stored(value: str) -> None:
+    _url(value)
+    try:
+        if parse_url(value).scheme != "filestore":
+            raise ValidationError("is a folder of the hub's own store, such as filestore:/in")
+    except BadName as error:
+        raise ValidationError(str(error)) from error
 
 
 def _pattern(value: str) -> None:
@@ -69,6 +115,15 @@ class _RetriesSchema(Schema):
     @post_load
     def _make(self, values: dict[str, Any], **_kwargs: Any) -> Retries:
         return Retries(**values)
+
+
+class _TriggerSchema(Schema):
+    stored = fields.String(required=True, validate=_stored)
+    files = fields.List(fields.String(validate=_pattern), load_default=lambda: ["*"], validate=validate.Length(min=1))
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Trigger:
+        return Trigger(stored=values["stored"], files=tuple(values["files"]))
 
 
 class _OpenPgpSchema(Schema):
@@ -112,11 +167,11 @@ class TransactionSchema(Schema):
     retries = fields.Nested(_RetriesSchema, load_default=Retries)
     bandwidth = config.Rate(load_default=None, validate=validate.Range(min=1))
     mode = fields.String(load_default="binary", validate=validate.OneOf(("binary", "ascii")))
-    schedule = fields.Raw(load_default=None, allow_none=True, validate=_only(None, "none"))
+    schedule = fields.Function(deserialize=_schedule, load_default=None, allow_none=True)
     compress = fields.Raw(validate=_only())
     openpgp = fields.Nested(_OpenPgpSchema, load_default=None)
     archive = fields.Raw(validate=_only())
-    trigger = fields.Raw(validate=_only())
+    trigger = fields.Nested(_TriggerSchema, load_default=None, allow_none=True)
     audit = fields.Raw(validate=_only())
     notify = fields.List(fields.Nested(NotifySchema), load_default=list)
 
@@ -125,4 +180,4 @@ class TransactionSchema(Schema):
         values["notify"] = tuple(values["notify"])
         if values["openpgp"] is not None:
             _check_openpgp(values["openpgp"], values["direction"])
-        return Transaction(**{name: value for name, value in values.items() if name != "schedule"})
+        return Transaction(**values)

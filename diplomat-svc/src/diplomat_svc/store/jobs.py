@@ -7,7 +7,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import Job, Requester
-from diplomat_svc.domain.states import ACTIVE, COMPLETE, QUEUED, RUNNING, WAITING
+from diplomat_svc.domain.states import ABORTING, ACTIVE, COMPLETE, DELAYED, QUEUED, RUNNING, WAITING
 from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.store import change_clock
@@ -18,7 +18,7 @@ _C = jobs.c
 _COLUMNS = (
     *("sequence", "transaction_id", "transfer_id", "scheduled_at", "updated_at", "began_at", "ended_at", "status"),
     *("completion", "found", "successful", "failed", "warnings", "retries", "attempt", "lease"),
-    *("bytes_total", "bytes_done"),
+    *("bytes_total", "bytes_done", "caused_by"),
 )
 # Written as in the condition of the index on jobs that are not over, without which SQLite would not use it.
 _NOT_OVER: Final = _C.status != sa.literal_column("'Complete'")
@@ -65,8 +65,8 @@ def job_of(row: Any, prefix: str = "") -> Job:
     )
 
 
-def add(connection: sa.Connection, job: Job, request_id: str) -> None:
-    """Store a new job and make it the most recent one of its transaction (A33)."""
+def add(connection: sa.Connection, job: Job, request_id: str, due_at: int = 0) -> None:
+    """Store a new job and make it the most recent one of its transaction (A33); a delayed one is queued at `due_at`."""
     values = {name: getattr(job, name) for name in _COLUMNS}
     connection.execute(
         sa.insert(jobs).values(
@@ -77,6 +77,7 @@ def add(connection: sa.Connection, job: Job, request_id: str) -> None:
             label=job.requester.label,
             address=job.requester.address,
             request_id=request_id,
+            due_at=due_at,
         )
     )
     _stamp_transaction(connection, job, job.updated_at)
@@ -117,6 +118,50 @@ def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | N
     job = job_of(row)
     _stamp_transaction(connection, job, stamp)
     return job, row.request_id
+
+
+def next_to_take(connection: sa.Connection, now: int) -> Job | None:
+    """Return the job that `take` would give; the clock is advanced, so that no other worker takes it meanwhile."""
+    found = sa.select(jobs).where(
+        _C.sequence == _takeable().params(now=change_clock.advance(connection, now)).scalar_subquery()
+    )
+    row = connection.execute(found).one_or_none()
+    return None if row is None else job_of(row)
+
+
+def release(connection: sa.Connection, sequence: int, now: int) -> Job | None:
+    """Queue a delayed job; return its new state, or None where it is not delayed any more."""
+    return _move_on(connection, now, QUEUED, _C.sequence == sequence, _C.status == DELAYED)
+
+
+def abort(connection: sa.Connection, job: Job, owner: str, now: int) -> Job | None:
+    """Let a job of `owner` be aborting while what it left is removed; None where it is not running any more."""
+    return _move_on(connection, now, ABORTING, *_mine(job, owner), _C.status == RUNNING)
+
+
+def _move_on(connection: sa.Connection, now: int, status: str, *where: sa.ColumnElement[bool]) -> Job | None:
+    stamp = change_clock.advance(connection, now)
+    moved = sa.update(jobs).where(*where).values(status=status, updated_at=stamp).returning(*jobs.c)
+    row = connection.execute(moved).one_or_none()
+    if row is None:
+        return None
+    job = job_of(row)
+    _stamp_transaction(connection, job, stamp)
+    return job
+
+
+def causes(connection: sa.Connection, transfer_id: str) -> set[int]:
+    """Return the transactions whose jobs, one by the file of the other, led to a transfer; its own is among them."""
+    found: set[int] = set()
+    wanted: str | None = transfer_id
+    while wanted is not None:
+        mine = sa.select(_C.transaction_id, _C.caused_by).where(_C.transfer_id == wanted)
+        row = connection.execute(mine).one_or_none()
+        if row is None or row.transaction_id in found:
+            break
+        found.add(row.transaction_id)
+        wanted = row.caused_by
+    return found
 
 
 def change(connection: sa.Connection, job: Job, owner: str, **values: Any) -> None:

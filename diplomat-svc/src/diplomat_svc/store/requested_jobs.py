@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import FileRecord, Job
-from diplomat_svc.domain.states import ACTIVE, COMPLETE, WAITING
+from diplomat_svc.domain.states import ACTIVE, COMPLETE, DELAYED, QUEUED
 from diplomat_svc.store import files
 from diplomat_svc.store.jobs import job_of
 from diplomat_svc.store.tables import jobs, transactions
@@ -43,8 +43,10 @@ def newest(connection: sa.Connection, ids: Sequence[int]) -> Job | None:
 def to_stop(connection: sa.Connection, ids: Sequence[int]) -> Job | None:
     """Return the job that a request to stop is about: the active one, else the one that would run next (A34)."""
     mine = _C.transaction_id.in_(ids)
-    for statuses in (ACTIVE, WAITING):
-        found = sa.select(jobs).where(mine, _C.status.in_(statuses)).order_by(_C.sequence).limit(1)
+    for statuses in (ACTIVE, (QUEUED,), (DELAYED,)):
+        # A queued job keeps its place while it waits for its next attempt, a delayed one has none yet.
+        order = (_C.due_at, _C.sequence) if DELAYED in statuses else (_C.sequence,)
+        found = sa.select(jobs).where(mine, _C.status.in_(statuses)).order_by(*order).limit(1)
         row = connection.execute(found).one_or_none()
         if row is not None:
             return job_of(row)

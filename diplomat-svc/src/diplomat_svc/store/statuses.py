@@ -1,11 +1,12 @@
 """Read the data of transactionStatuses as of one moment."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import TransactionStatus
-from diplomat_svc.store import files
+from diplomat_svc.domain.transactions import SCHEDULED
+from diplomat_svc.store import files, timers
 from diplomat_svc.store.jobs import job_of
 from diplomat_svc.store.tables import clock, jobs, transactions
 
@@ -31,6 +32,7 @@ def read(connection: sa.Connection, since: int | None) -> Snapshot:
         .order_by(t.id)
     ).all()
     found = [row for row in rows if row.t_id is not None]
+    next_at = timers.next_times(connection, [row.t_id for row in found if row.t_state == SCHEDULED])
     moved = files.of_jobs(connection, [row.j_sequence for row in found if row.j_sequence is not None])
     statuses = tuple(
         TransactionStatus(
@@ -38,7 +40,7 @@ def read(connection: sa.Connection, since: int | None) -> Snapshot:
             name=row.t_name,
             direction=row.t_direction,
             state=row.t_state,
-            job=None if row.j_sequence is None else job_of(row, "j_"),
+            job=None if row.j_sequence is None else replace(job_of(row, "j_"), next_scheduled=next_at.get(row.t_id)),
             files=tuple(moved.get(row.j_sequence, ())),
         )
         for row in found

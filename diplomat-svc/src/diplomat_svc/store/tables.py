@@ -41,6 +41,8 @@ transactions = sa.Table(
     *_numbers("stamp"),
     sa.Column("last_sequence", sa.BigInteger()),
     sa.Column("last_completion", sa.String(32)),
+    # The folder of the store whose new files start jobs.
+    sa.Column("trigger_folder", sa.Text()),
 )
 
 jobs = sa.Table(
@@ -55,8 +57,9 @@ jobs = sa.Table(
     sa.Column("completion", sa.String(32)),
     *_numbers("found", "successful", "failed", "warnings", "retries", "attempt", "bytes_total", "bytes_done", "lease"),
     sa.Column("owner", sa.String(64)),
-    # When a queued job may begin; 0 for at once.
+    # When a queued job may begin, and when a delayed one is queued; 0 for at once.
     sa.Column("due_at", sa.BigInteger(), nullable=False, server_default="0"),
+    sa.Column("caused_by", sa.String(48)),
 )
 
 files = sa.Table(

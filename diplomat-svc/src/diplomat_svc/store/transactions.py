@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
-from diplomat_svc.domain.states import QUEUED
-from diplomat_svc.domain.transactions import NOT_SCHEDULED, Transaction
-from diplomat_svc.store import change_clock
+from diplomat_svc.domain.states import WAITING
+from diplomat_svc.domain.transactions import SCHEDULED, Transaction
+from diplomat_svc.store import change_clock, timers
 from diplomat_svc.store.tables import jobs, transactions
 
 _C = transactions.c
@@ -28,9 +28,15 @@ def find(connection: sa.Connection, *, number: int | None = None, name: str | No
     return None if row is None else StoredTransaction(row.id, Transaction.from_json(row.definition))
 
 
+def triggered_by(connection: sa.Connection, folder: str) -> list[StoredTransaction]:
+    """Return the transactions for which a new file in a folder of the hub's own store may start a job."""
+    mine = sa.select(_C.id, _C.definition).where(_C.trigger_folder == folder, sa.not_(_C.removed)).order_by(_C.id)
+    return [StoredTransaction(row.id, Transaction.from_json(row.definition)) for row in connection.execute(mine)]
+
+
 def count_queued(connection: sa.Connection, number: int) -> int:
-    """Count the queued jobs of a transaction."""
-    mine = (jobs.c.transaction_id == number, jobs.c.status == QUEUED)
+    """Count the jobs of a transaction that wait, delayed ones among them."""
+    mine = (jobs.c.transaction_id == number, jobs.c.status.in_(WAITING))
     return connection.execute(sa.select(sa.func.count()).select_from(jobs).where(*mine)).scalar_one()
 
 
@@ -39,7 +45,7 @@ def apply(connection: sa.Connection, wanted: Iterable[Transaction], now: int) ->
 
     A name keeps its id; a definition with a known id and another name renames; a transaction that is not configured
     any more is marked removed and keeps its jobs. Only a real change gets a new stamp, so that every process may apply
-    at its start.
+    at its start. The timers of the schedules are made, changed and deleted with them.
     """
     # The clock's row comes before the rows of transactions, as everywhere: else a worker that takes a job could wait
     # for one of them while this waits for the clock.
@@ -49,6 +55,7 @@ def apply(connection: sa.Connection, wanted: Iterable[Transaction], now: int) ->
     problems: list[str] = []
     given = {one.id for one in wanted if one.id is not None}
     present: set[int] = set()
+    scheduled: dict[int, Transaction] = {}
     highest = max([0, *rows, *given])
     for place, one in enumerate(wanted):
         number = one.id if one.id is not None else ids.get(one.name)
@@ -59,12 +66,15 @@ def apply(connection: sa.Connection, wanted: Iterable[Transaction], now: int) ->
             highest += 1
             number = highest
         present.add(number)
+        if one.state == SCHEDULED:
+            scheduled[number] = one
         values = {
             "name": one.name,
             "direction": one.direction,
-            "state": NOT_SCHEDULED,
+            "state": one.state,
             "definition": one.to_json(),
             "removed": False,
+            "trigger_folder": one.trigger.folder if one.trigger is not None and one.enabled else None,
         }
         row = rows.get(number)
         if row is None:
@@ -72,9 +82,12 @@ def apply(connection: sa.Connection, wanted: Iterable[Transaction], now: int) ->
             connection.execute(sa.insert(transactions).values(**new))
         elif any(getattr(row, name) != value for name, value in values.items()):
             visible = any(getattr(row, name) != values[name] for name in ("name", "direction", "state", "removed"))
+            # With another schedule its next time is another one (A40).
+            visible = visible or Transaction.from_json(row.definition).schedule != one.schedule
             stamp = change_clock.advance(connection, now) if visible else row.stamp
             connection.execute(sa.update(transactions).where(_C.id == number).values(**values, stamp=stamp))
     removed = [number for number, row in rows.items() if number not in present and not row.removed]
     if removed:
         connection.execute(sa.update(transactions).where(_C.id.in_(removed)).values(removed=True))
+    timers.apply(connection, scheduled, now)
     return problems

@@ -234,6 +234,7 @@ def _history(parent: Element, job: Job, files: Iterable[FileRecord], *, update_t
             ("filesFailed", str(job.failed)),
             ("execAttempt", str(job.attempt)),
             ("completion", repr(round(job.fraction, 4))),
+            *((("nextScheduled", str(job.next_scheduled)),) if job.next_scheduled is not None else ()),
         ),
     )
     for file in files:

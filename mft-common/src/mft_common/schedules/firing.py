@@ -2,8 +2,11 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
+
+import sqlalchemy as sa
 
 from mft_common import clock, logs
 from mft_common.database import Database
@@ -20,7 +23,8 @@ _GRACE_MS: Final = 60_000
 class TimerService:
     """Fires timers by `callback(connection, firing)`, whose writes commit together with the timer's next time.
 
-    A time older than `grace` milliseconds counts as missed.
+    A time older than `grace` milliseconds counts as missed. `prepare` is called before a timer is locked: it takes the
+    locks that others hold when they change timers, so that two transactions never wait for each other.
     """
 
     database: Database
@@ -28,6 +32,7 @@ class TimerService:
     callback: Callback
     grace: int = _GRACE_MS
     now: clock.Clock = clock.now_ms
+    prepare: Callable[[sa.Connection], None] | None = None
 
     def step(self) -> int:
         """Fire every timer that is due; return how many. Unavailable where the database does not answer."""
@@ -58,6 +63,8 @@ class TimerService:
         log = logs.get("timers")
         try:
             with self.database.write() as connection:
+                if self.prepare is not None:
+                    self.prepare(connection)
                 key = self.timers.fire_one(connection, self.callback, self.now(), self.grace)
         except Unreadable as error:
             with self.database.write() as connection:

@@ -31,6 +31,7 @@ _HOUR_MS: Final = 3_600_000
 _FROZEN_S: Final = 15.0
 _NOT_TRIED: Final = {"failures": 0, "tried_at": None, "unreadable": ""}
 _REASON_LENGTH: Final = 500
+_KEYS_AT_ONCE: Final = 500
 
 
 class Operations(Protocol):
@@ -120,6 +121,15 @@ class Timers:
         c = self._table.c
         found = sa.select(c.key, c.due_at).where(c.key.startswith(prefix, autoescape=True))
         return {row.key: row.due_at for row in connection.execute(found)}
+
+    def times_of(self, connection: sa.Connection, keys: Collection[str]) -> dict[str, int]:
+        """Return the next times of the timers among `keys` that there are, by key."""
+        c, wanted = self._table.c, sorted(keys)
+        found: dict[str, int] = {}
+        for start in range(0, len(wanted), _KEYS_AT_ONCE):
+            some = sa.select(c.key, c.due_at).where(c.key.in_(wanted[start : start + _KEYS_AT_ONCE]))
+            found |= {row.key: row.due_at for row in connection.execute(some)}
+        return found
 
     def next_due(self, connection: sa.Connection) -> int | None:
         """Return the earliest time at which a timer may fire; None without timers."""

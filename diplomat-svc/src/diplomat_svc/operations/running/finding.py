@@ -16,7 +16,9 @@ from mft_common.endpoints.names import Patterns
 def listed(source: Endpoint, definition: Transaction, reports: JobReports) -> tuple[list[Entry], list[str]]:
     """Return the files of the source that match and are old enough, and why others were skipped."""
     spec, skipped = definition.source, list[str]()
-    if source.features.listing:
+    if spec.only is not None:
+        entries = _stored(source, spec.only)
+    elif source.features.listing:
         entries = list(source.list(Patterns(spec.files), skipped=lambda _name, why: skipped.append(why)))
     else:
         entries = _named(source, spec.files)
@@ -50,6 +52,13 @@ def check_complete(entries: Sequence[Entry], definition: Transaction, *, lost: b
     template = definition.destination.files
     if template is not None and "*" not in template and len(entries) > 1:
         raise EndedEarlyError(states.FAILURE, f"{len(entries)} files would have one name at the destination.")
+
+
+def _stored(source: Endpoint, name: str) -> list[Entry]:
+    """Return the file whose storing triggered the job; none where it is gone by now."""
+    with contextlib.suppress(NotFound):
+        return [source.stat(name)]
+    return []
 
 
 def _named(source: Endpoint, names: tuple[str, ...]) -> list[Entry]:
