@@ -273,6 +273,7 @@ def test_a_delivered_object_that_cannot_be_looked_at_is_delivered(endpoint, stor
 
 def test_writers_of_one_endpoint_share_the_room_for_parts(server, store):
     """The memory of a process does not grow with the files that it sends at once: two parts of four writers here."""
+    room, held = Room(2 * PART), [0]
     active, most, lock = [0], [0], threading.Lock()
     pause = threading.Event()
 
@@ -280,17 +281,39 @@ def test_writers_of_one_endpoint_share_the_room_for_parts(server, store):
         with lock:
             active[0] += 1
             most[0] = max(most[0], active[0])
+            held[0] = max(held[0], room.taken)
         pause.wait(0.02)
         with lock:
             active[0] -= 1
 
     store.before_part = count
     contents = {f"f{number}": content_of(4 * PART, seed=number) for number in range(4)}
-    with S3Endpoint(Bucket(target_of(server)), PART, Room(2 * PART)) as far, ThreadPoolExecutor(4) as pool:
+    with S3Endpoint(Bucket(target_of(server)), PART, room) as far, ThreadPoolExecutor(4) as pool:
         for written in [pool.submit(write, far, path, content) for path, content in contents.items()]:
             written.result()
     assert {path: store.objects[f"in/{path}"].body for path in contents} == contents
     assert most[0] == 2
+    # Those that are being filled are among them, and all of it is given back.
+    assert (held[0], room.taken) == (2 * PART, 0)
+
+
+def test_writers_that_hold_all_of_the_room_stop_no_other_for_long(server, store):
+    """One thread feeds three writers in turn, and the room is for the part of one: it is exceeded after a while."""
+    room = Room(PART, patience=0.05)
+    content = content_of(2 * PART)
+    with S3Endpoint(Bucket(target_of(server)), PART, room) as far:
+        writers = [far.writer(f"f{number}", token=TOKEN, size=len(content)) for number in range(3)]
+        for writer in writers:
+            writer.begin()
+        for start in range(0, len(content), PART // 2):
+            for writer in writers:
+                writer.feed(content[start : start + PART // 2])
+        for writer in writers[:2]:
+            assert writer.seal(len(content), "", "size")
+            writer.commit()
+        writers[2].abort()
+    assert [store.objects[f"in/f{number}"].body for number in range(2)] == [content] * 2
+    assert room.taken == 0
 
 
 def test_an_answer_that_proves_the_content_spares_a_request(endpoint, store):

@@ -9,6 +9,7 @@ _YOUNG: Final = 10_000
 # Parameters of mallopt(3), and the sizes in bytes that they get.
 _TRIM_THRESHOLD: Final = -1
 _MMAP_THRESHOLD: Final = -3
+_ARENA_MAX: Final = -8
 _KEPT: Final = 64 << 20
 
 
@@ -23,9 +24,11 @@ def keep_freed_blocks() -> None:
     """Let blocks of a file reuse the memory of earlier ones; called by processes that move large files.
 
     glibc returns each block of a MiB to the system and maps it anew: a page fault for every 4 KiB that are moved. A
-    process keeps some 64 MiB at most. Nothing happens with another C library.
+    process keeps some 64 MiB at most: all threads allocate from one arena, because each would keep as much. Nothing
+    happens with another C library.
     """
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:
         mallopt(_MMAP_THRESHOLD, 32 << 20)
         mallopt(_TRIM_THRESHOLD, _KEPT)
+        mallopt(_ARENA_MAX, 1)

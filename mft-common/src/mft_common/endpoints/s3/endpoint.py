@@ -9,7 +9,7 @@ from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists,
 from mft_common.endpoints.errors import BadName, NotFound, Unsupported
 from mft_common.endpoints.names import Patterns, check_path, printable
 from mft_common.endpoints.s3.bucket import AT_ONCE, Bucket, version_of
-from mft_common.endpoints.s3.parts import Room, part_size
+from mft_common.endpoints.s3.parts import ROOM, Room, part_size
 from mft_common.endpoints.s3.reader import S3Reader
 from mft_common.endpoints.s3.uploads import read_name
 from mft_common.endpoints.s3.writer import S3Writer
@@ -47,7 +47,7 @@ class S3Endpoint(Closing):
 
     def __init__(self, bucket: Bucket, part: int | None = None, room: Room | None = None) -> None:
         self._bucket = bucket
-        self._room = Room() if room is None else room
+        self._room = ROOM if room is None else room
         self._part = part
 
     def list(self, patterns: Patterns, *, recursive: bool = False, skipped: Skipped = ignore) -> Iterator[Entry]:
@@ -100,7 +100,7 @@ class S3Endpoint(Closing):
         """Return a writer; the token and the time have no place in a bucket."""
         del token, modified_at
         part = self._part or part_size(size)
-        return S3Writer(self._bucket, path, part=part, room=self._room, resume=resume, if_exists=if_exists)
+        return S3Writer(self._bucket, path, part=part, size=size, room=self._room, resume=resume, if_exists=if_exists)
 
     def rename(self, path: str, target: str) -> None:
         """Refuse: S3 has no rename."""

@@ -11,7 +11,7 @@ from mft_common.endpoints.errors import Denied, Exists, Mismatch, NotFound, Tran
 from mft_common.endpoints.names import printable
 from mft_common.endpoints.one_commit import OneCommit
 from mft_common.endpoints.s3.bucket import Bucket
-from mft_common.endpoints.s3.parts import Parts, Room
+from mft_common.endpoints.s3.parts import Held, Parts, Room
 from mft_common.endpoints.s3.uploads import name_of
 
 _UNCHECKED: Final = "the bucket does not let us ask for the object's size"
@@ -28,8 +28,9 @@ class S3Writer:
     """
 
     def __init__(
-        self, bucket: Bucket, path: str, *, part: int, room: Room, resume: Checkpoint | None, if_exists: IfExists
-    ) -> None:
+        self, bucket: Bucket, path: str, *, part: int, size: int | None, room: Room, resume: Checkpoint | None,
+        if_exists: IfExists,
+    ) -> None:  # fmt: skip
         bucket.key(path)
         self._shown = printable(path)
         self._bucket = bucket
@@ -40,7 +41,7 @@ class S3Writer:
         self._position = resume.position if resume is not None else 0
         self._mark = str(state.get("mark", "")) or secrets.token_hex(16)
         self._part_size = part
-        self._held = bytearray()
+        self._held = Held(room, part if size is None else min(part, size))
         self._parts = Parts(bucket, path, self._part_size, room)
         self._begins: Begins = note_nothing
         self._sealed = Stored(0, "")
@@ -73,11 +74,13 @@ class S3Writer:
         """Hold the bytes; send a part when the next one begins."""
         rest = memoryview(block)
         while rest:
-            if len(self._held) == self._part_size:
+            held = self._held.size
+            if held == self._part_size:
                 self._send()
-            room = self._part_size - len(self._held)
-            self._held += rest[:room]
-            rest = rest[room:]
+                held = 0
+            taken = rest[: self._part_size - held]
+            self._held.add(taken)
+            rest = rest[len(taken) :]
 
     def flush(self) -> Checkpoint:
         """Wait for the parts that are on their way; a part that is not full stays in memory."""
@@ -92,12 +95,12 @@ class S3Writer:
         """
         del verify
         if self._upload:
-            if self._held:
+            if self._held.size:
                 self._send()
             self._parts.wait()
             found = self._parts.listed_size(self._upload)
         else:
-            found = len(self._held)
+            found = self._held.size
         if found != size:
             raise Mismatch(f"{self._shown}: {found} bytes arrived of {size}")
         self._sealed = Stored(size, sha256, replaced=False if self._if_exists == "fail" else None)
@@ -105,16 +108,18 @@ class S3Writer:
 
     def commit(self) -> Stored:
         """Put the object or complete the upload; the answer's checksum or the object's size proves that it is whole."""
-        return self._commit.run(self._sealed)
+        stored = self._commit.run(self._sealed)
+        self._held.release()
+        return stored
 
     def abort(self, *, keep: bool = False) -> Stored | None:
         """Wait for the parts that are on their way, then abort the upload until the bucket lists nothing of it.
 
         Transient where they do not end soon: an abort beside them may leave some, so it is left to a later sweep.
         """
+        self._held.release()
         self._parts.stop()
         found = self._commit.found()
-        self._held = bytearray()
         if self._commit.visible or keep:
             return found
         if self._upload:
@@ -127,8 +132,7 @@ class S3Writer:
         """Hand a part over; its memory is the sender's from now on."""
         if not self._upload:
             self._create()
-        content, self._held = self._held, bytearray()
-        self._parts.send(self._upload, content)
+        self._parts.send(self._upload, self._held)
 
     def _create(self) -> None:
         """Create the upload and give its name away before it has a part.
@@ -159,7 +163,7 @@ class S3Writer:
             parts = self._parts.all()
             self._proved = self._bucket.complete(self._path, self._upload, parts, exclusive=exclusive)
         else:
-            self._proved = self._bucket.put(self._path, self._held, self._mark, exclusive=exclusive)
+            self._proved = self._bucket.put(self._path, self._held.content(), self._mark, exclusive=exclusive)
 
     def _checked(self) -> Stored:
         """Compare the object's size, unless the answer to the commit has proved its content.
