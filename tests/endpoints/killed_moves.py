@@ -34,6 +34,7 @@ class Worker:
         self.log = watch_log(folder / "worker.log")
         self._process: subprocess.Popen | None = None
         self._said: queue.Queue = queue.Queue()
+        self._ordered: dict | None = None
 
     def start(self) -> list[dict]:
         """Start it and wait until it has recovered; return what it said."""
@@ -43,6 +44,7 @@ class Worker:
             self._process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, cwd=ROOT, start_new_session=True
             )
+        self._send(self._ordered)
         threading.Thread(target=self._listen, args=(self._process.stdout, self._said), daemon=True).start()
         return self.until("ready")
 
@@ -55,6 +57,10 @@ class Worker:
 
     def order(self, order: dict) -> None:
         """Give it a move."""
+        self._ordered = order
+        self._send(order)
+
+    def _send(self, order: dict | None) -> None:
         assert self._process is not None
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(order).encode() + b"\n")

@@ -1,7 +1,8 @@
 """A worker over the runner, the engine and leases, as a program that the tests kill.
 
-It reads orders from its input, one JSON object a line, and writes what happens to its output. What a later worker must
-know is in a SQLite database before the child goes on.
+It reads orders from its input, one JSON object a line, and writes what happens to its output. The first line is the
+order of the former worker, or null: orders hold secrets, and no database does. What a later worker must know besides is
+in a SQLite database before the child goes on.
 """
 
 import json
@@ -26,7 +27,6 @@ _MOVES = sa.Table(
     _METADATA,
     sa.Column("token", sa.String(64), primary_key=True),
     sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("order", sa.JSON, nullable=False),
     sa.Column("temporaries", sa.JSON, nullable=False),
     sa.Column("checkpoint", sa.JSON),
     sa.Column("delivered", sa.JSON),
@@ -45,20 +45,20 @@ class Worker:
             _LEASES.forget(connection, *_LEASES.lapsed(connection, everyone=True))
             self._lease = _LEASES.claim(connection, "worker", secrets.token_hex(16), _TTL)
 
-    def recover(self) -> None:
-        """Clean up or go on with what dead workers had begun."""
+    def recover(self, order: dict | None) -> None:
+        """Clean up or go on with what a dead worker had begun."""
         with self._engine.begin() as connection:
             lost = connection.execute(sa.select(_MOVES).where(_MOVES.c.state == "running")).mappings().all()
         for row in lost:
-            self._recover(dict(row))
+            assert order is not None
+            assert order["token"] == row["token"]
+            self._recover(order, dict(row))
 
     def run(self, order: dict) -> None:
         """Run one move in a child to its end."""
         with self._engine.begin() as connection:
             connection.execute(sa.delete(_MOVES).where(_MOVES.c.token == order["token"]))
-            connection.execute(
-                sa.insert(_MOVES).values(token=order["token"], state="running", order=order, temporaries=[])
-            )
+            connection.execute(sa.insert(_MOVES).values(token=order["token"], state="running", temporaries=[]))
         self._run(order, None)
 
     def _run(self, order: dict, resume: dict | None) -> None:
@@ -78,12 +78,11 @@ class Worker:
         with self._engine.begin() as connection:
             row = connection.execute(sa.select(_MOVES).where(_MOVES.c.token == order["token"])).mappings().one()
         refusal = "" if end.refusal is None else repr(end.refusal)
-        problem = self._recover({**row, "resumes": False}) if end.exit_code != 1 else ""
+        problem = self._recover({**order, "resumes": False}, dict(row)) if end.exit_code != 1 else ""
         say("ended", completed=False, reason=end.reason, error=end.error, refusal=refusal, problem=problem)
 
-    def _recover(self, row: dict) -> str:
-        order = row["order"]
-        if order["resumes"] and row.get("resumes", True) and row["checkpoint"] and row["delivered"] is None:
+    def _recover(self, order: dict, row: dict) -> str:
+        if order["resumes"] and row["checkpoint"] and row["delivered"] is None:
             say("goes on", at=row["checkpoint"]["position"])
             self._run(order, row["checkpoint"])
             return ""
@@ -126,7 +125,7 @@ def main() -> None:
     modules = [_CHILD, "asyncssh", "boto3", *(f"mft_common.endpoints.{kind}" for kind in ("sftp", "ftp", "s3", "http"))]
     with Runner("move-worker", modules, environment=child_environment(os.environ)) as runner:
         worker = Worker(Path(sys.argv[1]), runner)
-        worker.recover()
+        worker.recover(json.loads(sys.stdin.readline()))
         say("ready")
         for line in sys.stdin:
             worker.run(json.loads(line))
