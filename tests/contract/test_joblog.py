@@ -84,7 +84,7 @@ def test_a_record_is_part_of_the_transaction_that_writes_it(database):
 
 @pytest.mark.parametrize("buffer_lines", [1, 2, 7, 40, 41])
 def test_a_view_holds_every_line_in_aligned_buffers(database, views, buffer_lines):
-    """Lines outside give the first or the last buffer, and no other record is in it."""
+    """Lines outside give the first or the last buffer, and no other record is in it (E40)."""
     append(database, "job", *(f"record {number}" for number in range(20)))
     append(database, "other", "of another job")
     view = views.create("s", "job", buffer_lines=buffer_lines)

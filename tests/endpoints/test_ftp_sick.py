@@ -500,7 +500,7 @@ def test_a_server_without_tls_gets_no_password(pyftpd):
 
 @pytest.mark.parametrize("command", ["USER", "MLST", "RETR", "PASV"])
 def test_a_server_that_does_not_answer_is_given_up(pyftpd, command):
-    """After the idle time the error heals."""
+    """After the idle time the error heals (E37)."""
     server = pyftpd(hangs_at=command)
     (server.root / "f").write_bytes(b"x")
     began = time.monotonic()

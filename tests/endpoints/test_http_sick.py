@@ -336,7 +336,7 @@ def test_fifty_cuts_at_random_bytes():
 
 
 def test_a_server_that_accepts_and_never_answers_times_out():
-    """The idle limit holds for the answer, and for the next bytes of a body."""
+    """The idle limit holds for the answer, and for the next bytes of a body (E37)."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         began = time.monotonic()
         far = open_http(

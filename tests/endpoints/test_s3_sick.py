@@ -474,7 +474,7 @@ def test_a_checkpoint_that_fits_no_part_begins_anew(endpoint, store, position):
 
 
 def test_a_store_that_accepts_and_never_answers_times_out():
-    """The idle limit holds for each request."""
+    """The idle limit holds for each request (E37)."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         target = Target(

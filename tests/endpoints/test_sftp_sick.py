@@ -698,7 +698,7 @@ def hanging(method):
 
 @pytest.mark.parametrize("method", ["open", "read", "write", "lstat", "close", "fsync", "remove", "mkdir"])
 def test_a_server_that_falls_silent_ends_each_call_within_the_idle_limit(sick, method):
-    """No call waits longer, the error may heal, and the endpoint connects anew for the next call."""
+    """No call waits longer, the error may heal, and the endpoint connects anew for the next call (E37)."""
     (sick.root / "f").write_bytes(CONTENT)
     with connect(sick, hanging(method), timeouts=Timeouts(connect=5, idle=0.4)) as endpoint:
         entry = None if method == "lstat" else endpoint.stat("f")

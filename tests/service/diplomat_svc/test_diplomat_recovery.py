@@ -39,7 +39,7 @@ def _until(condition, timeout=20.0):
 
 
 def test_after_kill_9_running_jobs_are_incomplete_and_queued_ones_missed_or_incomplete_e15(dock):
-    """Running ends Incomplete, queued Missed or Incomplete; leftovers go, and `since` shows all of it."""
+    """Running ends Incomplete (78), queued Missed (79) or Incomplete; leftovers go, and `since` shows all of it."""
     child = start_worker(dock)
     dock.run("slow")
     dock.run("strict")
