@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Self
 
 from tests.servers.processes import wait_until
-from tests.servers.secret_search import watch_log
+from tests.servers.secret_search import watch_log, watch_processes
 
 
 class Program:
@@ -76,6 +76,7 @@ class Program:
         An interpreter on its way out has the system's own signal handlers again: a second SIGTERM would kill it.
         """
         if not asked:
+            watch_processes(_group(self.pid))
             self.terminate()
         try:
             return self.wait(within)
@@ -85,12 +86,13 @@ class Program:
 
     def lives(self) -> bool:
         """True while any process of its group does."""
-        return _group_lives(self.pid)
+        return bool(_group(self.pid))
 
     def kill(self) -> None:
         """Send SIGKILL to every process of its group at once, and wait until none is left."""
         if self._process is None:
             return
+        watch_processes(_group(self.pid))
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._process.wait()
@@ -101,12 +103,13 @@ class Program:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-def _group_lives(group: int) -> bool:
-    """True while a process of the group is more than a zombie."""
+def _group(group: int) -> list[int]:
+    """Return the processes of a group that are more than zombies."""
+    found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
                 if int(fields[2]) == group and fields[0] not in "ZX":
-                    return True
-    return False
+                    found.append(int(entry.name))
+    return found

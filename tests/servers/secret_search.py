@@ -1,4 +1,4 @@
-"""Look for the secrets of the tests in what each test has left: output, logs of programs, answers, databases.
+"""Look for the secrets of the tests in what each test has left: output, logs, answers, databases, views, processes.
 
 `tests/conftest.py` calls it after each test. Configuration files, which a test itself has written, are not looked at.
 """
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
+import requests
 from click.testing import CliRunner
 from werkzeug.test import Client
 
@@ -16,7 +17,10 @@ from tests.servers.made_secrets import traces
 
 _logs: dict[Path, int] = {}
 _answers: list[bytes] = []
+_processes: set[str] = set()
 _MOST_ANSWERS = 64 << 20
+# Larger bodies of a server are files that the test has stored there.
+_MOST_BODY = 1 << 20
 
 
 def watch_log(path: Path) -> Path:
@@ -26,8 +30,8 @@ def watch_log(path: Path) -> Path:
 
 
 def watch_answers() -> None:
-    """Look at the answers that Flask's test client gets, and at the output of commands."""
-    opened, invoked = Client.open, CliRunner.invoke
+    """Look at the answers that Flask's test client and `requests` get, and at the output of commands."""
+    opened, invoked, sent = Client.open, CliRunner.invoke, requests.Session.send
 
     def open_and_keep(self, *arguments, **options):
         answer = opened(self, *arguments, **options)
@@ -41,7 +45,19 @@ def watch_answers() -> None:
         _keep(result.output_bytes if hasattr(result, "output_bytes") else result.output.encode())
         return result
 
-    Client.open, CliRunner.invoke = open_and_keep, invoke_and_keep
+    def send_and_keep(self, request, **options):
+        answer = sent(self, request, **options)
+        _keep(str(answer.headers).encode())
+        if not options.get("stream") and len(answer.content) <= _MOST_BODY:
+            _keep(answer.content)
+        return answer
+
+    Client.open, CliRunner.invoke, requests.Session.send = open_and_keep, invoke_and_keep, send_and_keep
+
+
+def watch_processes(pids: list[int]) -> None:
+    """Look at the arguments and the environment of processes now, and report what is found after the test."""
+    _processes.update(found_in_processes(pids))
 
 
 def _keep(answer: bytes) -> None:
@@ -54,11 +70,15 @@ def found_after_test(output: str, folder: Path | None) -> list[str]:
     found = [f"output: {label}" for label in traces(output.encode(errors="surrogateescape"))]
     found += [f"answer: {label}" for label in traces(b"\0".join(_answers))]
     _answers.clear()
+    found += sorted(_processes)
+    _processes.clear()
     for log in list(_logs):
         found += [f"{log.name}: {label}" for label in traces(_new_text(log))]
     if folder is not None:
         for database in folder.rglob("*.db"):
             found += [f"{database.name}: {label}" for label in traces(b"\0".join(_rows(database)))]
+        for view in folder.rglob("log-views/*"):
+            found += [f"{view.name}: {label}" for label in traces(view.read_bytes())]
     return sorted(set(found))
 
 

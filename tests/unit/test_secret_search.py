@@ -12,7 +12,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.servers.made_secrets import note_key, secret, traces
-from tests.servers.secret_search import found_after_test, found_in_processes, watch_log
+from tests.servers.secret_search import found_after_test, found_in_processes, watch_log, watch_processes
 
 LABEL = "a secret of these tests"
 SHOWN = secret(LABEL)
@@ -53,6 +53,10 @@ def test_output_logs_and_databases_are_looked_at_once(tmp_path):
         connection.commit()
     where = {one.partition(":")[0] for one in found_after_test(f"said {SHOWN}", tmp_path)}
     assert where == {"program.log", "state.db", "output"}
+    (tmp_path / "log-views").mkdir()
+    (tmp_path / "log-views" / "view").write_text(SHOWN)
+    assert {one.partition(":")[0] for one in found_after_test("", tmp_path)} == {"view", "state.db"}
+    (tmp_path / "log-views" / "view").unlink()
     (tmp_path / "state.db").unlink()
     assert found_after_test("nothing", tmp_path) == []
 
@@ -63,5 +67,8 @@ def test_arguments_and_environments_of_processes_are_looked_at():
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={"X": SHOWN}) as process:
         process.stdout.readline()
         found = found_in_processes([process.pid])
+        watch_processes([process.pid])
         process.communicate(b"\n")
     assert [one.partition(" ")[0] for one in found] == ["cmdline", "environ"]
+    assert found_after_test("", None) == found
+    assert found_after_test("", None) == []

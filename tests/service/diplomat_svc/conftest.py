@@ -23,6 +23,7 @@ from tests.servers.made_secrets import secret
 
 PATH = "/diplomat/APIRequest"
 KEY = secret("key-of-diplomat")
+PASSWORD = secret("password-of-diplomat")
 
 
 class _Accounts:
@@ -49,7 +50,7 @@ class _Accounts:
         """See Directory."""
         if address == "10.9.9.9":
             return Throttled(15)
-        return self.account(name) if password == "diplomat123" else Wrong()
+        return self.account(name) if password == PASSWORD else Wrong()
 
     def open_session(self, **asked):
         """See Directory."""
@@ -158,7 +159,7 @@ class _Hub:
         query = options.pop("query_string", urlencode([("requestType", kind), *pairs]))
         return _Answer(self.client.open(path, method=method, query_string=query, headers=headers, **options))
 
-    def connect(self, *more, user="Administrator", password="diplomat123", user_id="Jim", **options):
+    def connect(self, *more, user="Administrator", password=PASSWORD, user_id="Jim", **options):
         """Send a connect."""
         pairs = [("userID", user_id), ("userName", user), ("password", password), *more]
         return self.call("connect", *pairs, **options)

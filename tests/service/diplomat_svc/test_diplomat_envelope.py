@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from diplomat_svc.routes import render_error
 from mft_common.errors import Unavailable
+from tests.servers.made_secrets import secret
 
 OTHERS = ["cancel", "terminate", "summary", "jobHistories", "logView", "logBuffer", "removeLogView"]
 
@@ -73,7 +74,7 @@ def test_a_connection_id_opens_nothing_a9(dock):
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_missing_parameter_of_connect_is_400_25_a15(dock, name, value):
     """Without userID, userName or password, or with a blank one, connect is 400 and names it."""
-    pairs = {"userID": "Jim", "userName": "Administrator", "password": "diplomat123", name: value}
+    pairs = {"userID": "Jim", "userName": "Administrator", "password": secret("password-of-diplomat"), name: value}
     answer = dock.call("connect", *[(key, text) for key, text in pairs.items() if text is not None])
     assert answer.status == 400
     assert name in answer.text("message")
@@ -206,7 +207,7 @@ def test_other_paths_are_404_3(dock, path):
 
 def test_a_form_adds_its_pairs_after_the_query_a1_a14(dock):
     """A form's pairs come after those of the query, where the first of a name counts; other bodies are not read."""
-    form = {"userID": "x", "userName": "Administrator", "password": "diplomat123"}
+    form = {"userID": "x", "userName": "Administrator", "password": secret("password-of-diplomat")}
     assert dock.call("connect", method="POST", data=form).status == 200
     assert dock.call("connect", ("password", "no"), method="POST", data=form).status == 401
     assert dock.call("connect", method="POST", json=form).status == 400

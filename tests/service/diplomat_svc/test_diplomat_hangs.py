@@ -11,6 +11,7 @@ import pytest
 
 from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
+from tests.servers.secret_search import found_in_processes
 from tests.servers.silent_peer import PARTS, WEB, Peer
 
 KINDS = ("sftp", "ftp", "ftps", "s3", "http", "https")
@@ -110,6 +111,7 @@ def test_a_job_that_hangs_in_any_endpoint_is_stopped_41_42_e7_e8_e27(hanging, ru
         wait_until(made.reached, within=60, what="every job at its silent peer")
         asked, pids = {}, [handle.pid for handle in list(runner._handles) if handle.pid]
         assert len(pids) >= len(made.names)
+        assert found_in_processes([os.getpid(), *pids]) == [], "the children have passwords, and show none"
         for name in made.names:
             asked[name] = time.monotonic()
             assert made.call(kind, ("transactionName", name)).status == 200
