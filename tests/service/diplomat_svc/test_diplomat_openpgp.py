@@ -76,7 +76,7 @@ def _message(partner, *options, signer="acme", content=CONTENT):
 
 @pytest.mark.parametrize("armor", [False, True])
 def test_the_partner_reads_what_a_job_signs_and_encrypts_e34(dock, transaction, partner, armor):
-    """One message, signed inside the encryption, for all recipients; the name is the template's."""
+    """One message, signed inside the encryption (E32), for all recipients; the name is the template's."""
     one = transaction(
         "one",
         openpgp={"encrypt": ["acme", "other"], "sign": "ours", "armor": armor},
