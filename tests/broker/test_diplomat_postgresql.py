@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -250,3 +251,47 @@ def test_a_worker_that_freezes_past_its_lease_writes_nothing_when_it_wakes_e13_e
     assert _rows(service) == before
     assert list((tmp_path / "to" / "slow").iterdir()) == []
     assert (tmp_path / "from" / "f").exists()
+
+
+def _alive(service):
+    with service.database.read() as connection:
+        return workers.find_alive(connection)
+
+
+@pytest.mark.parametrize("rounds", [3, pytest.param(25, marks=pytest.mark.slow)])
+def test_one_of_two_workers_is_killed_at_seeded_moments_e9_e12_e14_e16(hub, postgresql_url, tmp_path, rounds):
+    """The other one ends what ran in the killed one and runs what waits: each job ends once, and files are whole."""
+    chance, names = random.Random(47), ("quick", "other", "slow")
+    transactions_ = [_transaction(name, **({"bandwidth": "500B/s"} if name == "slow" else {})) for name in names]
+    service = hub(*transactions_, lease="1s")
+    config = json.dumps({"diplomat": {"jobs": {"lease": "1s"}}, "transactions": transactions_})
+    arguments = [sys.executable, "-c", PROGRAM, str(tmp_path), postgresql_url, config]
+    programs, accepted = [], []
+    try:
+        for _ in range(rounds):
+            programs += [subprocess.Popen(arguments, stderr=subprocess.DEVNULL) for _ in range(2 - len(programs))]
+            _until(lambda: len(_alive(service)) == 2)
+            accepted += [_run_now(service, chance.choice(names)) for _ in range(8)]
+            threading.Event().wait(chance.uniform(0.0, 0.6))
+            victim = programs.pop(chance.randrange(2))
+            victim.kill()
+            victim.wait()
+            _until(lambda: {row.status for row in _rows(service)} == {"Complete"})
+    finally:
+        for one in programs:
+            one.kill()
+            one.wait()
+    rows = _rows(service)
+    assert [row.scheduled_at for row in rows] == accepted
+    assert {row.completion for row in rows} <= {"Successful", "Incomplete"}
+    assert [row.sequence for row in rows if row.completion == "Incomplete" and row.began_at is None] == []
+    with service.database.read() as connection:
+        ends = (
+            connection.execute(sa.text("SELECT subject FROM outbox WHERE type = 'transfer.ended.v1'")).scalars().all()
+        )
+    assert sorted(ends) == sorted(row.transfer_id for row in rows)
+    _until(lambda: not list((tmp_path / "to").rglob(".*.part")))
+    assert {path.read_bytes() for path in (tmp_path / "to").rglob("f")} == {b"x" * 300}
+    print(
+        {completion: sum(row.completion == completion for row in rows) for completion in ("Successful", "Incomplete")}
+    )
