@@ -16,7 +16,6 @@ PLACES = {"": ("diplomat",), "A": ("diplomat",), "E": ("diplomat", "mft_common",
 # Ticked, and without a test of its own, with the reason.
 UNTESTED = {
     "8": "the list of the codes of every request: each code has the test of its cause",
-    "E30": "the table of all ends: each end has the test of its item, 70 to 79",
 }
 _NAME = re.compile(r"_([aeb]?\d+)(?=(?:_[aeb]?\d+)*$)")
 _RANGE = re.compile(r"([AE]?)(\d+)(?:-[AE]?(\d+))?")
@@ -74,12 +73,12 @@ def states():
 
 def ticked(state):
     """Return whether a row says that all of it is done."""
-    return not state.startswith("-") and not partly(state)
+    return re.search(r"(^|\s)x\b", state) is not None and not partly(state)
 
 
 def partly(state):
     """Return whether a row says that some of it is done, and some is not."""
-    return not state.startswith("-") and re.search(r" -( |;|$)", state) is not None
+    return re.search(r"(^|\s)x\b", state) is not None and re.search(r"\s-(\s|;|$)", state) is not None
 
 
 CARRIED, STATES = carried(), states()
