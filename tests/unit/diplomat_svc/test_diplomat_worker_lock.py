@@ -1,11 +1,13 @@
 """The exclusive lock of the one worker of a SQLite database."""
 
+import os
 import threading
 
 import pytest
 
-from diplomat_svc.operations.worker_lock import Exclusive
+from diplomat_svc.operations.worker_lock import WORKER_BYTE, Exclusive
 from mft_common.errors import MftError
+from mft_common.process import file_locks
 
 
 def test_a_worker_acquires_the_lock_while_readiness_reads_its_owner(tmp_path):
@@ -29,6 +31,22 @@ def test_a_worker_acquires_the_lock_while_readiness_reads_its_owner(tmp_path):
     finally:
         over.set()
         thread.join()
+
+
+def test_the_name_of_a_dead_worker_is_not_that_of_the_one_that_starts_e15(tmp_path):
+    """Between the lock and the new name the file holds the old one, whose lease lasts: readiness must not see it."""
+    dead = Exclusive(tmp_path / "worker")
+    dead.acquire("dead")
+    dead.release()
+    starting = os.open(tmp_path / "worker", os.O_RDWR)
+    try:
+        assert file_locks.acquire(starting, start=WORKER_BYTE, length=1)
+        with pytest.raises(MftError, match="no worker"):
+            dead.owner()
+        with pytest.raises(MftError, match="another worker"):
+            dead.acquire("another")
+    finally:
+        os.close(starting)
 
 
 def test_a_second_worker_is_refused_and_the_first_is_named(tmp_path):

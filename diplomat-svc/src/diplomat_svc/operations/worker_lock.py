@@ -2,10 +2,14 @@
 
 import os
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from mft_common.errors import MftError
 from mft_common.process import file_locks
+
+# Bytes far behind the name that the file holds: the first is locked by the worker, the second once its name is written.
+WORKER_BYTE: Final = 1 << 40
+_NAMED_BYTE: Final = WORKER_BYTE + 1
 
 
 class WorkerLock(Protocol):
@@ -43,12 +47,14 @@ class Exclusive:
         """Lock the file and write the owner's name into it; MftError while another worker holds the lock."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        if not file_locks.acquire(descriptor):
+        if not file_locks.acquire(descriptor, start=WORKER_BYTE, length=1):
             os.close(descriptor)
             raise MftError("another worker runs the jobs of this database")
         self._descriptor = descriptor
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, owner.encode(), 0)
+        # No other file can hold it: this one has the worker's byte.
+        file_locks.acquire(descriptor, start=_NAMED_BYTE, length=1)
         return True
 
     def release(self) -> None:
@@ -58,12 +64,15 @@ class Exclusive:
             self._descriptor = None
 
     def owner(self) -> str:
-        """Return the name of the worker that holds the lock; MftError when none does."""
+        """Return the name of the worker that holds the lock; MftError when none does, or its name is not written yet.
+
+        The lock is looked at before the name is read: the file holds the name of a dead worker until then, whose lease
+        may still last.
+        """
         try:
             with self._path.open("rb") as file:
-                owner = file.read().decode()
-                if file_locks.is_held(file.fileno()):
-                    return owner
+                if file_locks.is_held(file.fileno(), start=_NAMED_BYTE, length=1):
+                    return file.read().decode()
         except FileNotFoundError:
             pass
         raise MftError("no worker runs")

@@ -30,9 +30,9 @@ def acquire(descriptor: int, *, shared: bool = False, start: int = 0, length: in
     return True
 
 
-def is_held(descriptor: int) -> bool:
-    """Return whether another open file holds a lock on the file that is open here."""
-    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK, 0, 0))
+def is_held(descriptor: int, *, start: int = 0, length: int = 0) -> bool:
+    """Return whether another open file holds a lock on those bytes of the file that is open here (0: to the end)."""
+    answer = fcntl.fcntl(descriptor, fcntl.F_OFD_GETLK, _lock(fcntl.F_WRLCK, start, length))
     return bool(struct.unpack(_FLOCK, answer[: struct.calcsize(_FLOCK)])[0] != fcntl.F_UNLCK)
 
 
