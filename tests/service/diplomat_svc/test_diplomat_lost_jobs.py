@@ -193,7 +193,8 @@ def test_a_far_side_that_hangs_keeps_no_other_leftovers_and_stays_recorded_e14(h
     numbers = [made.run("silent") for _ in range(10)] + [made.run("folder")]
     with made.service.database.write() as connection:
         connection.exec_driver_sql("UPDATE jobs SET status = 'Running', owner = 'dead', lease = 1, began_at = 1")
-    left = made.data / "to" / f".f.{len(numbers):016d}.part"
+    (row,) = made.rows(f"SELECT transfer_id FROM jobs WHERE sequence = {len(numbers)}")
+    left = made.data / "to" / f".f.{len(numbers):016d}{row.transfer_id[-16:]}.part"
     left.write_bytes(b"a part")
     dispatcher = made.service.dispatcher()
     stop = threading.Event()

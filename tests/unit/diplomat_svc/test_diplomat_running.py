@@ -12,6 +12,8 @@ from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.running import Run, moves
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Transient
+from mft_common.endpoints.names import temporary_name
+from mft_common.ids import TransferIds
 
 
 class _Reports:
@@ -92,3 +94,12 @@ def test_the_copies_of_tries_before_the_one_that_succeeded_are_swept_with_the_jo
     made = moves.Moves(reports, definition, _Pauses())
     made.move(FileReport(reports, 0, Entry("a"), "a"), None, Entry("a"), None, if_exists="replace")
     assert made.temporaries == ["a?uploadId=1"]
+
+
+def test_jobs_of_one_sequence_at_two_hubs_have_different_temporary_files_e20():
+    """They may deliver into one folder of a partner, at the same time."""
+    ids = TransferIds("QM1").new(), TransferIds("QM1").new()
+    orders = [JobOrder(sequence=1, transfer_id=one, definition=None, variables={}, began_at=0) for one in ids]
+    names = [temporary_name("f", order.token) for order in orders]
+    assert names[0] != names[1]
+    assert all(name.startswith(".f.0000000000000001") for name in names)

@@ -8,7 +8,7 @@ from diplomat_svc.domain.transactions import Transaction
 
 
 def token_of(sequence: int) -> str:
-    """Return the token in the names of a job's temporary files."""
+    """Return a job's sequence as answers and logs show it; the names of its temporary files hold it too."""
     return f"{sequence:016d}"
 
 
@@ -91,7 +91,7 @@ class Job:
 
     @property
     def token(self) -> str:
-        """The token in the names of this job's temporary files."""
+        """The sequence as answers and logs show it."""
         return token_of(self.sequence)
 
     @property
