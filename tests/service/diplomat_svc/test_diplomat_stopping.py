@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+from tests.servers.processes import wait_until
+
 KINDS = [("cancel", "Cancelled", "Cancelling"), ("terminate", "Terminated", "Terminating")]
 
 
@@ -138,3 +140,17 @@ def test_cancel_and_terminate_end_running_jobs_41_42(hub, transaction):
             assert job.findtext("filesSuccessful") == "0"
     assert list((made.data / "to").iterdir()) == []
     assert (made.data / "from" / "big").stat().st_size == 1 << 20
+
+
+@pytest.mark.parametrize(("ask", "completion"), [("cancel", "Cancelled"), ("terminate", "Terminated")])
+def test_a_job_of_many_files_that_is_stopped_ends_as_it_was_asked_to_e7_e8(hub, transaction, ask, completion):
+    """Its next file is refused before the worker looks for requests: that is the same stop."""
+    made = hub(transaction("many")).log_in()
+    for number in range(600):
+        (made.data / "from" / f"f{number}").write_bytes(b"x")
+    with made.work():
+        made.run("many")
+        wait_until(lambda: len(list((made.data / "to").iterdir())) > 5, what="the first files")
+        assert made.call(ask, ("transactionName", "many")).status == 200
+        assert made.finished("many").findtext("completionStatus") == completion
+    assert len(list((made.data / "to").iterdir())) < 600

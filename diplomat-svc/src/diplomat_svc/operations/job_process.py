@@ -140,12 +140,21 @@ class JobProcess:
                 if kind == MAY_COMMIT:
                     # Without its job the child must not even clean up: the temporary files are another's by now.
                     self._owned.require_mine(self._lease)
-                    return not self._completion and self._owned.owns(self._lease)
+                    return self._may_commit()
                 return self._owned.handle(kind, data)
             except Unavailable:
                 if self._kill_asked:
                     raise
                 time.sleep(_AGAIN_S)
+
+    def _may_commit(self) -> bool:
+        """Return whether the child may make a file visible; a request to stop that refuses it says how the job ends."""
+        if not self._completion and self._owned.owns(self._lease):
+            return True
+        asked = self._owned.stop_request()
+        with self._lock:
+            self._completion = self._completion or asked
+        return False
 
     def _outcome(self, end: End) -> tuple[str, str]:
         """Return completion status and reason (E10, E11)."""

@@ -8,7 +8,19 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import FileRecord, Job
-from diplomat_svc.domain.states import COMPLETE, DELIVERED, FAILURE, SUCCESSFUL, WARNING, Severity, severity_of
+from diplomat_svc.domain.states import (
+    CANCELLED,
+    CANCELLING,
+    COMPLETE,
+    DELIVERED,
+    FAILURE,
+    SUCCESSFUL,
+    TERMINATED,
+    TERMINATING,
+    WARNING,
+    Severity,
+    severity_of,
+)
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations import job_reports
 from diplomat_svc.operations.job_writer import JobWriter, log_end
@@ -69,6 +81,11 @@ class OwnedJob:
         """Return whether the job is this worker's, also where it is to be stopped, and the worker's lease lasts."""
         with self._database.read() as connection:
             return jobs.is_owned(connection, self.job, self._owner) and workers.is_alive(connection, lease)
+
+    def stop_request(self) -> str:
+        """Return the completion status that a request to stop the job asks for, "" where there is none."""
+        status = self._database.query(lambda each: jobs.stop_requests(each, self._owner)).get(self.job.sequence)
+        return {CANCELLING: CANCELLED, TERMINATING: TERMINATED}.get(status or "", "")
 
     def require_mine(self, lease: Lease) -> None:
         """Raise NotOwner where the job is not this worker's any more."""
