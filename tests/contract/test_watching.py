@@ -715,6 +715,26 @@ def test_a_slow_local_folder_holds_up_no_other(hub):
     go.set()
 
 
+def test_a_wake_up_beside_an_earlier_one_is_not_taken_before_its_transaction_is_visible(database):
+    """The scan that follows would not see yet what the transaction has brought."""
+    with database.write() as connection:
+        MEMORY.wake(connection, "in")
+
+    def take():
+        with database.write() as other:
+            MEMORY.take_woken(other)
+
+    taking = threading.Thread(target=take)
+    with database.write() as connection:
+        MEMORY.wake(connection, "in")
+        taking.start()
+        taking.join(0.5)
+        assert taking.is_alive()
+    taking.join()
+    with database.read() as connection:
+        assert not MEMORY.has_woken(connection)
+
+
 def test_the_scanning_worker_is_woken_by_another_one(database, tmp_path):
     """The one that handles an event may be another than the one that scans; the commit of its transaction wakes it."""
     first, second = Hub(database, tmp_path, owner="1"), Hub(database, tmp_path, owner="2")

@@ -85,8 +85,10 @@ class Memory:
     def wake(self, connection: sa.Connection, folder: str) -> None:
         """Ask the worker that scans a folder to do so soon; it sees this after the commit."""
         insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        row = {"digest": digest(folder), "folder": folder}
-        connection.execute(insert(self._woken).values(row).on_conflict_do_nothing())
+        added = insert(self._woken).values(digest=digest(folder), folder=folder)
+        # A request that is there is written again, so that it cannot be taken before this transaction is visible.
+        again = added.on_conflict_do_update(index_elements=["digest"], set_={"folder": folder})
+        connection.execute(again)
 
     def has_woken(self, connection: sa.Connection) -> bool:
         """Return whether a worker has asked for a scan."""
