@@ -15,6 +15,7 @@ from mft_common.database import shared_memory
 from mft_common.database.read_pool import ReadPool
 from mft_common.database.statements import ReadConnection
 from mft_common.database.transient import is_transient
+from mft_common.database.turns import Turns
 from mft_common.database.write_connection import WriteConnection
 from mft_common.errors import ConfigError, Unavailable
 
@@ -86,6 +87,7 @@ class Database:
         self.engine = self._open(**pool)
         self._read_pool = ReadPool(self._open(poolclass=NullPool), size=reads, timeout=pool_timeout)
         self._writers: list[WriteConnection] = []
+        self._turns = Turns(str(self.url.database), _BUSY_MS / 1000) if self.dialect == "sqlite" else None
 
     def _open(self, **pool: Any) -> sa.Engine:
         return self._sqlite(**pool) if self.dialect == "sqlite" else self._postgresql(**pool)
@@ -159,6 +161,7 @@ class Database:
         """Give a connection inside one transaction: committed when the block ends, rolled back when it raises."""
         with (
             _AVAILABILITY,
+            contextlib.nullcontext() if self._turns is None else self._turns.turn(),
             self.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection,
             connection.begin(),
         ):
@@ -189,6 +192,8 @@ class Database:
         self._read_pool.close()
         for writer in self._writers:
             writer.close()
+        if self._turns is not None:
+            self._turns.close()
         self.engine.dispose()
 
     def migrate(self, *at_start: Callable[[sa.Connection], None]) -> None:
