@@ -96,7 +96,9 @@ class Client:
     def __init__(self, port):
         self._connection = http.client.HTTPConnection("127.0.0.1", port)
         self._cookie = ""
-        answer = self._send("connect", [("userID", "bench"), ("userName", "Administrator"), ("password", "diplomat123")])
+        answer = self._send(
+            "connect", [("userID", "bench"), ("userName", "Administrator"), ("password", "diplomat123")]
+        )
         self._cookie = answer.getheader("Set-Cookie").partition(";")[0]
 
     @property

@@ -85,8 +85,12 @@ def first_byte(folder, verdict, _options):
     assert laid
     print(f"runNow to the first byte       p50 {percentile(sent, 0.5):6.1f} ms   p95 {percentile(sent, 0.95):6.1f} ms")
     print(f"from the 200 of runNow         p50 {percentile(answered, 0.5):6.1f} ms")
-    print(f"scheduled to Running           p50 {percentile(running, 0.5):6.1f} ms   p99 {percentile(running, 0.99):6.1f} ms")
-    print(f"scheduled to Complete          p50 {percentile(whole, 0.5):6.1f} ms   p99 {percentile(whole, 0.99):6.1f} ms")
+    print(
+        f"scheduled to Running           p50 {percentile(running, 0.5):6.1f} ms   p99 {percentile(running, 0.99):6.1f} ms"
+    )
+    print(
+        f"scheduled to Complete          p50 {percentile(whole, 0.5):6.1f} ms   p99 {percentile(whole, 0.99):6.1f} ms"
+    )
     print(f"processor time of a job, with its polls  {used:6.1f} ms")
     verdict.goal("runNow to first byte, p50 in ms", percentile(sent, 0.5), at_most=100)
     verdict.goal("scheduled to Running, p50 in ms", percentile(running, 0.5), at_most=150)
@@ -141,7 +145,11 @@ def small_jobs(folder, verdict, options):
         threading.Event().wait(5)
         used, began, since = hub.processor(), time.time(), text(client.call("transactionStatuses"), b"monitorTime")
         threading.Event().wait(options.seconds)
-        used, ended, until = hub.processor() - used, time.time(), text(client.call("transactionStatuses"), b"monitorTime")
+        used, ended, until = (
+            hub.processor() - used,
+            time.time(),
+            text(client.call("transactionStatuses"), b"monitorTime"),
+        )
         feeding.set()
         feeder.join()
         hub.wait_idle()
@@ -149,7 +157,9 @@ def small_jobs(folder, verdict, options):
         done = hub.rows(f"SELECT count(*) {over} AND completion = 'Successful'")[0][0]
         other = hub.rows("SELECT count(*) FROM jobs WHERE completion != 'Successful'")[0][0]
     rate = done / (ended - began)
-    print(f"{done} jobs in {ended - began:.0f} s, {options.at_once} at once; processor {used / done * 1000:.1f} ms a job,")
+    print(
+        f"{done} jobs in {ended - began:.0f} s, {options.at_once} at once; processor {used / done * 1000:.1f} ms a job,"
+    )
     print(f"{used / (ended - began):.2f} of the machine's cores; other ends {other}; load {os.getloadavg()[0]:.1f}")
     print(f"control: {control:.0f} files/s written, fsynced and renamed by eight threads")
     verdict.goal("small jobs a second", rate, at_least=60)
@@ -191,7 +201,9 @@ def many_files(folder, verdict, _options):
         seconds, used = time.perf_counter() - began, hub.processor() - used
         successful = hub.rows("SELECT successful FROM jobs")[0][0]
         there = len(list((hub.data / "to").iterdir()))
-    print(f"one job of {MANY} files {seconds:.1f} s ({used:.1f} s CPU), {MANY / seconds:.0f} files/s; every file fsynced,")
+    print(
+        f"one job of {MANY} files {seconds:.1f} s ({used:.1f} s CPU), {MANY / seconds:.0f} files/s; every file fsynced,"
+    )
     print(f"hashed and recorded; cp -r {plain:.2f} s, with a sync {synced:.2f} s: {synced / seconds:.3f} of it")
     verdict.goal("files of the job delivered", min(successful, there), at_least=MANY)
     verdict.goal("files a second in one job", MANY / seconds, at_least=100)
@@ -251,7 +263,7 @@ def job(hub, client, way):
     os.sync()
     began = client.run(way)
     hub.wait_idle()
-    (ended, completion), = hub.rows("SELECT ended_at, completion FROM jobs ORDER BY sequence DESC LIMIT 1")
+    ((ended, completion),) = hub.rows("SELECT ended_at, completion FROM jobs ORDER BY sequence DESC LIMIT 1")
     assert completion == "Successful", hub.rows("SELECT text FROM job_log ORDER BY id DESC LIMIT 3")
     return (ended - began) / 1000
 

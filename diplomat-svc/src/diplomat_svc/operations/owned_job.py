@@ -74,8 +74,9 @@ class OwnedJob:
 
     def owns(self, lease: Lease) -> bool:
         """Return whether the job is still this worker's, and the worker's own lease lasts (E13)."""
-        with self._database.read() as connection:
-            return jobs.is_owner(connection, self.job, self._owner) and workers.is_alive(connection, lease)
+        return self._database.query(
+            lambda connection: jobs.is_owner(connection, self.job, self._owner) and workers.is_alive(connection, lease)
+        )
 
     def is_mine(self, lease: Lease) -> bool:
         """Return whether the job is this worker's, also where it is to be stopped, and the worker's lease lasts."""

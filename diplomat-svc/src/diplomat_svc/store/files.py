@@ -4,6 +4,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Collection, Sequence
+from functools import lru_cache
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,9 +12,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from diplomat_svc.domain.jobs import FileRecord
 from diplomat_svc.store.tables import files
+from mft_common.database.statements import Statement
 
 _C = files.c
 _NAMES = tuple(field.name for field in dataclasses.fields(FileRecord))
+_COLUMNS: Final = ("sequence", *_NAMES)
 
 
 # NUL, which PostgreSQL refuses, and the surrogates that stand for no byte of a name.
@@ -42,15 +45,28 @@ def begin(connection: sa.Connection, sequence: int, file: FileRecord) -> None:
     """Insert a file's record, before its temporary file is made (E20); one of the same place is replaced."""
     values = _values(file, _NAMES)
     values |= {"source": storable(file.source), "destination": storable(file.destination)}
-    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-    row = insert(files).values(sequence=sequence, **values)
-    connection.execute(row.on_conflict_do_update(index_elements=[_C.sequence, _C.place], set_=values))
+    _begin(connection.dialect.name).run(connection, {"sequence": sequence, **values})
+
+
+@lru_cache(maxsize=2)
+def _begin(dialect: str) -> Statement:
+    insert: Any = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    row = insert(files)
+    again = {name: row.excluded[name] for name in _NAMES}
+    return Statement(row.on_conflict_do_update(index_elements=[_C.sequence, _C.place], set_=again), _COLUMNS)
 
 
 def change(connection: sa.Connection, sequence: int, file: FileRecord, columns: Sequence[str]) -> None:
     """Write columns of one file."""
-    mine = (_C.sequence == sequence, _C.place == file.place)
-    connection.execute(sa.update(files).where(*mine).values(**_values(file, columns)))
+    values = {f"new_{name}": value for name, value in _values(file, columns).items()}
+    _change(tuple(columns)).run(connection, {**values, "job": sequence, "at": file.place})
+
+
+@lru_cache(maxsize=16)
+def _change(columns: tuple[str, ...]) -> Statement:
+    mine = (_C.sequence == sa.bindparam("job", type_=sa.BigInteger), _C.place == sa.bindparam("at", type_=sa.Integer))
+    values = {name: sa.bindparam(f"new_{name}", type_=_C[name].type) for name in columns}
+    return Statement(sa.update(files).where(*mine).values(values))
 
 
 def temporaries(connection: sa.Connection, sequence: int) -> tuple[str, ...]:

@@ -1,6 +1,7 @@
 """Insert, take, change and end jobs; each change of status also stamps the job's transaction (A40)."""
 
 import json
+from collections import namedtuple
 from functools import lru_cache
 from typing import Any, Final
 
@@ -48,6 +49,68 @@ _STOP_REQUESTS = Statement(
 )
 
 
+_Row: Final = namedtuple("_Row", [column.name for column in jobs.c])  # type: ignore[misc] # noqa: PYI024
+_REQUEST_ID: Final = list(jobs.c).index(_C.request_id)
+_T: Final = transactions.c
+_STAMP: Final = Statement(
+    sa.update(transactions)
+    .where(_T.id == sa.bindparam("number", type_=sa.BigInteger))
+    .values(stamp=sa.bindparam("new_stamp", type_=sa.BigInteger))
+)
+_NEWEST: Final = Statement(
+    sa.update(transactions)
+    .where(
+        _T.id == sa.bindparam("number", type_=sa.BigInteger),
+        sa.or_(_T.last_sequence.is_(None), _T.last_sequence <= sa.bindparam("job", type_=sa.BigInteger)),
+    )
+    .values(
+        last_sequence=sa.bindparam("job", type_=sa.BigInteger), last_completion=sa.bindparam("end", type_=sa.String)
+    )
+)
+_TAKE: Final = Statement(
+    sa.update(jobs)
+    .where(_C.sequence == _takeable().scalar_subquery(), _C.status == QUEUED)
+    .values(
+        status=RUNNING,
+        owner=sa.bindparam("by", type_=sa.String),
+        lease=_C.lease + 1,
+        began_at=sa.bindparam("now", type_=sa.BigInteger),
+        updated_at=sa.bindparam("now", type_=sa.BigInteger),
+    )
+    .returning(*jobs.c)
+)
+# A job that a worker owns, with its lease.
+_MINE: Final = (
+    _C.sequence == sa.bindparam("job", type_=sa.BigInteger),
+    _C.owner == sa.bindparam("by", type_=sa.String),
+    _C.lease == sa.bindparam("lent", type_=sa.BigInteger),
+    sa.or_(*(_C.status == status for status in ACTIVE)),
+)
+_IS_OWNED: Final = Statement(sa.select(_C.sequence).where(*_MINE))
+_IS_OWNER: Final = Statement(sa.select(_C.sequence).where(*_MINE, _C.status == RUNNING))
+_ENDED: Final = {
+    "status": COMPLETE,
+    "completion": sa.bindparam("end", type_=sa.String),
+    "ended_at": sa.bindparam("now", type_=sa.BigInteger),
+    "updated_at": sa.bindparam("now", type_=sa.BigInteger),
+    "owner": sa.null(),
+}
+_NOT_ENDED: Final = (_C.sequence == sa.bindparam("job", type_=sa.BigInteger), _C.status != COMPLETE)
+_END: Final = Statement(sa.update(jobs).where(*_NOT_ENDED).values(_ENDED).returning(*jobs.c))
+_END_MINE: Final = Statement(sa.update(jobs).where(*_NOT_ENDED, *_MINE[1:3]).values(_ENDED).returning(*jobs.c))
+
+
+@lru_cache(maxsize=16)
+def _change(columns: tuple[str, ...]) -> Statement:
+    """Return the change of some columns of a job that its worker owns."""
+    values = {name: sa.bindparam(f"new_{name}", type_=_C[name].type) for name in columns}
+    return Statement(sa.update(jobs).where(*_MINE).values(values))
+
+
+def _mine(job: Job, owner: str) -> dict[str, Any]:
+    return {"job": job.sequence, "by": owner, "lent": job.lease}
+
+
 @lru_cache(maxsize=256)
 def _definition(text: str) -> Transaction:
     """Parse the copy of a definition; many jobs have the same one."""
@@ -85,14 +148,9 @@ def add(connection: sa.Connection, job: Job, request_id: str, due_at: int = 0) -
 
 def _stamp_transaction(connection: sa.Connection, job: Job, stamp: int) -> None:
     """Stamp the job's transaction; the last end that it shows is that of its most recent job."""
-    c = transactions.c
-    newest = sa.or_(c.last_sequence.is_(None), c.last_sequence <= job.sequence)
-    connection.execute(sa.update(transactions).where(c.id == job.transaction_id).values(stamp=stamp))
-    connection.execute(
-        sa.update(transactions)
-        .where(c.id == job.transaction_id, newest)
-        .values(last_sequence=job.sequence, last_completion=job.completion)
-    )
+    values = {"number": job.transaction_id, "job": job.sequence, "end": job.completion, "new_stamp": stamp}
+    _STAMP.run(connection, values)
+    _NEWEST.run(connection, values)
 
 
 def any_takeable(connection: Connection, now: int) -> bool:
@@ -106,18 +164,12 @@ def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | N
     It advances the clock first, whose lock lets one worker at a time search (E12).
     """
     stamp = change_clock.advance(connection, now)
-    found = _takeable().params(now=stamp).scalar_subquery()
-    row = connection.execute(
-        sa.update(jobs)
-        .where(_C.sequence == found, _C.status == QUEUED)
-        .values(status=RUNNING, owner=owner, lease=_C.lease + 1, began_at=stamp, updated_at=stamp)
-        .returning(*jobs.c)
-    ).one_or_none()
-    if row is None:
+    rows = _TAKE.all(connection, {"by": owner, "now": stamp})
+    if not rows:
         return None
-    job = job_of(row)
+    job = job_of(_Row(*rows[0]))
     _stamp_transaction(connection, job, stamp)
-    return job, row.request_id
+    return job, str(rows[0][_REQUEST_ID])
 
 
 def next_to_take(connection: sa.Connection, now: int) -> Job | None:
@@ -166,23 +218,19 @@ def causes(connection: sa.Connection, transfer_id: str) -> set[int]:
 
 def change(connection: sa.Connection, job: Job, owner: str, **values: Any) -> None:
     """Change columns of a job that `owner` still owns; NotOwner when it does not (E13)."""
-    if connection.execute(sa.update(jobs).where(*_mine(job, owner)).values(**values)).rowcount != 1:
+    given = {f"new_{name}": value for name, value in values.items()}
+    if _change(tuple(values)).run(connection, {**_mine(job, owner), **given}) != 1:
         raise NotOwner(f"job {job.sequence} has another owner, or is over")
 
 
-def _mine(job: Job, owner: str) -> tuple[sa.ColumnElement[bool], ...]:
-    return _C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease, _C.status.in_(ACTIVE)
-
-
-def is_owned(connection: sa.Connection, job: Job, owner: str) -> bool:
+def is_owned(connection: Connection, job: Job, owner: str) -> bool:
     """Return whether `owner` still owns a job, also where somebody asked to stop it."""
-    return connection.execute(sa.select(_C.sequence).where(*_mine(job, owner))).first() is not None
+    return _IS_OWNED.first(connection, _mine(job, owner)) is not None
 
 
-def is_owner(connection: sa.Connection, job: Job, owner: str) -> bool:
+def is_owner(connection: Connection, job: Job, owner: str) -> bool:
     """Return whether `owner` still owns a running job that nobody asked to stop."""
-    mine = sa.select(_C.sequence).where(*_mine(job, owner), _C.status == RUNNING)
-    return connection.execute(mine).first() is not None
+    return _IS_OWNER.first(connection, _mine(job, owner)) is not None
 
 
 def stop_requests(connection: Connection, owner: str) -> dict[int, str]:
@@ -197,16 +245,12 @@ def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: s
     the time of the end, because `now` was read before the wait for the lock.
     """
     stamp = change_clock.advance(connection, now)
-    whose = sa.true() if owner is None else sa.and_(_C.owner == owner, _C.lease == job.lease)
-    row = connection.execute(
-        sa.update(jobs)
-        .where(_C.sequence == job.sequence, _C.status != COMPLETE, whose)
-        .values(status=COMPLETE, completion=completion, ended_at=stamp, updated_at=stamp, owner=None)
-        .returning(*jobs.c)
-    ).one_or_none()
-    if row is None:
+    values = {"job": job.sequence, "end": completion, "now": stamp}
+    whose = {} if owner is None else _mine(job, owner)
+    rows = (_END if owner is None else _END_MINE).all(connection, {**whose, **values})
+    if not rows:
         return None
-    ended = job_of(row)
+    ended = job_of(_Row(*rows[0]))
     _stamp_transaction(connection, ended, stamp)
     return ended
 

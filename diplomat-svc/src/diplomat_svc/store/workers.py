@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from diplomat_svc.store.tables import LEASES
 from mft_common.database.leases import Lease
+from mft_common.database.statements import Connection
 
 _PREFIX: Final = "worker/"
 
@@ -23,7 +24,7 @@ def renew(connection: sa.Connection, lease: Lease) -> bool:
     return LEASES.renew(connection, lease)
 
 
-def is_alive(connection: sa.Connection, lease: Lease) -> bool:
+def is_alive(connection: Connection, lease: Lease) -> bool:
     """Return whether a worker's lease lasts."""
     return LEASES.lasts(connection, lease)
 

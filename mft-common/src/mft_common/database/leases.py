@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mft_common.database.statements import Connection, Statement
 from mft_common.errors import MftError
 
 _BOOT: Final = Path("/proc/sys/kernel/random/boot_id")
@@ -56,6 +57,14 @@ class Leases:
 
     def __init__(self, metadata: sa.MetaData) -> None:
         self._table = _table(metadata)
+        c = self._table.c
+        text, number = sa.String(), sa.BigInteger()
+        lease = (
+            c.key == sa.bindparam("of", type_=text), c.owner == sa.bindparam("by", type_=text),
+            c.fence == sa.bindparam("number", type_=number), c.clock == sa.bindparam("own_clock", type_=text),
+        )  # fmt: skip
+        nows = {"postgresql": _SERVER_NOW, "sqlite": sa.bindparam("now", type_=number)}
+        self._lasts = {name: Statement(sa.select(c.key).where(*lease, c.until >= now)) for name, now in nows.items()}
 
     def claim(self, connection: sa.Connection, key: str, owner: str, ttl: float) -> Lease | None:
         """Give a piece of work to `owner` for `ttl` seconds; None while another lease on it lasts."""
@@ -92,10 +101,13 @@ class Leases:
         if not lasts:
             raise LeaseLost(f"{lease.key}: the lease has lapsed, or belongs to another")
 
-    def lasts(self, connection: sa.Connection, lease: Lease) -> bool:
+    def lasts(self, connection: Connection, lease: Lease) -> bool:
         """Return whether a lease lasts at this moment; unlike `hold` it promises nothing about the next one."""
-        found = sa.select(self._table.c.key).where(*self._is_held(connection, lease))
-        return connection.execute(found).first() is not None
+        values = {
+            "of": lease.key, "by": lease.owner, "number": lease.fence, "own_clock": _clock(connection),
+            "now": time.monotonic_ns() // 1_000_000,
+        }  # fmt: skip
+        return self._lasts[connection.dialect.name].first(connection, values) is not None
 
     def release(self, connection: sa.Connection, lease: Lease) -> bool:
         """Give a lease back, so that another may claim it at once; False where it was lost already."""
@@ -147,7 +159,7 @@ def _after(now: sa.ColumnElement[int], ttl: float) -> sa.ColumnElement[int]:
     return now + sa.literal(int(ttl * 1000), sa.BigInteger())
 
 
-def _clock(connection: sa.Connection) -> str:
+def _clock(connection: Connection) -> str:
     """Return the name of the clock of `_now`."""
     return _SERVER if connection.dialect.name == "postgresql" else _BOOT.read_text(encoding="ascii").strip()
 
