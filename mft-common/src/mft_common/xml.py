@@ -12,6 +12,7 @@ from mft_common.errors import MftError
 
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_SPECIAL: Final = re.compile("[^\t\n\x20-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENCODING: Final = re.compile(rb"""^\s*<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BOM: Final = b"\xef\xbb\xbf"
 _SLICE: Final = 64 << 10
@@ -107,6 +108,15 @@ def add(parent: Element, tag: str, value: str | None = None, attributes: Iterabl
     if value:
         child.text = text(value)
     return child
+
+
+def leaf(tag: str, value: str) -> str:
+    """Return an element of text alone, made safe, as `element_to_bytes` writes it: for thousands of them at once."""
+    if not value:
+        return f"<{tag} />"
+    if _SPECIAL.search(value):
+        value = text(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+    return f"<{tag}>{value}</{tag}>"
 
 
 def to_bytes(root: Element) -> bytes:

@@ -16,6 +16,7 @@ from mft_common.database.statements import Statement
 
 _C = files.c
 _NAMES = tuple(field.name for field in dataclasses.fields(FileRecord))
+_NONE: Final = "[]"
 _COLUMNS: Final = ("sequence", *_NAMES)
 
 
@@ -87,10 +88,26 @@ def of_jobs(connection: sa.Connection, sequences: Collection[int]) -> dict[int, 
     found: dict[int, list[FileRecord]] = {sequence: [] for sequence in sequences}
     wanted = sorted(sequences)
     for start in range(0, len(wanted), 500):
-        some = _C.sequence.in_(wanted[start : start + 500])
-        for row in connection.execute(sa.select(files).where(some).order_by(_C.sequence, _C.place)):
-            found[row.sequence].append(_file(row))
+        # As many places for numbers as there are, or one more than enough of the next size: few statements in all.
+        some = wanted[start : start + 500]
+        count = 1 << (len(some) - 1).bit_length()
+        values = {f"n{place}": some[min(place, len(some) - 1)] for place in range(count)}
+        for sequence, *row in _of_jobs(count).all(connection, values):
+            found[sequence].append(_file_of(row))
     return found
+
+
+@lru_cache(maxsize=16)
+def _of_jobs(count: int) -> Statement:
+    some = _C.sequence.in_([sa.bindparam(f"n{place}", type_=sa.BigInteger) for place in range(count)])
+    return Statement(sa.select(*(_C[name] for name in _COLUMNS)).where(some).order_by(_C.sequence, _C.place))
+
+
+def _file_of(row: Sequence[Any]) -> FileRecord:
+    values = dict(zip(_NAMES, row, strict=True))
+    given = values["temporaries"]
+    values["temporaries"] = () if given == _NONE else tuple(json.loads(given))
+    return FileRecord(**values)
 
 
 def abandon(connection: sa.Connection, sequence: int, completion: str, now: int) -> None:

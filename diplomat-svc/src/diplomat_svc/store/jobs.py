@@ -2,6 +2,7 @@
 
 import json
 from collections import namedtuple
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -50,6 +51,7 @@ _STOP_REQUESTS = Statement(
 
 
 _Row: Final = namedtuple("_Row", [column.name for column in jobs.c])  # type: ignore[misc] # noqa: PYI024
+_NONE: Final = "{}"
 _REQUEST_ID: Final = list(jobs.c).index(_C.request_id)
 _T: Final = transactions.c
 _STAMP: Final = Statement(
@@ -111,10 +113,15 @@ def _mine(job: Job, owner: str) -> dict[str, Any]:
     return {"job": job.sequence, "by": owner, "lent": job.lease}
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=4096)
 def _definition(text: str) -> Transaction:
     """Parse the copy of a definition; many jobs have the same one."""
     return Transaction.from_json(text)
+
+
+def _variables(text: str) -> dict[str, str]:
+    variables: dict[str, str] = {} if text == _NONE else json.loads(text)
+    return variables
 
 
 def job_of(row: Any, prefix: str = "") -> Job:
@@ -123,9 +130,14 @@ def job_of(row: Any, prefix: str = "") -> Job:
     return Job(
         **values,
         definition=_definition(getattr(row, f"{prefix}definition")),
-        variables=json.loads(getattr(row, f"{prefix}variables")),
+        variables=_variables(getattr(row, f"{prefix}variables")),
         requester=Requester(**{name: getattr(row, prefix + name) for name in ("account", "label", "address")}),
     )
+
+
+def row_of(values: Sequence[Any]) -> Any:
+    """Return the values of all columns as a row for `job_of`."""
+    return _Row(*values)
 
 
 def add(connection: sa.Connection, job: Job, request_id: str, due_at: int = 0) -> None:

@@ -1,14 +1,16 @@
 """Read the data of transactionStatuses as of one moment."""
 
 from dataclasses import dataclass, replace
+from typing import Final
 
 import sqlalchemy as sa
 
-from diplomat_svc.domain.jobs import TransactionStatus
+from diplomat_svc.domain.jobs import Job, TransactionStatus
 from diplomat_svc.domain.transactions import SCHEDULED
 from diplomat_svc.store import files, timers
-from diplomat_svc.store.jobs import job_of
+from diplomat_svc.store.jobs import job_of, row_of
 from diplomat_svc.store.tables import clock, jobs, transactions
+from mft_common.database.statements import Statement
 
 
 @dataclass(frozen=True)
@@ -20,31 +22,41 @@ class Snapshot:
     ends: tuple[tuple[str, str, str | None], ...]
 
 
+_T: Final = transactions.c
+_SINCE: Final = sa.bindparam("since", type_=sa.BigInteger)
+# Stamps are positive.
+_BEFORE_ALL: Final = -1
+_CHANGED: Final = sa.and_(sa.not_(_T.removed), _T.stamp > _SINCE)
+# One statement, hence one moment on every database; the clock's row comes also when nothing changed.
+_ROWS: Final = Statement(
+    sa.select(clock.c.stamp, clock.c.answered, _T.id, _T.name, _T.direction, _T.state, *jobs.c)
+    .select_from(clock.outerjoin(transactions, _CHANGED).outerjoin(jobs, jobs.c.sequence == _T.last_sequence))
+    .order_by(_T.id)
+)
+_HEAD: Final = 6
+_ENDS: Final = Statement(sa.select(_T.name, _T.direction, _T.last_completion).where(sa.not_(_T.removed)))
+
+
 def read(connection: sa.Connection, since: int | None) -> Snapshot:
     """Return the transactions whose stamp is greater than `since`, by id, and name, direction and last end of all."""
-    t = transactions.c
-    changed = sa.and_(sa.not_(t.removed), sa.true() if since is None else t.stamp > since)
-    head = [t.id.label("t_id"), t.name.label("t_name"), t.direction.label("t_direction"), t.state.label("t_state")]
-    # One statement, hence one moment on every database; the clock's row comes also when nothing changed.
-    rows = connection.execute(
-        sa.select(clock.c.stamp, clock.c.answered, *head, *[column.label(f"j_{column.name}") for column in jobs.c])
-        .select_from(clock.outerjoin(transactions, changed).outerjoin(jobs, jobs.c.sequence == t.last_sequence))
-        .order_by(t.id)
-    ).all()
-    found = [row for row in rows if row.t_id is not None]
-    next_at = timers.next_times(connection, [row.t_id for row in found if row.t_state == SCHEDULED])
-    moved = files.of_jobs(connection, [row.j_sequence for row in found if row.j_sequence is not None])
+    rows = _ROWS.all(connection, {"since": _BEFORE_ALL if since is None else since})
+    found = [(row[2:_HEAD], row_of(row[_HEAD:])) for row in rows if row[2] is not None]
+    next_at = timers.next_times(connection, [head[0] for head, _ in found if head[3] == SCHEDULED])
+    moved = files.of_jobs(connection, [job.sequence for _, job in found if job.sequence is not None])
     statuses = tuple(
         TransactionStatus(
-            id=row.t_id,
-            name=row.t_name,
-            direction=row.t_direction,
-            state=row.t_state,
-            job=None if row.j_sequence is None else replace(job_of(row, "j_"), next_scheduled=next_at.get(row.t_id)),
-            files=tuple(moved.get(row.j_sequence, ())),
+            id=number,
+            name=name,
+            direction=direction,
+            state=state,
+            job=None if job.sequence is None else _with_next(job_of(job), next_at.get(number)),
+            files=tuple(moved.get(job.sequence, ())),
         )
-        for row in found
+        for (number, name, direction, state), job in found
     )
-    everyone = sa.select(t.name, t.direction, t.last_completion).where(sa.not_(t.removed))
-    ends = tuple((row.name, row.direction, row.last_completion) for row in connection.execute(everyone))
-    return Snapshot(max(rows[0].stamp, rows[0].answered), statuses, ends)
+    ends = tuple((name, direction, end) for name, direction, end in _ENDS.all(connection, {}))
+    return Snapshot(max(rows[0][0], rows[0][1]), statuses, ends)
+
+
+def _with_next(job: Job, at: int | None) -> Job:
+    return job if at is None else replace(job, next_scheduled=at)

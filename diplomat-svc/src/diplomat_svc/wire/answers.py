@@ -132,9 +132,9 @@ def statuses(found: Statuses) -> Answer:
             value = str(found.cells.get((row, column), 0))
             cell = (("row", str(row)), ("column", str(column)), ("value", value))
             xml.add(root, "transactionStatusSummary", attributes=cell)
-    for one in found.transactions:
-        _status(root, one, found.monitor_time)
-    return _answer(root)
+    start, end = xml.around(root)
+    listed = "".join([_status(one, found.monitor_time) for one in found.transactions])
+    return Answer(200, b"".join((xml.DECLARATION, start, listed.encode(), end)))
 
 
 def summary(text: str) -> Answer:
@@ -179,9 +179,7 @@ def _histories(root: Element, blocks: Iterable[Block]) -> Iterator[bytes]:
         block_start, block_end = xml.around(block)
         yield block_start
         for job, files in jobs:
-            parent = Element("jobHistories")
-            _history(parent, job, files, update_time=True)
-            yield xml.element_to_bytes(parent[0])
+            yield _history(job, files, update_time=True).encode()
         yield block_end
     yield end
 
@@ -199,61 +197,42 @@ def _gathered(pieces: Iterable[bytes]) -> Iterator[bytes]:
     yield b"".join(held)
 
 
-def _status(root: Element, one: TransactionStatus, monitor_time: int) -> None:
-    element = xml.add(root, "transactionStatus")
-    _fill(
-        element,
-        (
-            ("monitorTime", str(monitor_time)),
-            ("transactionId", f"{one.id:016d}"),
-            ("transactionName", one.name),
-            ("transactionType", DIRECTIONS[one.direction]),
-            ("transactionState", one.state),
-        ),
+def _status(one: TransactionStatus, monitor_time: int) -> str:
+    history = "" if one.job is None else _history(one.job, one.files)
+    return (
+        f"<transactionStatus><monitorTime>{monitor_time}</monitorTime><transactionId>{one.id:016d}</transactionId>"
+        f"{xml.leaf('transactionName', one.name)}{xml.leaf('transactionType', DIRECTIONS[one.direction])}"
+        f"{xml.leaf('transactionState', one.state)}{history}</transactionStatus>"
     )
-    if one.job is not None:
-        _history(element, one.job, one.files)
 
 
-def _history(parent: Element, job: Job, files: Iterable[FileRecord], *, update_time: bool = False) -> None:
-    """Append a job's record; end and completion are left out while the job is active (67, A43)."""
-    element = xml.add(parent, "jobHistory")
+def _history(job: Job, files: Iterable[FileRecord], *, update_time: bool = False) -> str:
+    """Render a job's record; end and completion are left out while the job is active (67, A43).
+
+    Records are rendered as text, not as elements: an answer may hold many thousands.
+    """
     over = job.status == COMPLETE
-    _fill(
-        element,
-        (
-            ("sequence", job.token),
-            *((("updateTime", str(job.updated_at)),) if update_time else ()),
-            ("transactionName", job.definition.name),
-            ("startTime", str(job.scheduled_at)),
-            *((("endTime", str(job.ended_at)),) if over else ()),
-            ("status", job.status),
-            *((("completionStatus", job.completion or ""),) if over else ()),
-            ("filesFound", str(job.found)),
-            ("filesSuccessful", str(job.successful)),
-            ("filesFailed", str(job.failed)),
-            ("execAttempt", str(job.attempt)),
-            ("completion", repr(round(job.fraction, 4))),
-            *((("nextScheduled", str(job.next_scheduled)),) if job.next_scheduled is not None else ()),
-        ),
+    updated = f"<updateTime>{job.updated_at}</updateTime>" if update_time else ""
+    ended = f"<endTime>{job.ended_at}</endTime>" if over else ""
+    completion = xml.leaf("completionStatus", job.completion or "") if over else ""
+    scheduled = f"<nextScheduled>{job.next_scheduled}</nextScheduled>" if job.next_scheduled is not None else ""
+    return (
+        f"<jobHistory><sequence>{job.token}</sequence>{updated}{xml.leaf('transactionName', job.definition.name)}"
+        f"<startTime>{job.scheduled_at}</startTime>{ended}{xml.leaf('status', job.status)}{completion}"
+        f"<filesFound>{job.found}</filesFound><filesSuccessful>{job.successful}</filesSuccessful>"
+        f"<filesFailed>{job.failed}</filesFailed><execAttempt>{job.attempt}</execAttempt>"
+        f"<completion>{round(job.fraction, 4)!r}</completion>{scheduled}"
+        f"{''.join([_file(job, file) for file in files])}</jobHistory>"
     )
-    for file in files:
-        _file(element, job, file)
 
 
-def _file(parent: Element, job: Job, file: FileRecord) -> None:
+def _file(job: Job, file: FileRecord) -> str:
     over = file.ended_at is not None
-    _fill(
-        xml.add(parent, "fileHistory"),
-        (
-            ("sequence", job.token),
-            ("source", file.source),
-            ("destination", file.destination),
-            ("startTime", str(file.began_at)),
-            *((("endTime", str(file.ended_at)),) if over else ()),
-            ("status", file.status),
-            *((("completionStatus", file.completion or ""),) if over else ()),
-            ("size", str(file.size)),
-            ("numRetries", str(file.retries)),
-        ),
+    ended = f"<endTime>{file.ended_at}</endTime>" if over else ""
+    completion = xml.leaf("completionStatus", file.completion or "") if over else ""
+    return (
+        f"<fileHistory><sequence>{job.token}</sequence>{xml.leaf('source', file.source)}"
+        f"{xml.leaf('destination', file.destination)}<startTime>{file.began_at}</startTime>{ended}"
+        f"{xml.leaf('status', file.status)}{completion}<size>{file.size}</size>"
+        f"<numRetries>{file.retries}</numRetries></fileHistory>"
     )
