@@ -65,7 +65,8 @@ def histories(connection):
     connection.executemany(f"INSERT INTO jobs ({', '.join(names)}) VALUES ({marks})", jobs)
     connection.executemany(
         "INSERT INTO files (sequence, place, source, destination, status, description, size, began_at, retries,"
-        " bytes_done, ended_at, completion) VALUES (?1, 0, ?2, ?2, 'Complete', '', 1024, ?3, 0, 1024, ?4, 'Successful')",
+        " bytes_done, ended_at, completion)"
+        " VALUES (?1, 0, ?2, ?2, 'Complete', '', 1024, ?3, 0, 1024, ?4, 'Successful')",
         files,
     )
     connection.execute(
@@ -114,7 +115,8 @@ def histories_of_one(connection):
     connection.execute(
         "INSERT INTO jobs (sequence, transaction_id, definition, variables, account, label, address, transfer_id,"
         " request_id, status, scheduled_at, updated_at, began_at, ended_at, completion, found, successful, failed,"
-        " warnings, retries, attempt, bytes_total, bytes_done, lease) VALUES (1, ?, ?, '{}', 'Administrator', '', '', 'a',"
+        " warnings, retries, attempt, bytes_total, bytes_done, lease)"
+        " VALUES (1, ?, ?, '{}', 'Administrator', '', '', 'a',"
         " 'r', 'Complete', 1, 3, 2, 3, 'Successful', 1, 1, 0, 0, 0, 1, 0, 0, 1)",
         (identity, definition),
     )
@@ -185,6 +187,11 @@ def pollers(folder, verdict):
     verdict.goal("ends that a poller did not see", missed, at_most=0)
     verdict.goal("states that a poller saw twice", doubled, at_most=0)
     verdict.goal("polls, p95 in ms", percentile(times, 0.95), at_most=100)
+
+
+def ended_of(seen):
+    """Return the jobs whose end a poller saw."""
+    return {int(key.split()[0]) for key in seen if key.endswith("Complete")}
 
 
 async def poll(port, cookie, since, stop, times):

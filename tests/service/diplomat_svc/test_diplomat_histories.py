@@ -133,7 +133,16 @@ def test_a_summary_tells_the_most_recent_job_43_44_45_a48(dock):
     assert answer.outline() == ["statusCode", "summary"]
     assert answer.root.attrib == {"responseType": "summaryResponse"}
     text = answer.text("summary")
-    words = ["Outbound", "Successful", "Source: ", "f <1>.txt, 10 bytes", "Encryption", "Signature", "Destination: "]
+    words = [
+        "Outbound",
+        "Successful",
+        "Source: ",
+        "f <1>.txt, ",
+        ", 10 bytes",
+        "Encryption",
+        "Signature",
+        "Destination: ",
+    ]
     words += ["Primary archive", "Additional archive", "Audit record", "Server: ", "started ", "Version: 8.0.0"]
     places = [text.index(word) for word in words]
     assert places == sorted(places)

@@ -1,4 +1,5 @@
 import time
+from xml.etree.ElementTree import Element
 
 import pytest
 from hypothesis import given
@@ -80,3 +81,19 @@ def test_any_text_goes_out_and_comes_back(text):
     back = xml.parse(xml.to_bytes(root))
     assert (back[0].text or "") == xml.text(text)
     assert len(back[0].attrib["c"]) == len(xml.text(text))
+
+
+@given(st.text())
+def test_a_leaf_is_written_as_an_element_is(value):
+    """Whatever the text holds, an element written as text has the bytes of one that is built and serialised."""
+    parent = Element("parent")
+    xml.add(parent, "leaf", value)
+    assert xml.leaf("leaf", value).encode() == xml.element_to_bytes(parent[0])
+
+
+@pytest.mark.parametrize("value", ["", "&<>\"'", "a\r\nb\t", "]]>", "\x00\x1b\ufffe", "\ud800", "\U0001f600"])
+def test_a_leaf_of_special_characters_is_written_as_an_element_is(value):
+    """Markup, line ends and characters that XML forbids leave as they do from a tree."""
+    parent = Element("parent")
+    xml.add(parent, "leaf", value)
+    assert xml.leaf("leaf", value).encode() == xml.element_to_bytes(parent[0])
