@@ -95,9 +95,8 @@ def statuses(folder, verdict):
                 times.append((time.perf_counter() - began) * 1000)
             used = (hub.processor() - used) / REQUESTS * 1000
             count = len(changes(body))
-            print(
-                f"{name}: {count} transactions, {len(body)} bytes; p50 {percentile(times, 0.5):.1f} ms, CPU {used:.1f} ms"
-            )
+            middle = percentile(times, 0.5)
+            print(f"{name}: {count} transactions, {len(body)} bytes; p50 {middle:.1f} ms, CPU {used:.1f} ms")
             verdict.goal(f"transactionStatuses, {name}, p95 in ms", percentile(times, 0.95), at_most=50)
 
 
@@ -141,9 +140,8 @@ def views(folder, verdict):
             client.call("logBuffer", ("logViewID", view), ("lineNum", str(random.randrange(lines))))
             times.append((time.perf_counter() - began) * 1000)
     print(f"views of {lines} lines {' '.join(f'{each:.2f}' for each in opened)} s, CPU {used:.2f} s each")
-    print(
-        f"buffers p50 {percentile(times, 0.5):.1f} ms, p95 {percentile(times, 0.95):.1f} ms, slowest {max(times):.1f} ms"
-    )
+    middle, slow = percentile(times, 0.5), percentile(times, 0.95)
+    print(f"buffers p50 {middle:.1f} ms, p95 {slow:.1f} ms, slowest {max(times):.1f} ms")
     verdict.goal("a log view of a million lines opens, s", percentile(opened, 0.5), at_most=1)
     verdict.goal("a buffer of it, p99 in ms", percentile(times, 0.99), at_most=20)
 
@@ -178,12 +176,9 @@ def pollers(folder, verdict):
     )
     doubled = sum(count - 1 for seen in found["seen"] for count in seen.values())
     times = found["times"]
-    print(
-        f"{len(ends)} jobs scheduled in {scheduled:.1f} s and over after {seconds:.1f} s; hub {used / seconds:.2f} cores"
-    )
-    print(
-        f"{len(times)} polls of {POLLERS} clients: p50 {percentile(times, 0.5):.1f} ms, p99 {percentile(times, 0.99):.1f} ms"
-    )
+    cores, middle, slow = used / seconds, percentile(times, 0.5), percentile(times, 0.99)
+    print(f"{len(ends)} jobs scheduled in {scheduled:.1f} s and over after {seconds:.1f} s; hub {cores:.2f} cores")
+    print(f"{len(times)} polls of {POLLERS} clients: p50 {middle:.1f} ms, p99 {slow:.1f} ms")
     verdict.goal("ends that a poller did not see", missed, at_most=0)
     verdict.goal("states that a poller saw twice", doubled, at_most=0)
     verdict.goal("polls, p95 in ms", percentile(times, 0.95), at_most=100)

@@ -85,12 +85,9 @@ def first_byte(folder, verdict, _options):
     assert laid
     print(f"runNow to the first byte       p50 {percentile(sent, 0.5):6.1f} ms   p95 {percentile(sent, 0.95):6.1f} ms")
     print(f"from the 200 of runNow         p50 {percentile(answered, 0.5):6.1f} ms")
-    print(
-        f"scheduled to Running           p50 {percentile(running, 0.5):6.1f} ms   p99 {percentile(running, 0.99):6.1f} ms"
-    )
-    print(
-        f"scheduled to Complete          p50 {percentile(whole, 0.5):6.1f} ms   p99 {percentile(whole, 0.99):6.1f} ms"
-    )
+    for name, times in (("Running", running), ("Complete", whole)):
+        middle, slow = percentile(times, 0.5), percentile(times, 0.99)
+        print(f"{f'scheduled to {name}':30} p50 {middle:6.1f} ms   p99 {slow:6.1f} ms")
     print(f"processor time of a job, with its polls  {used:6.1f} ms")
     verdict.goal("runNow to first byte, p50 in ms", percentile(sent, 0.5), at_most=100)
     verdict.goal("scheduled to Running, p50 in ms", percentile(running, 0.5), at_most=150)
