@@ -22,13 +22,10 @@ def transaction_statuses(database: Database, clock: Clock, since: int | None, ca
     `monitor_time` is the greatest stamp given or answered as of the snapshot, so no later change can have it: a writer
     that the snapshot does not show gets a greater one.
     """
+    # Before the data is read: what is read under the writers' lock would hold them up, and be read twice.
+    monitor_time(database, clock)
     with database.read() as connection:
         snapshot = store.read(connection, since)
-    now = clock()
-    if now - snapshot.as_of >= _STALE_MS:
-        with database.write() as connection:
-            change_clock.raise_floor(connection, now)
-            snapshot = store.read(connection, since)
     visible = rights.visible_to(caller)
     cells = Counter(cell(direction, end) for name, direction, end in snapshot.ends if visible(name))
     changed = tuple(one for one in snapshot.changed if visible(one.name))
@@ -37,8 +34,7 @@ def transaction_statuses(database: Database, clock: Clock, since: int | None, ca
 
 def monitor_time(database: Database, clock: Clock) -> int:
     """Return the time of an answer whose data is read after this call; no change that it lacks has a lower stamp."""
-    with database.read() as connection:
-        greatest = change_clock.greatest(connection)
+    greatest = database.query(change_clock.greatest)
     now = clock()
     if now - greatest < _STALE_MS:
         return greatest
