@@ -200,7 +200,8 @@ def release(connection: sa.Connection, sequence: int, now: int) -> Job | None:
 
 def abort(connection: sa.Connection, job: Job, owner: str, now: int) -> Job | None:
     """Let a job of `owner` be aborting while what it left is removed; None where it is not running any more."""
-    return _move_on(connection, now, ABORTING, *_mine(job, owner), _C.status == RUNNING)
+    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease)
+    return _move_on(connection, now, ABORTING, *mine, _C.status == RUNNING)
 
 
 def _move_on(connection: sa.Connection, now: int, status: str, *where: sa.ColumnElement[bool]) -> Job | None:
