@@ -1,10 +1,9 @@
 """Insert, take, change and end jobs; each change of status also stamps the job's transaction (A40)."""
 
 import json
-from collections import namedtuple
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -12,8 +11,8 @@ from diplomat_svc.domain.jobs import Job, Requester
 from diplomat_svc.domain.states import ABORTING, ACTIVE, COMPLETE, DELAYED, QUEUED, RUNNING, WAITING
 from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.errors import NotOwner
-from diplomat_svc.store import change_clock
-from diplomat_svc.store.tables import JOB_LOG, jobs, transactions
+from diplomat_svc.store import change_clock, job_statements
+from diplomat_svc.store.tables import JOB_LOG, jobs
 from mft_common.database.statements import Connection, Statement
 
 _C = jobs.c
@@ -22,91 +21,13 @@ _COLUMNS = (
     *("completion", "found", "successful", "failed", "warnings", "retries", "attempt", "lease"),
     *("bytes_total", "bytes_done", "caused_by"),
 )
-# Written as in the condition of the index on jobs that are not over, without which SQLite would not use it.
-_NOT_OVER: Final = _C.status != sa.literal_column("'Complete'")
-
-
-def _takeable() -> sa.Select[Any]:
-    """Select the first queued job that is due at `now`, and whose transaction has no active job and none that waits.
-
-    A job that waits for its next attempt keeps its place before the others of its transaction (E3).
-    """
-    now = sa.bindparam("now", type_=sa.BigInteger)
-    other = jobs.alias()
-    not_over = other.c.status != sa.literal_column("'Complete'")
-    active = sa.or_(*(other.c.status == status for status in ACTIVE))
-    waits = sa.and_(other.c.status == QUEUED, other.c.due_at > now)
-    busy = sa.select(other.c.transaction_id).where(not_over, sa.or_(active, waits))
-    queued = (_C.status == QUEUED, _NOT_OVER, _C.transaction_id.not_in(busy))
-    return sa.select(_C.sequence).where(*queued).order_by(_C.sequence).limit(1)
-
-
-_ANY_TAKEABLE = Statement(_takeable())
+_ANY_TAKEABLE = Statement(job_statements.takeable())
 # Only active jobs have an owner.
 _STOP_REQUESTS = Statement(
     sa.select(_C.sequence, _C.status).where(
-        _NOT_OVER, _C.owner == sa.bindparam("by", type_=sa.String), _C.status != RUNNING
+        job_statements.NOT_OVER, _C.owner == sa.bindparam("by", type_=sa.String), _C.status != RUNNING
     )
 )
-
-
-_Row: Final = namedtuple("_Row", [column.name for column in jobs.c])  # type: ignore[misc] # noqa: PYI024
-_NONE: Final = "{}"
-_REQUEST_ID: Final = list(jobs.c).index(_C.request_id)
-_T: Final = transactions.c
-_STAMP: Final = Statement(
-    sa.update(transactions)
-    .where(_T.id == sa.bindparam("number", type_=sa.BigInteger))
-    .values(stamp=sa.bindparam("new_stamp", type_=sa.BigInteger))
-)
-_NEWEST: Final = Statement(
-    sa.update(transactions)
-    .where(
-        _T.id == sa.bindparam("number", type_=sa.BigInteger),
-        sa.or_(_T.last_sequence.is_(None), _T.last_sequence <= sa.bindparam("job", type_=sa.BigInteger)),
-    )
-    .values(
-        last_sequence=sa.bindparam("job", type_=sa.BigInteger), last_completion=sa.bindparam("end", type_=sa.String)
-    )
-)
-_TAKE: Final = Statement(
-    sa.update(jobs)
-    .where(_C.sequence == _takeable().scalar_subquery(), _C.status == QUEUED)
-    .values(
-        status=RUNNING,
-        owner=sa.bindparam("by", type_=sa.String),
-        lease=_C.lease + 1,
-        began_at=sa.bindparam("now", type_=sa.BigInteger),
-        updated_at=sa.bindparam("now", type_=sa.BigInteger),
-    )
-    .returning(*jobs.c)
-)
-# A job that a worker owns, with its lease.
-_MINE: Final = (
-    _C.sequence == sa.bindparam("job", type_=sa.BigInteger),
-    _C.owner == sa.bindparam("by", type_=sa.String),
-    _C.lease == sa.bindparam("lent", type_=sa.BigInteger),
-    sa.or_(*(_C.status == status for status in ACTIVE)),
-)
-_IS_OWNED: Final = Statement(sa.select(_C.sequence).where(*_MINE))
-_IS_OWNER: Final = Statement(sa.select(_C.sequence).where(*_MINE, _C.status == RUNNING))
-_ENDED: Final = {
-    "status": COMPLETE,
-    "completion": sa.bindparam("end", type_=sa.String),
-    "ended_at": sa.bindparam("now", type_=sa.BigInteger),
-    "updated_at": sa.bindparam("now", type_=sa.BigInteger),
-    "owner": sa.null(),
-}
-_NOT_ENDED: Final = (_C.sequence == sa.bindparam("job", type_=sa.BigInteger), _C.status != COMPLETE)
-_END: Final = Statement(sa.update(jobs).where(*_NOT_ENDED).values(_ENDED).returning(*jobs.c))
-_END_MINE: Final = Statement(sa.update(jobs).where(*_NOT_ENDED, *_MINE[1:3]).values(_ENDED).returning(*jobs.c))
-
-
-@lru_cache(maxsize=16)
-def _change(columns: tuple[str, ...]) -> Statement:
-    """Return the change of some columns of a job that its worker owns."""
-    values = {name: sa.bindparam(f"new_{name}", type_=_C[name].type) for name in columns}
-    return Statement(sa.update(jobs).where(*_MINE).values(values))
 
 
 def _mine(job: Job, owner: str) -> dict[str, Any]:
@@ -120,7 +41,7 @@ def _definition(text: str) -> Transaction:
 
 
 def _variables(text: str) -> dict[str, str]:
-    variables: dict[str, str] = {} if text == _NONE else json.loads(text)
+    variables: dict[str, str] = {} if text == "{}" else json.loads(text)
     return variables
 
 
@@ -137,7 +58,7 @@ def job_of(row: Any, prefix: str = "") -> Job:
 
 def row_of(values: Sequence[Any]) -> Any:
     """Return the values of all columns as a row for `job_of`."""
-    return _Row(*values)
+    return job_statements.Row(*values)
 
 
 def add(connection: sa.Connection, job: Job, request_id: str, due_at: int = 0) -> None:
@@ -161,8 +82,8 @@ def add(connection: sa.Connection, job: Job, request_id: str, due_at: int = 0) -
 def _stamp_transaction(connection: sa.Connection, job: Job, stamp: int) -> None:
     """Stamp the job's transaction; the last end that it shows is that of its most recent job."""
     values = {"number": job.transaction_id, "job": job.sequence, "end": job.completion, "new_stamp": stamp}
-    _STAMP.run(connection, values)
-    _NEWEST.run(connection, values)
+    job_statements.STAMP.run(connection, values)
+    job_statements.NEWEST.run(connection, values)
 
 
 def any_takeable(connection: Connection, now: int) -> bool:
@@ -176,18 +97,18 @@ def take(connection: sa.Connection, owner: str, now: int) -> tuple[Job, str] | N
     It advances the clock first, whose lock lets one worker at a time search (E12).
     """
     stamp = change_clock.advance(connection, now)
-    rows = _TAKE.all(connection, {"by": owner, "now": stamp})
+    rows = job_statements.TAKE.all(connection, {"by": owner, "now": stamp})
     if not rows:
         return None
-    job = job_of(_Row(*rows[0]))
+    job = job_of(job_statements.Row(*rows[0]))
     _stamp_transaction(connection, job, stamp)
-    return job, str(rows[0][_REQUEST_ID])
+    return job, str(rows[0][job_statements.REQUEST_ID])
 
 
 def next_to_take(connection: sa.Connection, now: int) -> Job | None:
     """Return the job that `take` would give; the clock is advanced, so that no other worker takes it meanwhile."""
     found = sa.select(jobs).where(
-        _C.sequence == _takeable().params(now=change_clock.advance(connection, now)).scalar_subquery()
+        _C.sequence == job_statements.takeable().params(now=change_clock.advance(connection, now)).scalar_subquery()
     )
     row = connection.execute(found).one_or_none()
     return None if row is None else job_of(row)
@@ -232,18 +153,18 @@ def causes(connection: sa.Connection, transfer_id: str) -> set[int]:
 def change(connection: sa.Connection, job: Job, owner: str, **values: Any) -> None:
     """Change columns of a job that `owner` still owns; NotOwner when it does not (E13)."""
     given = {f"new_{name}": value for name, value in values.items()}
-    if _change(tuple(values)).run(connection, {**_mine(job, owner), **given}) != 1:
+    if job_statements.change(tuple(values)).run(connection, {**_mine(job, owner), **given}) != 1:
         raise NotOwner(f"job {job.sequence} has another owner, or is over")
 
 
 def is_owned(connection: Connection, job: Job, owner: str) -> bool:
     """Return whether `owner` still owns a job, also where somebody asked to stop it."""
-    return _IS_OWNED.first(connection, _mine(job, owner)) is not None
+    return job_statements.IS_OWNED.first(connection, _mine(job, owner)) is not None
 
 
 def is_owner(connection: Connection, job: Job, owner: str) -> bool:
     """Return whether `owner` still owns a running job that nobody asked to stop."""
-    return _IS_OWNER.first(connection, _mine(job, owner)) is not None
+    return job_statements.IS_OWNER.first(connection, _mine(job, owner)) is not None
 
 
 def stop_requests(connection: Connection, owner: str) -> dict[int, str]:
@@ -260,10 +181,10 @@ def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: s
     stamp = change_clock.advance(connection, now)
     values = {"job": job.sequence, "end": completion, "now": stamp}
     whose = {} if owner is None else _mine(job, owner)
-    rows = (_END if owner is None else _END_MINE).all(connection, {**whose, **values})
+    rows = (job_statements.END if owner is None else job_statements.END_MINE).all(connection, {**whose, **values})
     if not rows:
         return None
-    ended = job_of(_Row(*rows[0]))
+    ended = job_of(job_statements.Row(*rows[0]))
     _stamp_transaction(connection, ended, stamp)
     return ended
 
@@ -297,13 +218,15 @@ def completion_before(connection: sa.Connection, job: Job) -> str | None:
 
 def find_active(connection: sa.Connection) -> dict[int, str | None]:
     """Return the sequences of the active jobs with their owners."""
-    active = sa.select(_C.sequence, _C.owner).where(_NOT_OVER, _C.status.in_(ACTIVE)).order_by(_C.sequence)
+    active = (
+        sa.select(_C.sequence, _C.owner).where(job_statements.NOT_OVER, _C.status.in_(ACTIVE)).order_by(_C.sequence)
+    )
     return {row.sequence: row.owner for row in connection.execute(active)}
 
 
 def find_waiting(connection: sa.Connection) -> list[int]:
     """Return the sequences of the jobs that wait for their first attempt, in order."""
-    first = (_NOT_OVER, _C.status.in_(WAITING), _C.attempt == 1)
+    first = (job_statements.NOT_OVER, _C.status.in_(WAITING), _C.attempt == 1)
     waiting = sa.select(_C.sequence).where(*first).order_by(_C.sequence)
     return list(connection.execute(waiting).scalars())
 
