@@ -24,9 +24,9 @@ def make(postgresql_url, tmp_path):
     """Return a function that builds one more replica over the same database and folder, with a quota."""
     made = []
 
-    def build(quota="100MiB"):
+    def build(quota="100MiB", **options):
         folders = {"/in": {"access": {"part1": ALL}, "quota": quota, "retention": {"after_put": "1h"}}}
-        made.append(Lab(tmp_path, database_url=postgresql_url, folders=folders))
+        made.append(Lab(tmp_path, database_url=postgresql_url, folders=folders, **options))
         return made[-1]
 
     yield build
@@ -152,10 +152,11 @@ def test_a_slow_upload_keeps_what_it_has_reserved(make):
             return connection.execute(sa.select(reservations.c.lease_until)).scalar_one()
 
     def wait():
-        for replica in (lab, other):
-            replica.later(hours=40 / 3600)
-        now = clock.now_ms() + lab.ahead
-        wait_until(lambda: lease() > now, what="a renewed lease")
+        for _ in range(2):
+            for replica in (lab, other):
+                replica.later(hours=20 / 3600)
+            now = clock.now_ms() + lab.ahead
+            wait_until(lambda now=now: lease() > now + 20_000, what="a renewed lease")
         seen.append(other.service.uploads.quotas.release_dead())
 
     assert _put_slowly(lab, 3 << 20, wait)
@@ -164,7 +165,7 @@ def test_a_slow_upload_keeps_what_it_has_reserved(make):
 
 def test_leases_are_renewed_in_the_order_in_which_commits_lock_rows(make):
     """A renewal that waits for the registration of a blob holds no transfer, which the commit of the blob ends last."""
-    lab, other, free = make(quota=None), make(quota=None), []
+    lab, other, free = make(quota=None, own_leases=False), make(quota=None, own_leases=False), []
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     keep, ended = lab.service.uploads.blobs.keep, sa.select(open_transfers.c.transfer_id).with_for_update
 
@@ -185,3 +186,52 @@ def test_leases_are_renewed_in_the_order_in_which_commits_lock_rows(make):
     lab.service.uploads.blobs.keep = commit_meanwhile
     assert _put_slowly(lab)
     assert len(free) == 1
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+@pytest.mark.parametrize("who", ["other", "own"])
+def test_a_clock_that_jumps_ends_no_upload_of_a_process_that_lives(make, who, hours):
+    """Leases are measured by the database's clock: neither another replica's clock nor the upload's own matters."""
+    lab, other = make(own_leases=False), make(own_leases=False)
+    seen = []
+
+    def rows():
+        with lab.service.database.read() as connection:
+            opened = [each.lease_until for each in transfers.all_open(connection)]
+            return opened + [lease for _, _, lease in quotas.reserved(connection)]
+
+    def jump():
+        before = wait_until(lambda: found if len(found := rows()) == 2 else None, what="an announced transfer")
+        (other if who == "other" else lab).later(hours=hours)
+        if who == "own":
+            # It goes on renewing.
+            wait_until(lambda: min(rows()) > max(before), within=30, what="a renewed lease")
+        seen.append((other.service.uploads.quotas.release_dead(), other.service.recorder.end_dead()))
+
+    assert _put_slowly(lab, 3 << 20, jump)
+    assert seen == [(0, 0)]
+    assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["successful"]
+
+
+def test_the_work_of_a_process_whose_lease_lapsed_is_ended_once(make):
+    """Once the lease is over by the database's clock, any replica ends the work, and the late process adds no end."""
+    lab, other = make(own_leases=False), make(own_leases=False)
+    seen = []
+
+    def lapse():
+        wait_until(lambda: _open_transfers(lab), what="an announced transfer")
+        with other.service.database.write() as connection:
+            # In the order in which a renewal locks them.
+            for table in (reservations, open_transfers):
+                connection.execute(sa.update(table).values(lease_until=1))
+        seen.append((other.service.uploads.quotas.release_dead(), other.service.recorder.end_dead()))
+        seen.append(_open_transfers(lab))
+
+    assert _put_slowly(lab, 3 << 20, lapse)
+    assert seen == [(1, 1), []]
+    assert [event["state"] for event in lab.events("transfer.ended.v1")] == ["failed"]
+
+
+def _open_transfers(lab):
+    with lab.service.database.read() as connection:
+        return list(transfers.all_open(connection))

@@ -1,6 +1,7 @@
 """Wire this service's parts together."""
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,7 +38,7 @@ from mft_common import clock
 from mft_common import config as files
 from mft_common.clock import Clock
 from mft_common.config import Reader
-from mft_common.database import Database
+from mft_common.database import Database, leases
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.errors import Unavailable
 from mft_common.events import Bus, Outbox
@@ -96,11 +97,13 @@ def build(
     config: Mapping[str, Any] | None = None,
     reader: Reader | None = None,
     now: Clock = clock.now_ms,
+    lease_clock: Clock | None = None,
 ) -> Service:
     """Build the service: tables up to date, folders as configured, and nothing left of processes that died.
 
     `directory` is the gateway's own in one process; without it the gateway at `gateway_url` is asked. `config` is the
     whole of crossdock.yaml as a mapping, else the file that the settings name; `reader` resolves its references.
+    `lease_clock` is that of the database where processes run on several machines.
     """
     if config is None:
         config = files.load(Path(settings.config), schemas.SECTIONS, whole=False) if settings.config else {}
@@ -116,15 +119,16 @@ def build(
     blobs = open_blobs(settings)
     # A SQLite file serves one machine, and locks tell there which processes live.
     alone = database.dialect == "sqlite"
-    processes = Processes(settings.state / "processes" if alone else None)
+    lease_clock = lease_clock or (now if alone else functools.partial(_server_ms, database))
+    processes = Processes(settings.state / "processes" if alone else None, lease_clock)
     commits = Commits(database)
     commits.run(lambda connection: folders.apply(connection, configuration.folders))
     commits.run(lambda connection: quotas.apply(connection, configuration.limits.counted()))
-    reads = OpenReads(commits, processes, now, needed=not (alone and blobs.outlives_removal))
+    reads = OpenReads(commits, processes, needed=not (alone and blobs.outlives_removal))
     recorder = TransferRecorder(
         commits, processes, TransferIds(settings.transfer_id_prefix), now, each_tick=(reads.flush,)
     )
-    limits = Quotas(commits, blobs, processes, configuration.limits, now)
+    limits = Quotas(commits, blobs, processes, configuration.limits)
     scanner = Scanner(configuration.scan) if configuration.scan is not None else None
     scanning = Scanning(configuration.scan, scanner, blobs.open) if configuration.scan and scanner else None
     access, digests = Access(configuration), PartialDigests()
@@ -196,3 +200,8 @@ def _database(settings: Settings) -> Database:
     return Database(
         settings.database, schema=SERVICE, metadata=tables.metadata, migrations="filestore_svc.migrations", head=HEAD
     )
+
+
+def _server_ms(database: Database) -> int:
+    with database.read() as connection:
+        return leases.server_ms(connection)

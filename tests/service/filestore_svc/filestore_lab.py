@@ -73,10 +73,15 @@ class Accounts:
 class Lab:
     """The service in this process, and requests to it as anybody."""
 
-    def __init__(self, data: Path, *, database_url: str = "", settings: Settings | None = None, **section: Any) -> None:
+    def __init__(
+        self, data: Path, *, database_url: str = "", settings: Settings | None = None, own_leases: bool = True,
+        **section: Any,
+    ) -> None:  # fmt: skip
         self.accounts = Accounts()
         self.ahead = 0
         self.clock: int | None = None
+        # Whether `later` moves the clock of the leases too, which is else the database's own.
+        self.own_leases = own_leases
         self.settings = settings or Settings(data=str(data), database_url=database_url)
         self.document = {"http_mft": {**SECTION, **section}}
         self.open()
@@ -88,6 +93,7 @@ class Lab:
             directory=self.accounts,
             config=self.document,
             now=self._now,
+            lease_clock=self._now if self.own_leases else None,
         )
         self.client = create_app(self.service).test_client()
 

@@ -241,7 +241,7 @@ def test_without_limits_the_database_is_not_asked():
             self.asked += 1
 
     bucket = Bucket()
-    quotas = Quotas(None, bucket, None, NO_LIMITS, None)
+    quotas = Quotas(None, bucket, None, NO_LIMITS)
     quotas.check(Folder(1, "/in", None), "part1", 1 << 40, "a")
     quotas.check(Folder(1, "/in", None), "part1", 0)
     assert bucket.asked == 1

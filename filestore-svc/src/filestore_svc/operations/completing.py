@@ -1,5 +1,6 @@
 """Turn the complete bytes of resumable uploads into files, in threads that outlive the requests that wait for them."""
 
+import functools
 import json
 import threading
 import time
@@ -82,7 +83,7 @@ class Completions:
             received=upload.length if upload.two_step else upload.received,
             staged=self._uploads.ids.next(),
             process=self._processes.own,
-            lease_until=self._uploads.now() + LEASE_MS,
+            lease_until=self._processes.now() + LEASE_MS,
             expires_at=self._uploads.now() + self._life,
         )
 
@@ -169,10 +170,11 @@ class Completions:
 
     def _take_over(self, upload: Upload) -> bool:
         """Continue a completion whose process is gone or has failed at it; False while it runs."""
-        uploads, own = self._uploads, self._processes.own
-        if upload.process != own and not self._processes.lapsed(upload.process, upload.lease_until, uploads.now()):
+        processes, now = self._processes, self._processes.now()
+        if upload.process != processes.own and not processes.lapsed(upload.process, upload.lease_until, now):
             return False
-        taken = replace(upload, staged=uploads.ids.next(), process=own, lease_until=uploads.now() + LEASE_MS)
+        staged = self._uploads.ids.next()
+        taken = replace(upload, staged=staged, process=processes.own, lease_until=now + LEASE_MS)
         return self._launch(taken, lambda write: resumables.take_completion(write, upload, taken))
 
     def _launch(self, upload: Upload, claim: Callable[[sa.Connection], bool], sha256: Any | None = None) -> bool:
@@ -224,9 +226,10 @@ class Completions:
     def _renew(self) -> None:
         """Keep the leases of this process's completions: between machines only they show that it lives."""
         while not self._stopping.wait(_RENEW_S):
-            lease = self._uploads.now() + LEASE_MS
             try:
-                self._commits.run(lambda write, lease=lease: resumables.renew(write, self._processes.own, lease))  # type: ignore[misc]
+                now = self._processes.now()
+                own, until = self._processes.own, now + LEASE_MS
+                self._commits.run(functools.partial(resumables.renew, process=own, now=now, lease_until=until))
             except Unavailable as error:
                 logs.get("uploads").warning("lease.not_renewed", error=str(error))
 

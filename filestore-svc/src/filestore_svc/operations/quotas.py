@@ -10,7 +10,6 @@ from filestore_svc.store import quotas
 from filestore_svc.store.blobs import Blobs, Staging
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.processes import Processes
-from mft_common.clock import Clock
 
 # The commit of the file counts an upload of at most this size; only larger ones pay a commit to reserve before.
 SMALL: Final = 1 << 20
@@ -68,12 +67,11 @@ class Quotas:
     Nothing is asked of the database where no quota counts.
     """
 
-    def __init__(self, commits: Commits, blobs: Blobs, processes: Processes, limits: Limits, now: Clock) -> None:
+    def __init__(self, commits: Commits, blobs: Blobs, processes: Processes, limits: Limits) -> None:
         self.limits = limits
         self._commits = commits
         self._blobs = blobs
         self._processes = processes
-        self._now = now
 
     def check(self, folder: Folder, owner: str, size: int, name: str = "") -> None:
         """Raise TooLarge or NoSpace where `owner` can store no file of `size` bytes in `folder` at present.
@@ -116,7 +114,7 @@ class Quotas:
             return None
 
         def reserve(size: int) -> None:
-            lease = self._now() + LEASE_MS
+            lease = self._processes.now() + LEASE_MS
             self._commits.run(
                 lambda connection: quotas.reserve(
                     connection, identifier, folder, over, size=size, process=self._processes.own, lease_until=lease
@@ -132,9 +130,8 @@ class Quotas:
         """
         with self._commits.database.read() as connection:
             found = list(quotas.reserved(connection))
-        dead = [
-            identifier for identifier, process, lease in found if self._processes.lapsed(process, lease, self._now())
-        ]
+        now = self._processes.now()
+        dead = [identifier for identifier, process, lease in found if self._processes.lapsed(process, lease, now)]
         for identifier in dead:
             self._commits.run(lambda connection, identifier=identifier: quotas.release(connection, identifier))  # type: ignore[misc]
         return len(dead)

@@ -12,7 +12,6 @@ import sqlalchemy as sa
 from filestore_svc.store import reads
 from filestore_svc.store.commits import Commits
 from filestore_svc.store.processes import Processes
-from mft_common.clock import Clock
 
 # A blob is deleted a minute after its file at the earliest: most downloads are over before they need a row.
 _AFTER_S: Final = 1.0
@@ -28,10 +27,9 @@ class OpenReads:
     rows of those that are no longer open.
     """
 
-    def __init__(self, commits: Commits, processes: Processes, now: Clock, *, needed: bool) -> None:
+    def __init__(self, commits: Commits, processes: Processes, *, needed: bool) -> None:
         self._commits = commits
         self._processes = processes
-        self._now = now
         self._needed = needed
         self._lock = threading.Lock()
         self._open: Counter[int] = Counter()
@@ -67,7 +65,7 @@ class OpenReads:
         if not (new or gone or renewing):
             return
         kept = (self._held - gone) | new
-        lease = self._now() + _LEASE_MS
+        lease = self._processes.now() + _LEASE_MS
 
         def work(connection: sa.Connection) -> None:
             reads.lock(connection)
@@ -84,7 +82,7 @@ class OpenReads:
         """Remove the rows of dead processes; return of how many processes."""
         with self._commits.database.read() as connection:
             found = reads.all_open(connection)
-        now = self._now()
+        now = self._processes.now()
         if self._processes.local:
             dead = {each.process for each in found if self._processes.dead(each.process)}
             before = None

@@ -1,6 +1,7 @@
 """Report every upload and download as a transfer, exactly once, whatever process dies in between."""
 
 import contextlib
+import functools
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -164,7 +165,9 @@ class TransferRecorder:
     def end_dead(self) -> int:
         """End the transfers of dead processes as failed; return how many (http-mft.md S21)."""
         with self._commits.database.read() as connection:
-            found = [each for each in transfers.all_open(connection) if self._is_dead(each)]
+            opened = transfers.all_open(connection)
+        now = self._processes.now()
+        found = [each for each in opened if self._processes.lapsed(each.process, each.lease_until, now)]
         for each in found:
             try:
                 with logs.request_scope(each.request_id):
@@ -186,11 +189,6 @@ class TransferRecorder:
         if self._thread is not None:
             self._thread.join()
         self._records.flush()
-
-    def _is_dead(self, each: OpenTransfer) -> bool:
-        if self._processes.local:
-            return self._processes.dead(each.process)
-        return each.lease_until < self._now()
 
     def _end_dead(self, connection: sa.Connection, each: OpenTransfer) -> None:
         if transfers.end(connection, each.transfer_id):
@@ -219,7 +217,8 @@ class TransferRecorder:
 
     def _long_running(self, now: int) -> list[RunningTransfer]:
         with self._lock:
-            return [each for each in self._running if now - each.submitted_at >= ANNOUNCE_AFTER_MS]
+            # One that seems to begin later than now is older than the last change of the clock.
+            return [each for each in self._running if not 0 <= now - each.submitted_at < ANNOUNCE_AFTER_MS]
 
     def _announce(self) -> None:
         for transfer in self._long_running(self._now()):
@@ -227,12 +226,12 @@ class TransferRecorder:
                 continue
             with transfer.lock, logs.request_scope(transfer.request_id):
                 if not transfer.over:
-                    self._commits.run(lambda connection, transfer=transfer: self._open(connection, transfer))  # type: ignore[misc]
+                    self._commits.run(functools.partial(self._open, transfer, self._processes.now() + _LEASE_MS))
                     transfer.announced = True
 
-    def _open(self, connection: sa.Connection, transfer: RunningTransfer) -> None:
+    def _open(self, transfer: RunningTransfer, lease: int, connection: sa.Connection) -> None:
         started = transfer.started()
-        head, lease = started.to_json(), self._now() + _LEASE_MS
+        head = started.to_json()
         opened = OpenTransfer(transfer.transfer_id, self._processes.own, lease, head, transfer.request_id)
         transfers.add(connection, opened)
         outbox.add(connection, started)
@@ -240,14 +239,17 @@ class TransferRecorder:
     def _renew(self) -> None:
         """Renew the leases of this process while it has long transfers; on one machine locks show that it lives."""
         now = self._now()
-        if self._processes.local or now - self._renewed < _RENEW_MS or not self._long_running(now):
+        # A clock that is set back must not let the leases lapse.
+        renewed = 0 <= now - self._renewed < _RENEW_MS
+        if self._processes.local or renewed or not self._long_running(now):
             return
+        at = self._processes.now()
 
         def work(connection: sa.Connection) -> None:
             # The commit of an upload locks its rows in this order too.
-            quotas.renew(connection, self._processes.own, now + _LEASE_MS)
-            staged_blobs.renew(connection, self._processes.own, now + _LEASE_MS)
-            transfers.renew(connection, self._processes.own, now + _LEASE_MS)
+            quotas.renew(connection, self._processes.own, at, at + _LEASE_MS)
+            staged_blobs.renew(connection, self._processes.own, at, at + _LEASE_MS)
+            transfers.renew(connection, self._processes.own, at, at + _LEASE_MS)
 
         self._commits.run(work)
         self._renewed = now

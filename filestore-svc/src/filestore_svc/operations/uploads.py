@@ -181,7 +181,7 @@ class Uploads:
         slow = self.now() - pending.began_at >= _REGISTER_AFTER_MS or (scan is not None and scan.pending)
         blob = SealedBlob(staging.fileset, staging.size, staging.sha256.hexdigest(), registered=register and slow)
         if blob.registered:
-            lease = self.now() + LEASE_MS
+            lease = self._processes.now() + LEASE_MS
             self.commits.run(lambda write: staged_blobs.add(write, blob.fileset, self._processes.own, lease))
         try:
             self.blobs.keep(staging)
@@ -273,7 +273,8 @@ class Uploads:
         """Remove the registrations of dead processes, whose blobs are orphans from here on; return how many."""
         with self.commits.database.read() as connection:
             found = list(staged_blobs.registered(connection))
-        dead = [fileset for fileset, process, lease in found if self._processes.lapsed(process, lease, self.now())]
+        now = self._processes.now()
+        dead = [fileset for fileset, process, lease in found if self._processes.lapsed(process, lease, now)]
         for fileset in dead:
             self.commits.run(lambda write, fileset=fileset: staged_blobs.remove(write, fileset))  # type: ignore[misc]
         return len(dead)

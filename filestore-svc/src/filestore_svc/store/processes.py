@@ -5,16 +5,19 @@ import os
 import secrets
 from pathlib import Path
 
+from mft_common.clock import Clock
 from mft_common.process import file_locks
 
 
 class Processes:
     """Gives this process an id and holds a lock on a file of that name; the system releases it when the process dies.
 
-    `folder` is None where processes run on several machines: then leases decide which process counts as dead.
+    `folder` is None where processes run on several machines: then leases decide which process counts as dead. `now` is
+    the clock of all leases, which those machines must share: that of the database.
     """
 
-    def __init__(self, folder: Path | None) -> None:
+    def __init__(self, folder: Path | None, now: Clock) -> None:
+        self.now = now
         self.own = secrets.token_hex(16)
         self._folder = folder
         self._descriptor = -1

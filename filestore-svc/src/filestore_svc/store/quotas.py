@@ -123,10 +123,11 @@ def release(connection: sa.Connection, identifier: str) -> None:
         give_back(connection, row.folder, row.bytes)
 
 
-def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
-    """Extend the leases of all reservations of a process."""
+def renew(connection: sa.Connection, process: str, now: int, lease_until: int) -> None:
+    """Extend the leases of all reservations of a process; one that lapsed before `now` is never revived."""
     lock(connection)
-    connection.execute(sa.update(reservations).where(_R.process == process).values(lease_until=lease_until))
+    held = sa.update(reservations).where(_R.process == process, _R.lease_until >= now)
+    connection.execute(held.values(lease_until=lease_until))
 
 
 def reserved(connection: sa.Connection) -> Iterable[tuple[str, str, int]]:

@@ -70,9 +70,9 @@ def release_completion(connection: sa.Connection, identifier: str, staged: int) 
     return _update(connection, identifier, *mine, staged=0, process="", lease_until=0)
 
 
-def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
-    """Extend the leases of all completions of a process."""
-    mine = (_C.state == "completing", _C.process == process)
+def renew(connection: sa.Connection, process: str, now: int, lease_until: int) -> None:
+    """Extend the leases of all completions of a process; one that lapsed before `now` is never revived."""
+    mine = (_C.state == "completing", _C.process == process, _C.lease_until >= now)
     connection.execute(sa.update(resumables).where(*mine).values(lease_until=lease_until))
 
 

@@ -19,9 +19,10 @@ def remove(connection: sa.Connection, fileset: int) -> bool:
     return connection.execute(sa.delete(staged_blobs).where(_C.fileset == fileset)).rowcount == 1
 
 
-def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
-    """Extend the leases of all registrations of a process."""
-    connection.execute(sa.update(staged_blobs).where(_C.process == process).values(lease_until=lease_until))
+def renew(connection: sa.Connection, process: str, now: int, lease_until: int) -> None:
+    """Extend the leases of all registrations of a process; one that lapsed before `now` is never revived."""
+    held = sa.update(staged_blobs).where(_C.process == process, _C.lease_until >= now)
+    connection.execute(held.values(lease_until=lease_until))
 
 
 def registered(connection: sa.Connection) -> Iterable[tuple[int, str, int]]:

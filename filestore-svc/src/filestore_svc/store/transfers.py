@@ -32,9 +32,10 @@ def end(connection: sa.Connection, transfer_id: str) -> bool:
     return connection.execute(_DELETE, {"gone": transfer_id}).rowcount == 1
 
 
-def renew(connection: sa.Connection, process: str, lease_until: int) -> None:
-    """Extend the leases of all transfers of a process."""
-    connection.execute(sa.update(open_transfers).where(_C.process == process).values(lease_until=lease_until))
+def renew(connection: sa.Connection, process: str, now: int, lease_until: int) -> None:
+    """Extend the leases of all transfers of a process; one that lapsed before `now` is never revived."""
+    held = sa.update(open_transfers).where(_C.process == process, _C.lease_until >= now)
+    connection.execute(held.values(lease_until=lease_until))
 
 
 def all_open(connection: sa.Connection) -> Collection[OpenTransfer]:

@@ -148,6 +148,11 @@ class Leases:
         return *self._is_mine(lease), sa.not_(self._has_lapsed(connection))
 
 
+def server_ms(connection: sa.Connection) -> int:
+    """Return the time of a PostgreSQL server in milliseconds since the epoch: the clock of its leases."""
+    return int(connection.execute(sa.select(_SERVER_NOW)).scalar_one())
+
+
 def _now(connection: sa.Connection) -> sa.ColumnElement[int]:
     """Return the time in milliseconds, of the clock that all processes of the database share."""
     if connection.dialect.name == "postgresql":
