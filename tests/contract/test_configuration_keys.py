@@ -10,7 +10,19 @@ from click.testing import CliRunner
 
 from crossdock import sections
 from crossdock.command import main
-from diplomat_svc.domain.transactions import Configuration, Destination, Notify, Options, Retries, Source, Transaction
+from diplomat_svc.domain.transactions import (
+    Archive,
+    Archives,
+    Compress,
+    Configuration,
+    Destination,
+    Notify,
+    OpenPgp,
+    Options,
+    Retries,
+    Source,
+    Transaction,
+)
 from diplomat_svc.schemas.configuration import read_sections
 from diplomat_svc.settings import Settings as DiplomatSettings
 from gateway.domain import PromptRules
@@ -98,6 +110,7 @@ def _attributes_read(*packages, outside="schemas"):
     [
         *((kind, ("diplomat-svc", "mft-common"), None) for kind in (Configuration, Options, Transaction, Source)),
         *((kind, ("diplomat-svc", "mft-common"), None) for kind in (Destination, Retries, Notify)),
+        *((kind, ("diplomat-svc", "mft-common"), None) for kind in (OpenPgp, Compress, Archives, Archive)),
         (PromptRules, ("gateway",), None),
         (MqmftSection, ("mqmft-svc",), "ibm_mq_mft"),
         (SertaintySection, ("sertainty-svc", "gateway"), "data_protector"),

@@ -63,6 +63,17 @@ def test_endpoints_are_found_by_their_names():
         ({"nmae": "x"}, "transactions.0.nmae: Unknown field."),
         ({"openpgp": {"sign": "x"}}, "transactions.0.openpgp: there is no OpenPGP key x"),
         ({"openpgp": {}}, "transactions.0.openpgp: names no key"),
+        ({"archive": {}}, "transactions.0.archive: has primary, additional or both"),
+        ({"archive": {"primary": {"url": "x:"}}}, "transactions.0.archive.primary.url: the URL begins with none"),
+        (
+            {"archive": {"additional": {"url": "file:a", "content": "x"}}},
+            "transactions.0.archive.additional.content: Must",
+        ),
+        ({"compress": {}}, "transactions.0.compress: has either zip with a name or unzip: true"),
+        ({"compress": {"unzip": True}}, "transactions.0.compress: unzip has no meaning for outbound"),
+        ({"compress": {"zip": "a*.zip"}}, "transactions.0.compress.zip: is the name of one file"),
+        ({"compress": {"zip": "a/b.zip"}}, "transactions.0.compress.zip: is a name or a pattern"),
+        ({"direction": "inbound", "compress": {"zip": "a"}}, "transactions.0.compress: zip has no meaning for inbound"),
         ({"openpgp": {"decrypt": "x"}}, "transactions.0.openpgp: decrypt and verify have no meaning for outbound"),
         (
             {"direction": "inbound", "openpgp": {"verify": ["x"], "armor": True}},

@@ -29,7 +29,8 @@ class FileRecord:
     not tell. `delivered_size` and `delivered_sha256` are those of the file at the destination, which differ where its
     bytes were changed on their way. `temporaries` are the names of its unfinished copies at the destination, as long as
     one may be there. `checkpoint` is how far the file is, as JSON of the engine. `version` is that of the source that
-    was delivered durably, "" else.
+    was delivered durably, "" else. `archived` are the names of its copies, by the archives' names; of an archive that
+    was unpacked the first 20 copies.
     """
 
     place: int
@@ -50,6 +51,7 @@ class FileRecord:
     modified_at: int | None = None
     delivered_size: int | None = None
     delivered_sha256: str | None = None
+    archived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def delivered(self) -> bool:

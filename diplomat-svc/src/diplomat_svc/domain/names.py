@@ -33,16 +33,18 @@ class Expanded:
 def expand_transaction(transaction: Transaction, given: Mapping[str, str]) -> Expanded:
     """Expand a transaction's fields by its default variables and those of this run, which win."""
     values = {**transaction.variables, **given}
-    source, destination = transaction.source, transaction.destination
-    texts = [*source.files, *source.required, *([destination.files] if destination.files else [])]
+    source, destination, compress = transaction.source, transaction.destination, transaction.compress
+    texts = [*source.files, *source.required, destination.files or "", compress.zip or ""]
     missing = dict.fromkeys(name for text in texts for name in _VARIABLE.findall(text) if name not in values)
     files = tuple(expand(text, values) for text in source.files)
     required = tuple(expand(text, values) for text in source.required)
     target = None if destination.files is None else expand(destination.files, values)
+    archive = None if compress.zip is None else expand(compress.zip, values)
     changed = replace(
         transaction,
         source=replace(source, files=files, required=required),
         destination=replace(destination, files=target),
+        compress=replace(compress, zip=archive),
     )
     return Expanded(changed, tuple(missing))
 
@@ -53,7 +55,8 @@ def unfit_value(transaction: Transaction, given: Mapping[str, str]) -> str | Non
         if "/" in value or "\\" in value or controls(value):
             return name
     fields = expand_transaction(transaction, given).transaction
-    if _dotted((*fields.source.files, *fields.source.required, fields.destination.files or "")):
+    names = (fields.destination.files or "", fields.compress.zip or "")
+    if _dotted((*fields.source.files, *fields.source.required, *names)):
         return next(iter(given), "")
     return None
 
@@ -65,6 +68,21 @@ def _dotted(names: Sequence[str]) -> bool:
 def destination_name(template: str | None, source: str) -> str:
     """Return a file's name at the destination; each `*` of the template stands for the source's whole name."""
     return source if template is None else template.replace("*", source)
+
+
+def destination_path(template: str | None, member: str) -> str:
+    """Return the path of an archive's member at the destination: in the folder that it has in the archive."""
+    folder, slash, name = member.rpartition("/")
+    return f"{folder}{slash}{destination_name(template, name)}"
+
+
+def archive_path(path: str, token: str) -> str:
+    """Return the path of a file in an archive: the job's token stands before the extension of its name."""
+    folder, slash, name = path.rpartition("/")
+    stem, dot, extension = name.rpartition(".")
+    if not stem:
+        stem, dot, extension = name, "", ""
+    return f"{folder}{slash}{stem}-{token}{dot}{extension}"
 
 
 def printable(text: str) -> str:

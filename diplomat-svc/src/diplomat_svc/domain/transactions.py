@@ -15,6 +15,7 @@ from mft_common.transfer.steps.openpgp import Key
 Direction = Literal["outbound", "inbound"]
 IfExists = Literal["replace", "fail", "number"]
 Mode = Literal["binary", "ascii"]
+Content = Literal["original", "delivered"]
 
 # The words of the API for a direction (66).
 DIRECTIONS: Final = {"outbound": "Outbound", "inbound": "Inbound"}
@@ -71,6 +72,45 @@ class OpenPgp:
         """The names of all keys that are needed."""
         ours = [name for name in (self.sign, self.decrypt) if name is not None]
         return tuple(dict.fromkeys([*self.encrypt, *ours, *self.verify]))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compress:
+    """Outbound: the name of the archive that joins all files, `zip`. Inbound: whether archives are unpacked.
+
+    An archive that unpacks to more than `limit` bytes, or has more `members`, is refused.
+    """
+
+    zip: str | None = None
+    unzip: bool = False
+    limit: int = 10 << 30
+    members: int = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archive:
+    """A folder for copies: of the files as they were at the source, or as they were delivered."""
+
+    url: str
+    content: Content = "original"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Archives:
+    """The archives of a transaction."""
+
+    primary: Archive | None = None
+    additional: Archive | None = None
+
+    @property
+    def named(self) -> dict[str, Archive]:
+        """Those that there are, by their names."""
+        both = {"primary": self.primary, "additional": self.additional}
+        return {name: archive for name, archive in both.items() if archive is not None}
+
+    def wants(self, content: Content) -> bool:
+        """Return whether one of them keeps this content."""
+        return any(archive.content == content for archive in self.named.values())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +184,8 @@ class Transaction:
     openpgp: OpenPgp | None = None
     schedule: CronSchedule | Literal["third-party"] | None = None
     trigger: Trigger | None = None
+    compress: Compress = field(default_factory=Compress)
+    archive: Archives = field(default_factory=Archives)
 
     @property
     def state(self) -> str:
@@ -151,6 +193,11 @@ class Transaction:
         if not self.enabled or self.schedule is None:
             return NOT_SCHEDULED
         return SCHEDULED if isinstance(self.schedule, CronSchedule) else THIRD_PARTY_SCHEDULED
+
+    @property
+    def written_urls(self) -> tuple[str, ...]:
+        """The endpoints that a job writes to: the destination and the archives."""
+        return (self.destination.url, *(archive.url for archive in self.archive.named.values()))
 
     def to_json(self) -> str:
         """Return the definition as the database stores it."""
@@ -165,6 +212,9 @@ class Transaction:
         values: dict[str, Any] = json.loads(text)
         values["source"] = Source(**_known(Source, _tuples(values["source"])))
         values["destination"] = Destination(**_known(Destination, values["destination"]))
+        archives = values.get("archive", {}).items()
+        values["archive"] = Archives(**{name: Archive(**_known(Archive, one)) for name, one in archives if one})
+        values["compress"] = Compress(**_known(Compress, values.get("compress", {})))
         if openpgp := values.get("openpgp"):
             values["openpgp"] = OpenPgp(**_known(OpenPgp, _tuples(openpgp)))
         values["retries"] = Retries(**_known(Retries, values.get("retries", {})))

@@ -65,7 +65,7 @@ class WorkerConfiguration:
         """Return what the child of a job may use, as plain data: nothing that its transaction does not name."""
         names = () if definition.openpgp is None else definition.openpgp.keys
         return {
-            "endpoints": self.endpoints.only(definition.source.url, definition.destination.url).to_json(),
+            "endpoints": self.endpoints.only(definition.source.url, *definition.written_urls).to_json(),
             "keys": [self.keys[name].to_json() for name in names if name in self.keys],
             "private": str(self.private),
         }

@@ -7,7 +7,7 @@ from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import TransferError
-from mft_common.transfer import Moved
+from mft_common.transfer import Digest, Moved
 
 
 class FileReport:
@@ -98,9 +98,41 @@ class FileReport:
         text += f", retries {moved.retries}.{f' {done}' if done else ''}"
         if moved.resumed:
             text += f" {moved.resumed} of the bytes were there from an earlier try."
+        self._ended(text, moved, read, made.size, sha256=made.sha256, version=version, warnings=warnings)
+
+    def packed(self, read: Digest, moved: Moved, *, version: str, done: str, warnings: Sequence[str]) -> None:
+        """Report that the file is at its destination as a member of the archive that `moved` describes."""
+        self.ensure()
+        made = moved.delivered
+        text = f"Packed {self._entry.name}, {read.size} bytes, SHA-256 {read.sha256}, and delivered it in "
+        text += f"{self.destination}: {made.size} bytes, SHA-256 {made.sha256}, retries {moved.retries}."
+        text += f" {done}" if done else ""
+        self._ended(text, moved, read, made.size, sha256=made.sha256, version=version, warnings=warnings)
+
+    def unpacked(
+        self, fetched: Moved, members: Sequence[Moved], *, version: str, done: str, warnings: Sequence[str]
+    ) -> None:
+        """Report that all members of the file, an archive, are at the destination."""
+        self.ensure()
+        read, size = fetched.source, sum(one.delivered.size for one in members)
+        text = f"Unpacked {self._entry.name}, {read.size} bytes, SHA-256 {read.sha256}, retries {fetched.retries}: "
+        text += f"{len(members)} file(s), {size} bytes.{f' {done}' if done else ''}"
+        sha256 = members[0].delivered.sha256 if len(members) == 1 else None
+        self._ended(text, fetched, read, size, sha256=sha256, version=version, warnings=warnings)
+
+    def _ended(
+        self, text: str, moved: Moved, read: Digest, size: int, *, sha256: str | None, version: str,
+        warnings: Sequence[str],
+    ) -> None:  # fmt: skip
+        """Report the end of a file that is delivered: what was `read`, and size and digest at the destination."""
         text += "".join(f" After the delivery of {self._entry.name}: {warning}." for warning in warnings)
         completion = WARNING if warnings else SUCCESSFUL
         self._reports.end_file(
             self._place, completion, text, retries=moved.retries, sha256=read.sha256, size=read.size, version=version,
-            delivered_size=made.size, delivered_sha256=made.sha256,
+            delivered_size=size, delivered_sha256=sha256,
         )  # fmt: skip
+
+    def read_whole(self) -> None:
+        """Report that all bytes of the file were read."""
+        self.ensure()
+        self._reports.progress(self._place, self._entry.size or 0)

@@ -30,13 +30,21 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, str | bool | 
 
 
 def sweep(_channel: Channel, payload: Mapping[str, Any]) -> str:
-    """Remove the temporary files of a job, `temporaries` among them; return why it could not be done, or nothing."""
+    """Remove the temporary files of a job at its destination and in its archives, `temporaries` among them.
+
+    Returns why it could not be done, or nothing.
+    """
     order = JobOrder.from_json(payload["job"])
     endpoints = Endpoints.from_json(payload["endpoints"])
+    problems = [_sweep(endpoints, url, order, tuple(payload["temporaries"])) for url in order.definition.written_urls]
+    return next(filter(None, problems), "")
+
+
+def _sweep(endpoints: Endpoints, url: str, order: JobOrder, temporaries: tuple[str, ...]) -> str:
     try:
-        endpoint = endpoints.open(order.definition.destination.url, order.transfer_id)
+        endpoint = endpoints.open(url, order.transfer_id)
         try:
-            endpoint.sweep(order.token, tuple(payload["temporaries"]))
+            endpoint.sweep(order.token, temporaries)
         finally:
             endpoint.close()
     except NotFound:

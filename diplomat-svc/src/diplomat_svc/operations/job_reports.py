@@ -1,7 +1,7 @@
 """Report from a child how its job goes; the worker writes each report to the database before the child goes on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -19,6 +19,8 @@ FILE_PROGRESS: Final = "file_progress"
 RETRYING: Final = "retrying"
 END_FILE: Final = "end_file"
 WARN_FILE: Final = "warn_file"
+ARCHIVED: Final = "archived"
+SAFE: Final = "safe"
 
 
 @dataclass(frozen=True)
@@ -113,6 +115,15 @@ class JobReports:
         """Turn a file's success into a warning: it was delivered, and a later step failed."""
         self._completions[place] = WARNING
         self._channel.ask(WARN_FILE, {"place": place, "text": text})
+
+    def archived(self, place: int, which: str, name: str, text: str, temporaries: Sequence[str]) -> None:
+        """Report a copy in an archive; `temporaries` are the names that its unfinished ones had."""
+        data = {"place": place, "which": which, "name": name, "text": text, "temporaries": list(temporaries)}
+        self._channel.ask(ARCHIVED, data)
+
+    def safe(self, place: int, version: str) -> None:
+        """Report that nothing is left to do with a delivered file but to delete its source of this version."""
+        self._channel.ask(SAFE, {"place": place, "version": version})
 
     def is_successful(self, place: int) -> bool:
         """Return whether a file is Successful: a warning keeps its source (E24); one of an earlier attempt is."""

@@ -33,6 +33,8 @@ _FILE_END: Final = (
     *("completion", "status", "retries", "sha256", "size", "bytes_done", "ended_at", "description", "temporaries"),
     *("checkpoint", "version", "delivered_size", "delivered_sha256"),
 )
+# The most names of copies that one record holds; the log has all.
+_MOST_COPIES: Final = 20
 _JOB_TOTALS: Final = ("successful", "failed", "warnings", "retries", "bytes_done")
 
 
@@ -66,6 +68,8 @@ class OwnedJob:
             job_reports.RETRYING: self.retrying,
             job_reports.END_FILE: self.end_file,
             job_reports.WARN_FILE: self.warn_file,
+            job_reports.ARCHIVED: self.archived,
+            job_reports.SAFE: self.safe,
         }
 
     def handle(self, kind: str, data: Json) -> Json:
@@ -228,6 +232,20 @@ class OwnedJob:
         """Turn a file's success into a warning: it was delivered, and a later step failed."""
         file = replace(self._files[place], completion=WARNING, description=files.storable(text))
         self._change_file(file, _FILE_END, text)
+
+    def archived(self, place: int, which: str, name: str, text: str, temporaries: Sequence[str]) -> None:
+        """Write that a copy of a file is in an archive."""
+        before = self._files[place]
+        names = (*before.archived.get(which, ()), files.storable(name))[:_MOST_COPIES]
+        left = tuple(one for one in before.temporaries if one not in temporaries)
+        file = replace(before, archived={**before.archived, which: names}, temporaries=left)
+        self._change_file(file, ("archived", "temporaries"))
+        if text:
+            self.note(text)
+
+    def safe(self, place: int, version: str) -> None:
+        """Write that another attempt has nothing to do with a file but to delete its source."""
+        self._change_file(replace(self._files[place], version=version), ("version",))
 
     def end(self, completion: str, reason: str = "", *, left: bool = False) -> None:
         """End the job, with `left` where temporary files of it may be left; NotOwner when it is over or another's."""

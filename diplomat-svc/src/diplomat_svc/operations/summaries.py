@@ -9,7 +9,7 @@ from diplomat_svc.domain.calendar import compact_time, long_time
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable
 from diplomat_svc.domain.states import COMPLETE, DELIVERED
-from diplomat_svc.domain.transactions import DIRECTIONS, OpenPgp
+from diplomat_svc.domain.transactions import DIRECTIONS, Archive, OpenPgp
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ def _lines(job: Job, files: Sequence[FileRecord], server: Server) -> Iterator[st
         f"{printable(file.source)} as {printable(file.destination)}" for file in files if file.completion in DELIVERED
     )
     yield from _section("Destination", definition.destination.url, delivered)
-    yield "Primary archive: none"
-    yield "Additional archive: none"
+    for name in ("primary", "additional"):
+        yield from _archive(name, definition.archive.named.get(name), files)
     yield "Audit record: none"
     yield f"Server: {server.host}, started {long_time(server.started_at, zone)}"
     yield f"Version: {__version__}"
@@ -57,6 +57,16 @@ def _protection(spec: OpenPgp | None) -> Iterator[str]:
     yield f"Encryption: {encrypted or decrypted or 'none'}"
     verified = f"verified, by one of {', '.join(spec.verify)}" if spec.verify else ""
     yield f"Signature: {f'with {spec.sign}' if spec.sign else verified or 'none'}"
+
+
+def _archive(name: str, archive: Archive | None, files: Sequence[FileRecord]) -> Iterator[str]:
+    title = f"{name.capitalize()} archive"
+    if archive is None:
+        yield f"{title}: none"
+        return
+    copies = [(file, copy) for file in files for copy in file.archived.get(name, ())]
+    lines = (f"{printable(file.source)} as {printable(copy)}" for file, copy in copies)
+    yield from _section(f"{title} ({archive.content})", archive.url, lines)
 
 
 def _section(title: str, url: str, lines: Iterable[str]) -> Iterator[str]:

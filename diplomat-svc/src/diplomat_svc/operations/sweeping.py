@@ -107,7 +107,7 @@ class Sweeper:
         return True
 
     def _order(self, each: Sweep) -> Json:
-        used = self._endpoints().only(each.job.definition.destination.url)
+        used = self._endpoints().only(*each.job.definition.written_urls)
         order = {"job": JobOrder.of(each.job, 0).to_json(), "endpoints": used.to_json()}
         return {**order, "temporaries": each.temporaries}
 

@@ -139,6 +139,7 @@ def _load(schema: Schema, value: Any, path: str, problems: list[str]) -> Any:
 def _url_problems(one: Transaction, endpoints: Endpoints, path: str) -> list[str]:
     """Return one problem for each URL that cannot be opened."""
     found = {side: endpoints.problem_of(getattr(one, side).url) for side in ("source", "destination")}
+    found |= {f"archive.{name}": endpoints.problem_of(given.url) for name, given in one.archive.named.items()}
     problems = [f"{path}.{side}.url: {problem}" for side, problem in found.items() if problem]
     if one.trigger is not None and not problems:
         source = endpoints.find(one.source.url)

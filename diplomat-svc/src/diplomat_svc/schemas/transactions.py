@@ -8,6 +8,9 @@ from marshmallow import Schema, ValidationError, fields, post_load, validate
 from diplomat_svc.domain.names import controls
 from diplomat_svc.domain.transactions import (
     THIRD_PARTY,
+    Archive,
+    Archives,
+    Compress,
     CronSchedule,
     Destination,
     OpenPgp,
@@ -85,6 +88,12 @@ def _pattern(value: str) -> None:
         raise ValidationError("is a name or a pattern for names, never a path")
 
 
+def _archive(value: str) -> None:
+    _pattern(value)
+    if "*" in value or "?" in value:
+        raise ValidationError("is the name of one file, without * and ?")
+
+
 class _SourceSchema(Schema):
     url = fields.String(required=True, validate=_url)
     files = fields.List(fields.String(validate=_pattern), required=True, validate=validate.Length(min=1))
@@ -139,6 +148,53 @@ class _OpenPgpSchema(Schema):
         return OpenPgp(**{**values, **lists})
 
 
+class _ArchiveSchema(Schema):
+    url = fields.String(required=True, validate=_url)
+    content = fields.String(load_default="original", validate=validate.OneOf(("original", "delivered")))
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Archive:
+        return Archive(**values)
+
+
+class _ArchivesSchema(Schema):
+    primary = fields.Nested(_ArchiveSchema)
+    additional = fields.Nested(_ArchiveSchema)
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Archives:
+        if not values:
+            raise ValidationError("has primary, additional or both")
+        return Archives(**values)
+
+
+class _CompressSchema(Schema):
+    zip = fields.String(validate=_archive)
+    unzip = fields.Boolean(validate=validate.Equal(True, error="is true, or left out"), **_YES)
+    limit = config.Size(validate=validate.Range(min=1))
+    members = fields.Integer(strict=True, validate=validate.Range(min=1, max=1_000_000))
+
+    @post_load
+    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Compress:
+        return Compress(**values)
+
+
+def _check_compress(given: Compress, direction: str) -> None:
+    """Raise ValidationError where a key has no meaning in this direction."""
+    inbound = {
+        "unzip": given.unzip,
+        "limit": given.limit != Compress.limit,
+        "members": given.members != Compress.members,
+    }
+    wrong = [name for name, value in inbound.items() if value] if direction == "outbound" else []
+    if direction == "inbound" and given.zip is not None:
+        wrong = ["zip"]
+    if wrong:
+        raise ValidationError({"compress": [f"{', '.join(wrong)} has no meaning for {direction}"]})
+    if not (given.zip or given.unzip):
+        raise ValidationError({"compress": ["has either zip with a name or unzip: true"]})
+
+
 def _check_openpgp(spec: OpenPgp, direction: str) -> None:
     """Raise ValidationError where a key has no meaning in this direction, or nothing is asked for."""
     outbound, inbound = bool(spec.encrypt or spec.sign), bool(spec.decrypt or spec.verify)
@@ -168,9 +224,9 @@ class TransactionSchema(Schema):
     bandwidth = config.Rate(load_default=None, validate=validate.Range(min=1))
     mode = fields.String(load_default="binary", validate=validate.OneOf(("binary", "ascii")))
     schedule = fields.Function(deserialize=_schedule, load_default=None, allow_none=True)
-    compress = fields.Raw(validate=_only())
+    compress = fields.Nested(_CompressSchema)
     openpgp = fields.Nested(_OpenPgpSchema, load_default=None)
-    archive = fields.Raw(validate=_only())
+    archive = fields.Nested(_ArchivesSchema)
     trigger = fields.Nested(_TriggerSchema, load_default=None, allow_none=True)
     audit = fields.Raw(validate=_only())
     notify = fields.List(fields.Nested(NotifySchema), load_default=list)
@@ -178,6 +234,8 @@ class TransactionSchema(Schema):
     @post_load
     def _make(self, values: dict[str, Any], **_kwargs: Any) -> Transaction:
         values["notify"] = tuple(values["notify"])
+        if "compress" in values:
+            _check_compress(values["compress"], values["direction"])
         if values["openpgp"] is not None:
             _check_openpgp(values["openpgp"], values["direction"])
         return Transaction(**values)

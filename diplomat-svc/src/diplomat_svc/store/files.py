@@ -30,15 +30,15 @@ def storable(text: str) -> str:
 
 
 def _file(row: Any) -> FileRecord:
-    values = {name: getattr(row, name) for name in _NAMES}
-    return FileRecord(**{**values, "temporaries": tuple(json.loads(row.temporaries))})
+    return _file_of([getattr(row, name) for name in _NAMES])
 
 
 def _values(file: FileRecord, columns: Sequence[str]) -> dict[str, Any]:
     """Return columns as they are stored. The names are ASCII in JSON, so that any bytes in them come back."""
     values = {name: getattr(file, name) for name in columns}
-    if "temporaries" in values:
-        values["temporaries"] = json.dumps(values["temporaries"])
+    for name in ("temporaries", "archived"):
+        if name in values:
+            values[name] = json.dumps(values[name])
     return values
 
 
@@ -107,6 +107,7 @@ def _file_of(row: Sequence[Any]) -> FileRecord:
     values = dict(zip(_NAMES, row, strict=True))
     given = values["temporaries"]
     values["temporaries"] = () if given == _NONE else tuple(json.loads(given))
+    values["archived"] = {which: tuple(names) for which, names in json.loads(values["archived"]).items()}
     return FileRecord(**values)
 
 

@@ -77,6 +77,8 @@ files = sa.Table(
     sa.Column("modified_at", sa.BigInteger()),
     sa.Column("delivered_size", sa.BigInteger()),
     sa.Column("delivered_sha256", sa.String(64)),
+    # Lists of names as a JSON object.
+    sa.Column("archived", sa.Text(), nullable=False, server_default="{}"),
     sa.Column("checkpoint", sa.Text()),
     sa.Column("version", sa.Text(), nullable=False, server_default=""),
 )

@@ -16,6 +16,7 @@ from mft_common.transfer.digests import Digest, Digests
 from mft_common.transfer.interrupt import Interrupt
 from mft_common.transfer.reading import Piece, ReadAhead, pieces
 from mft_common.transfer.steps import MakeSteps, Step
+from mft_common.transfer.steps.chain import finished, through
 
 # A source up to this size is read without a thread of its own.
 _SMALL: Final = 4 << 20
@@ -252,7 +253,7 @@ class _Flow:
             self._report(piece.end)
             if resumable:
                 self._checkpoint(piece)
-        self._write(_finished(steps), written)
+        self._write(finished(steps), written)
         return last
 
     def close(self) -> ReadAhead | None:
@@ -274,7 +275,7 @@ class _Flow:
 
     def _feed(self, piece: Piece, steps: Sequence[Step], written: Digests | None) -> None:
         if steps:
-            self._write(_through(steps, piece.block), written)
+            self._write(through(steps, piece.block), written)
             return
         start = piece.end - len(piece.block)
         if piece.end <= self._position:
@@ -320,19 +321,3 @@ class _Flow:
                 self._flush()
         except TransferError:
             return
-
-
-def _through(steps: Sequence[Step], block: bytes) -> Iterator[bytes]:
-    """Yield what a block becomes by all steps."""
-    if not steps:
-        yield block
-        return
-    for made in steps[0].feed(block):
-        yield from _through(steps[1:], made)
-
-
-def _finished(steps: Sequence[Step]) -> Iterator[bytes]:
-    """Yield what the end of the file becomes by all steps."""
-    for place, step in enumerate(steps):
-        for made in step.finish():
-            yield from _through(steps[place + 1 :], made)

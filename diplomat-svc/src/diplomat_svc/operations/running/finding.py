@@ -50,7 +50,8 @@ def check_complete(entries: Sequence[Entry], definition: Transaction, *, lost: b
             completion = states.FAILURE if strict else states.REQUIRED_NOT_FOUND
             raise EndedEarlyError(completion, f"The required file {text} was not found; nothing was moved.")
     template = definition.destination.files
-    if template is not None and "*" not in template and len(entries) > 1:
+    joined = definition.compress.zip is not None
+    if template is not None and "*" not in template and len(entries) > 1 and not joined:
         raise EndedEarlyError(states.FAILURE, f"{len(entries)} files would have one name at the destination.")
 
 

@@ -2,12 +2,12 @@
 
 import itertools
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
-from diplomat_svc.domain.transactions import Transaction
-from diplomat_svc.operations.file_report import FileReport
+from diplomat_svc.domain.transactions import IfExists, Transaction
 from diplomat_svc.operations.job_reports import JobReports
-from mft_common.endpoints.contract import Endpoint, Entry, IfExists
+from mft_common.endpoints import contract as endpoint_contract
+from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Exists, Interrupted, NotFound, TransferError
 from mft_common.process.runner import CommitRefused
 from mft_common.transfer import Bandwidth, Interrupt, Moved, Mover
@@ -16,6 +16,44 @@ from mft_common.transfer.steps import MakeSteps
 _PROGRESS_S: Final = 1.0
 _CHECKPOINT_S: Final = 0.5
 _MOST_NUMBERS: Final = 9_999
+
+
+class MoveReport(Protocol):
+    """The reports of one move: `destination` is the name that the file gets, `temporaries` of its unfinished copies."""
+
+    @property
+    def destination(self) -> str:
+        """The name at the destination."""
+        ...
+
+    @property
+    def temporaries(self) -> list[str]:
+        """The names of unfinished copies so far."""
+        ...
+
+    def rename(self, destination: str) -> None:
+        """Give the file another name at its destination."""
+        ...
+
+    def begins(self, temporary: str) -> None:
+        """Write the name of an unfinished copy before it is made."""
+        ...
+
+    def checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Write how far the file is."""
+        ...
+
+    def check(self) -> None:
+        """Raise CommitRefused where the file may not become visible."""
+        ...
+
+    def progress(self, count: int) -> None:
+        """Report how many bytes were read."""
+        ...
+
+    def retrying(self, number: int) -> None:
+        """Report that the file is tried again."""
+        ...
 
 
 class Moves:
@@ -29,11 +67,15 @@ class Moves:
         self._bandwidth = Bandwidth(definition.bandwidth)
 
     def deliver(
-        self, report: FileReport, source: Endpoint, entry: Entry, target: Endpoint, *,
+        self, report: MoveReport, source: Endpoint, entry: Entry, target: Endpoint, *,
         steps: MakeSteps | None = None, resume: Mapping[str, Any] | None = None,
+        if_exists: IfExists | None = None,
     ) -> Moved:  # fmt: skip
-        """Move a file to the name that `report` has, or as `if_exists: number` says to the first free one after it."""
-        if_exists = self._definition.destination.if_exists
+        """Move a file to the name that `report` has, or as `if_exists: number` says to the first free one after it.
+
+        `if_exists` None is that of the destination.
+        """
+        if_exists = if_exists or self._definition.destination.if_exists
         if if_exists != "number":
             return self.move(report, source, entry, target, if_exists=if_exists, steps=steps, resume=resume)
         name = report.destination
@@ -49,8 +91,8 @@ class Moves:
         raise Exists(f"{name}: exists already, with every number up to {_MOST_NUMBERS - 1} too")
 
     def move(
-        self, report: FileReport, source: Endpoint, entry: Entry, target: Endpoint, *,
-        if_exists: IfExists, steps: MakeSteps | None = None, resume: Mapping[str, Any] | None = None,
+        self, report: MoveReport, source: Endpoint, entry: Entry, target: Endpoint, *,
+        if_exists: endpoint_contract.IfExists, steps: MakeSteps | None = None, resume: Mapping[str, Any] | None = None,
     ) -> Moved:  # fmt: skip
         """Move a file to the name that `report` has; TransferError, Interrupted or CommitRefused."""
         name, definition = report.destination, self._definition

@@ -54,12 +54,15 @@ class Unpacked:
 
 
 class Archive:
-    """An archive in a private file: `write` its bytes, then `check`, then read `members`."""
+    """An archive in a private file: `write` its bytes, then `check`, then read `members`.
 
-    def __init__(self, private: Path, limits: Limits | None = None) -> None:
+    `file` is a private file that holds the bytes already; the archive closes it.
+    """
+
+    def __init__(self, private: Path, limits: Limits | None = None, *, file: IO[bytes] | None = None) -> None:
         self.limits = limits or Limits()
         self.members: tuple[Unpacked, ...] = ()
-        self._file = unnamed_file(private)
+        self._file = unnamed_file(private) if file is None else file
         self._zip: zipfile.ZipFile | None = None
 
     def write(self, block: bytes) -> None:

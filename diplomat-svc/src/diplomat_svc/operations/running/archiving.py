@@ -1,0 +1,137 @@
+"""Copy files into the archives of a transaction (E36)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from diplomat_svc.domain.names import archive_path
+from diplomat_svc.domain.transactions import Content, Transaction
+from diplomat_svc.operations.job_reports import JobReports
+from diplomat_svc.operations.running.moves import Moves
+from mft_common.endpoints.contract import Endpoint, Entry
+from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.transfer import Digest
+from mft_common.transfer.steps.keep import Expect
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A file to be copied: where it is read, its path in an archive without the sequence, and what it must be."""
+
+    source: Endpoint
+    entry: Entry
+    path: str
+    digest: Digest
+
+
+class ArchiveWriter:
+    """Writes the copies of one job; an archive is opened with its first copy, by `open_archive` of its URL.
+
+    A copy has the job's sequence in its name, and replaces nothing.
+    """
+
+    def __init__(
+        self, reports: JobReports, definition: Transaction, moves: Moves, open_archive: Callable[[str], Endpoint]
+    ) -> None:
+        self._reports = reports
+        self._archives = definition.archive
+        self._moves = moves
+        self._open = open_archive
+        self._opened: dict[str, Endpoint | TransferError] = {}
+
+    @property
+    def endpoints(self) -> list[Endpoint]:
+        """The archives that were opened."""
+        return [one for one in self._opened.values() if not isinstance(one, TransferError)]
+
+    def __bool__(self) -> bool:
+        """Return whether there is an archive."""
+        return bool(self._archives.named)
+
+    def wants(self, content: Content) -> bool:
+        """Return whether an archive keeps this content."""
+        return self._archives.wants(content)
+
+    def store(self, content: Content, copy: Copy, places: Sequence[int]) -> list[str]:
+        """Copy a file to each archive that keeps this content; return what failed, for its warning (74).
+
+        `places` are those of the files whose records tell of it.
+        """
+        problems = []
+        for which, archive in self._archives.named.items():
+            if archive.content != content:
+                continue
+            try:
+                self._store(which, self._endpoint(archive.url), copy, places)
+            except Interrupted:
+                raise
+            except TransferError as error:
+                problems.append(f"the {which} archive was not written: {error}")
+        return problems
+
+    def close(self) -> None:
+        """Close the archives."""
+        for endpoint in self.endpoints:
+            endpoint.close()
+
+    def _endpoint(self, url: str) -> Endpoint:
+        """Return an open archive; one that could not be opened is not tried again for each file."""
+        if url not in self._opened:
+            try:
+                self._opened[url] = self._open(url)
+            except Interrupted:
+                raise
+            except TransferError as error:
+                self._opened[url] = error
+        found = self._opened[url]
+        if isinstance(found, TransferError):
+            raise found
+        return found
+
+    def _store(self, which: str, archive: Endpoint, copy: Copy, places: Sequence[int]) -> None:
+        report = _CopyReport(self._reports, places[0], archive_path(copy.path, self._reports.job.token))
+        folder = report.destination.rpartition("/")[0]
+        if folder and archive.features.folders:
+            archive.make_folder(folder)
+        moved = self._moves.deliver(
+            report, copy.source, copy.entry, archive, if_exists="number", steps=[lambda: Expect(copy.digest)]
+        )
+        made, name = moved.delivered, report.destination
+        text = f"Archived {copy.path} as {name} in the {which} archive: {made.size} bytes, SHA-256 {made.sha256}."
+        for place in places:
+            self._reports.archived(place, which, name, text if place == places[0] else "", report.temporaries)
+        if moved.warning or not moved.durable:
+            raise TransferError(moved.warning or "the copy may not survive a crash")
+
+
+class _CopyReport:
+    """The reports of a copy: the record of its file has the names of its unfinished ones."""
+
+    def __init__(self, reports: JobReports, place: int, destination: str) -> None:
+        self.destination = destination
+        self.temporaries: list[str] = []
+        self._reports = reports
+        self._place = place
+
+    def rename(self, destination: str) -> None:
+        """Give the copy another name."""
+        self.destination = destination
+
+    def begins(self, temporary: str) -> None:
+        """Write the name of an unfinished copy before it is made."""
+        if temporary and temporary not in self.temporaries:
+            self._reports.temporary(self._place, temporary)
+            self.temporaries.append(temporary)
+
+    def checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
+        """Do nothing: a copy begins anew."""
+
+    def check(self) -> None:
+        """Raise CommitRefused where the copy may not become visible."""
+        self._reports.check()
+
+    def progress(self, count: int) -> None:
+        """Do nothing: the bytes of the delivery are counted."""
+
+    def retrying(self, number: int) -> None:
+        """Do nothing: the tries of the delivery are counted."""

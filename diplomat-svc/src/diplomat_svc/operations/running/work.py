@@ -1,0 +1,87 @@
+"""Hold what all deliveries of one job use, and tell which files have arrived."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from diplomat_svc.domain import states
+from diplomat_svc.domain.transactions import Transaction
+from diplomat_svc.operations.job_reports import Earlier, JobReports
+from diplomat_svc.operations.running.archiving import ArchiveWriter
+from diplomat_svc.operations.running.moves import Moves
+from diplomat_svc.operations.running.protection import Protection
+from diplomat_svc.operations.running.text_mode import TextMode
+from mft_common.endpoints.contract import Endpoint, Entry
+from mft_common.transfer.steps.keep import Kept
+from mft_common.transfer.steps.text import TargetEnds
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every delivery of one job uses; `line_ends` are those that text gets, None for binary files."""
+
+    reports: JobReports
+    definition: Transaction
+    moves: Moves
+    protection: Protection
+    private: Path
+    line_ends: TargetEnds | None
+    archives: ArchiveWriter
+
+    def text(self, name: str) -> TextMode | None:
+        """Return what converts the line ends of one file, None for binary files."""
+        return None if self.line_ends is None else TextMode(name, self.line_ends, self.definition.retries.file)
+
+    def kept(self) -> Kept | None:
+        """Return what keeps one file as it is delivered, None where no archive wants it."""
+        return Kept(self.private) if self.archives.wants("delivered") else None
+
+    def archived(self, place: int, name: str, problems: Sequence[str], version: str) -> None:
+        """Report that copies of a delivered file were tried; `problems` are a warning, which keeps its source (E24).
+
+        From here on another attempt has nothing to do with the file in this version.
+        """
+        for problem in problems:
+            self.reports.warn_file(place, f"After the delivery of {name}: {problem}.")
+        if self.archives:
+            self.reports.safe(place, version)
+
+
+@dataclass(frozen=True)
+class Found:
+    """A file of the source: its place, and what an earlier attempt of the job did with it."""
+
+    place: int
+    entry: Entry
+    earlier: Earlier | None
+
+    @property
+    def is_delivered(self) -> bool:
+        """Whether an earlier attempt has delivered exactly this content."""
+        if self.earlier is None or self.earlier.completion not in states.DELIVERED:
+            return False
+        return bool(self.entry.version) and self.earlier.version == self.entry.version
+
+    @property
+    def before(self) -> "list[Arrived]":
+        """What an earlier attempt has delivered; a warning of that attempt keeps the source (E24)."""
+        successful = self.earlier is not None and self.earlier.completion == states.SUCCESSFUL
+        return [Arrived(self.place, self.entry)] if self.is_delivered and successful else []
+
+
+@dataclass(frozen=True)
+class Arrived:
+    """A file that is at its destination, by the version that was read; `durable` where a crash cannot undo that."""
+
+    place: int
+    entry: Entry
+    durable: bool = True
+
+
+class Deliver(Protocol):
+    """How the files of a job are delivered, in the order of their finding: one by one, packed, or unpacked."""
+
+    def __call__(self, work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint, /) -> list[Arrived]:
+        """Deliver the files and return those that arrived; a failed one stops no other (E25), a stop request does."""
+        ...
