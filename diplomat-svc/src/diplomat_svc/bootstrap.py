@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from diplomat_svc.domain.transactions import Configuration, Options
 from diplomat_svc.events import handlers
 from diplomat_svc.operations import Operations
+from diplomat_svc.operations.auditing import Auditor, audit_task
 from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.lateness import lateness_task
@@ -89,6 +90,7 @@ class Service:
             purge_task("job-log-purge", self.database, JOB_LOG, self._log_retention, jobs.with_kept_logs()),
             purge_jobs_task(self.database, self._options, self.operations.clock),
             lateness_task(self.operations.writer),
+            audit_task(self.operations.writer, Auditor(self.database, lambda: self._applied().audit)),
             delivery_task("notifications", self.delivery()),
             sweep_task(self.database, self.operations.log_views.views, self.operations.directory),
             *bus.relay_tasks(self.database, self.outbox),
@@ -187,7 +189,7 @@ def build(
     def worker_configuration(given: Configuration) -> WorkerConfiguration:
         endpoints = replace(given.endpoints, filestore=_filestore(settings))
         return WorkerConfiguration(
-            given.options, endpoints, given.channels, keys=given.keys, private=settings.state / "private"
+            given.options, endpoints, given.channels, given.audit, keys=given.keys, private=settings.state / "private"
         )
 
     follower = ConfigurationFollower(APPLIED, for_worker, worker_configuration(wanted), reader)

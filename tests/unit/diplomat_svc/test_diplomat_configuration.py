@@ -186,3 +186,49 @@ def test_problems_of_a_notification_are_named_e43(rule, problem):
 def test_problems_of_the_mail_server_are_named_e43(mail, problem):
     """Each has its path."""
     assert any(problem in one for one in _problems({"diplomat": {"mail": mail}}))
+
+
+@pytest.mark.parametrize(
+    ("section", "own", "problem"),
+    [
+        ({"url": "nothing"}, {}, "diplomat.audit.url: is no URL of a database"),
+        ({"url": "nothing://host/x"}, {}, "diplomat.audit.url: no driver for nothing is installed"),
+        ({"url": "postgresql://u:p@host/x"}, {}, "diplomat.audit.url: holds no password"),
+        ({"url": "postgresql://host/x?password=p"}, {}, "diplomat.audit.url: holds no password"),
+        ({"url": "postgresql://host/x", "password": "p"}, {}, "diplomat.audit.password: a secret is given"),
+        ({"url": "sqlite://"}, {}, "diplomat.audit.url: a SQLite database needs a file"),
+        ({"url": "sqlite:///../audit.db"}, {}, "diplomat.audit.url: a relative file lies below"),
+        ({"url": "sqlite:///state/diplomat-svc/diplomat.db"}, {}, "diplomat.audit.url: a relative file lies below"),
+        ({"url": "sqlite:///file:audit.db?uri=true"}, {}, "diplomat.audit.url: a file: name is absolute"),
+        (None, {"record": True}, "transactions.0.audit: diplomat.audit names no database"),
+        (None, {"critical": True}, "transactions.0.audit.critical: there is no record"),
+        ({"url": "sqlite:///a.db"}, {"record": False, "critical": True}, "transactions.0.audit.critical: there is no"),
+    ],
+)
+def test_problems_of_the_audit_are_named_76(section, own, problem):
+    """Each has its path, and a password is not repeated."""
+    document = {"transactions": [{**ONE, "audit": own}], "diplomat": {} if section is None else {"audit": section}}
+    problems = _problems(document)
+    assert any(one.startswith(problem) for one in problems), problems
+
+
+@pytest.mark.parametrize(
+    ("section", "own", "expected"),
+    [
+        (None, {}, (False, False)),
+        ({}, {}, (True, False)),
+        ({"critical": True}, {}, (True, True)),
+        ({"critical": True}, {"critical": False}, (True, False)),
+        ({}, {"critical": True}, (True, True)),
+        ({"critical": True}, {"record": False}, (False, False)),
+    ],
+)
+def test_a_transaction_is_audited_as_its_section_says_76(section, own, expected):
+    """Its own values win."""
+    diplomat = {} if section is None else {"audit": {"url": "sqlite:///a/b.db", **section}}
+    found = read_sections({"transactions": [{**ONE, "audit": own}], "diplomat": diplomat}, READER)
+    audit = found.transactions[0].audit
+    assert (audit.record, audit.critical) == expected
+    assert (None if found.audit is None else found.audit.url) == (
+        None if section is None else "sqlite:////nonexistent/data/a/b.db"
+    )

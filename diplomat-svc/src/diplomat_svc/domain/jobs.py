@@ -65,6 +65,7 @@ class Job:
 
     `retries` is the sum of its files' retries, `caused_by` the id of the transfer whose file started the job.
     `next_scheduled` is when the schedule starts the next one; of the most recent job alone (67).
+    `audit` is the completion status that its audit record tells, "" while none is written.
     """
 
     sequence: int
@@ -90,6 +91,7 @@ class Job:
     lease: int = 0
     caused_by: str | None = None
     next_scheduled: int | None = None
+    audit: str = ""
 
     @property
     def token(self) -> str:

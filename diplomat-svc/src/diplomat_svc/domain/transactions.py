@@ -127,6 +127,22 @@ class Retries:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Audit:
+    """Whether jobs have audit records, and end `Critical` without; None is as `diplomat.audit` says, else False."""
+
+    record: bool | None = None
+    critical: bool | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class AuditTrail:
+    """The audit database: its URL with the password in it, and the folder that the service makes for a SQLite file."""
+
+    url: str = field(repr=False)
+    folder: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Notify:
     """A rule for notifications: the words `on` (`notices.WORDS`), mail addresses, and the name of a webhook.
 
@@ -186,6 +202,7 @@ class Transaction:
     trigger: Trigger | None = None
     compress: Compress = field(default_factory=Compress)
     archive: Archives = field(default_factory=Archives)
+    audit: Audit = field(default_factory=Audit)
 
     @property
     def state(self) -> str:
@@ -218,6 +235,7 @@ class Transaction:
         if openpgp := values.get("openpgp"):
             values["openpgp"] = OpenPgp(**_known(OpenPgp, _tuples(openpgp)))
         values["retries"] = Retries(**_known(Retries, values.get("retries", {})))
+        values["audit"] = Audit(**_known(Audit, values.get("audit", {})))
         values["notify"] = tuple(Notify(**_known(Notify, _tuples(one))) for one in values.get("notify", ()))
         if isinstance(schedule := values.get("schedule"), dict):
             values["schedule"] = CronSchedule(**_known(CronSchedule, schedule))
@@ -272,3 +290,4 @@ class Configuration:
     endpoints: Endpoints = field(default_factory=Endpoints)
     channels: Channels = field(default_factory=Channels)
     keys: Mapping[str, Key] = field(default_factory=dict)
+    audit: AuditTrail | None = None

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.states import ABORTING, CANCELLED, CANCELLING, FAILURE, INCOMPLETE, PREVIEW_LICENSE, TERMINATED
-from diplomat_svc.domain.transactions import Options, Transaction
+from diplomat_svc.domain.transactions import AuditTrail, Options, Transaction
+from diplomat_svc.operations.auditing import Auditor
 from diplomat_svc.operations.job_process import JobProcess, Runner
 from diplomat_svc.operations.job_writer import NO_LICENSE, JobWriter, log_end
 from diplomat_svc.operations.owned_job import OwnedJob
@@ -58,6 +59,7 @@ class WorkerConfiguration:
     options: Options
     endpoints: Endpoints
     channels: Channels = field(default_factory=Channels)
+    audit: AuditTrail | None = None
     keys: Mapping[str, Key] = field(default_factory=dict)
     private: Path = Path("private")
 
@@ -107,6 +109,7 @@ class Dispatcher:
         self._renewed = 0.0
         self._asked = 0.0
         self._running: dict[int, _Running] = {}
+        self._auditor = Auditor(self._database, lambda: configuration.current.audit)
         self._sweeper = Sweeper(runner, writer, lambda: configuration.current.endpoints)
 
     def run(self, stop: threading.Event) -> None:
@@ -235,7 +238,7 @@ class Dispatcher:
     def _process(self, job: Job, configuration: WorkerConfiguration, earlier: Sequence[FileRecord]) -> JobProcess:
         owned = OwnedJob(self._writer, self._lease.owner, job, earlier)
         means = configuration.means(job.definition)
-        return JobProcess(self._runner, owned, means, self._lease, self._writer.clock())
+        return JobProcess(self._runner, owned, means, self._lease, self._writer.clock(), auditor=self._auditor)
 
     @staticmethod
     def _work(job: Job, request_id: str, process: JobProcess) -> None:

@@ -8,8 +8,10 @@ from typing import Any, Final, Protocol
 
 from diplomat_svc.domain.states import FAILURE, INCOMPLETE
 from diplomat_svc.errors import NotOwner
+from diplomat_svc.operations.auditing import Auditor
 from diplomat_svc.operations.job_child import RUN, SWEEP
 from diplomat_svc.operations.job_order import JobOrder
+from diplomat_svc.operations.job_reports import AUDIT
 from diplomat_svc.operations.owned_job import OwnedJob
 from mft_common import logs
 from mft_common.database.leases import Lease
@@ -38,7 +40,10 @@ class JobProcess:
     `endpoints`, the `keys`, and the `private` folder.
     """
 
-    def __init__(self, runner: Runner, owned: OwnedJob, means: Mapping[str, Any], lease: Lease, now: int) -> None:
+    def __init__(
+        self, runner: Runner, owned: OwnedJob, means: Mapping[str, Any], lease: Lease, now: int, *, auditor: Auditor
+    ) -> None:
+        self._auditor = auditor
         self._runner = runner
         self._owned = owned
         self._lease = lease
@@ -141,6 +146,8 @@ class JobProcess:
                     # Without its job the child must not even clean up: the temporary files are another's by now.
                     self._owned.require_mine(self._lease)
                     return self._may_commit()
+                if kind == AUDIT:
+                    return self._audit(data["completion"])
                 return self._owned.handle(kind, data)
             except Unavailable:
                 if self._kill_asked:
@@ -155,6 +162,19 @@ class JobProcess:
         with self._lock:
             self._completion = self._completion or asked
         return False
+
+    def _audit(self, completion: str) -> str | None:
+        """Write the audit records of a job that ends so; return "" or the problem, None where it is to stop.
+
+        A request to stop ends the wait for an audit database that does not answer (E8).
+        """
+        self._owned.require_mine(self._lease)
+        now = self._owned.now()
+        problem = self._auditor.write(self._owned.job, completion, now, lambda: bool(self._completion))
+        if problem and self._completion:
+            return None
+        self._owned.audited(completion, problem)
+        return problem
 
     def _outcome(self, end: End) -> tuple[str, str]:
         """Return completion status and reason (E10, E11)."""

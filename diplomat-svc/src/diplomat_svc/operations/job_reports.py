@@ -21,6 +21,7 @@ END_FILE: Final = "end_file"
 WARN_FILE: Final = "warn_file"
 ARCHIVED: Final = "archived"
 SAFE: Final = "safe"
+AUDIT: Final = "audit"
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,14 @@ class JobReports:
     def is_successful(self, place: int) -> bool:
         """Return whether a file is Successful: a warning keeps its source (E24); one of an earlier attempt is."""
         return self._completions.get(place, SUCCESSFUL) == SUCCESSFUL
+
+    def audit(self, completion: str) -> str | None:
+        """Have the worker write the audit records of a job that ends so; return "", or why they are not written.
+
+        None where the job was asked to stop meanwhile.
+        """
+        problem: str | None = self._channel.ask(AUDIT, {"completion": completion})
+        return problem
 
     def completions(self) -> tuple[str, ...]:
         """Return how the files ended so far, those of earlier attempts that were delivered or are gone among them."""

@@ -17,7 +17,7 @@ from diplomat_svc.domain.states import (
     severity_of,
 )
 from diplomat_svc.operations import notices, transfer_events
-from diplomat_svc.store import files, jobs, requested_jobs, sweeps, timers
+from diplomat_svc.store import audits, files, jobs, requested_jobs, sweeps, timers
 from diplomat_svc.store.tables import OUTBOX
 from mft_common import logs
 from mft_common.clock import Clock
@@ -185,3 +185,5 @@ class JobWriter:
         self.record(connection, job, text, severity_of(job.completion), at=job.ended_at)
         OUTBOX.add(connection, *transfer_events.ended(job, found, self._host, reason), transfer_events.job_changed(job))
         notices.add_of_end(connection, job, reason)
+        if job.definition.audit.record and job.audit != job.completion:
+            audits.add(connection, job.sequence)

@@ -247,6 +247,18 @@ class OwnedJob:
         """Write that another attempt has nothing to do with a file but to delete its source."""
         self._change_file(replace(self._files[place], version=version), ("version",))
 
+    def now(self) -> int:
+        """Return the time in milliseconds."""
+        return self._clock()
+
+    def audited(self, completion: str, problem: str) -> None:
+        """Write that there are audit records of a job that ends so, or the problem that there are none (E31)."""
+        self.job = replace(self.job, audit="" if problem else completion)
+        with self._database.write() as connection:
+            self._change(connection, audit=self.job.audit)
+            if problem:
+                self._writer.record(connection, self.job, f"No audit record was written: {problem}.", Severity.ERROR)
+
     def end(self, completion: str, reason: str = "", *, left: bool = False) -> None:
         """End the job, with `left` where temporary files of it may be left; NotOwner when it is over or another's."""
         with self._database.write() as connection:

@@ -43,7 +43,7 @@ def _lines(job: Job, files: Sequence[FileRecord], server: Server) -> Iterator[st
     yield from _section("Destination", definition.destination.url, delivered)
     for name in ("primary", "additional"):
         yield from _archive(name, definition.archive.named.get(name), files)
-    yield "Audit record: none"
+    yield f"Audit record: {_audit(job)}"
     yield f"Server: {server.host}, started {long_time(server.started_at, zone)}"
     yield f"Version: {__version__}"
 
@@ -67,6 +67,12 @@ def _archive(name: str, archive: Archive | None, files: Sequence[FileRecord]) ->
     copies = [(file, copy) for file in files for copy in file.archived.get(name, ())]
     lines = (f"{printable(file.source)} as {printable(copy)}" for file, copy in copies)
     yield from _section(f"{title} ({archive.content})", archive.url, lines)
+
+
+def _audit(job: Job) -> str:
+    if not job.definition.audit.record:
+        return "none"
+    return "written" if job.status == COMPLETE and job.audit == job.completion else "not written"
 
 
 def _section(title: str, url: str, lines: Iterable[str]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 from diplomat_svc.domain.transactions import LONGEST_STOP_GRACE_S, Configuration, Options, Transaction
+from diplomat_svc.schemas.audit import AuditSchema, audit_of, read_trail
 from diplomat_svc.schemas.notify import MailSchema, read_mail, read_webhooks
 from diplomat_svc.schemas.transactions import TransactionSchema
 from mft_common import config
@@ -79,12 +80,8 @@ class _Diplomat(Schema):
     histories = fields.Nested(_Histories)
     logs = fields.Nested(_Logs)
     jobs = fields.Nested(_Jobs)
-    audit = fields.Raw(validate=lambda _: _refuse())
+    audit = fields.Nested(AuditSchema)
     mail = fields.Nested(MailSchema)
-
-
-def _refuse() -> None:
-    raise ValidationError("is not supported yet")
 
 
 def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configuration:
@@ -104,6 +101,8 @@ def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configu
         before = len(problems)
         one = _load(TransactionSchema(), given, f"transactions.{place}", problems)
         if len(problems) == before:
+            audit = audit_of(one.audit, options.get("audit"), f"transactions.{place}", problems)
+            one = replace(one, audit=audit)
             transactions.append(one)
             problems += _url_problems(one, endpoints, f"transactions.{place}")
             if "mail" not in (document.get("diplomat") or {}):
@@ -111,12 +110,13 @@ def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configu
             problems += _key_problems(one, keys, document, f"transactions.{place}")
     _unique(transactions, problems)
     made = _options(options, problems)
+    trail = read_trail(options["audit"], secrets) if "audit" in options else None
     mail = read_mail(options["mail"], secrets) if "mail" in options else None
     channels = Channels(webhooks=read_webhooks({**document, "transactions": definitions}, secrets), mail=mail)
     if problems:
         raise ConfigError(sorted(problems))
     return Configuration(
-        options=made, transactions=tuple(transactions), endpoints=endpoints, channels=channels, keys=keys
+        options=made, transactions=tuple(transactions), endpoints=endpoints, channels=channels, audit=trail, keys=keys
     )
 
 

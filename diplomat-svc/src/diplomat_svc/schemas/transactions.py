@@ -10,6 +10,7 @@ from diplomat_svc.domain.transactions import (
     THIRD_PARTY,
     Archive,
     Archives,
+    Audit,
     Compress,
     CronSchedule,
     Destination,
@@ -19,6 +20,7 @@ from diplomat_svc.domain.transactions import (
     Transaction,
     Trigger,
 )
+from diplomat_svc.schemas.audit import TransactionAuditSchema
 from diplomat_svc.schemas.notify import NotifySchema
 from mft_common import config
 from mft_common.endpoints.errors import BadName
@@ -228,7 +230,7 @@ class TransactionSchema(Schema):
     openpgp = fields.Nested(_OpenPgpSchema, load_default=None)
     archive = fields.Nested(_ArchivesSchema)
     trigger = fields.Nested(_TriggerSchema, load_default=None, allow_none=True)
-    audit = fields.Raw(validate=_only())
+    audit = fields.Nested(TransactionAuditSchema, load_default=Audit)
     notify = fields.List(fields.Nested(NotifySchema), load_default=list)
 
     @post_load

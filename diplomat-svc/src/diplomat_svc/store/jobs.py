@@ -19,7 +19,7 @@ _C = jobs.c
 _COLUMNS = (
     *("sequence", "transaction_id", "transfer_id", "scheduled_at", "updated_at", "began_at", "ended_at", "status"),
     *("completion", "found", "successful", "failed", "warnings", "retries", "attempt", "lease"),
-    *("bytes_total", "bytes_done", "caused_by"),
+    *("bytes_total", "bytes_done", "caused_by", "audit"),
 )
 _ANY_TAKEABLE = Statement(job_statements.takeable())
 # Only active jobs have an owner.

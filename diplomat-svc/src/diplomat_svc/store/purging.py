@@ -6,7 +6,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from diplomat_svc.domain.states import COMPLETE
-from diplomat_svc.store.tables import JOB_LOG, files, jobs, lates, sweeps, transactions
+from diplomat_svc.store.tables import JOB_LOG, audits, files, jobs, lates, sweeps, transactions
 from mft_common.database import Database
 
 _C = jobs.c
@@ -50,6 +50,6 @@ def _delete_batch(database: Database, sequences: Sequence[int]) -> int:
         gone = list(connection.execute(still).scalars())
         subjects = [str(sequence) for sequence in gone]
         connection.execute(sa.delete(JOB_LOG.records).where(JOB_LOG.records.c.subject.in_(subjects)))
-        for table in (files, sweeps, lates, jobs):
+        for table in (files, sweeps, lates, audits, jobs):
             connection.execute(sa.delete(table).where(table.c.sequence.in_(gone)))
     return len(gone)

@@ -60,6 +60,7 @@ jobs = sa.Table(
     # When a queued job may begin, and when a delayed one is queued; 0 for at once.
     sa.Column("due_at", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("caused_by", sa.String(48)),
+    sa.Column("audit", sa.Text(), nullable=False, server_default=""),
 )
 
 files = sa.Table(
@@ -89,6 +90,14 @@ sweeps = sa.Table(
     metadata,
     sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
     *_numbers("tries", "due_at"),
+)
+
+# Jobs that are over and whose audit record is still to be written.
+audits = sa.Table(
+    "audits",
+    metadata,
+    sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+    *_numbers("tries"),
 )
 
 # When a job that is not over by then is late, for each rule of its transaction that wants to know.

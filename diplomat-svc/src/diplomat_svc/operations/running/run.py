@@ -11,6 +11,7 @@ from diplomat_svc.domain.states import Severity
 from diplomat_svc.operations.job_reports import JobReports
 from diplomat_svc.operations.running import finding
 from diplomat_svc.operations.running.archiving import ArchiveWriter
+from diplomat_svc.operations.running.audit_records import AuditRecords
 from diplomat_svc.operations.running.errors import EndedEarlyError
 from diplomat_svc.operations.running.moves import Moves
 from diplomat_svc.operations.running.packing import deliver_packed
@@ -47,6 +48,7 @@ class Run:
         self._definition, self._missing = expanded.transaction, expanded.missing
         self._text = self._definition.mode == "ascii"
         self._protection = Protection(self._definition.openpgp, keys, private)
+        self._audit = AuditRecords(reports, job.definition)
         self._moves = Moves(reports, self._definition, stop)
         self._private = private
         # What earlier attempts have left for this one, until a sweep has removed it.
@@ -58,7 +60,7 @@ class Run:
         The status is None where the job was stopped, or is no longer this worker's.
         """
         try:
-            return self._move_files()
+            return self._audit.write_last(*self._move_files())
         except (Interrupted, CommitRefused):
             return None, ""
 
@@ -124,7 +126,8 @@ class Run:
         deliver: Deliver = deliver_packed if compress.zip else deliver_unpacked if compress.unzip else deliver_each
         try:
             arrived = deliver(work, source, found, target)
-            if self._definition.delete_source:
+            if self._definition.delete_source and arrived:
+                self._require_audit()
                 self._delete(source, arrived)
         except BaseException:
             self._sweep([target, *work.archives.endpoints])
@@ -136,6 +139,13 @@ class Run:
             # The next attempt goes on with what is there; where a stop keeps it from coming, it is removed later.
             self.left = True
         return completion, ""
+
+    def _require_audit(self) -> None:
+        """Write the audit records before sources are deleted; end the job where they are critical and failed."""
+        completion = states.completion_of_files(self._owned.completions())
+        end, reason = self._audit.write(completion)
+        if end != completion:
+            raise EndedEarlyError(end, reason)
 
     def _delete(self, source: Endpoint, arrived: list[Arrived]) -> None:
         """Delete the sources of files that are Successful (E24), also of those of an earlier attempt."""

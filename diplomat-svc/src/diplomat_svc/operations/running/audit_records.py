@@ -1,0 +1,36 @@
+"""Have the audit records of a job written before its sources are deleted, and at its end (E24, E31)."""
+
+from diplomat_svc.domain import states
+from diplomat_svc.domain.transactions import Transaction
+from diplomat_svc.operations.job_reports import JobReports
+from mft_common.endpoints.errors import Interrupted
+
+
+class AuditRecords:
+    """The audit records of one attempt; the worker writes them, because it has the database."""
+
+    def __init__(self, reports: JobReports, definition: Transaction) -> None:
+        self._reports = reports
+        self._audit = definition.audit
+        self._asked = ""
+
+    def write(self, completion: str, reason: str = "") -> tuple[str, str]:
+        """Write the records of a job that ends so, and return its end: another one where that failed and is critical.
+
+        Nothing is written where that was tried for this end.
+        """
+        if not self._audit.record or completion in (self._asked, states.CRITICAL):
+            return completion, reason
+        self._asked = completion
+        problem = self._reports.audit(completion)
+        if problem is None:
+            raise Interrupted("stopped while the audit records were written")
+        if problem and self._audit.critical:
+            return states.CRITICAL, f"No audit record was written: {problem}; the sources stay."
+        return completion, reason
+
+    def write_last(self, completion: str, reason: str) -> tuple[str, str]:
+        """Write the records at the end of the attempt, unless another one follows after this failure."""
+        if completion == states.FAILURE and not self._reports.job.last:
+            return completion, reason
+        return self.write(completion, reason)
