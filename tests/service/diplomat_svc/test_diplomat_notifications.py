@@ -155,6 +155,23 @@ def test_a_late_job_is_reported_once_e43(hub, transaction, hook):
     assert "The job is late" in text
 
 
+def test_a_job_is_late_at_the_next_time_of_its_schedule_e43(hub, transaction, hook):
+    """Without `after` the next time of cron, in its zone, is the one by which a job is to be over."""
+    # 2026-09-21T14:13:20Z, 16:13:20 in Amsterdam.
+    clock = [1_790_000_000_000]
+    schedule = {"cron": "30 16 * * *", "time_zone": "Europe/Amsterdam"}
+    one = transaction("one", notify=[_hooked(hook, "late")], schedule=schedule)
+    made = hub(one, environ=ENVIRON, clock=lambda: clock[0]).log_in()
+    made.run("one")
+    writer = made.service.operations.writer
+    clock[0] += 999_000
+    assert report_late(writer) == 0
+    clock[0] += 1_000
+    assert report_late(writer) == 1
+    _deliver(made)
+    assert _bodies(hook)[0]["data"]["dueTime"] == 1_790_001_000_000
+
+
 def test_a_job_that_is_over_in_time_is_not_late_e43(hub, transaction, hook):
     """The end of a job takes its time away."""
     rule = _hooked(hook, "late", after="5m")

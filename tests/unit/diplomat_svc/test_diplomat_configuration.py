@@ -158,7 +158,7 @@ def test_a_worker_imports_once_what_the_configured_endpoints_need():
         ({"on": ["*"], "webhook": "http://x.test/", "secret": {"env": "S"}}, "notify.0.webhook: a webhook without TLS"),
         ({"on": ["*"], "webhook": "http://[", "secret": {"env": "S"}}, "transactions.0.notify.0.webhook: "),
         ({"on": ["*"], "webhook": {"env": "N"}, "secret": {"env": "S"}}, "notify.0.webhook: the environment has no"),
-        ({"on": ["late"], "email": ["a@x.test"]}, "transactions.0.notify.0.after: late needs the time"),
+        ({"on": ["late"], "email": ["a@x.test"]}, "transactions.0.notify.0.after: late needs a schedule"),
         ({"on": ["*"], "email": ["a@x.test"]}, "transactions.0.notify.0.email: diplomat.mail names no server"),
     ],
 )

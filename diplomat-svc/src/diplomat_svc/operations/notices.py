@@ -9,20 +9,30 @@ from diplomat_svc.domain import notices
 from diplomat_svc.domain.jobs import Job
 from diplomat_svc.domain.names import printable
 from diplomat_svc.domain.states import COMPLETE
-from diplomat_svc.domain.transactions import Notify
+from diplomat_svc.domain.transactions import CronSchedule, Notify
 from diplomat_svc.store import jobs, lates
 from diplomat_svc.store.tables import NOTIFICATIONS
 from mft_common import clock
 from mft_common.notify import Notification, mail, webhook
+from mft_common.schedules import Cron, time_zone
 
 
 def expect(connection: sa.Connection, job: Job) -> None:
     """Store by when a job that was scheduled just now is late, for each rule that wants to know."""
-    due = {}
-    for place, rule in enumerate(job.definition.notify):
-        if notices.concerns_late(rule) and rule.after is not None:
-            due[place] = job.scheduled_at + round(rule.after * 1000)
-    lates.add(connection, job.sequence, due)
+    due = {
+        place: _late_at(rule, job) for place, rule in enumerate(job.definition.notify) if notices.concerns_late(rule)
+    }
+    lates.add(connection, job.sequence, {place: at for place, at in due.items() if at is not None})
+
+
+def _late_at(rule: Notify, job: Job) -> int | None:
+    """Return by when a job is to be over: `after` its scheduled time, else the next time of its schedule."""
+    if rule.after is not None:
+        return job.scheduled_at + round(rule.after * 1000)
+    schedule = job.definition.schedule
+    if not isinstance(schedule, CronSchedule):
+        return None
+    return Cron(schedule.cron, time_zone(schedule.time_zone)).next_after(job.scheduled_at)
 
 
 def add_of_end(connection: sa.Connection, job: Job, reason: str) -> None:

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
 
-from diplomat_svc.domain.transactions import LONGEST_STOP_GRACE_S, Configuration, Options, Transaction
+from diplomat_svc.domain.notices import LATE
+from diplomat_svc.domain.transactions import LONGEST_STOP_GRACE_S, Configuration, CronSchedule, Options, Transaction
 from diplomat_svc.schemas.audit import AuditSchema, audit_of, read_trail
 from diplomat_svc.schemas.notify import MailSchema, read_mail, read_webhooks
 from diplomat_svc.schemas.transactions import TransactionSchema
@@ -105,6 +106,7 @@ def read_sections(document: Mapping[str, Any], reader: config.Reader) -> Configu
             one = replace(one, audit=audit)
             transactions.append(one)
             problems += _url_problems(one, endpoints, f"transactions.{place}")
+            problems += _late_problems(one, f"transactions.{place}")
             if "mail" not in (document.get("diplomat") or {}):
                 problems += _mail_problems(one, f"transactions.{place}")
             problems += _key_problems(one, keys, document, f"transactions.{place}")
@@ -146,6 +148,15 @@ def _url_problems(one: Transaction, endpoints: Endpoints, path: str) -> list[str
         if source.scheme != "filestore" or source.folder != one.trigger.folder:
             problems.append(f"{path}.trigger.stored: is not the folder of source.url, from which its file is moved")
     return problems
+
+
+def _late_problems(one: Transaction, path: str) -> list[str]:
+    """Return one problem for each rule that wants to know of late jobs, and names no time that a job could miss."""
+    if isinstance(one.schedule, CronSchedule):
+        return []
+    problem = "late needs a schedule, or the time after which a job that is not over is late"
+    rules = enumerate(one.notify)
+    return [f"{path}.notify.{n}.after: {problem}" for n, rule in rules if LATE in rule.on and rule.after is None]
 
 
 def _mail_problems(one: Transaction, path: str) -> list[str]:

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from diplomat_svc.domain.notices import LATE, WORDS
+from diplomat_svc.domain.notices import WORDS
 from diplomat_svc.domain.transactions import Notify
 from mft_common import config
 from mft_common.notify import Mail, Webhook
@@ -47,8 +47,6 @@ class NotifySchema(Schema):
             raise ValidationError("needs email, webhook or both")
         if (values["webhook"] is None) != (values["secret"] is None):
             raise ValidationError("a webhook and the secret that signs it are given together")
-        if LATE in values["on"] and values["after"] is None:
-            raise ValidationError({"after": ["late needs the time after which a job that is not over is late"]})
         name = None if values["webhook"] is None else _webhook_name(values)
         return Notify(on=tuple(values["on"]), email=tuple(values["email"]), webhook=name, after=values["after"])
 
