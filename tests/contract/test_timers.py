@@ -387,7 +387,8 @@ def test_a_worker_that_freezes_within_a_firing_is_ended_by_postgresql(database, 
     assert frozen.stdout.readline() == "within k00\n"
     frozen.send_signal(signal.SIGSTOP)
     assert finish(start(database_url, "w0")) == ["end"]
-    assert fired(database) == [(key, 12 * HOUR) for key in KEYS[1:]]
+    # Where that worker took long, the server has ended the frozen session before it ended.
+    assert [one for one in fired(database) if one[0] != "k00"] == [(key, 12 * HOUR) for key in KEYS[1:]]
     assert wait_until(lambda: finish(start(database_url, "w1")) == ["end"] and fired(database, "k00"), within=40)
     frozen.send_signal(signal.SIGCONT)
     assert finish(frozen)[0].startswith("failed")
