@@ -110,3 +110,14 @@ def test_a_fork_amid_a_turn_neither_has_the_turn_nor_waits_for_a_lock_of_its_par
     os.close(told)
     os.close(tell)
     turns.close()
+
+
+def test_a_writer_goes_on_without_a_turn_where_its_file_cannot_be_made(tmp_path):
+    """The folder is gone: the write gets SQLite's own answer, and the next one, with the folder back, a turn."""
+    turns = Turns(str(tmp_path / "gone" / "one.db"), 1.0)
+    with turns.turn():
+        assert list(tmp_path.iterdir()) == []
+    (tmp_path / "gone").mkdir()
+    with turns.turn():
+        assert [path.name for path in (tmp_path / "gone").iterdir()] == ["one.db.turns"]
+    turns.close()

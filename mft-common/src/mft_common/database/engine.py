@@ -87,7 +87,8 @@ class Database:
         self.engine = self._open(**pool)
         self._read_pool = ReadPool(self._open(poolclass=NullPool), size=reads, timeout=pool_timeout)
         self._writers: list[WriteConnection] = []
-        self._turns = Turns(str(self.url.database), _BUSY_MS / 1000) if self.dialect == "sqlite" else None
+        file = self.url.database if self.dialect == "sqlite" else None
+        self._turns = Turns(file, _BUSY_MS / 1000) if file else None
 
     def _open(self, **pool: Any) -> sa.Engine:
         return self._sqlite(**pool) if self.dialect == "sqlite" else self._postgresql(**pool)

@@ -18,7 +18,8 @@ class Turns:
     """The turns of all processes that write to the database in the file `path`, one transaction at a time.
 
     Of the threads of a process one waits for the other processes, with short pauses, and the rest wait for that one. A
-    process that dies gives its turn up. No write depends on it: SQLite has its own lock.
+    process that dies gives its turn up. No write depends on it: SQLite has its own lock. Where the file of the turns
+    cannot be made (a full disk, a folder that is gone) a writer goes on without one, to SQLite's own answer.
     """
 
     def __init__(self, path: str, within: float) -> None:
@@ -39,7 +40,8 @@ class Turns:
             try:
                 yield
             finally:
-                fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+                if self._descriptor >= 0:
+                    fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         finally:
             self._lock.release()
 
@@ -60,7 +62,10 @@ class Turns:
 
     def _wait(self, deadline: float) -> None:
         if self._descriptor < 0:
-            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            except OSError:
+                return
         while True:
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
