@@ -157,12 +157,12 @@ def test_what_a_killed_job_left_in_an_archive_is_swept_e14_e27(hub, transaction)
     """The removal of a job's temporary files looks into its archives too."""
     made = _dock(hub, {"a.txt": b"a"}, transaction("one", archive=BOTH))
     assert _finished(made).findtext("completionStatus") == "Successful"
-    left = made.data / "archive" / "delivered" / f".a.{SEQUENCE}.part"
+    (definition,) = made.service.configuration.transactions
+    order = JobOrder(sequence=1, transfer_id="0" * 48, definition=definition, variables={}, began_at=0)
+    left = made.data / "archive" / "delivered" / f".a.{order.token}.part"
     other = made.data / "archive" / "delivered" / ".a.0000000000000002.part"
     for path in (left, other):
         path.write_bytes(b"x")
-    (definition,) = made.service.configuration.transactions
-    order = JobOrder(sequence=1, transfer_id="0", definition=definition, variables={}, began_at=0)
     endpoints = made.service.follower.current.means(definition)["endpoints"]
     assert sweep(None, {"job": order.to_json(), "endpoints": endpoints, "temporaries": []}) == ""
     assert [left.exists(), other.exists()] == [False, True]

@@ -76,13 +76,13 @@ def destination_path(template: str | None, member: str) -> str:
     return f"{folder}{slash}{destination_name(template, name)}"
 
 
-def archive_path(path: str, token: str) -> str:
-    """Return the path of a file in an archive: the job's token stands before the extension of its name."""
+def archive_path(path: str, sequence: str) -> str:
+    """Return the path of a file in an archive: the job's sequence stands before the extension of its name."""
     folder, slash, name = path.rpartition("/")
     stem, dot, extension = name.rpartition(".")
     if not stem:
         stem, dot, extension = name, "", ""
-    return f"{folder}{slash}{stem}-{token}{dot}{extension}"
+    return f"{folder}{slash}{stem}-{sequence}{dot}{extension}"
 
 
 def printable(text: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from diplomat_svc.domain.jobs import token_of
 from diplomat_svc.domain.names import archive_path
 from diplomat_svc.domain.transactions import Content, Transaction
 from diplomat_svc.operations.job_reports import JobReports
@@ -89,7 +90,7 @@ class ArchiveWriter:
         return found
 
     def _store(self, which: str, archive: Endpoint, copy: Copy, places: Sequence[int]) -> None:
-        report = _CopyReport(self._reports, places[0], archive_path(copy.path, self._reports.job.token))
+        report = _CopyReport(self._reports, places[0], archive_path(copy.path, token_of(self._reports.job.sequence)))
         folder = report.destination.rpartition("/")[0]
         if folder and archive.features.folders:
             archive.make_folder(folder)
