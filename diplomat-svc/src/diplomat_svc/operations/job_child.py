@@ -1,12 +1,14 @@
 """The functions that a worker runs in its children: a job, and the removal of a job's temporary files."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, Final
 
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_reports import JobReports
 from diplomat_svc.operations.running import Run
+from diplomat_svc.operations.unrecorded import findings
 from mft_common.endpoints.errors import NotFound, TransferError
 from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import Channel
@@ -29,27 +31,40 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, str | bool | 
     return {"completion": completion, "reason": reason, "left": attempt.left}
 
 
-def sweep(_channel: Channel, payload: Mapping[str, Any]) -> str:
+def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Remove the temporary files of a job at its destination and in its archives, `temporaries` among them.
 
-    Returns why it could not be done, or nothing.
+    Return the `problem` that prevented it, or "", and the `findings` about its `unrecorded` files: pairs of names at
+    the source and at the destination.
     """
     order = JobOrder.from_json(payload["job"])
     endpoints = Endpoints.from_json(payload["endpoints"])
     problems = [_sweep(endpoints, url, order, tuple(payload["temporaries"])) for url in order.definition.written_urls]
-    return next(filter(None, problems), "")
+    problem = next(filter(None, problems), "")
+    return {"problem": problem, "findings": _findings(endpoints, order, payload.get("unrecorded", ()))}
 
 
 def _sweep(endpoints: Endpoints, url: str, order: JobOrder, temporaries: tuple[str, ...]) -> str:
     try:
-        endpoint = endpoints.open(url, order.transfer_id)
-        try:
+        with closing(endpoints.open(url, order.transfer_id)) as endpoint:
             endpoint.sweep(order.token, temporaries)
-        finally:
-            endpoint.close()
     except NotFound:
         # Without the folder there is nothing in it.
         return ""
     except TransferError as error:
         return str(error)
     return ""
+
+
+def _findings(endpoints: Endpoints, order: JobOrder, names: Sequence[Sequence[str]]) -> list[str]:
+    if not names:
+        return []
+    sides = [order.definition.source.url, order.definition.destination.url]
+    try:
+        with (
+            closing(endpoints.open(sides[0], order.transfer_id)) as source,
+            closing(endpoints.open(sides[1], order.transfer_id)) as target,
+        ):
+            return list(findings(source, target, [(name, delivered) for name, delivered in names]))
+    except TransferError as error:
+        return [f"The files at the destination could not be compared with their sources: {error}."]

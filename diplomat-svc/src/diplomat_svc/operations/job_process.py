@@ -117,7 +117,7 @@ class JobProcess:
         end = None if handle is None else handle.wait(_SWEEP_BEFORE_END_S)
         if handle is not None and end is None:
             handle.kill()
-        return end is not None and end.completed and not end.result
+        return end is not None and end.completed and not end.result["problem"]
 
     def _is_mine(self) -> bool:
         try:

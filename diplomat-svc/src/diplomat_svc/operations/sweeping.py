@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from diplomat_svc.domain.states import Severity
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_process import Runner, begin_sweep
 from diplomat_svc.operations.job_writer import JobWriter
@@ -35,6 +36,7 @@ class Sweeper:
 
     def __init__(self, runner: Runner, writer: JobWriter, endpoints: Callable[[], Endpoints]) -> None:
         self._runner = runner
+        self._writer = writer
         self._database = writer.database
         self._clock = writer.clock
         self._endpoints = endpoints
@@ -98,18 +100,24 @@ class Sweeper:
             one.handle.kill()
             problem = f"it took longer than {_LONGEST_S:.0f} s"
         else:
-            problem = str(end.result) if end.completed else end.reason
+            problem = str(end.result["problem"]) if end.completed else end.reason
+        findings = end.result["findings"] if end is not None and end.completed else ()
         if problem:
             _log(one.sweep, problem)
-        else:
-            with self._database.write() as connection:
+        with self._database.write() as connection:
+            for text in findings:
+                self._writer.record(connection, one.sweep.job, text, Severity.WARNING)
+            if not problem:
                 sweeps.remove(connection, one.sweep.job.sequence)
         return True
 
     def _order(self, each: Sweep) -> Json:
-        used = self._endpoints().only(*each.job.definition.written_urls)
+        definition = each.job.definition
+        used = self._endpoints().only(definition.source.url, *definition.written_urls)
         order = {"job": JobOrder.of(each.job, 0).to_json(), "endpoints": used.to_json()}
-        return {**order, "temporaries": each.temporaries}
+        # Once: what is compared for long must not hold up the removal again and again.
+        unrecorded = each.unrecorded if each.tries == 1 else ()
+        return {**order, "temporaries": each.temporaries, "unrecorded": unrecorded}
 
 
 def _log(each: Sweep, problem: str) -> None:

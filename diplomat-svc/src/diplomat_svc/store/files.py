@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from diplomat_svc.domain.jobs import FileRecord
+from diplomat_svc.domain.states import INCOMPLETE
 from diplomat_svc.store.tables import files
 from mft_common.database.statements import Statement
 
@@ -75,6 +76,13 @@ def temporaries(connection: sa.Connection, sequence: int) -> tuple[str, ...]:
     some = (_C.sequence == sequence, _C.temporaries != "[]")
     rows = connection.execute(sa.select(_C.temporaries).where(*some).order_by(_C.place)).scalars()
     return tuple(name for row in rows for name in json.loads(row))
+
+
+def unrecorded(connection: sa.Connection, sequence: int) -> tuple[tuple[str, str], ...]:
+    """Return source and destination of the files of a job that ended before the end of the files was written."""
+    some = (_C.sequence == sequence, _C.completion == INCOMPLETE, _C.sha256.is_(None))
+    rows = connection.execute(sa.select(_C.source, _C.destination).where(*some).order_by(_C.place))
+    return tuple((row.source, row.destination) for row in rows)
 
 
 def of_job(connection: sa.Connection, sequence: int) -> tuple[FileRecord, ...]:

@@ -27,11 +27,15 @@ _ANY_DUE = Statement(sa.select(_C.sequence).where(_C.due_at <= sa.bindparam("now
 
 @dataclass(frozen=True)
 class Sweep:
-    """A job whose temporary files are to be removed, the names of some of them, and how often that was begun."""
+    """A job whose temporary files are to be removed, the names of some of them, and how often that was begun.
+
+    `unrecorded` are names, at the source and at the destination, of files that may be delivered all the same (E18).
+    """
 
     job: Job
     tries: int
     temporaries: tuple[str, ...] = ()
+    unrecorded: tuple[tuple[str, str], ...] = ()
 
 
 def add(connection: sa.Connection, sequence: int, now: int) -> None:
@@ -66,7 +70,8 @@ def claim(connection: sa.Connection, now: int, most: int, busy: Collection[str] 
         unclaimed = (_C.sequence == row.sequence, _C.due_at == row.due_at)
         later = {"tries": tries, "due_at": now + pause_after(tries, _FIRST_MS, _MOST_MS)}
         if connection.execute(sa.update(sweeps).where(*unclaimed).values(**later)).rowcount == 1:
-            claimed.append(Sweep(job, tries, files.temporaries(connection, job.sequence)))
+            names = files.temporaries(connection, job.sequence), files.unrecorded(connection, job.sequence)
+            claimed.append(Sweep(job, tries, *names))
     return claimed
 
 
