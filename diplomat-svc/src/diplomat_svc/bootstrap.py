@@ -39,7 +39,7 @@ from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
 from mft_common.joblog import Retention, purge_task
 from mft_common.notify import Delivery, delivery_task
-from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.background_tasks import BackgroundTask, begin_after
 from mft_common.process.runner import Runner, child_environment
 from mft_common.schedules import Firing, TimerService, time_zone, timers_task
 
@@ -83,10 +83,13 @@ class Service:
     runner: Runner | None = None
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
-        """Return the worker's tasks."""
+        """Return the worker's tasks; those that start jobs begin after the recovery, which ends jobs that wait."""
+        dispatcher = self.dispatcher()
+        consuming = bus.consume_tasks(SERVICE, self.database, INBOX, self.handlers())
+        starting = [timers_task("timers", self.timers()), *consuming]
         return [
-            BackgroundTask("jobs", self.dispatcher().run),
-            timers_task("timers", self.timers()),
+            BackgroundTask("jobs", dispatcher.run),
+            *(begin_after(dispatcher.recovered, task) for task in starting),
             purge_task("job-log-purge", self.database, JOB_LOG, self._log_retention, jobs.with_kept_logs()),
             purge_jobs_task(self.database, self._options, self.operations.clock),
             lateness_task(self.operations.writer),
@@ -94,7 +97,6 @@ class Service:
             delivery_task("notifications", self.delivery()),
             sweep_task(self.database, self.operations.log_views.views, self.operations.directory),
             *bus.relay_tasks(self.database, self.outbox),
-            *bus.consume_tasks(SERVICE, self.database, INBOX, self.handlers()),
             *bus.maintenance_tasks(self.database, self.outbox, INBOX),
         ]
 

@@ -11,6 +11,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from diplomat_svc.store import workers
+from mft_common.events import LocalBus
+from mft_common.process.background_tasks import start_tasks
 from mft_common.schedules import timers_task
 from tests.servers.processes import wait_until
 
@@ -216,6 +219,25 @@ def test_a_kill_between_firing_and_scheduling_neither_loses_nor_doubles_the_job(
     assert jobs(made) == []
     assert (fire(made), fire(made)) == (1, 0)
     assert len(jobs(made)) == 1
+
+
+def test_a_job_that_catches_up_is_not_taken_for_one_that_the_dead_worker_left_e15_e17(scheduled, now):
+    """The timers and the consumers of a worker begin once it has ended the jobs that waited when all were killed."""
+    made = scheduled(("cron", {**DAILY, "catch_up": True}, {}))
+    (made.data / "from" / "f").write_bytes(b"x")
+    made.run("cron")
+    with made.service.database.write() as connection:
+        workers.sign_in(connection, "dead", 60)
+    now[0] += 3 * DAY
+    stop = threading.Event()
+    bus = LocalBus({"diplomat-svc": made.service.database})
+    threads = start_tasks(made.service.background_tasks(bus), stop)
+    try:
+        wait_until(lambda: [one[1] for one in jobs(made)] == ["Incomplete", "Successful"])
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
 
 
 def test_a_change_of_the_schedule_is_a_change_of_the_transaction_a40(scheduled, now):

@@ -4,7 +4,7 @@ import time
 from structlog.testing import capture_logs
 
 from mft_common.errors import Unavailable
-from mft_common.process.background_tasks import BackgroundTask, keep_running, run_tasks
+from mft_common.process.background_tasks import BackgroundTask, begin_after, keep_running, run_tasks
 
 
 class Stop(threading.Event):
@@ -85,3 +85,15 @@ def test_a_dependency_that_is_away_is_one_line_of_the_log():
         keep_running(BackgroundTask("away", away), stop)
     assert [line["event"] for line in lines] == ["task.waiting"] * 2
     assert not any("exc_info" in line for line in lines)
+
+
+def test_a_task_that_begins_after_another_waits_for_it():
+    """It does nothing before, and ends with the worker where its time never comes."""
+    begun, stop, seen = threading.Event(), threading.Event(), []
+    task = begin_after(begun, BackgroundTask("late", lambda _stop: seen.append(begun.is_set())))
+    stop.set()
+    task.run(stop)
+    assert (task.name, seen) == ("late", [])
+    begun.set()
+    task.run(stop)
+    assert seen == [True]

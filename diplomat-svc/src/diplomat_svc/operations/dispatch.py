@@ -98,6 +98,8 @@ class Dispatcher:
         start: StartThread = in_thread,
         cancel_within: float = _CANCEL_S,
     ) -> None:
+        # Set once the jobs of the workers before are recovered: those that begin by themselves come later (E15).
+        self.recovered = threading.Event()
         self._cancel_within = cancel_within
         self._writer = writer
         self._database = writer.database
@@ -148,6 +150,7 @@ class Dispatcher:
         with self._database.write() as connection:
             self._lease = workers.sign_in(connection, owner, self._options.lease)
         self._renewed = time.monotonic()
+        self.recovered.set()
         logs.get("dispatch").info("worker.ready", recovered=ended)
 
     @property

@@ -14,6 +14,7 @@ from mft_common.errors import Unavailable
 
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
+_LOOK_EVERY_S: Final = 0.1
 # The time that all tasks of a worker have to end; containers are given 40 s.
 GRACE_S: Final = 35.0
 
@@ -24,6 +25,18 @@ class BackgroundTask:
 
     name: str
     run: Callable[[threading.Event], None]
+
+
+def begin_after(begun: threading.Event, task: BackgroundTask) -> BackgroundTask:
+    """Return the same task, which does nothing before `begun` is set."""
+
+    def run(stop: threading.Event) -> None:
+        while not begun.wait(_LOOK_EVERY_S):
+            if stop.is_set():
+                return
+        task.run(stop)
+
+    return BackgroundTask(task.name, run)
 
 
 def keep_running(task: BackgroundTask, stop: threading.Event, now: Callable[[], float] = time.monotonic) -> None:
