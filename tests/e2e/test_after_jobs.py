@@ -14,16 +14,17 @@ SECRET = secret("hook-of-hub")
 
 
 def test_a_job_leaves_an_audit_record_and_a_webhook_45_e43(start, tmp_path):
-    """The worker of `crossdock up` writes the one and sends the other, with a secret of its environment."""
+    """The worker of `crossdock up` writes the one and sends the other, with a secret from a file."""
     hook = Hook(None)
     try:
-        rule = {"on": ["success", "failure"], "webhook": f"{hook.url}/in", "secret": {"env": "HOOK_SECRET"}}
+        rule = {"on": ["success", "failure"], "webhook": f"{hook.url}/in", "secret": {"file": "hook-secret"}}
         source, destination = {"url": "file:from", "files": ["*"]}, {"url": "file:to"}
         one = {"name": "one", "direction": "outbound", "source": source, "destination": destination, "notify": [rule]}
         document = {"diplomat": {"audit": {"url": "sqlite:///audit.db", "critical": True}}, "transactions": [one]}
         config = tmp_path / "crossdock.yaml"
         config.write_text(yaml.safe_dump(document))
-        hub = start("--config", config, demo=False, env={"HOOK_SECRET": SECRET})
+        (tmp_path / "hook-secret").write_text(SECRET)
+        hub = start("--config", config, demo=False)
         (hub.data / "from").mkdir()
         (hub.data / "from/a.txt").write_text("a")
         done = crossdock("transaction", "run", "one", "--watch", "--data", hub.data, cwd=tmp_path)
