@@ -14,7 +14,7 @@ from pyftpdlib.filesystems import AbstractedFS
 from pyftpdlib.handlers import DTPHandler, FTPHandler, TLS_DTPHandler, TLS_FTPHandler
 from pyftpdlib.servers import FTPServer
 
-OPTIONS = json.loads(sys.argv[1])
+OPTIONS = json.loads(Path(sys.argv[1]).read_text())
 BROKEN = Path(OPTIONS["root"]).parent / "broken"
 
 

@@ -31,7 +31,9 @@ class Pyftpd:
         if tls is not None:
             options["tls"] = [str(path) for path in tls]
         self._sessions = folder / "sessions"
-        command = [sys.executable, "-W", "ignore", "-m", "tests.servers.ftp_program", json.dumps(options)]
+        # In a file: the options hold the password, which no process may have among its arguments.
+        (folder / "options").write_text(json.dumps(options))
+        command = [sys.executable, "-W", "ignore", "-m", "tests.servers.ftp_program", str(folder / "options")]
         self.program = Program(["env", "-C", _ROOT, *command], folder / "log")
 
     def target(self, **changes) -> Target:
