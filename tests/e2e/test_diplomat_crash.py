@@ -1,4 +1,4 @@
-"""kill -9 of the whole hub at seeded random moments amid jobs that run, wait and are being stopped (E9, E15, E18)."""
+"""kill -9 of the whole hub at random moments amid jobs that run, wait, are delayed or scheduled (E9, E15, E17, E18)."""
 
 import contextlib
 import hashlib
@@ -17,7 +17,7 @@ import yaml
 from mft_common.events import TransferEnded
 from tests.e2e.clients import Diplomat, IbmMq
 from tests.e2e.test_crash import FINAL, events_of
-from tests.servers.hub import OneMachine
+from tests.servers.hub import OneMachine, crossdock
 from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
 
@@ -33,6 +33,8 @@ ENDS = {
     "slow": {"Successful", "Incomplete", "Cancelled", "Terminated"},
     "strict": {"Successful", "Incomplete", "Missed", "Cancelled", "Terminated"},
     "again": {"Successful", "Incomplete"},
+    "timed": {"Successful", "Incomplete", "Missed"},
+    "later": {"Missed"},
 }
 
 
@@ -77,6 +79,8 @@ def configuration():
             transaction("slow", ["slow.bin"], bandwidth="512KiB/s"),
             transaction("strict", ["slow.bin"], bandwidth="512KiB/s", fail_if_not_found=True),
             transaction("again", ["slow.bin"], **again),
+            transaction("later", ["m1*"], fail_if_not_found=True),
+            transaction("timed", ["m1*"], schedule={"cron": "* * * * *"}, fail_if_not_found=True),
         ],
     }
 
@@ -134,7 +138,8 @@ def check_ends(hub, client, before, since):
     root = ET.fromstring(client.call("transactionStatuses", since=str(since)).content)
     shown = {one.findtext("transactionName") for one in root.iter("transactionStatus")}
     after = {row[0]: row[1:] for row in hub.rows("diplomat", JOBS)}
-    assert set(before) == set(after), "no job vanished, none was made"
+    assert set(before) <= set(after), "no job vanished"
+    assert {after[sequence][0] for sequence in set(after) - set(before)} <= {"timed"}, "the schedule alone makes jobs"
     changed = set()
     for sequence, (name, status, completion, scheduled, ended, _, attempt) in before.items():
         new = after[sequence]
@@ -149,7 +154,7 @@ def check_ends(hub, client, before, since):
         if name == "again" and (status, attempt) == ("Running", 1):
             assert new[6] == 2, "a lost attempt is tried again"
         else:
-            wanted = "Missed" if status in WAITING and name == "strict" else "Incomplete"
+            wanted = "Missed" if status in WAITING and name in ("strict", "timed", "later") else "Incomplete"
             assert new[1:3] == ("Complete", wanted), (sequence, name, status, new)
     assert changed <= shown
     return Counter(after[sequence][2] or "tried again" for sequence in before if before[sequence][1] != "Complete")
@@ -183,20 +188,21 @@ def check_logs(client, hub, sequences):
         buffer = ET.fromstring(client.call("logBuffer", logViewID=view.findtext("id"), lineNum="0").content)
         lines = [line.text for line in buffer.iter("line")]
         assert len(lines) == int(view.findtext("numLines"))
-        assert lines[1] == f'Transaction "{name}"; Scheduled by request. [e2e]'
+        assert lines[1].startswith(f'Transaction "{name}"; Scheduled ')
         assert f"ended: {completion}." in lines[-1], lines
 
 
 def check_transfers(hub):
     """Each job has one end among the events and in the record of all transfers."""
-    jobs = hub.rows("diplomat", "SELECT transfer_id FROM jobs")
-    ended = Counter(one.subject for one in events_of(hub, "diplomat") if one.type == TransferEnded.TYPE)
-    assert ended == Counter(row[0] for row in jobs)
     mq = IbmMq(hub.url, password=secret(PASSWORD))
 
     def recorded():
+        # A time of the schedule may come meanwhile: read again until all of them agree.
+        jobs = {row[0] for row in hub.rows("diplomat", "SELECT transfer_id FROM jobs")}
+        ended = Counter(one.subject for one in events_of(hub, "diplomat") if one.type == TransferEnded.TYPE)
+        assert set(ended.values()) == {1}
         states = {one["id"]: one["status"]["state"] for one in mq.transfers(limit=10_000)}
-        return set(states) == set(ended) and set(states.values()) <= FINAL
+        return set(states) == set(ended) == jobs and set(states.values()) <= FINAL
 
     wait_until(recorded, within=30, every=0.2, what="the end of every transfer in the record")
 
@@ -207,19 +213,25 @@ def settled(hub):
     wait_until(lambda: not hub.rows("diplomat", unfinished), within=60, every=0.05, what="every end")
 
 
-@pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.slow)])
-def test_every_job_ends_once_and_truthfully_after_kill_9_of_everything_e2_e9_e15_e18_e19_e24(tmp_path, rounds):
-    """The hub is killed `rounds` times: no accepted job vanishes, and ends, files, logs and records agree."""
-    seed = int(os.environ.get("MFT_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
-    print(f"MFT_TEST_SEED={seed}")
-    chance = random.Random(seed)
-    (tmp_path / "password").write_text(secret(PASSWORD))
-    (tmp_path / "own.yaml").write_text(yaml.safe_dump(configuration()))
-    source = tmp_path / "data/from"
+def prepare(folder):
+    """Write the configuration and the files of the jobs; return the folder of these."""
+    (folder / "password").write_text(secret(PASSWORD))
+    (folder / "own.yaml").write_text(yaml.safe_dump(configuration()))
+    source = folder / "data/from"
     source.mkdir(parents=True)
     (source / "slow.bin").write_bytes(SLOW)
     for place in range(200):
         (source / f"m{place}").write_bytes(content_of(f"m{place}"))
+    return source
+
+
+@pytest.mark.parametrize("rounds", [2, pytest.param(50, marks=pytest.mark.slow)])
+def test_every_job_ends_once_and_truthfully_after_kill_9_of_everything_e2_e9_e15_e17_e18_e19_e24(tmp_path, rounds):
+    """The hub is killed `rounds` times: no accepted job vanishes, and ends, files, logs and records agree."""
+    seed = int(os.environ.get("MFT_TEST_SEED", random.SystemRandom().randrange(1 << 32)))
+    print(f"MFT_TEST_SEED={seed}")
+    chance = random.Random(seed)
+    source = prepare(tmp_path)
     hub = OneMachine(tmp_path, "--config", str(tmp_path / "own.yaml"), demo=False)
     load, lost, unclear, last = Load(source, chance), Counter(), 0, 0
     try:
@@ -229,6 +241,8 @@ def test_every_job_ends_once_and_truthfully_after_kill_9_of_everything_e2_e9_e15
             load.over.clear()
             thread = threading.Thread(target=load.run, args=(hub.url, round_))
             thread.start()
+            delayed = crossdock("transaction", "run", "later", "--delay", "10m", "--data", hub.data, cwd=tmp_path)
+            assert delayed.returncode == 0, delayed.stderr
             wait_until(lambda count=accepted: len(load.accepted) > count, what="an accepted job")
             load.over.wait(chance.uniform(0.0, 2.5))
             hub.kill()
@@ -236,6 +250,7 @@ def test_every_job_ends_once_and_truthfully_after_kill_9_of_everything_e2_e9_e15
             load.over.set()
             thread.join()
             before = rows_of_dead(hub, tmp_path)
+            assert [row[1] for row in before.values() if row[1] == "Delayed"] == ["Delayed"]
             assert load.accepted <= {row[3] for row in before.values()}, "an accepted job vanished"
             fresh = {sequence for sequence in before if sequence > last}
             hub.start()
@@ -245,8 +260,11 @@ def test_every_job_ends_once_and_truthfully_after_kill_9_of_everything_e2_e9_e15
             unclear += check_files(hub, load)
             check_logs(client, hub, fresh)
             check_transfers(hub)
-            last = max(before)
+            last = max(row[0] for row in hub.rows("diplomat", JOBS))
+        settled(hub)
         rows = hub.rows("diplomat", JOBS)
+        timed = [row[4] // 60_000 for row in rows if row[1] == "timed"]
+        assert len(timed) <= 1 + (rows[-1][4] - rows[0][4]) // 60_000 + 1, "each time of the schedule has one job"
         assert [name for _, name, _, end, *_ in rows if end not in ENDS[name]] == []
         by_sequence = [row[4] for row in rows]
         assert by_sequence == sorted(set(by_sequence)), "sequences and scheduled times only grow"
