@@ -4,8 +4,8 @@ import contextlib
 import hashlib
 import os
 import random
-import shutil
 import sqlite3
+import subprocess
 import threading
 import xml.etree.ElementTree as ET
 from collections import Counter
@@ -123,12 +123,15 @@ class Load:
 
 
 def rows_of_dead(hub, folder):
-    """Return the jobs that the database of a killed hub holds, from a copy of it."""
+    """Return the jobs that the database of a killed hub holds, from a copy of it.
+
+    Another process copies it: closing a file ends the locks that connections of this process hold on it.
+    """
     state = hub.data / "state/diplomat-svc"
     for name in ("diplomat.db", "diplomat.db-wal"):
         (folder / name).unlink(missing_ok=True)
         if (state / name).exists():
-            shutil.copy(state / name, folder / name)
+            subprocess.run(["cp", state / name, folder / name], check=True)
     with contextlib.closing(sqlite3.connect(folder / "diplomat.db")) as connection:
         return {row[0]: row[1:] for row in connection.execute(JOBS)}
 

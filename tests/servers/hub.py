@@ -1,5 +1,6 @@
 """Start the hub in each of its shapes: one process group, one program a service, or containers."""
 
+import contextlib
 import os
 import sqlite3
 import subprocess
@@ -83,7 +84,7 @@ class OneMachine:
         """Read a service's database while the hub runs."""
         folder = "gateway" if service == "gateway" else f"{service}-svc"
         path = self.data / "state" / folder / f"{service}.db"
-        with sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30) as connection:
+        with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=30)) as connection:
             return connection.execute(statement).fetchall()
 
     def stop(self):
