@@ -205,3 +205,15 @@ def test_packed_then_encrypted_there_and_decrypted_then_unpacked_back_e32(hub, t
         assert _tree(made.data / "back") == {"m.txt": b"m"}
     finally:
         partner.close()
+
+
+def test_archives_with_a_member_of_one_name_do_not_replace_each_others_e26(hub, transaction):
+    """The second archive is a Failure as a whole and stays, also in the next attempt; the first member is there."""
+    retries = {"file": 0, "job": 1, "job_delay": "0s"}
+    one = transaction("one", direction="inbound", compress={"unzip": True}, delete_source=True, retries=retries)
+    files = {"a.zip": _zip({"x.txt": b"first"}), "b.zip": _zip({"new.txt": b"new", "x.txt": b"second"})}
+    made = _dock(hub, files, one)
+    job = _finished(made)
+    assert job.findtext("completionStatus") == "Failure"
+    assert _tree(made.data / "to") == {"x.txt": b"first"}
+    assert _tree(made.data / "from") == {"b.zip": files["b.zip"]}

@@ -1,7 +1,8 @@
 """Deliver the members of archives as files (E35)."""
 
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from diplomat_svc.domain.names import destination_path
 from diplomat_svc.operations.file_report import FileReport
@@ -15,29 +16,37 @@ from mft_common.transfer import Moved
 from mft_common.transfer.sources import KeptSource, MembersSource, PrivateTarget
 from mft_common.transfer.steps.unzip import Archive, BadArchive, Limits
 
+# The key of a record's checkpoint that says why its archive is refused, also in the next attempt.
+_REFUSED: Final = "refused"
+
 
 def deliver_unpacked(work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint) -> list[Arrived]:
     """Deliver the members of each file (see `Deliver`): an archive is checked as a whole before its first member."""
     arrived = []
+    # The names that members of this attempt's archives have at the destination, each with its archive.
+    taken: dict[str, str] = {}
     for one in found:
         if one.is_delivered:
             arrived += one.before
-        elif (moved := _deliver(work, source, one, target)) is not None:
+        elif (moved := _deliver(work, source, one, target, taken)) is not None:
             arrived.append(moved)
     return arrived
 
 
-def _deliver(work: Work, source: Endpoint, found: Found, target: Endpoint) -> Arrived | None:
+def _deliver(work: Work, source: Endpoint, found: Found, target: Endpoint, taken: dict[str, str]) -> Arrived | None:
     report = FileReport(work.reports, found.place, found.entry, found.entry.name)
     fetching = FileSteps(work.protection, None)
     private = PrivateTarget(work.private)
     try:
+        _check_refused(found)
         fetched = work.moves.move(report, source, found.entry, private, if_exists="fail", steps=fetching.make)
         assert private.file is not None
         archive = Archive(work.private, _limits(work), file=private.file)
         try:
             archive.check()
-            moved, warnings = _deliver_members(work, report, found, archive, target)
+            members = MembersSource(archive)
+            names = _names(work, report, found.entry, members, taken)
+            moved, warnings = _deliver_members(work, report, found, (members, names), target)
         finally:
             archive.close()
     except Interrupted:
@@ -60,18 +69,43 @@ def _limits(work: Work) -> Limits:
     return Limits(size=work.definition.compress.limit, members=work.definition.compress.members)
 
 
-def _deliver_members(
-    work: Work, report: FileReport, found: Found, archive: Archive, target: Endpoint
-) -> tuple[list[Moved], list[str]]:
-    """Deliver the members; return what was moved and their warnings.
+def _names(
+    work: Work, report: FileReport, entry: Entry, members: MembersSource, taken: dict[str, str]
+) -> dict[str, str]:
+    """Return the names of an archive's members at the destination; Exists where two files would have one name (E26).
 
-    BadArchive where a member did not arrive: the others have been tried then (E25).
+    A member replaces none of another archive of the job: that one's source is deleted. The next attempt refuses the
+    archive too.
     """
-    members, entry = MembersSource(archive), found.entry
     template = work.definition.destination.files
     if template is not None and "*" not in template and len(members.entries) > 1:
         raise Exists(f"{entry.name}: its {len(members.entries)} files would have one name at the destination")
     names = {member.path: check_path(destination_path(template, member.path)) for member in members.entries}
+    if work.definition.destination.if_exists == "replace":
+        for path, name in names.items():
+            if name in taken:
+                text = f"{entry.name}: its {path} would replace that of {taken[name]}, which is of the same job"
+                report.checkpoint({_REFUSED: text, "version": entry.version})
+                raise Exists(text)
+    taken |= dict.fromkeys(names.values(), entry.name)
+    return names
+
+
+def _check_refused(found: Found) -> None:
+    """Raise Exists where an earlier attempt has refused this very archive because of the names of its members."""
+    kept = json.loads(found.earlier.checkpoint) if found.earlier is not None and found.earlier.checkpoint else {}
+    if _REFUSED in kept and kept["version"] == found.entry.version:
+        raise Exists(kept[_REFUSED])
+
+
+def _deliver_members(
+    work: Work, report: FileReport, found: Found, unpacked: tuple[MembersSource, Mapping[str, str]], target: Endpoint
+) -> tuple[list[Moved], list[str]]:
+    """Deliver the members under their names; return what was moved and their warnings.
+
+    BadArchive where a member did not arrive: the others have been tried then (E25).
+    """
+    members, names = unpacked
     moved, warnings, failed = list[Moved](), list[str](), list[str]()
     for member in members.entries:
         part = _MemberReport(report, names[member.path])
