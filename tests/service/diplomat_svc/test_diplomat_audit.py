@@ -11,6 +11,7 @@ from diplomat_svc.domain.transactions import AuditTrail
 from diplomat_svc.errors import AuditFailed
 from diplomat_svc.operations.auditing import Auditor, write_pending
 from diplomat_svc.store.audit_database import AuditDatabase
+from mft_common import clock
 from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
 from tests.servers.small_disk import run_on_small_disk
@@ -65,6 +66,23 @@ def test_a_record_of_the_job_and_of_each_file_is_written_45(hub, transaction, tm
     files = _rows(path, "SELECT place, source, destination, size, completion FROM crossdock_audit_file ORDER BY place")
     assert files == [(0, "a.txt", "a.txt", 5, "Successful"), (1, "b.txt", "b.txt", 5, "Successful")]
     assert _summary(made, "one") == "Audit record: written"
+
+
+def test_a_further_attempt_that_ends_alike_has_its_record_45(hub, transaction, tmp_path):
+    """The record of a job that failed twice is that of its last attempt, for the job and for its files."""
+    retries = {"file": 0, "job": 1, "job_delay": "0s"}
+    made = hub(transaction("one", delete_source=True, retries=retries), diplomat=DIPLOMAT).log_in()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "from" / name).write_text(name)
+    (tmp_path / "to" / "b.txt").mkdir(parents=True)
+    assert _ended(made, "one") == "Failure"
+    path = tmp_path / "audit/trail.db"
+    ((attempt, ended),) = _rows(path, "SELECT attempt, ended_at FROM crossdock_audit_job")
+    ((stored,),) = made.rows("SELECT began_at FROM jobs")
+    assert attempt == 2
+    assert ended >= clock.iso(stored)
+    ((began,),) = _rows(path, "SELECT began_at FROM crossdock_audit_file WHERE source = 'b.txt'")
+    assert began >= clock.iso(stored)
 
 
 def test_a_transaction_can_have_no_record_45(hub, transaction, tmp_path):
@@ -147,6 +165,33 @@ def test_a_source_that_stays_changes_the_record_74(hub, transaction, tmp_path):
     assert made.rows("SELECT * FROM audits") == []
 
 
+def test_a_source_that_stays_changes_the_record_of_its_file_where_the_job_ends_alike_74(hub, transaction, tmp_path):
+    """A job that was a Warning before the deletion is written again: the end of one of its files is another one."""
+    one = transaction("one", delete_source=True, mode="ascii", retries={"file": 0})
+    made = hub(one, diplomat=DIPLOMAT).log_in()
+    (tmp_path / "from/a.txt").write_bytes(b"\r\n" * 50)
+    source = tmp_path / "from/b.txt"
+    source.write_text("b")
+
+    class Replacing(AuditDatabase):
+        """Replaces a source once its record is written."""
+
+        def write(self, job, files, is_stopped):
+            super().write(job, files, is_stopped)
+            if source.is_file():
+                source.unlink()
+                source.mkdir()
+
+    dispatcher = made.service.dispatcher()
+    dispatcher._auditor._open = Replacing
+    made.run("one")
+    with made.work_with(dispatcher):
+        assert made.finished("one").findtext("completionStatus") == "Warning"
+    path = tmp_path / "audit/trail.db"
+    assert _rows(path, "SELECT completion FROM crossdock_audit_file") == [("Warning",), ("Warning",)]
+    assert _rows(path, "SELECT warnings FROM crossdock_audit_job") == [(2,)]
+
+
 def test_a_job_that_was_stopped_has_its_record_later_45(hub, transaction, tmp_path):
     """A queued job that is cancelled never ran in a worker; the task writes its record."""
     made = hub(transaction("one"), diplomat=DIPLOMAT).log_in()
@@ -224,7 +269,7 @@ def test_a_database_that_hangs_has_a_time_limit_e31(postgresql_url):
 
 
 def test_records_that_are_written_again_are_there_once_e24(tmp_path):
-    """The same record changes nothing; one with another completion status replaces the former."""
+    """The same record changes nothing; one that differs replaces the former."""
     audited = AuditDatabase(AuditTrail(url=f"sqlite:///{tmp_path}/trail.db"))
     other = {**FILE, "place": 1}
     audited.write(JOB, [FILE], _never)

@@ -68,7 +68,7 @@ class AuditDatabase:
         self._has_tables = False
 
     def write(self, job: Record, files: Sequence[Record], is_stopped: Callable[[], bool]) -> None:
-        """Insert the records of a job and of its files, or update those that have another completion status.
+        """Insert the records of a job and of its files, or update those that differ.
 
         The return means that they are committed. AuditFailed with a reason that names no host, no path and no value:
         the database refused them, did not answer in time, or `is_stopped()` is true meanwhile.
@@ -119,15 +119,15 @@ class AuditDatabase:
 
 
 def _merge(connection: sa.Connection, table: sa.Table, records: Sequence[Record], transfer_id: str, key: str) -> None:
-    """Insert the records of a transfer that are missing, and update those whose completion status differs."""
+    """Insert the records of a transfer that are missing, and update those that differ, as of an earlier attempt."""
     c = table.c
-    found = connection.execute(sa.select(c[key], c.completion).where(c.transfer_id == transfer_id))
-    held = {row[0]: row[1] for row in found}
+    found = connection.execute(sa.select(table).where(c.transfer_id == transfer_id))
+    held = {row._mapping[key]: row._mapping for row in found}  # noqa: SLF001 -- SQLAlchemy's own public name
     missing = [dict(record) for record in records if record[key] not in held]
     if missing:
         connection.execute(sa.insert(table), missing)
     for record in records:
-        if record[key] in held and held[record[key]] != record["completion"]:
+        if record[key] in held and any(held[record[key]][name] != value for name, value in record.items()):
             one = (c.transfer_id == transfer_id, c[key] == record[key])
             connection.execute(sa.update(table).where(*one).values(**record))
 

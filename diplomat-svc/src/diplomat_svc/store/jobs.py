@@ -198,7 +198,7 @@ def queue_again(connection: sa.Connection, job: Job, now: int, owner: str | None
     whose = sa.true() if owner is None else _C.owner == owner
     mine = (_C.sequence == job.sequence, _C.lease == job.lease, _C.status == RUNNING, whose)
     values = {
-        "status": QUEUED, "owner": None, "attempt": job.attempt + 1, "updated_at": stamp,
+        "status": QUEUED, "owner": None, "attempt": job.attempt + 1, "updated_at": stamp, "audit": "",
         "due_at": stamp + round(job.definition.retries.job_delay * 1000),
     }  # fmt: skip
     row = connection.execute(sa.update(jobs).where(*mine).values(**values).returning(*jobs.c)).one_or_none()

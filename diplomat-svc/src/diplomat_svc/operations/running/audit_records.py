@@ -12,16 +12,19 @@ class AuditRecords:
     def __init__(self, reports: JobReports, definition: Transaction) -> None:
         self._reports = reports
         self._audit = definition.audit
-        self._asked = ""
+        self._asked: tuple[str, ...] = ()
 
     def write(self, completion: str, reason: str = "") -> tuple[str, str]:
         """Write the records of a job that ends so, and return its end: another one where that failed and is critical.
 
-        Nothing is written where that was tried for this end.
+        Nothing is written where that was tried for this end of the job and of its files.
         """
-        if not self._audit.record or completion in (self._asked, states.CRITICAL):
+        if not self._audit.record or completion == states.CRITICAL:
             return completion, reason
-        self._asked = completion
+        ends = (completion, *self._reports.completions())
+        if ends == self._asked:
+            return completion, reason
+        self._asked = ends
         problem = self._reports.audit(completion)
         if problem is None:
             raise Interrupted("stopped while the audit records were written")
