@@ -164,7 +164,7 @@ def test_what_a_killed_job_left_in_an_archive_is_swept_e14_e27(hub, transaction)
     for path in (left, other):
         path.write_bytes(b"x")
     endpoints = made.service.follower.current.means(definition)["endpoints"]
-    assert sweep(None, {"job": order.to_json(), "endpoints": endpoints, "temporaries": []}) == ""
+    assert sweep(None, {"job": order.to_json(), "endpoints": endpoints, "temporaries": []})["problem"] == ""
     assert [left.exists(), other.exists()] == [False, True]
 
 
