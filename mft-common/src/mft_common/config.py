@@ -21,6 +21,7 @@ Sections = Mapping[str, type]
 UNUSED: Final = {"unused": True}
 # The least similarity of a misspelt name, as difflib measures it.
 _MISSPELT: Final = 0.8
+_BOOLEAN: Final = "tag:yaml.org,2002:bool"
 _REFERENCES: Final = ("env", "file", "demo")
 
 
@@ -79,12 +80,17 @@ class ReadSections(Protocol[T_co]):
 
 
 class _UniqueLoader(yaml.SafeLoader):
-    """Refuses a mapping that names one key twice; plain YAML would silently keep the last."""
+    """Refuses a mapping that names one key twice; plain YAML would silently keep the last.
+
+    A key is text: YAML 1.1 would read the unquoted keys `on`, `off`, `yes` and `no` as booleans.
+    """
 
 
 def _unique_mapping(loader: _UniqueLoader, node: yaml.MappingNode) -> dict[Any, Any]:
     seen: set[Any] = set()
     for key_node, _ in node.value:
+        if key_node.tag == _BOOLEAN:
+            key_node.tag = yaml.resolver.BaseResolver.DEFAULT_SCALAR_TAG
         key = loader.construct_object(key_node, deep=True)
         if not isinstance(key, str | int):
             raise yaml.constructor.ConstructorError(None, None, f"{key!r} cannot be a key", key_node.start_mark)

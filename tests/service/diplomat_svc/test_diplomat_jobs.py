@@ -157,7 +157,7 @@ def test_nothing_found_and_a_required_file_missing_71_72_75_e26(dock, transactio
 
 
 def test_sources_are_deleted_after_success_alone_e24_e25(dock, transaction):
-    """One file's failure does not stop the others; only delivered files lose their sources."""
+    """One failure, which the log tells with the name, stops no other file; delivered files alone lose their sources."""
     made = dock(transaction("one", delete_source=True), files={"a": b"1", "b": b"2", "c": b"3"})
     (made.data / "to" / "b").mkdir()
     with made.work():
@@ -171,6 +171,8 @@ def test_sources_are_deleted_after_success_alone_e24_e25(dock, transaction):
     counts = [job.findtext(tag) for tag in ("completionStatus", "filesSuccessful", "filesFailed")]
     assert counts == ["Failure", "2", "1"]
     assert [path.name for path in (made.data / "from").iterdir()] == ["b"]
+    failed = [row.text for row in made.rows("SELECT text FROM job_log") if "Failed: " in row.text]
+    assert failed == ['Transaction "one"; Failed: b: is a folder.']
 
 
 def test_a_source_that_cannot_be_deleted_is_a_warning_74(dock, transaction):

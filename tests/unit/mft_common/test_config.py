@@ -52,6 +52,14 @@ def test_what_is_no_configuration_is_refused(text):
         config.parse(text, "crossdock.yaml", {"accounts": dict})
 
 
+def test_a_key_is_text_also_where_yaml_knows_a_boolean_of_that_name():
+    """`on` of a rule and an account named `no` need no quotes, values stay booleans, and a key given twice is seen."""
+    found = config.parse("accounts: {on: [x], no: on, 'yes': false}", "crossdock.yaml", {"accounts": dict})
+    assert found == {"accounts": {"on": ["x"], "no": True, "yes": False}}
+    with pytest.raises(ConfigError, match="the key 'on' is given twice"):
+        config.parse("accounts: {on: 1, 'on': 2}", "crossdock.yaml", {"accounts": dict})
+
+
 @pytest.mark.parametrize("name", ["diplomats", "transaction", "diplomat "])
 def test_a_service_of_its_own_passes_over_other_sections_and_refuses_a_misspelt_one(name):
     """It does not know the other services' sections; one that looks like its own would be lost in silence."""

@@ -80,7 +80,9 @@ class FileReport:
         self.ensure()
         kept = error.leftover or not self._reports.job.last
         left = " A partial upload could not be removed." if error.leftover else ""
-        text = f"Failed: {error}.{left}"
+        # The errors of some endpoints begin with the name.
+        name = f"{self._entry.name}: "
+        text = f"Failed: {name}{str(error).removeprefix(name)}.{left}"
         self._reports.end_file(self._place, FAILURE, text, retries=error.tries - 1, leftover=kept)
 
     def delivered(self, moved: Moved, *, version: str, done: str = "", warnings: Sequence[str] = ()) -> None:

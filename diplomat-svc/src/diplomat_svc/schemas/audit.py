@@ -88,5 +88,7 @@ def audit_of(given: Audit, section: Mapping[str, Any] | None, path: str, problem
         problems.append(f"{path}.audit: diplomat.audit names no database")
     critical = record and bool(section and section.get("critical")) if given.critical is None else given.critical
     if critical and not record:
-        problems.append(f"{path}.audit.critical: there is no record that could fail")
+        problems.append(
+            f"{path}.audit.critical: there is no record that could fail; it needs diplomat.audit, and no record: false"
+        )
     return Audit(record=record, critical=critical)
