@@ -4,7 +4,6 @@ import re
 
 import pytest
 
-from diplomat_svc.events import handlers
 from diplomat_svc.operations.log_views import sweep
 from mft_common.events import Envelope, SessionClosed
 
@@ -205,7 +204,7 @@ def test_views_end_with_a_session_that_ends_elsewhere_a55(dock, by):
             id="1", source="gateway", type=SessionClosed.TYPE, subject=session.public_id, time=1, data=event
         )
         with dock.service.database.write() as connection:
-            handlers(views)[SessionClosed](connection, envelope)
+            dock.service.handlers()[SessionClosed](connection, envelope)
     else:
         held, directory.sessions = directory.sessions, {}
         sweep(dock.service.database, views, directory)

@@ -9,7 +9,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
-from diplomat_svc.store import jobs
+from diplomat_svc.store import job_statements, jobs
 from mft_common.errors import MftError, Unavailable
 from tests.servers.processes import wait_until
 
@@ -224,6 +224,6 @@ def test_a_queue_behind_a_running_job_costs_no_transactions(make):
     made.run("quick")
     assert database.query(lambda each: jobs.any_takeable(each, 0))
     with database.read() as connection:
-        compiled = jobs._takeable().params(now=0).compile(connection, compile_kwargs={"literal_binds": True})
+        compiled = job_statements.takeable().params(now=0).compile(connection, compile_kwargs={"literal_binds": True})
         plan = [row.detail for row in connection.execute(sa.text(f"EXPLAIN QUERY PLAN {compiled}"))]
     assert not any(step.startswith("SCAN") and "INDEX" not in step for step in plan), plan
