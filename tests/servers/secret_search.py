@@ -17,6 +17,7 @@ from tests.servers.made_secrets import traces
 
 _logs: dict[Path, int] = {}
 _answers: list[bytes] = []
+_EXPECTED = b"MFT_INTERNAL_KEYS="
 _processes: set[str] = set()
 _MOST_ANSWERS = 64 << 20
 # Larger bodies of a server are files that the test has stored there.
@@ -120,11 +121,16 @@ def found_in_postgresql(url: str) -> list[str]:
 
 
 def found_in_processes(pids: list[int]) -> list[str]:
-    """Return where secrets occur in the arguments and the environment of processes."""
+    """Return where secrets occur in the arguments and the environment of processes.
+
+    The key between the services is read from the environment (`MFT_INTERNAL_KEYS`): there it is no finding.
+    """
     found = []
     for pid in pids:
         for file in ("cmdline", "environ"):
             with contextlib.suppress(OSError):
-                text, program = Path(f"/proc/{pid}/{file}").read_bytes(), Path(f"/proc/{pid}/comm").read_text().strip()
+                entries = Path(f"/proc/{pid}/{file}").read_bytes().split(b"\0")
+                text = b"\0".join(entry for entry in entries if file == "cmdline" or not entry.startswith(_EXPECTED))
+                program = Path(f"/proc/{pid}/comm").read_text().strip()
                 found += [f"{file} of {program}: {label}" for label in traces(text)]
     return found
