@@ -67,7 +67,7 @@ class _Run:
 
     @property
     def at_once(self) -> int:
-        """How many files are moved at the same time."""
+        """The number of files that are moved at the same time."""
         if self.steps is not None:
             return 1
         able = min(self.plan.source.features.at_once, self.plan.destination.features.at_once)

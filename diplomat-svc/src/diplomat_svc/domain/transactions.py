@@ -55,7 +55,7 @@ class Destination:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenPgp:
-    """What is done with OpenPGP, by the names of keys.
+    """The keys, by their names, that sign, encrypt, decrypt and verify the files.
 
     Outbound: `sign` with our key, then `encrypt` for all these, as text with `armor`. Inbound: `decrypt` with our key,
     and take signatures of `verify` alone.

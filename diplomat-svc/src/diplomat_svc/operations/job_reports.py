@@ -26,7 +26,7 @@ AUDIT: Final = "audit"
 
 @dataclass(frozen=True)
 class Earlier:
-    """What an earlier attempt did with a file: its place, how it ended, if it did, and how far it came.
+    """A file as an earlier attempt left it: its place, its end, if it had one, and how far it came.
 
     `version` is that of the source that was delivered durably, `checkpoint` the engine's, as JSON.
     """

@@ -14,7 +14,7 @@ from diplomat_svc.domain.transactions import DIRECTIONS, Archive, OpenPgp
 
 @dataclass(frozen=True)
 class Server:
-    """What a summary says about the server: its host, its start in milliseconds, and the time zone of its logs."""
+    """The server as a summary names it: its host, its start in milliseconds, and the time zone of its logs."""
 
     host: str
     started_at: int

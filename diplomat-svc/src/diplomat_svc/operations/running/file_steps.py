@@ -21,7 +21,7 @@ class FileSteps:
 
     @property
     def make(self) -> MakeSteps | None:
-        """What makes the steps of one try; None where the bytes stay as they are."""
+        """The makers of the steps of one try; None where the bytes stay as they are."""
         protection = self._protection
         decrypt = [self._decrypt] if protection is not None and protection.decrypts else []
         text = [] if self._text is None else [self._text.step]
@@ -33,7 +33,7 @@ class FileSteps:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What may touch the integrity of the file that was delivered (74)."""
+        """The warnings about the integrity of the file that was delivered (74)."""
         found = list(self._told)
         if self._text is not None and self._text.problem:
             found.append(self._text.problem)

@@ -58,7 +58,7 @@ class Protection:
 
     @property
     def done(self) -> str:
-        """What is done with each file, as one sentence for its record in the log."""
+        """One sentence about the protection of each file, for its record in the log."""
         if self._spec is None:
             return ""
         words = [

@@ -19,7 +19,7 @@ from mft_common.transfer.steps.text import TargetEnds
 
 @dataclass(frozen=True)
 class Work:
-    """What every delivery of one job uses; `line_ends` are those that text gets, None for binary files."""
+    """The parts that every delivery of one job uses; `line_ends` are those that text gets, None for binary files."""
 
     reports: JobReports
     definition: Transaction
@@ -65,7 +65,7 @@ class Found:
 
     @property
     def before(self) -> "list[Arrived]":
-        """What an earlier attempt has delivered; a warning of that attempt keeps the source (E24)."""
+        """The files that an earlier attempt has delivered; a warning of that attempt keeps the source (E24)."""
         successful = self.earlier is not None and self.earlier.completion == states.SUCCESSFUL
         return [Arrived(self.place, self.entry)] if self.is_delivered and successful else []
 
@@ -80,7 +80,7 @@ class Arrived:
 
 
 class Deliver(Protocol):
-    """How the files of a job are delivered, in the order of their finding: one by one, packed, or unpacked."""
+    """One way to deliver the files of a job, in the order of their finding: one by one, packed, or unpacked."""
 
     def __call__(self, work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint, /) -> list[Arrived]:
         """Deliver the files and return those that arrived; a failed one stops no other (E25), a stop request does."""
