@@ -1,6 +1,5 @@
 """Wire the gateway from its settings, and bring its accounts to the configuration."""
 
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from mft_common.database import Database
 from mft_common.events.bus import Bus
 from mft_common.events.outbox import Outbox
 from mft_common.identity import Signer
-from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.background_tasks import BackgroundTask, periodic_task
 
 _PRUNE_EVERY_S: Final = 60.0
 
@@ -47,8 +46,8 @@ class Service:
         return [
             *bus.relay_tasks(self.database, self.outbox),
             *bus.maintenance_tasks(self.database, self.outbox),
-            BackgroundTask("sessions.sweep", _every(self.settings.sweep_every, self.operations.sweep_sessions)),
-            BackgroundTask("counts.prune", _every(_PRUNE_EVERY_S, self.operations.prune_counts)),
+            periodic_task("sessions.sweep", self.operations.sweep_sessions, every=self.settings.sweep_every),
+            periodic_task("counts.prune", self.operations.prune_counts, every=_PRUNE_EVERY_S),
         ]
 
     def close(self) -> None:
@@ -129,12 +128,3 @@ def build_from_file(settings: Settings, environ: Mapping[str, str]) -> Service:
     return build_with(
         settings, config.load(path, SECTIONS, whole=False), config.Reader(path.parent, environ, demo=settings.demo)
     )
-
-
-def _every(seconds: float, work: Callable[[], object]) -> Callable[[threading.Event], None]:
-    def run(stop: threading.Event) -> None:
-        while not stop.is_set():
-            work()
-            stop.wait(seconds)
-
-    return run

@@ -4,7 +4,7 @@ import time
 from structlog.testing import capture_logs
 
 from mft_common.errors import Unavailable
-from mft_common.process.background_tasks import BackgroundTask, begin_after, keep_running, run_tasks
+from mft_common.process.background_tasks import BackgroundTask, begin_after, keep_running, periodic_task, run_tasks
 
 
 class Stop(threading.Event):
@@ -97,3 +97,19 @@ def test_a_task_that_begins_after_another_waits_for_it():
     begun.set()
     task.run(stop)
     assert seen == [True]
+
+
+def test_a_periodic_task_waits_first_and_then_between_its_calls():
+    """The first pause is that of the start, the others that of the period; a call that fails ends the run."""
+    stop, calls = Stop(waits=4), []
+    periodic_task("work", lambda: calls.append(1), every=60.0, first=5.0).run(stop)
+    assert (stop.pauses, len(calls)) == ([5.0, 60.0, 60.0, 60.0], 3)
+
+    def away():
+        raise Unavailable("away")
+
+    stop = Stop(waits=3)
+    with capture_logs() as written:
+        keep_running(periodic_task("work", away, every=60.0, first=5.0), stop)
+    assert stop.pauses[::2] == [5.0, 5.0]
+    assert [one["event"] for one in written] == ["task.waiting"]

@@ -1,15 +1,13 @@
 """Report the jobs that are not over by the time that a rule of their transaction names."""
 
-import threading
 from typing import Final
 
 from diplomat_svc.domain.states import COMPLETE, Severity
 from diplomat_svc.operations import notices
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.store import lates
-from mft_common import clock, logs
-from mft_common.errors import Unavailable
-from mft_common.process.background_tasks import BackgroundTask
+from mft_common import clock
+from mft_common.process.background_tasks import BackgroundTask, periodic_task
 
 _LOOK_EVERY_S: Final = 1.0
 
@@ -32,12 +30,8 @@ def report_late(writer: JobWriter) -> int:
 def lateness_task(writer: JobWriter) -> BackgroundTask:
     """Return the task of a worker that looks for late jobs once a second."""
 
-    def run(stop: threading.Event) -> None:
-        while not stop.wait(_LOOK_EVERY_S):
-            try:
-                while report_late(writer):
-                    pass
-            except Unavailable as error:
-                logs.get("jobs").warning("lateness.unknown", error=str(error))
+    def report_all() -> None:
+        while report_late(writer):
+            pass
 
-    return BackgroundTask("late-jobs", run)
+    return periodic_task("late-jobs", report_all, every=_LOOK_EVERY_S, first=_LOOK_EVERY_S)

@@ -1,7 +1,6 @@
 """Open, read and remove frozen views of the logs of jobs (2.6)."""
 
 import secrets
-import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -16,13 +15,11 @@ from diplomat_svc.operations.sessions import SERVICE
 from diplomat_svc.schemas.requests import LogBuffer, LogView
 from diplomat_svc.store import requested_jobs
 from diplomat_svc.store.tables import JOB_LOG
-from mft_common import logs
 from mft_common.database import Database
 from mft_common.directory import Directory
-from mft_common.errors import Unavailable
 from mft_common.identity import Identity
 from mft_common.joblog import Buffer, Record, View, Views
-from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.background_tasks import BackgroundTask, periodic_task
 
 _MOST: Final = 50
 _SWEEP_EVERY_S: Final = 600.0
@@ -106,14 +103,4 @@ def sweep(database: Database, views: Views, directory: Directory) -> None:
 
 def sweep_task(database: Database, views: Views, directory: Directory) -> BackgroundTask:
     """Return the task of a worker that sweeps at its start and every ten minutes."""
-
-    def run(stop: threading.Event) -> None:
-        while True:
-            try:
-                sweep(database, views, directory)
-            except Unavailable as error:
-                logs.get("log_views").warning("log_views.sweep_failed", error=str(error))
-            if stop.wait(_SWEEP_EVERY_S):
-                return
-
-    return BackgroundTask("log-views", run)
+    return periodic_task("log-views", lambda: sweep(database, views, directory), every=_SWEEP_EVERY_S)

@@ -1,6 +1,5 @@
 """Delete old records of logs in small batches (E41)."""
 
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -9,9 +8,8 @@ import sqlalchemy as sa
 
 from mft_common import clock, logs
 from mft_common.database import Database
-from mft_common.errors import Unavailable
 from mft_common.joblog.log import JobLog
-from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.background_tasks import BackgroundTask, periodic_task
 
 _BATCH: Final = 2_000
 _SUBJECTS: Final = 200
@@ -103,16 +101,8 @@ def purge_task(
 ) -> BackgroundTask:
     """Return the task of a worker that purges `first` seconds after its start and then each `every` seconds."""
 
-    def run(stop: threading.Event) -> None:
-        pause = first
-        while not stop.wait(pause):
-            pause = every
-            try:
-                deleted = purge(database, log, retention(), active, now())
-            except Unavailable as error:
-                logs.get("joblog").warning("joblog.purge_failed", task=name, error=str(error))
-                pause = first
-            else:
-                logs.get("joblog").info("joblog.purged", task=name, records=deleted)
+    def work() -> None:
+        deleted = purge(database, log, retention(), active, now())
+        logs.get("joblog").info("joblog.purged", task=name, records=deleted)
 
-    return BackgroundTask(name, run)
+    return periodic_task(name, work, every=every, first=first)

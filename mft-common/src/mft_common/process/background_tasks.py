@@ -39,6 +39,21 @@ def begin_after(begun: threading.Event, task: BackgroundTask) -> BackgroundTask:
     return BackgroundTask(task.name, run)
 
 
+def periodic_task(name: str, work: Callable[[], object], *, every: float, first: float = 0.0) -> BackgroundTask:
+    """Return the task that calls `work` `first` seconds after its start, and then each `every` seconds.
+
+    An error of `work` ends the run; the worker restarts it, as each of its tasks.
+    """
+
+    def run(stop: threading.Event) -> None:
+        pause = first
+        while not stop.wait(pause):
+            work()
+            pause = every
+
+    return BackgroundTask(name, run)
+
+
 def keep_running(task: BackgroundTask, stop: threading.Event, now: Callable[[], float] = time.monotonic) -> None:
     """Run a task until `stop` is set; restart it where it raises or returns early, later each time.
 
