@@ -5,13 +5,13 @@ from typing import IO, Final
 
 from mft_common.endpoints.contract import Begins, Checkpoint, Features, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import Mismatch, os_errors
-from mft_common.transfer.sources.read_only import ReadOnly
+from mft_common.transfer.sources.bare import BareEndpoint
 from mft_common.transfer.steps.private_files import unnamed_file
 
 _FEATURES: Final = Features(listing=False, renaming=False, deleting=False, visible_at_commit=True)
 
 
-class PrivateTarget(ReadOnly):
+class PrivateTarget(BareEndpoint):
     """An endpoint for one file below `private`, which is gone with the process; `file` is open once it was committed.
 
     Its caller closes the file.
@@ -20,7 +20,6 @@ class PrivateTarget(ReadOnly):
     features = _FEATURES
 
     def __init__(self, private: Path) -> None:
-        super().__init__(())
         self.file: IO[bytes] | None = None
         self._private = private
 

@@ -1,26 +1,18 @@
 """Declare what endpoints have in common that are read alone, and read files that come as blocks."""
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
-from typing import Final, Self
+from typing import Final
 
-from mft_common.endpoints.contract import (
-    BLOCK,
-    Checkpoint,
-    Entry,
-    Features,
-    IfExists,
-    Reader,
-    Skipped,
-    Writer,
-    ignore,
-)
+from mft_common.endpoints.contract import BLOCK, Entry, Features, Reader, Skipped, ignore
 from mft_common.endpoints.errors import NotFound, Unsupported
 from mft_common.endpoints.names import Patterns
+from mft_common.transfer.sources.bare import BareEndpoint
 
 _FEATURES: Final = Features(writing=False, renaming=False, deleting=False)
 
 
-class ReadOnly:
+class ReadOnly(BareEndpoint):
     """An endpoint of the given `entries`; what it is given to read from is its caller's, and is not closed by it."""
 
     features = _FEATURES
@@ -46,44 +38,9 @@ class ReadOnly:
             raise Unsupported(f"{entry.path}: is read from its beginning alone")
         return self._reader(self.stat(entry.path))
 
+    @abstractmethod
     def _reader(self, entry: Entry) -> Reader:
-        raise NotImplementedError
-
-    def writer(
-        self, path: str, *, token: str, size: int | None = None, resume: Checkpoint | None = None,
-        modified_at: int | None = None, if_exists: IfExists = "replace",
-    ) -> Writer:  # fmt: skip
-        """Raise Unsupported."""
-        del token, size, resume, modified_at, if_exists
-        raise Unsupported(f"{path}: this endpoint takes no files")
-
-    def rename(self, path: str, target: str) -> None:
-        """Raise Unsupported."""
-        raise Unsupported(f"{path}: this endpoint renames no files to {target}")
-
-    def delete(self, entry: Entry) -> None:
-        """Raise Unsupported."""
-        raise Unsupported(f"{entry.path}: this endpoint deletes no files")
-
-    def make_folder(self, path: str) -> None:
-        """Raise Unsupported."""
-        raise Unsupported(f"{path}: this endpoint makes no folders")
-
-    def sweep(self, token: str, temporaries: tuple[str, ...] = ()) -> tuple[str, ...]:
-        """Remove nothing: nothing can be unfinished here."""
-        del token, temporaries
-        return ()
-
-    def close(self) -> None:
-        """Do nothing."""
-
-    def __enter__(self) -> Self:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        self.close()
+        """Open one of the entries."""
 
 
 class BlockReader:
