@@ -213,7 +213,7 @@ def test_unknown_keys_and_public_keys_that_should_sign_are_refused(home):
 
 
 def test_our_own_expired_key_still_reads_and_says_so(partner, tmp_path):
-    """What was encrypted before the key expired is delivered with a warning."""
+    """A message that was encrypted before the key expired is delivered with a warning."""
     key = read_key("old", partner.secret("old"), secret=True, passphrase=PASSPHRASE)
     faked = ("--faked-system-time", "20200601T000000!")
     message = partner.gpg(*faked, "-r", "old", "--encrypt", given=CONTENT).stdout
@@ -457,13 +457,28 @@ def test_a_message_that_unpacks_without_reading_more_is_stopped_at_the_limit(hom
         step.close()
 
 
-def test_a_gpg_that_unpacks_for_long_is_not_taken_for_one_that_hangs(tmp_path):
+def test_a_gpg_that_unpacks_for_long_is_not_taken_for_one_that_hangs(tmp_path, monkeypatch):
     """The output grows while no pipe moves."""
-    gpg = fake(tmp_path, "import time\nfor _ in range(8):\n    os.write(1, b'x')\n    time.sleep(0.1)\n")
+    os.mkfifo(tmp_path / "go")
+    gpg = fake(tmp_path, f"go = open({str(tmp_path / 'go')!r}, 'rb', 0)\nwhile go.read(1):\n    os.write(1, b'x')\n")
     descriptor = os.open(tmp_path, os.O_RDONLY)
     with (tmp_path / "made").open("wb") as made:
-        program = Program([gpg], descriptor=descriptor, output=made.fileno(), idle=0.4)
-        assert list(program.end()) == []
+        program = Program([gpg], descriptor=descriptor, output=made.fileno(), idle=10)
+        with (tmp_path / "go").open("wb", 0) as go:
+            select, sizes = program._selector.select, iter(range(1, 9))
+
+            def wait(timeout):
+                size = next(sizes, None)
+                if size is None:
+                    go.close()
+                    return select(timeout)
+                # A whole wait in which the output grows and no pipe moves.
+                go.write(b".")
+                wait_until(lambda: (tmp_path / "made").stat().st_size == size, what="a byte of the output")
+                return []
+
+            monkeypatch.setattr(program._selector, "select", wait)
+            assert list(program.end()) == []
     program.close()
     os.close(descriptor)
     assert program.code == 0
