@@ -198,7 +198,7 @@ def test_a_folder_that_cannot_be_written_makes_no_view(database, tmp_path):
 
 
 def test_a_sweep_removes_old_files_without_a_row_alone(database, views, tmp_path):
-    """What a crash left goes; open views and files that are being written stay."""
+    """Files that a crash left are removed; open views and files that are being written stay."""
     import os
 
     append(database, "job", "text")

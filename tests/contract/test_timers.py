@@ -154,7 +154,7 @@ def test_the_last_missed_time_is_found_without_walking_over_all(database, worker
 
 
 def test_a_failed_callback_is_tried_again_later_and_holds_up_no_other(database, worker):
-    """Nothing of the failed try is stored, the due time stays, and its rule stays that of its first try."""
+    """A failed try stores nothing; the due time stays, and its rule stays that of its first try."""
     set_timer(database, "bad", Interval(1, "hours"), "skip")
     set_timer(database, "good", Interval(1, "hours"), "skip")
     worker.errors = [RuntimeError("first")]
@@ -234,7 +234,7 @@ def test_setting_a_timer_again_keeps_its_time_unless_the_schedule_changed(databa
 
 
 def test_timers_are_kept_by_prefix(database):
-    """What the configuration does not name any more is removed; other prefixes are not touched."""
+    """Timers that the configuration does not name any more are removed; other prefixes are not touched."""
     for key in ("job_x/a", "job_x/b", "jobsx/c"):
         set_timer(database, key, Interval(1, "hours"))
     with database.write() as connection:

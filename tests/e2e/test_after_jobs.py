@@ -1,4 +1,4 @@
-"""What follows a job of the hub as a user starts it: its audit record, its webhook, and the list of lost ones."""
+"""A job of the hub as a user starts it leaves its audit record, its webhook, and the list of lost ones."""
 
 import json
 import sqlite3

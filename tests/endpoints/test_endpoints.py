@@ -1,4 +1,4 @@
-"""What every kind of endpoint must do, over a real server of each, and that its features are true."""
+"""The duties of every kind of endpoint, over a real server of each, and the truth of its features."""
 
 import hashlib
 import json
@@ -208,7 +208,7 @@ def test_a_changed_file_is_not_read_on(far, endpoint):
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK + 1, 9 * BLOCK])
 def test_a_file_is_visible_once_it_is_committed(far, endpoint, size):
-    """Nothing has the final name before the commit, and nothing else is left after it."""
+    """The final name has no file before the commit, and no other file is left after it."""
     content = content_of(size)
     writer = endpoint.writer("f", token=TOKEN, size=size)
     assert bool(writer.temporary) == endpoint.features.finds_unfinished
@@ -376,7 +376,7 @@ def test_a_file_whose_beginning_is_gone_begins_anew(far, endpoint):
 
 
 def test_a_second_try_without_a_checkpoint_begins_anew(far, endpoint):
-    """What an earlier writer of the same token left is in the way of no other try."""
+    """The file that an earlier writer of the same token left is in the way of no other try."""
     content = content_of(2 * BLOCK)
     interrupted(far, content, BLOCK)
     store(endpoint, "f", content)

@@ -139,7 +139,7 @@ def test_a_download_that_is_cut_goes_on(far, local, rounds):
 
 
 def test_a_new_owner_goes_on(far, local):
-    """What an earlier process saved as JSON is gone on with over other connections, without a digest in memory."""
+    """A checkpoint that was saved as JSON is gone on with over other connections, without a digest in memory."""
     if not far.resumes:
         return
     path, source = local

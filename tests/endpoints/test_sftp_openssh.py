@@ -1,4 +1,4 @@
-"""What the `sftp:` endpoint does with OpenSSH: pinned keys, features, cuts of the connection, many files at once."""
+"""The `sftp:` endpoint with OpenSSH: pinned keys, features, cuts of the connection, many files at once."""
 
 import concurrent.futures
 import hashlib
@@ -121,7 +121,7 @@ def test_the_host_keys_of_a_server_are_listed(server, target):
 
 @pytest.mark.parametrize("text", ["SHA1:abc", "ssh-dss AAAA", "ssh-ed25519 ???", "nonsense"])
 def test_text_that_is_no_host_key(target, text):
-    """What is neither a fingerprint nor a public key of a known type is BadName."""
+    """A pin that is neither a fingerprint nor a public key of a known type is BadName."""
     with pytest.raises(BadName):
         open_sftp(changed(target, host_key=text))
 

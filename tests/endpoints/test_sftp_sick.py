@@ -1,4 +1,4 @@
-"""What the `sftp:` endpoint does at servers that misbehave: nothing is lost, and no call waits for ever."""
+"""The `sftp:` endpoint at servers that misbehave: nothing is lost, and no call waits for ever."""
 
 import asyncio
 import hashlib
@@ -256,7 +256,7 @@ class DropsAndTakes(Calls):
 
 
 def test_b2_a_lost_answer_and_a_file_that_is_taken_away(sick):
-    """Nothing proves that the rename took place: the file is sent again, because twice is better than never."""
+    """Without proof that the rename took place the file is sent again, because twice is better than never."""
     with connect(sick, DropsAndTakes) as endpoint:
         writer = prepared(endpoint)
         with pytest.raises(Transient):

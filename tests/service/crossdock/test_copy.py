@@ -137,7 +137,7 @@ def test_no_replace_fails_for_a_name_that_is_there(here):
     ],
 )
 def test_what_cannot_be_used_is_exit_code_2(here, arguments):
-    """Nothing is tried, and nothing is made."""
+    """The command tries and makes nothing."""
     result = run(*arguments)
     assert result.exit_code == 2, result.output
     assert result.stderr
@@ -164,7 +164,7 @@ def test_an_end_that_cannot_be_reached_is_exit_code_4(here, arguments):
 
 
 def test_the_exit_codes_are_those_of_the_help():
-    """Whoever writes a script finds them there."""
+    """The page tells them to the writer of a script."""
     text = " ".join(run("--help").stdout.split())
     assert all(f"{code} " in text.partition("Exit codes:")[2] for code in EXIT_CODES)
 
@@ -449,7 +449,7 @@ def test_files_come_from_a_web_server_and_go_to_one(here, web):
 
 
 def test_a_server_that_does_not_answer_is_exit_code_4(here):
-    """Nothing listens on the port."""
+    """No program listens on the port."""
     result = run(f"http://127.0.0.1:{free_port()}/x", "in/")
     assert result.exit_code == 4, result.output
 

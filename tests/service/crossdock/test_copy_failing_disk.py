@@ -82,7 +82,7 @@ def broken(call, when, *arguments, path=None):
 
 @pytest.mark.parametrize("call", ["fsync", "rename,renameat,renameat2"])
 def test_a_disk_that_answers_eio_changes_nothing(here, call):
-    """Nothing can be made durable, or be renamed: every try fails, the former file stays, and no part is left."""
+    """No file can be made durable, or be renamed: every try fails, the former file stays, and no part is left."""
     done = broken(call, "1+")
     assert done.returncode == 1, done.stderr
     report = json.loads(done.stdout)

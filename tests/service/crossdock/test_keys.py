@@ -72,7 +72,7 @@ def test_show_names_the_parts_and_an_unknown_name_is_an_error(folder):
 
 
 def test_a_new_key_is_written_for_its_owner_alone_and_works_in_the_configuration(folder, tmp_path):
-    """What `new` prints is a section that `list` reads."""
+    """The output of `new` is a section that `list` reads."""
     secret, public = tmp_path / "s.asc", tmp_path / "p.asc"
     arguments = ["new", "hub", "--user-id", "Hub Example <hub@example.org>", "--secret", secret, "--public", public]
     arguments += ["--algorithm", "ed25519", "--passphrase-file", folder / "pass"]

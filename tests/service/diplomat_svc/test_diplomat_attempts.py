@@ -69,7 +69,7 @@ def test_the_next_attempt_goes_on_where_a_killed_worker_was_e14(made):
 
 @pytest.mark.parametrize("made", ["file"], indirect=True)
 def test_a_source_that_changed_since_is_begun_anew_b17(made):
-    """Nothing of the former content is delivered, and the unfinished copy of it is gone."""
+    """No part of the former content is delivered, and the unfinished copy of it is gone."""
     kill_amid(made)
     changed = os.urandom(SIZE // 4)
     (made.data / "from" / "large").write_bytes(changed)
@@ -198,7 +198,7 @@ def test_a_file_with_a_warning_is_delivered_once_and_keeps_its_source_over_attem
 
 
 def test_a_file_that_is_gone_before_the_next_attempt_is_a_failure_e23(later):
-    """What the first attempt did not deliver is missing at the destination, whatever became of the others."""
+    """A file that the first attempt did not deliver is missing at the destination, whatever became of the others."""
     made = later(delete_source=True)
     (made.data / "from" / "a").write_bytes(b"a")
     (made.data / "from" / "b").write_bytes(b"b")

@@ -299,7 +299,7 @@ def test_a_file_that_may_only_be_read_is_a_failure_e31(tmp_path):
 
 
 def test_a_full_disk_is_a_failure_and_the_file_stays_whole_e31(tmp_path):
-    """What was recorded before is there still, and the next record is written once there is room."""
+    """The records of before are there still, and the next record is written once there is room."""
     program = textwrap.dedent("""
         import os, sqlite3, sys
         from diplomat_svc.domain.transactions import AuditTrail

@@ -183,7 +183,7 @@ def test_a_key_to_verify_with_that_has_expired_and_did_not_sign_is_no_matter(doc
 
 
 def test_a_key_to_decrypt_with_that_has_expired_is_a_warning_and_keeps_the_source_74(dock, transaction, partner):
-    """What was encrypted before is delivered."""
+    """A file that was encrypted before is delivered."""
     message = partner.gpg(*_fake_time("old"), "--encrypt", "-r", "lapsed@example.org", given=CONTENT).stdout
     one = transaction("one", direction="inbound", openpgp={"decrypt": "lapsed"}, delete_source=True)
     _check_warning(dock(one, files={"a.csv": message}), "the key lapsed expired on 2020-12-31")

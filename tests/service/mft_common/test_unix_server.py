@@ -43,7 +43,7 @@ def path(request, tmp_path):
 
 
 def test_bodies_of_any_size_pass_and_an_early_refusal_is_answered(path):
-    """Nothing, 5 MiB, chunks, and a body that the application does not read: each gets its answer."""
+    """No body, 5 MiB, chunks, and a body that the application does not read: each gets its answer."""
     server = UnixServer(path, application).start()
     assert ask(path, "GET", "/x") == (200, "0")
     assert ask(path, "PUT", "/x", bytes(5 << 20)) == (200, str(5 << 20))
@@ -86,7 +86,7 @@ def test_many_clients_are_served_at_once(path):
 
 
 def test_a_socket_without_a_server_is_an_error_of_the_system(path):
-    """Nothing listens there: connecting raises OSError."""
+    """No server listens there: connecting raises OSError."""
     with pytest.raises(OSError, match="No such file"):
         ask(path, "GET", "/x")
 

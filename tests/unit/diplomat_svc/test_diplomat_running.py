@@ -1,4 +1,4 @@
-"""What a job does before its first file: it opens both ends and lists the source, with growing pauses between tries."""
+"""A job before its first file: it opens both ends and lists the source, with growing pauses between tries."""
 
 from pathlib import Path
 from unittest.mock import Mock

@@ -17,7 +17,7 @@ def _target(tail):
 
 @pytest.mark.parametrize("tail", [b"", b"/"])
 def test_the_root_has_no_pieces(tail):
-    """Nothing, or one slash, after the route is the root."""
+    """An empty rest, or one slash, after the route is the root."""
     assert _target(tail) == ROOT
 
 

@@ -1,4 +1,4 @@
-"""What a configured receiver of notifications may be."""
+"""The receivers of notifications that a configuration may name."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What schedules accept, refuse and say, and their times away from changes of the clock."""
+"""Schedules that are accepted and refused, their descriptions, and their times away from changes of the clock."""
 
 from datetime import UTC, datetime, time
 

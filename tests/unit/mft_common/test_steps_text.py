@@ -84,7 +84,7 @@ def test_code_page_1047_has_its_own_brackets():
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("target", ["ascii", "latin-1", "cp1047", "shift_jis"])
 def test_a_character_that_the_target_lacks_fails_the_file_and_is_named(target, size):
-    """Nothing is replaced: the error names the line and the character."""
+    """No character is replaced: the error names the line and the character."""
     with pytest.raises(BadText, match=rf"^line 2: U\+1F600 does not exist in {target}$") as caught:
         through(Text("utf-8", target, to_ends="crlf"), "one\ntwo 😀 three".encode(), size)
     assert not caught.value.heals

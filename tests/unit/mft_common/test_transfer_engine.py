@@ -402,7 +402,7 @@ def _fails_with_a_reason(folders, system):
 
 
 def test_steps_change_the_bytes_and_give_two_digests(folders):
-    """What was read and what was delivered have digests of their own, with MD5 where it is asked for."""
+    """The bytes read and the bytes delivered have digests of their own, with MD5 where it is asked for."""
     closed = []
 
     class Doubled:

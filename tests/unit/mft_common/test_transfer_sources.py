@@ -231,7 +231,7 @@ def test_a_private_target_keeps_nothing_of_a_file_that_failed(folders):
 
 
 def test_an_archive_over_a_file_of_the_target_is_checked_as_any_other(folders):
-    """What is no archive is refused."""
+    """A file that is no archive is refused."""
     target, source = PrivateTarget(folders / "private"), _endpoint(folders / "from")
     Mover(token=TOKEN).move(source, source.stat("b.txt"), target, "b.txt")
     archive = Archive(folders / "private", file=target.file)

@@ -85,7 +85,7 @@ def test_any_text_goes_out_and_comes_back(text):
 
 @given(st.text())
 def test_a_leaf_is_written_as_an_element_is(value):
-    """Whatever the text holds, an element written as text has the bytes of one that is built and serialised."""
+    """With any text an element written as text has the bytes of one that is built and serialised."""
     parent = Element("parent")
     xml.add(parent, "leaf", value)
     assert xml.leaf("leaf", value).encode() == xml.element_to_bytes(parent[0])

@@ -45,7 +45,7 @@ class Digests:
 
     @property
     def state(self) -> str:
-        """What another process continues from; "" where that is not possible (an MD5, or no OpenSSL)."""
+        """The state that another process continues from; "" where that is not possible (an MD5, or no OpenSSL)."""
         return "" if self._md5 is not None else base64.b64encode(state_of(self._sha256)).decode()
 
     @classmethod

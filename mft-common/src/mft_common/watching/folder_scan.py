@@ -54,7 +54,7 @@ class _Sighting:
 
 @dataclass
 class _Result:
-    """What one listing found."""
+    """The files that one listing found."""
 
     sightings: dict[bytes, _Sighting] = field(default_factory=dict)
     present: set[bytes] = field(default_factory=set)

@@ -40,7 +40,7 @@ def digest(text: str) -> bytes:
 
 
 class Memory:
-    """What the watches of one service have handled, in tables of its database.
+    """The files that the watches of one service have handled, in tables of its database.
 
     Every method works in the caller's transaction. Each definition of a watch has a generation, and the writes of a
     scan name the one with which it began.
