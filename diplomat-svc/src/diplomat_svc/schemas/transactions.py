@@ -1,6 +1,5 @@
-"""Read one transaction of the configuration; options that are not built yet are refused by name."""
+"""Read one transaction of the configuration."""
 
-from collections.abc import Callable
 from typing import Any, Literal
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
@@ -30,16 +29,6 @@ from mft_common.schedules import Cron, read_schedule
 
 _YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
 _LONGEST_NAME = 255
-
-
-def _only(*allowed: Any) -> Callable[[Any], None]:
-    """Return a validator that refuses all values but `allowed` as not supported yet."""
-
-    def check(value: Any) -> None:
-        if value not in allowed:
-            raise ValidationError("is not supported yet")
-
-    return check
 
 
 def _url(value: str) -> None:
