@@ -35,8 +35,7 @@ class Operations:
     def check_api(self) -> None:
         """Raise NotSupported while the API is switched off or its licence has lapsed (15)."""
         options = self.configuration.options
-        lapsed = options.valid_until is not None and self.clock() > options.valid_until
-        if not options.api or lapsed:
+        if not options.api or options.license_lapsed(self.clock()):
             raise NotSupported("This service does not support the API: it is switched off or not licensed.")
 
     def check_session(self, caller: Identity) -> None:
