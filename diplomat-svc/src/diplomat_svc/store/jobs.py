@@ -116,18 +116,20 @@ def next_to_take(connection: sa.Connection, now: int) -> Job | None:
 
 def release(connection: sa.Connection, sequence: int, now: int) -> Job | None:
     """Queue a delayed job; return its new state, or None where it is not delayed any more."""
-    return _move_on(connection, now, QUEUED, _C.sequence == sequence, _C.status == DELAYED)
+    stamp = change_clock.advance(connection, now)
+    return _move_on(connection, stamp, _C.sequence == sequence, _C.status == DELAYED, status=QUEUED)
 
 
 def abort(connection: sa.Connection, job: Job, owner: str, now: int) -> Job | None:
     """Let a job of `owner` be aborting while what it left is removed; None where it is not running any more."""
-    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease)
-    return _move_on(connection, now, ABORTING, *mine, _C.status == RUNNING)
-
-
-def _move_on(connection: sa.Connection, now: int, status: str, *where: sa.ColumnElement[bool]) -> Job | None:
     stamp = change_clock.advance(connection, now)
-    moved = sa.update(jobs).where(*where).values(status=status, updated_at=stamp).returning(*jobs.c)
+    mine = (_C.sequence == job.sequence, _C.owner == owner, _C.lease == job.lease)
+    return _move_on(connection, stamp, *mine, _C.status == RUNNING, status=ABORTING)
+
+
+def _move_on(connection: sa.Connection, stamp: int, *where: sa.ColumnElement[bool], **values: Any) -> Job | None:
+    """Change columns of the job of which `where` is true and stamp it; return its new state, None where none is."""
+    moved = sa.update(jobs).where(*where).values(**values, updated_at=stamp).returning(*jobs.c)
     row = connection.execute(moved).one_or_none()
     if row is None:
         return None
@@ -197,16 +199,9 @@ def queue_again(connection: sa.Connection, job: Job, now: int, owner: str | None
     stamp = change_clock.advance(connection, now)
     whose = sa.true() if owner is None else _C.owner == owner
     mine = (_C.sequence == job.sequence, _C.lease == job.lease, _C.status == RUNNING, whose)
-    values = {
-        "status": QUEUED, "owner": None, "attempt": job.attempt + 1, "updated_at": stamp, "audit": "",
-        "due_at": stamp + round(job.definition.retries.job_delay * 1000),
-    }  # fmt: skip
-    row = connection.execute(sa.update(jobs).where(*mine).values(**values).returning(*jobs.c)).one_or_none()
-    if row is None:
-        return None
-    queued = job_of(row)
-    _stamp_transaction(connection, queued, stamp)
-    return queued
+    due_at = stamp + round(job.definition.retries.job_delay * 1000)
+    values = {"status": QUEUED, "owner": None, "attempt": job.attempt + 1, "audit": "", "due_at": due_at}
+    return _move_on(connection, stamp, *mine, **values)
 
 
 def completion_before(connection: sa.Connection, job: Job) -> str | None:
