@@ -16,7 +16,7 @@ from mft_common.transfer.digests import Digest, Digests
 from mft_common.transfer.interrupt import Interrupt
 from mft_common.transfer.reading import Piece, ReadAhead, pieces
 from mft_common.transfer.steps import MakeSteps, Step
-from mft_common.transfer.steps.chain import finished, through
+from mft_common.transfer.steps.chain import finished, new_steps, through
 
 # A source up to this size is read without a thread of its own.
 _SMALL: Final = 4 << 20
@@ -226,7 +226,7 @@ class _Flow:
     def run(self, digests: Digests, *, resumable: bool) -> tuple[Digest, Digest]:
         """Move everything to the writer; return the digests of what was read and of what was written."""
         with contextlib.ExitStack() as closing:
-            steps = [self._made(make, closing) for make in self._options.steps or ()]
+            steps = new_steps(self._options.steps, closing)
             written = Digests(md5=self._options.md5) if steps else None
             try:
                 last = self._run(digests, steps, written, resumable=resumable)
@@ -236,11 +236,6 @@ class _Flow:
                 raise
         source = last.result()
         return source, source if written is None else written.result()
-
-    def _made(self, make: Callable[[], Step], closing: contextlib.ExitStack) -> Step:
-        step = make()
-        closing.callback(step.close)
-        return step
 
     def _run(self, digests: Digests, steps: Sequence[Step], written: Digests | None, *, resumable: bool) -> Digests:
         last = digests

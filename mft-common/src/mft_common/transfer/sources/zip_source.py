@@ -11,7 +11,7 @@ from mft_common.transfer.digests import Digest, Digests
 from mft_common.transfer.reading import pieces
 from mft_common.transfer.sources.read_only import BlockReader, ReadOnly
 from mft_common.transfer.steps import MakeSteps
-from mft_common.transfer.steps.chain import finished, through
+from mft_common.transfer.steps.chain import finished, new_steps, through
 from mft_common.transfer.steps.zips import Member, zipped
 
 
@@ -70,11 +70,7 @@ class ZipSource(ReadOnly):
         """Yield a file's bytes after its steps; what is open meanwhile is in `under_way`."""
         reader = self._source.open(entry)
         under_way.callback(reader.close)
-        steps = []
-        for make in self._steps(entry) or ():
-            step = make()
-            under_way.callback(step.close)
-            steps.append(step)
+        steps = new_steps(self._steps(entry), under_way)
         digests = Digests()
         for piece in pieces(reader, digests, BLOCK, entry.path):
             yield from through(steps, piece.block)

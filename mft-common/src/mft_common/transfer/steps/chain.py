@@ -1,8 +1,19 @@
-"""Pass blocks through several steps."""
+"""Make the steps of one file, and pass blocks through them."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 
-from mft_common.transfer.steps.contract import Step
+from mft_common.transfer.steps.contract import MakeSteps, Step
+
+
+def new_steps(make_steps: MakeSteps | None, closing: ExitStack) -> list[Step]:
+    """Make the steps of one try; `closing` closes each of them, also those before one that cannot be made."""
+    steps = []
+    for make in make_steps or ():
+        step = make()
+        closing.callback(step.close)
+        steps.append(step)
+    return steps
 
 
 def through(steps: Sequence[Step], block: bytes) -> Iterator[bytes]:
