@@ -6,7 +6,7 @@ from typing import IO, Final
 from mft_common.endpoints.contract import Begins, Checkpoint, Features, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import Mismatch, os_errors
 from mft_common.transfer.sources.bare import BareEndpoint
-from mft_common.transfer.steps.private_files import unnamed_file
+from mft_common.transfer.steps.private_files import unnamed_file, write_all
 
 _FEATURES: Final = Features(listing=False, renaming=False, deleting=False, visible_at_commit=True)
 
@@ -53,10 +53,8 @@ class PrivateWriter:
     def feed(self, block: bytes | memoryview) -> None:
         """Write a block."""
         assert self._file is not None
-        rest = memoryview(block)
         with os_errors(self._path):
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, block)
 
     def flush(self) -> Checkpoint:
         """Return that nothing is safe."""

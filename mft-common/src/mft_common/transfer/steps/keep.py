@@ -6,7 +6,7 @@ from typing import IO
 
 from mft_common.endpoints.errors import Changed, os_errors
 from mft_common.transfer.digests import Digest, Digests
-from mft_common.transfer.steps.private_files import unnamed_file
+from mft_common.transfer.steps.private_files import unnamed_file, write_all
 
 
 class Kept:
@@ -37,10 +37,8 @@ class Keep:
 
     def feed(self, block: bytes) -> Iterator[bytes]:
         """Keep the block and return it."""
-        rest = memoryview(block)
         with os_errors("a private file"):
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, block)
         yield block
 
     def finish(self) -> tuple[()]:

@@ -16,6 +16,13 @@ def unnamed_file(folder: Path) -> IO[bytes]:
         return tempfile.TemporaryFile(dir=folder, buffering=0)
 
 
+def write_all(file: IO[bytes], block: bytes | memoryview) -> None:
+    """Write a whole block: a file without a buffer may take a part of it at a time."""
+    rest = memoryview(block)
+    while rest:
+        rest = rest[file.write(rest) :]
+
+
 def blocks_of(file: IO[bytes]) -> Iterator[bytes]:
     """Yield the content of a file from its first byte on."""
     with os_errors("a private file"):

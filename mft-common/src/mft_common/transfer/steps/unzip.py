@@ -12,7 +12,7 @@ from typing import IO, Final
 
 from mft_common.endpoints.contract import BLOCK
 from mft_common.endpoints.errors import TransferError, os_errors
-from mft_common.transfer.steps.private_files import unnamed_file
+from mft_common.transfer.steps.private_files import unnamed_file, write_all
 from mft_common.transfer.steps.zip_names import problem_of_name
 
 # The end of the directory, with the longest comment; APPNOTE 4.3.14 to 4.3.16 describe these records.
@@ -68,9 +68,7 @@ class Archive:
     def write(self, block: bytes) -> None:
         """Add the next bytes of the archive."""
         with os_errors("an archive"):
-            rest = memoryview(block)
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            write_all(self._file, block)
 
     def check(self) -> None:
         """Read the directory and unpack every member once; BadArchive unless all of it is acceptable."""
