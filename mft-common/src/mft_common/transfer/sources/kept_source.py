@@ -1,6 +1,5 @@
 """A kept copy as a source file."""
 
-from collections.abc import Generator
 from typing import IO
 
 from mft_common.endpoints.contract import Entry, Reader
@@ -16,8 +15,5 @@ class KeptSource(ReadOnly):
         self._file = file
 
     def _reader(self, entry: Entry) -> Reader:
-        blocks = self._blocks()
+        blocks = blocks_of(self._file)
         return BlockReader(entry, blocks, blocks.close)
-
-    def _blocks(self) -> Generator[bytes]:
-        yield from blocks_of(self._file)

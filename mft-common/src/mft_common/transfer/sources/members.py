@@ -1,7 +1,5 @@
 """The members of a checked archive as source files."""
 
-from collections.abc import Generator
-
 from mft_common.endpoints.contract import Entry, Reader
 from mft_common.transfer.sources.read_only import BlockReader, ReadOnly
 from mft_common.transfer.steps.unzip import Archive, Unpacked
@@ -15,8 +13,5 @@ class MembersSource(ReadOnly):
         self._archive = archive
 
     def _reader(self, entry: Entry) -> Reader:
-        blocks = self._blocks(Unpacked(entry.path, entry.size or 0))
+        blocks = self._archive.blocks(Unpacked(entry.path, entry.size or 0))
         return BlockReader(entry, blocks, blocks.close)
-
-    def _blocks(self, member: Unpacked) -> Generator[bytes]:
-        yield from self._archive.blocks(member)

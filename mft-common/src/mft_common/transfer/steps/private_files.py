@@ -1,7 +1,7 @@
 """Make files without a name for bytes that may not be released yet."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator
 from pathlib import Path
 from typing import IO
 
@@ -23,7 +23,7 @@ def write_all(file: IO[bytes], block: bytes | memoryview) -> None:
         rest = rest[file.write(rest) :]
 
 
-def blocks_of(file: IO[bytes]) -> Iterator[bytes]:
+def blocks_of(file: IO[bytes]) -> Generator[bytes]:
     """Yield the content of a file from its first byte on."""
     with os_errors("a private file"):
         file.seek(0)

@@ -5,7 +5,7 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
@@ -87,7 +87,7 @@ class Archive:
         except (zipfile.BadZipFile, ValueError, struct.error, NotImplementedError) as error:
             raise BadArchive("the archive is damaged or no zip archive") from error
 
-    def blocks(self, member: Unpacked) -> Iterator[bytes]:
+    def blocks(self, member: Unpacked) -> Generator[bytes]:
         """Yield the bytes of a member; its checksum is compared at its end."""
         assert self._zip is not None
         count = 0
