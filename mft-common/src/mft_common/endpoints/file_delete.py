@@ -2,11 +2,10 @@
 
 import hashlib
 import stat
-from os import stat_result
 
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Changed, NotFound
-from mft_common.endpoints.file_listing import version_of
+from mft_common.endpoints.file_listing import is_content_of, version_of
 from mft_common.endpoints.file_writer import link_or_rename
 from mft_common.endpoints.names import temporary_name
 from mft_common.endpoints.system import System
@@ -42,17 +41,11 @@ def _remove_aside(system: System, aside: str, folder: int, entry: Entry) -> bool
         status = system.status(aside, folder)
     except FileNotFoundError:
         return False
-    if not _is_content_of(status, entry):
+    if not stat.S_ISREG(status.st_mode) or not is_content_of(status, entry.version):
         return False
     system.remove(aside, folder)
     system.sync(folder)
     return True
-
-
-def _is_content_of(status: stat_result, entry: Entry) -> bool:
-    """Return whether a renamed file is the one of `entry`: a rename changes ctime, and nothing else of a version."""
-    same = version_of(status).rpartition(":")[0] == entry.version.rpartition(":")[0]
-    return same and stat.S_ISREG(status.st_mode)
 
 
 def _put_back(system: System, name: str, aside: str, folder: int, entry: Entry) -> None:

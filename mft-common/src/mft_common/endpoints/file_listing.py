@@ -20,6 +20,11 @@ def version_of(status: stat_result) -> str:
     return f"{status.st_dev}:{status.st_ino}:{status.st_size}:{status.st_mtime_ns}:{status.st_ctime_ns}"
 
 
+def is_content_of(status: stat_result, version: str) -> bool:
+    """Return whether a file has the content of `version`: a rename or an unlink changes ctime, and nothing else of it."""
+    return version_of(status).rpartition(":")[0] == version.rpartition(":")[0]
+
+
 def entry_of(path: str, status: stat_result) -> Entry:
     """Return the entry of a file or folder."""
     modified_at = status.st_mtime_ns // 1_000_000

@@ -26,7 +26,7 @@ from mft_common.endpoints.errors import (
     os_errors,
 )
 from mft_common.endpoints.file_delete import delete_version
-from mft_common.endpoints.file_listing import Listing, entry_of, version_of
+from mft_common.endpoints.file_listing import Listing, entry_of, is_content_of, version_of
 from mft_common.endpoints.file_writer import FileWriter, link_or_rename
 from mft_common.endpoints.folders import Folder, LocalFolders
 from mft_common.endpoints.names import Patterns, check_path, is_temporary
@@ -84,8 +84,7 @@ class FileReader:
 
 def _only_unlinked(status: stat_result, entry: Entry) -> bool:
     """Return True when the open file was unlinked and is unchanged otherwise: its content is complete."""
-    same = entry.version.rpartition(":")[0] == version_of(status).rpartition(":")[0]
-    return status.st_nlink == 0 and same
+    return status.st_nlink == 0 and is_content_of(status, entry.version)
 
 
 def _check(status: stat_result, listed: Entry | None, path: str) -> None:
