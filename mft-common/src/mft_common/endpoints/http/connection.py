@@ -14,9 +14,9 @@ from urllib3.util.wait import wait_for_read
 
 from mft_common.endpoints.errors import Unsupported
 from mft_common.endpoints.http.errors import http_errors
-from mft_common.endpoints.http.redirects import PORTS, KindOf, Redirects, kind_of, pools
+from mft_common.endpoints.http.redirects import KindOf, Redirects, kind_of, pools
 from mft_common.endpoints.names import check_path, printable
-from mft_common.endpoints.targets import Target
+from mft_common.endpoints.targets import PORTS, Target
 
 # How many threads may use one endpoint at once, each with a connection that is kept.
 AT_ONCE: Final = 16

@@ -14,9 +14,8 @@ from urllib3.util.connection import create_connection
 
 from mft_common.addresses import Address, parse
 from mft_common.endpoints.errors import Denied
-from mft_common.endpoints.targets import Target
+from mft_common.endpoints.targets import PORTS, WEB, Target
 
-PORTS: Final = {"http": 80, "https": 443}
 Kind = Literal["public", "private", "loopback", "link-local", "unusable"]
 KindOf = Callable[[str], Kind]
 # An IPv4 address in these is written in the last four bytes. (RFC 6052)
@@ -67,7 +66,7 @@ class Redirects:
             place = _place(after)
         except ValueError as error:
             raise Denied(f"{shown}: the server redirects to an address that cannot be read") from error
-        if after.scheme not in PORTS or not after.hostname:
+        if after.scheme not in WEB or not after.hostname:
             raise Denied(f"{shown}: the server redirects to an address that is not of the web")
         if urlsplit(url).scheme == "https" and after.scheme == "http":
             raise Denied(f"{shown}: the server redirects from https to http")
