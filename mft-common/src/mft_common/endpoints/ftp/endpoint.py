@@ -10,13 +10,13 @@ from mft_common.endpoints.former import aside_name, former_name
 from mft_common.endpoints.ftp.lines import Line
 from mft_common.endpoints.ftp.listing import Listing
 from mft_common.endpoints.ftp.places import Place
-from mft_common.endpoints.ftp.publish import remove, rename, restore_former
+from mft_common.endpoints.ftp.publish import Names, remove, rename, restore_former
 from mft_common.endpoints.ftp.reader import FtpReader
 from mft_common.endpoints.ftp.replies import shown
 from mft_common.endpoints.ftp.session import Connections, Session
 from mft_common.endpoints.ftp.text import FromNetwork
 from mft_common.endpoints.ftp.writer import FtpWriter
-from mft_common.endpoints.names import Patterns, check_path, is_temporary, temporary_name
+from mft_common.endpoints.names import Patterns, check_path, is_temporary
 from mft_common.endpoints.targets import Target
 
 
@@ -143,20 +143,11 @@ class FtpEndpoint(Closing):
 
     def _remove(self, path: str, token: str) -> bool:
         above, slash, name = path.rpartition("/")
-        full = self._place.full(path)
+        former = former_name(name, token)
         with self._connections.session() as session:
-            former = former_name(name, token)
             if former is None:
-                return remove(session, full, path)
-            there = session.lookup(full, path) is not None
-            final = f"{above}{slash}{former}"
-            part = self._place.full(f"{above}{slash}{temporary_name(former, token)}")
-
-            def unfinished() -> bool:
-                return session.lookup(part, final) is not None
-
-            restore_former(session, full, self._place.full(final), final, unfinished=unfinished)
-            return there
+                return remove(session, self._place.full(path), path)
+            return restore_former(session, Names.of(self._place, f"{above}{slash}{former}", token))
 
     def close(self) -> None:
         """End the connections."""

@@ -1,6 +1,5 @@
 """Give a finished temporary file its final name, in one step where the server allows it, else losing neither file."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from mft_common import logs
@@ -123,19 +122,20 @@ def discard_former(session: Session, names: Names) -> str:
     return ""
 
 
-def restore_former(session: Session, aside: str, final: str, name: str, *, unfinished: Callable[[], bool]) -> None:
-    """Give a file that was moved aside its name back where that is free.
+def restore_former(session: Session, names: Names, *, unfinished: bool = False) -> bool:
+    """Give a file that was moved aside its name back where that is free; return False where there is no such file.
 
-    It is removed where the new file has the name, and kept where that is `unfinished`: not renamed yet, so that another
-    program has put its own file there meanwhile.
+    It is removed where the new file has the name, and kept where the temporary file is there, or was a moment ago
+    (`unfinished`): then another program has put its own file under the name meanwhile.
     """
-    if session.lookup(aside, name) is None:
-        return
+    aside, name = names.aside, names.path
+    if aside is None or session.lookup(aside, name) is None:
+        return False
     log = logs.get("endpoints.ftp")
-    if session.lookup(final, name) is None:
-        rename(session, aside, final, name)
+    if session.lookup(names.final, name) is None:
+        rename(session, aside, names.final, name)
         log.warning("ftp.former_restored", file=shown(name))
-    elif unfinished():
+    elif unfinished or session.lookup(names.part, name) is not None:
         kept = kept_name(aside)
         if session.lookup(kept, name) is None:
             # A name that no sweep removes.
@@ -143,6 +143,7 @@ def restore_former(session: Session, aside: str, final: str, name: str, *, unfin
         log.warning("ftp.former_kept", file=shown(name), left=last(kept), why="another program has taken the name")
     else:
         remove(session, aside, name)
+    return True
 
 
 def last(full: str) -> str:

@@ -66,8 +66,8 @@ class FtpWriter:
         """Find the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
         begins(self.temporary)
         with self._connections.session() as session:
-            if self._names.aside is not None and self._resume is not None:
-                self._restore_former(session, self._names.aside)
+            if self._resume is not None:
+                restore_former(session, self._names)
             check_target(session, self._names, self._if_exists)
             # Set before the request: one that fails may have made the file nevertheless.
             self._made = True
@@ -86,9 +86,8 @@ class FtpWriter:
 
     def _make_room(self, session: Session) -> None:
         """Remove what an earlier try left, instead of emptying it: a former connection may still be writing to that."""
-        if session.attempt(f"DELE {self._names.part}", self._name) is not None and self._names.aside is not None:
-            final = self._names.final
-            restore_former(session, self._names.aside, final, self._name, unfinished=lambda: True)
+        if session.attempt(f"DELE {self._names.part}", self._name) is not None:
+            restore_former(session, self._names, unfinished=True)
         if _replaced(self._name) != self._name:
             self._check_bytes(session)
 
@@ -267,16 +266,8 @@ class FtpWriter:
         self._sealed = replace(sealed, session=session)
 
     def _restore(self, session: Session) -> None:
-        if self._committing and self._names.aside is not None:
-            self._restore_former(session, self._names.aside)
-
-    def _restore_former(self, session: Session, aside: str) -> None:
-        names = self._names
-
-        def unfinished() -> bool:
-            return session.lookup(names.part, self._name) is not None
-
-        restore_former(session, aside, names.final, self._name, unfinished=unfinished)
+        if self._committing:
+            restore_former(session, self._names)
 
     def _result(self, *, replaced: bool | None, warning: str) -> Stored:
         sealed = self._sealed
