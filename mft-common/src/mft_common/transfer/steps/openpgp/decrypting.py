@@ -73,7 +73,6 @@ class Decrypt:
 
     def finish(self) -> Iterator[bytes]:
         """Yield the plaintext after every check; MessageRefused or WrongPassphrase, and no byte, where one fails."""
-        self._end()
         self._check()
         yield from blocks_of(self._plain)
 
@@ -90,6 +89,7 @@ class Decrypt:
         return self._program.code
 
     def _check(self) -> None:
+        """Raise unless gpg, which is waited for, has found the message acceptable."""
         found, code = self._program.found, self._end()
         if self._limit is not None and os.fstat(self._plain.fileno()).st_size > self._limit:
             raise MessageRefused(f"the message unpacks to more than {self._limit} bytes")

@@ -38,7 +38,7 @@ class Encrypt:
         self._encrypt = bool(recipients)
         if self._encrypt:
             options.append("--encrypt")
-        self._signer = signer
+        self._sign = signing is not None
         self._held: list[bytes] = []
         self._protected = not self._encrypt
         self._program = program.Program(
@@ -62,7 +62,7 @@ class Encrypt:
             yield from self._release(made)
         assert self._program.code is not None
         self._program.check_room()
-        statuses.check_made(self._program.code, self._program.found, encrypt=self._encrypt, signer=self._signer)
+        statuses.check_made(self._program.code, self._program.found, encrypt=self._encrypt, sign=self._sign)
 
     def close(self) -> None:
         """End gpg."""

@@ -35,16 +35,14 @@ def parse(line: str) -> Status | None:
     return Status(keyword, arguments)
 
 
-def check_made(code: int, found: Sequence[Status], *, encrypt: bool, signer: str | None) -> None:
-    """Raise unless gpg encrypted for all, and signed with the key `signer`, as was asked."""
+def check_made(code: int, found: Sequence[Status], *, encrypt: bool, sign: bool) -> None:
+    """Raise unless gpg encrypted for all, and signed, as was asked."""
     _check_passphrase(found)
     keywords = {status.keyword for status in found}
-    wrong = bool(code or keywords & _FAILED or keywords & {"INV_RECP", "INV_SGNR", "NO_RECP", "NO_SGNR"})
-    if encrypt and not {"BEGIN_ENCRYPTION", "END_ENCRYPTION"} <= keywords:
-        wrong = True
-    if signer is not None and [status.arguments[-1] for status in found if status.keyword == "SIG_CREATED"] == []:
-        wrong = True
-    if wrong:
+    needed = {"BEGIN_ENCRYPTION", "END_ENCRYPTION"} if encrypt else set()
+    if sign:
+        needed.add("SIG_CREATED")
+    if code or keywords & (_FAILED | {"INV_RECP", "INV_SGNR", "NO_RECP", "NO_SGNR"}) or not needed <= keywords:
         raise OpenPgpError(f"gpg could not make the message ({_reasons(code, found)})")
 
 
