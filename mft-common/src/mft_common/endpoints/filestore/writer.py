@@ -5,7 +5,6 @@ import http.client
 import socket
 import tempfile
 import time
-from collections.abc import Iterator
 from typing import IO, Any, Final
 
 from mft_common.endpoints.contract import BLOCK, Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
@@ -173,7 +172,7 @@ class FilestoreWriter:
     def _send_spool(self, size: int) -> None:
         assert self._spool is not None
         spool, self._spool = self._spool, None
-        with _closing(spool):
+        try:
             with os_errors(self._path):
                 found = spool.tell()
                 # Writes what is still in memory, which a full disk refuses.
@@ -184,6 +183,8 @@ class FilestoreWriter:
             self._begin_upload(size)
             while block := self._spooled(spool):
                 self.feed(block)
+        finally:
+            _close(spool)
 
     def _spooled(self, spool: IO[bytes]) -> bytes:
         with os_errors(self._path):
@@ -192,8 +193,7 @@ class FilestoreWriter:
     def _close_spool(self) -> None:
         spool, self._spool = self._spool, None
         if spool is not None:
-            with _closing(spool):
-                pass
+            _close(spool)
 
     def _finish(self) -> None:
         """Read the answer to the request that sends, after its last byte or where it was refused before."""
@@ -220,14 +220,10 @@ class FilestoreWriter:
         return self._calls.call(method, f"upload/{self._upload}{step}", self._path, **options)
 
 
-@contextlib.contextmanager
-def _closing(spool: IO[bytes]) -> Iterator[None]:
+def _close(spool: IO[bytes]) -> None:
     """Close a file without a name; that it could not be written is of no interest any more."""
-    try:
-        yield
-    finally:
-        with contextlib.suppress(OSError):
-            spool.close()
+    with contextlib.suppress(OSError):
+        spool.close()
 
 
 def _stored(answer: dict[str, Any]) -> Stored:
