@@ -61,7 +61,7 @@ class Room:
         with self._changed:
             while self._taken and self._taken + size > self._most:
                 changes = self._changes
-                self._changed.wait_for(lambda changes=changes: self._changes != changes, self._patience)  # type: ignore[misc]
+                self._changed.wait(self._patience)
                 if self._changes == changes and not self._sending:
                     break
             self._taken += size
