@@ -21,7 +21,7 @@ def version_of(status: stat_result) -> str:
 
 
 def is_content_of(status: stat_result, version: str) -> bool:
-    """Return whether a file has the content of `version`: a rename or an unlink changes ctime, and nothing else of it."""
+    """Return whether a file has the content of `version`, of which a rename or an unlink changes the ctime alone."""
     return version_of(status).rpartition(":")[0] == version.rpartition(":")[0]
 
 
