@@ -1,4 +1,4 @@
-"""Send less than asyncssh does by itself: one write for those of a turn of the event loop, and no empty packets."""
+"""Take work off asyncssh: one write for those of a turn of the event loop, no empty packets, small pieces to read."""
 
 import asyncio
 from collections.abc import Callable
@@ -10,6 +10,8 @@ from asyncssh.packet import SSHPacketLogger
 
 # Bytes that are written at once, without waiting for the end of the loop's turn.
 _ENOUGH: Final = 256 * 1024
+# Bytes that asyncssh gets at once: it copies what is left of them after each packet of 32 KiB.
+_PIECE: Final = 64 * 1024
 
 
 class _Transport(asyncio.Transport):
@@ -80,12 +82,26 @@ class _Protocol(asyncio.Protocol):
     def __init__(self, inner: asyncio.Protocol, loop: asyncio.AbstractEventLoop) -> None:
         self.inner = inner
         self._loop = loop
-        # Called for every piece of data: passed on without a method of ours between.
-        self.data_received = inner.data_received  # type: ignore[method-assign]
+        # asyncssh adds any kind of bytes to what it has.
+        self._received: Callable[[bytes | memoryview], None] = inner.data_received  # type: ignore[assignment]
+        self._transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
         self.inner.connection_made(_Transport(transport, self._loop))
+
+    def data_received(self, data: bytes) -> None:
+        if len(data) <= _PIECE:
+            self._received(data)
+            return
+        assert self._transport is not None
+        view = memoryview(data)
+        for start in range(0, len(view), _PIECE):
+            if self._transport.is_closing():
+                # A piece before was the last one that the protocol wanted.
+                return
+            self._received(view[start : start + _PIECE])
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.inner.connection_lost(exc)

@@ -10,6 +10,7 @@ from typing import Any, Final, TypeVar
 import asyncssh
 
 from mft_common.endpoints.errors import AuthenticationFailed, TransferError, Transient, UntrustedServer
+from mft_common.endpoints.sftp import gcm
 from mft_common.endpoints.sftp.coalescing import send_no_ignored_packets
 from mft_common.endpoints.sftp.host_keys import ALGORITHMS, HostKey, describe, read_pin
 from mft_common.endpoints.sftp.loop import LoopThread
@@ -28,6 +29,7 @@ CIPHERS: Final = (
     "aes192-ctr",
     "aes128-ctr",
 )
+gcm.use()
 # The largest request for data, in bytes: OpenSSH closes the connection on a longer message.
 LARGEST_REQUEST: Final = 255 * 1024
 # An established connection that the server has broken.

@@ -82,6 +82,8 @@ class ReadAhead(_Window):
         self._blocks: deque[bytes] = deque()
         self._buffered = 0
         self._ended = False
+        # Whether the task waits, or is about to wait, until the caller takes a block.
+        self._full = False
         self._room = asyncio.Event()
         self._task = asyncio.get_running_loop().create_task(self._run())
 
@@ -99,7 +101,9 @@ class ReadAhead(_Window):
                 self._blocks.appendleft(block[most:])
                 block = block[:most]
             self._buffered -= len(block)
-        self._connection.loop.submit(self._room.set)
+            wakes, self._full = self._full, False
+        if wakes:
+            self._connection.loop.submit(self._room.set)
         return block
 
     def cancel(self) -> None:
@@ -146,8 +150,9 @@ class ReadAhead(_Window):
         """Wait until the caller has taken enough to ask for more."""
         self._room.clear()
         with self._changed:
-            full = self._buffered >= WINDOW
-        if full:
+            self._full = self._buffered >= WINDOW
+            waits = self._full
+        if waits:
             await self._room.wait()
 
     def _ask(self, outstanding: deque[tuple[int, int, asyncio.Task[bytes]]]) -> None:
@@ -231,23 +236,28 @@ class WriteBehind(_Window):
         self._connection.loop.submit(self._cancel_all)
 
     def _send(self, chunks: list[bytes]) -> None:
-        for chunk in chunks:
-            with self._changed:
-                while self._unanswered + len(chunk) > WINDOW and self._error is None:
-                    self._wait()
-                self._raise()
-                self._unanswered += len(chunk)
-            self._connection.loop.submit(self._start, chunk, self._sent)
-            self._sent += len(chunk)
+        """Hand the chunks to the loop once the window has room for all of them: it is woken once for a block."""
+        size = sum(map(len, chunks))
+        if not size:
+            return
+        with self._changed:
+            while self._unanswered and self._unanswered + size > WINDOW and self._error is None:
+                self._wait()
+            self._raise()
+            self._unanswered += size
+        self._connection.loop.submit(self._start, chunks, self._sent)
+        self._sent += size
 
     def _raise(self) -> None:
         if self._error is not None:
             raise self._error
 
-    def _start(self, chunk: bytes, offset: int) -> None:
-        task = asyncio.get_running_loop().create_task(self._write(chunk, offset))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+    def _start(self, chunks: list[bytes], offset: int) -> None:
+        for chunk in chunks:
+            task = asyncio.get_running_loop().create_task(self._write(chunk, offset))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+            offset += len(chunk)
 
     async def _write(self, chunk: bytes, offset: int) -> None:
         try:
