@@ -18,6 +18,7 @@ from mft_common.database.statements import Statement
 _C = files.c
 _NAMES = tuple(field.name for field in dataclasses.fields(FileRecord))
 _NONE: Final = "[]"
+_NO_COPIES: Final = "{}"
 _COLUMNS: Final = ("sequence", *_NAMES)
 
 
@@ -113,10 +114,14 @@ def _of_jobs(count: int) -> Statement:
 
 def _file_of(row: Sequence[Any]) -> FileRecord:
     values = dict(zip(_NAMES, row, strict=True))
-    given = values["temporaries"]
+    given, archived = values["temporaries"], values["archived"]
     values["temporaries"] = () if given == _NONE else tuple(json.loads(given))
-    values["archived"] = {which: tuple(names) for which, names in json.loads(values["archived"]).items()}
+    values["archived"] = {} if archived == _NO_COPIES else _by_archive(json.loads(archived))
     return FileRecord(**values)
+
+
+def _by_archive(document: dict[str, list[str]]) -> dict[str, tuple[str, ...]]:
+    return {which: tuple(names) for which, names in document.items()}
 
 
 def abandon(connection: sa.Connection, sequence: int, completion: str, now: int) -> None:

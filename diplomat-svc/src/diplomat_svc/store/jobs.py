@@ -1,8 +1,9 @@
 """Insert, take, change and end jobs; each change of status also stamps the job's transaction (A40)."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import sqlalchemy as sa
@@ -47,13 +48,20 @@ def _variables(text: str) -> dict[str, str]:
 
 def job_of(row: Any, prefix: str = "") -> Job:
     """Return the job of a row; `prefix` is that of the row's column names."""
-    values = {name: getattr(row, prefix + name) for name in _COLUMNS}
+    definition, variables, account, label, address, *values = _getter(prefix)(row)
     return Job(
-        **values,
-        definition=_definition(getattr(row, f"{prefix}definition")),
-        variables=_variables(getattr(row, f"{prefix}variables")),
-        requester=Requester(**{name: getattr(row, prefix + name) for name in ("account", "label", "address")}),
+        **dict(zip(_COLUMNS, values, strict=True)),
+        definition=_definition(definition),
+        variables=_variables(variables),
+        requester=Requester(account=account, label=label, address=address),
     )
+
+
+@lru_cache(maxsize=4)
+def _getter(prefix: str) -> Callable[[Any], tuple[Any, ...]]:
+    """Return what reads the parsed columns, those of the requester and `_COLUMNS` of a row."""
+    names = ("definition", "variables", "account", "label", "address", *_COLUMNS)
+    return attrgetter(*(prefix + name for name in names))
 
 
 def row_of(values: Sequence[Any]) -> Any:
