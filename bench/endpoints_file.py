@@ -11,6 +11,7 @@ from mft_common.endpoints.folders import LocalFolders
 from mft_common.endpoints.targets import parse_url
 from mft_common.process import memory
 from mft_common.transfer import Mover
+from mft_common.transfer.steps.openpgp import Encrypt, Home, make_key, read_key
 from single_files import TOKEN, make_large, timed
 
 SIZE = 1 << 30
@@ -92,14 +93,19 @@ def many_small_files(folder, source, target):
 
 
 def most_memory(folder, source, target):
-    """Copy 10 GiB and print the most anonymous memory of this process meanwhile."""
+    """Copy 10 GiB, as they are and encrypted, and print the most anonymous memory of a process meanwhile."""
+    measure.need("gpg", "gpg-agent")
     with (folder / "from/huge").open("wb") as file:
         file.truncate(10 << 30)
-    most = [0.0]
+    _, public = make_key(folder, "Bench <bench@example.org>", "of the bench", algorithm="rsa3072", years=1)
+    with Home(folder / "private", [read_key("bench", public, secret=False)]) as home:
+        for name, steps in (("as it is", None), ("encrypted", (lambda: Encrypt(home, ["bench"]),))):
+            most = [0.0]
 
-    def look(_done):
-        most[0] = max(most[0], measure.resident(os.getpid()))
+            def look(_done, most=most):
+                most[0] = max(most[0], *map(measure.resident, measure.tree(os.getpid())))
 
-    Mover(token=TOKEN, progress=look, progress_every=0.1).move(source, source.stat("huge"), target, "huge")
-    print(f"10 GiB    {most[0]:.0f} MiB of anonymous memory at most (goal {MEMORY_MIB})")
-    (folder / "to/huge").unlink()
+            mover = Mover(token=TOKEN, progress=look, progress_every=0.1, steps=steps)
+            mover.move(source, source.stat("huge"), target, "huge")
+            print(f"10 GiB    {name}: {most[0]:.0f} MiB of anonymous memory at most (goal {MEMORY_MIB})")
+            (folder / "to/huge").unlink()
