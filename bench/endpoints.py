@@ -8,6 +8,7 @@ rounds, ours and the peer's in turn. Without KIND all kinds run. `--large` adds 
 
 import argparse
 import importlib
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -24,6 +25,8 @@ def main():
     parser.add_argument("--folder", type=Path, help="where the files lie; a temporary folder by default")
     parser.add_argument("--large", action="store_true", help="measure the memory for 10 GiB too")
     given = parser.parse_args()
+    # The servers end with this program, also where `timeout` ends it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     measure.head("moving files between endpoints")
     with tempfile.TemporaryDirectory(dir=given.folder, prefix="endpoints-") as made:
         for kind in given.kinds or KINDS:

@@ -7,6 +7,7 @@ import statistics
 import time
 
 from mft_common.endpoints.contract import BLOCK
+from mft_common.transfer.steps.private_files import write_all
 
 TOKEN = "00000000000000BE"
 
@@ -58,10 +59,10 @@ def send(endpoint, path, verify="size"):
 def fetch(endpoint, entry, folder):
     """Read a file into a folder, hashed."""
     reader, digest = endpoint.open(entry), hashlib.sha256()
-    with (folder / entry.path).open("wb") as file:
+    with (folder / entry.path).open("wb", buffering=0) as file:
         while block := reader.read(BLOCK):
             digest.update(block)
-            file.write(block)
+            write_all(file, block)
     reader.check()
     reader.close()
 

@@ -3,6 +3,7 @@
 import os
 from pathlib import Path
 
+from mft_common.page_cache import WRITE_AT_ONCE
 from mft_common.process import blocking
 
 
@@ -11,7 +12,7 @@ class Disk:
 
     def write(self, descriptor: int, block: memoryview) -> int:
         """Write at the file's end; return how many bytes were written."""
-        return os.write(descriptor, block)
+        return os.write(descriptor, block[:WRITE_AT_ONCE])
 
     def write_all(self, descriptor: int, block: memoryview | bytes) -> None:
         """Write all of a block at the file's end."""
@@ -21,7 +22,7 @@ class Disk:
 
     def write_at(self, descriptor: int, block: memoryview, position: int) -> int:
         """Write at a position; return how many bytes were written."""
-        return os.pwrite(descriptor, block, position)
+        return os.pwrite(descriptor, block[:WRITE_AT_ONCE], position)
 
     def free(self, folder: Path) -> int | None:
         """Return how many bytes this process may still write below a folder; None where its file system does not tell.

@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from typing import Any, Final
 
+from mft_common.page_cache import WRITE_AT_ONCE
+
 _CREATE = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 # O_NONBLOCK keeps a pipe that someone laid in the folder from holding us for ever; regular files do not mind it.
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -103,7 +105,7 @@ class System:
 
     def write(self, descriptor: int, block: bytes | memoryview) -> int:
         """Write some of `block` and return how much."""
-        return os.write(descriptor, block)
+        return os.write(descriptor, block[:WRITE_AT_ONCE])
 
     def sync(self, descriptor: int) -> None:
         """Wait until a file or folder is on the disk."""

@@ -38,18 +38,19 @@ class Data:
         self._control = control
         self._name = name
         self._idle = idle
+        # One for all blocks: a new one would be filled with zeros first.
+        self._buffer = bytearray()
         # Whether TLS ended without a closing alert, so that the end may be a cut.
         self.ragged = False
 
     def read(self, size: int) -> bytes:
         """Return the next bytes: `size` of them, or fewer at the end."""
-        block = bytearray(size)
-        view, count = memoryview(block), 0
+        if len(self._buffer) < size:
+            self._buffer = bytearray(size)
+        view, count = memoryview(self._buffer)[:size], 0
+        receive = self._connection.recv_into
         try:
-            while count < size:
-                received = self._connection.recv_into(view[count:])
-                if not received:
-                    break
+            while count < size and (received := receive(view[count:])):
                 count += received
         except ssl.SSLEOFError:
             self.ragged = True

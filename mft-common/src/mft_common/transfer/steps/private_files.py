@@ -7,6 +7,7 @@ from typing import IO
 
 from mft_common.endpoints.contract import BLOCK
 from mft_common.endpoints.errors import os_errors
+from mft_common.page_cache import WRITE_AT_ONCE
 
 
 def unnamed_file(folder: Path) -> IO[bytes]:
@@ -20,7 +21,7 @@ def write_all(file: IO[bytes], block: bytes | memoryview) -> None:
     """Write a whole block: a file without a buffer may take a part of it at a time."""
     rest = memoryview(block)
     while rest:
-        rest = rest[file.write(rest) :]
+        rest = rest[file.write(rest[:WRITE_AT_ONCE]) :]
 
 
 def blocks_of(file: IO[bytes]) -> Generator[bytes]:
