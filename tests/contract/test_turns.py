@@ -1,5 +1,7 @@
 """The turns of the writers of one SQLite database, over threads, processes and forks."""
 
+import errno
+import fcntl
 import os
 import threading
 
@@ -120,4 +122,38 @@ def test_a_writer_goes_on_without_a_turn_where_its_file_cannot_be_made(tmp_path)
     (tmp_path / "gone").mkdir()
     with turns.turn():
         assert [path.name for path in (tmp_path / "gone").iterdir()] == ["one.db.turns"]
+    turns.close()
+
+
+def _fail(monkeypatch, code, times):
+    """Let the next locks of files fail with an error of the system; return those that are left."""
+    flock, left = fcntl.flock, [code] * times
+
+    def failing(descriptor, operation):
+        if operation != fcntl.LOCK_UN and left:
+            raise OSError(left.pop(), "failed")
+        flock(descriptor, operation)
+
+    monkeypatch.setattr(fcntl, "flock", failing)
+    return left
+
+
+def test_a_system_without_locks_for_a_moment_delays_a_turn(path, monkeypatch):
+    """ENOLCK ends when others give their locks up: the writer asks again and gets its turn."""
+    turns = Turns(path, 30.0)
+    left = _fail(monkeypatch, errno.ENOLCK, 3)
+    with turns.turn():
+        assert left == []
+    turns.close()
+
+
+@pytest.mark.parametrize(("code", "name"), [(errno.ENOLCK, "ENOLCK"), (errno.EIO, "EIO")])
+def test_a_lock_that_the_system_refuses_is_unavailable(path, monkeypatch, code, name):
+    """The callers get the error that they handle, with the name of the system's; the next writer gets its turn."""
+    turns = Turns(path, 0.0)
+    _fail(monkeypatch, code, 1)
+    with pytest.raises(Unavailable, match=name), turns.turn():
+        pass
+    with turns.turn():
+        pass
     turns.close()

@@ -4,11 +4,12 @@ import dataclasses
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from diplomat_svc.domain.jobs import FileRecord, Job, Requester
 from diplomat_svc.domain.states import COMPLETE, RUNNING
 from diplomat_svc.domain.transactions import Destination, Source, Transaction
-from diplomat_svc.store import files, jobs, purging, sweeps, transactions
+from diplomat_svc.store import audits, files, jobs, purging, sweeps, transactions
 from diplomat_svc.store.tables import JOB_LOG, open_database
 
 DAY = 86_400_000
@@ -85,6 +86,33 @@ def test_a_job_whose_log_is_being_viewed_stays_e41(database):
         connection.execute(sa.insert(JOB_LOG.views).values(**given, **rest))
     assert purging.purge(database, 10 * DAY, age=1.0, newest=1) == 1
     assert left(database) == [1, 3]
+
+
+def test_a_job_without_its_audit_record_stays_until_its_own_limit_e41(database):
+    """Neither age nor count deletes it while its record is to be written; after 365 days a line of the log names it."""
+    for number in (1, 2, 3):
+        add(database, number, ended_at=DAY)
+    with database.write() as connection:
+        audits.add(connection, 1)
+    assert purging.purge(database, 366 * DAY, age=1.0, newest=1) == 1
+    assert left(database) == [1, 3]
+    assert database.query(audits.pending) == [1]
+    with capture_logs() as lines:
+        assert purging.purge(database, 366 * DAY + 1, age=1.0, newest=1) == 1
+    assert left(database) == [3]
+    assert database.query(audits.pending) == []
+    assert [(line["event"], line["sequence"]) for line in lines] == [("audit.given_up", 1)]
+
+
+def test_a_job_whose_audit_record_is_written_is_purged_e41(database):
+    """It stays for no longer than other jobs."""
+    for number in (1, 2):
+        add(database, number, ended_at=DAY)
+    with database.write() as connection:
+        audits.add(connection, 1)
+        audits.written(connection, 1, "Successful")
+    assert purging.purge(database, 10 * DAY, age=1.0, newest=None) == 1
+    assert left(database) == [2]
 
 
 @pytest.mark.parametrize("name", ["a\0b", "caf\udce9", "lone\ud800end", "pair\udfff"])

@@ -17,7 +17,10 @@ from tests.servers.processes import wait_until
 from tests.servers.small_disk import run_on_small_disk
 
 DIPLOMAT = {"audit": {"url": "sqlite:///audit/trail.db"}}
-JOB = {"transfer_id": "T1", "completion": "Successful", "transaction_name": "one"}
+JOB = {
+    "transfer_id": "T1", "completion": "Successful", "transaction_name": "one",
+    "attempt": 1, "ended_at": "2026-03-04T17:45:03.000Z",
+}  # fmt: skip
 FILE = {"transfer_id": "T1", "place": 0, "source": "a.txt", "completion": "Successful"}
 
 
@@ -280,6 +283,80 @@ def test_records_that_are_written_again_are_there_once_e24(tmp_path):
     assert files == [(0, "Warning"), (1, "Successful")]
 
 
+@pytest.mark.parametrize("later", [{"attempt": 2}, {"ended_at": "2026-03-04T17:45:03.001Z"}], ids=["attempt", "end"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_a_write_that_lands_late_replaces_no_later_record_e31(request, tmp_path, kind, later):
+    """A write that was left behind is carried out after that of a later state: job and files stay as they are."""
+    url = f"sqlite:///{tmp_path}/trail.db"
+    if kind == "postgresql":
+        url = request.getfixturevalue("postgresql_url").replace("postgresql://", "postgresql+psycopg://")
+    audited = AuditDatabase(AuditTrail(url=url))
+    audited.write({**JOB, "completion": "Warning", **later}, [{**FILE, "completion": "Warning"}], _never)
+    audited.write(JOB, [FILE, {**FILE, "place": 1}], _never)
+    engine = sa.create_engine(url)
+    with engine.connect() as connection:
+        for table in ("crossdock_audit_job", "crossdock_audit_file"):
+            assert connection.execute(sa.text(f"SELECT completion FROM {table}")).scalars().all() == ["Warning"]
+    engine.dispose()
+
+
+def test_the_states_of_a_job_are_ordered_also_where_the_clock_steps_back_e31(hub, transaction, tmp_path):
+    """The end that the second write records is later than that of the first, although the clock was set back."""
+    now = [2_000_000_000_000]
+    made = hub(transaction("one", delete_source=True), diplomat=DIPLOMAT, clock=lambda: now[0]).log_in()
+    source = tmp_path / "from/a.txt"
+    source.write_text("a")
+
+    class SetBack(AuditDatabase):
+        """Sets the clock back after the first write, and replaces the source, which cannot be deleted then."""
+
+        def write(self, job, files, is_stopped):
+            super().write(job, files, is_stopped)
+            now[0] -= 1_000
+            if source.is_file():
+                source.unlink()
+                source.mkdir()
+
+    dispatcher = made.service.dispatcher()
+    dispatcher._auditor._open = SetBack
+    made.run("one")
+    with made.work_with(dispatcher):
+        assert made.finished("one").findtext("completionStatus") == "Warning"
+    assert _rows(tmp_path / "audit/trail.db", "SELECT completion FROM crossdock_audit_job") == [("Warning",)]
+
+
+def test_a_second_write_that_fails_says_what_became_of_the_sources_76(hub, transaction, tmp_path):
+    """The first record was written and sources were deleted: the reason does not say that they stay."""
+    section = {**DIPLOMAT["audit"], "critical": True}
+    made = hub(transaction("one", delete_source=True), diplomat={"audit": section}).log_in()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "from" / name).write_text(name)
+    kept = tmp_path / "from/b.txt"
+    writes = []
+
+    class FailingLater(AuditDatabase):
+        """Fails from the second write on; the first replaces a source, which cannot be deleted then."""
+
+        def write(self, job, files, is_stopped):
+            if writes:
+                raise AuditFailed("the audit database failed (TEST)")
+            super().write(job, files, is_stopped)
+            writes.append(job)
+            kept.unlink()
+            kept.mkdir()
+
+    dispatcher = made.service.dispatcher()
+    dispatcher._auditor._open = FailingLater
+    made.run("one")
+    with made.work_with(dispatcher):
+        assert made.finished("one").findtext("completionStatus") == "Critical"
+    assert not (tmp_path / "from/a.txt").exists()
+    texts = [row.text for row in made.rows("SELECT text FROM job_log")]
+    assert not any("the sources stay" in text for text in texts)
+    assert any("no further one is deleted" in text for text in texts)
+    assert any("The audit record was not updated: the audit database failed (TEST)." in text for text in texts)
+
+
 def test_a_file_that_was_deleted_is_made_again_e31(tmp_path):
     """No record goes into a file that has no name any more."""
     audited = AuditDatabase(AuditTrail(url=f"sqlite:///{tmp_path}/trail.db"))
@@ -307,7 +384,7 @@ def test_a_full_disk_is_a_failure_and_the_file_stays_whole_e31(tmp_path):
         from diplomat_svc.store.audit_database import AuditDatabase
         folder = sys.argv[1]
         audited = AuditDatabase(AuditTrail(url=f"sqlite:///{folder}/trail.db"))
-        job = {"transfer_id": "T1", "completion": "Successful"}
+        job = {"transfer_id": "T1", "completion": "Successful", "attempt": 1, "ended_at": "2026"}
         audited.write(job, [], lambda: False)
         with open(f"{folder}/filler", "wb", buffering=0) as filler:
             try:

@@ -169,8 +169,8 @@ class JobProcess:
         A request to stop ends the wait for an audit database that does not answer (E8).
         """
         self._owned.require_mine(self._lease)
-        now = self._owned.now()
-        problem = self._auditor.write(self._owned.job, completion, now, lambda: bool(self._completion))
+        ended_at = self._owned.stamp()
+        problem = self._auditor.write(self._owned.job, completion, ended_at, lambda: bool(self._completion))
         if problem and self._completion:
             return None
         self._owned.audited(completion, problem)

@@ -24,7 +24,7 @@ from diplomat_svc.domain.states import (
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations import job_reports
 from diplomat_svc.operations.job_writer import JobWriter, log_end
-from diplomat_svc.store import files, jobs, workers
+from diplomat_svc.store import change_clock, files, jobs, workers
 from mft_common.database.leases import Lease
 from mft_common.process.runner import Json
 
@@ -247,17 +247,19 @@ class OwnedJob:
         """Write that another attempt has nothing to do with a file but to delete its source."""
         self._change_file(replace(self._files[place], version=version), ("version",))
 
-    def now(self) -> int:
-        """Return the time in milliseconds."""
-        return self._clock()
+    def stamp(self) -> int:
+        """Return the time in milliseconds, later than every stamp before it and earlier than the job's end."""
+        with self._database.write() as connection:
+            return change_clock.advance(connection, self._clock())
 
     def audited(self, completion: str, problem: str) -> None:
         """Write that there are audit records of a job that ends so, or the problem that there are none (E31)."""
+        failed = "The audit record was not updated" if self.job.audit else "No audit record was written"
         self.job = replace(self.job, audit="" if problem else completion)
         with self._database.write() as connection:
             self._change(connection, audit=self.job.audit)
             if problem:
-                self._writer.record(connection, self.job, f"No audit record was written: {problem}.", Severity.ERROR)
+                self._writer.record(connection, self.job, f"{failed}: {problem}.", Severity.ERROR)
 
     def end(self, completion: str, reason: str = "", *, left: bool = False) -> None:
         """End the job, with `left` where temporary files of it may be left; NotOwner when it is over or another's."""

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from diplomat_svc.domain.transactions import Options
-from diplomat_svc.store import purging
+from diplomat_svc.store import audits, purging
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
@@ -27,6 +27,7 @@ def purge_jobs_task(
     def purge() -> None:
         kept = options()
         deleted = purging.purge(database, now(), age=kept.histories_keep, newest=kept.histories_newest)
-        logs.get("retention").info("jobs.purged", jobs=deleted)
+        waiting = database.query(audits.count)
+        logs.get("retention").info("jobs.purged", jobs=deleted, without_audit_record=waiting)
 
     return periodic_task("job-purge", purge, every=every, first=first)

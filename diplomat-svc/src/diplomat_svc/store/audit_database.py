@@ -70,6 +70,8 @@ class AuditDatabase:
     def write(self, job: Record, files: Sequence[Record], is_stopped: Callable[[], bool]) -> None:
         """Insert the records of a job and of its files, or update those that differ.
 
+        `attempt` and `ended_at` of the job order its states: a write of an earlier state than the recorded one changes
+        nothing, so that one which its caller left behind may be carried out at any time.
         The return means that they are committed. AuditFailed with a reason that names no host, no path and no value:
         the database refused them, did not answer in time, or `is_stopped()` is true meanwhile.
         """
@@ -113,23 +115,48 @@ class AuditDatabase:
         if self._is_file or not self._has_tables:
             _metadata.create_all(self._engine)
             self._has_tables = True
+        try:
+            self._merge(job, files)
+        except sa.exc.IntegrityError:
+            # Another write has inserted the record of this job meanwhile; now it is found.
+            self._merge(job, files)
+
+    def _merge(self, job: Record, files: Sequence[Record]) -> None:
         with self._engine.begin() as connection:
-            _merge(connection, _JOBS, [job], job["transfer_id"], "transfer_id")
-            _merge(connection, _FILES, files, job["transfer_id"], "place")
+            if _put_job(connection, job):
+                _merge_files(connection, files, job["transfer_id"])
 
 
-def _merge(connection: sa.Connection, table: sa.Table, records: Sequence[Record], transfer_id: str, key: str) -> None:
-    """Insert the records of a transfer that are missing, and update those that differ, as of an earlier attempt."""
-    c = table.c
-    found = connection.execute(sa.select(table).where(c.transfer_id == transfer_id))
-    held = {row._mapping[key]: row._mapping for row in found}  # noqa: SLF001 -- SQLAlchemy's own public name
-    missing = [dict(record) for record in records if record[key] not in held]
+def _put_job(connection: sa.Connection, job: Record) -> bool:
+    """Insert or update the record of a job; False where the one that is there is of a later state.
+
+    A write that its caller left behind may be carried out after a later one. The update locks the record, so that the
+    records of the files are guarded by it too.
+    """
+    c = _JOBS.c
+    same = c.transfer_id == job["transfer_id"]
+    as_late = sa.and_(c.attempt == job["attempt"], c.ended_at <= job["ended_at"])
+    not_later = sa.or_(c.attempt < job["attempt"], as_late)
+    if connection.execute(sa.update(_JOBS).where(same, not_later).values(**job)).rowcount:
+        return True
+    if connection.execute(sa.select(c.transfer_id).where(same)).first() is not None:
+        return False
+    connection.execute(sa.insert(_JOBS).values(**job))
+    return True
+
+
+def _merge_files(connection: sa.Connection, files: Sequence[Record], transfer_id: str) -> None:
+    """Insert the records of files that are missing, and update those that differ, as of an earlier attempt."""
+    c = _FILES.c
+    found = connection.execute(sa.select(_FILES).where(c.transfer_id == transfer_id))
+    held = {row.place: row._mapping for row in found}  # noqa: SLF001 -- SQLAlchemy's own public name
+    missing = [dict(file) for file in files if file["place"] not in held]
     if missing:
-        connection.execute(sa.insert(table), missing)
-    for record in records:
-        if record[key] in held and any(held[record[key]][name] != value for name, value in record.items()):
-            one = (c.transfer_id == transfer_id, c[key] == record[key])
-            connection.execute(sa.update(table).where(*one).values(**record))
+        connection.execute(sa.insert(_FILES), missing)
+    for file in files:
+        if file["place"] in held and any(held[file["place"]][name] != value for name, value in file.items()):
+            one = (c.transfer_id == transfer_id, c.place == file["place"])
+            connection.execute(sa.update(_FILES).where(*one).values(**file))
 
 
 def _engine_of(url: sa.URL) -> sa.Engine:

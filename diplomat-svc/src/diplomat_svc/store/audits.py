@@ -11,6 +11,7 @@ from mft_common.database.statements import Connection, Statement
 
 _C = audits.c
 _AT_ONCE: Final = 100
+_COUNT = Statement(sa.select(sa.func.count()).select_from(audits))
 _PENDING = Statement(sa.select(_C.sequence).order_by(_C.tries, _C.sequence).limit(_AT_ONCE))
 
 
@@ -23,6 +24,12 @@ def add(connection: sa.Connection, sequence: int) -> None:
 def pending(connection: Connection) -> Sequence[int]:
     """Return jobs whose audit record is to be written; those that were tried least often first."""
     return [row[0] for row in _PENDING.all(connection, {})]
+
+
+def count(connection: Connection) -> int:
+    """Return of how many jobs the audit record is to be written."""
+    ((found,),) = _COUNT.all(connection, {})
+    return int(found)
 
 
 def count_failure(connection: sa.Connection, sequence: int) -> None:

@@ -1,4 +1,7 @@
-"""Delete old jobs with their files and logs; the most recent job of each transaction stays for ever (E41)."""
+"""Delete old jobs with their files and logs; the most recent job of each transaction stays for ever (E41).
+
+A job whose audit record is still to be written stays until it is written, for at most 365 days after its end.
+"""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -7,17 +10,24 @@ import sqlalchemy as sa
 
 from diplomat_svc.domain.states import COMPLETE
 from diplomat_svc.store.tables import JOB_LOG, audits, files, jobs, lates, sweeps, transactions
+from mft_common import logs
 from mft_common.database import Database
 
 _C = jobs.c
 _BATCH: Final = 100
+_UNAUDITED_KEEP_MS: Final = 365 * 86_400_000
 
 
-def _spared() -> sa.ColumnElement[bool]:
-    """Return the condition for jobs that no purge touches: active, most recent, or with a log that is being viewed."""
+def _spared(now: int) -> sa.ColumnElement[bool]:
+    """Return the condition for jobs that no purge touches.
+
+    Those are active, the most recent of a transaction, with a log that is being viewed, or without their audit record.
+    """
     newest = sa.select(transactions.c.last_sequence).where(transactions.c.last_sequence.is_not(None))
     viewed = sa.select(JOB_LOG.views.c.subject)
-    return sa.or_(_C.status != COMPLETE, _C.sequence.in_(newest), sa.cast(_C.sequence, sa.String(128)).in_(viewed))
+    unaudited = sa.and_(_C.sequence.in_(sa.select(audits.c.sequence)), _C.ended_at >= now - _UNAUDITED_KEEP_MS)
+    is_viewed = sa.cast(_C.sequence, sa.String(128)).in_(viewed)
+    return sa.or_(_C.status != COMPLETE, _C.sequence.in_(newest), is_viewed, unaudited)
 
 
 def purge(database: Database, now: int, *, age: float | None, newest: int | None) -> int:
@@ -28,28 +38,31 @@ def purge(database: Database, now: int, *, age: float | None, newest: int | None
     deleted = 0
     if age is not None:
         old = _C.ended_at < now - round(age * 1000)
-        deleted += _delete(database, sa.select(_C.sequence).where(old, sa.not_(_spared())))
+        deleted += _delete(database, sa.select(_C.sequence).where(old, sa.not_(_spared(now))), now)
     if newest is not None:
         place = sa.func.row_number().over(partition_by=_C.transaction_id, order_by=_C.sequence.desc())
         ranked = sa.select(_C.sequence, place.label("place")).where(_C.status == COMPLETE).subquery()
         beyond = sa.select(ranked.c.sequence).where(ranked.c.place > newest)
-        deleted += _delete(database, sa.select(_C.sequence).where(_C.sequence.in_(beyond), sa.not_(_spared())))
+        deleted += _delete(database, sa.select(_C.sequence).where(_C.sequence.in_(beyond), sa.not_(_spared(now))), now)
     return deleted
 
 
-def _delete(database: Database, which: sa.Select[Any]) -> int:
+def _delete(database: Database, which: sa.Select[Any], now: int) -> int:
     with database.read() as connection:
         found: list[int] = list(connection.execute(which.order_by(_C.sequence)).scalars())
-    return sum(_delete_batch(database, found[start : start + _BATCH]) for start in range(0, len(found), _BATCH))
+    return sum(_delete_batch(database, found[start : start + _BATCH], now) for start in range(0, len(found), _BATCH))
 
 
-def _delete_batch(database: Database, sequences: Sequence[int]) -> int:
+def _delete_batch(database: Database, sequences: Sequence[int], now: int) -> int:
     with database.write() as connection:
         # Asked again: a log may be viewed by now.
-        still = sa.select(_C.sequence).where(_C.sequence.in_(sequences), sa.not_(_spared()))
+        still = sa.select(_C.sequence).where(_C.sequence.in_(sequences), sa.not_(_spared(now)))
         gone = list(connection.execute(still).scalars())
         subjects = [str(sequence) for sequence in gone]
         connection.execute(sa.delete(JOB_LOG.records).where(JOB_LOG.records.c.subject.in_(subjects)))
+        unaudited = list(connection.execute(sa.select(audits.c.sequence).where(audits.c.sequence.in_(gone))).scalars())
         for table in (files, sweeps, lates, audits, jobs):
             connection.execute(sa.delete(table).where(table.c.sequence.in_(gone)))
+    for sequence in unaudited:
+        logs.get("audit").error("audit.given_up", sequence=sequence)
     return len(gone)

@@ -1,6 +1,7 @@
 """Let the writers of a SQLite database take turns: SQLite itself would poll for its lock with ever longer pauses."""
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -12,6 +13,11 @@ from typing import Final
 from mft_common.errors import Unavailable
 
 _LOOK_AGAIN_S: Final = 0.0005
+# Errors of a lock that may end by waiting, with the reason that is given where they do not end in time.
+_WAITING: Final = {
+    errno.EWOULDBLOCK: "the database is busy",
+    errno.ENOLCK: "the database is busy: the system has no lock left for its writers (ENOLCK)",
+}
 
 
 class Turns:
@@ -69,9 +75,13 @@ class Turns:
         while True:
             try:
                 fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
+            except OSError as error:
+                reason = _WAITING.get(error.errno or 0)
+                if reason is None:
+                    name = errno.errorcode.get(error.errno or 0, type(error).__name__)
+                    raise Unavailable(f"the turns of the database's writers cannot be locked ({name})") from None
                 if time.monotonic() >= deadline:
-                    raise Unavailable("the database is busy") from None
+                    raise Unavailable(reason) from None
                 time.sleep(_LOOK_AGAIN_S)
             else:
                 return

@@ -13,6 +13,9 @@ class AuditRecords:
         self._reports = reports
         self._audit = definition.audit
         self._asked: tuple[str, ...] = ()
+        # Whether sources may have been deleted: after a record of this attempt, or in an earlier one.
+        self._may_have_deleted = definition.delete_source and reports.job.attempt > 1
+        self._delete_source = definition.delete_source
 
     def write(self, completion: str, reason: str = "") -> tuple[str, str]:
         """Write the records of a job that ends so, and return its end: another one where that failed and is critical.
@@ -29,8 +32,17 @@ class AuditRecords:
         if problem is None:
             raise Interrupted("stopped while the audit records were written")
         if problem and self._audit.critical:
-            return states.CRITICAL, f"No audit record was written: {problem}; the sources stay."
+            return states.CRITICAL, self._critical(problem)
+        self._may_have_deleted = self._delete_source
         return completion, reason
+
+    def _critical(self, problem: str) -> str:
+        if self._may_have_deleted:
+            return (
+                f"The audit record of this end was not written: {problem}; "
+                "sources that were deleted after an earlier record are gone, and no further one is deleted."
+            )
+        return f"No audit record was written: {problem}; the sources stay."
 
     def write_last(self, completion: str, reason: str) -> tuple[str, str]:
         """Write the records at the end of the attempt, unless another one follows after this failure."""
