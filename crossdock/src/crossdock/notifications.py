@@ -2,12 +2,15 @@
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from crossdock.jobs import opened
 from diplomat_svc.store.tables import NOTIFICATIONS
 from mft_common import clock
 from mft_common.notify import Notification
+
+# The heads of the columns, in the order of the fields that `shown` returns.
+COLUMNS: Final = ("ID", "KIND", "RECEIVER", "TITLE", "CREATED", "ATTEMPTS", "REASON")
 
 
 def listing(data: Path, environ: Mapping[str, str], *, waiting: bool) -> list[Notification]:

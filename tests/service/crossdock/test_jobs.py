@@ -33,6 +33,7 @@ def service(tmp_path):
         _definition("quick", variables={"name": "a"}),
         _definition("slow", variables={"name": "slow"}, bandwidth="64KiB/s"),
         _definition("nothing", fail_if_not_found=True),
+        _definition("plain", source={"url": "file:from", "files": ["slow.bin"]}, retries={"file": 0}),
     ]
     with Runner("diplomat-svc", child_modules({}), environment=child_environment(os.environ)) as runner:
         made = build(
@@ -77,9 +78,9 @@ def test_transactions_are_listed_and_shown(run):
     head, *rows = result.stdout.splitlines()
     assert head.split() == ["ID", "NAME", "DIRECTION", "STATE", "LAST", "JOB", "LAST", "END"]
     assert [row.split()[:3] for row in rows] == [
-        [str(n), name, "outbound"] for n, name in enumerate(("quick", "slow", "nothing"), 1)
+        [str(n), name, "outbound"] for n, name in enumerate(("quick", "slow", "nothing", "plain"), 1)
     ]
-    assert [one["job"] for one in _json(run("transaction", "list", "--format", "json"))] == [None] * 3
+    assert [one["job"] for one in _json(run("transaction", "list", "--format", "json"))] == [None] * 4
     assert run("transaction", "show", "quick").stdout == run("transaction", "show", "1").stdout
     assert json.loads(run("transaction", "show", "2").stdout)["bandwidth"] == 64 << 10
 
@@ -90,6 +91,8 @@ def test_transactions_are_listed_and_shown(run):
         (["transaction", "show", "none"], "there is no transaction none"),
         (["transaction", "run", "none"], "there is no transaction none"),
         (["transaction", "run", "quick", "--var", "name=../x"], "cannot be part of a file's name"),
+        (["transaction", "run", "quick", "--var", "nmae=x"], "has no variable nmae: its variables are name"),
+        (["transaction", "run", "plain", "--var", "name=x"], "has no variable name: it has none"),
         (["transaction", "run", "quick", "--var", "name"], "is not of the form NAME=VALUE"),
         (["job", "list", "none"], "there is no transaction none"),
         (["job", "show", "7"], "there is no job 7"),
@@ -131,6 +134,16 @@ def test_a_job_is_run_and_watched_to_its_end(run, tmp_path):
     assert len(records) * 2 == len(log.splitlines())
     assert [one["sequence"] for one in _json(run("job", "list", "--format", "json"))] == [3, 2, 1]
     assert [one["sequence"] for one in _json(run("job", "list", "quick", "--most", "1", "--format", "json"))] == [2]
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_reason_of_a_file_that_failed_is_shown(run, tmp_path):
+    """A folder has the name of the file at the destination: table and object say so."""
+    (tmp_path / "to" / "slow.bin").mkdir(parents=True)
+    assert run("transaction", "run", "plain", "--watch").exit_code == 1
+    (file,) = _json(run("job", "show", "1", "--format", "json"))["files"]
+    assert (file["completion"], bool(file["description"])) == ("Failure", True)
+    assert file["description"] in run("job", "show", "1").stdout
 
 
 def test_a_delayed_job_is_queued_when_its_time_has_come_69(run, service):

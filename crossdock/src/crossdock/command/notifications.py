@@ -20,18 +20,15 @@ def notification() -> None:
 @DATA
 @prints_errors
 def notification_list(*, waiting: bool, form: str, data: Path) -> None:
-    """List notifications, the oldest first.
-
-    Columns: id, kind, receiver, title, time of the change, attempts, reason.
-    """
+    """List notifications, the oldest first, under a line with the names of the columns."""
     from crossdock import notifications
 
     found = [notifications.shown(one) for one in notifications.listing(data.absolute(), environ(), waiting=waiting)]
     if form == "json":
         click.echo(json.dumps(found))
     else:
-        for one in found:
-            click.echo("\t".join(str(value) for value in one.values()))
+        for line in (notifications.COLUMNS, *(one.values() for one in found)):
+            click.echo("\t".join(map(str, line)))
 
 
 @notification.command("retry")

@@ -14,7 +14,7 @@ from crossdock import environment
 from crossdock.databases import open_database
 from crossdock.errors import CannotStart
 from diplomat_svc.domain.jobs import FileRecord, Job, TransactionStatus
-from diplomat_svc.domain.names import pack_label
+from diplomat_svc.domain.names import known_variables, pack_label
 from diplomat_svc.domain.states import CANCELLED, COMPLETE, TERMINATED
 from diplomat_svc.domain.transactions import Options, Transaction
 from diplomat_svc.errors import BadRequest
@@ -79,9 +79,15 @@ class Access:
     def run(self, name: str, variables: Mapping[str, str], delay: float = 0.0) -> Job:
         """Schedule a job, also of a transaction that the API may not run; it is on disk when this returns.
 
-        With `delay`, in seconds, it is delayed for so long before it is queued.
+        With `delay`, in seconds, it is delayed for so long before it is queued. A variable that the transaction neither
+        uses nor has a default value for is refused, which the API accepts: here it is a mistyped name.
         """
-        number, _ = self.transaction(name)
+        number, definition = self.transaction(name)
+        known = known_variables(definition)
+        unknown = [one for one in variables if one not in known]
+        if unknown:
+            names = f"its variables are {', '.join(sorted(known))}" if known else "it has none"
+            raise Refused(f"transaction {definition.name} has no variable {', '.join(unknown)}: {names}")
         with self.database.read() as connection:
             limit = _queue_limit(connection)
         label = pack_label("crossdock", getpass.getuser())

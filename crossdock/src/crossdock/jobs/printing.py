@@ -95,6 +95,7 @@ def _file_json(file: FileRecord) -> dict[str, Any]:
         "size": file.size,
         "sha256": file.sha256,
         "retries": file.retries,
+        "description": file.description,
     }
 
 
@@ -110,10 +111,17 @@ def job(one: Job, files: Sequence[FileRecord]) -> str:
     if not files:
         return "\n".join(lines)
     rows = (
-        (file.source, file.destination, file.completion or file.status, str(file.size), file.sha256 or "-")
+        (
+            file.source,
+            file.destination,
+            file.completion or file.status,
+            str(file.size),
+            file.sha256 or "-",
+            file.description or "-",
+        )
         for file in files
     )
-    return "\n".join((*lines, "", table(("SOURCE", "DESTINATION", "END", "SIZE", "SHA-256"), rows)))
+    return "\n".join((*lines, "", table(("SOURCE", "DESTINATION", "END", "SIZE", "SHA-256", "REASON"), rows)))
 
 
 def record(one: Record) -> str:

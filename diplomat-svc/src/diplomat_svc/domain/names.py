@@ -30,12 +30,19 @@ class Expanded:
     missing: tuple[str, ...]
 
 
+def known_variables(transaction: Transaction) -> tuple[str, ...]:
+    """Return the names of the variables that a transaction has default values for or uses, each once."""
+    source, destination, compress = transaction.source, transaction.destination, transaction.compress
+    texts = (*source.files, *source.required, destination.files or "", compress.zip or "")
+    used = (name for text in texts for name in _VARIABLE.findall(text))
+    return tuple(dict.fromkeys((*used, *transaction.variables)))
+
+
 def expand_transaction(transaction: Transaction, given: Mapping[str, str]) -> Expanded:
     """Expand a transaction's fields by its default variables and those of this run, which win."""
     values = {**transaction.variables, **given}
     source, destination, compress = transaction.source, transaction.destination, transaction.compress
-    texts = [*source.files, *source.required, destination.files or "", compress.zip or ""]
-    missing = dict.fromkeys(name for text in texts for name in _VARIABLE.findall(text) if name not in values)
+    missing = tuple(name for name in known_variables(transaction) if name not in values)
     files = tuple(expand(text, values) for text in source.files)
     required = tuple(expand(text, values) for text in source.required)
     target = None if destination.files is None else expand(destination.files, values)
@@ -46,7 +53,7 @@ def expand_transaction(transaction: Transaction, given: Mapping[str, str]) -> Ex
         destination=replace(destination, files=target),
         compress=replace(compress, zip=archive),
     )
-    return Expanded(changed, tuple(missing))
+    return Expanded(changed, missing)
 
 
 def unfit_value(transaction: Transaction, given: Mapping[str, str]) -> str | None:
