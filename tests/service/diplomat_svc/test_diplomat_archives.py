@@ -10,6 +10,7 @@ from diplomat_svc.operations.job_child import sweep
 from diplomat_svc.operations.job_order import JobOrder
 from mft_common.config import Reader
 from mft_common.transfer.steps.openpgp import Key
+from tests.servers.diplomat_jobs import dock, finished, log, tree
 from tests.servers.gnupg import PASSPHRASE, Partner
 from tests.servers.processes import wait_until
 
@@ -21,47 +22,26 @@ BOTH = {
 TEXT = b"a long line of text\r\n" * 3
 
 
-def _dock(hub, files, *transactions, **options):
-    made = hub(*transactions, **options).log_in()
-    for name, content in files.items():
-        (made.data / "from" / name).write_bytes(content)
-    return made
-
-
-def _finished(made, name="one"):
-    with made.work():
-        made.run(name)
-        return made.finished(name)
-
-
-def _log(made):
-    return [row.text for row in made.rows("SELECT text FROM job_log")]
-
-
-def _tree(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_originals_and_delivered_files_are_archived_with_the_sequence_in_their_names_e36_45(hub, transaction):
     """Each archive has its content; the log and the summary name the copies, and then the source is deleted."""
     one = transaction("one", archive=BOTH, mode="ascii", destination={"files": "*.new"}, delete_source=True)
-    made = _dock(hub, {"a.txt": TEXT, "none": b""}, one)
-    assert _finished(made).findtext("completionStatus") == "Successful", _log(made)
+    made = dock(hub, {"a.txt": TEXT, "none": b""}, one)
+    assert finished(made).findtext("completionStatus") == "Successful", log(made)
     unix = TEXT.replace(b"\r\n", b"\n")
-    assert _tree(made.data / "archive") == {
+    assert tree(made.data / "archive") == {
         f"originals/a-{SEQUENCE}.txt": TEXT,
         f"originals/none-{SEQUENCE}": b"",
         f"delivered/a.txt-{SEQUENCE}.new": unix,
         f"delivered/none-{SEQUENCE}.new": b"",
     }
-    assert _tree(made.data / "to") == {"a.txt.new": unix, "none.new": b""}
+    assert tree(made.data / "to") == {"a.txt.new": unix, "none.new": b""}
     assert list((made.data / "from").iterdir()) == []
     summary = made.call("summary", ("transactionName", "one")).text("summary").splitlines()
     place = summary.index("Primary archive (original): file:archive/originals")
     assert summary[place + 1] == f"  a.txt as a-{SEQUENCE}.txt"
     assert "Additional archive (delivered): file:archive/delivered" in summary
     assert any(
-        f"Archived a.txt as a-{SEQUENCE}.txt in the primary archive: {len(TEXT)} bytes" in one for one in _log(made)
+        f"Archived a.txt as a-{SEQUENCE}.txt in the primary archive: {len(TEXT)} bytes" in one for one in log(made)
     )
     assert [row.temporaries for row in made.rows("SELECT temporaries FROM files")] == ["[]", "[]"]
 
@@ -69,42 +49,42 @@ def test_originals_and_delivered_files_are_archived_with_the_sequence_in_their_n
 def test_files_that_pass_unchanged_are_archived_too_and_another_job_gets_other_names(hub, transaction):
     """Two jobs with the same file leave two copies."""
     one = transaction("one", archive={"primary": {"url": "file:archive", "content": "delivered"}})
-    made = _dock(hub, {"a.txt": b"a"}, one)
+    made = dock(hub, {"a.txt": b"a"}, one)
     for _ in range(2):
-        assert _finished(made).findtext("completionStatus") == "Successful"
-    assert sorted(_tree(made.data / "archive")) == [f"a-{SEQUENCE}.txt", "a-0000000000000002.txt"]
+        assert finished(made).findtext("completionStatus") == "Successful"
+    assert sorted(tree(made.data / "archive")) == [f"a-{SEQUENCE}.txt", "a-0000000000000002.txt"]
 
 
 def test_an_archive_that_cannot_be_written_is_a_warning_and_keeps_the_source_74(hub, transaction):
     """The file is delivered, the other archive is written, and the log says which one failed and why."""
     one = transaction("one", archive=BOTH, delete_source=True)
-    made = _dock(hub, {"a.txt": b"a", "b.txt": b"b"}, one)
+    made = dock(hub, {"a.txt": b"a", "b.txt": b"b"}, one)
     (made.data / "archive").mkdir()
     (made.data / "archive" / "originals").write_bytes(b"a file where a folder should be")
-    job = _finished(made)
+    job = finished(made)
     assert job.findtext("completionStatus") == "Warning"
     assert (job.findtext("filesSuccessful"), job.findtext("filesFailed")) == ("2", "0")
-    assert _tree(made.data / "to") == {"a.txt": b"a", "b.txt": b"b"}
+    assert tree(made.data / "to") == {"a.txt": b"a", "b.txt": b"b"}
     assert sorted(os.listdir(made.data / "from")) == ["a.txt", "b.txt"]  # noqa: PTH208
-    assert sorted(_tree(made.data / "archive" / "delivered")) == [f"a-{SEQUENCE}.txt", f"b-{SEQUENCE}.txt"]
-    assert any("the primary archive was not written" in text for text in _log(made))
-    assert not any(str(made.data) in text for text in _log(made))
+    assert sorted(tree(made.data / "archive" / "delivered")) == [f"a-{SEQUENCE}.txt", f"b-{SEQUENCE}.txt"]
+    assert any("the primary archive was not written" in text for text in log(made))
+    assert not any(str(made.data) in text for text in log(made))
 
 
 def test_a_copy_replaces_nothing(hub, transaction):
     """A name that is taken in the archive is numbered."""
-    made = _dock(hub, {"a.txt": b"new"}, transaction("one", archive={"primary": {"url": "file:archive"}}))
+    made = dock(hub, {"a.txt": b"new"}, transaction("one", archive={"primary": {"url": "file:archive"}}))
     (made.data / "archive").mkdir()
     (made.data / "archive" / f"a-{SEQUENCE}.txt").write_bytes(b"old")
-    assert _finished(made).findtext("completionStatus") == "Successful"
-    assert _tree(made.data / "archive") == {f"a-{SEQUENCE}.txt": b"old", f"a-{SEQUENCE}-1.txt": b"new"}
+    assert finished(made).findtext("completionStatus") == "Successful"
+    assert tree(made.data / "archive") == {f"a-{SEQUENCE}.txt": b"old", f"a-{SEQUENCE}-1.txt": b"new"}
 
 
 def test_files_that_were_packed_are_archived_as_they_were_and_as_one_e36(hub, transaction):
     """The originals by themselves, and the very archive that was delivered; every record tells of it."""
-    made = _dock(hub, {"a.txt": b"a", "b.txt": b"b"}, transaction("one", archive=BOTH, compress={"zip": "x.zip"}))
-    assert _finished(made).findtext("completionStatus") == "Successful", _log(made)
-    assert _tree(made.data / "archive") == {
+    made = dock(hub, {"a.txt": b"a", "b.txt": b"b"}, transaction("one", archive=BOTH, compress={"zip": "x.zip"}))
+    assert finished(made).findtext("completionStatus") == "Successful", log(made)
+    assert tree(made.data / "archive") == {
         f"originals/a-{SEQUENCE}.txt": b"a",
         f"originals/b-{SEQUENCE}.txt": b"b",
         f"delivered/x-{SEQUENCE}.zip": (made.data / "to" / "x.zip").read_bytes(),
@@ -121,10 +101,10 @@ def test_an_archive_that_was_unpacked_is_archived_and_so_are_its_members_e36(hub
         archive.writestr("a.txt", TEXT)
         archive.writestr("sub/b.txt", TEXT)
     one = transaction("one", direction="inbound", archive=BOTH, compress={"unzip": True}, mode=mode, delete_source=True)
-    made = _dock(hub, {"x.zip": file.getvalue()}, one)
-    assert _finished(made).findtext("completionStatus") == "Successful", _log(made)
+    made = dock(hub, {"x.zip": file.getvalue()}, one)
+    assert finished(made).findtext("completionStatus") == "Successful", log(made)
     text = TEXT if mode == "binary" else TEXT.replace(b"\r\n", b"\n")
-    assert _tree(made.data / "archive") == {
+    assert tree(made.data / "archive") == {
         f"originals/x-{SEQUENCE}.zip": file.getvalue(),
         f"delivered/a-{SEQUENCE}.txt": text,
         f"delivered/sub/b-{SEQUENCE}.txt": text,
@@ -139,12 +119,12 @@ def test_the_message_that_was_sent_is_the_one_that_is_archived_e32_e36(hub, tran
         partner.make("acme")
         (tmp_path / "acme").write_text(partner.public("acme"))
         one = transaction("one", archive=BOTH, openpgp={"encrypt": ["acme"]}, destination={"files": "*.pgp"})
-        made = _dock(
+        made = dock(
             hub, {"a.txt": TEXT}, one, openpgp={"acme": {"public": {"file": "acme"}}}, reader=Reader(tmp_path, {})
         )
-        assert _finished(made).findtext("completionStatus") == "Successful", _log(made)
+        assert finished(made).findtext("completionStatus") == "Successful", log(made)
         sent = (made.data / "to" / "a.txt.pgp").read_bytes()
-        assert _tree(made.data / "archive") == {
+        assert tree(made.data / "archive") == {
             f"originals/a-{SEQUENCE}.txt": TEXT, f"delivered/a.txt-{SEQUENCE}.pgp": sent,
         }  # fmt: skip
         assert partner.gpg("--decrypt", given=sent, passphrase=PASSPHRASE).stdout == TEXT
@@ -155,8 +135,8 @@ def test_the_message_that_was_sent_is_the_one_that_is_archived_e32_e36(hub, tran
 
 def test_what_a_killed_job_left_in_an_archive_is_swept_e14_e27(hub, transaction):
     """The removal of a job's temporary files looks into its archives too."""
-    made = _dock(hub, {"a.txt": b"a"}, transaction("one", archive=BOTH))
-    assert _finished(made).findtext("completionStatus") == "Successful"
+    made = dock(hub, {"a.txt": b"a"}, transaction("one", archive=BOTH))
+    assert finished(made).findtext("completionStatus") == "Successful"
     (definition,) = made.service.configuration.transactions
     order = JobOrder(sequence=1, transfer_id="0" * 48, definition=definition, variables={}, began_at=0)
     left = made.data / "archive" / "delivered" / f".a.{order.token}.part"
@@ -179,7 +159,7 @@ def test_a_job_that_is_terminated_leaves_nothing_behind_e8_e27(hub, transaction,
             delete_source=True,
         )  # fmt: skip
         files = {f"{number}.bin": os.urandom(2 << 20) for number in range(3)}
-        made = _dock(
+        made = dock(
             hub, files, slow, openpgp={"acme": {"public": {"file": "acme"}}}, reader=Reader(tmp_path, {})
         )  # fmt: skip
         private = made.service.follower.current.private
@@ -191,7 +171,7 @@ def test_a_job_that_is_terminated_leaves_nothing_behind_e8_e27(hub, transaction,
             wait_until(lambda: not any((made.data / "to").iterdir()), what="the removal of the unfinished archive")
         with made.work():
             made.ready()
-        assert _tree(made.data / "from") == files
+        assert tree(made.data / "from") == files
         assert not (made.data / "archive").exists()
         assert list(private.iterdir()) == []
     finally:

@@ -42,6 +42,23 @@ def ask(made, status):
         connection.exec_driver_sql("UPDATE jobs SET status = ? WHERE status = 'Running'", (status,))
 
 
+def lose_answer(made, statement):
+    """Let the answer to the first commit be lost after which `statement` finds a row; return a list, empty before."""
+    database, lost = made.service.database, []
+    write = database.write
+
+    @contextlib.contextmanager
+    def lossy():
+        with write() as connection:
+            yield connection
+        if not lost and made.rows(statement):
+            lost.append(True)
+            raise Unavailable("no answer")
+
+    database.write = lossy
+    return lost
+
+
 class _Faulty:
     """A runner whose first calls of one function fail with an error that has no name in the code of jobs."""
 
@@ -59,41 +76,20 @@ class _Faulty:
 def test_a_job_whose_taking_got_no_answer_ends_and_the_next_one_runs_e2(make):
     """The commit was carried out and its answer lost: no thread runs the job, and the worker ends it by itself."""
     made = make()
-    database, lost = made.service.database, []
-    write = database.write
-
-    @contextlib.contextmanager
-    def lossy():
-        with write() as connection:
-            yield connection
-        if not lost and made.rows("SELECT 1 FROM jobs WHERE status = 'Running'"):
-            lost.append(True)
-            raise Unavailable("no answer")
-
     made.run("quick")
-    database.write = lossy
+    lost = lose_answer(made, "SELECT 1 FROM jobs WHERE status = 'Running'")
     with made.work():
         assert made.finished("quick", timeout=5).findtext("completionStatus") == "Incomplete"
         made.run("quick")
         assert made.finished("quick").findtext("completionStatus") == "Successful"
+    assert lost
     assert made.rows("SELECT count(*) AS n FROM outbox WHERE type = 'transfer.ended.v1'")[0].n == 2
 
 
 def test_a_lost_answer_to_the_record_of_a_file_fails_nothing_e20(make):
     """The record was written and its answer lost: it is written once more, and the job goes on."""
     made = make()
-    database, lost = made.service.database, []
-    write = database.write
-
-    @contextlib.contextmanager
-    def lossy():
-        with write() as connection:
-            yield connection
-        if not lost and made.rows("SELECT 1 FROM files"):
-            lost.append(True)
-            raise Unavailable("no answer")
-
-    database.write = lossy
+    lost = lose_answer(made, "SELECT 1 FROM files")
     with made.work():
         made.run("quick")
         job = made.finished("quick")

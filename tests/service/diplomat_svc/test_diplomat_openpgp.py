@@ -10,6 +10,7 @@ from diplomat_svc.operations.running.protection import Protection
 from diplomat_svc.settings import Settings
 from mft_common.config import Reader
 from mft_common.transfer.steps.openpgp.home import _locked_folder
+from tests.servers.diplomat_jobs import finished, log
 from tests.servers.gnupg import PASSPHRASE, Partner
 
 CONTENT = b"orders of today\n" * 5_000
@@ -51,16 +52,6 @@ def dock(hub, tmp_path, partner):
     return make
 
 
-def _finished(made, name="one"):
-    with made.work():
-        made.run(name)
-        return made.finished(name)
-
-
-def _log(made):
-    return [row.text for row in made.rows("SELECT text FROM job_log")]
-
-
 def _arrived(made):
     return sorted(os.listdir(made.data / "to"))  # noqa: PTH208
 
@@ -83,7 +74,7 @@ def test_the_partner_reads_what_a_job_signs_and_encrypts_e34(dock, transaction, 
         destination={"files": "*.pgp"},
     )
     made = dock(one, files={"a.csv": CONTENT, "empty": b""})
-    job = _finished(made)
+    job = finished(made)
     assert job.findtext("completionStatus") == "Successful"
     assert [one.findtext("size") for one in job.iter("fileHistory")] == [str(len(CONTENT)), "0"]
     message = (made.data / "to" / "a.csv.pgp").read_bytes()
@@ -105,10 +96,10 @@ def test_a_job_reads_what_the_partner_signs_and_encrypts_e34(dock, transaction, 
         partner, "--sign", "--encrypt", "-r", "ours@example.org", content=CONTENT.replace(b"\n", b"\r\n")
     )
     made = dock(one, files={"a.csv": message})
-    assert _finished(made).findtext("completionStatus") == "Successful"
+    assert finished(made).findtext("completionStatus") == "Successful"
     assert (made.data / "to" / "a.csv").read_bytes() == CONTENT
     assert list((made.data / "from").iterdir()) == []
-    assert any("Decrypted with ours, signature of one of acme." in text for text in _log(made))
+    assert any("Decrypted with ours, signature of one of acme." in text for text in log(made))
     summary = made.call("summary", ("transactionName", "one")).text("summary").splitlines()
     assert "Encryption: decrypted with ours" in summary
     assert "Signature: verified, by one of acme" in summary
@@ -119,9 +110,9 @@ def test_signed_messages_without_encryption_go_there_and_back(dock, transaction,
     there = transaction("there", openpgp={"sign": "ours"}, destination={"files": "*.sig"})
     back = transaction("back", direction="inbound", openpgp={"verify": ["acme"]}, source={"files": ["b.*"]})
     made = dock(there, back, files={"a.csv": CONTENT, "b.csv": _message(partner, "--sign")})
-    assert _finished(made, "back").findtext("completionStatus") == "Successful"
+    assert finished(made, name="back").findtext("completionStatus") == "Successful"
     assert (made.data / "to" / "b.csv").read_bytes() == CONTENT
-    assert _finished(made, "there").findtext("completionStatus") == "Successful"
+    assert finished(made, name="there").findtext("completionStatus") == "Successful"
     assert partner.gpg("--decrypt", given=(made.data / "to" / "a.csv.sig").read_bytes()).stdout == CONTENT
 
 
@@ -141,7 +132,7 @@ def test_bad_messages_deliver_nothing_and_stop_no_other_file_e33_75(dock, transa
     }
     one = transaction("one", direction="inbound", openpgp={"decrypt": "ours", "verify": ["acme"]}, delete_source=True)
     made = dock(one, files=files)
-    job = _finished(made)
+    job = finished(made)
     assert job.findtext("completionStatus") == "Failure"
     ends = {one.findtext("source"): one.findtext("completionStatus") for one in job.iter("fileHistory")}
     assert ends == {name: "Successful" if name == "good" else "Failure" for name in files}
@@ -153,10 +144,10 @@ def test_bad_messages_deliver_nothing_and_stop_no_other_file_e33_75(dock, transa
 def test_an_expired_key_to_send_with_is_a_failure_before_anything_is_sent_75(dock, transaction, key, options):
     """The reason names the key and the date; no file is begun."""
     made = dock(transaction("one", openpgp=options), files={"a.csv": CONTENT})
-    job = _finished(made)
+    job = finished(made)
     assert (job.findtext("completionStatus"), job.findtext("filesFound")) == ("Failure", "1")
     assert job.find("fileHistory") is None
-    assert any(f"the key {key} expired on 2020-12-31" in text for text in _log(made))
+    assert any(f"the key {key} expired on 2020-12-31" in text for text in log(made))
     assert _arrived(made) == []
 
 
@@ -179,7 +170,7 @@ def test_a_key_to_verify_with_that_has_expired_and_did_not_sign_is_no_matter(doc
     """The key that signed is valid today."""
     one = transaction("one", direction="inbound", openpgp={"verify": ["old", "acme"]})
     made = dock(one, files={"a.csv": _message(partner, "--sign")})
-    assert _finished(made).findtext("completionStatus") == "Successful"
+    assert finished(made).findtext("completionStatus") == "Successful"
 
 
 def test_a_key_to_decrypt_with_that_has_expired_is_a_warning_and_keeps_the_source_74(dock, transaction, partner):
@@ -190,12 +181,12 @@ def test_a_key_to_decrypt_with_that_has_expired_is_a_warning_and_keeps_the_sourc
 
 
 def _check_warning(made, words):
-    job = _finished(made)
+    job = finished(made)
     assert job.findtext("completionStatus") == "Warning"
     assert (job.findtext("filesSuccessful"), job.findtext("filesFailed")) == ("1", "0")
     assert (made.data / "to" / "a.csv").read_bytes() == CONTENT
     assert (made.data / "from" / "a.csv").exists()
-    assert any(words in text for text in _log(made))
+    assert any(words in text for text in log(made))
 
 
 def test_a_child_gets_the_keys_of_its_job_and_no_passphrase_is_told(dock, transaction):
@@ -204,7 +195,7 @@ def test_a_child_gets_the_keys_of_its_job_and_no_passphrase_is_told(dock, transa
     configuration = made.service.follower.current
     means = configuration.means(made.service.configuration.transactions[0])
     assert sorted(key["name"] for key in means["keys"]) == ["acme", "ours"]
-    assert _finished(made).findtext("completionStatus") == "Successful"
+    assert finished(made).findtext("completionStatus") == "Successful"
     tables = [row.name for row in made.rows("SELECT name FROM sqlite_master WHERE type = 'table'")]
     stored = [str(made.rows(f"SELECT * FROM {table}")) for table in tables]
     assert PASSPHRASE not in json.dumps([*stored, repr(configuration), str(means["endpoints"])])

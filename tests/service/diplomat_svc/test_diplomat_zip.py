@@ -10,24 +10,8 @@ import pytest
 
 from mft_common.config import Reader
 from mft_common.events.backlog import OUTBOX
+from tests.servers.diplomat_jobs import dock, finished, log, tree
 from tests.servers.gnupg import PASSPHRASE, Partner
-
-
-def _dock(hub, files, *transactions, **options):
-    made = hub(*transactions, **options).log_in()
-    for name, content in files.items():
-        (made.data / "from" / name).write_bytes(content)
-    return made
-
-
-def _finished(made, *pairs, name="one"):
-    with made.work():
-        made.run(name, *pairs)
-        return made.finished(name)
-
-
-def _log(made):
-    return [row.text for row in made.rows("SELECT text FROM job_log")]
 
 
 def _zip(members, **infos):
@@ -43,18 +27,14 @@ def _zip(members, **infos):
     return file.getvalue()
 
 
-def _tree(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
 def test_all_found_files_go_in_one_archive_e35(hub, transaction):
     """One archive, its name with variables, members by name; each file has a record, and the sources are deleted."""
     one = transaction(
         "one", compress={"zip": "orders-<%day%>.zip"}, variables={"day": "x"}, delete_source=True,
         destination={"files": "in-*"},
     )  # fmt: skip
-    made = _dock(hub, {"b.txt": b"bb" * 9, "a.txt": b"a"}, one)
-    job = _finished(made, ("var", "day|monday"))
+    made = dock(hub, {"b.txt": b"bb" * 9, "a.txt": b"a"}, one)
+    job = finished(made, ("var", "day|monday"))
     assert job.findtext("completionStatus") == "Successful"
     assert (job.findtext("filesFound"), job.findtext("filesSuccessful")) == ("2", "2")
     records = [[one.findtext(tag) for tag in ("source", "destination", "size")] for one in job.iter("fileHistory")]
@@ -74,11 +54,11 @@ def test_all_found_files_go_in_one_archive_e35(hub, transaction):
 
 def test_variables_of_the_archives_name_are_checked_a31_a28(hub, transaction):
     """A value that makes a path is 400, one that is missing is a Warning in the log."""
-    made = _dock(hub, {"a": b"a"}, transaction("one", compress={"zip": "<%n%>"}))
+    made = dock(hub, {"a": b"a"}, transaction("one", compress={"zip": "<%n%>"}))
     for value in ("a/b", ".."):
         assert made.call("runNow", ("transactionName", "one"), ("var", f"n|{value}")).status == 400
-    assert _finished(made).findtext("completionStatus") == "Successful"
-    assert any("The variable n has no value" in text for text in _log(made))
+    assert finished(made).findtext("completionStatus") == "Successful"
+    assert any("The variable n has no value" in text for text in log(made))
 
 
 def test_an_archive_that_cannot_be_made_or_delivered_moves_nothing_e27(hub, transaction):
@@ -88,20 +68,20 @@ def test_an_archive_that_cannot_be_made_or_delivered_moves_nothing_e27(hub, tran
         "taken", compress={"zip": "y.zip"}, source={"files": ["*.txt"]}, destination={"if_exists": "fail"},
         delete_source=True,
     )  # fmt: skip
-    made = _dock(hub, {"back\\slash": b"x", "a.txt": b"a", "b.txt": b"b"}, bad, taken)
+    made = dock(hub, {"back\\slash": b"x", "a.txt": b"a", "b.txt": b"b"}, bad, taken)
     (made.data / "to" / "y.zip").write_bytes(b"old")
-    assert _finished(made, name="bad").findtext("completionStatus") == "Failure"
-    job = _finished(made, name="taken")
+    assert finished(made, name="bad").findtext("completionStatus") == "Failure"
+    job = finished(made, name="taken")
     assert (job.findtext("completionStatus"), job.findtext("filesFailed")) == ("Failure", "2")
-    assert _tree(made.data / "to") == {"y.zip": b"old"}
+    assert tree(made.data / "to") == {"y.zip": b"old"}
     assert sorted(os.listdir(made.data / "from")) == ["a.txt", "b.txt", "back\\slash"]  # noqa: PTH208
 
 
 def test_text_is_converted_inside_the_archive_and_a_size_beyond_the_tolerance_keeps_its_source_74(hub, transaction):
     """The archive itself is no text; the file whose size is out of the tolerance has a Warning, the other none."""
     one = transaction("one", compress={"zip": "x.zip"}, mode="ascii", delete_source=True)
-    made = _dock(hub, {"a.txt": b"a long line of text\r\n", "b.txt": b"\r\n" * 50}, one)
-    job = _finished(made)
+    made = dock(hub, {"a.txt": b"a long line of text\r\n", "b.txt": b"\r\n" * 50}, one)
+    job = finished(made)
     assert job.findtext("completionStatus") == "Warning"
     with zipfile.ZipFile(made.data / "to" / "x.zip") as archive:
         assert archive.read("a.txt") == b"a long line of text\n"
@@ -115,14 +95,14 @@ def test_the_members_of_an_archive_become_files_e35(hub, transaction):
         "one", direction="inbound", compress={"unzip": True}, destination={"files": "*.in"}, delete_source=True,
         mode="ascii",
     )  # fmt: skip
-    made = _dock(hub, {"x.zip": _zip({"a.txt": b"a long line of text\r\n", "sub/": b"", "sub/deep/b.txt": b"b"})}, one)
-    job = _finished(made)
-    assert job.findtext("completionStatus") == "Successful", _log(made)
+    made = dock(hub, {"x.zip": _zip({"a.txt": b"a long line of text\r\n", "sub/": b"", "sub/deep/b.txt": b"b"})}, one)
+    job = finished(made)
+    assert job.findtext("completionStatus") == "Successful", log(made)
     assert (job.findtext("filesFound"), job.findtext("filesSuccessful")) == ("1", "1")
-    assert _tree(made.data / "to") == {"a.txt.in": b"a long line of text\n", "sub/deep/b.txt.in": b"b"}
+    assert tree(made.data / "to") == {"a.txt.in": b"a long line of text\n", "sub/deep/b.txt.in": b"b"}
     assert list((made.data / "from").iterdir()) == []
-    assert any("Delivered sub/deep/b.txt of x.zip as sub/deep/b.txt.in: 1 bytes" in text for text in _log(made))
-    assert any("Unpacked x.zip" in text and "2 file(s), 21 bytes" in text for text in _log(made))
+    assert any("Delivered sub/deep/b.txt of x.zip as sub/deep/b.txt.in: 1 bytes" in text for text in log(made))
+    assert any("Unpacked x.zip" in text and "2 file(s), 21 bytes" in text for text in log(made))
 
 
 LINK = {"external_attr": (stat.S_IFLNK | 0o777) << 16}
@@ -145,31 +125,31 @@ LINK = {"external_attr": (stat.S_IFLNK | 0o777) << 16}
 def test_a_bad_archive_is_refused_as_a_whole_and_stays_e35_75(hub, transaction, content, words, options):
     """No member arrives, not even a good one before the bad; another archive of the job does."""
     one = transaction("one", direction="inbound", compress={"unzip": True, **options}, delete_source=True)
-    made = _dock(hub, {"bad.zip": content, "good.zip": _zip({"good": b"g"})}, one)
-    job = _finished(made)
+    made = dock(hub, {"bad.zip": content, "good.zip": _zip({"good": b"g"})}, one)
+    job = finished(made)
     assert (job.findtext("completionStatus"), job.findtext("filesFailed")) == ("Failure", "1")
-    assert any("Failed: " in text and words in text for text in _log(made))
-    assert _tree(made.data / "to") == {"good": b"g"}
+    assert any("Failed: " in text and words in text for text in log(made))
+    assert tree(made.data / "to") == {"good": b"g"}
     assert [path.name for path in (made.data / "from").iterdir()] == ["bad.zip"]
 
 
 def test_a_member_that_cannot_be_delivered_fails_its_archive_and_stops_no_other_e25(hub, transaction):
     """The archive's source stays, and the other members are there."""
     one = transaction("one", direction="inbound", compress={"unzip": True}, destination={"if_exists": "fail"})
-    made = _dock(hub, {"x.zip": _zip({"a": b"a", "b": b"b", "c": b"c"})}, one)
+    made = dock(hub, {"x.zip": _zip({"a": b"a", "b": b"b", "c": b"c"})}, one)
     (made.data / "to" / "b").write_bytes(b"old")
-    assert _finished(made).findtext("completionStatus") == "Failure"
-    assert _tree(made.data / "to") == {"a": b"a", "b": b"old", "c": b"c"}
-    assert any("1 of 3 members did not arrive" in text for text in _log(made))
+    assert finished(made).findtext("completionStatus") == "Failure"
+    assert tree(made.data / "to") == {"a": b"a", "b": b"old", "c": b"c"}
+    assert any("1 of 3 members did not arrive" in text for text in log(made))
 
 
 def test_numbered_members_replace_nothing(hub, transaction):
     """`if_exists: number` counts for members too."""
     one = transaction("one", direction="inbound", compress={"unzip": True}, destination={"if_exists": "number"})
-    made = _dock(hub, {"x.zip": _zip({"s/a.txt": b"new"})}, one)
+    made = dock(hub, {"x.zip": _zip({"s/a.txt": b"new"})}, one)
     for _ in range(2):
-        assert _finished(made).findtext("completionStatus") == "Successful"
-    assert _tree(made.data / "to") == {"s/a.txt": b"new", "s/a-1.txt": b"new"}
+        assert finished(made).findtext("completionStatus") == "Successful"
+    assert tree(made.data / "to") == {"s/a.txt": b"new", "s/a-1.txt": b"new"}
 
 
 def test_packed_then_encrypted_there_and_decrypted_then_unpacked_back_e32(hub, transaction, tmp_path):
@@ -196,13 +176,13 @@ def test_packed_then_encrypted_there_and_decrypted_then_unpacked_back_e32(hub, t
         message = partner.gpg(*options, given=_zip({"m.txt": b"m"})).stdout
         reader = Reader(tmp_path, {"P": PASSPHRASE})
         files = {"a.txt": b"a", "b.txt": b"b", "m.zip.pgp": message, "n.zip.pgp": message[:-30]}
-        made = _dock(hub, files, there, back, openpgp=section, reader=reader)
-        assert _finished(made, name="there").findtext("completionStatus") == "Successful"
+        made = dock(hub, files, there, back, openpgp=section, reader=reader)
+        assert finished(made, name="there").findtext("completionStatus") == "Successful"
         plain = partner.gpg("--decrypt", given=(made.data / "to" / "x.zip.pgp").read_bytes()).stdout
         with zipfile.ZipFile(io.BytesIO(plain)) as archive:
             assert archive.namelist() == ["a.txt", "b.txt"]
-        assert _finished(made, name="back").findtext("filesFailed") == "1"
-        assert _tree(made.data / "back") == {"m.txt": b"m"}
+        assert finished(made, name="back").findtext("filesFailed") == "1"
+        assert tree(made.data / "back") == {"m.txt": b"m"}
     finally:
         partner.close()
 
@@ -212,8 +192,8 @@ def test_archives_with_a_member_of_one_name_do_not_replace_each_others_e26(hub, 
     retries = {"file": 0, "job": 1, "job_delay": "0s"}
     one = transaction("one", direction="inbound", compress={"unzip": True}, delete_source=True, retries=retries)
     files = {"a.zip": _zip({"x.txt": b"first"}), "b.zip": _zip({"new.txt": b"new", "x.txt": b"second"})}
-    made = _dock(hub, files, one)
-    job = _finished(made)
+    made = dock(hub, files, one)
+    job = finished(made)
     assert job.findtext("completionStatus") == "Failure"
-    assert _tree(made.data / "to") == {"x.txt": b"first"}
-    assert _tree(made.data / "from") == {"b.zip": files["b.zip"]}
+    assert tree(made.data / "to") == {"x.txt": b"first"}
+    assert tree(made.data / "from") == {"b.zip": files["b.zip"]}
