@@ -301,6 +301,20 @@ def test_the_end_of_a_job_is_a_line_of_the_services_log(dock, transaction):
     assert len(bad["transfer_id"]) == 48
 
 
+def test_the_line_of_a_job_whose_files_failed_has_the_reason(dock, transaction):
+    """The service's log and the log of the job name how many files failed and why the first one did."""
+    made = dock(transaction("one", retries={"file": 0}), files={"a.txt": b"a", "b.txt": b"b"})
+    for name in ("a.txt", "b.txt"):
+        (made.data / "to" / name).mkdir()
+    with capture_logs() as lines, made.work():
+        made.run("one")
+        assert made.finished("one").findtext("completionStatus") == "Failure"
+        (line,) = wait_until(lambda: [line for line in lines if line["event"] == "job.ended"], what="the line")
+    assert line["reason"].startswith("2 file(s) failed; the first: a.txt: ")
+    (last,) = [row.text for row in made.rows("SELECT text FROM job_log") if "ended: Failure." in row.text]
+    assert last.endswith(line["reason"])
+
+
 def test_a_second_worker_of_one_sqlite_database_is_refused(dock):
     """Of two workers of one SQLite database the second is refused."""
     made = dock()

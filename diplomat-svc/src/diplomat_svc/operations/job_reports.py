@@ -47,6 +47,7 @@ class JobReports:
         self.job = job
         self._channel = channel
         self._completions: dict[int, str] = {}
+        self._failures: dict[int, str] = {}
         self.lost = 0
 
     def check(self) -> None:
@@ -108,6 +109,8 @@ class JobReports:
         `size` and `sha256` are those of the source, whose `version` is given where it was delivered durably.
         """
         self._completions[place] = completion
+        if completion == FAILURE:
+            self._failures[place] = text
         data = {"place": place, "completion": completion, "text": text, "leftover": leftover, "version": version}
         data |= {"delivered_size": delivered_size, "delivered_sha256": delivered_sha256}
         self._channel.ask(END_FILE, {**data, "retries": retries, "sha256": sha256, "size": size})
@@ -137,6 +140,13 @@ class JobReports:
         """
         problem: str | None = self._channel.ask(AUDIT, {"completion": completion})
         return problem
+
+    def reason(self) -> str:
+        """Return how many files of this attempt failed and the first of their reasons; "" where none did."""
+        if not self._failures:
+            return f"{self.lost} file(s) that an earlier attempt began are gone." if self.lost else ""
+        first = next(iter(self._failures.values())).removeprefix("Failed: ")
+        return f"{len(self._failures)} file(s) failed; the first: {first}"
 
     def completions(self) -> tuple[str, ...]:
         """Return how the files ended so far, those of earlier attempts that were delivered or are gone among them."""

@@ -138,7 +138,7 @@ class Run:
         else:
             # The next attempt goes on with what is there; where a stop keeps it from coming, it is removed later.
             self.left = True
-        return completion, ""
+        return completion, self._owned.reason()
 
     def _require_audit(self) -> None:
         """Write the audit records before sources are deleted; end the job where they are critical and failed."""
