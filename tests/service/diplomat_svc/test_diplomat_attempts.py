@@ -59,7 +59,8 @@ def test_the_next_attempt_goes_on_where_a_killed_worker_was_e14(made):
     assert hashlib.sha256((made.data / "to" / "large").read_bytes()).hexdigest() == expected
     (text,) = [row.text for row in made.rows("SELECT text FROM job_log") if "Delivered large" in row.text]
     resumed = int(re.search(r"(\d+) of the bytes were there", text)[1])
-    assert 0 < sent - resumed < SIZE // 10
+    # The last checkpoint may be at the very end of what was sent.
+    assert 0 <= sent - resumed < SIZE // 10
     assert (made.data / "to" / "a").stat() == before
     assert (job.findtext("filesFound"), job.findtext("filesSuccessful"), job.findtext("filesFailed")) == ("2", "2", "0")
     assert {path.name for path in (made.data / "to").iterdir()} == {"a", "large"}
