@@ -1,10 +1,11 @@
 """Jobs from and to the hub's own store, through its internal interface."""
 
+import threading
+
 import pytest
 
 from mft_common.identity import Signer
 from tests.servers.made_secrets import secret
-from tests.servers.processes import wait_until
 from tests.service.mft_common.filestore_doubles import FakeFilestore
 
 SIGNER = Signer([secret("key-of-diplomat")])
@@ -63,20 +64,21 @@ def test_a_job_whose_last_clean_up_fails_is_successful_nevertheless(hub, transac
 
 def test_a_stopped_job_leaves_no_upload_that_was_begun_without_an_answer(hub, transaction):
     """The writer does not know the id of such an upload: it is removed by the job's token, as at any other end."""
-    store = FakeFilestore(SIGNER)
+    store, begun = FakeFilestore(SIGNER), threading.Event()
 
     def application(environ, start_response):
-        body = store(environ, start_response)
-        if environ["REQUEST_METHOD"] == "POST":
-            start_response("503 SERVICE UNAVAILABLE", [("Content-Length", "0")])
-            return [b""]
-        return body
+        if environ["REQUEST_METHOD"] != "POST":
+            return store(environ, start_response)
+        store(environ, lambda *_: None)
+        begun.set()
+        start_response("503 SERVICE UNAVAILABLE", [("Content-Length", "0")])
+        return [b""]
 
     move = transaction("move", destination={"url": "filestore:/in"}, retries={"file": 9, "file_delay": "1h"})
     made = hub(move, filestore=application, diplomat={"jobs": {"stop_grace": "0s"}}).log_in()
     (made.data / "from" / "a").write_bytes(b"content")
     with made.work():
         made.run("move")
-        wait_until(store.unfinished, what="an upload that was begun")
+        assert begun.wait(20)
     assert made.finished("move").findtext("completionStatus") == "Incomplete"
     assert store.unfinished() == 0
