@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import yaml
 
-import measure
+from mft_common.process.descendants import with_descendants
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests' servers are not installed anywhere
 
@@ -74,7 +74,7 @@ class Hub:
 
     def processor(self):
         """Return the seconds of processor time that all processes of the hub have used, and their ended children."""
-        return sum(_used(pid) for pid in measure.tree(self.hub.program.pid))
+        return sum(_used(pid) for pid in with_descendants([self.hub.program.pid]))
 
     def wait_idle(self, within=120.0):
         """Wait until every job is over."""

@@ -10,6 +10,7 @@ from mft_common.endpoints.files import open_file
 from mft_common.endpoints.folders import LocalFolders
 from mft_common.endpoints.targets import parse_url
 from mft_common.process import memory
+from mft_common.process.descendants import with_descendants
 from mft_common.transfer import Mover
 from mft_common.transfer.steps.openpgp import Encrypt, Home, make_key, read_key
 from single_files import TOKEN, make_large, timed
@@ -103,7 +104,7 @@ def most_memory(folder, source, target):
             most = [0.0]
 
             def look(_done, most=most):
-                most[0] = max(most[0], *map(measure.resident, measure.tree(os.getpid())))
+                most[0] = max(most[0], *map(measure.resident, with_descendants([os.getpid()])))
 
             mover = Mover(token=TOKEN, progress=look, progress_every=0.1, steps=steps)
             mover.move(source, source.stat("huge"), target, "huge")

@@ -11,6 +11,8 @@ import threading
 from importlib import metadata
 from pathlib import Path
 
+from mft_common.process.descendants import with_descendants
+
 
 def head(title, *distributions):
     """Print what was measured, when, on what."""
@@ -43,15 +45,6 @@ def median(values):
     return statistics.median(values)
 
 
-def tree(pid):
-    """Return a process and all its descendants."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += tree(int(child))
-    return found
-
-
 def resident(pid):
     """Return a process's resident memory that is its own, in MB (pages of files that it maps not counted)."""
     try:
@@ -67,7 +60,7 @@ class PeakMemory:
     """Within the block, watches how far the memory of each process of some trees grows over what it was before."""
 
     def __init__(self, *pids):
-        self._before = {pid: resident(pid) for root in pids for pid in tree(root)}
+        self._before = {pid: resident(pid) for pid in with_descendants(pids)}
         self._stop = threading.Event()
         self.growth = 0.0
 

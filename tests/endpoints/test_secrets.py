@@ -15,6 +15,7 @@ from mft_common.endpoints.errors import TransferError
 from mft_common.endpoints.names import Patterns
 from mft_common.endpoints.registry import Endpoints
 from mft_common.endpoints.section import Targets
+from mft_common.process.descendants import with_descendants
 from mft_common.transfer import Mover
 from tests.endpoints.test_resume import local
 from tests.servers.made_secrets import secret, traces
@@ -68,20 +69,8 @@ class Sampled:
 
     def _sample(self):
         while self.process.poll() is None:
-            self.found.update(found_in_processes(_tree(self.process.pid)))
+            self.found.update(found_in_processes(with_descendants([self.process.pid])))
             self.samples += 1
-
-
-def _tree(pid):
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text().split()
-        except OSError:
-            continue
-        for child in children:
-            found += _tree(int(child))
-    return found
 
 
 def test_no_library_writes_a_secret_into_the_log_at_its_most_talkative(far, local, caplog):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from mft_common.process.descendants import with_descendants
 from tests.service.diplomat_svc.worker_program import kill, start_worker
 
 SEED = 80
@@ -63,15 +64,6 @@ def test_after_kill_9_running_jobs_are_incomplete_and_queued_ones_missed_or_inco
     assert [row.n for row in ends] == [1, 1, 1, 1]
 
 
-def _tree(pid):
-    """Return a process and all its descendants."""
-    found = [pid]
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in task.read_text().split():
-            found += _tree(int(child))
-    return found
-
-
 def _alive(pid):
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
@@ -81,7 +73,7 @@ def _alive(pid):
 
 def _strike(victim, worker, chance):
     """Kill the worker, its whole process group, or one process that runs a job, if one does at that moment."""
-    tree = _tree(worker.pid)
+    tree = with_descendants([worker.pid])
     if victim == "worker":
         worker.kill()
     elif victim == "group":
@@ -117,7 +109,7 @@ def test_many_kills_at_seeded_instants_end_every_job_once_e9_e18_e19_e27(dock, r
         if victim == "child":
             # The worker goes on, and ends the others as if nothing had happened.
             _until(lambda: not dock.rows("SELECT 1 FROM jobs WHERE status <> 'Complete'"))
-            tree = _tree(child.pid)
+            tree = with_descendants([child.pid])
         kill(child)
         _until(lambda pids=tree: not any(_alive(pid) for pid in pids), timeout=5)
         same = dock.data / "to" / "qsame"

@@ -26,11 +26,14 @@ def adopt_orphans() -> None:
 
 
 def children(pid: int | None = None) -> list[int]:
-    """Return the children of a process, this one by default, ended ones included."""
+    """Return the children of a process, this one by default, ended ones included; none of a process that is gone."""
     found: list[int] = []
-    for task in Path(f"/proc/{pid or os.getpid()}/task").glob("*/children"):
-        with contextlib.suppress(OSError):
-            found += map(int, task.read_text(encoding="ascii").split())
+    tasks = Path(f"/proc/{pid or os.getpid()}/task")
+    # Both the process and any of its threads may end between two steps.
+    with contextlib.suppress(OSError):
+        for task in list(tasks.iterdir()):
+            with contextlib.suppress(OSError):
+                found += map(int, (task / "children").read_text(encoding="ascii").split())
     return found
 
 
