@@ -17,7 +17,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests' serve
 from mft_common import logs
 from mft_common.events.local_bus import LocalBus
 from mft_common.events.rabbit import RabbitBus
-from mqmft_svc import SERVICE, store
+from mqmft_svc import SERVICE
+from mqmft_svc.store import transfers as store
 from tests.servers.event_world import PRODUCER, Producer, running
 from tests.servers.postgresql import OwnPostgreSQL
 from tests.servers.processes import wait_until

@@ -17,13 +17,14 @@ from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
-from mqmft_svc import SERVICE, store
+from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
 from mqmft_svc.operations import Operations
 from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.settings import Settings
+from mqmft_svc.store.tables import APPLIED, INBOX, OUTBOX, metadata
 
 _PURGE_EVERY_S: Final = 60.0
 _DEMO_QMGR: Final = "QM1"
@@ -53,7 +54,7 @@ class Service:
 
     def _purge(self, stop: threading.Event) -> None:
         while not stop.wait(_PURGE_EVERY_S):
-            while self.operations.purge() and not stop.is_set():
+            while self.operations.recorder.purge() and not stop.is_set():
                 pass
 
     def close(self) -> None:
@@ -88,20 +89,20 @@ def build(
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
     database = Database(
-        settings.database_url, schema=SERVICE, metadata=store.metadata, migrations="mqmft_svc.migrations", head=HEAD
+        settings.database_url, schema=SERVICE, metadata=metadata, migrations="mqmft_svc.migrations", head=HEAD
     )
     database.migrate(enter_cluster)
     with database.write() as connection:
-        store.APPLIED.store(connection, config, reader.folder)
-    follower = ConfigurationFollower(store.APPLIED, sections.read_sections, section, reader)
+        APPLIED.store(connection, config, reader.folder)
+    follower = ConfigurationFollower(APPLIED, sections.read_sections, section, reader)
     if not settings.security:
         logs.get("bootstrap").warning("security.off", user=settings.security_off_user)
     return Service(
         settings=settings,
         section=section,
         database=database,
-        outbox=store.OUTBOX,
-        inbox=store.INBOX,
+        outbox=OUTBOX,
+        inbox=INBOX,
         operations=Operations(
             database,
             directory,

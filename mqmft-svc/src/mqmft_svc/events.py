@@ -23,7 +23,7 @@ PUBLISHES: Final[tuple[type[Event], ...]] = ()
 
 def record_transfers(connection: sa.Connection, envelopes: Sequence[Envelope[Any]], operations: Operations) -> None:
     """Record transfers that were accepted, progressed or ended."""
-    operations.record(connection, [change_of(envelope) for envelope in envelopes])
+    operations.recorder.record(connection, [change_of(envelope) for envelope in envelopes])
 
 
 HANDLERS: Final[Mapping[type[Event], Callable[..., None]]] = {

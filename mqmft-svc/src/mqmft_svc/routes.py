@@ -11,7 +11,7 @@ from werkzeug.exceptions import MethodNotAllowed as WrongMethod
 from mft_common import logs, web
 from mft_common.errors import IdentityError, Unavailable
 from mqmft_svc import wire
-from mqmft_svc.domain import Caller
+from mqmft_svc.domain.callers import Caller
 from mqmft_svc.errors import (
     BodyNotJson,
     BodyTooLarge,
@@ -23,7 +23,8 @@ from mqmft_svc.errors import (
     QueueManagerAway,
     RestError,
 )
-from mqmft_svc.operations import Answer, Operations
+from mqmft_svc.operations import Operations
+from mqmft_svc.operations.transfers import Answer
 from mqmft_svc.schemas import queries
 from mqmft_svc.schemas.login import login as read_login
 
@@ -55,7 +56,7 @@ def _add_hooks(pages: Blueprint, operations: Operations) -> None:
         if request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers and _origin(operations):
             return _empty(_PREFLIGHT)
         if request.endpoint != "mft.post_login":
-            g.caller = operations.authenticate(web.identity())
+            g.caller = operations.access.authenticate(web.identity())
         return None
 
     @pages.after_app_request
@@ -74,13 +75,13 @@ def _add_transfers(pages: Blueprint, operations: Operations) -> None:
 
     @pages.get(f"{_BASE}{_MFT}/transfer")
     def get_transfers(version: str) -> Response:
-        operations.authorize_read(_caller(), "transfer")
-        return _shown(operations.list_transfers(queries.list_query(_pairs(), version, settings)))
+        operations.access.authorize_read(_caller(), "transfer")
+        return _shown(operations.transfers.list_transfers(queries.list_query(_pairs(), version, settings)))
 
     @pages.get(f"{_BASE}{_MFT}/transfer/<transfer_id>")
     def get_transfer(version: str, transfer_id: str) -> Response:  # noqa: ARG001 -- all versions answer alike
-        operations.authorize_read(_caller(), "transfer")
-        return _shown(operations.get_transfer(transfer_id, queries.single_query(_pairs(), settings)))
+        operations.access.authorize_read(_caller(), "transfer")
+        return _shown(operations.transfers.get_transfer(transfer_id, queries.single_query(_pairs(), settings)))
 
 
 def _add_login(pages: Blueprint, operations: Operations) -> None:
@@ -91,7 +92,7 @@ def _add_login(pages: Blueprint, operations: Operations) -> None:
         # The stream is read to its end, where werkzeug finds that a chunked body exceeds the limit.
         body = b"".join(web.large_reads(request.stream))
         name, password = read_login(wire.json_body(request.headers.get("Content-Type", ""), body))
-        opened = operations.login(name, password, web.identity())
+        opened = operations.access.login(name, password, web.identity())
         return _with_cookie(opened.token)
 
     @pages.get(f"{_BASE}/login")
@@ -105,7 +106,7 @@ def _add_login(pages: Blueprint, operations: Operations) -> None:
     @pages.delete(f"{_BASE}/login")
     def delete_login(version: str) -> Response:  # noqa: ARG001 -- all versions answer alike
         _require_csrf(operations)
-        operations.logout(web.identity(), request.cookies.getlist(settings.token_cookie))
+        operations.access.logout(web.identity(), request.cookies.getlist(settings.token_cookie))
         return _with_cookie("", drop=True)
 
     def _with_cookie(token: str, *, drop: bool = False) -> Response:
@@ -120,10 +121,10 @@ def _add_unbuilt(pages: Blueprint, operations: Operations) -> None:
     def add(path: str, resource: str, *methods: str) -> None:
         def unbuilt(**_names: str) -> Response:
             if request.method in {"GET", "HEAD"}:
-                operations.authorize_read(_caller(), resource)
+                operations.access.authorize_read(_caller(), resource)
             else:
                 _require_csrf(operations)
-                operations.authorize_write(_caller())
+                operations.access.authorize_write(_caller())
             raise NoSuchResource
 
         pages.add_url_rule(path, f"{path} {methods[0]}", unbuilt, methods=list(methods))

@@ -329,7 +329,7 @@ def test_200_old_transfers_are_deleted_in_batches(make_hub):
     hub.upload(1, at=1000)
     hub.upload(2, at=2000)
     hub.tell(envelope(started(3, at=3000), 90))
-    assert hub.service.operations.purge() == 2
+    assert hub.service.operations.recorder.purge() == 2
     assert (ids(hub.mft()), hub.mft().headers[TOTAL]) == ([3], "1")
     with hub.service.database.read() as connection:
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM item").scalar() == 0

@@ -3,8 +3,10 @@ import itertools
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mqmft_svc import domain
-from mqmft_svc.domain import FINAL_SEQUENCE, RANKS, Caller, Change, Head, Item, new_transfer
+from mqmft_svc.domain.callers import Caller
+from mqmft_svc.domain.descriptions import final_description, item_description
+from mqmft_svc.domain.states import RANKS
+from mqmft_svc.domain.transfers import FINAL_SEQUENCE, TEXTS, Change, Head, Item, new_transfer
 
 COUNTERS = {"files": 3, "successes": 0, "failures": 0, "warnings": 0, "bytes_sent": 0, "retries": 0}
 RUNNING = [state for state, rank in RANKS.items() if 0 < rank < 4]
@@ -13,7 +15,7 @@ FINAL = [state for state, rank in RANKS.items() if rank == 4]
 
 def head(rank, **texts):
     """Return a head with a property of its own and one that both kinds of head have."""
-    values = dict.fromkeys(domain.TEXTS, "") | {"source_agent": "CLIENT", "account": "part1"} | texts
+    values = dict.fromkeys(TEXTS, "") | {"source_agent": "CLIENT", "account": "part1"} | texts
     return Head(
         rank=rank, submitted_at=1000, texts=values, user_properties={f"from.{rank}": str(rank), "both": str(rank)}
     )
@@ -125,17 +127,17 @@ def test_97_final_descriptions_begin_with_the_id_of_what_arrived():
         ("deleted", COUNTERS, "BFGRP0037I"),
     ]
     for state, counters, id_ in cases:
-        assert domain.final_description(state, counters, "the line broke") == f"{id_}: the line broke"
-        assert domain.final_description(state, counters, "").startswith(f"{id_}: ")
-    assert domain.final_description("failed", COUNTERS, "BFGRP0034I: mine") == "BFGRP0034I: mine"
+        assert final_description(state, counters, "the line broke") == f"{id_}: the line broke"
+        assert final_description(state, counters, "").startswith(f"{id_}: ")
+    assert final_description("failed", COUNTERS, "BFGRP0034I: mine") == "BFGRP0034I: mine"
 
 
 def test_97_failed_items_are_described_with_an_id():
     """Item 97: a failed item without an id of its producer's gets the general one, others keep their words."""
-    assert domain.item_description("failed", "disk full") == "BFGTR0072E: disk full"
-    assert domain.item_description("failed", "") == "BFGTR0072E: The item was not transferred."
-    assert domain.item_description("failed", "BFGIO0001E: gone") == "BFGIO0001E: gone"
-    assert domain.item_description("successful", "") == ""
+    assert item_description("failed", "disk full") == "BFGTR0072E: disk full"
+    assert item_description("failed", "") == "BFGTR0072E: The item was not transferred."
+    assert item_description("failed", "BFGIO0001E: gone") == "BFGIO0001E: gone"
+    assert item_description("successful", "") == ""
 
 
 def test_16_topics_are_granted_in_both_spellings_and_below_the_root():

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from mft_common.clock import iso
-from mqmft_svc.domain import Item, Transfer
+from mqmft_svc.domain.transfers import Item, Transfer
 
 _PLAIN_FILE: Final = (("size", "size", 0), ("encoding", "encoding", ""), ("endOfLine", "end_of_line", ""))
 _SOURCE_QUEUE: Final = (

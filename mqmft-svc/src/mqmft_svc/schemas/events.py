@@ -4,8 +4,10 @@ from collections.abc import Iterator
 from typing import Any
 
 from mft_common.events import Envelope, Item, TransferEnded, TransferProgressed, TransferStarted
-from mqmft_svc import domain
-from mqmft_svc.domain import COUNTERS, FINAL_SEQUENCE, Change, Head
+from mqmft_svc.domain import transfers
+from mqmft_svc.domain.descriptions import item_description
+from mqmft_svc.domain.states import is_final
+from mqmft_svc.domain.transfers import COUNTERS, FINAL_SEQUENCE, Change, Head
 
 
 def _head(event: TransferStarted | TransferEnded, rank: int) -> Head:
@@ -27,7 +29,7 @@ def _head(event: TransferStarted | TransferEnded, rank: int) -> Head:
 def _leaves(one: Item) -> Iterator[tuple[str, Any]]:
     yield "mode", one.mode
     yield "state", one.state
-    yield "description", domain.item_description(one.state, one.description)
+    yield "description", item_description(one.state, one.description)
     for side, values in (("source", one.source), ("destination", one.destination)):
         for name, value in vars(values).items():
             if value is not None:
@@ -40,9 +42,9 @@ def change_of(envelope: Envelope[Any]) -> Change:
     over = isinstance(event, TransferEnded)
     # An ended event has the final state of its items, and only an ended event ends a transfer.
     sequence = FINAL_SEQUENCE if over else envelope.sequence
-    state = event.state if over or not domain.is_final(event.state) else "inProgress"
+    state = event.state if over or not is_final(event.state) else "inProgress"
     items = tuple(
-        domain.Item(position=one.index, sequence=sequence, leaves=dict(_leaves(one))) for one in event.items or ()
+        transfers.Item(position=one.index, sequence=sequence, leaves=dict(_leaves(one))) for one in event.items or ()
     )
     return Change(
         id=event.transfer_id,

@@ -1,99 +1,14 @@
 """The record of a transfer, and how events change it: in any order and any repetition they end in one record."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-FINAL_RANK: Final = 4
-RANKS: Final[Mapping[str, int]] = {
-    "started": 0,
-    "inProgress": 1,
-    "inProgressWithWarnings": 2,
-    "inProgressWithFailures": 3,
-    "successful": FINAL_RANK,
-    "partiallySuccessful": FINAL_RANK,
-    "failed": FINAL_RANK,
-    "cancelled": FINAL_RANK,
-    "malformed": FINAL_RANK,
-    "notAuthorized": FINAL_RANK,
-    "deleted": FINAL_RANK,
-}
-# All roles, in the order in which answers name them (145).
-ROLES: Final = ("MFTWebAdmin", "MFTWebAdminRO", "MQWebUser", "MQWebAdmin", "MQWebAdminRO")
-READERS: Final = ("MFTWebAdmin", "MFTWebAdminRO", "MQWebUser")
-WRITERS: Final = ("MFTWebAdmin", "MQWebUser")
-# The topics of each resource; some have two spellings (16).
-_TOPIC_ROOT: Final = "SYSTEM.FTE"
-TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
-    "transfer": (f"{_TOPIC_ROOT}/Transfer", f"{_TOPIC_ROOT}/Transfers"),
-    "call": (f"{_TOPIC_ROOT}/Transfer", f"{_TOPIC_ROOT}/Transfers"),
-    "agent": (f"{_TOPIC_ROOT}/Agents",),
-    "monitor": (f"{_TOPIC_ROOT}/Monitor", f"{_TOPIC_ROOT}/Monitors"),
-}
+from mqmft_svc.domain.descriptions import final_description
+from mqmft_svc.domain.states import RANKS, is_final
+
 # The sequence of the items of an ended event: they outrank every progress message, whatever its number.
 FINAL_SEQUENCE: Final = 2**62
-
-
-def is_final(state: str) -> bool:
-    """Return whether no event may change the state any more."""
-    return RANKS[state] == FINAL_RANK
-
-
-# Tools look for these ids in a final description; the sentence is ours, where the producer gave no reason (97).
-_SENTENCES: Final[Mapping[str, str]] = {
-    "BFGRP0032I": "All files were transferred.",
-    "BFGRP0033I": "Some files were transferred, and some were not.",
-    "BFGRP0034I": "No file was transferred.",
-    "BFGRP0036I": "There was nothing to transfer.",
-    "BFGRP0037I": "The transfer ended before its first file.",
-}
-_OTHER_ENDS: Final[Mapping[str, str]] = {
-    "cancelled": "The transfer was cancelled.",
-    "malformed": "The agent cannot carry out the request.",
-    "notAuthorized": "The agent does not take requests of this user.",
-    "deleted": "The transfer was taken back before it began.",
-}
-_HAS_ID: Final = re.compile(r"BFG[A-Z]{2}[0-9]{4}[EIW]: ")
-_ITEM_FAILED: Final = "BFGTR0072E"
-
-
-def _outcome(state: str, counters: Mapping[str, int]) -> str:
-    if state == "successful":
-        return "BFGRP0032I" if counters["files"] else "BFGRP0036I"
-    if state == "partiallySuccessful" or counters["successes"]:
-        return "BFGRP0033I"
-    return "BFGRP0034I" if counters["failures"] else "BFGRP0037I"
-
-
-def final_description(state: str, counters: Mapping[str, int], reason: str) -> str:
-    """Return the description of a transfer that is over: an id for the outcome, a colon, and a sentence (97)."""
-    if _HAS_ID.match(reason):
-        return reason
-    outcome = _outcome(state, counters)
-    return f"{outcome}: {reason or _OTHER_ENDS.get(state) or _SENTENCES[outcome]}"
-
-
-def item_description(state: str, reason: str) -> str:
-    """Return the description of an item; a failed one gets an id, unless its producer gave another (97)."""
-    if state != "failed" or _HAS_ID.match(reason):
-        return reason
-    return f"{_ITEM_FAILED}: {reason or 'The item was not transferred.'}"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Caller:
-    """The account that calls, its roles and topics; `mechanism` is form, basic or noSecurity (145)."""
-
-    user: str
-    roles: tuple[str, ...]
-    topics: tuple[str, ...] = ()
-    mechanism: str = "basic"
-
-    def may_subscribe(self, resource: str) -> bool:
-        """Return whether the topics cover one of the resource's, or the root above them all (16)."""
-        granted = {topic.removesuffix("/#") for topic in self.topics}
-        return not granted.isdisjoint({_TOPIC_ROOT, *TOPICS[resource]})
 
 
 @dataclass(slots=True, kw_only=True)

@@ -8,66 +8,10 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mft_common.applied_configuration import AppliedConfiguration
-from mft_common.events import Inbox, Outbox
-from mqmft_svc import SERVICE
-from mqmft_svc.domain import Item, Transfer
+from mqmft_svc.domain.transfers import Item, Transfer
+from mqmft_svc.store.tables import counter, item, transfer
 
-metadata: Final = sa.MetaData()
-_NUMBER: Final = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _CHUNK: Final = 500
-
-
-def _text(name: str) -> sa.Column[Any]:
-    return sa.Column(name, sa.Text(), nullable=False)
-
-
-def _number(name: str, *, nullable: bool = False) -> sa.Column[Any]:
-    return sa.Column(name, sa.BigInteger(), nullable=nullable)
-
-
-# The columns bear the names of domain.Transfer. A list needs this table alone, in the order of its second index (241).
-transfer: Final = sa.Table(
-    "transfer",
-    metadata,
-    sa.Column("arrival", _NUMBER, sa.Identity(), primary_key=True),
-    sa.Column("id", sa.String(48), nullable=False),
-    _text("protocol"),
-    _text("state"),
-    sa.Column("head_rank", sa.SmallInteger(), nullable=False),
-    _number("sequence"),
-    _number("started_at"),
-    _number("began_at", nullable=True),
-    _number("ended_at", nullable=True),
-    _number("updated_at"),
-    *(_text(name) for name in ("description", "source_agent", "source_qmgr", "destination_agent", "destination_qmgr")),
-    *(_text(name) for name in ("home_qmgr", "host", "account", "mqmd_user", "label", "job_name", "user_properties")),
-    *(_number(name) for name in ("files", "successes", "failures", "warnings", "bytes_sent", "retries")),
-)
-sa.Index("transfer_id", transfer.c.id, unique=True)
-sa.Index("transfer_place", transfer.c.started_at, transfer.c.arrival)
-
-# `leaves` and `older` are JSON objects, see domain.Item.
-item: Final = sa.Table(
-    "item",
-    metadata,
-    sa.Column("transfer", _NUMBER, sa.ForeignKey("transfer.arrival", ondelete="CASCADE"), primary_key=True),
-    sa.Column("position", sa.BigInteger(), primary_key=True),
-    _number("sequence"),
-    _text("leaves"),
-    _text("older"),
-    sqlite_with_rowid=False,
-)
-
-# How many rows `transfer` has, as a sum over a few rows that triggers of the database keep (50, 241).
-counter: Final = sa.Table(
-    "counter", metadata, sa.Column("slot", sa.SmallInteger(), primary_key=True, autoincrement=False), _number("value")
-)
-
-OUTBOX: Final = Outbox(SERVICE, metadata)
-INBOX: Final = Inbox(metadata)
-APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft")
-
 _T: Final = transfer.c
 _FIELDS: Final = tuple(field.name for field in fields(Transfer))
 # The columns of the default set; a list of it reads no JSON (241).

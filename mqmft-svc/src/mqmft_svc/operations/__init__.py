@@ -1,0 +1,39 @@
+"""Carry out the protocol's operations, and keep the record of transfers."""
+
+from collections.abc import Callable
+
+import sqlalchemy as sa
+
+from mft_common import clock
+from mft_common.clock import Clock
+from mft_common.database import Database
+from mft_common.directory import Directory
+from mqmft_svc.operations.access import Access
+from mqmft_svc.operations.availability import Availability
+from mqmft_svc.operations.recording import Recorder
+from mqmft_svc.operations.transfers import Transfers
+from mqmft_svc.settings import Settings
+
+
+class Operations:
+    """The operations of each resource, and the record.
+
+    `coordination_qmgr` is empty where none is named; of `applied_qmgr` see Recorder.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        directory: Directory,
+        settings: Settings,
+        *,
+        coordination_qmgr: str,
+        applied_qmgr: Callable[[sa.Connection], str],
+        now: Clock = clock.now_ms,
+    ) -> None:
+        self.settings = settings
+        self.coordination_qmgr = coordination_qmgr
+        self.access = Access(directory, settings)
+        self.recorder = Recorder(database, settings, applied_qmgr, now)
+        availability = Availability(settings.enabled, coordination_qmgr)
+        self.transfers = Transfers(database, availability)

@@ -1,0 +1,87 @@
+"""Keep the record of transfers: apply the changes that events stand for, and delete what is old."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import sqlalchemy as sa
+
+from mft_common import clock, logs
+from mft_common.clock import Clock
+from mft_common.database import Database
+from mqmft_svc.domain.transfers import Change, Item, Transfer, new_transfer
+from mqmft_svc.settings import Settings
+from mqmft_svc.store import transfers as store
+
+_PURGE_AT_ONCE: Final = 500
+_DAY_MS: Final = 86_400_000
+
+
+class Recorder:
+    """The writer of the record.
+
+    `applied_qmgr` reads, in the transaction of a new record, the coordination queue manager that the configuration
+    applied last names: a worker outlives changes of the configuration.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        settings: Settings,
+        applied_qmgr: Callable[[sa.Connection], str],
+        now: Clock = clock.now_ms,
+    ) -> None:
+        self._database = database
+        self._settings = settings
+        self._applied_qmgr = applied_qmgr
+        self._now = now
+        self._log = logs.get("operations")
+
+    def record(self, connection: sa.Connection, changes: Sequence[Change]) -> None:
+        """Apply `changes` to the record, in the caller's transaction (4.A, 4.B)."""
+        waiting: dict[str, list[Change]] = {}
+        for change in changes:
+            waiting.setdefault(change.id, []).append(change)
+        while waiting:
+            known = store.lock(connection, list(waiting))
+            unknown = [id_ for id_ in waiting if id_ not in known]
+            qmgr = self._applied_qmgr(connection) if unknown else ""
+            fresh = {id_: new_transfer(waiting[id_][0], qmgr) for id_ in unknown}
+            for id_, group in waiting.items():
+                for change in group:
+                    (known.get(id_) or fresh[id_]).apply(change)
+            # Sorted: two workers that insert the same transfers in different orders would deadlock.
+            arrivals = store.insert(connection, [fresh[id_] for id_ in sorted(fresh)])
+            store.update(connection, known.values())
+            self._record_items(connection, waiting, arrivals, known)
+            # Another worker may have inserted a transfer first: it is read and changed in another round.
+            waiting = {id_: group for id_, group in waiting.items() if id_ in fresh and id_ not in arrivals}
+
+    def _record_items(
+        self,
+        connection: sa.Connection,
+        waiting: Mapping[str, Sequence[Change]],
+        arrivals: Mapping[str, int],
+        known: Mapping[str, Transfer],
+    ) -> None:
+        changed: dict[int, dict[int, Item]] = {}
+        for id_, group in waiting.items():
+            arrival = known[id_].arrival if id_ in known else arrivals.get(id_)
+            given = [one for change in group for one in change.items]
+            stored = [one for one in given if one.position < self._settings.max_items]
+            if len(stored) < len(given):
+                self._log.warning("items.too_many", msg_id="MQWB0404E", transfer=id_, limit=self._settings.max_items)
+            if arrival is None:
+                continue
+            merged = changed.setdefault(arrival, {})
+            for one in stored:
+                before = merged.get(one.position)
+                merged[one.position] = one if before is None else before.merged(one)
+        store.add_items(connection, changed)
+
+    def purge(self) -> int:
+        """Delete one batch of the transfers that are older than MQMFT_KEEP_DAYS; return how many (200)."""
+        days = self._settings.keep_days
+        if days == 0:
+            return 0
+        with self._database.write() as connection:
+            return store.delete_older(connection, self._now() - days * _DAY_MS, _PURGE_AT_ONCE)
