@@ -14,6 +14,7 @@ from pathlib import Path
 import measure
 from mft_common.process import memory as process_memory
 from mft_common.transfer.steps.openpgp import Decrypt, Encrypt, Home, make_key, read_key
+from mft_common.transfer.steps.private_files import write_all
 
 ROUNDS = 3
 PASSPHRASE = "of the bench alone"
@@ -31,9 +32,9 @@ def through(step, source, target):
         with source.open("rb", 0) as reader, target.open("wb", 0) as writer:
             while block := reader.read(1 << 20):
                 for made in step.feed(block):
-                    writer.write(made)
+                    write_all(writer, made)
             for made in step.finish():
-                writer.write(made)
+                write_all(writer, made)
     finally:
         step.close()
 

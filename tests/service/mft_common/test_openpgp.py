@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from cryptography.hazmat.primitives.ciphers.aead import AESOCB3
 
+from mft_common.endpoints.errors import DiskFull
 from mft_common.transfer.steps.openpgp import (
     Decrypt,
     Encrypt,
@@ -457,32 +458,12 @@ def test_a_message_that_unpacks_without_reading_more_is_stopped_at_the_limit(hom
         step.close()
 
 
-def test_a_gpg_that_unpacks_for_long_is_not_taken_for_one_that_hangs(tmp_path, monkeypatch):
-    """The output grows while no pipe moves."""
-    os.mkfifo(tmp_path / "go")
-    gpg = fake(tmp_path, f"go = open({str(tmp_path / 'go')!r}, 'rb', 0)\nwhile go.read(1):\n    os.write(1, b'x')\n")
-    descriptor = os.open(tmp_path, os.O_RDONLY)
-    with (tmp_path / "made").open("wb") as made:
-        program = Program([gpg], descriptor=descriptor, output=made.fileno(), idle=10)
-        with (tmp_path / "go").open("wb", 0) as go:
-            select, sizes = program._selector.select, iter(range(1, 9))
-
-            def wait(timeout):
-                size = next(sizes, None)
-                if size is None:
-                    go.close()
-                    return select(timeout)
-                # A whole wait in which the output grows and no pipe moves.
-                go.write(b".")
-                wait_until(lambda: (tmp_path / "made").stat().st_size == size, what="a byte of the output")
-                return []
-
-            monkeypatch.setattr(program._selector, "select", wait)
-            assert list(program.end()) == []
-    program.close()
-    os.close(descriptor)
-    assert program.code == 0
-    assert (tmp_path / "made").read_bytes() == b"x" * 8
+def test_a_full_disk_is_said_and_releases_nothing(home, partner):
+    """What gpg writes is kept on the disk of the home; /dev/full is one without room."""
+    step = Decrypt(home, "ours")
+    step._plain.close()
+    with Path("/dev/full").open("wb", 0) as step._plain:
+        refused(step, partner.gpg("-r", "ours", "--encrypt", given=CONTENT).stdout, DiskFull, "no room")
 
 
 def test_a_message_for_another_key_of_the_home_or_for_a_passphrase_is_refused(partner, keys, tmp_path):

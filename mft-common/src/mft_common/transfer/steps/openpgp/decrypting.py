@@ -1,24 +1,20 @@
 """The step that decrypts a message and verifies its signatures before it releases one byte."""
 
-import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Final
 
+from mft_common.endpoints.errors import os_errors
 from mft_common.transfer.steps.openpgp import packets, program, statuses
 from mft_common.transfer.steps.openpgp.errors import MessageRefused, OpenPgpError
 from mft_common.transfer.steps.openpgp.home import Home
-from mft_common.transfer.steps.private_files import blocks_of, unnamed_file
-
-# gpg may write this much to the files of its home, whatever the plaintext's limit is.
-_LEAST_FILE: Final = 1 << 20
+from mft_common.transfer.steps.private_files import blocks_of, unnamed_file, write_all
 
 
 class Decrypt:
     """Decrypts with the secret key `key`, and takes signatures of the keys `verify` alone.
 
-    Without `key` the message must be signed and not encrypted; without `verify` signatures are not looked at. gpg
-    writes to a file without a name below the home's private folder; `finish` yields its bytes after the last check.
+    Without `key` the message must be signed and not encrypted; without `verify` signatures are not looked at. What gpg
+    writes is kept in a file without a name below the home's private folder; `finish` yields it after the last check.
     A message that unpacks to more than `limit` bytes is refused. `warnings` says where our own key has expired, which
     is no reason to refuse; with `expired` neither is it where a key that signed has.
     """
@@ -48,13 +44,13 @@ class Decrypt:
             self.warnings.append(f"the key {key} {problem}")
         options = [] if verify else ["--skip-verify"]
         self._plain = unnamed_file(Path(home.private))
+        self._size = 0
         try:
             self._program = program.Program(
                 [*home.options(), *options, "--output", "-", "--decrypt"],
                 descriptor=home.descriptor,
                 passphrase=None if self._ours is None else self._ours.passphrase,
-                output=self._plain.fileno(),
-                largest=None if limit is None else max(limit + 1, _LEAST_FILE),
+                keep=self._keep,
                 idle=idle,
             )
         except BaseException:
@@ -81,6 +77,13 @@ class Decrypt:
         self._program.close()
         self._plain.close()
 
+    def _keep(self, piece: bytes) -> None:
+        self._size += len(piece)
+        if self._limit is not None and self._size > self._limit:
+            raise MessageRefused(f"the message unpacks to more than {self._limit} bytes")
+        with os_errors("a private file"):
+            write_all(self._plain, piece)
+
     def _end(self) -> int:
         """Wait for gpg's end and return its exit code."""
         for _ in self._program.end():
@@ -91,8 +94,6 @@ class Decrypt:
     def _check(self) -> None:
         """Raise unless gpg, which is waited for, has found the message acceptable."""
         found, code = self._program.found, self._end()
-        if self._limit is not None and os.fstat(self._plain.fileno()).st_size > self._limit:
-            raise MessageRefused(f"the message unpacks to more than {self._limit} bytes")
         self._program.check_room()
         if self._allowed:
             # Before the decryption's own check: a wrong signature changes the exit code too, and is what to say.

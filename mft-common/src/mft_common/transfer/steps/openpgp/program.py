@@ -3,12 +3,12 @@
 import contextlib
 import fcntl
 import os
-import resource
 import selectors
 import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from mft_common.endpoints.contract import BLOCK
@@ -37,9 +37,9 @@ def find(name: str = "gpg") -> str:
 class Program:
     """One gpg process: `feed` bytes, `end` them, read `found` and `code`; `close` kills what still runs.
 
-    `descriptor` is the folder that `--homedir` names, `passphrase` goes in by a pipe of its own. `output` is an open
-    file that gpg writes to, at most `largest` bytes; or None: then `feed` and `end` yield what it writes. Transient
-    after `idle` seconds in which no pipe moved and the file did not grow.
+    `descriptor` is the folder that `--homedir` names, `passphrase` goes in by a pipe of its own. `keep` is called with
+    each piece that gpg writes, and what it raises ends the call that reads; without one `feed` and `end` yield them.
+    Transient after `idle` seconds in which no pipe moved.
     """
 
     def __init__(
@@ -48,15 +48,12 @@ class Program:
         *,
         descriptor: int,
         passphrase: str | None = None,
-        output: int | None = None,
-        largest: int | None = None,
+        keep: Callable[[bytes], None] | None = None,
         idle: float = IDLE,
     ) -> None:
         self.found: list[statuses.Status] = []
         self.code: int | None = None
         self._idle = idle
-        self._output = output
-        self._written = 0
         self._status = b""
         self.errors = b""
         self._made: list[bytes] = []
@@ -71,13 +68,13 @@ class Program:
             self._process = subprocess.Popen(  # noqa: S603 -- no shell, and no argument comes from a partner
                 [*arguments[:1], "--status-fd", str(status_end), "--passphrase-fd", str(secret), *arguments[1:]],
                 stdin=input_end.fileno(),
-                stdout=subprocess.PIPE if output is None else output,
+                stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
                 pass_fds=(descriptor, status_end, secret),
                 bufsize=0,
                 env=dict(ENVIRONMENT),
                 process_group=0,
-                preexec_fn=_prepared(os.getpid(), largest),  # noqa: PLW1509 -- two system calls
+                preexec_fn=partial(die_with_parent, os.getpid()),  # noqa: PLW1509 -- one system call
             )
         except BaseException:
             os.close(status)
@@ -89,15 +86,15 @@ class Program:
             os.close(secret_end)
             os.close(status_end)
         self._selector = selectors.DefaultSelector()
+        assert self._process.stdout is not None
         assert self._process.stderr is not None
         self._stdin: int | None = self._input.fileno()
         self._status_pipe = status
         self._register(self._process.stderr.fileno(), self._keep_errors)
         self._register(status, self._keep_status)
-        if self._process.stdout is not None:
-            self._register(self._process.stdout.fileno(), self._made.append)
-            with contextlib.suppress(OSError):
-                fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
+        self._register(self._process.stdout.fileno(), keep or self._made.append)
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(self._process.stdout, fcntl.F_SETPIPE_SZ, _PIPE)
         os.set_blocking(self._stdin, False)
         self._selector.register(self._stdin, selectors.EVENT_WRITE)
 
@@ -152,7 +149,7 @@ class Program:
     def _pump(self) -> None:
         """Move what can be moved through any pipe, once."""
         ready = self._selector.select(self._idle)
-        if not ready and not self._output_grew():
+        if not ready:
             raise Transient(f"gpg did nothing for {self._idle:g} s")
         for key, _ in ready:
             if key.fd == self._stdin:
@@ -161,12 +158,6 @@ class Program:
                 key.data(data)
             elif data == b"":
                 self._selector.unregister(key.fd)
-
-    def _output_grew(self) -> bool:
-        """Return whether gpg has written to the file since this was asked last: it unpacks without its pipes moving."""
-        before = self._written
-        self._written = 0 if self._output is None else os.fstat(self._output).st_size
-        return self._written > before
 
     def _write(self) -> None:
         assert self._stdin is not None
@@ -229,13 +220,3 @@ def _put_passphrase(pipe: int, passphrase: str | None) -> None:
     if len(line) > _LONGEST_PASSPHRASE or line.count(b"\n") > 1:
         raise OpenPgpError("a passphrase is one line of at most 4095 bytes")
     os.write(pipe, line)
-
-
-def _prepared(parent: int, largest: int | None) -> Callable[[], None]:
-    def prepare() -> None:
-        if largest is not None:
-            # The kernel ends a process that writes more to a file (SIGXFSZ).
-            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
-        die_with_parent(parent)
-
-    return prepare
