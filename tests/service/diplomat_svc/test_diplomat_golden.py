@@ -5,6 +5,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from diplomat_svc.operations.file_messages import FileEnd
 from diplomat_svc.operations.owned_job import OwnedJob
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "diplomat_svc"
@@ -58,15 +59,15 @@ def _transaction_statuses(dock):
         running, _ = writer.take(connection, "worker")
         failed, _ = writer.take(connection, "worker")
     owned = OwnedJob(writer, "worker", running)
-    owned.found(2, 1000)
-    owned.begin_file(0, "a.txt", "a.out", 600)
-    owned.end_file(0, "Successful", "Delivered.", retries=1, sha256="0" * 64)
-    owned.begin_file(1, "b.txt", "b.out", 400)
-    owned.progress(1, 150)
+    owned.files.found(2, 1000)
+    owned.files.begin(0, "a.txt", "a.out", 600)
+    owned.files.end(FileEnd(place=0, completion="Successful", text="Delivered.", retries=1, sha256="0" * 64))
+    owned.files.begin(1, "b.txt", "b.out", 400)
+    owned.files.progress(1, 150)
     owned = OwnedJob(writer, "worker", failed)
-    owned.found(1, 7)
-    owned.begin_file(0, "c.txt", "c.txt", 7)
-    owned.end_file(0, "Failure", "Failed.", retries=2)
+    owned.files.found(1, 7)
+    owned.files.begin(0, "c.txt", "c.txt", 7)
+    owned.files.end(FileEnd(place=0, completion="Failure", text="Failed.", retries=2))
     owned.end("Failure")
     return made.call("transactionStatuses")
 
@@ -84,9 +85,9 @@ def _job_histories(dock):
     with made.service.database.write() as connection:
         failed, _ = writer.take(connection, "worker")
     owned = OwnedJob(writer, "worker", failed)
-    owned.found(1, 7)
-    owned.begin_file(0, "a & b.txt", "c.txt", 7)
-    owned.end_file(0, "Failure", "Failed.", retries=2)
+    owned.files.found(1, 7)
+    owned.files.begin(0, "a & b.txt", "c.txt", 7)
+    owned.files.end(FileEnd(place=0, completion="Failure", text="Failed.", retries=2))
     owned.end("Failure")
     made.run("failed")
     return made.call("jobHistories", ("transactionName", "no <such>"), ("transactionID", "3"))

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING
+from diplomat_svc.operations.file_messages import FileEnd
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import TransferError
@@ -83,7 +84,8 @@ class FileReport:
         # The errors of some endpoints begin with the name.
         name = f"{self._entry.name}: "
         text = f"Failed: {name}{str(error).removeprefix(name)}.{left}"
-        self._reports.end_file(self._place, FAILURE, text, retries=error.tries - 1, leftover=kept)
+        end = FileEnd(place=self._place, completion=FAILURE, text=text, retries=error.tries - 1, leftover=kept)
+        self._reports.end_file(end)
 
     def delivered(self, moved: Moved, *, version: str, done: str = "", warnings: Sequence[str] = ()) -> None:
         """Report that the file is at its destination; `done` is what was done with it on its way.
@@ -128,11 +130,11 @@ class FileReport:
     ) -> None:  # fmt: skip
         """Report the end of a file that is delivered: what was `read`, and size and digest at the destination."""
         text += "".join(f" After the delivery of {self._entry.name}: {warning}." for warning in warnings)
-        completion = WARNING if warnings else SUCCESSFUL
-        self._reports.end_file(
-            self._place, completion, text, retries=moved.retries, sha256=read.sha256, size=read.size, version=version,
-            delivered_size=size, delivered_sha256=sha256,
+        end = FileEnd(
+            place=self._place, completion=WARNING if warnings else SUCCESSFUL, text=text, retries=moved.retries,
+            sha256=read.sha256, size=read.size, version=version, delivered_size=size, delivered_sha256=sha256,
         )  # fmt: skip
+        self._reports.end_file(end)
 
     def read_whole(self) -> None:
         """Report that all bytes of the file were read."""

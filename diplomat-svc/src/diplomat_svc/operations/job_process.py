@@ -47,7 +47,7 @@ class JobProcess:
         self._runner = runner
         self._owned = owned
         self._lease = lease
-        self._payload = {"job": JobOrder.of(owned.job, now, owned.begun).to_json(), **means}
+        self._payload = {"job": JobOrder.of(owned.job, now, owned.files.begun).to_json(), **means}
         self._lock = threading.Lock()
         self._handle: Handle | None = None
         self._completion = ""
@@ -113,7 +113,7 @@ class JobProcess:
         if self._abandoned.is_set() or not self._is_mine():
             return False
         order = {name: self._payload[name] for name in ("job", "endpoints")}
-        handle = begin_sweep(self._runner, {**order, "temporaries": self._owned.temporaries})
+        handle = begin_sweep(self._runner, {**order, "temporaries": self._owned.files.temporaries})
         end = None if handle is None else handle.wait(_SWEEP_BEFORE_END_S)
         if handle is not None and end is None:
             handle.kill()

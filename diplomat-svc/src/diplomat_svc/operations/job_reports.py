@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any, Final
 
 from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING, Severity
+from diplomat_svc.operations.file_messages import Earlier, FileEnd
 from diplomat_svc.operations.job_order import JobOrder
 from mft_common.process.runner import Channel
 
@@ -22,19 +23,6 @@ WARN_FILE: Final = "warn_file"
 ARCHIVED: Final = "archived"
 SAFE: Final = "safe"
 AUDIT: Final = "audit"
-
-
-@dataclass(frozen=True)
-class Earlier:
-    """A file as an earlier attempt left it: its place, its end, if it had one, and how far it came.
-
-    `version` is that of the source that was delivered durably, `checkpoint` the engine's, as JSON.
-    """
-
-    place: int
-    completion: str | None
-    version: str
-    checkpoint: str | None
 
 
 class JobReports:
@@ -90,30 +78,12 @@ class JobReports:
         """Report that a file is tried again, for the `retries`th time."""
         self._channel.ask(RETRYING, {"place": place, "retries": retries})
 
-    def end_file(
-        self,
-        place: int,
-        completion: str,
-        text: str,
-        *,
-        retries: int,
-        sha256: str | None = None,
-        size: int | None = None,
-        leftover: bool = False,
-        version: str = "",
-        delivered_size: int | None = None,
-        delivered_sha256: str | None = None,
-    ) -> None:
-        """Report how a file ended; with `leftover` an unfinished copy is still at the destination.
-
-        `size` and `sha256` are those of the source, whose `version` is given where it was delivered durably.
-        """
-        self._completions[place] = completion
-        if completion == FAILURE:
-            self._failures[place] = text
-        data = {"place": place, "completion": completion, "text": text, "leftover": leftover, "version": version}
-        data |= {"delivered_size": delivered_size, "delivered_sha256": delivered_sha256}
-        self._channel.ask(END_FILE, {**data, "retries": retries, "sha256": sha256, "size": size})
+    def end_file(self, end: FileEnd) -> None:
+        """Report how a file ended."""
+        self._completions[end.place] = end.completion
+        if end.completion == FAILURE:
+            self._failures[end.place] = end.text
+        self._channel.ask(END_FILE, asdict(end))
 
     def warn_file(self, place: int, text: str) -> None:
         """Turn a file's success into a warning: it was delivered, and a later step failed."""

@@ -7,7 +7,8 @@ from typing import Protocol
 
 from diplomat_svc.domain import states
 from diplomat_svc.domain.transactions import Transaction
-from diplomat_svc.operations.job_reports import Earlier, JobReports
+from diplomat_svc.operations.file_messages import Earlier
+from diplomat_svc.operations.job_reports import JobReports
 from diplomat_svc.operations.running.archiving import ArchiveWriter
 from diplomat_svc.operations.running.moves import Moves
 from diplomat_svc.operations.running.protection import Protection
