@@ -198,7 +198,7 @@ def test_a_clock_that_jumps_ends_no_upload_of_a_process_that_lives(make, who, ho
     def rows():
         with lab.service.database.read() as connection:
             opened = [each.lease_until for each in transfers.all_open(connection)]
-            return opened + [lease for _, _, lease in quotas.reserved(connection)]
+            return opened + [lease for _, _, lease in quotas.owned.all(connection)]
 
     def jump():
         before = wait_until(lambda: found if len(found := rows()) == 2 else None, what="an announced transfer")

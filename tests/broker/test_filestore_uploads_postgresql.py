@@ -100,4 +100,4 @@ def test_a_slow_put_whose_lease_has_lapsed_is_refused(replicas):
     assert (answer.status_code, lab.blobs()) == (503, [])
     assert lab.get("/2.0/files/in/a").status_code == 404
     with lab.service.database.read() as connection:
-        assert list(staged_blobs.registered(connection)) == []
+        assert staged_blobs.owned.all(connection) == []

@@ -230,7 +230,7 @@ def test_a_slow_put_that_outlives_the_sweeper(stored):
     assert _put_slowly(stored).status_code == 201
     assert stored.get("/2.0/files/in/a.bin").data == CONTENT
     with stored.service.database.read() as connection:
-        assert list(staged_blobs.registered(connection)) == []
+        assert staged_blobs.owned.all(connection) == []
 
 
 def test_a_put_whose_blob_was_swept_after_all_is_refused(stored):
@@ -240,7 +240,7 @@ def test_a_put_whose_blob_was_swept_after_all_is_refused(stored):
 
     def lapse():
         with stored.service.database.read() as connection:
-            ((fileset, _, _),) = staged_blobs.registered(connection)
+            ((fileset, _, _),) = staged_blobs.owned.all(connection)
         stored.service.uploads.commits.run(lambda write: staged_blobs.remove(write, fileset))
         _sweep_everything(stored)
 

@@ -57,7 +57,7 @@ def _download(lab):
 
 def _held(lab):
     with lab.service.database.read() as connection:
-        return reads.all_open(connection)
+        return reads.owned.all(connection)
 
 
 @pytest.mark.parametrize("change", ["replace", "delete"])
@@ -111,7 +111,7 @@ def test_a_body_that_is_never_closed_is_released(make):
         _, file = files.by_fileset(connection, fileset, 0)
     body = lab.service.internal.send(identity_of("system"), file, 0, 5)
     lab.service.reads.flush(0)
-    assert [each.fileset for each in _held(lab)] == [fileset]
+    assert [each.key for each in _held(lab)] == [fileset]
     del body
     lab.service.reads.flush(0)
     assert _held(lab) == []

@@ -137,7 +137,7 @@ def test_a_refusal_gives_back_its_quota(scanned, virus_scanner):
         assert way(lab, LARGE).status_code == 403
         lab.service.recorder.flush()
         with lab.service.database.read() as connection:
-            assert list(quotas.reserved(connection)) == []
+            assert quotas.owned.all(connection) == []
     assert _put(lab, LARGE[:-1]).status_code == 201
 
 

@@ -188,7 +188,7 @@ def test_a_body_that_is_cut_leaves_the_scanner_alone(scanned, icap):
     assert lab.call("PUT", "/2.0/files/in/a", data=body, content_type=kind).status_code == 400
     lab.service.recorder.flush()
     with lab.service.database.read() as connection:
-        assert list(quotas.reserved(connection)) == []
+        assert quotas.owned.all(connection) == []
     assert scanned.left() == []
     assert _put(lab).status_code == 201
 

@@ -1,5 +1,6 @@
 """Enforce the limits on stored bytes: the largest file, quotas of folders and accounts, and the room on the disk."""
 
+import functools
 from collections.abc import Callable
 from typing import Final
 
@@ -128,10 +129,7 @@ class Quotas:
 
         Between machines a reservation lives as long as its lease; an upload that outlives it is counted by its commit.
         """
-        with self._commits.database.read() as connection:
-            found = list(quotas.reserved(connection))
-        now = self._processes.now()
-        dead = [identifier for identifier, process, lease in found if self._processes.lapsed(process, lease, now)]
-        for identifier in dead:
-            self._commits.run(lambda connection, identifier=identifier: quotas.release(connection, identifier))  # type: ignore[misc]
+        dead = self._processes.abandoned(self._commits.database, quotas.owned)
+        for row in dead:
+            self._commits.run(functools.partial(quotas.release, identifier=row.key))
         return len(dead)

@@ -80,15 +80,8 @@ class OpenReads:
 
     def release_dead(self) -> int:
         """Remove the rows of dead processes; return of how many processes."""
-        with self._commits.database.read() as connection:
-            found = reads.all_open(connection)
-        now = self._processes.now()
-        if self._processes.local:
-            dead = {each.process for each in found if self._processes.dead(each.process)}
-            before = None
-        else:
-            dead = {each.process for each in found if each.lease_until < now}
-            before = now
+        before = None if self._processes.local else self._processes.now()
+        dead = {row.process for row in self._processes.abandoned(self._commits.database, reads.owned)}
         if dead:
             self._commits.run(functools.partial(reads.forget, processes=dead, before=before))
         return len(dead)

@@ -164,10 +164,9 @@ class TransferRecorder:
 
     def end_dead(self) -> int:
         """End the transfers of dead processes as failed; return how many (http-mft.md S21)."""
+        dead = {row.key for row in self._processes.abandoned(self._commits.database, transfers.owned)}
         with self._commits.database.read() as connection:
-            opened = transfers.all_open(connection)
-        now = self._processes.now()
-        found = [each for each in opened if self._processes.lapsed(each.process, each.lease_until, now)]
+            found = [each for each in transfers.all_open(connection) if each.transfer_id in dead]
         for each in found:
             try:
                 with logs.request_scope(each.request_id):
@@ -248,8 +247,8 @@ class TransferRecorder:
         def work(connection: sa.Connection) -> None:
             # The commit of an upload locks its rows in this order too.
             quotas.renew(connection, self._processes.own, at, at + _LEASE_MS)
-            staged_blobs.renew(connection, self._processes.own, at, at + _LEASE_MS)
-            transfers.renew(connection, self._processes.own, at, at + _LEASE_MS)
+            staged_blobs.owned.renew(connection, self._processes.own, at, at + _LEASE_MS)
+            transfers.owned.renew(connection, self._processes.own, at, at + _LEASE_MS)
 
         self._commits.run(work)
         self._renewed = now

@@ -271,12 +271,9 @@ class Uploads:
 
     def forget_dead(self) -> int:
         """Remove the registrations of dead processes, whose blobs are orphans from here on; return how many."""
-        with self.commits.database.read() as connection:
-            found = list(staged_blobs.registered(connection))
-        now = self._processes.now()
-        dead = [fileset for fileset, process, lease in found if self._processes.lapsed(process, lease, now)]
-        for fileset in dead:
-            self.commits.run(lambda write, fileset=fileset: staged_blobs.remove(write, fileset))  # type: ignore[misc]
+        dead = self._processes.abandoned(self.commits.database, staged_blobs.owned)
+        for row in dead:
+            self.commits.run(functools.partial(staged_blobs.remove, fileset=row.key))
         return len(dead)
 
     def _pending(

@@ -5,7 +5,9 @@ import os
 import secrets
 from pathlib import Path
 
+from filestore_svc.store.owned_rows import Owned, OwnedRows
 from mft_common.clock import Clock
+from mft_common.database import Database
 from mft_common.process import file_locks
 
 
@@ -35,6 +37,14 @@ class Processes:
         if not process:
             return True
         return self.dead(process) if self.local else lease_until < now
+
+    def abandoned(self, database: Database, rows: OwnedRows) -> list[Owned]:
+        """Return the rows whose work may be taken over."""
+        # Before the rows are read: none that is renewed meanwhile may seem to have lapsed.
+        now = self.now()
+        with database.read() as connection:
+            found = rows.all(connection)
+        return [row for row in found if self.lapsed(row.process, row.lease_until, now)]
 
     def dead(self, process: str) -> bool:
         """Return whether that process ran on this machine and has ended."""

@@ -1,12 +1,13 @@
 """Count the bytes of folders and accounts that have a quota, those in flight included."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import sqlalchemy as sa
 
 from filestore_svc.domain.limits import account_key, account_of
 from filestore_svc.errors import NoSpace
+from filestore_svc.store.owned_rows import OwnedRows
 from filestore_svc.store.tables import files, folders, quotas, reservations
 from mft_common.database import advisory_lock
 from mft_common.database.statements import Statement
@@ -14,6 +15,8 @@ from mft_common.database.statements import Statement
 _NAME: Final = "filestore-svc quotas"
 _Q = quotas.c
 _R = reservations.c
+# By the id of the upload; a reservation that several processes use in turn has no owner.
+owned = OwnedRows(_R.id)
 _COUNTED: Final = Statement(sa.select(sa.or_(sa.exists().select_from(quotas), sa.exists().select_from(reservations))))
 _TAKE = (
     sa.update(quotas)
@@ -126,14 +129,7 @@ def release(connection: sa.Connection, identifier: str) -> None:
 def renew(connection: sa.Connection, process: str, now: int, lease_until: int) -> None:
     """Extend the leases of all reservations of a process; one that lapsed before `now` is never revived."""
     lock(connection)
-    held = sa.update(reservations).where(_R.process == process, _R.lease_until >= now)
-    connection.execute(held.values(lease_until=lease_until))
-
-
-def reserved(connection: sa.Connection) -> Iterable[tuple[str, str, int]]:
-    """Return the id, process and lease of each reservation that belongs to a process."""
-    query = sa.select(_R.id, _R.process, _R.lease_until).where(_R.process != "")
-    return [(row.id, row.process, row.lease_until) for row in connection.execute(query)]
+    owned.renew(connection, process, now, lease_until)
 
 
 def _of_account(identifier: str) -> str:

@@ -1,22 +1,16 @@
 """Store which process is reading which blob, so that no blob is deleted under a running download."""
 
 from collections.abc import Collection
-from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from filestore_svc.store.owned_rows import OwnedRows
 from filestore_svc.store.tables import open_reads
 from mft_common.database import advisory_lock
 
 _C = open_reads.c
-
-
-class OpenRead(NamedTuple):
-    """A blob that a process is reading; between machines the row counts until its lease ends."""
-
-    fileset: int
-    process: str
-    lease_until: int
+# By fileset; between machines a row counts until its lease ends.
+owned = OwnedRows(_C.fileset)
 
 
 def lock(connection: sa.Connection) -> None:
@@ -39,10 +33,8 @@ def remove(connection: sa.Connection, process: str, filesets: Collection[int]) -
 
 
 def renew(connection: sa.Connection, process: str, lease_until: int) -> int:
-    """Extend all leases of a process; return how many it has."""
-    return connection.execute(
-        sa.update(open_reads).where(_C.process == process).values(lease_until=lease_until)
-    ).rowcount
+    """Extend all leases of a process, lapsed ones too; return how many it has."""
+    return owned.renew(connection, process, 0, lease_until)
 
 
 def forget(connection: sa.Connection, processes: Collection[str], *, before: int | None = None) -> None:
@@ -50,8 +42,3 @@ def forget(connection: sa.Connection, processes: Collection[str], *, before: int
     lock(connection)
     late = sa.true() if before is None else _C.lease_until < before
     connection.execute(sa.delete(open_reads).where(_C.process.in_(list(processes)), late))
-
-
-def all_open(connection: sa.Connection) -> list[OpenRead]:
-    """Return the rows of all processes."""
-    return [OpenRead(*row) for row in connection.execute(sa.select(_C.fileset, _C.process, _C.lease_until))]

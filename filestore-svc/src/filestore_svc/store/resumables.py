@@ -6,9 +6,12 @@ from dataclasses import fields
 import sqlalchemy as sa
 
 from filestore_svc.domain.resumable import Upload
+from filestore_svc.store.owned_rows import OwnedRows
 from filestore_svc.store.tables import pieces, resumables
 
 _C = resumables.c
+# The completions under way, by the id of the upload.
+owned = OwnedRows(_C.id, _C.state == "completing")
 _IDS_AT_ONCE = 1000
 _COLUMNS = tuple(_C[field.name] for field in fields(Upload))
 _COMPLETING = ("received", "staged", "process", "lease_until", "digested", "digest_state")
@@ -72,8 +75,7 @@ def release_completion(connection: sa.Connection, identifier: str, staged: int) 
 
 def renew(connection: sa.Connection, process: str, now: int, lease_until: int) -> None:
     """Extend the leases of all completions of a process; one that lapsed before `now` is never revived."""
-    mine = (_C.state == "completing", _C.process == process, _C.lease_until >= now)
-    connection.execute(sa.update(resumables).where(*mine).values(lease_until=lease_until))
+    owned.renew(connection, process, now, lease_until)
 
 
 def seal(connection: sa.Connection, identifier: str, staged: int, sha256: str) -> bool:

@@ -5,9 +5,12 @@ from dataclasses import dataclass
 
 import sqlalchemy as sa
 
+from filestore_svc.store.owned_rows import OwnedRows
 from filestore_svc.store.tables import open_transfers
 
 _C = open_transfers.c
+# By the transfer's id.
+owned = OwnedRows(_C.transfer_id)
 _DELETE = sa.delete(open_transfers).where(_C.transfer_id == sa.bindparam("gone"))
 
 
@@ -30,12 +33,6 @@ def add(connection: sa.Connection, transfer: OpenTransfer) -> None:
 def end(connection: sa.Connection, transfer_id: str) -> bool:
     """Delete a transfer that ends; False where another process has ended it."""
     return connection.execute(_DELETE, {"gone": transfer_id}).rowcount == 1
-
-
-def renew(connection: sa.Connection, process: str, now: int, lease_until: int) -> None:
-    """Extend the leases of all transfers of a process; one that lapsed before `now` is never revived."""
-    held = sa.update(open_transfers).where(_C.process == process, _C.lease_until >= now)
-    connection.execute(held.values(lease_until=lease_until))
 
 
 def all_open(connection: sa.Connection) -> Collection[OpenTransfer]:
