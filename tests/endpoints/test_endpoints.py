@@ -129,7 +129,7 @@ def test_names_with_special_characters(far, endpoint, name):
     assert entry.path == name
     assert read(endpoint, entry) == b"content"
     if endpoint.features.deleting:
-        endpoint.delete(entry)
+        endpoint.delete(entry, token=TOKEN)
         assert far.names_outside() == []
 
 
@@ -168,7 +168,7 @@ def test_what_is_not_there(far, endpoint):
         endpoint.open(Entry("missing"))
     if endpoint.features.deleting:
         with pytest.raises(NotFound):
-            endpoint.delete(Entry("missing"))
+            endpoint.delete(Entry("missing"), token=TOKEN)
 
 
 @pytest.mark.parametrize("size", [0, 1, BLOCK, 3 * BLOCK + 7])
@@ -432,17 +432,17 @@ def test_delete_removes_only_what_was_listed(far, endpoint):
     entry = endpoint.stat("f")
     if not endpoint.features.deleting:
         with pytest.raises(Unsupported):
-            endpoint.delete(entry)
+            endpoint.delete(entry, token=TOKEN)
         return
     if entry.version:
         far.write_outside("f", b"another")
         with pytest.raises(Changed):
-            endpoint.delete(entry)
+            endpoint.delete(entry, token=TOKEN)
         assert far.read_outside("f") == b"another"
-    endpoint.delete(endpoint.stat("f"))
+    endpoint.delete(endpoint.stat("f"), token=TOKEN)
     assert far.names_outside() == ["other"]
     with pytest.raises(NotFound):
-        endpoint.delete(entry)
+        endpoint.delete(entry, token=TOKEN)
 
 
 def test_rename_replaces_nothing(far, endpoint):

@@ -753,7 +753,7 @@ def test_what_http_cannot_do_is_refused():
     with Web(Keeper()) as server, endpoint(server) as far:
         calls = (
             lambda: list(far.list(None)),
-            lambda: far.delete(Entry("a")),
+            lambda: far.delete(Entry("a"), token=TOKEN),
             lambda: far.rename("a", "b"),
             lambda: far.make_folder("a"),
         )

@@ -704,7 +704,7 @@ def test_a_server_that_falls_silent_ends_each_call_within_the_idle_limit(sick, m
         entry = None if method == "lstat" else endpoint.stat("f")
         started = time.monotonic()
         call = {
-            "remove": lambda: endpoint.delete(entry),
+            "remove": lambda: endpoint.delete(entry, token=TOKEN),
             "mkdir": lambda: endpoint.make_folder("new"),
             "read": lambda: read_all(endpoint),
         }.get(method, lambda: prepared(endpoint, "g", verify="size").commit())

@@ -64,7 +64,7 @@ def move(channel, payload):
             ).move(source, entry, destination, payload["name"], payload["resume"])
         channel.ask("delivered", asdict(moved.entry))
         if source.features.deleting:
-            source.delete(moved.entry)
+            source.delete(moved.entry, token=payload["token"])
     return {"resumed": moved.resumed, "warning": moved.warning}
 
 
@@ -77,7 +77,7 @@ def recover(_channel, payload):
         if payload["delivered"] is not None:
             with _open(payload, "source") as source, contextlib.suppress(NotFound):
                 if source.features.deleting:
-                    source.delete(Entry(**payload["delivered"]))
+                    source.delete(Entry(**payload["delivered"]), token=payload["token"])
     except TransferError as error:
         return str(error)
     return ""

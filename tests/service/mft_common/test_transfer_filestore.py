@@ -115,7 +115,7 @@ def test_files_go_in_and_out_as_the_account_system(shop, folder):
     assert (listed.size, listed.sha256) == (len(content), moved.delivered.sha256)
     back = Mover(token=TOKEN).move(endpoint, listed, local, "back")
     assert (path / "back").read_bytes() == content
-    endpoint.delete(back.entry)
+    endpoint.delete(back.entry, token=TOKEN)
     assert store.content("/in/a%20ü.bin") is None
     assert store.callers == {("system", TRANSFER)}
     endpoint.close()
@@ -171,7 +171,7 @@ def test_another_content_is_not_deleted(shop):
     (entry,) = endpoint.list(Patterns(["a"]))
     store.put("/in/a", b"two")
     with pytest.raises(Changed):
-        endpoint.delete(entry)
+        endpoint.delete(entry, token=TOKEN)
     assert store.content("/in/a") == b"two"
     endpoint.close()
 

@@ -1,13 +1,16 @@
 """Deleting a local source: no version but the one that was read is ever removed, whatever happens meanwhile."""
 
+import errno
 import os
 
 import pytest
 
-from mft_common.endpoints.errors import Changed, NotFound
+from mft_common.endpoints.errors import Changed, NotFound, Transient
 from mft_common.endpoints.files import FileEndpoint
 from mft_common.endpoints.folders import Folder
 from mft_common.endpoints.system import System
+
+TOKEN = "0000000000000042"
 
 
 @pytest.fixture
@@ -65,7 +68,7 @@ def test_a_file_that_changes_in_the_moment_of_its_deletion_stays(path, change, l
 
     entry = endpoint_of(path.parent, System()).stat("a.txt")
     with pytest.raises(Changed):
-        endpoint_of(path.parent, Linkless(change(path, b"newer"))).delete(entry)
+        endpoint_of(path.parent, Linkless(change(path, b"newer"))).delete(entry, token=TOKEN)
     assert path.read_bytes() == b"newer"
     assert names(path) == ["a.txt"]
 
@@ -80,7 +83,7 @@ def test_a_file_that_comes_while_a_changed_one_is_put_back_is_not_replaced(path)
 
     entry = endpoint_of(path.parent, System()).stat("a.txt")
     with pytest.raises(Changed) as caught:
-        endpoint_of(path.parent, Busy(replaced_by(path, b"newer"))).delete(entry)
+        endpoint_of(path.parent, Busy(replaced_by(path, b"newer"))).delete(entry, token=TOKEN)
     (aside,) = {one.name for one in path.parent.iterdir()} - {"a.txt"}
     assert (path.read_bytes(), path.with_name(aside).read_bytes()) == (b"newest", b"newer")
     assert aside in str(caught.value)
@@ -96,16 +99,70 @@ def test_a_deletion_that_was_cut_off_is_ended_by_the_next(path, newer):
 
     entry = endpoint_of(path.parent, System()).stat("a.txt")
     with pytest.raises(KeyboardInterrupt):
-        endpoint_of(path.parent, Crashing()).delete(entry)
+        endpoint_of(path.parent, Crashing()).delete(entry, token=TOKEN)
     assert len(names(path)) == 1
     if newer:
         path.write_bytes(newer)
         with pytest.raises(Changed):
-            endpoint_of(path.parent, System()).delete(entry)
+            endpoint_of(path.parent, System()).delete(entry, token=TOKEN)
         assert names(path) == ["a.txt"]
         assert path.read_bytes() == newer
         return
-    endpoint_of(path.parent, System()).delete(entry)
+    endpoint_of(path.parent, System()).delete(entry, token=TOKEN)
     assert names(path) == []
     with pytest.raises(NotFound):
-        endpoint_of(path.parent, System()).delete(entry)
+        endpoint_of(path.parent, System()).delete(entry, token=TOKEN)
+
+
+def test_a_deletion_that_fails_in_the_middle_says_so(path):
+    """A disk that refuses the removal leaves the file aside: a sweep by the token removes it."""
+
+    class Failing(System):
+        def remove(self, name, folder):
+            raise OSError(errno.EIO, "")
+
+    entry = endpoint_of(path.parent, System()).stat("a.txt")
+    with pytest.raises(Transient) as caught:
+        endpoint_of(path.parent, Failing()).delete(entry, token=TOKEN)
+    assert caught.value.leftover
+    assert names(path) != ["a.txt"]
+    endpoint_of(path.parent, System()).end_deletions(TOKEN)
+    assert names(path) == []
+
+
+def test_a_newer_file_is_put_back_over_none_where_there_are_no_hard_links(path):
+    """Without hard links a file is renamed back, which would replace one that has taken the name meanwhile."""
+
+    class Linkless(System):
+        def link(self, *arguments):
+            raise PermissionError(1, "no links here")
+
+        def rename(self, name, target, *folders):
+            super().rename(name, target, *folders)
+            if name == "a.txt":
+                path.write_bytes(b"newest")
+
+    class Replaced(Late, Linkless):
+        pass
+
+    entry = endpoint_of(path.parent, System()).stat("a.txt")
+    with pytest.raises(Changed) as caught:
+        endpoint_of(path.parent, Replaced(replaced_by(path, b"newer"))).delete(entry, token=TOKEN)
+    (kept,) = set(names(path)) - {"a.txt"}
+    assert (path.read_bytes(), path.with_name(kept).read_bytes()) == (b"newest", b"newer")
+    assert kept in str(caught.value)
+
+
+def test_a_folder_that_comes_in_the_moment_of_the_deletion_stays(path):
+    """A partner's folder of the same name is moved back, with what is in it."""
+
+    def act():
+        path.unlink()
+        path.mkdir()
+        (path / "b").write_bytes(b"theirs")
+
+    entry = endpoint_of(path.parent, System()).stat("a.txt")
+    with pytest.raises(Changed):
+        endpoint_of(path.parent, Late(act)).delete(entry, token=TOKEN)
+    assert (path / "b").read_bytes() == b"theirs"
+    assert names(path) == ["a.txt"]

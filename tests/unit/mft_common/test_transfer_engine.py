@@ -345,8 +345,8 @@ def test_delete_removes_only_what_was_read(folders):
     entry = _entry_of(folders / "from")
     (folders / "from" / "a.txt").write_bytes(b"new")
     with pytest.raises(Changed):
-        _endpoint(folders / "from").delete(entry)
-    _endpoint(folders / "from").delete(_entry_of(folders / "from"))
+        _endpoint(folders / "from").delete(entry, token=TOKEN)
+    _endpoint(folders / "from").delete(_entry_of(folders / "from"), token=TOKEN)
     assert _names(folders / "from") == []
 
 

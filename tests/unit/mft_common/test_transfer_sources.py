@@ -183,8 +183,8 @@ def test_sources_take_write_rename_and_delete_nothing(folders):
     assert [features.writing, features.renaming, features.deleting] == [False, False, False]
     entry = source.entries[0]
     for call in (
-        lambda: source.writer("x", token=TOKEN), lambda: source.rename("x", "y"), lambda: source.delete(entry),
-        lambda: source.make_folder("x"), lambda: source.open(entry, 5),
+        lambda: source.writer("x", token=TOKEN), lambda: source.rename("x", "y"),
+        lambda: source.delete(entry, token=TOKEN), lambda: source.make_folder("x"), lambda: source.open(entry, 5),
     ):  # fmt: skip
         with pytest.raises(Unsupported):
             call()

@@ -34,14 +34,28 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, str | bool | 
 def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Remove the temporary files of a job at its destination and in its archives, `temporaries` among them.
 
+    Deletions of its sources that were cut off are ended first: a newer file that was moved aside gets its name back.
     Return the `problem` that prevented it, or "", and the `findings` about its `unrecorded` files: pairs of names at
     the source and at the destination.
     """
     order = JobOrder.from_json(payload["job"])
     endpoints = Endpoints.from_json(payload["endpoints"])
-    problems = [_sweep(endpoints, url, order, tuple(payload["temporaries"])) for url in order.definition.written_urls]
+    problems = [_end_deletions(endpoints, order)]
+    problems += [_sweep(endpoints, url, order, tuple(payload["temporaries"])) for url in order.definition.written_urls]
     problem = next(filter(None, problems), "")
     return {"problem": problem, "findings": _findings(endpoints, order, payload.get("unrecorded", ()))}
+
+
+def _end_deletions(endpoints: Endpoints, order: JobOrder) -> str:
+    if not order.definition.delete_source:
+        return ""
+    try:
+        endpoints.end_deletions(order.definition.source.url, order.token)
+    except NotFound:
+        return ""
+    except TransferError as error:
+        return str(error)
+    return ""
 
 
 def _sweep(endpoints: Endpoints, url: str, order: JobOrder, temporaries: tuple[str, ...]) -> str:

@@ -226,8 +226,11 @@ class Endpoint(Protocol):
         """Rename a file of this endpoint; Exists where the target is there."""
         ...
 
-    def delete(self, entry: Entry) -> None:
-        """Delete a listed file; Changed when its version is no longer the listed one, NotFound when it is gone."""
+    def delete(self, entry: Entry, *, token: str) -> None:
+        """Delete a listed file; Changed when its version is no longer the listed one, NotFound when it is gone.
+
+        Where a deletion has several steps, one that was cut off is found by `token` (`Endpoints.end_deletions`).
+        """
         ...
 
     def make_folder(self, path: str) -> None:

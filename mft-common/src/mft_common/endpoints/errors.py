@@ -12,7 +12,8 @@ from mft_common.errors import MftError
 class TransferError(MftError):
     """A file could not be moved. `heals` is True where another try may succeed.
 
-    `leftover` is True when the partial upload could not be removed either; a later sweep by its token removes it.
+    `leftover` is True when the partial upload could not be removed either, or a deletion was cut off; a later sweep by
+    its token removes the one and ends the other.
     `tries` is the number of tries before this error was final.
     """
 

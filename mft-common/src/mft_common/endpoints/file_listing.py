@@ -1,6 +1,7 @@
 """List the files of a folder of this machine and of the folders below it."""
 
 import contextlib
+import hashlib
 import stat
 from collections.abc import Generator, Iterator
 from os import stat_result
@@ -23,6 +24,15 @@ def version_of(status: stat_result) -> str:
 def is_content_of(status: stat_result, version: str) -> bool:
     """Return whether a file has the content of `version`, of which a rename or an unlink changes the ctime alone."""
     return version_of(status).rpartition(":")[0] == version.rpartition(":")[0]
+
+
+def mark_of(version: str) -> str:
+    """Return 16 upper-case hex digits that identify the content of `version` within one folder.
+
+    They are the same after a rename, and after a restart that gives the disk another number.
+    """
+    content = ":".join(version.split(":")[1:4])
+    return hashlib.sha256(content.encode()).hexdigest()[:16].upper()
 
 
 def entry_of(path: str, status: stat_result) -> Entry:

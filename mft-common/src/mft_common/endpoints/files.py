@@ -25,7 +25,7 @@ from mft_common.endpoints.errors import (
     TransferError,
     os_errors,
 )
-from mft_common.endpoints.file_delete import delete_version
+from mft_common.endpoints.file_delete import delete_version, end_deletion, end_deletions
 from mft_common.endpoints.file_listing import Listing, entry_of, is_content_of, version_of
 from mft_common.endpoints.file_writer import FileWriter, link_or_rename
 from mft_common.endpoints.folders import Folder, LocalFolders
@@ -162,11 +162,16 @@ class FileEndpoint(Closing):
                 self._system.sync(folder)
                 self._system.sync(source)
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, *, token: str) -> None:
         """Delete a file durably; Changed where its version is not that of `entry`."""
         path = entry.path
         with self._folder.around(path) as (folder, name), os_errors(path):
-            delete_version(self._system, name, folder, entry)
+            delete_version(self._system, name, folder, entry, token)
+
+    def end_deletions(self, token: str) -> None:
+        """End the deletions of `token` that were cut off, of the files of this folder and not of those below."""
+        with self._folder.opened() as folder, os_errors(self._shown):
+            end_deletions(self._system, folder, token)
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it, durably."""
@@ -177,14 +182,15 @@ class FileEndpoint(Closing):
     def sweep(self, token: str, temporaries: tuple[str, ...] = ()) -> tuple[str, ...]:
         """Remove every unfinished file of `token`: those in this folder and `temporaries`; without these in all below.
 
-        Returns their names. The first error of a file is raised after the others are removed.
+        Returns their names. A file that was moved aside to be deleted may be a newer one: its deletion is ended. The
+        first error of a file is raised after the others are removed.
         """
         removed, failed = set(), []
         for path in {*self._listing.temporaries(token, recursive=not temporaries), *temporaries}:
             if not is_temporary(path.rpartition("/")[2], token):
                 continue
             try:
-                if self._remove_unfinished(path):
+                if self._remove_unfinished(path, token):
                     removed.add(path)
             except TransferError as error:
                 failed.append(error)
@@ -192,12 +198,13 @@ class FileEndpoint(Closing):
             raise failed[0]
         return tuple(sorted(removed))
 
-    def _remove_unfinished(self, path: str) -> bool:
+    def _remove_unfinished(self, path: str, token: str) -> bool:
         """Remove an unfinished file; False where it is gone or its name is a folder's, which is never ours."""
         above, _, name = path.rpartition("/")
         with contextlib.suppress(NotFound, TargetIsFolder), self._folder.opened(above) as folder, os_errors(path):
             if not stat.S_ISDIR(self._system.status(name, folder).st_mode):
-                self._system.remove(name, folder)
+                if not end_deletion(self._system, name, folder, token):
+                    self._system.remove(name, folder)
                 return True
         return False
 

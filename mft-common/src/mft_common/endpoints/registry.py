@@ -104,6 +104,16 @@ class Endpoints:
                 raise
         return opened
 
+    def end_deletions(self, url: str, token: str) -> None:
+        """End the deletions of `token` in a folder that were cut off, so that no file stays aside; TransferError.
+
+        Every kind but `file:` deletes by one call, and has nothing to be ended: it is not opened.
+        """
+        target = self.find(url)
+        if target.scheme == "file":
+            with open_file(target, self.folders) as endpoint:
+                endpoint.end_deletions(token)
+
 
 def modules_for(urls: Iterable[str]) -> tuple[str, ...]:
     """Return the modules that a fork server imports once, so that no child waits for the kinds of these URLs."""

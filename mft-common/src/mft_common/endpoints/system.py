@@ -124,6 +124,10 @@ class System:
         """Remove a name."""
         os.unlink(name, dir_fd=folder)
 
+    def remove_folder(self, name: str, folder: int) -> None:
+        """Remove an empty folder."""
+        os.rmdir(name, dir_fd=folder)
+
     def close(self, descriptor: int) -> None:
         """Close a descriptor."""
         os.close(descriptor)

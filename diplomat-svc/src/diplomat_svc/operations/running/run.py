@@ -34,7 +34,7 @@ R = TypeVar("R")
 class Run:
     """One attempt of one job with the `keys` that it needs; `private` is a folder for files of its own.
 
-    After `run`, `left` says whether temporary files of it may be left.
+    After `run`, `left` says whether temporary files of it may be left, or sources that it moved aside.
     """
 
     def __init__(
@@ -53,6 +53,8 @@ class Run:
         self._private = private
         # What earlier attempts have left for this one, until a sweep has removed it.
         self.left = job.attempt > 1
+        # Whether the deletion of a source was begun and not ended.
+        self._cut_off = False
 
     def run(self) -> tuple[str | None, str]:
         """Move the job's files; return its completion status and the reason for it.
@@ -74,6 +76,7 @@ class Run:
             compress, protection = self._definition.compress, self._protection
             text = self._text and not (protection.decrypts or compress.unzip)
             source = self._open(self._definition.source.url, create=False, text=text)
+            self._end_deletions()
             found = self._find(source)
             protection.open()
             text = self._text and not (protection.encrypts or compress.zip)
@@ -94,6 +97,12 @@ class Run:
     def _open(self, url: str, *, create: bool, text: bool = False) -> Endpoint:
         transfer_id = self._owned.job.transfer_id
         return self._with_retries(lambda: self._endpoints.open(url, transfer_id, create=create, text=text))
+
+    def _end_deletions(self) -> None:
+        """End the deletions of an earlier attempt that were cut off: a file that it moved aside is listed again."""
+        job = self._owned.job
+        if self._definition.delete_source and job.attempt > 1:
+            self._with_retries(lambda: self._endpoints.end_deletions(self._definition.source.url, job.token))
 
     def _find(self, source: Endpoint) -> list[Found]:
         """List the source; end the job here when no file matches, or a required one is missing (E26)."""
@@ -160,15 +169,16 @@ class Run:
                 self._owned.warn_file(one.place, text)
                 continue
             try:
-                source.delete(one.entry)
+                source.delete(one.entry, token=self._owned.job.token)
             except TransferError as error:
+                self._cut_off = self._cut_off or error.leftover
                 self._owned.warn_file(one.place, f"The source was not deleted: {error}.")
 
     def _sweep(self, written: list[Endpoint]) -> None:
         """Remove partial uploads that could not be aborted; an error here changes nothing of how the files ended."""
         # An archive of an earlier attempt that this one has not opened is swept later.
         archives = {archive.url for archive in self._definition.archive.named.values()}
-        self.left = self._owned.job.attempt > 1 and len(written) <= len(archives)
+        self.left = self._cut_off or (self._owned.job.attempt > 1 and len(written) <= len(archives))
         for endpoint in written:
             try:
                 endpoint.sweep(self._owned.job.token, tuple(self._moves.temporaries))

@@ -113,8 +113,9 @@ class FilestoreEndpoint(Closing):
         """Raise Unsupported: a file of the store keeps its name."""
         raise Unsupported(f"{path}: a file of filestore is not renamed to {target}")
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, *, token: str) -> None:
         """Delete a listed file; Changed when another content has its name by now."""
+        del token
         query = {"fileset": entry.version} if entry.version else {}
         path = check_path(entry.path)
         try:

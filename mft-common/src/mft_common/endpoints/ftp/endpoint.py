@@ -95,8 +95,9 @@ class FtpEndpoint(Closing):
                 raise Exists(f"{shown(target)}: exists already")
             rename(session, old, new, path)
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, *, token: str) -> None:
         """Delete a file; Changed where its version, or its size where it has no version, is not that of `entry`."""
+        del token
         path, full = entry.path, self._place.checked(entry.path)
         with self._connections.session() as session:
             if not _same(entry, _entry(path, _there(session, full, path))):

@@ -80,8 +80,9 @@ class HttpEndpoint(Closing):
         del target
         raise Unsupported(f"{printable(path)}: a web server cannot rename")
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, *, token: str) -> None:
         """Refuse: a source on the web is not ours to delete."""
+        del token
         raise Unsupported(f"{printable(entry.path)}: a file of a web server is not deleted")
 
     def make_folder(self, path: str) -> None:

@@ -107,8 +107,9 @@ class S3Endpoint(Closing):
         del target
         raise Unsupported(f"{printable(path)}: a bucket cannot rename")
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, *, token: str) -> None:
         """Delete an object on the condition that it is still this version."""
+        del token
         self._bucket.delete(entry.path, entry.version)
 
     def make_folder(self, path: str) -> None:

@@ -76,8 +76,9 @@ class SftpEndpoint(Closing):
         """Rename a file; Exists where the target is there."""
         self._connection.call(self._rename(path, target))
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, *, token: str) -> None:
         """Delete a listed file; Changed where size or time are no longer the listed ones."""
+        del token
         self._connection.call(self._delete(entry))
 
     def make_folder(self, path: str) -> None:

@@ -37,8 +37,9 @@ class BareEndpoint(Closing):
         """Raise Unsupported."""
         raise Unsupported(f"{path}: this endpoint renames no files to {target}")
 
-    def delete(self, entry: Entry) -> None:
+    def delete(self, entry: Entry, *, token: str) -> None:
         """Raise Unsupported."""
+        del token
         raise Unsupported(f"{entry.path}: this endpoint deletes no files")
 
     def make_folder(self, path: str) -> None:
