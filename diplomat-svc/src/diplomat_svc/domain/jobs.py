@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from diplomat_svc.domain.states import COMPLETE, DELIVERED, QUEUED, RUNNING
+from diplomat_svc.domain.states import DELIVERED, QUEUED, RUNNING
 from diplomat_svc.domain.transactions import Transaction
 
 
@@ -64,7 +64,6 @@ class Job:
     """One run of a transaction; times in milliseconds. `scheduled_at` is the only key that a client gets (38).
 
     `retries` is the sum of its files' retries, `caused_by` the id of the transfer whose file started the job.
-    `next_scheduled` is when the schedule starts the next one; of the most recent job alone (67).
     `audit` is the completion status that its audit record tells, "" while none is written.
     """
 
@@ -90,7 +89,6 @@ class Job:
     bytes_done: int = 0
     lease: int = 0
     caused_by: str | None = None
-    next_scheduled: int | None = None
     audit: str = ""
 
     @property
@@ -102,31 +100,3 @@ class Job:
     def may_be_tried_again(self) -> bool:
         """Whether the definition allows another attempt after this one."""
         return self.attempt <= self.definition.retries.job
-
-    @property
-    def fraction(self) -> float:
-        """The share of the bytes that is moved; 1.0 when the job is over (A43)."""
-        if self.status == COMPLETE:
-            return 1.0
-        return min(self.bytes_done / self.bytes_total, 1.0) if self.bytes_total else 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class TransactionStatus:
-    """A transaction with its most recent job, if there ever was one."""
-
-    id: int
-    name: str
-    direction: str
-    state: str
-    job: Job | None = None
-    files: tuple[FileRecord, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Statuses:
-    """An answer of transactionStatuses: when it was collected, the eight cells, and what changed."""
-
-    monitor_time: int
-    cells: Mapping[tuple[int, int], int]
-    transactions: tuple[TransactionStatus, ...]

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from diplomat_svc.domain.jobs import Statuses
+from diplomat_svc.domain.histories import Statuses
 from diplomat_svc.domain.transactions import Configuration
 from diplomat_svc.errors import NotSupported, Unauthorized
 from diplomat_svc.operations import histories, scheduling, sessions, statuses, stopping, summaries

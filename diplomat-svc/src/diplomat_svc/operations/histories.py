@@ -1,8 +1,9 @@
 """List the jobs of transactions, the newest first, in constant memory (2.5, E42)."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from diplomat_svc.domain.histories import FileHistory, JobHistory
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.transactions import Options
 from diplomat_svc.errors import BadRequest, NoHistories
@@ -10,6 +11,7 @@ from diplomat_svc.operations import rights
 from diplomat_svc.operations.statuses import monitor_time
 from diplomat_svc.schemas.requests import Which
 from diplomat_svc.store import files, requested_jobs, timers
+from diplomat_svc.store import histories as stored_histories
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.identity import Identity
@@ -21,7 +23,7 @@ class Block:
 
     monitor_time: int
     name: str
-    jobs: Iterator[tuple[Job, Sequence[FileRecord]]]
+    jobs: Iterator[tuple[JobHistory, Sequence[FileHistory]]]
 
 
 @dataclass(frozen=True)
@@ -56,14 +58,14 @@ def _blocks(database: Database, clock: Clock, wanted: Sequence[Which], caller: I
             yield Block(monitor_time(database, clock), name, _jobs(database, ids))
 
 
-def _jobs(database: Database, ids: Sequence[int]) -> Iterator[tuple[Job, Sequence[FileRecord]]]:
+def _jobs(database: Database, ids: Sequence[int]) -> Iterator[tuple[JobHistory, Sequence[FileHistory]]]:
     before: int | None = None
     while ids:
         with database.read() as connection:
-            found = list(requested_jobs.page(connection, ids, before))
+            found = list(stored_histories.page(connection, ids, before))
             if before is None and found:
                 (newest, moved), next_at = found[0], timers.next_times(connection, ids)
-                found[0] = replace(newest, next_scheduled=next_at.get(newest.transaction_id)), moved
+                found[0] = newest._replace(next_scheduled=next_at.get(newest.transaction_id)), moved
         yield from found
         if not found:
             return

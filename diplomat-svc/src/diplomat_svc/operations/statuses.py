@@ -3,7 +3,7 @@
 from collections import Counter
 from typing import Final
 
-from diplomat_svc.domain.jobs import Statuses
+from diplomat_svc.domain.histories import Statuses
 from diplomat_svc.domain.states import cell
 from diplomat_svc.operations import rights
 from diplomat_svc.store import change_clock

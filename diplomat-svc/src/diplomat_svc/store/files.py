@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -90,26 +90,6 @@ def of_job(connection: sa.Connection, sequence: int) -> tuple[FileRecord, ...]:
     """Return the files of one job in order."""
     rows = connection.execute(sa.select(files).where(_C.sequence == sequence).order_by(_C.place))
     return tuple(_file(row) for row in rows)
-
-
-def of_jobs(connection: sa.Connection, sequences: Collection[int]) -> dict[int, list[FileRecord]]:
-    """Return the files of several jobs by the jobs' numbers."""
-    found: dict[int, list[FileRecord]] = {sequence: [] for sequence in sequences}
-    wanted = sorted(sequences)
-    for start in range(0, len(wanted), 500):
-        # As many places for numbers as there are, or one more than enough of the next size: few statements in all.
-        some = wanted[start : start + 500]
-        count = 1 << (len(some) - 1).bit_length()
-        values = {f"n{place}": some[min(place, len(some) - 1)] for place in range(count)}
-        for sequence, *row in _of_jobs(count).all(connection, values):
-            found[sequence].append(_file_of(row))
-    return found
-
-
-@lru_cache(maxsize=16)
-def _of_jobs(count: int) -> Statement:
-    some = _C.sequence.in_([sa.bindparam(f"n{place}", type_=sa.BigInteger) for place in range(count)])
-    return Statement(sa.select(*(_C[name] for name in _COLUMNS)).where(some).order_by(_C.sequence, _C.place))
 
 
 def _file_of(row: Sequence[Any]) -> FileRecord:

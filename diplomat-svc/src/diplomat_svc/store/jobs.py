@@ -1,7 +1,7 @@
 """Insert, take, change and end jobs; each change of status also stamps the job's transaction (A40)."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -36,7 +36,7 @@ def _mine(job: Job, owner: str) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=4096)
-def _definition(text: str) -> Transaction:
+def definition_of(text: str) -> Transaction:
     """Parse the copy of a definition; many jobs have the same one."""
     return Transaction.from_json(text)
 
@@ -51,7 +51,7 @@ def job_of(row: Any, prefix: str = "") -> Job:
     definition, variables, account, label, address, *values = _getter(prefix)(row)
     return Job(
         **dict(zip(_COLUMNS, values, strict=True)),
-        definition=_definition(definition),
+        definition=definition_of(definition),
         variables=_variables(variables),
         requester=Requester(account=account, label=label, address=address),
     )
@@ -62,11 +62,6 @@ def _getter(prefix: str) -> Callable[[Any], tuple[Any, ...]]:
     """Return what reads the parsed columns, those of the requester and `_COLUMNS` of a row."""
     names = ("definition", "variables", "account", "label", "address", *_COLUMNS)
     return attrgetter(*(prefix + name for name in names))
-
-
-def row_of(values: Sequence[Any]) -> Any:
-    """Return the values of all columns as a row for `job_of`."""
-    return job_statements.Row(*values)
 
 
 def add(connection: sa.Connection, job: Job, request_id: str, due_at: int = 0) -> None:

@@ -1,13 +1,12 @@
 """Find the transactions and jobs that requests name, removed transactions among them: their jobs may be asked for."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 import sqlalchemy as sa
 
-from diplomat_svc.domain.jobs import FileRecord, Job
+from diplomat_svc.domain.jobs import Job
 from diplomat_svc.domain.states import ACTIVE, COMPLETE, DELAYED, QUEUED
-from diplomat_svc.store import files
 from diplomat_svc.store.jobs import job_of
 from diplomat_svc.store.tables import jobs, transactions
 
@@ -77,28 +76,6 @@ def recent(
     which = sa.and_(mine, _C.status != COMPLETE) if unfinished else mine
     rows = connection.execute(sa.select(jobs).where(which).order_by(_C.sequence.desc()).limit(most))
     return [job_of(row) for row in rows]
-
-
-def page(
-    connection: sa.Connection, ids: Sequence[int], before: int | None
-) -> Iterator[tuple[Job, Sequence[FileRecord]]]:
-    """Yield up to 100 jobs below the sequence `before`, the newest first, each with its files."""
-    below = sa.true() if before is None else _C.sequence < before
-    rows = sa.select(jobs).where(_C.transaction_id.in_(ids), below).order_by(_C.sequence.desc()).limit(_PAGE)
-    group: list[Job] = []
-    count = 0
-    for job in [job_of(row) for row in connection.execute(rows)]:
-        if group and count + job.found > _FILES:
-            yield from _with_files(connection, group)
-            group, count = [], 0
-        group.append(job)
-        count += job.found
-    yield from _with_files(connection, group)
-
-
-def _with_files(connection: sa.Connection, group: Sequence[Job]) -> Iterator[tuple[Job, Sequence[FileRecord]]]:
-    moved = files.of_jobs(connection, [job.sequence for job in group])
-    return ((job, moved[job.sequence]) for job in group)
 
 
 def ask_to_stop(connection: sa.Connection, job: Job, status: str, stamp: int) -> None:

@@ -6,7 +6,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from diplomat_svc import __version__
-from diplomat_svc.domain.jobs import FileRecord, Job, Statuses, TransactionStatus
+from diplomat_svc.domain.histories import FileHistory, JobHistory, Statuses, TransactionStatus
 from diplomat_svc.domain.names import unpack_label
 from diplomat_svc.domain.states import COMPLETE
 from diplomat_svc.domain.transactions import DIRECTIONS
@@ -160,7 +160,7 @@ def log_buffer(number: int, first_line: int, lines: Iterable[str]) -> Answer:
 
 
 # One transaction of jobHistories: when it was collected, its name, and its jobs with their files.
-Block = tuple[int, str, Iterator[tuple[Job, Sequence[FileRecord]]]]
+Block = tuple[int, str, Iterator[tuple[JobHistory, Sequence[FileHistory]]]]
 
 
 def histories(update_rate: int, blocks: Iterable[Block]) -> Answer:
@@ -206,7 +206,7 @@ def _status(one: TransactionStatus, monitor_time: int) -> str:
     )
 
 
-def _history(job: Job, files: Iterable[FileRecord], *, update_time: bool = False) -> str:
+def _history(job: JobHistory, files: Iterable[FileHistory], *, update_time: bool = False) -> str:
     """Render a job's record; end and completion are left out while the job is active (67, A43).
 
     Records are rendered as text, not as elements: an answer may hold many thousands.
@@ -217,7 +217,7 @@ def _history(job: Job, files: Iterable[FileRecord], *, update_time: bool = False
     completion = xml.leaf("completionStatus", job.completion or "") if over else ""
     scheduled = f"<nextScheduled>{job.next_scheduled}</nextScheduled>" if job.next_scheduled is not None else ""
     return (
-        f"<jobHistory><sequence>{job.token}</sequence>{updated}{xml.leaf('transactionName', job.definition.name)}"
+        f"<jobHistory><sequence>{job.token}</sequence>{updated}{xml.leaf('transactionName', job.name)}"
         f"<startTime>{job.scheduled_at}</startTime>{ended}{xml.leaf('status', job.status)}{completion}"
         f"<filesFound>{job.found}</filesFound><filesSuccessful>{job.successful}</filesSuccessful>"
         f"<filesFailed>{job.failed}</filesFailed><execAttempt>{job.attempt}</execAttempt>"
@@ -226,7 +226,7 @@ def _history(job: Job, files: Iterable[FileRecord], *, update_time: bool = False
     )
 
 
-def _file(job: Job, file: FileRecord) -> str:
+def _file(job: JobHistory, file: FileHistory) -> str:
     over = file.ended_at is not None
     ended = f"<endTime>{file.ended_at}</endTime>" if over else ""
     completion = xml.leaf("completionStatus", file.completion or "") if over else ""
