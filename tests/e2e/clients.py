@@ -81,6 +81,12 @@ class IbmMq:
         assert answer.status_code == 200, answer.text
         return answer.json()["transfer"]
 
+    def agents(self):
+        """Return all agents."""
+        answer = self.http.get(self.url.replace("/transfer", "/agent"), timeout=20)
+        assert answer.status_code == 200, answer.text
+        return answer.json()["agent"]
+
     def items(self, transfer_id):
         """Return the items of one transfer."""
         path = self.url.replace("/v2/", "/v3/")

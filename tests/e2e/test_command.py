@@ -167,6 +167,7 @@ def test_names_that_another_section_does_not_have_are_problems(tmp_path):
     wrong = {
         "http_mft": {"contracts": {"std": {}}, "folders": {"/dock": {"access": {"alise": ["list"]}}}},
         "transactions": [{"name": "x", "direction": "inbound", **ends}],
+        "ibm_mq_mft": {"agents": {"A": {"qmgr": "QM1", "root": "filestore:/nor"}}},
         "diplomat": [],
     }
     (tmp_path / "own.yaml").write_text(yaml.safe_dump(wrong))
@@ -176,6 +177,7 @@ def test_names_that_another_section_does_not_have_are_problems(tmp_path):
     said = crossdock("check", "own.yaml", cwd=tmp_path).stderr
     assert "http_mft.folders./dock.access.alise: no such account" in said
     assert "transactions.0.source.url: http_mft.folders has no /nope" in said
+    assert "ibm_mq_mft.agents.A.root: http_mft.folders has no /nor" in said
 
 
 def test_accounts_of_the_demo_do_not_survive_it(start):

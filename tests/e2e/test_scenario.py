@@ -112,3 +112,10 @@ def test_no_password_is_in_any_log(hub):
     assert written
     for secret in ("partner1", "diplomat123", "Rotterdam"):
         assert secret not in written
+
+
+def test_the_agents_of_the_demo_are_ready(hub):
+    """The worker probes them, and every version of IBM's API shows what it found."""
+    mq = IbmMq(hub.url)
+    ready = [{"name": name, "type": "standard", "state": "ready"} for name in ("AGENT1", "AGENT2")]
+    wait_until(lambda: mq.agents() == ready, what="agents that are ready")

@@ -42,6 +42,8 @@ PACKAGES: Final[Mapping[str, Any]] = {
     "mqmft-svc": mqmft_svc,
     "sertainty-svc": sertainty_svc,
 }
+# The services whose workers run work in children.
+_WITH_CHILDREN: Final = ("diplomat-svc", "mqmft-svc")
 
 
 @dataclass
@@ -88,6 +90,12 @@ class Hub:
             opened.close()
 
 
+def child_modules(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the modules that the fork server of the worker imports once for the children of every service."""
+    found = [PACKAGES[name].bootstrap.child_modules(document) for name in _WITH_CHILDREN]
+    return tuple(dict.fromkeys(module for modules in found for module in modules))
+
+
 def build(
     environ: Mapping[str, str],
     document: Mapping[str, Any],
@@ -101,7 +109,7 @@ def build(
 
     With `apply_accounts` the account directory is brought to the configuration as well; one process does that for all.
     A process that outlives changes of the configuration gives the file `applied`: its jobs use filestore-svc by the
-    configuration that the file holds. `runner` runs jobs in children.
+    configuration that the file holds. `runner` runs work in children.
     """
     made = gateway.bootstrap.build_with(
         gateway.settings.Settings.from_env(environ), document if apply_accounts else None, reader
@@ -114,7 +122,7 @@ def build(
         for name, package in PACKAGES.items():
             settings = package.settings.Settings.from_env(environ)
             more: dict[str, Any] = {}
-            if name == "diplomat-svc":
+            if name in _WITH_CHILDREN:
                 more["runner"] = runner
             services[name] = package.bootstrap.build(
                 settings, directory=made.operations, config=document, reader=reader, **more

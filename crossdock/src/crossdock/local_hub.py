@@ -12,7 +12,6 @@ from crossdock import applying, configuration, environment, hub, sections, web
 from crossdock.applied import AppliedFile
 from crossdock.listeners import Listeners
 from crossdock.supervisor import Process
-from diplomat_svc.bootstrap import child_modules
 from gateway.settings import Settings
 from mft_common import config, logs
 from mft_common.config import Reader
@@ -134,7 +133,7 @@ class LocalHub:
     def _runner(self) -> Runner:
         assert self._configuration is not None
         level = from_env(Settings, self._settings).log_level
-        modules = child_modules(self._configuration[0])
+        modules = hub.child_modules(self._configuration[0])
         environ = child_environment(self._settings)
         return Runner("crossdock", modules, environment=environ, level=level, held=self._held)
 

@@ -31,6 +31,11 @@ def _references(document: Mapping[str, Any], _reader: Reader) -> None:
         access = folder.get("access") if isinstance(folder, Mapping) else None
         unknown = [name for name in access if name not in accounts] if isinstance(access, Mapping) else []
         problems += [f"http_mft.folders.{path}.access.{name}: no such account" for name in unknown]
+    agents = (document.get("ibm_mq_mft") or {}).get("agents") or {}
+    for name, agent in agents.items() if isinstance(agents, Mapping) else ():
+        url = agent.get("root") if isinstance(agent, Mapping) else None
+        if isinstance(url, str) and url.startswith("filestore:") and not _is_folder(url, folders):
+            problems.append(f"ibm_mq_mft.agents.{name}.root: http_mft.folders has no {url[10:]}")
     for number, transaction in enumerate(document.get("transactions") or ()):
         for side in ("source", "destination"):
             end = transaction.get(side) if isinstance(transaction, Mapping) else None

@@ -183,13 +183,15 @@ def build(
             raise ConfigError(problems)
         APPLIED.store(connection, {**config, WEBHOOKS: webhooks_of(config)}, reader.folder)
 
+    filestore = Filestore.configured(settings.filestore_url, settings.internal_keys, settings.state)
+
     def for_worker(document: Mapping[str, Any], found: configuration_file.Reader) -> WorkerConfiguration:
         read = read_sections(document, found)
         channels = replace(read.channels, webhooks=stored_webhooks(document, found))
         return worker_configuration(replace(read, channels=channels))
 
     def worker_configuration(given: Configuration) -> WorkerConfiguration:
-        endpoints = replace(given.endpoints, filestore=_filestore(settings))
+        endpoints = replace(given.endpoints, filestore=filestore)
         return WorkerConfiguration(
             given.options, endpoints, given.channels, given.audit, keys=given.keys, private=settings.state / "private"
         )
@@ -212,15 +214,6 @@ def build(
         checks["worker"] = lambda: _recovered(database, Exclusive(settings.state / _LOCK))
     identities = IdentityReader(SERVICE, signer, directory)
     return Service(settings, wanted, database, operations, identities, OUTBOX, follower, checks, runner)
-
-
-def _filestore(settings: Settings) -> Filestore | None:
-    """Return the way to filestore-svc, None where the settings name none."""
-    if settings.filestore_url is None or not settings.internal_keys:
-        return None
-    spool = settings.state / "spool"
-    spool.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return Filestore(settings.filestore_url, settings.internal_keys, str(spool))
 
 
 def _recovered(database: Database, lock: Exclusive) -> None:

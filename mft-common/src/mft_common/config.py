@@ -169,7 +169,17 @@ def unused_keys(schema: marshmallow.Schema, value: Any, path: str) -> list[str]:
             found.append(f"{path}.{name}")
         elif name in value and isinstance(declared, marshmallow.fields.Nested):
             found += unused_keys(declared.schema, value[name], f"{path}.{name}")
+        elif name in value and isinstance(declared, marshmallow.fields.Dict):
+            found += _unused_in_values(declared, value[name], f"{path}.{name}")
     return found
+
+
+def _unused_in_values(declared: marshmallow.fields.Dict, value: Any, path: str) -> list[str]:
+    """Return the unused keys of the values of a mapping whose keys are names of the operator's own."""
+    inner = declared.value_field
+    if not isinstance(value, Mapping) or not isinstance(inner, marshmallow.fields.Nested):
+        return []
+    return [key for name, one in value.items() for key in unused_keys(inner.schema, one, f"{path}.{name}")]
 
 
 def warn_unused(keys: list[str]) -> None:

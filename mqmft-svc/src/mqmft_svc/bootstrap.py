@@ -2,37 +2,63 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from mft_common import config as configuration
 from mft_common import logs
 from mft_common.applied_configuration import ConfigurationFollower
+from mft_common.clock import Clock, now_ms
 from mft_common.config import Reader
-from mft_common.database import Database
+from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
+from mft_common.endpoints.filestore import Filestore
+from mft_common.endpoints.registry import modules_for
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.runner import Runner, child_environment
 from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
 from mqmft_svc.operations import Operations
+from mqmft_svc.operations.probing import Prober
 from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.settings import Settings
+from mqmft_svc.store import agents
 from mqmft_svc.store.tables import APPLIED, INBOX, OUTBOX, metadata
 
 _PURGE_EVERY_S: Final = 60.0
 _DEMO_QMGR: Final = "QM1"
+# What children of the worker need in any case; its fork server imports it once.
+_CHILD_MODULES: Final = ("mqmft_svc.operations.agent_child",)
+
+
+def child_modules(document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the modules for the children of a worker with this configuration, which need not be valid.
+
+    A kind of endpoint that is applied later is imported by each child that uses it.
+    """
+    section = document.get("ibm_mq_mft")
+    declared = [document.get("endpoints"), section.get("agents") if isinstance(section, dict) else None]
+    entries = [entry for each in declared if isinstance(each, dict) for entry in each.values()]
+    given = [entry.get(key) for entry in entries if isinstance(entry, dict) for key in ("url", "root")]
+    return (*_CHILD_MODULES, *modules_for(url for url in given if isinstance(url, str)))
+
+
+def new_runner(settings: Settings, environ: Mapping[str, str]) -> Runner:
+    """Return the runner of a worker; it is started before the worker has threads."""
+    document = configuration.load(Path(settings.config), sections.SECTIONS, whole=False) if settings.config else {}
+    return Runner(SERVICE, child_modules(document), environment=child_environment(environ), level=settings.log_level)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The parts of web process and worker; readiness runs `checks`."""
+    """The parts of web process and worker; readiness runs `checks`. Only a worker has a `runner`."""
 
     settings: Settings
     section: Section
@@ -41,7 +67,9 @@ class Service:
     inbox: Inbox
     operations: Operations
     identities: IdentityReader
+    follower: ConfigurationFollower[Section]
     checks: Mapping[str, Callable[[], None]]
+    runner: Runner | None = None
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return the worker's tasks."""
@@ -50,7 +78,14 @@ class Service:
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
             BackgroundTask(f"{SERVICE}-purge", self._purge),
+            BackgroundTask(f"{SERVICE}-agents", self.prober().run),
         ]
+
+    def prober(self) -> Prober:
+        """Return the task that probes the agents."""
+        if self.runner is None:
+            raise ValueError("a worker is built with a runner")
+        return Prober(self.database, self.follower, self.runner, now=self.operations.now)
 
     def _purge(self, stop: threading.Event) -> None:
         while not stop.wait(_PURGE_EVERY_S):
@@ -65,7 +100,7 @@ class Service:
 def reader_for(settings: Settings, environ: Mapping[str, str]) -> Reader:
     """Return the resolver of the secrets that the configuration file refers to."""
     folder = Path(settings.config).parent if settings.config else Path()
-    return Reader(folder=folder, environ=environ, demo=settings.demo)
+    return Reader(folder=folder, environ=environ, demo=settings.demo, data=Path(settings.data).absolute())
 
 
 def build(
@@ -74,16 +109,19 @@ def build(
     directory: Directory | None = None,
     config: Mapping[str, Any] | None = None,
     reader: Reader | None = None,
+    runner: Runner | None = None,
+    now: Clock = now_ms,
 ) -> Service:
     """Build the service, with its tables up to date.
 
     `directory` is the gateway's own in one process; without it the gateway at `gateway_url` is asked. `config` is the
     whole of crossdock.yaml as a mapping, else the file that the settings name; `reader` resolves its secrets.
+    `runner` is the worker's; a web process has none.
     """
     if config is None:
         config = configuration.load(Path(settings.config), sections.SECTIONS, whole=False) if settings.config else {}
         configuration.warn_unused(sections.unused(config))
-    reader = reader or reader_for(settings, {})
+    reader = replace(reader or reader_for(settings, {}), data=Path(settings.data).absolute())
     section = sections.read_sections(config, reader)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
@@ -93,8 +131,19 @@ def build(
     )
     database.migrate(enter_cluster)
     with database.write() as connection:
+        # Processes that start at the same time apply the configuration one after another.
+        advisory_lock(connection, f"{SERVICE} configuration")
         APPLIED.store(connection, config, reader.folder)
-    follower = ConfigurationFollower(APPLIED, sections.read_sections, section, reader)
+        agents.apply(connection, {one.name: one.definition for one in section.agents.values()}, now())
+    filestore = Filestore.configured(settings.filestore_url, settings.internal_keys, settings.state)
+
+    def with_filestore(given: Section) -> Section:
+        return replace(given, endpoints=replace(given.endpoints, filestore=filestore))
+
+    def for_worker(document: Mapping[str, Any], found: Reader) -> Section:
+        return with_filestore(sections.read_sections(document, found))
+
+    follower = ConfigurationFollower(APPLIED, for_worker, with_filestore(section), reader)
     if not settings.security:
         logs.get("bootstrap").warning("security.off", user=settings.security_off_user)
     return Service(
@@ -108,10 +157,14 @@ def build(
             directory,
             settings,
             coordination_qmgr=_coordination_qmgr(settings, section),
+            agents=section.agents,
             applied_qmgr=lambda connection: _coordination_qmgr(settings, follower.refresh(connection)),
+            now=now,
         ),
         identities=IdentityReader(SERVICE, signer, directory),
+        follower=follower,
         checks={"database": database.ping},
+        runner=runner,
     )
 
 

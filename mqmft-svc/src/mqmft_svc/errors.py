@@ -143,6 +143,16 @@ class QueueManagerAway(RestError):
     action = "Try again later."
 
 
+class NoSuchAgent(RestError):
+    """No agent has that name (155, 181)."""
+
+    msg_id = "MQWB0408E"
+    status = 404
+    message = "There is no agent '{name}'."
+    explanation = "The configuration of the hub declares no agent of that name."
+    action = "Check the name, or ask for the list of agents."
+
+
 class AttributeUnknown(RestError):
     """An unknown attribute (34)."""
 
@@ -184,13 +194,13 @@ class AttributeNotApplicable(RestError):
 
 
 class PageWithId(RestError):
-    """`limit`, `after` or `before` for one transfer (42)."""
+    """`limit`, `after`, `before` or a filter, which are for a list, for one element of it (42, 183)."""
 
     msg_id = "MQWB0964E"
     status = 400
-    message = "'{name}' may be given only for the list of transfers."
-    explanation = "The path names one transfer, so there is nothing to take a part of."
-    action = "Leave the parameter out, or leave the id out."
+    message = "'{name}' may be given only for the list of {resource}."
+    explanation = "The path names one element of the list, so there is nothing to take a part of."
+    action = "Leave the parameter out, or take the list."
 
 
 class AfterWithBefore(RestError):
@@ -214,12 +224,14 @@ class LimitInvalid(RestError):
 
 
 class ParameterUnknown(RestError):
-    """A query parameter that this resource does not have, or a query that cannot be read (48)."""
+    """A query parameter that this resource does not have, one with an unknown value, or an unreadable query (48)."""
 
     msg_id = "MQWB0967E"
     status = 400
     message = "'{name}' is no query parameter of this resource."
-    explanation = "The query string must be UTF-8 with whole percent escapes, and name known parameters only."
+    explanation = (
+        "The query string must be UTF-8 with whole percent escapes, and name parameters and values that exist."
+    )
     action = "Take the parameter out, or correct its spelling."
 
 
@@ -291,6 +303,16 @@ class MethodNotAllowed(RestError):
     message = "This resource does not have the method {method}."
     explanation = "The header 'Allow' of this answer names the methods that it has."
     action = "Use one of these."
+
+
+class AgentNameInvalid(RestError):
+    """A text that can be no agent's name (181)."""
+
+    msg_id = "MQWB0975E"
+    status = 400
+    message = "'{name}' is no agent's name."
+    explanation = "A name has 1 to 28 of the characters A-Z, 0-9, dot, underscore and slash, in either case."
+    action = "Correct the name; in a filter an asterisk stands for any characters."
 
 
 class LoginThrottled(RestError):

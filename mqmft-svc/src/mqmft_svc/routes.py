@@ -25,7 +25,7 @@ from mqmft_svc.errors import (
 )
 from mqmft_svc.operations import Operations
 from mqmft_svc.operations.transfers import Answer
-from mqmft_svc.schemas import queries
+from mqmft_svc.schemas import agent_queries, queries
 from mqmft_svc.schemas.login import login as read_login
 
 _BASE: Final = "/ibmmq/rest/<any(v1,v2,v3):version>"
@@ -43,6 +43,7 @@ def blueprint(operations: Operations) -> Blueprint:
     pages = Blueprint("mft", __name__)
     _add_hooks(pages, operations)
     _add_transfers(pages, operations)
+    _add_agents(pages, operations)
     _add_login(pages, operations)
     _add_unbuilt(pages, operations)
     return pages
@@ -82,6 +83,21 @@ def _add_transfers(pages: Blueprint, operations: Operations) -> None:
     def get_transfer(version: str, transfer_id: str) -> Response:  # noqa: ARG001 -- all versions answer alike
         operations.access.authorize_read(_caller(), "transfer")
         return _shown(operations.transfers.get_transfer(transfer_id, queries.single_query(_pairs(), settings)))
+
+
+def _add_agents(pages: Blueprint, operations: Operations) -> None:
+    settings = operations.settings
+
+    @pages.get(f"{_BASE}{_MFT}/agent")
+    def get_agents(version: str) -> Response:  # noqa: ARG001 -- all versions answer alike
+        operations.access.authorize_read(_caller(), "agent")
+        return _json({"agent": operations.agents.list_agents(agent_queries.list_query(_pairs(), settings))})
+
+    @pages.get(f"{_BASE}{_MFT}/agent/<path:name>")
+    def get_agent(version: str, name: str) -> Response:  # noqa: ARG001 -- all versions answer alike
+        operations.access.authorize_read(_caller(), "agent")
+        selection = agent_queries.single_query(_pairs(), settings)
+        return _json({"agent": operations.agents.get_agent(agent_queries.agent_name(name), selection)})
 
 
 def _add_login(pages: Blueprint, operations: Operations) -> None:
@@ -131,8 +147,6 @@ def _add_unbuilt(pages: Blueprint, operations: Operations) -> None:
 
     add(f"{_BASE}{_MFT}/transfer", "transfer", "POST")
     add(f"{_V3}{_MFT}/transfer/<transfer_id>", "transfer", "DELETE")
-    add(f"{_BASE}{_MFT}/agent", "agent", "GET")
-    add(f"{_BASE}{_MFT}/agent/<path:name>", "agent", "GET")
     add(f"{_BASE}{_MFT}/monitor", "monitor", "GET", "POST")
     add(f"{_BASE}{_MFT}/monitor/<path:name>", "monitor", "GET", "DELETE")
     add(f"{_V3}{_MFT}/call", "call", "GET", "POST")

@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from mft_common.settings import boolean, choice, csv, from_env, integer, setting, text
+from mqmft_svc import SERVICE
 
 
 def _at_least(least: int) -> Callable[[str], int]:
@@ -31,9 +33,11 @@ class Settings:
     resource off (128).
     """
 
+    data: str = setting("MFT_DATA", default="data", doc="the data folder of the hub")
     database_url: str = setting("MQMFT_DATABASE_URL", doc="where the record of transfers is kept")
     internal_keys: tuple[str, ...] | None = setting("MFT_INTERNAL_KEYS", csv, None, secret=True)
     gateway_url: str | None = setting("MFT_GATEWAY_URL", text, None)
+    filestore_url: str | None = setting("MFT_FILESTORE_URL", text, None, doc="base of filestore-svc")
     config: str | None = setting("MFT_CONFIG", text, None)
     demo: bool = setting("MFT_DEMO", boolean, default=False)
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
@@ -59,3 +63,8 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings; SettingsError names every variable that is wrong."""
         return from_env(cls, environ)
+
+    @property
+    def state(self) -> Path:
+        """The folder of this service's own files."""
+        return Path(self.data).absolute() / "state" / SERVICE

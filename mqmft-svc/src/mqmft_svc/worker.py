@@ -1,4 +1,4 @@
-"""Run the worker: consume events, and purge the record."""
+"""Run the worker: consume events, purge the record, and probe the agents."""
 
 import os
 import sys
@@ -12,9 +12,10 @@ def main() -> int:
     """Run the worker until SIGTERM; return the process's exit code."""
     environ = dict(os.environ)  # noqa: TID251 -- the one place of the worker that reads the environment
     settings = Settings.from_env(environ)
-    return run_worker(
-        SERVICE, lambda: bootstrap.build(settings, reader=bootstrap.reader_for(settings, environ)), environ
-    )
+    reader = bootstrap.reader_for(settings, environ)
+    # First of all: the fork server is to have no thread, and lives as long as the thread that starts it.
+    with bootstrap.new_runner(settings, environ) as runner:
+        return run_worker(SERVICE, lambda: bootstrap.build(settings, reader=reader, runner=runner), environ)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 import io
 import logging
+import os
 
 import pytest
 import structlog
 
 from mft_common import logs
+from mft_common.process.runner import Runner, child_environment
+from mqmft_svc.bootstrap import child_modules
 from tests.service.mqmft_svc.mqmft_hub import Hub
 
 
@@ -30,6 +33,13 @@ def make_hub(tmp_path):
     yield make
     for one in made:
         one.service.close()
+
+
+@pytest.fixture(scope="module")
+def runner():
+    """The runner of a worker, for all tests of a module."""
+    with Runner("mqmft-svc", child_modules({}), environment=child_environment(os.environ)) as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import dataclasses
 
 from mft_common import environ_keys
+from mft_common.clock import now_ms
 from mft_common.directory import Account, Opened, Session, Throttled, Wrong
 from mft_common.events import (
     Agent,
@@ -53,12 +54,19 @@ class FakeDirectory:
 class Hub:
     """One service, its client, and the calls that the tests make."""
 
-    def __init__(self, folder, config=None, **environ):
-        values = {"MQMFT_DATABASE_URL": f"sqlite:///{folder}/mqmft.db", **environ}
+    def __init__(self, folder, config=None, reader=None, runner=None, now=now_ms, **environ):
+        values = {"MFT_DATA": str(folder), "MQMFT_DATABASE_URL": f"sqlite:///{folder}/mqmft.db", **environ}
         if config is None:
             values.setdefault("MQMFT_COORDINATION_QMGR", "QM1")
         self.directory = FakeDirectory()
-        self.service = bootstrap.build(Settings.from_env(values), directory=self.directory, config=config or {})
+        self.service = bootstrap.build(
+            Settings.from_env(values),
+            directory=self.directory,
+            config=config or {},
+            reader=reader,
+            runner=runner,
+            now=now,
+        )
         self.serve(self.service)
         self.handlers = handlers(self.service.operations)
         self.sequence = 0
@@ -76,6 +84,10 @@ class Hub:
     def mft(self, path="", version="v3", **options):
         """Ask for transfers."""
         return self.ask(f"/ibmmq/rest/{version}/admin/mft/transfer{path}", **options)
+
+    def agents(self, path="", version="v3", **options):
+        """Ask for agents."""
+        return self.ask(f"/ibmmq/rest/{version}/admin/mft/agent{path}", **options)
 
     def tell(self, *envelopes):
         """Handle events in one transaction and together, as a bus does."""

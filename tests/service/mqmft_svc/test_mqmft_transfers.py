@@ -61,9 +61,9 @@ def test_5_any_other_path_is_404(hub, path):
     assert (answer.status_code, msg(answer)) == (404, "0116E")
 
 
-@pytest.mark.parametrize("path", ["/agent", "/agent/A1/", "/monitor", "/monitor/M", "/call", "/call/C1"])
+@pytest.mark.parametrize("path", ["/monitor", "/monitor/M", "/call", "/call/C1"])
 def test_a_resource_that_is_not_built_is_404_after_the_rights(hub, path):
-    """Agents, monitors and calls are refused to strangers first, and are no resources yet to others."""
+    """Monitors and calls are refused to strangers first, and are no resources yet to others."""
     answer = hub.ask(f"/ibmmq/rest/v3/admin/mft{path}")
     assert (answer.status_code, msg(answer)) == (404, "0116E")
     assert hub.ask(f"/ibmmq/rest/v3/admin/mft{path}", identity=nobody("absent")).status_code == 401
@@ -302,7 +302,12 @@ def test_123_128_a_database_that_does_not_answer_is_503_of_java(hub):
             raise Unavailable("the disk is on fire at /secret/path")
 
     operations = Operations(
-        Away(), hub.directory, hub.service.settings, coordination_qmgr="QM1", applied_qmgr=lambda _connection: "QM1"
+        Away(),
+        hub.directory,
+        hub.service.settings,
+        coordination_qmgr="QM1",
+        agents={},
+        applied_qmgr=lambda _connection: "QM1",
     )
     hub.serve(dataclasses.replace(hub.service, operations=operations))
     answer = hub.mft()

@@ -59,8 +59,9 @@ def test_28_the_golden_transfer_is_shown_as_written(hub):
     assert hub.mft(f"/{end.data.transfer_id}?attributes=*").json == expected
 
 
-def test_203_206_events_of_any_producer_reach_the_record_by_the_bus(hub):
+def test_203_206_events_of_any_producer_reach_the_record_by_the_bus(make_hub, runner):
     """Items 203 and 206: what a producer commits to its outbox is in the list soon after."""
+    hub = make_hub(runner=runner)
     database = hub.service.database
     with database.write() as connection:
         hub.service.outbox.add(connection, started(1), ended(1), ended(2))

@@ -138,7 +138,8 @@ def test_the_section_names_agents_and_the_coordination_queue_manager(tmp_path):
             "BANK": {"qmgr": "QM2", "root": "endpoint:bank", "queues": {"env": "URL"}, "allow": ["mftadmin"]},
         },
     }
-    section = config.read_sections({"ibm_mq_mft": raw}, Reader(tmp_path, {"URL": "amqp://bank"}))
+    document = {"ibm_mq_mft": raw, "endpoints": {"bank": {"url": "file:bank"}}}
+    section = config.read_sections(document, Reader(tmp_path, {"URL": "amqp://bank"}, data=tmp_path))
     assert section.coordination_qmgr == "QM1"
     assert section.agents["BANK"].queues == "amqp://bank"
     assert section.agents["BANK"].allow == ("mftadmin",)
@@ -154,7 +155,56 @@ def test_every_problem_of_the_section_is_named_by_its_path(tmp_path):
     text = str(caught.value)
     assert "ibm_mq_mft.agents" in text
     assert "ibm_mq_mft.x" in text
+    assert "zone such as UTC" in text
     with pytest.raises(ConfigError, match="hub's own"):
         config.read_sections(
             {"ibm_mq_mft": {"agents": {"CLIENT": {"qmgr": "Q", "root": "file:x"}}}}, Reader(tmp_path, {})
         )
+
+
+@pytest.mark.parametrize(
+    ("root", "problem"),
+    [
+        ("folder", "the URL begins with none of"),
+        ("file:/elsewhere", "allowed_folders"),
+        ("file:state/gateway", "the hub's own state"),
+        ("endpoint:nowhere", "there is no endpoint nowhere"),
+        ("endpoint:web/in", "no https: endpoint"),
+        ("sftp://user@host/in", "the URL alone is not enough"),
+        ("ftp://user:word@host/in", "a URL holds no password"),
+    ],
+)
+def test_a_root_that_no_agent_can_have_is_a_problem_of_its_path(tmp_path, root, problem):
+    """Each is named by the agent's path, before anything is opened."""
+    agents = {"BAD": {"qmgr": "Q", "root": root}, "GOOD": {"qmgr": "Q", "root": "file:folder"}}
+    document = {"ibm_mq_mft": {"agents": agents}, "endpoints": {"web": {"url": "https://example.org/"}}}
+    with pytest.raises(ConfigError) as caught:
+        config.read_sections(document, Reader(tmp_path, {}, data=tmp_path))
+    (found,) = caught.value.problems
+    assert found.startswith("ibm_mq_mft.agents.BAD.root: ")
+    assert problem in found
+
+
+def test_an_endpoint_with_a_problem_is_named_once(tmp_path):
+    """An agent of an endpoint that is declared, and wrong, adds no problem of its own."""
+    agents = {"BANK": {"qmgr": "Q", "root": "endpoint:bank"}}
+    document = {"ibm_mq_mft": {"agents": agents}, "endpoints": {"bank": {"url": "sftp://host/in"}}}
+    with pytest.raises(ConfigError) as caught:
+        config.read_sections(document, Reader(tmp_path, {}, data=tmp_path))
+    assert {found.split(":")[0].rpartition(".")[0] for found in caught.value.problems} == {"endpoints.bank"}
+
+
+def test_a_definition_changes_with_the_root_and_with_the_endpoint_and_shows_no_secret(tmp_path):
+    """Item 184: a state holds for one root at one far side; the digest is made without secrets."""
+
+    def definition(root, url="ftp://hub@one.example/in", secret="one"):
+        document = {
+            "ibm_mq_mft": {"agents": {"A": {"qmgr": "Q", "root": root}}},
+            "endpoints": {"bank": {"url": url, "password": {"env": "SECRET"}}},
+        }
+        section = config.read_sections(document, Reader(tmp_path, {"SECRET": secret}, data=tmp_path))
+        return section.agents["A"].definition
+
+    first = definition("endpoint:bank")
+    assert first == definition("endpoint:bank") == definition("endpoint:bank", secret="two")
+    assert len({first, definition("endpoint:bank/x"), definition("endpoint:bank", "ftp://hub@two.example/in")}) == 3

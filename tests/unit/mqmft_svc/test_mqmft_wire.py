@@ -70,7 +70,7 @@ def test_143_random_bytes_are_an_object_or_a_refusal(body):
 def test_120_123_every_error_has_the_same_seven_members():
     """Items 120 to 123: one shape, the id first in the message, whole sentences, and 2059 for a database away."""
     words = {"user": "u", "topic": "t", "roles": "r", "cookie": "c", "name": "n", "id": "i", "method": "m", "qmgr": "q"}
-    words |= {"reason": "r", "request_id": "1"}
+    words |= {"reason": "r", "request_id": "1", "resource": "transfers"}
     for cls in all_errors():
         error = cls(401) if cls is errors.CsrfHeaderMissing else cls(**words)
         entry = json.loads(wire.error_bytes(error))["error"][0]

@@ -1,1 +1,1 @@
-"""Pure types and rules: transfers and their states, callers."""
+"""Pure types and rules: transfers and their states, agents, callers."""

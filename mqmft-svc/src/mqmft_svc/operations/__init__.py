@@ -1,6 +1,6 @@
 """Carry out the protocol's operations, and keep the record of transfers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
 
@@ -8,7 +8,9 @@ from mft_common import clock
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.directory import Directory
+from mqmft_svc.domain.agents import Agent
 from mqmft_svc.operations.access import Access
+from mqmft_svc.operations.agents import Agents
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.recording import Recorder
 from mqmft_svc.operations.transfers import Transfers
@@ -18,7 +20,8 @@ from mqmft_svc.settings import Settings
 class Operations:
     """The operations of each resource, and the record.
 
-    `coordination_qmgr` is empty where none is named; of `applied_qmgr` see Recorder.
+    `coordination_qmgr` is empty where none is named; `agents` are those of the configuration by name. Of `applied_qmgr`
+    see Recorder.
     """
 
     def __init__(
@@ -28,12 +31,15 @@ class Operations:
         settings: Settings,
         *,
         coordination_qmgr: str,
+        agents: Mapping[str, Agent],
         applied_qmgr: Callable[[sa.Connection], str],
         now: Clock = clock.now_ms,
     ) -> None:
         self.settings = settings
         self.coordination_qmgr = coordination_qmgr
+        self.now = now
         self.access = Access(directory, settings)
         self.recorder = Recorder(database, settings, applied_qmgr, now)
         availability = Availability(settings.enabled, coordination_qmgr)
         self.transfers = Transfers(database, availability)
+        self.agents = Agents(database, availability, agents, now)

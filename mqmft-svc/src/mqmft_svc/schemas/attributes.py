@@ -1,4 +1,4 @@
-"""Parse the query parameter `attributes`, and select those attributes of a transfer's document (1.D)."""
+"""Parse the query parameter `attributes`, and select those attributes of a document (1.D)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
@@ -8,48 +8,49 @@ from mqmft_svc.errors import AttributeNotApplicable, AttributeRepeated, Attribut
 Tree = dict[str, Any]
 
 
-def _leaves(names: str) -> Tree:
+def leaves(names: str) -> Tree:
+    """Return a tree of attributes, whose names are separated by blanks."""
     return dict.fromkeys(names.split(), None)
 
 
-_CHECKSUM: Final = _leaves("method value")
-_FILE: Final = _leaves("path size lastModified encoding endOfLine")
-_DATASET: Final = _leaves("name attributes size")
-_STATUS: Final = _leaves("state description")
-_AGENT: Final = _leaves("name qmgrName")
-_SOURCE_QUEUE: Final = _leaves("name messageCount setMqProperties")
-_DESTINATION_QUEUE: Final = _leaves(
+_CHECKSUM: Final = leaves("method value")
+_FILE: Final = leaves("path size lastModified encoding endOfLine")
+_DATASET: Final = leaves("name attributes size")
+_STATUS: Final = leaves("state description")
+_AGENT: Final = leaves("name qmgrName")
+_SOURCE_QUEUE: Final = leaves("name messageCount setMqProperties")
+_DESTINATION_QUEUE: Final = leaves(
     "name messageCount messageLength messageOrGroupId delimiterType delimiter delimiterPosition"
     " includeDelimiterInMessage"
 )
 _KINDS: Final = ("file", "queue", "dataset")
 
-# Every attribute and object by its path (1.F); None marks an attribute.
-_KNOWN: Final[Tree] = {
+# Every attribute and object of a transfer by its path (1.F); None marks an attribute.
+TRANSFER: Final[Tree] = {
     "id": None,
-    "job": _leaves("name"),
+    "job": leaves("name"),
     "userProperties": None,
     "sourceAgent": _AGENT,
     "destinationAgent": _AGENT,
-    "originator": _leaves("host userId mqmdUserId"),
-    "statistics": _leaves(
+    "originator": leaves("host userId mqmdUserId"),
+    "statistics": leaves(
         "startTime endTime numberOfFiles numberOfFileSuccesses numberOfFileFailures numberOfFileWarnings retryCount"
     ),
-    "status": _leaves("state description lastStatusUpdate"),
+    "status": leaves("state description lastStatusUpdate"),
     "transferSet": {
-        **_leaves("startTime bytesSent"),
+        **leaves("startTime bytesSent"),
         "item": {
             "mode": None,
             "status": _STATUS,
             "source": {
-                **_leaves("type disposition"),
+                **leaves("type disposition"),
                 "checksum": _CHECKSUM,
                 "file": _FILE,
                 "queue": _SOURCE_QUEUE,
                 "dataset": _DATASET,
             },
             "destination": {
-                **_leaves("type actionIfExists"),
+                **leaves("type actionIfExists"),
                 "checksum": _CHECKSUM,
                 "file": _FILE,
                 "queue": _DESTINATION_QUEUE,
@@ -93,8 +94,8 @@ class Selection:
 DEFAULT: Final = Selection()
 
 
-def parse(value: str) -> Selection:
-    """Parse `attributes`; raises AttributeRepeated and AttributeUnknown (27-34)."""
+def parse(value: str, known: Tree = TRANSFER) -> Selection:
+    """Parse `attributes` of a resource that has those of `known`; AttributeRepeated or AttributeUnknown (27-34)."""
     if value == "*":
         return Selection(everything=True)
     seen: set[str] = set()
@@ -105,13 +106,13 @@ def parse(value: str) -> Selection:
             raise AttributeRepeated(name=name)
         seen.add(path)
     for name in names:
-        if not _is_known(_OTHER_SPELLINGS.get(name, name)):
+        if not _is_known(_OTHER_SPELLINGS.get(name, name), known):
             raise AttributeUnknown(name=name)
     return Selection([_OTHER_SPELLINGS.get(name, name) for name in names])
 
 
-def _is_known(path: str) -> bool:
-    tree: Tree | None = _KNOWN
+def _is_known(path: str, known: Tree) -> bool:
+    tree: Tree | None = known
     for part in path.split("."):
         if tree is None or part not in tree:
             return False

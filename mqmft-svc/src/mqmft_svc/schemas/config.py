@@ -1,45 +1,46 @@
-"""Read the section `ibm_mq_mft` of crossdock.yaml; accounts and their grants are read by the gateway."""
+"""Read this service's sections of crossdock.yaml; accounts and their grants are read by the gateway."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from zoneinfo import ZoneInfo, available_timezones
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate
+from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from mft_common.config import UNUSED, Reader, Sections, problems_of, unused_keys
+from mft_common.endpoints import registry
+from mft_common.endpoints.errors import TransferError
+from mft_common.endpoints.registry import Endpoints, read_endpoints
+from mft_common.endpoints.targets import REFERENCE
 from mft_common.errors import ConfigError
+from mft_common.schedules.zones import time_zone
+from mqmft_svc.domain.agents import ROOTS, Agent
 
 _SECTION: Final = "ibm_mq_mft"
-SECTIONS: Final[Sections] = {_SECTION: dict}
+SECTIONS: Final[Sections] = {_SECTION: dict, **registry.SECTIONS}
 _RESERVED: Final = ("CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR")
 _AGENT_NAME: Final = validate.Regexp(r"\A[A-Z0-9._/]{1,28}\Z", error="An agent's name is 1 to 28 of A-Z 0-9 . _ /")
 _QMGR_NAME: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{1,48}\Z", error="Not the name of a queue manager.")
 _QMGR_OR_NONE: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{0,48}\Z", error="Not the name of a queue manager.")
-_ROOT: Final = validate.Regexp(r"\A(file|sftp|s3|ftp|ftps|filestore|endpoint):.*", error="Not a root such as file:...")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Agent:
-    """A named root between which managed transfers run; `queues` is the URL of its message broker, if it has one."""
-
-    name: str
-    qmgr: str
-    root: str
-    description: str = ""
-    timezone: str = "UTC"
-    queues: str = field(default="", repr=False)
-    allow: tuple[str, ...] | None = None
-    maximum_source_transfers: int = 25
-    maximum_destination_transfers: int = 25
 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """The coordination queue manager, empty when none is named, and the agents by their name."""
+    """The coordination queue manager, empty when none is named, the agents by their name, and all endpoints."""
 
     coordination_qmgr: str = ""
     agents: Mapping[str, Agent] = field(default_factory=dict)
+    endpoints: Endpoints = field(default_factory=Endpoints)
+
+
+def _zone(name: str) -> None:
+    try:
+        time_zone(name)
+    except ValueError as error:
+        raise ValidationError(str(error)) from error
+
+
+def _maximum(**more: Any) -> fields.Integer:
+    return fields.Integer(strict=True, validate=validate.Range(min=1), metadata=UNUSED, **more)
 
 
 class _AgentSchema(Schema):
@@ -47,21 +48,14 @@ class _AgentSchema(Schema):
         unknown = RAISE
 
     qmgr = fields.String(required=True, validate=_QMGR_NAME)
-    root = fields.String(required=True, validate=_ROOT)
+    root = fields.String(required=True)
     description = fields.String()
-    timezone = fields.String()
-    queues = fields.Raw()
-    allow = fields.List(fields.String())
-    maximum_source_transfers = fields.Integer(strict=True, validate=validate.Range(min=1))
-    maximum_destination_transfers = fields.Integer(strict=True, validate=validate.Range(min=1))
-
-    @post_load
-    def _check_zone(self, loaded: dict[str, Any], **_kwargs: Any) -> dict[str, Any]:
-        zone = loaded.get("timezone", "UTC")
-        if zone != "UTC" and zone not in available_timezones():
-            raise ValidationError("No such time zone.", "timezone")
-        ZoneInfo(zone)
-        return loaded
+    timezone = fields.String(validate=_zone)
+    queues = fields.Raw(metadata=UNUSED)
+    allow = fields.List(fields.String(), metadata=UNUSED)
+    maximum_queued_transfers = _maximum()
+    maximum_source_transfers = _maximum()
+    maximum_destination_transfers = _maximum()
 
 
 class _SectionSchema(Schema):
@@ -69,18 +63,32 @@ class _SectionSchema(Schema):
         unknown = RAISE
 
     coordination_qmgr = fields.String(validate=_QMGR_OR_NONE)
-    agents = fields.Dict(keys=fields.String(validate=_AGENT_NAME), values=fields.Nested(_AgentSchema), metadata=UNUSED)
+    agents = fields.Dict(keys=fields.String(validate=_AGENT_NAME), values=fields.Nested(_AgentSchema))
 
 
 def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
-    """Read the section `ibm_mq_mft`; ConfigError names every problem in it by its path."""
+    """Read `ibm_mq_mft` and the endpoints; ConfigError names every problem in them by its path."""
+    problems: list[str] = []
+    secrets = replace(reader, problems=problems)
     try:
         loaded = _SectionSchema().load(document.get(_SECTION) or {})
     except ValidationError as error:
-        raise ConfigError(problems_of(error, _SECTION)) from error
-    agents = {name: _agent(name, entry, reader) for name, entry in loaded.get("agents", {}).items()}
-    reader.check()
-    return Section(coordination_qmgr=loaded.get("coordination_qmgr", ""), agents=agents)
+        problems += problems_of(error, _SECTION)
+        loaded = {}
+    endpoints = read_endpoints(document, secrets, reader.data)
+    declared = document.get("endpoints") or {}
+    agents = {}
+    for name, entry in loaded.get("agents", {}).items():
+        path = f"{_SECTION}.agents.{name}"
+        if _is_broken(entry["root"], declared, endpoints):
+            # Its own problems are named already.
+            continue
+        agent = _agent(name, entry, endpoints, secrets, path)
+        if agent is not None:
+            agents[name] = agent
+    if problems:
+        raise ConfigError(sorted(problems))
+    return Section(coordination_qmgr=loaded.get("coordination_qmgr", ""), agents=agents, endpoints=endpoints)
 
 
 def unused(document: Mapping[str, Any]) -> list[str]:
@@ -88,10 +96,24 @@ def unused(document: Mapping[str, Any]) -> list[str]:
     return unused_keys(_SectionSchema(), document.get(_SECTION), _SECTION)
 
 
-def _agent(name: str, entry: dict[str, Any], reader: Reader) -> Agent:
+def _is_broken(root: str, declared: Mapping[str, Any], endpoints: Endpoints) -> bool:
+    """Return whether a root names an endpoint that is declared and has problems."""
+    name = root.removeprefix(REFERENCE).partition("/")[0]
+    return root.startswith(REFERENCE) and name in declared and name not in endpoints.targets.named
+
+
+def _agent(name: str, entry: dict[str, Any], endpoints: Endpoints, secrets: Reader, path: str) -> Agent | None:
     if name in _RESERVED:
-        reader.problems.append(f"{_SECTION}.agents.{name}: this name is the hub's own")
+        secrets.problems.append(f"{path}: this name is the hub's own")
     values = {**entry, "allow": tuple(entry["allow"]) if "allow" in entry else None}
     if "queues" in entry:
-        values["queues"] = reader.secret(entry["queues"], f"{_SECTION}.agents.{name}.queues")
-    return Agent(name=name, **values)
+        values["queues"] = secrets.secret(entry["queues"], f"{path}.queues")
+    try:
+        target = endpoints.find(entry["root"])
+    except TransferError as error:
+        secrets.problems.append(f"{path}.root: {error}")
+        return None
+    if target.scheme not in ROOTS:
+        secrets.problems.append(f"{path}.root: the root of an agent is no {target.scheme}: endpoint")
+        return None
+    return Agent(name=name, target=target, **values)

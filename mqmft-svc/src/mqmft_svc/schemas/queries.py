@@ -38,7 +38,7 @@ class ListQuery:
 
 def list_query(pairs: Pairs, version: str, settings: Settings) -> ListQuery:
     """Read the parameters of `GET transfer`; raises the 400s of 31-41 and 48."""
-    given = _once(pairs, {"attributes", *_PAGE}, settings)
+    given = given_once(pairs, {"attributes", *_PAGE}, settings)
     strict = settings.list_attributes == "strict" or (settings.list_attributes == "by-version" and version == "v2")
     if "attributes" in given and strict:
         raise AttributesNeedId
@@ -54,23 +54,24 @@ def list_query(pairs: Pairs, version: str, settings: Settings) -> ListQuery:
 
 def single_query(pairs: Pairs, settings: Settings) -> Selection:
     """Read the parameters of `GET transfer/{id}`; raises the 400s of 31-34, 42 and 48."""
-    given = _once(pairs, {"attributes", *_PAGE}, settings)
+    given = given_once(pairs, {"attributes", *_PAGE}, settings)
     for name in _PAGE:
         if name in given:
-            raise PageWithId(name=name)
+            raise PageWithId(name=name, resource="transfers")
     return _selection(given)
 
 
 def no_query(pairs: Pairs, settings: Settings) -> None:
     """Refuse every parameter, for a resource that has none."""
-    _once(pairs, (), settings)
+    given_once(pairs, (), settings)
 
 
 def _selection(given: dict[str, str]) -> Selection:
     return attributes.parse(given["attributes"]) if "attributes" in given else attributes.DEFAULT
 
 
-def _once(pairs: Pairs, known: Collection[str], settings: Settings) -> dict[str, str]:
+def given_once(pairs: Pairs, known: Collection[str], settings: Settings) -> dict[str, str]:
+    """Return the values of parameters that are `known`; raises the 400s of 48."""
     given: dict[str, str] = {}
     for name, value in pairs:
         if name not in known:

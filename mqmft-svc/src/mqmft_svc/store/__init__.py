@@ -1,1 +1,1 @@
-"""Store the record of transfers."""
+"""Store the record of transfers, and what is known of agents."""

@@ -1,10 +1,11 @@
-"""Define the tables: transfers, their items, a counter of transfers."""
+"""Define the tables: transfers, their items, a counter of transfers, agents."""
 
 from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mft_common.applied_configuration import AppliedConfiguration
+from mft_common.database.leases import Leases
 from mft_common.events import Inbox, Outbox
 from mqmft_svc import SERVICE
 
@@ -58,6 +59,18 @@ counter: Final = sa.Table(
     "counter", metadata, sa.Column("slot", sa.SmallInteger(), primary_key=True, autoincrement=False), _number("value")
 )
 
+# The last finding about each agent of the applied configuration, see domain.agents.
+agent: Final = sa.Table(
+    "agent",
+    metadata,
+    sa.Column("name", sa.String(28), primary_key=True),
+    sa.Column("definition", sa.String(64), nullable=False),
+    sa.Column("finding", sa.String(16), nullable=False),
+    _number("at"),
+    _text("detail"),
+)
+
+LEASES: Final = Leases(metadata)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
-APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft")
+APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft", "endpoints", "allowed_folders")

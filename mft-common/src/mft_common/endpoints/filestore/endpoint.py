@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from pathlib import Path
+from typing import Final, Self
 
 from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import (
@@ -44,6 +45,15 @@ class Filestore:
     url: str
     keys: tuple[str, ...] = field(repr=False)
     spool: str | None = None
+
+    @classmethod
+    def configured(cls, url: str | None, keys: tuple[str, ...] | None, state: Path) -> Self | None:
+        """Return the way that a service's settings name, with a spool below its folder `state`; None without one."""
+        if url is None or not keys:
+            return None
+        spool = state / "spool"
+        spool.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return cls(url, keys, str(spool))
 
     def open(self, folder: str, transfer_id: str | None = None) -> "FilestoreEndpoint":
         """Return an endpoint for `/folder`; its bytes belong to the transfer `transfer_id`."""

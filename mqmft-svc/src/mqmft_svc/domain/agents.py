@@ -1,0 +1,76 @@
+"""An agent is a named root of files; its state says whether the far side can be used (184, 216)."""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+from mft_common.endpoints.targets import LOCAL, Target
+
+# All states and types of the protocol, also those that no agent of this hub has.
+STATES: Final = ("active", "ready", "starting", "unreachable", "stopped", "problem", "unknown")
+TYPES: Final = ("standard", "connectDirectBridge", "protocolBridge")
+# The kinds of endpoints that can be the root of an agent.
+ROOTS: Final = ("file", "filestore", "sftp", "ftp", "ftps", "s3")
+
+READY: Final = "ready"
+STARTING: Final = "starting"
+UNREACHABLE: Final = "unreachable"
+PROBLEM: Final = "problem"
+UNKNOWN: Final = "unknown"
+
+# Each agent is probed this often. A state that is older than several probes would take is not known any more.
+PROBE_EVERY_S: Final = 30
+LATEST_MS: Final = 120_000
+
+
+def type_of(scheme: str) -> str:
+    """Return the type of an agent by the kind of its root."""
+    return "standard" if scheme in LOCAL else "protocolBridge"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Agent:
+    """An agent as crossdock.yaml declares it: `root` is its URL there, `target` what that names.
+
+    `queues` is the URL of its message broker, "" where it has none; `allow` names the accounts that it serves, None for
+    all of them.
+    """
+
+    name: str
+    qmgr: str
+    root: str
+    target: Target
+    description: str = ""
+    timezone: str = "UTC"
+    queues: str = field(default="", repr=False)
+    allow: tuple[str, ...] | None = None
+    maximum_queued_transfers: int = 1000
+    maximum_source_transfers: int = 25
+    maximum_destination_transfers: int = 25
+
+    @property
+    def type(self) -> str:
+        """The agent's type."""
+        return type_of(self.target.scheme)
+
+    @property
+    def definition(self) -> str:
+        """A digest of what a probe depends on, without the secrets: a state holds for one definition only."""
+        return hashlib.sha256(repr((self.root, self.target)).encode("utf-8", "surrogateescape")).hexdigest()
+
+
+@dataclass(frozen=True)
+class Status:
+    """What is known of an agent: the finding of its last probe, and when that ended, in milliseconds.
+
+    `detail` is the reason of a finding that is not `ready`. Before the first probe of a definition the finding is
+    `starting`, and the time is that of its application.
+    """
+
+    finding: str
+    at: int
+    detail: str = ""
+
+    def state(self, now: int) -> str:
+        """Return the state at `now`: `unknown` where the finding is too old, or of a time that is still to come."""
+        return self.finding if abs(now - self.at) <= LATEST_MS else UNKNOWN

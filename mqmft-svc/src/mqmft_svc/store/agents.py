@@ -1,0 +1,41 @@
+"""Store the last finding about each agent."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mqmft_svc.domain.agents import STARTING, Status
+from mqmft_svc.store.tables import agent
+
+_C: Final = agent.c
+
+
+def apply(connection: sa.Connection, definitions: Mapping[str, str], now: int) -> None:
+    """Keep a row for each agent of a configuration; one with another definition than before has no finding yet."""
+    connection.execute(sa.delete(agent).where(_C.name.not_in(list(definitions))))
+    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    rows = insert(agent)
+    values = {name: rows.excluded[name] for name in ("definition", "finding", "at", "detail")}
+    changed = _C.definition != rows.excluded.definition
+    upsert = rows.on_conflict_do_update(index_elements=["name"], set_=values, where=changed)
+    given = [
+        {"name": name, "definition": definition, "finding": STARTING, "at": now, "detail": ""}
+        for name, definition in sorted(definitions.items())
+    ]
+    if given:
+        connection.execute(upsert, given)
+
+
+def fetch(connection: sa.Connection) -> dict[str, tuple[str, Status]]:
+    """Return the definition of each agent, and what is known of it."""
+    rows = connection.execute(sa.select(agent))
+    return {row.name: (row.definition, Status(row.finding, row.at, row.detail)) for row in rows}
+
+
+def update(connection: sa.Connection, name: str, definition: str, status: Status) -> bool:
+    """Store a finding; False where the agent is gone, or has another definition by now."""
+    mine = sa.update(agent).where(_C.name == name, _C.definition == definition)
+    found = {"finding": status.finding, "at": status.at, "detail": status.detail}
+    return connection.execute(mine.values(**found)).rowcount == 1
