@@ -6,10 +6,10 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from diplomat_svc.domain.jobs import FileRecord, Job, Requester
+from diplomat_svc.domain.jobs import FileRecord, Job, MemberRecord, Requester
 from diplomat_svc.domain.states import COMPLETE, RUNNING
 from diplomat_svc.domain.transactions import Destination, Source, Transaction
-from diplomat_svc.store import audits, files, jobs, purging, sweeps, transactions
+from diplomat_svc.store import audits, files, jobs, members, purging, sweeps, transactions
 from diplomat_svc.store.tables import JOB_LOG, open_database
 
 DAY = 86_400_000
@@ -136,3 +136,25 @@ def test_a_file_that_is_begun_again_has_one_record_e20(database):
         files.begin(connection, 1, again)
     with database.read() as connection:
         assert files.of_job(connection, 1) == (again,)
+
+
+def test_members_are_those_of_one_content_of_an_archive_e35(database):
+    """One of a new content replaces that of the former; archives that have a copy are added; the job's end deletes."""
+    add(database, 1)
+    first = MemberRecord(
+        number=3, archive_sha256="a" * 64, name="s/\u00e9", destination="s/\u00e9", size=1 << 40, sha256="b" * 64,
+        warnings=("one", "two"),
+    )  # fmt: skip
+    other = dataclasses.replace(first, archive_sha256="c" * 64)
+    with database.write() as connection:
+        members.add(connection, 1, 0, first)
+        for which in ("primary", "primary", "additional"):
+            members.archived(connection, 1, 0, 3, which)
+        found = members.find(connection, 1, 0, 3, "a" * 64)
+        assert found == dataclasses.replace(first, archived=("primary", "additional"))
+        assert members.find(connection, 1, 0, 2, "a" * 64) is None
+        members.add(connection, 1, 0, other)
+        assert members.find(connection, 1, 0, 3, "a" * 64) is None
+        assert members.find(connection, 1, 0, 3, "c" * 64) == other
+        members.remove(connection, 1)
+        assert members.find(connection, 1, 0, 3, "c" * 64) is None

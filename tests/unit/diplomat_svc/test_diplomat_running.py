@@ -71,7 +71,7 @@ def test_the_name_of_an_unfinished_copy_that_is_kept_stays_known_b15(last):
     order = JobOrder(sequence=1, transfer_id="0", definition=None, variables={}, began_at=0, last=last)
     reports = Mock(job=order)
     FileReport(reports, 0, Entry("a"), "a").failed(Transient("cut"))
-    assert reports.end_file.call_args.args[0].leftover is not last
+    assert reports.end_files.call_args.args[0].leftover is not last
 
 
 def test_the_copies_of_tries_before_the_one_that_succeeded_are_swept_with_the_job_b15(monkeypatch):

@@ -29,8 +29,9 @@ class FileRecord:
     not tell. `delivered_size` and `delivered_sha256` are those of the file at the destination, which differ where its
     bytes were changed on their way. `temporaries` are the names of its unfinished copies at the destination, as long as
     one may be there. `checkpoint` is how far the file is, as JSON of the engine. `version` is that of the source that
-    was delivered durably, "" else. `archived` are the names of its copies, by the archives' names; of an archive that
-    was unpacked the first 20 copies.
+    was delivered, "" else. `archived` are the names of its copies, by the archives' names; of an archive that was
+    unpacked the first 20 copies. `copies_pending` is set from the delivery on until all its copies are in the archives:
+    the completion that the file has then.
     """
 
     place: int
@@ -52,11 +53,29 @@ class FileRecord:
     delivered_size: int | None = None
     delivered_sha256: str | None = None
     archived: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    copies_pending: str | None = None
 
     @property
     def delivered(self) -> bool:
         """Whether the file is at its destination."""
         return self.completion in DELIVERED
+
+
+@dataclass(frozen=True, kw_only=True)
+class MemberRecord:
+    """A delivered member of an archive: its `number` and name there, and the archive's content.
+
+    `size` and `sha256` are those at the destination, `archived` the archives of the transaction that have a copy.
+    """
+
+    number: int
+    archive_sha256: str
+    name: str
+    destination: str
+    size: int
+    sha256: str
+    warnings: tuple[str, ...] = ()
+    archived: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

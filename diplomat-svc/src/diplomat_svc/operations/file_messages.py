@@ -1,6 +1,11 @@
 """Declare what the child and the worker of a job tell each other about a file."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Self
+
+from diplomat_svc.domain.jobs import FileRecord
+from mft_common.transfer import Digest
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -8,7 +13,8 @@ class FileEnd:
     """How a file ended; `text` goes to the log, and into the events where something went wrong.
 
     `size` and `sha256` are those of the source, whose `version` is given where it was delivered; `delivered_size` and
-    `delivered_sha256` those of the file at the destination. With `leftover` an unfinished copy is still there.
+    `delivered_sha256` those of the file at the destination. With `leftover` an unfinished copy is still there. With
+    `copies` the file is delivered, and its copies in archives are still to be written.
     """
 
     place: int
@@ -21,16 +27,55 @@ class FileEnd:
     version: str = ""
     delivered_size: int | None = None
     delivered_sha256: str | None = None
+    copies: bool = False
 
 
-@dataclass(frozen=True)
-class Earlier:
-    """A file as an earlier attempt left it: its place, its end, if it had one, and how far it came.
+@dataclass(frozen=True, kw_only=True)
+class ArchivedCopy:
+    """A copy in the archive `which`: of the files at `places`, or of a `member` of the file at the one place.
 
-    `version` is that of the source that was delivered durably, `checkpoint` the engine's, as JSON.
+    `temporaries` are the names that its unfinished ones had, `text` goes to the log.
     """
+
+    places: Sequence[int]
+    which: str
+    name: str
+    text: str
+    temporaries: Sequence[str]
+    member: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Earlier:
+    """A file as an earlier attempt left it (`FileRecord`); `archived` are the archives that have a copy of it."""
 
     place: int
     completion: str | None
     version: str
     checkpoint: str | None
+    copies_pending: str | None
+    destination: str
+    size: int
+    sha256: str | None
+    delivered_size: int | None
+    delivered_sha256: str | None
+    archived: tuple[str, ...]
+
+    @classmethod
+    def of(cls, file: FileRecord) -> Self:
+        """Return what the next attempt is told of a file."""
+        values: dict[str, Any] = {one.name: getattr(file, one.name) for one in fields(cls)}
+        return cls(**values | {"archived": tuple(file.archived)})
+
+    @property
+    def source(self) -> Digest:
+        """What was read of a file that is delivered."""
+        assert self.sha256 is not None
+        return Digest(self.size, self.sha256)
+
+    @property
+    def delivered(self) -> Digest:
+        """What was written of a file that is delivered under a single name."""
+        assert self.delivered_size is not None
+        assert self.delivered_sha256 is not None
+        return Digest(self.delivered_size, self.delivered_sha256)

@@ -1,14 +1,17 @@
 """Report one file of a job: its record is written once, before the first thing that it has to be there for."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from diplomat_svc.domain.jobs import MemberRecord
 from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING
 from diplomat_svc.operations.file_messages import FileEnd
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import TransferError
 from mft_common.transfer import Digest, Moved
+from mft_common.transfer.sources import ZippedMember
 
 
 class FileReport:
@@ -85,14 +88,14 @@ class FileReport:
         name = f"{self._entry.name}: "
         text = f"Failed: {name}{str(error).removeprefix(name)}.{left}"
         end = FileEnd(place=self._place, completion=FAILURE, text=text, retries=error.tries - 1, leftover=kept)
-        self._reports.end_file(end)
+        self._reports.end_files(end)
 
-    def delivered(self, moved: Moved, *, version: str, done: str = "", warnings: Sequence[str] = ()) -> None:
-        """Report that the file is at its destination; `done` is what was done with it on its way.
+    def delivered(self, moved: Moved, *, copies: bool, done: str = "", warnings: Sequence[str] = ()) -> None:
+        """Report that the file is at its destination, from where on no other attempt delivers it again.
 
-        With `warnings` it is a warning from this report on: a crash must not make it a success, whose source the next
-        attempt would delete (E24). `version` is that of the source where nothing is left to do but to delete it, ""
-        else.
+        `done` is what was done with it on its way; with `copies` those are still to be written. With `warnings` it is a
+        warning from this report on: a crash must not make it a success, whose source the next attempt would delete
+        (E24).
         """
         self.ensure()
         made, read = moved.delivered, moved.source
@@ -102,39 +105,42 @@ class FileReport:
         text += f", retries {moved.retries}.{f' {done}' if done else ''}"
         if moved.resumed:
             text += f" {moved.resumed} of the bytes were there from an earlier try."
-        self._ended(text, moved, read, made.size, sha256=made.sha256, version=version, warnings=warnings)
+        end = self._end(text, moved, read, moved.entry.version, copies=copies, warnings=warnings)
+        self._reports.end_files(replace(end, delivered_size=made.size, delivered_sha256=made.sha256))
 
-    def packed(self, read: Digest, moved: Moved, *, version: str, done: str, warnings: Sequence[str]) -> None:
-        """Report that the file is at its destination as a member of the archive that `moved` describes."""
+    def packed(
+        self, member: ZippedMember, moved: Moved, *, copies: bool, done: str, warnings: Sequence[str]
+    ) -> FileEnd:
+        """Return the end of a file that is at its destination as a member of the archive that `moved` describes."""
         self.ensure()
-        made = moved.delivered
+        read, made = member.digest, moved.delivered
         text = f"Packed {self._entry.name}, {read.size} bytes, SHA-256 {read.sha256}, and delivered it in "
         text += f"{self.destination}: {made.size} bytes, SHA-256 {made.sha256}, retries {moved.retries}."
         text += f" {done}" if done else ""
-        self._ended(text, moved, read, made.size, sha256=made.sha256, version=version, warnings=warnings)
+        end = self._end(text, moved, read, member.entry.version, copies=copies, warnings=warnings)
+        return replace(end, delivered_size=made.size, delivered_sha256=made.sha256)
 
     def unpacked(
-        self, fetched: Moved, members: Sequence[Moved], *, version: str, done: str, warnings: Sequence[str]
+        self, fetched: Moved, members: Sequence[MemberRecord], *, copies: bool, done: str, warnings: Sequence[str]
     ) -> None:
         """Report that all members of the file, an archive, are at the destination."""
         self.ensure()
-        read, size = fetched.source, sum(one.delivered.size for one in members)
+        read, size = fetched.source, sum(one.size for one in members)
         text = f"Unpacked {self._entry.name}, {read.size} bytes, SHA-256 {read.sha256}, retries {fetched.retries}: "
         text += f"{len(members)} file(s), {size} bytes.{f' {done}' if done else ''}"
-        sha256 = members[0].delivered.sha256 if len(members) == 1 else None
-        self._ended(text, fetched, read, size, sha256=sha256, version=version, warnings=warnings)
+        sha256 = members[0].sha256 if len(members) == 1 else None
+        end = self._end(text, fetched, read, fetched.entry.version, copies=copies, warnings=warnings)
+        self._reports.end_files(replace(end, delivered_size=size, delivered_sha256=sha256))
 
-    def _ended(
-        self, text: str, moved: Moved, read: Digest, size: int, *, sha256: str | None, version: str,
-        warnings: Sequence[str],
-    ) -> None:  # fmt: skip
-        """Report the end of a file that is delivered: what was `read`, and size and digest at the destination."""
+    def _end(
+        self, text: str, moved: Moved, read: Digest, version: str, *, copies: bool, warnings: Sequence[str]
+    ) -> FileEnd:
+        """Return the end of a file that is delivered, of whose source `version` this was `read`."""
         text += "".join(f" After the delivery of {self._entry.name}: {warning}." for warning in warnings)
-        end = FileEnd(
+        return FileEnd(
             place=self._place, completion=WARNING if warnings else SUCCESSFUL, text=text, retries=moved.retries,
-            sha256=read.sha256, size=read.size, version=version, delivered_size=size, delivered_sha256=sha256,
+            sha256=read.sha256, size=read.size, version=version, copies=copies,
         )  # fmt: skip
-        self._reports.end_file(end)
 
     def read_whole(self) -> None:
         """Report that all bytes of the file were read."""

@@ -15,8 +15,8 @@ _OWN_DIGITS: Final = 16
 class JobOrder:
     """A job to run: the copy of its definition, its variables, and the time in milliseconds at which it began.
 
-    `attempt` counts from 1; `last` says that no other attempt may follow. Of earlier attempts it tells the completions
-    of files that are `delivered`, the names of unfinished copies, and the first place that no file has.
+    `attempt` counts from 1; `last` says that no other attempt may follow. Of earlier attempts it tells whether a file
+    is `delivered`, the names of unfinished copies, and the first place that no file has.
     """
 
     sequence: int
@@ -26,7 +26,7 @@ class JobOrder:
     began_at: int
     attempt: int = 1
     last: bool = True
-    delivered: tuple[str, ...] = ()
+    delivered: bool = False
     temporaries: tuple[str, ...] = ()
     next_place: int = 0
 
@@ -49,7 +49,7 @@ class JobOrder:
             began_at=now,
             attempt=job.attempt,
             last=not job.may_be_tried_again,
-            delivered=tuple(sorted({str(file.completion) for file in earlier if file.delivered})),
+            delivered=any(file.delivered for file in earlier),
             temporaries=tuple(name for file in earlier for name in file.temporaries),
             next_place=max((file.place + 1 for file in earlier), default=0),
         )
@@ -61,5 +61,5 @@ class JobOrder:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the order of what `to_json` gave."""
-        lists = {name: tuple(values[name]) for name in ("delivered", "temporaries")}
-        return cls(**{**values, **lists, "definition": Transaction.from_json(values["definition"])})
+        definition = Transaction.from_json(values["definition"])
+        return cls(**{**values, "temporaries": tuple(values["temporaries"]), "definition": definition})

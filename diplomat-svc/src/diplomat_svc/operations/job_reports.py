@@ -1,12 +1,13 @@
 """Report from a child how its job goes; the worker writes each report to the database before the child goes on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
-from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING, Severity
-from diplomat_svc.operations.file_messages import Earlier, FileEnd
+from diplomat_svc.domain.jobs import MemberRecord
+from diplomat_svc.domain.states import DELIVERED, FAILURE, SUCCESSFUL, WARNING, Severity
+from diplomat_svc.operations.file_messages import ArchivedCopy, Earlier, FileEnd
 from diplomat_svc.operations.job_order import JobOrder
 from mft_common.process.runner import Channel
 
@@ -18,25 +19,32 @@ CHECKPOINT: Final = "file_checkpoint"
 TEMPORARY: Final = "temporary"
 FILE_PROGRESS: Final = "file_progress"
 RETRYING: Final = "retrying"
-END_FILE: Final = "end_file"
+END_FILES: Final = "end_files"
 WARN_FILE: Final = "warn_file"
 ARCHIVED: Final = "archived"
-SAFE: Final = "safe"
+COPIED: Final = "copied"
+MEMBER: Final = "member"
+DELIVERED_MEMBER: Final = "delivered_member"
 AUDIT: Final = "audit"
+# A message has a limit, and the text of an end may have a long name.
+_ENDS_A_MESSAGE: Final = 500
 
 
 class JobReports:
-    """The reports of one job. Each is waited for: a child whose worker is frozen does not go on without it (E13).
-
-    `lost` is the number of files that an earlier attempt began and did not deliver, and that are gone.
-    """
+    """The reports of one job. Each is waited for: a child whose worker is frozen does not go on without it (E13)."""
 
     def __init__(self, channel: Channel, job: JobOrder) -> None:
         self.job = job
         self._channel = channel
         self._completions: dict[int, str] = {}
         self._failures: dict[int, str] = {}
-        self.lost = 0
+        # The completions of files of earlier attempts that are gone.
+        self._gone: tuple[str, ...] = ()
+
+    @property
+    def lost(self) -> int:
+        """The number of files that an earlier attempt began and did not deliver, and that are gone."""
+        return self._gone.count(FAILURE)
 
     def check(self) -> None:
         """Raise CommitRefused unless the job is still the worker's, and nobody asked to stop it (E13)."""
@@ -49,11 +57,16 @@ class JobReports:
     def earlier(self, source: str) -> Earlier | None:
         """Return what an earlier attempt of the job did with a file; None where it had not begun it."""
         answer = self._channel.ask(EARLIER, {"source": source})
-        return None if answer is None else Earlier(**answer)
+        if answer is None:
+            return None
+        found = Earlier(**{**answer, "archived": tuple(answer["archived"])})
+        if found.completion in DELIVERED:
+            self._completions[found.place] = str(found.completion)
+        return found
 
     def found(self, count: int, size: int) -> None:
         """Report how many files were found, and how many bytes they have."""
-        self.lost = self._channel.ask(FOUND, {"count": count, "size": size})
+        self._gone = tuple(self._channel.ask(FOUND, {"count": count, "size": size}))
 
     def begin_file(
         self, place: int, source: str, destination: str, size: int, temporary: str = "", *, modified_at: int | None
@@ -78,26 +91,42 @@ class JobReports:
         """Report that a file is tried again, for the `retries`th time."""
         self._channel.ask(RETRYING, {"place": place, "retries": retries})
 
-    def end_file(self, end: FileEnd) -> None:
-        """Report how a file ended."""
-        self._completions[end.place] = end.completion
-        if end.completion == FAILURE:
-            self._failures[end.place] = end.text
-        self._channel.ask(END_FILE, asdict(end))
+    def end_files(self, *ends: FileEnd) -> None:
+        """Report how files ended; all of them have their ends with the last message, or none has."""
+        for end in ends:
+            self._completions[end.place] = end.completion
+            if end.completion == FAILURE:
+                self._failures[end.place] = end.text
+        for start in range(0, len(ends), _ENDS_A_MESSAGE):
+            part = [asdict(end) for end in ends[start : start + _ENDS_A_MESSAGE]]
+            self._channel.ask(END_FILES, {"ends": part, "last": start + _ENDS_A_MESSAGE >= len(ends)})
 
     def warn_file(self, place: int, text: str) -> None:
         """Turn a file's success into a warning: it was delivered, and a later step failed."""
         self._completions[place] = WARNING
         self._channel.ask(WARN_FILE, {"place": place, "text": text})
 
-    def archived(self, place: int, which: str, name: str, text: str, temporaries: Sequence[str]) -> None:
-        """Report a copy in an archive; `temporaries` are the names that its unfinished ones had."""
-        data = {"place": place, "which": which, "name": name, "text": text, "temporaries": list(temporaries)}
-        self._channel.ask(ARCHIVED, data)
+    def archived(self, copy: ArchivedCopy) -> None:
+        """Report a copy in an archive."""
+        self._channel.ask(ARCHIVED, asdict(copy))
 
-    def safe(self, place: int, version: str) -> None:
-        """Report that nothing is left to do with a delivered file but to delete its source of this version."""
-        self._channel.ask(SAFE, {"place": place, "version": version})
+    def copied(self, place: int) -> None:
+        """Report that all copies of a delivered file are in the archives; nothing is left but to delete its source."""
+        self._completions[place] = self._channel.ask(COPIED, {"place": place})
+
+    def member(self, place: int, number: int, archive_sha256: str) -> MemberRecord | None:
+        """Return a member of an archive of this content that an earlier attempt has delivered; None where none has."""
+        if self.job.attempt == 1:
+            return None
+        asked = {"place": place, "number": number, "archive_sha256": archive_sha256}
+        answer = self._channel.ask(MEMBER, asked)
+        if answer is None:
+            return None
+        return MemberRecord(**{**answer, **{name: tuple(answer[name]) for name in ("warnings", "archived")}})
+
+    def delivered_member(self, place: int, member: MemberRecord, text: str) -> None:
+        """Report that a member of an archive is at its destination; no later attempt delivers it again."""
+        self._channel.ask(DELIVERED_MEMBER, {"place": place, "member": asdict(member), "text": text})
 
     def is_successful(self, place: int) -> bool:
         """Return whether a file is Successful: a warning keeps its source (E24); one of an earlier attempt is."""
@@ -120,4 +149,4 @@ class JobReports:
 
     def completions(self) -> tuple[str, ...]:
         """Return how the files ended so far, those of earlier attempts that were delivered or are gone among them."""
-        return (*self.job.delivered, *self._completions.values(), *([FAILURE] if self.lost else []))
+        return (*self._gone, *self._completions.values())

@@ -17,7 +17,7 @@ from diplomat_svc.domain.states import (
     severity_of,
 )
 from diplomat_svc.operations import notices, transfer_events
-from diplomat_svc.store import audits, files, jobs, requested_jobs, sweeps, timers
+from diplomat_svc.store import audits, files, jobs, members, requested_jobs, sweeps, timers
 from diplomat_svc.store.tables import OUTBOX
 from mft_common import logs
 from mft_common.clock import Clock
@@ -103,10 +103,9 @@ class JobWriter:
         ended = jobs.end(connection, job, completion, self.clock(), owner)
         if ended is None:
             return False
-        files.abandon(connection, ended.sequence, completion, self.clock())
         if left:
             sweeps.add(connection, ended.sequence, self.clock())
-        self._publish_end(connection, ended, files.of_job(connection, ended.sequence), reason)
+        self._publish_end(connection, ended, self._end_files(connection, ended), reason)
         return True
 
     def ask_to_stop(self, connection: sa.Connection, job: Job, status: str, stamp: int) -> None:
@@ -121,9 +120,8 @@ class JobWriter:
             return
         if job.attempt > 1:
             # An earlier attempt has left files that the next one was to go on with.
-            files.abandon(connection, ended.sequence, completion, self.clock())
             sweeps.add(connection, ended.sequence, self.clock())
-        self._publish_end(connection, ended, files.of_job(connection, ended.sequence), reason)
+        self._publish_end(connection, ended, self._end_files(connection, ended), reason)
 
     def queue_again(self, connection: sa.Connection, job: Job, reason: str, owner: str | None = None) -> bool:
         """Let a running job wait for its next attempt; False when it may not be tried again, or is no longer `owner`'s.
@@ -150,8 +148,7 @@ class JobWriter:
         ended = jobs.end(connection, job, completion, self.clock())
         if ended is None:
             return False
-        files.abandon(connection, ended.sequence, completion, self.clock())
-        found = files.of_job(connection, ended.sequence)
+        found = self._end_files(connection, ended)
         for file in found:
             if file.completion == completion:
                 text = f"{file.source} was being delivered as {file.destination}; it may be there, and then whole."
@@ -179,6 +176,20 @@ class JobWriter:
         if label:
             line += f" [{printable(label)}]"
         jobs.add_record(connection, job.sequence, self.clock() if at is None else at, severity, line)
+
+    def _end_files(self, connection: sa.Connection, job: Job) -> Sequence[FileRecord]:
+        """End the files that were not over when their job ended; return all, and say which ones lack copies (E36)."""
+        assert job.completion is not None
+        files.abandon(connection, job.sequence, job.completion, self.clock())
+        if job.definition.compress.unzip:
+            members.remove(connection, job.sequence)
+        found = files.of_job(connection, job.sequence)
+        for file in found:
+            # A copy that failed has made its file a warning, which the log tells already.
+            if file.copies_pending == SUCCESSFUL == file.completion:
+                text = f"{file.source} was delivered as {file.destination}; not all its copies are archived."
+                self.record(connection, job, text, Severity.WARNING)
+        return found
 
     def _publish_end(self, connection: sa.Connection, job: Job, found: Sequence[FileRecord], reason: str) -> None:
         text = f"Job {job.token} ended: {job.completion}.{f' {reason}' if reason else ''}"

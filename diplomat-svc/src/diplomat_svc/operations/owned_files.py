@@ -1,26 +1,20 @@
 """Write what the child of a job reports of its files, and the totals of the job that follow from them."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from diplomat_svc.domain.jobs import FileRecord
-from diplomat_svc.domain.states import COMPLETE, DELIVERED, FAILURE, SUCCESSFUL, WARNING, Severity, severity_of
-from diplomat_svc.operations.file_messages import FileEnd
+from diplomat_svc.domain.jobs import FileRecord, MemberRecord
+from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING, Severity, severity_of
+from diplomat_svc.operations import file_changes
+from diplomat_svc.operations.file_messages import ArchivedCopy, Earlier, FileEnd
 from diplomat_svc.operations.owned_row import OwnedRow
-from diplomat_svc.store import files
+from diplomat_svc.store import files, members
 from mft_common.process.runner import Json
 
 _REPORT_EVERY_MS: Final = 1000
-_FILE_END: Final = (
-    *("completion", "status", "retries", "sha256", "size", "bytes_done", "ended_at", "description", "temporaries"),
-    *("checkpoint", "version", "delivered_size", "delivered_sha256"),
-)
-# The most names of copies that one record holds; the log has all.
-_MOST_COPIES: Final = 20
-_TOTALS: Final = ("successful", "failed", "warnings", "retries", "bytes_done")
 
 
 class OwnedFiles:
@@ -30,6 +24,8 @@ class OwnedFiles:
         self._row = row
         self._earlier = {file.source: file for file in earlier}
         self._files = {file.place: file for file in earlier}
+        # The ends of files that are delivered together, until all are known.
+        self._ending: dict[int, FileEnd] = {}
         self._unreported: set[int] = set()
         self._reported_at = row.clock()
 
@@ -46,29 +42,28 @@ class OwnedFiles:
     def earlier(self, source: str) -> Json:
         """Return what an earlier attempt did with a file; it is answered once, in case two names are stored alike."""
         file = self._earlier.pop(files.storable(source), None)
-        if file is None:
-            return None
-        wanted = ("place", "completion", "version", "checkpoint")
-        return {name: getattr(file, name) for name in wanted}
+        return None if file is None else asdict(Earlier.of(file))
 
-    def found(self, count: int, size: int) -> int:
-        """Write how many files were found, and how many bytes they have.
+    def found(self, count: int, size: int) -> Json:
+        """Write how many files were found, and how many bytes they have; return the completions of those that are gone.
 
         Those that an earlier attempt began count also where they are gone. Where it delivered them, their sources were
-        deleted since; the others are failures (E23), whose number is returned.
+        deleted since; the others are failures (E23). A source that is gone before its copies were made is a warning.
         """
         gone = list(self._earlier.values())
-        lost = [file for file in gone if not file.delivered]
-        for file in lost:
+        for file in [self._files[one.place] for one in gone]:
             if file.completion is None:
                 text = f"Failed: {file.source} is gone since an earlier attempt; it may be delivered, and then whole."
                 end = FileEnd(place=file.place, completion=FAILURE, text=text, retries=file.retries, leftover=True)
-                self.end(end)
+                self.end([end])
+            elif file.copies_pending == SUCCESSFUL == file.completion:
+                text = f"{file.source} is gone since an earlier attempt delivered it; not all its copies are archived."
+                self.warn(file.place, text)
         count, size = count + len(gone), size + sum(file.size for file in gone)
         with self._row.database.write() as connection:
             self._row.change(connection, found=count, bytes_total=size)
             self._row.record(connection, f"Found {count} file(s), {size} bytes.")
-        return len(lost)
+        return [self._files[file.place].completion for file in gone]
 
     def begin(
         self,
@@ -96,10 +91,11 @@ class OwnedFiles:
             temporaries=(*left, temporary) if temporary else left,
             checkpoint=None if before is None else before.checkpoint,
         )
-        totals = {} if before is None else self._count(before, file)
+        if before is not None:
+            self._count(before, file)
         self._remember(file)
         with self._row.database.write() as connection:
-            self._row.change(connection, **totals)
+            self._row.change(connection, **self._totals())
             files.begin(connection, self._row.job.sequence, file)
             self._report(connection)
 
@@ -120,67 +116,93 @@ class OwnedFiles:
         """Write that a file is tried again, for the `retries`th time."""
         self._change(replace(self._files[place], retries=retries), ("retries",))
 
-    def end(self, end: FileEnd) -> None:
-        """Write how a file ended."""
-        before = self._files[end.place]
-        delivered, size = end.completion in DELIVERED, before.size if end.size is None else end.size
-        file = replace(
-            before,
-            completion=end.completion,
-            status=COMPLETE,
-            retries=end.retries,
-            sha256=end.sha256,
-            size=size,
-            bytes_done=size if delivered else before.bytes_done,
-            ended_at=max(self._row.clock(), before.began_at),
-            description="" if end.completion == SUCCESSFUL else files.storable(end.text),
-            temporaries=before.temporaries if end.leftover else before.temporaries[:-1],
-            checkpoint=None if delivered else before.checkpoint,
-            version=end.version,
-            delivered_size=end.delivered_size,
-            delivered_sha256=end.delivered_sha256,
-        )
-        self._change(file, _FILE_END, end.text, severity_of(end.completion))
+    def end(self, ends: Sequence[FileEnd], *, last: bool = True) -> None:
+        """Write how files ended, all in one transaction with the `last` part of them: none has its end without others.
+
+        Files that are delivered together must not be in part unknown to the next attempt.
+        """
+        self._ending.update({end.place: end for end in ends})
+        if not last:
+            return
+        now = self._row.clock()
+        changed = [file_changes.ended(self._files[end.place], end, now) for end in self._ending.values()]
+        records = [(end.text, severity_of(end.completion)) for end in self._ending.values()]
+        self._change_all(changed, file_changes.END, records)
+        self._ending.clear()
 
     def warn(self, place: int, text: str) -> None:
-        """Turn a file's success into a warning: it was delivered, and a later step failed."""
-        file = replace(self._files[place], completion=WARNING, description=files.storable(text))
-        self._change(file, _FILE_END, text, severity_of(WARNING))
+        """Turn a file's success into a warning: it was delivered, and a later step failed; the first warning stays."""
+        self._change(file_changes.warned(self._files[place], text), file_changes.END, text, severity_of(WARNING))
 
-    def archived(self, place: int, which: str, name: str, text: str, temporaries: Sequence[str]) -> None:
-        """Write that a copy of a file is in an archive."""
-        before = self._files[place]
-        names = tuple(dict.fromkeys((*before.archived.get(which, ()), files.storable(name))))[:_MOST_COPIES]
-        left = tuple(one for one in before.temporaries if one not in temporaries)
-        file = replace(before, archived={**before.archived, which: names}, temporaries=left)
-        self._change(file, ("archived", "temporaries"), text)
+    def copied(self, place: int) -> str:
+        """Write that all copies of a file are in the archives; return its completion, which is final."""
+        file = file_changes.copied(self._files[place])
+        self._change(file, file_changes.END)
+        return str(file.completion)
 
-    def safe(self, place: int, version: str) -> None:
-        """Write that another attempt has nothing to do with a file but to delete its source."""
-        self._change(replace(self._files[place], version=version), ("version",))
+    def archived(self, copy: ArchivedCopy) -> None:
+        """Write that a copy is in an archive."""
+        changed = [file_changes.with_copy(self._files[place], copy) for place in copy.places]
+
+        def of_member(connection: sa.Connection) -> None:
+            if copy.member is not None:
+                members.archived(connection, self._row.job.sequence, copy.places[0], copy.member, copy.which)
+
+        records = [(copy.text, Severity.INFORMATIONAL)]
+        self._change_all(changed, ("archived", "temporaries"), records, of_member)
+
+    def member(self, place: int, number: int, archive_sha256: str) -> Json:
+        """Return a member of an archive of this content that an earlier attempt has delivered, None where none has."""
+        sequence = self._row.job.sequence
+        with self._row.database.read() as connection:
+            found = members.find(connection, sequence, place, number, archive_sha256)
+        return None if found is None else asdict(found)
+
+    def delivered_member(self, place: int, member: Mapping[str, Any], text: str) -> None:
+        """Write that a member of an archive is at its destination."""
+        names = {name: files.storable(member[name]) for name in ("name", "destination")}
+        found = MemberRecord(**{**member, **names})
+        with self._row.database.write() as connection:
+            self._row.change(connection)
+            members.add(connection, self._row.job.sequence, place, found)
+            self._row.record(connection, text)
 
     def _change(
         self, file: FileRecord, columns: tuple[str, ...], text: str = "", severity: Severity = Severity.INFORMATIONAL
     ) -> None:
         """Write columns of a file and the totals that follow from them; `text` becomes a record of the log."""
-        totals = self._count(self._files[file.place], file)
-        self._remember(file)
+        self._change_all([file], columns, [(text, severity)] if text else [])
+
+    def _change_all(
+        self,
+        changed: Sequence[FileRecord],
+        columns: tuple[str, ...],
+        records: Sequence[tuple[str, Severity]],
+        also: Callable[[sa.Connection], None] = lambda _connection: None,
+    ) -> None:
+        """Write columns of files, the totals that follow from them and records of the log; call `also` for the rest."""
+        for file in changed:
+            self._count(self._files[file.place], file)
+            self._remember(file)
         with self._row.database.write() as connection:
-            self._row.change(connection, **totals)
-            files.change(connection, self._row.job.sequence, file, columns)
-            if text:
+            self._row.change(connection, **self._totals())
+            for file in changed:
+                files.change(connection, self._row.job.sequence, file, columns)
+            also(connection)
+            for text, severity in records:
                 self._row.record(connection, text, severity)
             self._report(connection)
 
-    def _count(self, before: FileRecord, file: FileRecord) -> Mapping[str, Any]:
-        """Bring the totals of the job up to date with a changed file; return all of them.
+    def _totals(self) -> Mapping[str, Any]:
+        return {name: getattr(self._row.job, name) for name in file_changes.TOTALS}
+
+    def _count(self, before: FileRecord, file: FileRecord) -> None:
+        """Bring the totals of the job up to date with a changed file.
 
         That comes before the write, which is repeated where it got no answer.
         """
-        old, new, job = _counts(before), _counts(file), self._row.job
-        totals = {name: getattr(job, name) + new[name] - old[name] for name in _TOTALS}
-        self._row.job = replace(job, **totals)
-        return totals
+        old, new, job = file_changes.counts(before), file_changes.counts(file), self._row.job
+        self._row.job = replace(job, **{name: getattr(job, name) + new[name] - old[name] for name in new})
 
     def _remember(self, file: FileRecord) -> None:
         self._files[file.place] = file
@@ -195,14 +217,3 @@ class OwnedFiles:
         self._row.writer.progress(connection, self._row.job, changed)
         self._reported_at = now
         self._unreported.clear()
-
-
-def _counts(file: FileRecord) -> dict[str, int]:
-    """Return what one file adds to the totals of its job."""
-    return {
-        "successful": int(file.completion in DELIVERED),
-        "failed": int(file.completion == FAILURE),
-        "warnings": int(file.completion == WARNING),
-        "retries": file.retries,
-        "bytes_done": file.bytes_done,
-    }

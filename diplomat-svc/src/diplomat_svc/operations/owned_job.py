@@ -7,7 +7,7 @@ from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.states import CANCELLED, CANCELLING, TERMINATED, TERMINATING, Severity
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations import job_reports
-from diplomat_svc.operations.file_messages import FileEnd
+from diplomat_svc.operations.file_messages import ArchivedCopy, FileEnd
 from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.operations.owned_files import OwnedFiles
 from diplomat_svc.operations.owned_row import OwnedRow
@@ -43,10 +43,12 @@ class OwnedJob:
             job_reports.TEMPORARY: files.temporary,
             job_reports.FILE_PROGRESS: files.progress,
             job_reports.RETRYING: files.retrying,
-            job_reports.END_FILE: lambda **end: files.end(FileEnd(**end)),
+            job_reports.END_FILES: lambda ends, last: files.end([FileEnd(**end) for end in ends], last=last),
             job_reports.WARN_FILE: files.warn,
-            job_reports.ARCHIVED: files.archived,
-            job_reports.SAFE: files.safe,
+            job_reports.ARCHIVED: lambda **copy: files.archived(ArchivedCopy(**copy)),
+            job_reports.COPIED: files.copied,
+            job_reports.MEMBER: files.member,
+            job_reports.DELIVERED_MEMBER: files.delivered_member,
         }
 
     def handle(self, kind: str, data: Json) -> Json:

@@ -9,7 +9,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from diplomat_svc.domain.states import COMPLETE
-from diplomat_svc.store.tables import JOB_LOG, audits, files, jobs, lates, sweeps, transactions
+from diplomat_svc.store.tables import JOB_LOG, audits, files, jobs, lates, members, sweeps, transactions
 from mft_common import logs
 from mft_common.database import Database
 
@@ -61,7 +61,7 @@ def _delete_batch(database: Database, sequences: Sequence[int], now: int) -> int
         subjects = [str(sequence) for sequence in gone]
         connection.execute(sa.delete(JOB_LOG.records).where(JOB_LOG.records.c.subject.in_(subjects)))
         unaudited = list(connection.execute(sa.select(audits.c.sequence).where(audits.c.sequence.in_(gone))).scalars())
-        for table in (files, sweeps, lates, audits, jobs):
+        for table in (files, members, sweeps, lates, audits, jobs):
             connection.execute(sa.delete(table).where(table.c.sequence.in_(gone)))
     for sequence in unaudited:
         logs.get("audit").error("audit.given_up", sequence=sequence)

@@ -82,6 +82,21 @@ files = sa.Table(
     sa.Column("archived", sa.Text(), nullable=False, server_default="{}"),
     sa.Column("checkpoint", sa.Text()),
     sa.Column("version", sa.Text(), nullable=False, server_default=""),
+    sa.Column("copies_pending", sa.String(32)),
+)
+
+# The delivered members of archives that the active jobs unpack; lists as JSON.
+members = sa.Table(
+    "members",
+    metadata,
+    sa.Column("sequence", sa.BigInteger(), primary_key=True, autoincrement=False),
+    sa.Column("place", sa.Integer(), primary_key=True, autoincrement=False),
+    sa.Column("number", sa.Integer(), primary_key=True, autoincrement=False),
+    sa.Column("archive_sha256", sa.String(64), nullable=False),
+    *_texts("name", "destination"),
+    *_numbers("size"),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    *_texts("warnings", "archived"),
 )
 
 # Jobs that are over and may have left temporary files.

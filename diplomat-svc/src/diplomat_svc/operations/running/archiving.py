@@ -1,28 +1,34 @@
 """Copy files into the archives of a transaction (E36)."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from diplomat_svc.domain.jobs import token_of
 from diplomat_svc.domain.names import archive_path
 from diplomat_svc.domain.transactions import Content, Transaction
+from diplomat_svc.operations.file_messages import ArchivedCopy
 from diplomat_svc.operations.job_reports import JobReports
 from diplomat_svc.operations.running.moves import Moves
 from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Interrupted, TransferError
 from mft_common.transfer import Digest
+from mft_common.transfer.steps import MakeSteps
 from mft_common.transfer.steps.keep import Expect
 
 
 @dataclass(frozen=True)
 class Copy:
-    """A file to be copied: where it is read, its path in an archive without the sequence, and what it must be."""
+    """A file to be copied: where it is read, its path in an archive without the sequence, and what it must be.
+
+    `steps` make it of what is read, None where that is the file itself.
+    """
 
     source: Endpoint
     entry: Entry
     path: str
     digest: Digest
+    steps: MakeSteps | None = None
 
 
 class ArchiveWriter:
@@ -53,17 +59,24 @@ class ArchiveWriter:
         """Return whether an archive keeps this content."""
         return self._archives.wants(content)
 
-    def store(self, content: Content, copy: Copy, places: Sequence[int]) -> list[str]:
-        """Copy a file to each archive that keeps this content; return what failed, for its warning (74).
+    def missing(self, content: Content, done: Collection[str] = ()) -> list[str]:
+        """Return the archives that keep this content and are not among those that are `done`."""
+        named = self._archives.named.items()
+        return [which for which, archive in named if archive.content == content and which not in done]
 
-        `places` are those of the files whose records tell of it.
+    def store(
+        self, content: Content, copy: Copy, places: Sequence[int], *, done: Collection[str] = (),
+        member: int | None = None,
+    ) -> list[str]:  # fmt: skip
+        """Copy a file to each archive that keeps this content and is not `done`; return what failed (74).
+
+        `places` are those of the files whose records tell of it; `member` is the number of the copied member of one.
         """
         problems = []
-        for which, archive in self._archives.named.items():
-            if archive.content != content:
-                continue
+        for which in self.missing(content, done):
             try:
-                self._store(which, self._endpoint(archive.url), copy, places)
+                archive = self._endpoint(self._archives.named[which].url)
+                self._store(which, archive, copy, places, member)
             except Interrupted:
                 raise
             except TransferError as error:
@@ -89,24 +102,25 @@ class ArchiveWriter:
             raise found
         return found
 
-    def _store(self, which: str, archive: Endpoint, copy: Copy, places: Sequence[int]) -> None:
-        report = _CopyReport(self._reports, places[0], archive_path(copy.path, token_of(self._reports.job.sequence)))
+    def _store(self, which: str, archive: Endpoint, copy: Copy, places: Sequence[int], member: int | None) -> None:
+        report = CopyReport(self._reports, places[0], archive_path(copy.path, token_of(self._reports.job.sequence)))
         folder = report.destination.rpartition("/")[0]
         if folder and archive.features.folders:
             archive.make_folder(folder)
-        moved = self._moves.deliver(
-            report, copy.source, copy.entry, archive, if_exists="number", steps=[lambda: Expect(copy.digest)]
-        )
-        made, name = moved.delivered, report.destination
-        text = f"Archived {copy.path} as {name} in the {which} archive: {made.size} bytes, SHA-256 {made.sha256}."
-        for place in places:
-            self._reports.archived(place, which, name, text if place == places[0] else "", report.temporaries)
+        steps: MakeSteps = [*(copy.steps or ()), lambda: Expect(copy.digest)]
+        moved = self._moves.deliver(report, copy.source, copy.entry, archive, if_exists="number", steps=steps)
         if moved.warning or not moved.durable:
             raise TransferError(moved.warning or "the copy may not survive a crash")
+        made, name = moved.delivered, report.destination
+        text = f"Archived {copy.path} as {name} in the {which} archive: {made.size} bytes, SHA-256 {made.sha256}."
+        copied = ArchivedCopy(
+            places=places, which=which, name=name, text=text, temporaries=report.temporaries, member=member
+        )
+        self._reports.archived(copied)
 
 
-class _CopyReport:
-    """The reports of a copy: the record of its file has the names of its unfinished ones."""
+class CopyReport:
+    """The reports of a copy: the record of its file has the names of its unfinished ones, and is else left alone."""
 
     def __init__(self, reports: JobReports, place: int, destination: str) -> None:
         self.destination = destination

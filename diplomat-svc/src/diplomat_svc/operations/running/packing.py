@@ -6,16 +6,16 @@ from typing import Any
 
 from diplomat_svc.domain.names import destination_name
 from diplomat_svc.domain.states import Severity
+from diplomat_svc.operations.file_messages import FileEnd
 from diplomat_svc.operations.file_report import FileReport
 from diplomat_svc.operations.running.archiving import Copy
 from diplomat_svc.operations.running.file_steps import FileSteps
 from diplomat_svc.operations.running.text_mode import TextMode
 from diplomat_svc.operations.running.work import Arrived, Found, Work
-from mft_common.endpoints.contract import Endpoint
+from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Interrupted, TransferError
-from mft_common.transfer import Moved
+from mft_common.transfer import Digest, Moved
 from mft_common.transfer.sources import KeptSource, ZippedMember, ZipSource
-from mft_common.transfer.steps import MakeSteps
 from mft_common.transfer.steps.keep import Kept
 
 
@@ -24,13 +24,35 @@ def deliver_packed(work: Work, source: Endpoint, found: Sequence[Found], target:
 
     Where an earlier attempt has delivered the archive, the files that it did not hold are left to the next job.
     """
-    if any(one.is_delivered for one in found):
-        for one in found:
-            if not one.is_delivered:
-                text = f"{one.entry.name} was left where it is: the archive of an earlier attempt is delivered."
-                work.reports.note(text, Severity.WARNING)
-        return [before for one in found for before in one.before]
-    return _deliver(work, source, found, target) if found else []
+    delivered = [one for one in found if one.is_delivered]
+    if not delivered:
+        return _deliver(work, source, found, target) if found else []
+    for one in found:
+        if not one.is_delivered:
+            text = f"{one.entry.name} was left where it is: the archive of an earlier attempt is delivered."
+            work.reports.note(text, Severity.WARNING)
+    _copy_again(work, source, delivered, target)
+    return work.arrived(delivered)
+
+
+def _copy_again(work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint) -> None:
+    """Write the copies that the archive and the files of an earlier attempt lack."""
+    lacking = [one for one in found if one.copies_done is not None]
+    if not lacking:
+        return
+    earlier = lacking[0].earlier
+    assert earlier is not None
+    name, made = lacking[0].delivered_as(_name(work)), earlier.delivered
+    if work.protection.encrypts:
+        # The same message is not made twice.
+        copy = Copy(target, Entry(name, made.size), name, made)
+    else:
+        packed = _packed(work, source, {one.entry.path: work.text(one.entry.name) for one in found}, found)
+        copy = Copy(packed, packed.entries[0], name, made)
+    problems = work.archives.store("delivered", copy, [one.place for one in lacking], done=lacking[0].copies_done or ())
+    for one in lacking:
+        assert one.earlier is not None
+        _copy(work, source, one, one.entry, one.earlier.source, problems=problems)
 
 
 @dataclass(frozen=True)
@@ -41,10 +63,6 @@ class _File:
     report: FileReport
     text: TextMode | None
 
-    @property
-    def steps(self) -> MakeSteps | None:
-        return FileSteps(None, self.text).make
-
     def warnings(self, moved: Moved) -> list[str]:
         """Return what may touch the integrity of the file in the archive that was delivered."""
         problem = self.text.problem if self.text is not None else ""
@@ -52,14 +70,12 @@ class _File:
 
 
 def _deliver(work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint) -> list[Arrived]:
-    archive = work.definition.compress.zip
-    assert archive is not None
-    name = destination_name(work.definition.destination.files, archive)
+    name = _name(work)
     files = {
         one.entry.path: _File(one, FileReport(work.reports, one.place, one.entry, name), work.text(one.entry.name))
         for one in found
     }
-    packed = ZipSource(source, [one.entry for one in found], archive, lambda entry: files[entry.path].steps)
+    packed = _packed(work, source, {path: file.text for path, file in files.items()}, found)
     kept = work.kept()
     group = _GroupReport(packed, {path: file.report for path, file in files.items()})
     try:
@@ -72,20 +88,36 @@ def _deliver(work: Work, source: Endpoint, found: Sequence[Found], target: Endpo
             file.report.failed(error)
         return []
     else:
-        for member in packed.members:
-            version = "" if work.archives or not moved.durable else member.entry.version
-            file = files[member.entry.path]
-            file.report.packed(
-                member.digest, moved, version=version, done=work.protection.done, warnings=file.warnings(moved)
-            )
+        # The archive holds all of them or none: no attempt may know of some alone.
+        work.reports.end_files(*(_end(work, files[one.entry.path], one, moved) for one in packed.members))
         problems = [] if kept is None else _archive(work, kept, group.destination, moved, found)
-        return [
-            _arrived(work, source, files[member.entry.path], member, moved, problems=problems)
-            for member in packed.members
-        ]
+        arrived = [(files[member.entry.path].found, member) for member in packed.members]
+        for one, member in arrived:
+            _copy(work, source, one, member.entry, member.digest, problems=problems)
+        return [Arrived(one.place, member.entry) for one, member in arrived]
     finally:
         if kept is not None:
             kept.close()
+
+
+def _end(work: Work, file: _File, member: ZippedMember, moved: Moved) -> FileEnd:
+    warnings = file.warnings(moved)
+    return file.report.packed(member, moved, copies=bool(work.archives), done=work.protection.done, warnings=warnings)
+
+
+def _name(work: Work) -> str:
+    """Return the name of the archive at the destination."""
+    assert work.definition.compress.zip is not None
+    return destination_name(work.definition.destination.files, work.definition.compress.zip)
+
+
+def _packed(work: Work, source: Endpoint, texts: Mapping[str, TextMode | None], found: Sequence[Found]) -> ZipSource:
+    """Return the archive of files, whose line ends `texts` convert; the same files give the same archive."""
+    assert work.definition.compress.zip is not None
+    entries = [one.entry for one in found]
+    return ZipSource(
+        source, entries, work.definition.compress.zip, lambda entry: FileSteps(None, texts[entry.path]).make
+    )
 
 
 def _archive(work: Work, kept: Kept, name: str, moved: Moved, found: Sequence[Found]) -> list[str]:
@@ -96,15 +128,11 @@ def _archive(work: Work, kept: Kept, name: str, moved: Moved, found: Sequence[Fo
     return work.archives.store("delivered", copy, [one.place for one in found])
 
 
-def _arrived(
-    work: Work, source: Endpoint, file: _File, member: ZippedMember, moved: Moved, *, problems: Sequence[str]
-) -> Arrived:
-    """Finish one of the files that have arrived."""
-    place, entry = file.found.place, member.entry
-    mine = work.archives.store("original", Copy(source, entry, entry.name, member.digest), (place,))
-    version = entry.version if moved.durable else ""
-    work.archived(place, entry.name, (*problems, *mine), version)
-    return Arrived(place, entry, moved.durable)
+def _copy(work: Work, source: Endpoint, found: Found, entry: Entry, read: Digest, *, problems: Sequence[str]) -> None:
+    """Write the copies of the original that a packed file lacks; `problems` are those of the archive's copies."""
+    copy, done = Copy(source, entry, entry.name, read), found.copies_done or ()
+    mine = work.archives.store("original", copy, (found.place,), done=done)
+    work.copied(found.place, entry.name, (*problems, *mine))
 
 
 class _GroupReport:

@@ -164,10 +164,6 @@ class Run:
                 self._owned.note(text, Severity.WARNING)
                 continue
             self._owned.check()
-            if not one.durable:
-                text = "The source was not deleted: the delivered file may not survive a crash."
-                self._owned.warn_file(one.place, text)
-                continue
             try:
                 source.delete(one.entry, token=self._owned.job.token)
             except TransferError as error:

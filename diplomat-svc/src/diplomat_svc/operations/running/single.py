@@ -8,11 +8,10 @@ from diplomat_svc.operations.file_report import FileReport
 from diplomat_svc.operations.running.archiving import Copy
 from diplomat_svc.operations.running.file_steps import FileSteps
 from diplomat_svc.operations.running.work import Arrived, Found, Work
-from mft_common.endpoints.contract import Endpoint
+from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Interrupted, TransferError
-from mft_common.transfer import Moved
+from mft_common.transfer import Digest
 from mft_common.transfer.sources import KeptSource
-from mft_common.transfer.steps.keep import Kept
 
 
 def deliver_each(work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint) -> list[Arrived]:
@@ -20,7 +19,8 @@ def deliver_each(work: Work, source: Endpoint, found: Sequence[Found], target: E
     arrived = []
     for one in found:
         if one.is_delivered:
-            arrived += one.before
+            _copy_again(work, source, one, target)
+            arrived += work.arrived([one])
         elif (moved := _deliver(work, source, one, target)) is not None:
             arrived.append(moved)
     return arrived
@@ -41,25 +41,39 @@ def _deliver(work: Work, source: Endpoint, found: Found, target: Endpoint) -> Ar
         report.failed(error)
         return None
     else:
-        version = moved.entry.version if moved.durable else ""
-        # Before its copies were tried another attempt delivers it again.
         warnings = [warning for warning in (*steps.warnings, moved.warning) if warning]
-        safe = "" if work.archives else version
-        report.delivered(moved, version=safe, done=work.protection.done, warnings=warnings)
-        problems = _archive(work, source, found, moved, name=report.destination, kept=kept)
-        work.archived(found.place, entry.name, problems, version)
-        return Arrived(found.place, moved.entry, moved.durable)
+        report.delivered(moved, copies=bool(work.archives), done=work.protection.done, warnings=warnings)
+        copy = Copy(source, moved.entry, report.destination, moved.delivered)
+        if kept is not None and kept.file is not None:
+            again = KeptSource(kept.file, report.destination, moved.delivered.size)
+            copy = Copy(again, again.entries[0], report.destination, moved.delivered)
+        _copy(work, source, found, moved.source, copy)
+        return Arrived(found.place, moved.entry)
     finally:
         if kept is not None:
             kept.close()
 
 
-def _archive(work: Work, source: Endpoint, found: Found, moved: Moved, *, name: str, kept: Kept | None) -> list[str]:
-    """Write the copies of a file; return what failed."""
-    places, read, made = (found.place,), moved.source, moved.delivered
-    problems = work.archives.store("original", Copy(source, moved.entry, found.entry.name, read), places)
-    copy = Copy(source, moved.entry, name, made)
-    if kept is not None and kept.file is not None:
-        again = KeptSource(kept.file, name, made.size)
-        copy = Copy(again, again.entries[0], name, made)
-    return problems + work.archives.store("delivered", copy, places)
+def _copy(work: Work, source: Endpoint, found: Found, read: Digest, delivered: Copy) -> None:
+    """Write the copies that a delivered file lacks."""
+    entry, places, done = found.entry, (found.place,), found.copies_done or ()
+    problems = work.archives.store("original", Copy(source, entry, entry.name, read), places, done=done)
+    problems += work.archives.store("delivered", delivered, places, done=done)
+    work.copied(found.place, entry.name, problems)
+
+
+def _copy_again(work: Work, source: Endpoint, found: Found, target: Endpoint) -> None:
+    """Write the copies that a file of an earlier attempt lacks."""
+    if found.copies_done is None or found.earlier is None:
+        return
+    read, made = found.earlier.source, found.earlier.delivered
+    computed = destination_name(work.definition.destination.files, found.entry.name)
+    name = found.delivered_as(computed)
+    if made == read:
+        copy = Copy(source, found.entry, name, made)
+    elif work.protection.encrypts:
+        # The same message is not made twice.
+        copy = Copy(target, Entry(name, made.size), name, made)
+    else:
+        copy = Copy(source, found.entry, name, made, FileSteps(work.protection, work.text(computed)).make)
+    _copy(work, source, found, read, copy)

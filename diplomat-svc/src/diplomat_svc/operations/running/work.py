@@ -38,15 +38,19 @@ class Work:
         """Return what keeps one file as it is delivered, None where no archive wants it."""
         return Kept(self.private) if self.archives.wants("delivered") else None
 
-    def archived(self, place: int, name: str, problems: Sequence[str], version: str) -> None:
+    def copied(self, place: int, name: str, problems: Sequence[str]) -> None:
         """Report that copies of a delivered file were tried; `problems` are a warning, which keeps its source (E24).
 
-        From here on another attempt has nothing to do with the file in this version.
+        Another attempt tries the copies that are missing.
         """
         for problem in problems:
             self.reports.warn_file(place, f"After the delivery of {name}: {problem}.")
-        if self.archives:
-            self.reports.safe(place, version)
+        if self.archives and not problems:
+            self.reports.copied(place)
+
+    def arrived(self, found: Sequence["Found"]) -> "list[Arrived]":
+        """Return those of delivered files of an earlier attempt whose sources may go; a warning keeps them (E24)."""
+        return [Arrived(one.place, one.entry) for one in found if self.reports.is_successful(one.place)]
 
 
 @dataclass(frozen=True)
@@ -65,19 +69,25 @@ class Found:
         return bool(self.entry.version) and self.earlier.version == self.entry.version
 
     @property
-    def before(self) -> "list[Arrived]":
-        """The files that an earlier attempt has delivered; a warning of that attempt keeps the source (E24)."""
-        successful = self.earlier is not None and self.earlier.completion == states.SUCCESSFUL
-        return [Arrived(self.place, self.entry)] if self.is_delivered and successful else []
+    def copies_done(self) -> tuple[str, ...] | None:
+        """The archives that have a copy of a delivered file which still lacks others; None where it lacks none."""
+        if not self.is_delivered or self.earlier is None or self.earlier.copies_pending is None:
+            return None
+        return self.earlier.archived
+
+    def delivered_as(self, name: str) -> str:
+        """Return the name at the destination, which was `name` unless that was taken."""
+        stored = name if self.earlier is None else self.earlier.destination
+        # Bytes of a name that are no UTF-8 are not stored.
+        return name if "\ufffd" in stored else stored
 
 
 @dataclass(frozen=True)
 class Arrived:
-    """A file that is at its destination, by the version that was read; `durable` where a crash cannot undo that."""
+    """A file that is at its destination, by the version that was read."""
 
     place: int
     entry: Entry
-    durable: bool = True
 
 
 class Deliver(Protocol):
