@@ -9,6 +9,8 @@ from mqmft_svc.domain.states import RANKS, is_final
 
 # The sequence of the items of an ended event: they outrank every progress message, whatever its number.
 FINAL_SEQUENCE: Final = 2**62
+# Added to the sequence of a message of IBM's log: it outranks every status message about the same item (1.N).
+LOG_SEQUENCE: Final = 2**61
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +44,10 @@ class Item:
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """Originator, agents and job of a transfer; `rank` is 1 from a started event, 2 from an ended one."""
+    """Originator, agents and job of a transfer; `rank` is 1 from a started event, 2 from an ended one.
+
+    A status message has a head of rank 0: its time says nothing about the start.
+    """
 
     rank: int
     submitted_at: int
@@ -52,7 +57,10 @@ class Head:
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """The change of one transfer's record that one event stands for; times are milliseconds."""
+    """The change of one transfer's record that one event or message stands for; times are milliseconds.
+
+    `network` names the MFT network that a message comes from; it is empty for the hub's own transfers (198).
+    """
 
     id: str
     protocol: str
@@ -65,6 +73,7 @@ class Change:
     head: Head | None = None
     began_at: int | None = None
     ended_at: int | None = None
+    network: str = ""
 
 
 COUNTERS: Final = ("files", "successes", "failures", "warnings", "bytes_sent", "retries")
@@ -80,7 +89,7 @@ class Transfer:
 
     Lists are ordered by `started_at`. `head_rank` is the rank of the event that the head comes from: 0 stands for a
     guess from a progress message, 1 for a started event, 2 for an ended one. `home_qmgr` was the coordination queue
-    manager when the record was made.
+    manager when the record was made. `network` is that of the change which made the record.
     """
 
     id: str
@@ -105,6 +114,7 @@ class Transfer:
     label: str = ""
     job_name: str = ""
     user_properties: dict[str, str] = field(default_factory=dict)
+    network: str = ""
     files: int = 0
     successes: int = 0
     failures: int = 0
@@ -139,11 +149,13 @@ class Transfer:
 
     def _apply_head(self, change: Change) -> None:
         head = change.head
-        if head is None:
+        if head is None or head.rank == 0:
             if self.head_rank == 0:
                 self.started_at = min(self.started_at, change.time)
+        else:
+            self.started_at = head.submitted_at if self.head_rank == 0 else min(self.started_at, head.submitted_at)
+        if head is None:
             return
-        self.started_at = head.submitted_at if self.head_rank == 0 else min(self.started_at, head.submitted_at)
         better = head.rank >= self.head_rank
         for name, value in head.texts.items():
             if value and (better or not getattr(self, name)):
@@ -158,4 +170,6 @@ class Transfer:
 
 def new_transfer(change: Change, home_qmgr: str) -> Transfer:
     """Return an empty record, for `change` to be applied to."""
-    return Transfer(id=change.id, protocol=change.protocol, started_at=change.time, home_qmgr=home_qmgr)
+    return Transfer(
+        id=change.id, protocol=change.protocol, started_at=change.time, home_qmgr=home_qmgr, network=change.network
+    )

@@ -46,6 +46,7 @@ class Recorder:
             unknown = [id_ for id_ in waiting if id_ not in known]
             qmgr = self._applied_qmgr(connection) if unknown else ""
             fresh = {id_: new_transfer(waiting[id_][0], qmgr) for id_ in unknown}
+            waiting = {id_: self._of_network(known.get(id_) or fresh[id_], group) for id_, group in waiting.items()}
             for id_, group in waiting.items():
                 for change in group:
                     (known.get(id_) or fresh[id_]).apply(change)
@@ -55,6 +56,13 @@ class Recorder:
             self._record_items(connection, waiting, arrivals, known)
             # Another worker may have inserted a transfer first: it is read and changed in another round.
             waiting = {id_: group for id_, group in waiting.items() if id_ in fresh and id_ not in arrivals}
+
+    def _of_network(self, record: Transfer, group: Sequence[Change]) -> list[Change]:
+        """Return the changes of the network that made the record: another one cannot change its transfers (198)."""
+        own = [change for change in group if change.network == record.network]
+        if len(own) < len(group):
+            self._log.warning("transfer.of_another_network", transfer=record.id, network=record.network)
+        return own
 
     def _record_items(
         self,

@@ -37,6 +37,7 @@ transfer: Final = sa.Table(
     _number("updated_at"),
     *(_text(name) for name in ("description", "source_agent", "source_qmgr", "destination_agent", "destination_qmgr")),
     *(_text(name) for name in ("home_qmgr", "host", "account", "mqmd_user", "label", "job_name", "user_properties")),
+    _text("network"),
     *(_number(name) for name in ("files", "successes", "failures", "warnings", "bytes_sent", "retries")),
 )
 sa.Index("transfer_id", transfer.c.id, unique=True)

@@ -29,7 +29,7 @@ _LOCKED: Final = _WHOLE.where(_T.id.in_(sa.bindparam("ids", expanding=True))).or
 _UPDATE: Final = (
     transfer.update()
     .where(_T.arrival == sa.bindparam("key"))
-    .values({name: sa.bindparam(name) for name in _STORED if name not in {"id", "protocol", "home_qmgr"}})
+    .values({name: sa.bindparam(name) for name in _STORED if name not in {"id", "protocol", "home_qmgr", "network"}})
 )
 _COUNT: Final = sa.select(sa.func.coalesce(sa.func.sum(counter.c.value), 0))
 _ITEMS: Final = sa.select(item).where(item.c.transfer.in_(sa.bindparam("keys", expanding=True)))
