@@ -224,6 +224,26 @@ def test_workers_and_a_frozen_one_do_each_piece_once_e13(database, database_url,
     assert "frozen" not in {row.owner for row in before}
 
 
+@pytest.mark.parametrize("change", ["claim", "renew", "hold", "release"])
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_owner_that_freezes_within_any_change_of_its_lease_locks_it_for_its_ttl_alone(database, change):
+    """The transaction is left open where the owner was stopped; the lease goes to another all the same."""
+    given = ("piece", "frozen", TTL) if change == "claim" else (claim(database, "piece", "frozen", TTL),)
+    with database.engine.connect() as frozen:
+        getattr(LEASES, change)(frozen, *given)
+        assert wait_until(lambda: claim(database, "piece", "other"), within=20).owner == "other"
+        with pytest.raises(sa.exc.InternalError, match="idle-in-transaction"):
+            frozen.execute(sa.text("SELECT 1"))
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_process_that_freezes_within_any_transaction_keeps_its_locks_for_a_minute_at_most(database):
+    """The server has the limit of each session, whatever its transactions do."""
+    with database.write() as connection:
+        limit = connection.execute(sa.text("SHOW idle_in_transaction_session_timeout")).scalar()
+    assert limit == "1min"
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_worker_that_freezes_within_its_write_is_ended_by_postgresql(database, database_url):
     """The server ends the session of a frozen owner after another lease, so that its work goes to another."""

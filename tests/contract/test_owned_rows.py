@@ -36,12 +36,14 @@ def found(database):
 
 
 def test_a_renewal_is_of_one_process_and_revives_no_lapsed_row(database):
+    """Rows of another process, of none and of another state stay as they are."""
     with database.write() as connection:
         assert OPEN.renew(connection, "a", 70, 500) == 1
     assert found(database) == [Owned(1, "a", 500), Owned(2, "a", 50), Owned(3, "b", 60)]
 
 
 def test_between_machines_rows_whose_lease_has_lapsed_may_be_taken(database):
+    """At the very end of a lease it still counts, and a row without an owner is nobody's to take."""
     processes = Processes(None, lambda: 60)
     assert processes.abandoned(database, OPEN) == [Owned(2, "a", 50)]
 

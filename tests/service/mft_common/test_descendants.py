@@ -10,6 +10,7 @@ BRIEF_CHILDREN = "i=0; while [ $i -lt 800 ]; do (:; :); i=$((i + 1)); done"
 
 
 def test_processes_that_end_while_they_are_found_are_no_error():
+    """The folder of a process goes away between two steps of reading it."""
     parents = [subprocess.Popen(["sh", "-c", BRIEF_CHILDREN]) for _ in range(2)]
     pids = [parent.pid for parent in parents]
     seen = set()
@@ -20,6 +21,7 @@ def test_processes_that_end_while_they_are_found_are_no_error():
 
 
 def test_a_process_that_is_gone_has_no_children():
+    """Whoever collected its end may still ask."""
     gone = subprocess.Popen(["true"])
     gone.wait()
     assert children(gone.pid) == []

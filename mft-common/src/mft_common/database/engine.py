@@ -31,6 +31,9 @@ _POOL_SIZE: Final = {"sqlite": 64, "postgresql": 16}
 _SMALLEST_POOL: Final = 4
 _POOL_TIMEOUT_S: Final = 10.0
 
+# A process that freezes within a transaction keeps its locks no longer: PostgreSQL ends its session.
+_FROZEN_MS: Final = 60_000
+
 _LOCK: Final = sa.select(
     sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("locked", type_=sa.Text), 0))
 )
@@ -129,9 +132,10 @@ class Database:
         )
 
         @event.listens_for(engine, "connect")
-        def search_path(connection: Any, _entry: ConnectionPoolEntry) -> None:
+        def prepare(connection: Any, _entry: ConnectionPoolEntry) -> None:
             before, connection.autocommit = connection.autocommit, True
             connection.execute(f'SET search_path TO "{self.schema}"')
+            connection.execute(f"SET idle_in_transaction_session_timeout TO {_FROZEN_MS}")
             connection.autocommit = before
 
         return engine

@@ -52,7 +52,8 @@ class Operations(Protocol):
 class Leases:
     """The leases of one service, in a table of its database. Every method works in the caller's transaction.
 
-    A key is a path such as `worker/NAME`; `prefix` selects those that begin with it.
+    A key is a path such as `worker/NAME`; `prefix` selects those that begin with it. An owner that freezes within a
+    transaction that has changed its lease would keep the row locked: PostgreSQL ends its session after another `ttl`.
     """
 
     def __init__(self, metadata: sa.MetaData) -> None:
@@ -72,33 +73,23 @@ class Leases:
         free = sa.or_(c.owner == _NONE, self._has_lapsed(connection))
         values = {"owner": owner, "until": _after(now, ttl), "clock": _clock(connection)}
         taken = sa.update(self._table).where(c.key == key, free).values(**values, fence=c.fence + 1)
-        fence = connection.execute(taken.returning(c.fence)).scalar()
+        fence = _changed(connection, taken, ttl, c.fence)
         if fence is None:
             insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
             added = insert(self._table).values(key=key, fence=1, **values).on_conflict_do_nothing()
-            fence = connection.execute(added.returning(c.fence)).scalar()
+            fence = _changed(connection, added, ttl, c.fence)
         return None if fence is None else Lease(key, owner, fence, ttl)
 
     def renew(self, connection: sa.Connection, lease: Lease) -> bool:
         """Let a lease last `ttl` seconds from now on; False once it has lapsed: a lapsed lease is never revived."""
         until = _after(_now(connection), lease.ttl)
         renewed = sa.update(self._table).where(*self._is_held(connection, lease)).values(until=until)
-        return connection.execute(renewed).rowcount == 1
+        return _changed(connection, renewed, lease.ttl, self._table.c.fence) is not None
 
     def hold(self, connection: sa.Connection, lease: Lease) -> None:
-        """Raise LeaseLost unless the lease lasts; nobody else gets it before this transaction ends.
-
-        An owner that freezes in the middle of its transaction would keep the row locked: PostgreSQL ends its session
-        after another `ttl`.
-        """
+        """Raise LeaseLost unless the lease lasts; nobody else gets it before this transaction ends."""
         held = sa.update(self._table).where(*self._is_held(connection, lease)).values(fence=lease.fence)
-        if connection.dialect.name == "postgresql":
-            limit = str(max(int(lease.ttl * 1000), 1))
-            held = held.returning(sa.func.set_config("idle_in_transaction_session_timeout", limit, True))
-            lasts = connection.execute(held).first() is not None
-        else:
-            lasts = connection.execute(held).rowcount == 1
-        if not lasts:
+        if _changed(connection, held, lease.ttl, self._table.c.fence) is None:
             raise LeaseLost(f"{lease.key}: the lease has lapsed, or belongs to another")
 
     def lasts(self, connection: Connection, lease: Lease) -> bool:
@@ -112,7 +103,7 @@ class Leases:
     def release(self, connection: sa.Connection, lease: Lease) -> bool:
         """Give a lease back, so that another may claim it at once; False where it was lost already."""
         released = sa.update(self._table).where(*self._is_mine(lease)).values(owner=_NONE)
-        return connection.execute(released).rowcount == 1
+        return _changed(connection, released, lease.ttl, self._table.c.fence) is not None
 
     def lapsed(self, connection: sa.Connection, prefix: str = "", *, everyone: bool = False) -> list[str]:
         """Return the keys whose owner let its lease lapse; with `everyone` all owned ones: no owner can be alive."""
@@ -146,6 +137,18 @@ class Leases:
 
     def _is_held(self, connection: sa.Connection, lease: Lease) -> tuple[sa.ColumnElement[bool], ...]:
         return *self._is_mine(lease), sa.not_(self._has_lapsed(connection))
+
+
+def _changed(connection: sa.Connection, change: Any, ttl: float, column: sa.Column[int]) -> int | None:
+    """Change a lease and return its column; None where it was not changed.
+
+    `ttl` bounds the time between two statements of the transaction from here on.
+    """
+    if connection.dialect.name != "postgresql":
+        return connection.execute(change.returning(column)).scalar()
+    limit = sa.func.set_config("idle_in_transaction_session_timeout", str(max(int(ttl * 1000), 1)), True)
+    found = connection.execute(change.returning(column, limit)).first()
+    return None if found is None else int(found[0])
 
 
 def server_ms(connection: sa.Connection) -> int:
