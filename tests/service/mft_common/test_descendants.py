@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import sys
 
 from mft_common.process.descendants import children, with_descendants
 
@@ -26,3 +27,29 @@ def test_a_process_that_is_gone_has_no_children():
     gone.wait()
     assert children(gone.pid) == []
     assert with_descendants([gone.pid]) == [gone.pid]
+
+
+# It ends a child while it has no descriptor left, and prints whether one may be left then, and whether one is at last.
+WITHOUT_DESCRIPTORS = """
+import os, resource, subprocess
+from mft_common.process.descendants import end_children, kill_children
+child = subprocess.Popen(["sleep", "60"])
+resource.setrlimit(resource.RLIMIT_NOFILE, (16, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+taken = []
+try:
+    while True:
+        taken.append(os.dup(0))
+except OSError:
+    may_be_left = kill_children()
+for one in taken:
+    os.close(one)
+end_children()
+print(may_be_left, os.path.exists(f"/proc/{child.pid}"))
+"""
+
+
+def test_children_that_cannot_be_listed_may_be_left():
+    """Without a free descriptor nothing can be read of /proc, which is no reason to take the children for ended."""
+    program = [sys.executable, "-c", WITHOUT_DESCRIPTORS]
+    ran = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (ran.stdout, ran.stderr) == (b"True False\n", b"")

@@ -26,13 +26,16 @@ def adopt_orphans() -> None:
 
 
 def children(pid: int | None = None) -> list[int]:
-    """Return the children of a process, this one by default, ended ones included; none of a process that is gone."""
+    """Return the children of a process, this one by default, ended ones included; none of a process that is gone.
+
+    OSError where they cannot be read, because no descriptor is free for example.
+    """
     found: list[int] = []
     tasks = Path(f"/proc/{pid or os.getpid()}/task")
     # Both the process and any of its threads may end between two steps.
-    with contextlib.suppress(OSError):
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
         for task in list(tasks.iterdir()):
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 found += map(int, (task / "children").read_text(encoding="ascii").split())
     return found
 
@@ -46,12 +49,16 @@ def with_descendants(pids: Iterable[int]) -> list[int]:
 
 
 def kill_children(spare: Collection[int] = ()) -> bool:
-    """Kill all children but those of `spare`, and all that descend from them; return whether any is left.
+    """Kill all children but those of `spare`, and all that descend from them; return whether any may be left.
 
     Ends of children are collected. Descendants become children as their parents end: call it until none is left.
     """
-    found = [pid for pid in children() if pid not in spare]
-    for pid in with_descendants(found):
+    try:
+        found = [pid for pid in children() if pid not in spare]
+        known = with_descendants(found)
+    except OSError:
+        return True
+    for pid in known:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     for pid in found:
