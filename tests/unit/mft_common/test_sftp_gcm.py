@@ -3,8 +3,9 @@
 import os
 
 import pytest
-from asyncssh.encryption import GCMEncryption
+from asyncssh.encryption import GCMEncryption, get_default_encryption_algs, get_encryption
 
+from mft_common.endpoints.sftp import connection
 from mft_common.endpoints.sftp.gcm import JoinedGcm
 
 NAMES = {"aes128-gcm": 16, "aes256-gcm": 32}
@@ -47,3 +48,11 @@ def test_a_changed_packet_is_refused(pair, place):
     sent = bytearray(b"".join(pair[1].encrypt_packet(0, header, packet)))
     sent[place] ^= 1
     assert received(pair[0], 0, bytes(sent)) is None
+
+
+def test_a_connection_without_ciphers_of_its_own_offers_each_once():
+    """Host keys are fetched with asyncssh's own list, in which the ciphers of ours stand already."""
+    offered = get_default_encryption_algs()
+    assert len(offered) == len(set(offered))
+    ours = [get_encryption(name.encode(), bytes(16), bytes(12)) for name in connection.CIPHERS[:1]]
+    assert [type(one) for one in ours] == [JoinedGcm]

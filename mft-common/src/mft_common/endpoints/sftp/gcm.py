@@ -51,4 +51,4 @@ class JoinedGcm(GCMEncryption):
 def use() -> None:
     """Let the connections of this process that begin from now on encrypt by AES-GCM in this way."""
     for name, parameters in CIPHERS.items():
-        register_encryption_alg(name, JoinedGcm, parameters, default=True)
+        register_encryption_alg(name, JoinedGcm, parameters, default=False)
