@@ -1,11 +1,9 @@
 """Notifications: rows of the change's own transaction, delivered at least once to real servers over TLS."""
 
 import base64
-import contextlib
 import hashlib
 import hmac
 import json
-import socket
 import ssl
 import threading
 import time
@@ -30,6 +28,7 @@ from mft_common.notify import (
     webhooks,
 )
 from tests.servers.databases import Op, with_tables
+from tests.servers.dripping import Dripping
 from tests.servers.hook import Hook
 from tests.servers.made_secrets import secret
 from tests.servers.mail import MailServer
@@ -364,31 +363,6 @@ def test_no_secret_is_in_a_log_a_reason_or_a_repr(database, delivery, hook, serv
     assert "notification.delivered" in written
     shown = written + repr(channels) + repr(listing(database, given_up=True))
     assert [one for one in (SECRET, PASSWORD, TOKEN) if one in shown] == []
-
-
-class Dripping:
-    """A receiver whose answer never ends: it sends one byte of it after another, each well within a read's limit."""
-
-    def __init__(self, greeting):
-        self._server = socket.create_server(("127.0.0.1", 0))
-        self.port = self._server.getsockname()[1]
-        self._greeting, self._stop = greeting, threading.Event()
-        self._thread = threading.Thread(target=self._run, daemon=True)
-        self._thread.start()
-
-    def _run(self):
-        with contextlib.suppress(OSError):
-            connection, _ = self._server.accept()
-            with connection:
-                connection.sendall(self._greeting)
-                while not self._stop.wait(0.05):
-                    connection.sendall(b"x")
-
-    def close(self):
-        """Stop sending."""
-        self._stop.set()
-        self._server.close()
-        self._thread.join(10)
 
 
 @pytest.mark.parametrize("kind", ["webhook", "mail"])

@@ -1,6 +1,7 @@
 """Send a notification as a mail over SMTP with TLS."""
 
 import smtplib
+import socket
 import ssl
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -49,20 +50,22 @@ def send(server: Mail, notification: Notification) -> None:
 
 
 class _Smtp(smtplib.SMTP):
-    """A connection whose socket the deadline guards before the greeting is read; so is that of the next class."""
+    """A connection that the deadline covers from the look-up of the server's name on; so is that of the next class."""
 
     def __init__(self, deadline: Deadline, *arguments: Any, **more: Any) -> None:
         self._deadline = deadline
         super().__init__(*arguments, **more)
 
-    def _get_socket(self, *arguments: Any) -> Any:
-        made = super()._get_socket(*arguments)  # type: ignore[misc]
-        self._deadline.guard(made)
-        return made
+    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
+        return self._deadline.connect(host, port, timeout)
 
 
-class _Smtps(_Smtp, smtplib.SMTP_SSL):
-    """The same with TLS from the first byte."""
+class _Smtps(smtplib.SMTP_SSL, _Smtp):
+    """The same with TLS from the first byte, in a socket that the deadline covers already."""
+
+    def __init__(self, deadline: Deadline, *arguments: Any, **more: Any) -> None:
+        self._deadline = deadline
+        smtplib.SMTP_SSL.__init__(self, *arguments, **more)
 
 
 def _connect(server: Mail, deadline: Deadline) -> smtplib.SMTP:

@@ -18,7 +18,7 @@ from mft_common.notify.errors import NotDelivered
 from mft_common.notify.notifications import Notification
 
 _TIMEOUT_S: Final = 10.0
-# The whole exchange, from the connection to the status line and the header of the answer.
+# The whole exchange, from the look-up of the host's name to the header of the answer.
 EXCHANGE_S: Final = 30.0
 
 
@@ -46,9 +46,7 @@ def send(webhook: Webhook, notification: Notification) -> None:
         "webhook-signature": sign(webhook.secret, notification.id, timestamp, body),
     }
     try:
-        with Deadline(EXCHANGE_S) as deadline, contextlib.closing(_connection(webhook)) as connection:
-            connection.connect()
-            deadline.guard(connection.sock)
+        with Deadline(EXCHANGE_S) as deadline, contextlib.closing(_Connection(webhook, deadline)) as connection:
             connection.request("POST", _path(webhook.url), body, headers)
             status = connection.getresponse().status
     except (http.client.HTTPException, OSError, ValueError) as error:
@@ -61,13 +59,23 @@ def send(webhook: Webhook, notification: Notification) -> None:
         raise NotDelivered(f"the receiver answered {status}")
 
 
-def _connection(webhook: Webhook) -> http.client.HTTPConnection:
-    parts = urlsplit(webhook.url)
-    assert parts.hostname is not None
-    if parts.scheme == "http":
-        return http.client.HTTPConnection(parts.hostname, parts.port, timeout=_TIMEOUT_S)
-    context = ssl.create_default_context(cafile=webhook.ca or None)
-    return http.client.HTTPSConnection(parts.hostname, parts.port, timeout=_TIMEOUT_S, context=context)
+class _Connection(http.client.HTTPConnection):
+    """A connection to a receiver that the deadline covers from the look-up of its name on."""
+
+    def __init__(self, webhook: Webhook, deadline: Deadline) -> None:
+        parts = urlsplit(webhook.url)
+        assert parts.hostname is not None
+        self._deadline = deadline
+        self._tls = ssl.create_default_context(cafile=webhook.ca or None) if parts.scheme == "https" else None
+        # The header `Host` names the port where it is not this one.
+        self.default_port = http.client.HTTP_PORT if self._tls is None else http.client.HTTPS_PORT
+        super().__init__(parts.hostname, parts.port, timeout=_TIMEOUT_S)
+
+    def connect(self) -> None:
+        """Connect, and verify the receiver's certificate where the URL is of https."""
+        self.sock = self._deadline.connect(self.host, self.port, _TIMEOUT_S)
+        if self._tls is not None:
+            self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
 
 
 def _path(url: str) -> str:
