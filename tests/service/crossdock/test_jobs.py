@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import threading
 
 import pytest
@@ -134,6 +135,14 @@ def test_a_job_is_run_and_watched_to_its_end(run, tmp_path):
     assert len(records) * 2 == len(log.splitlines())
     assert [one["sequence"] for one in _json(run("job", "list", "--format", "json"))] == [3, 2, 1]
     assert [one["sequence"] for one in _json(run("job", "list", "quick", "--most", "1", "--format", "json"))] == [2]
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_reason_of_a_job_without_files_is_shown(run):
+    """No file failed, because none was found: table and object say so."""
+    assert run("transaction", "run", "nothing", "--watch").exit_code == 1
+    assert _json(run("job", "show", "1", "--format", "json"))["reason"] == "No file was found."
+    assert re.search(r"^reason +No file was found\.$", run("job", "show", "1").stdout, re.MULTILINE)
 
 
 @pytest.mark.usefixtures("worker")

@@ -54,7 +54,7 @@ def test_a_job_that_waits_ends_without_running_a34(dock, kind, end, status):
     assert dock.rows("SELECT count(*) FROM outbox WHERE type = 'transfer.ended.v1'")[0][0] == 1
     texts = [row[0] for row in dock.rows("SELECT text FROM job_log WHERE subject = '1' ORDER BY id")]
     assert texts[1] == f'Transaction "one"; {kind.capitalize()} requested. [Jim]'
-    assert texts[2].endswith(f"{end}. It was stopped before it began.")
+    assert texts[2].endswith(f"{end}. {kind.capitalize()} was requested by Jim before it began.")
 
 
 @pytest.mark.parametrize(("kind", "end", "status"), KINDS)

@@ -70,6 +70,7 @@ def job_json(one: Job, files: Sequence[FileRecord] | None = None) -> dict[str, A
         "transaction": one.definition.name,
         "status": one.status,
         "completion": one.completion,
+        "reason": one.reason,
         "scheduled_at": one.scheduled_at,
         "began_at": one.began_at,
         "ended_at": one.ended_at,

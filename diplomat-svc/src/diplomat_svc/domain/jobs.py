@@ -83,7 +83,8 @@ class Job:
     """One run of a transaction; times in milliseconds. `scheduled_at` is the only key that a client gets (38).
 
     `retries` is the sum of its files' retries, `caused_by` the id of the transfer whose file started the job.
-    `audit` is the completion status that its audit record tells, "" while none is written.
+    `audit` is the completion status that its audit record tells, "" while none is written. `reason` says why the job
+    ended so, "" for a success; of an active job that is to stop, by whose request.
     """
 
     sequence: int
@@ -109,6 +110,7 @@ class Job:
     lease: int = 0
     caused_by: str | None = None
     audit: str = ""
+    reason: str = ""
 
     @property
     def token(self) -> str:

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 from diplomat_svc.domain.jobs import FileRecord, Job
-from diplomat_svc.domain.states import ABORTING, CANCELLED, CANCELLING, FAILURE, INCOMPLETE, PREVIEW_LICENSE, TERMINATED
+from diplomat_svc.domain.states import ABORTING, CANCELLED, CANCELLING, FAILURE, INCOMPLETE, TERMINATED
 from diplomat_svc.domain.transactions import AuditTrail, Options, Transaction
 from diplomat_svc.operations.auditing import Auditor
 from diplomat_svc.operations.job_process import JobProcess, Runner
-from diplomat_svc.operations.job_writer import NO_LICENSE, JobWriter, log_end
+from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
 from diplomat_svc.operations.sweeping import Sweeper
@@ -229,7 +229,7 @@ class Dispatcher:
             taken = None if lapsed else self._writer.take(connection, self._lease.owner)
             earlier = files.of_job(connection, taken[0].sequence) if taken and taken[0].attempt > 1 else ()
         if refused is not None:
-            log_end(refused, PREVIEW_LICENSE, NO_LICENSE)
+            log_end(refused)
         if taken is None:
             return refused is not None
         job, request_id = taken

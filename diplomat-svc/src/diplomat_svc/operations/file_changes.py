@@ -32,7 +32,7 @@ def ended(file: FileRecord, end: FileEnd, now: int) -> FileRecord:
         size=size,
         bytes_done=size if delivered else file.bytes_done,
         ended_at=max(now, file.began_at),
-        description="" if end.completion == SUCCESSFUL else storable(end.text),
+        description="" if end.completion == SUCCESSFUL else storable(end.warning or end.text),
         temporaries=file.temporaries if keeps else file.temporaries[:-1],
         checkpoint=None if delivered else file.checkpoint,
         version=end.version,

@@ -12,6 +12,7 @@ from mft_common.transfer import Digest
 class FileEnd:
     """How a file ended; `text` goes to the log, and into the events where something went wrong.
 
+    `warning` is the part of it that says what is wrong with a delivered file.
     `size` and `sha256` are those of the source, whose `version` is given where it was delivered; `delivered_size` and
     `delivered_sha256` those of the file at the destination. With `leftover` an unfinished copy is still there. With
     `copies` the file is delivered, and its copies in archives are still to be written.
@@ -28,6 +29,7 @@ class FileEnd:
     delivered_size: int | None = None
     delivered_sha256: str | None = None
     copies: bool = False
+    warning: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

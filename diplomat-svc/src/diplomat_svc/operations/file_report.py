@@ -136,10 +136,11 @@ class FileReport:
         self, text: str, moved: Moved, read: Digest, version: str, *, copies: bool, warnings: Sequence[str]
     ) -> FileEnd:
         """Return the end of a file that is delivered, of whose source `version` this was `read`."""
-        text += "".join(f" After the delivery of {self._entry.name}: {warning}." for warning in warnings)
+        warning = " ".join(f"After the delivery of {self._entry.name}: {warning}." for warning in warnings)
+        text += f" {warning}" if warning else ""
         return FileEnd(
             place=self._place, completion=WARNING if warnings else SUCCESSFUL, text=text, retries=moved.retries,
-            sha256=read.sha256, size=read.size, version=version, copies=copies,
+            sha256=read.sha256, size=read.size, version=version, copies=copies, warning=warning,
         )  # fmt: skip
 
     def read_whole(self) -> None:

@@ -22,7 +22,7 @@ from mft_common.process.runner import MAY_COMMIT, End, Handle, Json, OnMessage, 
 _AGAIN_S: Final = 0.5
 # How long the end of a job waits for the removal of its temporary files; what takes longer is done afterwards.
 _SWEEP_BEFORE_END_S: Final = 1.0
-_STOPPED: Final = "It was stopped."
+_STOPPED: Final = {INCOMPLETE: "The worker was stopped.", FAILURE: "It was aborted."}
 
 
 class Runner(Protocol):
@@ -88,15 +88,15 @@ class JobProcess:
         # Where the job is no longer this worker's, neither are its temporary files.
         if isinstance(end.refusal, NotOwner):
             return None
-        completion, reason = self._outcome(end)
-        if completion == FAILURE and self._queue_again(reason):
+        completion, why = self._outcome(end)
+        if completion == FAILURE and self._queue_again(why or ""):
             return None
         if completion == FAILURE and not end.completed:
             # What the process left is removed before the end; a database that is away for a moment is asked then.
             with contextlib.suppress(Unavailable):
                 self._owned.abort()
         left = end.result["left"] if end.completed else not self._sweep()
-        return self._end(completion, reason, left=left)
+        return self._end(completion, why, left=left)
 
     def _queue_again(self, reason: str) -> bool:
         """Let the job wait for its next attempt, for which its temporary files stay."""
@@ -176,21 +176,21 @@ class JobProcess:
         self._owned.audited(completion, problem)
         return problem
 
-    def _outcome(self, end: End) -> tuple[str, str]:
-        """Return completion status and reason (E10, E11)."""
+    def _outcome(self, end: End) -> tuple[str, str | None]:
+        """Return completion status and reason (E10, E11); None for the reason that a request to stop has stored."""
         if end.completed and end.result["completion"] is not None:
             return end.result["completion"], end.result["reason"]
         if self._completion:
-            return self._completion, _STOPPED
+            return self._completion, _STOPPED.get(self._completion)
         if end.refusal is not None:
             return FAILURE, f"An internal error ended the job ({type(end.refusal).__name__})."
         if end.error:
             return FAILURE, f"An internal error ended the job ({end.error})."
         if not end.completed:
             return FAILURE, f"The process of the job {end.reason}."
-        return INCOMPLETE, _STOPPED
+        return INCOMPLETE, _STOPPED[INCOMPLETE]
 
-    def _end(self, completion: str, reason: str, *, left: bool) -> None:
+    def _end(self, completion: str, reason: str | None, *, left: bool) -> None:
         """End the job, again and again while the database is away: no other worker may do it."""
         while True:
             try:

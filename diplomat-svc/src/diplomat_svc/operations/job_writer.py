@@ -23,17 +23,17 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
 
-SERVICE_STOPPED = "The service stopped."
-NO_LICENSE = "There is no valid licence."
+_SERVICE_STOPPED = "The service stopped."
+_NO_LICENSE = "There is no valid licence."
 
 
-def log_end(job: Job, completion: str, reason: str) -> None:
+def log_end(job: Job) -> None:
     """Write the end of a job to the service's log, once it is committed."""
     log = logs.get("jobs")
-    write = log.info if completion == SUCCESSFUL else log.warning
+    write = log.info if job.completion == SUCCESSFUL else log.warning
     write(
-        "job.ended", sequence=job.sequence, transaction=job.definition.name, completion=completion, reason=reason,
-        found=job.found, successful=job.successful, failed=job.failed, transfer_id=job.transfer_id,
+        "job.ended", sequence=job.sequence, transaction=job.definition.name, completion=job.completion,
+        reason=job.reason, found=job.found, successful=job.successful, failed=job.failed, transfer_id=job.transfer_id,
     )  # fmt: skip
 
 
@@ -70,9 +70,7 @@ class JobWriter:
     def refuse_next(self, connection: sa.Connection) -> Job | None:
         """End the job that would be taken next, because there is no valid licence (70); return it."""
         job = jobs.next_to_take(connection, self.clock())
-        if job is not None:
-            self.end_waiting(connection, job, PREVIEW_LICENSE, NO_LICENSE)
-        return job
+        return None if job is None else self.end_waiting(connection, job, PREVIEW_LICENSE, _NO_LICENSE)
 
     def abort(self, connection: sa.Connection, job: Job, owner: str) -> None:
         """Let a job of `owner` be aborting, unless somebody stopped it or it is not the owner's any more."""
@@ -94,34 +92,46 @@ class JobWriter:
         OUTBOX.add(connection, *transfer_events.progressed(job, changed, self._host))
 
     def end(
-        self, connection: sa.Connection, job: Job, completion: str, reason: str, owner: str, *, left: bool = False
-    ) -> bool:
-        """End a job of `owner`; False when the job is over already or belongs to another.
+        self,
+        connection: sa.Connection,
+        job: Job,
+        completion: str,
+        reason: str | None,
+        owner: str,
+        *,
+        left: bool = False,
+    ) -> Job | None:
+        """End a job of `owner` and return it; None when the job is over already or belongs to another.
 
+        With `reason` None the one stays that the request to stop the job has stored.
         `left` says that temporary files of it may be left, whose removal is then recorded to be done.
         """
-        ended = jobs.end(connection, job, completion, self.clock(), owner)
+        ended = jobs.end(connection, job, completion, self.clock(), reason=reason, owner=owner)
         if ended is None:
-            return False
+            return None
         if left:
             sweeps.add(connection, ended.sequence, self.clock())
-        self._publish_end(connection, ended, self._end_files(connection, ended), reason)
-        return True
+        self._publish_end(connection, ended, self._end_files(connection, ended))
+        return ended
 
-    def ask_to_stop(self, connection: sa.Connection, job: Job, status: str, stamp: int) -> None:
-        """Set the status that the worker of an active job obeys; the caller has advanced the change clock."""
-        requested_jobs.ask_to_stop(connection, job, status, stamp)
+    def ask_to_stop(self, connection: sa.Connection, job: Job, status: str, reason: str, stamp: int) -> None:
+        """Set the status that the worker of an active job obeys, and why; the caller has advanced the change clock."""
+        requested_jobs.ask_to_stop(connection, job, status, reason, stamp)
         OUTBOX.add(connection, transfer_events.job_changed(replace(job, status=status, updated_at=stamp)))
 
-    def end_waiting(self, connection: sa.Connection, job: Job, completion: str, reason: str) -> None:
-        """End a job that no worker has; the caller holds the change clock, so that none can take it."""
-        ended = jobs.end(connection, job, completion, self.clock())
+    def end_waiting(self, connection: sa.Connection, job: Job, completion: str, reason: str) -> Job | None:
+        """End a job that no worker has and return it, None where it is over.
+
+        The caller holds the change clock, so that no worker can take the job.
+        """
+        ended = jobs.end(connection, job, completion, self.clock(), reason=reason)
         if ended is None:
-            return
+            return None
         if job.attempt > 1:
             # An earlier attempt has left files that the next one was to go on with.
             sweeps.add(connection, ended.sequence, self.clock())
-        self._publish_end(connection, ended, self._end_files(connection, ended), reason)
+        self._publish_end(connection, ended, self._end_files(connection, ended))
+        return ended
 
     def queue_again(self, connection: sa.Connection, job: Job, reason: str, owner: str | None = None) -> bool:
         """Let a running job wait for its next attempt; False when it may not be tried again, or is no longer `owner`'s.
@@ -137,17 +147,17 @@ class JobWriter:
         OUTBOX.add(connection, transfer_events.job_changed(queued))
         return True
 
-    def end_lost(self, connection: sa.Connection, job: Job) -> bool:
-        """End a job whose worker died, and name each file that may have been delivered unrecorded (E15).
+    def end_lost(self, connection: sa.Connection, job: Job) -> Job | None:
+        """End a job whose worker died, and name each file that may have been delivered unrecorded (E15); return it.
 
-        False where it waits for its next attempt instead.
+        None where it waits for its next attempt instead.
         """
-        if self.queue_again(connection, job, SERVICE_STOPPED):
-            return False
+        if self.queue_again(connection, job, _SERVICE_STOPPED):
+            return None
         completion = completion_of_lost(job.definition, job.status)
-        ended = jobs.end(connection, job, completion, self.clock())
+        ended = jobs.end(connection, job, completion, self.clock(), reason=_SERVICE_STOPPED)
         if ended is None:
-            return False
+            return None
         found = self._end_files(connection, ended)
         for file in found:
             if file.completion == completion:
@@ -155,8 +165,8 @@ class JobWriter:
                 self.record(connection, ended, text, Severity.WARNING)
         if job.status in ACTIVE:
             sweeps.add(connection, ended.sequence, self.clock())
-        self._publish_end(connection, ended, found, SERVICE_STOPPED)
-        return True
+        self._publish_end(connection, ended, found)
+        return ended
 
     def record(
         self,
@@ -191,10 +201,10 @@ class JobWriter:
                 self.record(connection, job, text, Severity.WARNING)
         return found
 
-    def _publish_end(self, connection: sa.Connection, job: Job, found: Sequence[FileRecord], reason: str) -> None:
-        text = f"Job {job.token} ended: {job.completion}.{f' {reason}' if reason else ''}"
+    def _publish_end(self, connection: sa.Connection, job: Job, found: Sequence[FileRecord]) -> None:
+        text = f"Job {job.token} ended: {job.completion}.{f' {job.reason}' if job.reason else ''}"
         self.record(connection, job, text, severity_of(job.completion), at=job.ended_at)
-        OUTBOX.add(connection, *transfer_events.ended(job, found, self._host, reason), transfer_events.job_changed(job))
-        notices.add_of_end(connection, job, reason)
+        OUTBOX.add(connection, *transfer_events.ended(job, found, self._host), transfer_events.job_changed(job))
+        notices.add_of_end(connection, job)
         if job.definition.audit.record and job.audit != job.completion:
             audits.add(connection, job.sequence)

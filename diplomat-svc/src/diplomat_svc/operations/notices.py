@@ -35,7 +35,7 @@ def _late_at(rule: Notify, job: Job) -> int | None:
     return Cron(schedule.cron, time_zone(schedule.time_zone)).next_after(job.scheduled_at)
 
 
-def add_of_end(connection: sa.Connection, job: Job, reason: str) -> None:
+def add_of_end(connection: sa.Connection, job: Job) -> None:
     """Store the notifications of a job's end, one for each receiver of each rule that it concerns."""
     rules = job.definition.notify
     if not rules:
@@ -47,7 +47,7 @@ def add_of_end(connection: sa.Connection, job: Job, reason: str) -> None:
     recovered = notices.has_recovered(job.completion, jobs.completion_before(connection, job))
     matching = [rule for rule in rules if notices.concerns_end(rule, job.completion, recovered=recovered)]
     word = f"{job.completion}, recovered" if recovered else job.completion
-    data = {**_data(job), "completionStatus": job.completion, "recovered": recovered, "reason": printable(reason)}
+    data = {**_data(job), "completionStatus": job.completion, "recovered": recovered, "reason": printable(job.reason)}
     for rule in matching:
         NOTIFICATIONS.add(connection, *_messages(rule, job, word, data, job.ended_at))
 

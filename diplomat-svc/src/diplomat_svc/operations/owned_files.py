@@ -39,6 +39,11 @@ class OwnedFiles:
         """The names of the unfinished copies that may be at the destination."""
         return tuple(name for file in self._files.values() for name in file.temporaries)
 
+    def first_warning(self) -> str:
+        """Return how many files have a warning, and the first one; "" where none has."""
+        texts = [file.description for file in self._files.values() if file.completion == WARNING]
+        return f"{len(texts)} file(s) with a warning; the first: {texts[0]}" if texts else ""
+
     def earlier(self, source: str) -> Json:
         """Return what an earlier attempt did with a file; it is answered once, in case two names are stored alike."""
         file = self._earlier.pop(files.storable(source), None)

@@ -4,7 +4,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 from diplomat_svc.domain.jobs import FileRecord, Job
-from diplomat_svc.domain.states import CANCELLED, CANCELLING, TERMINATED, TERMINATING, Severity
+from diplomat_svc.domain.states import CANCELLED, CANCELLING, TERMINATED, TERMINATING, WARNING, Severity
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations import job_reports
 from diplomat_svc.operations.file_messages import ArchivedCopy, FileEnd
@@ -95,12 +95,18 @@ class OwnedJob:
             if problem:
                 self._row.record(connection, f"{failed}: {problem}.", Severity.ERROR)
 
-    def end(self, completion: str, reason: str = "", *, left: bool = False) -> None:
-        """End the job, with `left` where temporary files of it may be left; NotOwner when it is over or another's."""
+    def end(self, completion: str, reason: str | None = "", *, left: bool = False) -> None:
+        """End the job, with `left` where temporary files of it may be left; NotOwner when it is over or another's.
+
+        With `reason` None it is that of the request to stop the job; that of a warning is the first of its files'.
+        """
+        if completion == WARNING:
+            reason = self.files.first_warning() or reason
         with self._database.write() as connection:
-            if not self._writer.end(connection, self.job, completion, reason, self._owner, left=left):
+            ended = self._writer.end(connection, self.job, completion, reason, self._owner, left=left)
+            if ended is None:
                 raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
-        log_end(self.job, completion, reason)
+        log_end(ended)
 
     def abort(self) -> None:
         """Let the job be aborting while what its process left is removed."""

@@ -4,8 +4,7 @@ from collections.abc import Collection
 
 import sqlalchemy as sa
 
-from diplomat_svc.domain.states import completion_of_lost
-from diplomat_svc.operations.job_writer import SERVICE_STOPPED, JobWriter, log_end
+from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.store import change_clock, jobs, workers
 
 
@@ -30,10 +29,10 @@ def recover(writer: JobWriter, *, exclusive: bool = False, owner: str = "", runn
         lost = _lost(connection, exclusive=exclusive, owner=owner, running=running)
         if workers.remove_dead(connection, dead) and dead:
             lost = sorted([*lost, *jobs.find_waiting(connection)])
-        found = [jobs.load(connection, sequence) for sequence in lost]
-        ended = [job for job in found if writer.end_lost(connection, job)]
+        tried = [writer.end_lost(connection, jobs.load(connection, sequence)) for sequence in lost]
+    ended = [job for job in tried if job is not None]
     for job in ended:
-        log_end(job, completion_of_lost(job.definition, job.status), SERVICE_STOPPED)
+        log_end(job)
     return len(ended)
 
 

@@ -150,8 +150,9 @@ class Starter:
 
     def _end(self, connection: sa.Connection, job: Job, completion: str, reason: str) -> None:
         """End a job that is not to run, in the transaction that stored it."""
-        self.writer.end_waiting(connection, job, completion, reason)
-        log_end(job, completion, reason)
+        ended = self.writer.end_waiting(connection, job, completion, reason)
+        if ended is not None:
+            log_end(ended)
 
 
 def _for_one_file(definition: Transaction, name: str) -> Transaction:

@@ -6,7 +6,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import Job
-from diplomat_svc.domain.names import shown_label
+from diplomat_svc.domain.names import printable, shown_label
 from diplomat_svc.domain.states import CANCELLED, CANCELLING, RUNNING, TERMINATED, TERMINATING, WAITING
 from diplomat_svc.errors import BadRequest
 from diplomat_svc.operations import rights
@@ -56,7 +56,8 @@ def stop_job(
     `label` is that of the requester. The caller has advanced the change clock to `stamp` and read the job after that.
     """
     writer.record(connection, job, f"{_WORDS[completion]} requested.", label=label)
+    reason = f"{_WORDS[completion]} was requested{f' by {printable(label)}' if label else ''}"
     if job.status in WAITING:
-        writer.end_waiting(connection, job, completion, "It was stopped before it began.")
+        writer.end_waiting(connection, job, completion, f"{reason} before it began.")
     elif status := _CHANGES[completion].get(job.status):
-        writer.ask_to_stop(connection, job, status, stamp)
+        writer.ask_to_stop(connection, job, status, f"{reason}.", stamp)

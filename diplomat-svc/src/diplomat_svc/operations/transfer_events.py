@@ -33,11 +33,11 @@ def progressed(job: Job, files: Sequence[FileRecord], host: str) -> list[Transfe
     return _transfer(job, host).progressed(_totals(job), [_item(job, file) for file in files]) if files else []
 
 
-def ended(job: Job, files: Sequence[FileRecord], host: str, reason: str) -> list[Event]:
+def ended(job: Job, files: Sequence[FileRecord], host: str) -> list[Event]:
     """Return the event of a job's end; files beyond the first 1,000 go ahead of it in further ones."""
     assert job.ended_at is not None
     assert job.completion is not None
-    description = "" if job.completion in (*DELIVERED, NOT_FOUND) else reason or job.completion
+    description = job.reason or ("" if job.completion in (*DELIVERED, NOT_FOUND) else job.completion)
     items = [_item(job, file) for file in files]
     return _transfer(job, host).ended(TRANSFER_STATES[job.completion], _totals(job), items, job.ended_at, description)
 

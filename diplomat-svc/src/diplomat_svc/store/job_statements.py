@@ -72,6 +72,7 @@ IS_OWNER: Final = Statement(sa.select(_C.sequence).where(*_MINE, _C.status == RU
 _ENDED: Final = {
     "status": COMPLETE,
     "completion": sa.bindparam("end", type_=sa.String),
+    "reason": sa.func.coalesce(sa.bindparam("why", type_=sa.Text), _C.reason),
     "ended_at": sa.bindparam("now", type_=sa.BigInteger),
     "updated_at": sa.bindparam("now", type_=sa.BigInteger),
     "owner": sa.null(),

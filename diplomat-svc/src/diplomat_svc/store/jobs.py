@@ -13,6 +13,7 @@ from diplomat_svc.domain.states import ABORTING, ACTIVE, COMPLETE, DELAYED, QUEU
 from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.errors import NotOwner
 from diplomat_svc.store import change_clock, job_statements
+from diplomat_svc.store.files import storable
 from diplomat_svc.store.tables import JOB_LOG, jobs
 from mft_common.database.statements import Connection, Statement
 
@@ -20,7 +21,7 @@ _C = jobs.c
 _COLUMNS = (
     *("sequence", "transaction_id", "transfer_id", "scheduled_at", "updated_at", "began_at", "ended_at", "status"),
     *("completion", "found", "successful", "failed", "warnings", "retries", "attempt", "lease"),
-    *("bytes_total", "bytes_done", "caused_by", "audit"),
+    *("bytes_total", "bytes_done", "caused_by", "audit", "reason"),
 )
 _ANY_TAKEABLE = Statement(job_statements.takeable())
 # Only active jobs have an owner.
@@ -177,14 +178,18 @@ def stop_requests(connection: Connection, owner: str) -> dict[int, str]:
     return {row[0]: row[1] for row in _STOP_REQUESTS.all(connection, {"by": owner})}
 
 
-def end(connection: sa.Connection, job: Job, completion: str, now: int, owner: str | None = None) -> Job | None:
+def end(
+    connection: sa.Connection, job: Job, completion: str, now: int, *, reason: str | None, owner: str | None = None
+) -> Job | None:
     """End a job once; return its new state, or None when it was over already or is not `owner`'s, if one is given.
 
+    With `reason` None the one stays that the request to stop the job has stored.
     The clock's row is locked before the job's, as everywhere: locks taken in one order cannot deadlock. The stamp is
     the time of the end, because `now` was read before the wait for the lock.
     """
     stamp = change_clock.advance(connection, now)
-    values = {"job": job.sequence, "end": completion, "now": stamp}
+    why = None if reason is None else storable(reason)
+    values = {"job": job.sequence, "end": completion, "now": stamp, "why": why}
     whose = {} if owner is None else _mine(job, owner)
     rows = (job_statements.END if owner is None else job_statements.END_MINE).all(connection, {**whose, **values})
     if not rows:

@@ -7,6 +7,7 @@ import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import Job
 from diplomat_svc.domain.states import ACTIVE, COMPLETE, DELAYED, QUEUED
+from diplomat_svc.store.files import storable
 from diplomat_svc.store.jobs import job_of
 from diplomat_svc.store.tables import jobs, transactions
 
@@ -78,7 +79,8 @@ def recent(
     return [job_of(row) for row in rows]
 
 
-def ask_to_stop(connection: sa.Connection, job: Job, status: str, stamp: int) -> None:
-    """Set the status of an active job that its worker obeys; the caller holds the change clock."""
-    connection.execute(sa.update(jobs).where(_C.sequence == job.sequence).values(status=status, updated_at=stamp))
+def ask_to_stop(connection: sa.Connection, job: Job, status: str, reason: str, stamp: int) -> None:
+    """Set the status of an active job that its worker obeys, and why; the caller holds the change clock."""
+    values = {"status": status, "reason": storable(reason), "updated_at": stamp}
+    connection.execute(sa.update(jobs).where(_C.sequence == job.sequence).values(values))
     connection.execute(sa.update(transactions).where(_T.id == job.transaction_id).values(stamp=stamp))

@@ -61,6 +61,7 @@ jobs = sa.Table(
     sa.Column("due_at", sa.BigInteger(), nullable=False, server_default="0"),
     sa.Column("caused_by", sa.String(48)),
     sa.Column("audit", sa.Text(), nullable=False, server_default=""),
+    sa.Column("reason", sa.Text(), nullable=False, server_default=""),
 )
 
 files = sa.Table(
