@@ -31,7 +31,7 @@ def _transaction(name):
 
 
 def add(database, number, name="one", *, ended_at=0, status=COMPLETE):
-    """Insert a job with one file, one record of its log, and the note that it may have left something."""
+    """Insert a job with one file and one record of its log."""
     with database.write() as connection:
         found = transactions.find(connection, name=name)
         job = Job(
@@ -41,16 +41,15 @@ def add(database, number, name="one", *, ended_at=0, status=COMPLETE):
         jobs.add(connection, job, "r")
         files.begin(connection, number, FileRecord(place=0, source="f", destination="f", size=1, began_at=1))
         jobs.add_record(connection, number, 0, "Informational", "text")
-        sweeps.add(connection, number, 0)
 
 
 def left(database):
     """Return the sequences that are left in each table."""
     with database.read() as connection:
         tables = [connection.execute(sa.text(f"SELECT sequence FROM {name} ORDER BY sequence")).scalars().all()
-                  for name in ("jobs", "files", "sweeps")]  # fmt: skip
+                  for name in ("jobs", "files")]  # fmt: skip
         logs = sorted(int(subject) for subject in connection.execute(sa.select(JOB_LOG.records.c.subject)).scalars())
-    assert tables[0] == tables[1] == tables[2] == logs
+    assert tables[0] == tables[1] == logs
     return logs
 
 
@@ -102,6 +101,52 @@ def test_a_job_without_its_audit_record_stays_until_its_own_limit_e41(database):
     assert left(database) == [3]
     assert database.query(audits.pending) == []
     assert [(line["event"], line["sequence"]) for line in lines] == [("audit.given_up", 1)]
+
+
+def add_sweep(database, number, temporaries=()):
+    """Record that a job may have left temporary files, with the names of some."""
+    with database.write() as connection:
+        sweeps.add(connection, number, 0)
+        record = FileRecord(place=0, source="f", destination="f", size=1, began_at=1, temporaries=temporaries)
+        files.begin(connection, number, record)
+
+
+def swept(database, number):
+    """Return the jobs whose temporary files a worker is to remove; those of `number` are gone then."""
+    with database.write() as connection:
+        claimed = [each.job.sequence for each in sweeps.claim(connection, 1, 8)]
+        sweeps.remove(connection, number)
+    return claimed
+
+
+def test_a_job_that_may_have_left_temporary_files_stays_until_they_are_removed_e41(database):
+    """Neither age nor count deletes it while its destination is away, so that the removal is tried again."""
+    for number in (1, 2, 3):
+        add(database, number, ended_at=DAY)
+    add_sweep(database, 1)
+    assert purging.purge(database, 366 * DAY, age=1.0, newest=1) == 1
+    assert left(database) == [1, 3]
+    assert database.query(sweeps.count) == 1
+    assert swept(database, 1) == [1]
+    assert purging.purge(database, 366 * DAY, age=1.0, newest=1) == 1
+    assert left(database) == [3]
+
+
+def test_a_job_whose_temporary_files_were_never_removed_goes_at_last_and_the_log_names_them_e41(database):
+    """After 365 days a line tells the folders, the names, and the token that every such file has in its name."""
+    for number in (1, 2):
+        add(database, number, ended_at=DAY)
+    add_sweep(database, 1, (".a\n.T.part", ".b.T.part"))
+    with capture_logs() as lines:
+        assert purging.purge(database, 366 * DAY, age=1.0, newest=None) == 0
+        assert purging.purge(database, 366 * DAY + 1, age=1.0, newest=None) == 1
+    assert left(database) == [2]
+    assert database.query(sweeps.count) == 0
+    (line,) = lines
+    assert (line["event"], line["log_level"], line["sequence"]) == ("sweep.given_up", "error", 1)
+    assert line["folders"] == ["file:to"]
+    assert line["names"] == [".a\ufffd.T.part", ".b.T.part"]
+    assert line["token"] == f"{1:016}{1:016}"
 
 
 def test_a_job_whose_audit_record_is_written_is_purged_e41(database):

@@ -2,14 +2,26 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from diplomat_svc.domain.states import DELIVERED, QUEUED, RUNNING
 from diplomat_svc.domain.transactions import Transaction
 
+# The last digits of a transfer's id, which nobody else has had.
+_OWN_DIGITS: Final = 16
+
 
 def token_of(sequence: int) -> str:
-    """Return a job's sequence as answers and logs show it; the names of its temporary files hold it too."""
+    """Return a job's sequence as answers and logs show it."""
     return f"{sequence:016d}"
+
+
+def temporary_token_of(sequence: int, transfer_id: str) -> str:
+    """Return the token in the names of a job's temporary files: its sequence, and what only its transfer's id has.
+
+    Jobs of two hubs that deliver into one folder may have the same sequence, and must not take each other's files.
+    """
+    return token_of(sequence) + transfer_id[-_OWN_DIGITS:]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +128,11 @@ class Job:
     def token(self) -> str:
         """The sequence as answers and logs show it."""
         return token_of(self.sequence)
+
+    @property
+    def temporary_token(self) -> str:
+        """The token in the names of its temporary files."""
+        return temporary_token_of(self.sequence, self.transfer_id)
 
     @property
     def may_be_tried_again(self) -> bool:

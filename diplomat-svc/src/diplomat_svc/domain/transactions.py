@@ -216,6 +216,11 @@ class Transaction:
         """The endpoints that a job writes to: the destination and the archives."""
         return (self.destination.url, *(archive.url for archive in self.archive.named.values()))
 
+    @property
+    def swept_urls(self) -> tuple[str, ...]:
+        """The endpoints at which a job may leave something: sources that it deletes are moved aside first."""
+        return (self.source.url, *self.written_urls) if self.delete_source else self.written_urls
+
     def to_json(self) -> str:
         """Return the definition as the database stores it."""
         return json.dumps(dataclasses.asdict(self))

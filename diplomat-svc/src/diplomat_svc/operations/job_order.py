@@ -2,13 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Any, Self
 
-from diplomat_svc.domain.jobs import FileRecord, Job, token_of
+from diplomat_svc.domain.jobs import FileRecord, Job, temporary_token_of
 from diplomat_svc.domain.transactions import Transaction
-
-# The last digits of a transfer's id, which nobody else has had.
-_OWN_DIGITS: Final = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +29,8 @@ class JobOrder:
 
     @property
     def token(self) -> str:
-        """The token in the names of this job's temporary files: its sequence, and what only its transfer's id has.
-
-        Jobs of two hubs that deliver into one folder may have the same sequence, and must not take each other's files.
-        """
-        return token_of(self.sequence) + self.transfer_id[-_OWN_DIGITS:]
+        """The token in the names of this job's temporary files."""
+        return temporary_token_of(self.sequence, self.transfer_id)
 
     @classmethod
     def of(cls, job: Job, now: int, earlier: Sequence[FileRecord] = ()) -> Self:

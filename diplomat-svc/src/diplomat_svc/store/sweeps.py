@@ -22,6 +22,7 @@ _FIRST_MS: Final = 60_000
 _MOST_MS: Final = 3_600_000
 # How many due removals are looked through for destinations that are free.
 _LOOK_AT: Final = 2_000
+_COUNT = Statement(sa.select(sa.func.count()).select_from(sweeps))
 _ANY_DUE = Statement(sa.select(_C.sequence).where(_C.due_at <= sa.bindparam("now", type_=sa.BigInteger)).limit(1))
 
 
@@ -48,6 +49,12 @@ def add(connection: sa.Connection, sequence: int, now: int) -> None:
 def any_due(connection: Connection, now: int) -> bool:
     """Return whether a removal is due; a cheap read."""
     return _ANY_DUE.first(connection, {"now": now}) is not None
+
+
+def count(connection: Connection) -> int:
+    """Return how many jobs may have left temporary files."""
+    ((found,),) = _COUNT.all(connection, {})
+    return int(found)
 
 
 def claim(connection: sa.Connection, now: int, most: int, busy: Collection[str] = ()) -> list[Sweep]:
