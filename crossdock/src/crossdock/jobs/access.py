@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from crossdock import environment
 from crossdock.databases import open_database
 from crossdock.errors import CannotStart
-from diplomat_svc.domain.jobs import FileRecord, Job, TransactionStatus
+from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import known_variables, pack_label
 from diplomat_svc.domain.states import CANCELLED, COMPLETE, TERMINATED
 from diplomat_svc.domain.transactions import Options, Transaction
@@ -22,7 +22,7 @@ from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.scheduling import Scheduler
 from diplomat_svc.operations.stopping import stop_job
 from diplomat_svc.schemas.requests import RunNow
-from diplomat_svc.store import change_clock, files, requested_jobs, statuses, transactions
+from diplomat_svc.store import change_clock, files, jobs, requested_jobs, statuses, transactions
 from diplomat_svc.store.tables import APPLIED, JOB_LOG, SERVICE
 from mft_common import clock
 from mft_common.database import Database
@@ -54,6 +54,17 @@ def opened(data: Path, environ: Mapping[str, str]) -> Iterator["Access"]:
 
 
 @dataclass(frozen=True)
+class Listed:
+    """A configured transaction and its most recent job, if there ever was one."""
+
+    id: int
+    name: str
+    direction: str
+    state: str
+    job: Job | None
+
+
+@dataclass(frozen=True)
 class Access:
     """The transactions and jobs of one hub; Refused says why something cannot be done."""
 
@@ -61,10 +72,16 @@ class Access:
     writer: JobWriter
     transfer_ids: TransferIds
 
-    def transactions(self) -> tuple[TransactionStatus, ...]:
+    def transactions(self) -> tuple[Listed, ...]:
         """Return the configured transactions by id, each with its most recent job."""
         with self.database.read() as connection:
-            return statuses.read(connection, None).changed
+            return tuple(
+                Listed(
+                    one.id, one.name, one.direction, one.state,
+                    None if one.job is None else jobs.load(connection, one.job.sequence),
+                )
+                for one in statuses.read(connection, None).changed
+            )  # fmt: skip
 
     def transaction(self, name: str) -> tuple[int, Transaction]:
         """Return id and definition of a transaction by its name, or by its id where no name is equal."""

@@ -6,8 +6,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
+from crossdock.jobs.access import Listed
 from diplomat_svc.domain.calendar import long_time
-from diplomat_svc.domain.jobs import FileRecord, Job, TransactionStatus
+from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable, shown_label
 from diplomat_svc.domain.transactions import Transaction
 from mft_common.joblog import Record
@@ -30,7 +31,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
-def transactions(found: Sequence[TransactionStatus]) -> str:
+def transactions(found: Sequence[Listed]) -> str:
     """Return the table of `transaction list`."""
     rows = ((str(one.id), one.name, one.direction, one.state, *_last(one.job)) for one in found)
     return table(("ID", "NAME", "DIRECTION", "STATE", "LAST JOB", "LAST END"), rows)
@@ -40,7 +41,7 @@ def _last(job: Job | None) -> tuple[str, str]:
     return ("-", "-") if job is None else (str(job.sequence), job.completion or job.status)
 
 
-def transaction_json(one: TransactionStatus) -> dict[str, Any]:
+def transaction_json(one: Listed) -> dict[str, Any]:
     """Return the object of a transaction in `transaction list`."""
     job = None if one.job is None else job_json(one.job)
     return {"id": one.id, "name": one.name, "direction": one.direction, "state": one.state, "job": job}
