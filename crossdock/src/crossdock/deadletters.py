@@ -1,8 +1,9 @@
-"""List and replay the dead letters of a hub from the command line."""
+"""List and replay the dead letters of a hub, and of an MFT network, from the command line."""
 
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from crossdock import environment
 from crossdock.databases import open_database
@@ -11,8 +12,23 @@ from filestore_svc.events import COMPOSITES
 from mft_common.events import Bus, DeadLetter, LocalBus
 from mft_common.events.catalogue import register_composites
 from mft_common.events.rabbit import RabbitBus
+from mft_common.events.rabbit import dead_letters as rabbit
+from mft_common.events.rabbit.foreign_queue import ForeignSettings
 from mft_common.events.topology import CONSUMERS
 from mft_common.settings import lookup
+from mqmft_svc import ingestion
+from mqmft_svc.settings import Settings
+
+_MOST: Final = 1_000
+
+
+# The name under which the messages of an MFT network that could not be read are listed and replayed.
+TRANSFERLOG: Final = "transferlog"
+
+
+def _transferlog(environ: Mapping[str, str]) -> ForeignSettings | None:
+    """Return the queue of an MFT network's messages, None where the environment names no broker for it."""
+    return ingestion.source(Settings.from_env(environment.of_a_check(environ)))
 
 
 @contextmanager
@@ -35,6 +51,13 @@ def _bus(data: Path, environ: Mapping[str, str]) -> Iterator[Bus]:
 
 def listing(data: Path, environ: Mapping[str, str], service: str | None) -> Iterator[tuple[str, DeadLetter]]:
     """Yield `(service, dead letter)`, the oldest first within each service."""
+    source = _transferlog(environ)
+    if source is not None and service in {None, TRANSFERLOG}:
+        for letter in rabbit.dead_letters(source, source.queue, _MOST):
+            yield TRANSFERLOG, letter
+    if service == TRANSFERLOG:
+        _require(source)
+        return
     names = [_known(service)] if service else sorted(CONSUMERS)
     with _bus(data, environ) as bus:
         for name in names:
@@ -44,8 +67,17 @@ def listing(data: Path, environ: Mapping[str, str], service: str | None) -> Iter
 
 def replay(data: Path, environ: Mapping[str, str], service: str, ids: Collection[str] | None) -> int:
     """Deliver dead letters again and return how many."""
+    if service == TRANSFERLOG:
+        source = _require(_transferlog(environ))
+        return rabbit.replay(source, source.queue, ids)
     with _bus(data, environ) as bus:
         return bus.replay(_known(service), ids)
+
+
+def _require(source: ForeignSettings | None) -> ForeignSettings:
+    if source is None:
+        raise CannotStart("MQMFT_TRANSFERLOG_URL names no broker")
+    return source
 
 
 def _known(service: str) -> str:

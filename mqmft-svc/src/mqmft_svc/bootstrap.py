@@ -73,10 +73,14 @@ class Service:
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return the worker's tasks."""
+        # Imported here because only workers need pika.
+        from mqmft_svc import ingestion
+
         return [
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
+            *ingestion.tasks(self.settings, self.database, self.operations.recorder),
             BackgroundTask(f"{SERVICE}-purge", self._purge),
             BackgroundTask(f"{SERVICE}-agents", self.prober().run),
         ]

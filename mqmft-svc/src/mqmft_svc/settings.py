@@ -25,6 +25,19 @@ def _unsupported(raw: str) -> bool:
     return False
 
 
+def _broker(raw: str) -> str | None:
+    if raw and not raw.startswith(("amqp://", "amqps://")):
+        raise ValueError("is no amqp: or amqps: URL")
+    return raw or None
+
+
+def _named(raw: str) -> str:
+    # An AMQP queue's name has at most 255 bytes, and its dead-letter queue's is longer by five.
+    if not 1 <= len(raw.encode()) <= 250:
+        raise ValueError("is no name of 1 to 250 bytes")
+    return raw
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of mqmft-svc.
@@ -57,7 +70,9 @@ class Settings:
     token_cookie: str = setting("MQMFT_TOKEN_COOKIE", text, "LtpaToken2")
     token_minutes: int = setting("MQMFT_TOKEN_MINUTES", _at_least(1), 120)
     cors_origins: tuple[str, ...] = setting("MQMFT_CORS_ORIGINS", csv, ())
-    transferlog_url: str = setting("MQMFT_TRANSFERLOG_URL", choice(""), "")
+    transferlog_url: str | None = setting("MQMFT_TRANSFERLOG_URL", _broker, None, secret=True)
+    transferlog_queue: str = setting("MQMFT_TRANSFERLOG_QUEUE", _named, "SYSTEM.FTE.LOG")
+    transferlog_name: str = setting("MQMFT_TRANSFERLOG_NAME", _named, "mq")
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:

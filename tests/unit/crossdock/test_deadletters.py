@@ -11,4 +11,8 @@ def test_a_data_folder_without_databases_is_named_and_left_alone(tmp_path):
         list(deadletters.listing(tmp_path, {}, None))
     with pytest.raises(CannotStart, match="no database"):
         deadletters.replay(tmp_path, {}, "mqmft-svc", None)
+    with pytest.raises(CannotStart, match="MQMFT_TRANSFERLOG_URL names no broker"):
+        list(deadletters.listing(tmp_path, {}, "transferlog"))
+    with pytest.raises(CannotStart, match="MQMFT_TRANSFERLOG_URL names no broker"):
+        deadletters.replay(tmp_path, {}, "transferlog", None)
     assert list((tmp_path / "state").rglob("*.db")) == []

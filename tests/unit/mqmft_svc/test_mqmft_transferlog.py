@@ -3,23 +3,10 @@ import time
 import pytest
 
 from mft_common.clock import parse_iso
-from mqmft_svc.domain.transfers import new_transfer
-from mqmft_svc.schemas.documents import whole_document
 from mqmft_svc.schemas.transferlog import MAX_MESSAGE, MessageUnreadable, read_message
 from tests.unit.mqmft_svc import transferlog_messages as messages
 from tests.unit.mqmft_svc.transferlog_messages import at, completed, item, log, progress, started, status, transaction
-
-
-def shown(*bodies):
-    """Return the document of the record that messages make."""
-    transfer, items = None, {}
-    for body in bodies:
-        change = read_message(body, "mq")
-        transfer = transfer or new_transfer(change, "QM1")
-        transfer.apply(change)
-        for one in change.items:
-            items[one.position] = items[one.position].merged(one) if one.position in items else one
-    return whole_document(transfer, [items[place] for place in sorted(items)])
+from tests.unit.mqmft_svc.transferlog_record import shown
 
 
 def file_side(path, modified, **more):

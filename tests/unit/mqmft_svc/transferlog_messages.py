@@ -24,6 +24,14 @@ FROM_DATASET = """
   <status resultCode="0"/>
 </item>"""
 FROM_MEMBER = '<item mode="binary"><source type="pds"><file size="3">//HLQ.P(M)</file></source></item>'
+# A few messages that cannot be read, for tests of what becomes of them.
+HOSTILE_BODIES = (
+    b"",
+    b"\xff\xfe\x00 no text",
+    b"<transaction>",
+    b'<!DOCTYPE transaction [<!ENTITY a "b">]><transaction ID="A1">&a;</transaction>',
+    b'<transaction ID="A1"><action time="2026-05-04T21:00:00Z">paused</action></transaction>',
+)
 PROPERTIES = {"com.ibm.wmqfte.JobName": "evening", "com.ibm.wmqfte.Priority": "0", "consignment": "K-77"}
 
 

@@ -3,7 +3,7 @@
 import queue
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import pika
@@ -21,11 +21,15 @@ _CLOSE_S: Final = 3.0
 class Settings:
     """The address of RabbitMQ, `amqp://...`, and its timeouts in seconds."""
 
-    url: str
+    url: str = field(repr=False)
     topology: Topology
     heartbeat: int = 20
     connect_timeout: float = 5.0
     confirm_timeout: float = 20.0
+
+    def declare(self, channel: Any) -> None:
+        """Declare on a channel what its user needs: the exchange, queues and bindings of the topology."""
+        declare(channel, self.topology)
 
     def parameters(self, name: str) -> pika.URLParameters:
         """Return pika's parameters for a connection that shows as `name` in the broker's lists."""
@@ -147,7 +151,7 @@ class BrokerConnection:
         channel.add_on_close_callback(lambda _channel, reason: self._fail(reason))
         channel.add_on_return_callback(self._returned)
         channel.add_on_cancel_callback(lambda _frame: self._fail(Unavailable("the broker deleted the queue")))
-        declare(channel, self._settings.topology)
+        self._settings.declare(channel)
         channel.confirm_delivery(self._confirmed, callback=self._confirms_selected)
 
     def _confirms_selected(self, _frame: Any) -> None:

@@ -1,6 +1,5 @@
 """Take messages from a service's queue in batches, hand them to its handlers, and acknowledge after the commit."""
 
-import queue
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -10,19 +9,22 @@ import sqlalchemy as sa
 
 from mft_common import clock, logs
 from mft_common.backoff import Backoff
-from mft_common.database.transient import is_transient
 from mft_common.errors import Unavailable
 from mft_common.events.delivery import Delivery
 from mft_common.events.envelope import Envelope, parse
 from mft_common.events.errors import EventError
+from mft_common.events.rabbit.batches import (
+    FIRST_PAUSE_S,
+    LONGEST_PAUSE_S,
+    next_batch,
+    retry_while_database_is_away,
+)
 from mft_common.events.rabbit.broker_connection import BrokerConnection, Delivered, Settings
 from mft_common.events.rabbit.dead_letters import given_up_message, unreadable_message
 
 _BATCH: Final = 500
 _PREFETCH: Final = 2 * _BATCH
 _RETRY_EVERY_S: Final = 0.25
-_FIRST_PAUSE_S: Final = 0.1
-_LONGEST_PAUSE_S: Final = 5.0
 
 
 class Consumer:
@@ -42,7 +44,7 @@ class Consumer:
 
     def run(self, stop: threading.Event) -> None:
         """Consume until `stop` is set, and connect anew where the connection is lost."""
-        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
+        backoff = Backoff(FIRST_PAUSE_S, LONGEST_PAUSE_S)
         while not stop.is_set():
             try:
                 name = f"{self._service}-consumer"
@@ -56,24 +58,11 @@ class Consumer:
     def _consume(self, broker: BrokerConnection, stop: threading.Event) -> None:
         retry_at = 0.0
         while not stop.is_set():
-            if batch := self._next_batch(broker):
+            if batch := next_batch(broker, _BATCH, _RETRY_EVERY_S):
                 self._handle(broker, batch, stop)
             if time.monotonic() >= retry_at:
-                self._retry_while_database_is_away(broker, stop, lambda: self._retry(broker))
+                self._while_database_is_away(broker, stop, lambda: self._retry(broker))
                 retry_at = time.monotonic() + _RETRY_EVERY_S
-
-    @staticmethod
-    def _next_batch(broker: BrokerConnection) -> list[Delivered]:
-        batch: list[Delivered] = []
-        try:
-            while len(batch) < _BATCH:
-                delivered = broker.deliveries.get(block=not batch, timeout=None if batch else _RETRY_EVERY_S)
-                if delivered is None:
-                    raise Unavailable("the connection to RabbitMQ was lost")
-                batch.append(delivered)
-        except queue.Empty:
-            pass
-        return batch
 
     def _handle(self, broker: BrokerConnection, batch: list[Delivered], stop: threading.Event) -> None:
         envelopes: list[Envelope[Any]] = []
@@ -88,8 +77,13 @@ class Consumer:
             outcome = broker.publish(unreadable)
             if len(outcome.confirmed) < len(unreadable):
                 raise Unavailable("RabbitMQ did not confirm the dead letters")
-        if self._retry_while_database_is_away(broker, stop, lambda: self._delivery.apply(envelopes)):
+        if self._while_database_is_away(broker, stop, lambda: self._delivery.apply(envelopes)):
             broker.ack(batch[-1].tag, multiple=True)
+
+    def _while_database_is_away(
+        self, broker: BrokerConnection, stop: threading.Event, action: Callable[[], object]
+    ) -> bool:
+        return retry_while_database_is_away(broker, stop, self._log, action, service=self._service)
 
     def _retry(self, broker: BrokerConnection) -> None:
         self._delivery.retry_due()
@@ -118,22 +112,3 @@ class Consumer:
         for row in rows:
             if f"{row.source}/{row.id}" in confirmed:
                 self._delivery.failures.remove(connection, row)
-
-    def _retry_while_database_is_away(
-        self, broker: BrokerConnection, stop: threading.Event, action: Callable[[], object]
-    ) -> bool:
-        """Repeat `action` while the database does not answer; False where the worker stops or the broker is gone first.
-
-        The messages stay with this consumer meanwhile: returning them would count as a failed delivery.
-        """
-        backoff = Backoff(_FIRST_PAUSE_S, _LONGEST_PAUSE_S)
-        while True:
-            try:
-                action()
-                return True
-            except Exception as error:
-                if not is_transient(error):
-                    raise
-                self._log.warning("events.database_away", service=self._service, error=str(error))
-                if stop.wait(backoff.pause()) or not broker.alive:
-                    return False

@@ -14,7 +14,6 @@ from mft_common.events.catalogue.fields import storable
 from mft_common.events.envelope import CONTENT_TYPE, parse
 from mft_common.events.errors import EventError
 from mft_common.events.rabbit.broker_connection import Delivered, Settings
-from mft_common.events.rabbit.declarations import declare
 from mft_common.events.rabbit.publish_batch import Message
 from mft_common.events.topology import dead_queue
 
@@ -23,9 +22,11 @@ _PERSISTENT: Final = 2
 _NAME_LENGTH: Final = 48
 
 
-def _message(service: str, key: str, event_id: str, body: bytes, headers: dict[str, Any]) -> Message:
+def _message(
+    service: str, key: str, event_id: str, body: bytes, headers: dict[str, Any], *, content_type: str = CONTENT_TYPE
+) -> Message:
     properties = pika.BasicProperties(
-        content_type=CONTENT_TYPE,
+        content_type=content_type,
         delivery_mode=_PERSISTENT,
         message_id=key,
         headers={"event-id": event_id, **headers},
@@ -41,11 +42,16 @@ def given_up_message(service: str, row: Any) -> Message:
     return _message(service, f"{row.source}/{row.id}", row.id, row.body.encode(), headers)
 
 
-def unreadable_message(service: str, delivered: Delivered, reason: str, now: int) -> Message:
-    """Return the dead letter of a message that is no event of ours; without an id it is named by its hash."""
-    name = (delivered.properties.message_id or hashlib.sha256(delivered.body).hexdigest()[:32])[:_NAME_LENGTH]
+def unreadable_message(service: str, delivered: Delivered, reason: str, now: int, *, foreign: bool = False) -> Message:
+    """Return the dead letter of a message that cannot be read.
+
+    Without an id it is named by its hash, and so is a `foreign` one: other systems may use one id for two messages.
+    """
+    given = None if foreign else delivered.properties.message_id
+    name = (given or hashlib.sha256(delivered.body).hexdigest()[:32])[:_NAME_LENGTH]
     headers = {"reason": storable(reason), "attempts": 1, "time": now}
-    return _message(service, f"{delivered.tag}/{name}", name, delivered.body, headers)
+    content_type = delivered.properties.content_type or CONTENT_TYPE
+    return _message(service, f"{delivered.tag}/{name}", name, delivered.body, headers, content_type=content_type)
 
 
 def _letter(properties: Any, body: bytes) -> DeadLetter:
@@ -78,7 +84,7 @@ def _channel(settings: Settings, name: str) -> Iterator[Any]:
     try:
         channel = connection.channel()
         channel.confirm_delivery()
-        declare(channel, settings.topology)
+        settings.declare(channel)
         yield channel
     except AMQPError as error:
         raise Unavailable(f"RabbitMQ broke off: {error!r}") from error

@@ -27,11 +27,16 @@ def dead_arguments() -> dict[str, Any]:
     return {"x-queue-type": "quorum", "x-delivery-limit": _NO_LIMIT}
 
 
+def declare_dead_queue(channel: Any, name: str) -> None:
+    """Declare the dead-letter queue of a service, or of another queue, by its name."""
+    channel.queue_declare(dead_queue(name), durable=True, arguments=dead_arguments())
+
+
 def declare(channel: Any, topology: Topology) -> None:
     """Declare everything on a channel of a blocking or of an asynchronous connection; the broker answers in order."""
     channel.exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
     for service, events in topology.items():
-        channel.queue_declare(dead_queue(service), durable=True, arguments=dead_arguments())
+        declare_dead_queue(channel, service)
         channel.queue_declare(service, durable=True, arguments=queue_arguments(service))
         for event in events:
             channel.queue_bind(service, EXCHANGE, routing_key=event.TYPE)
