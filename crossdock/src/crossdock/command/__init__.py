@@ -3,11 +3,12 @@
 import click
 
 from crossdock import __version__
-from crossdock.command import copying, deadletters, endpoints, hub, jobs, keys, maintenance, notifications
+from crossdock.command import copying, deadletters, endpoints, hub, importing, jobs, keys, maintenance, notifications
 
 _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
-    jobs.job, notifications.notification, deadletters.deadletter, keys.key, maintenance.scrub, maintenance.docs,
+    jobs.job, notifications.notification, deadletters.deadletter, importing.import_, keys.key,
+    maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
 

@@ -17,9 +17,9 @@ from mqmft_svc.domain.agents import ROOTS, Agent
 
 _SECTION: Final = "ibm_mq_mft"
 SECTIONS: Final[Sections] = {_SECTION: dict, **registry.SECTIONS}
-_RESERVED: Final = ("CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR")
-_AGENT_NAME: Final = validate.Regexp(r"\A[A-Z0-9._/]{1,28}\Z", error="An agent's name is 1 to 28 of A-Z 0-9 . _ /")
-_QMGR_NAME: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{1,48}\Z", error="Not the name of a queue manager.")
+RESERVED: Final = ("CLIENT", "FILESTORE", "DIPLOMAT", "DATAPROTECTOR")
+AGENT_NAME: Final = validate.Regexp(r"\A[A-Z0-9._/]{1,28}\Z", error="An agent's name is 1 to 28 of A-Z 0-9 . _ /")
+QMGR_NAME: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{1,48}\Z", error="Not the name of a queue manager.")
 _QMGR_OR_NONE: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{0,48}\Z", error="Not the name of a queue manager.")
 
 
@@ -47,7 +47,7 @@ class _AgentSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    qmgr = fields.String(required=True, validate=_QMGR_NAME)
+    qmgr = fields.String(required=True, validate=QMGR_NAME)
     root = fields.String(required=True)
     description = fields.String()
     timezone = fields.String(validate=_zone)
@@ -63,7 +63,10 @@ class _SectionSchema(Schema):
         unknown = RAISE
 
     coordination_qmgr = fields.String(validate=_QMGR_OR_NONE)
-    agents = fields.Dict(keys=fields.String(validate=_AGENT_NAME), values=fields.Nested(_AgentSchema))
+    agents = fields.Dict(keys=fields.String(validate=AGENT_NAME), values=fields.Nested(_AgentSchema))
+    # The bodies of requests (1.J, 1.L), as `crossdock import ibm-mft` writes them.
+    transfers = fields.List(fields.Dict(keys=fields.String()), metadata=UNUSED)
+    monitors = fields.List(fields.Dict(keys=fields.String()), metadata=UNUSED)
 
 
 def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
@@ -103,7 +106,7 @@ def _is_broken(root: str, declared: Mapping[str, Any], endpoints: Endpoints) -> 
 
 
 def _agent(name: str, entry: dict[str, Any], endpoints: Endpoints, secrets: Reader, path: str) -> Agent | None:
-    if name in _RESERVED:
+    if name in RESERVED:
         secrets.problems.append(f"{path}: this name is the hub's own")
     values = {**entry, "allow": tuple(entry["allow"]) if "allow" in entry else None}
     if "queues" in entry:

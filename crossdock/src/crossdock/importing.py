@@ -1,0 +1,47 @@
+"""Write crossdock.yaml from the definitions of another product."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from crossdock.errors import CannotStart
+from mqmft_svc.schemas.definitions import MAX_FILE, Definitions, DefinitionUnreadable, read_definitions
+
+_WIDTH: Final = 120
+_HEAD: Final = """\
+# Made by `crossdock import ibm-mft`. The definitions do not say where the files of an agent are:
+# let each `root` name the folder or endpoint that holds them.
+"""
+
+
+def ibm_mft(files: Iterable[Path], roots: Mapping[str, str]) -> tuple[str, list[str]]:
+    """Return crossdock.yaml for definitions of IBM MQ MFT, and a line for each part that is not carried over.
+
+    `roots` maps agents to the roots that they get. CannotStart where a file cannot be read.
+    """
+    found = Definitions()
+    for file in files:
+        try:
+            with file.open("rb") as opened:
+                read_definitions(opened.read(MAX_FILE + 1), str(file), found)
+        except DefinitionUnreadable as error:
+            raise CannotStart(f"{file}: {error}") from error
+    unknown = sorted(roots.keys() - found.agents.keys())
+    if unknown:
+        raise CannotStart(f"no definition names the agent {', '.join(unknown)}")
+    found.name_queue_managers()
+    section: dict[str, Any] = {"agents": {name: _agent(name, qmgr, roots) for name, qmgr in found.agents.items()}}
+    if found.transfers:
+        section["transfers"] = found.transfers
+    if found.monitors:
+        section["monitors"] = found.monitors
+    text = yaml.safe_dump({"ibm_mq_mft": section}, sort_keys=False, allow_unicode=True, width=_WIDTH)
+    return _HEAD + text, list(dict.fromkeys(found.notes))
+
+
+def _agent(name: str, qmgr: str, roots: Mapping[str, str]) -> dict[str, str]:
+    # A name may hold slashes and dots; as a folder it is one step below `agents`.
+    folder = name.replace("/", "_").replace(".", "_")
+    return {"qmgr": qmgr, "root": roots.get(name, f"file:agents/{folder}")}

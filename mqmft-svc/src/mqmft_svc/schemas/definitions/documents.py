@@ -1,0 +1,157 @@
+"""Read one file of definitions: a template, a request, a list of schedules or a monitor."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from xml.etree.ElementTree import Element
+
+from mft_common import xml
+from mft_common.errors import MftError
+from mqmft_svc.schemas.config import AGENT_NAME, QMGR_NAME, RESERVED
+from mqmft_svc.schemas.definitions.monitors import read_monitor
+from mqmft_svc.schemas.definitions.nodes import Node, local, one_line
+from mqmft_svc.schemas.definitions.transfers import read_template, read_transfer
+
+MAX_FILE: Final = 16 << 20
+_MAX_ELEMENTS: Final = 200_000
+_NO_QMGR: Final = "UNKNOWN"
+# Roots that hold no definition of their own, and why they cannot be carried over.
+_NOT_CARRIED: Final[Mapping[str, str]] = {
+    "transferSpecifications": "it lists files for a request and names no agents",
+    "monitorList": "it lists a monitor without its task; export the monitor itself",
+}
+
+
+class DefinitionUnreadable(MftError):  # noqa: N818 -- as MessageUnreadable
+    """The file holds no definition that can be read; the text says why."""
+
+
+@dataclass
+class Definitions:
+    """The entries that files of definitions become, and in words what is not carried over.
+
+    `agents` maps names to queue managers. A transfer is the body of a request with its `name`.
+    """
+
+    agents: dict[str, str] = field(default_factory=dict)
+    transfers: list[dict[str, Any]] = field(default_factory=list)
+    monitors: list[dict[str, Any]] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    def add_agents(self, node: Node, definition: Mapping[str, Any]) -> None:
+        """Add the agents of a transfer."""
+        for side in ("sourceAgent", "destinationAgent"):
+            name, qmgr = definition[side]["name"], definition[side]["qmgrName"]
+            known = self.agents.get(name, "")
+            if known and qmgr and qmgr != known:
+                node.note(f"agent {one_line(name)} is of {one_line(qmgr)} here and of {one_line(known)} elsewhere")
+            elif not AGENT_NAME.regex.match(name) or name in RESERVED:
+                node.note(f"the hub can have no agent of the name {one_line(name)!r}")
+            else:
+                if qmgr and not QMGR_NAME.regex.match(qmgr):
+                    node.note(f"{one_line(qmgr)!r} is no name of a queue manager")
+                    qmgr = ""
+                self.agents[name] = known or qmgr
+
+    def name_queue_managers(self) -> None:
+        """Give a name to the queue manager of each agent that no definition tells one of, and note it."""
+        for name, qmgr in self.agents.items():
+            if not qmgr:
+                self.agents[name] = _NO_QMGR
+                self.notes.append(f"agent {name}: no queue manager is named; {_NO_QMGR} is written")
+
+
+def read_definitions(body: bytes, name: str, into: Definitions) -> None:
+    """Read the definitions of a file; `name` stands for it in notes, and for a request, which has no name.
+
+    DefinitionUnreadable where the file is too large, no XML without a DTD, or of another kind.
+    """
+    if len(body) > MAX_FILE:
+        raise DefinitionUnreadable(f"it has more than {MAX_FILE} bytes")
+    try:
+        root = xml.parse(body, max_elements=_MAX_ELEMENTS)
+    except xml.XmlError as error:
+        raise DefinitionUnreadable(str(error)) from error
+    kind = local(root.tag)
+    if kind in _NOT_CARRIED:
+        into.notes.append(f"{name}: is not carried over: {_NOT_CARRIED[kind]}")
+        return
+    if kind not in _ROOTS:
+        raise DefinitionUnreadable(f"the root element {one_line(kind)!r} is no definition of a transfer or monitor")
+    _ROOTS[kind](root, name, into)
+
+
+def _parts(root: Element, tag: str) -> Iterator[Element]:
+    return (each for each in root if local(each.tag) == tag)
+
+
+def _add_transfer(element: Element, path: str, name: str, into: Definitions, *, template: bool = False) -> None:
+    node = Node(element, path, into.notes)
+    body = read_template(node) if template else read_transfer(node)
+    node.finish()
+    if body is not None:
+        into.add_agents(node, body)
+        taken = {each["name"] for each in into.transfers}
+        into.transfers.append({"name": _unique(name, taken), **body})
+
+
+def _unique(name: str, taken: set[str]) -> str:
+    number, found = 1, name
+    while found in taken:
+        number += 1
+        found = f"{name}-{number}"
+    return found
+
+
+def _request(root: Element, name: str, into: Definitions) -> None:
+    parts = list(_parts(root, "managedTransfer"))
+    if not parts:
+        into.notes.append(f"{name}: is not carried over: the request is none for a transfer of files")
+    for part in parts:
+        job = (part.findtext("{*}job/{*}name") or "").strip()
+        _add_transfer(part, name, job or name.rpartition("/")[2].rpartition(".")[0] or name, into)
+
+
+def _template(root: Element, name: str, into: Definitions) -> None:
+    given = (root.findtext("{*}name") or "").strip()
+    node_name = f"{name}: template {one_line(given)}" if given else name
+    for each in list(_parts(root, "name")):
+        root.remove(each)
+    root.attrib.pop("id", None)
+    _add_transfer(root, node_name, given or name, into, template=True)
+
+
+def _templates(root: Element, name: str, into: Definitions) -> None:
+    for part in _parts(root, "transferTemplate"):
+        _template(part, name, into)
+
+
+def _schedules(root: Element, name: str, into: Definitions) -> None:
+    agent = root.get("agent", "").strip().upper()
+    for part in _parts(root, "managedTransfer"):
+        number = part.attrib.pop("id", "").strip()
+        _add_transfer(part, f"{name}: schedule {one_line(number)}", f"{agent or 'SCHEDULE'}-{number}", into)
+
+
+def _monitor(root: Element, name: str, into: Definitions) -> None:
+    given = (root.findtext("{*}name") or "").strip()
+    node = Node(root, f"{name}: monitor {one_line(given)}", into.notes)
+    node.attribute("overwrite")
+    body = read_monitor(node)
+    node.finish()
+    if body is None:
+        return
+    if any((each["name"], each["agentName"]) == (body["name"], body["agentName"]) for each in into.monitors):
+        node.note("is not carried over: the agent has a monitor of that name already")
+        return
+    into.add_agents(node, body["transferDefinition"])
+    into.monitors.append(body)
+
+
+_ROOTS: Final[Mapping[str, Callable[[Element, str, Definitions], None]]] = {
+    "request": _request,
+    "transferTemplate": _template,
+    "transferTemplates": _templates,
+    "schedules": _schedules,
+    "monitor": _monitor,
+}
