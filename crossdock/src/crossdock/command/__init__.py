@@ -3,11 +3,22 @@
 import click
 
 from crossdock import __version__
-from crossdock.command import copying, deadletters, endpoints, hub, importing, jobs, keys, maintenance, notifications
+from crossdock.command import (
+    copying,
+    deadletters,
+    endpoints,
+    hub,
+    importing,
+    jobs,
+    keys,
+    maintenance,
+    mqmft,
+    notifications,
+)
 
 _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
-    jobs.job, notifications.notification, deadletters.deadletter, importing.import_, keys.key,
+    jobs.job, notifications.notification, deadletters.deadletter, importing.import_, mqmft.mqmft, keys.key,
     maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 

@@ -61,6 +61,21 @@ class Reader(Protocol):
         ...
 
 
+def take_all(reader: Reader, bodies: Sequence[bytes]) -> Sequence[Refused]:
+    """Hand messages to their reader together, and one by one where they fail together.
+
+    Unavailable where the database is away; then all of them may be handed over again.
+    """
+    try:
+        return reader.take(bodies)
+    except Exception as error:
+        if is_transient(error):
+            raise
+        if len(bodies) == 1:
+            return [Refused(0, reason_of(error))]
+    return [Refused(place, one.reason) for place, body in enumerate(bodies) for one in take_all(reader, [body])]
+
+
 class QueueConsumer:
     """Consumes one queue for one reader; several consumers, in several processes, share the work.
 
@@ -99,7 +114,7 @@ class QueueConsumer:
                 broker.ack(batch[-1].tag, multiple=True)
 
     def _handle(self, broker: BrokerConnection, batch: Sequence[Delivered]) -> None:
-        refused = self._take([delivered.body for delivered in batch])
+        refused = take_all(self._reader, [delivered.body for delivered in batch])
         if not refused:
             return
         queue = self._settings.queue
@@ -109,14 +124,3 @@ class QueueConsumer:
             self._log.error("message.set_aside", queue=queue, size=len(batch[one.place].body), reason=one.reason)
         if len(broker.publish(letters).confirmed) < len(letters):
             raise Unavailable("RabbitMQ did not confirm the dead letters")
-
-    def _take(self, bodies: Sequence[bytes]) -> Sequence[Refused]:
-        """Hand over messages together, and one by one where they fail together."""
-        try:
-            return self._reader.take(bodies)
-        except Exception as error:
-            if is_transient(error):
-                raise
-            if len(bodies) == 1:
-                return [Refused(0, reason_of(error))]
-        return [Refused(place, one.reason) for place, body in enumerate(bodies) for one in self._take([body])]
