@@ -44,3 +44,24 @@ def test_198_a_network_cannot_take_the_id_of_a_transfer_of_the_hub(hub):
     hub.tell(envelope(started(1), 1))
     record(hub.service, "harbour", messages.completed(id_=transfer_id(1)))
     assert shown(hub.service, transfer_id(1))["status"]["state"] == "started"
+
+
+def counted(service):
+    """Return the counters of files: all, successes, failures, warnings."""
+    statistics = shown(service, messages.ID)["statistics"]
+    names = ("numberOfFiles", "numberOfFileSuccesses", "numberOfFileFailures", "numberOfFileWarnings")
+    return tuple(statistics[name] for name in names)
+
+
+def test_194_the_files_of_a_running_transfer_are_counted_by_their_items(service):
+    """Items 194 and 212: each message tells of its own items, which come in any order and twice."""
+    first = messages.progress(50, [messages.item(1), messages.item(2, code=2, supplement="BFGTR0001W: x")], total=4)
+    second = messages.progress(60, [messages.item(3, code=1)], index=2, total=4)
+    record(service, "mq", second)
+    assert counted(service) == (4, 0, 1, 0)
+    record(service, "mq", first, messages.started(total=4), messages.status(70, 3, 64, total=4))
+    assert counted(service) == (4, 2, 1, 1)
+    record(service, "mq", second, first)
+    assert counted(service) == (4, 2, 1, 1)
+    record(service, "mq", messages.completed(code=20, failures=2, total=4), first)
+    assert counted(service) == (4, 2, 2, 0)

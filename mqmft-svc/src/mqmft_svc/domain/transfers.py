@@ -1,6 +1,6 @@
 """The record of a transfer, and how events change it: in any order and any repetition they end in one record."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -146,6 +146,13 @@ class Transfer:
         self.sequence = max(self.sequence, change.sequence)
         if RANKS[change.state] > RANKS[self.state]:
             self.state = change.state
+
+    def count_items(self, items: Iterable[Item]) -> None:
+        """Set the counters of files from all items: no message of a network tells them while a transfer runs (194)."""
+        outcomes = [(one.leaves.get("state"), one.leaves.get("description")) for one in items]
+        self.successes = sum(state == "successful" for state, _ in outcomes)
+        self.failures = sum(state == "failed" for state, _ in outcomes)
+        self.warnings = sum(state == "successful" and description != "" for state, description in outcomes)
 
     def _apply_head(self, change: Change) -> None:
         head = change.head

@@ -1,6 +1,6 @@
 """Keep the record of transfers: apply the changes that events stand for, and delete what is old."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -8,12 +8,20 @@ import sqlalchemy as sa
 from mft_common import clock, logs
 from mft_common.clock import Clock
 from mft_common.database import Database
+from mqmft_svc.domain.states import is_final
 from mqmft_svc.domain.transfers import Change, Item, Transfer, new_transfer
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import transfers as store
 
 _PURGE_AT_ONCE: Final = 500
 _DAY_MS: Final = 86_400_000
+
+
+def _inserted(fresh: Mapping[str, Transfer], arrivals: Mapping[str, int]) -> Iterator[Transfer]:
+    """Yield the records that were inserted, each with its arrival."""
+    for id_, arrival in arrivals.items():
+        fresh[id_].arrival = arrival
+        yield fresh[id_]
 
 
 class Recorder:
@@ -54,6 +62,7 @@ class Recorder:
             arrivals = store.insert(connection, [fresh[id_] for id_ in sorted(fresh)])
             store.update(connection, known.values())
             self._record_items(connection, waiting, arrivals, known)
+            self._count_items(connection, [*known.values(), *_inserted(fresh, arrivals)])
             # Another worker may have inserted a transfer first: it is read and changed in another round.
             waiting = {id_: group for id_, group in waiting.items() if id_ in fresh and id_ not in arrivals}
 
@@ -85,6 +94,17 @@ class Recorder:
                 before = merged.get(one.position)
                 merged[one.position] = one if before is None else before.merged(one)
         store.add_items(connection, changed)
+
+    @staticmethod
+    def _count_items(connection: sa.Connection, records: Sequence[Transfer]) -> None:
+        """Count the items of the transfers of networks that still run."""
+        running = [record for record in records if record.network and not is_final(record.state)]
+        if not running:
+            return
+        items = store.items(connection, [record.arrival for record in running])
+        for record in running:
+            record.count_items(items[record.arrival])
+        store.update(connection, running)
 
     def purge(self) -> int:
         """Delete one batch of the transfers that are older than MQMFT_KEEP_DAYS; return how many (200)."""
