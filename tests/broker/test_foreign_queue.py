@@ -4,6 +4,7 @@ import threading
 
 import pika
 import pytest
+import sqlalchemy as sa
 
 from mft_common.errors import Unavailable
 from mft_common.events.rabbit import dead_letters
@@ -66,6 +67,25 @@ def test_a_message_that_fails_is_set_aside_and_costs_none_of_its_batch(amqp_url,
     _method, properties, _body = channel.basic_get(f"{QUEUE}.dead")
     assert properties.content_type == "text/xml"
     assert channel.queue_declare(QUEUE, passive=True).method.message_count == 0
+
+
+def test_messages_wait_while_the_database_is_away(amqp_url, channel):
+    """A database that does not answer sets no message aside: the batch is handed over until it does."""
+
+    class Away(Collector):
+        def take(self, bodies):
+            self.errors.append(bodies)
+            if len(self.errors) < 4:
+                raise sa.exc.TimeoutError
+            return super().take(bodies)
+
+    reader = Away()
+    channel.basic_publish("", QUEUE, b"one")
+    with running([consume(amqp_url, reader)]):
+        wait_until(lambda: reader.taken, what="the message")
+    assert reader.errors == [[b"one"]] * 4
+    assert channel.queue_declare(QUEUE, passive=True).method.message_count == 0
+    assert dead_letters.dead_letters(ForeignSettings(url=amqp_url, queue=QUEUE), QUEUE, 10) == []
 
 
 def test_nothing_but_the_queue_of_dead_letters_is_declared(amqp_url, channel):
