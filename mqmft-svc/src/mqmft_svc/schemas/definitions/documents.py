@@ -10,7 +10,7 @@ from mft_common.errors import MftError
 from mqmft_svc.schemas.config import AGENT_NAME, QMGR_NAME, RESERVED
 from mqmft_svc.schemas.definitions.monitors import read_monitor
 from mqmft_svc.schemas.definitions.nodes import Node, local, one_line
-from mqmft_svc.schemas.definitions.transfers import read_template, read_transfer
+from mqmft_svc.schemas.definitions.transfers import read_transfer
 
 MAX_FILE: Final = 16 << 20
 _MAX_ELEMENTS: Final = 200_000
@@ -85,9 +85,9 @@ def _parts(root: Element, tag: str) -> Iterator[Element]:
     return (each for each in root if local(each.tag) == tag)
 
 
-def _add_transfer(element: Element, path: str, name: str, into: Definitions, *, template: bool = False) -> None:
+def _add_transfer(element: Element, path: str, name: str, into: Definitions) -> None:
     node = Node(element, path, into.notes)
-    body = read_template(node) if template else read_transfer(node)
+    body = read_transfer(node)
     node.finish()
     if body is not None:
         into.add_agents(node, body)
@@ -118,7 +118,7 @@ def _template(root: Element, name: str, into: Definitions) -> None:
     for each in list(_parts(root, "name")):
         root.remove(each)
     root.attrib.pop("id", None)
-    _add_transfer(root, node_name, given or name, into, template=True)
+    _add_transfer(root, node_name, given or name, into)
 
 
 def _templates(root: Element, name: str, into: Definitions) -> None:

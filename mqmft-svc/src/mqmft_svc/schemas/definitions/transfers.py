@@ -15,38 +15,20 @@ _MOST_PRIORITY: Final = 9
 
 
 def read_transfer(node: Node, *, schedule: bool = True) -> dict[str, Any] | None:
-    """Return the body of a managed transfer; None where it has no agents or no items.
+    """Return the body of a managed transfer or template; None where it has no agents or no items.
 
     `schedule` is false where a schedule has no meaning, in the task of a monitor.
     """
-    body: dict[str, Any] = {}
-    if job := node.child("job"):
-        body["job"] = {"name": job.text_of("name")}
-    for side in ("sourceAgent", "destinationAgent"):
-        agent = node.child(side)
-        body[side] = {
-            "name": agent.attribute("agent").upper() if agent else "",
-            "qmgrName": agent.attribute("QMgr") if agent else "",
-        }
-    return _finished(node, body, node.child("transferSet"), schedule=schedule)
-
-
-def read_template(node: Node) -> dict[str, Any] | None:
-    """Return the body of a template: it names its agents and items by other elements than a request."""
-    body: dict[str, Any] = {}
-    if job := node.child("job"):
-        body["job"] = {"name": job.text_of("name")}
-    for side in ("sourceAgent", "destinationAgent"):
-        name, qmgr = node.text_of(f"{side}Name"), node.text_of(f"{side}QMgr")
-        body[side] = {"name": name.upper(), "qmgrName": qmgr}
-    return _finished(node, body, node.child("fileSpecs"), schedule=True)
-
-
-def _finished(node: Node, body: dict[str, Any], files: Node | None, *, schedule: bool) -> dict[str, Any] | None:
     node.ignore("originator")
-    if not body["sourceAgent"]["name"] or not body["destinationAgent"]["name"]:
-        node.refuse("it names no source agent or no destination agent")
-        return None
+    body: dict[str, Any] = {}
+    if job := node.child("job"):
+        body["job"] = {"name": job.text_of("name")}
+    for side in ("sourceAgent", "destinationAgent"):
+        body[side] = _agent(node, side)
+        if not body[side]["name"]:
+            node.refuse("it names no source agent or no destination agent")
+            return None
+    files = node.child("transferSet") or node.child("fileSpecs")
     items = [] if files is None else [read for item in files.children("item") if (read := read_item(item))]
     if not items:
         node.refuse("it has no item")
@@ -62,6 +44,14 @@ def _finished(node: Node, body: dict[str, Any], files: Node | None, *, schedule:
         else:
             planned.refuse("the transfers of a monitor begin when it finds something")
     return body
+
+
+def _agent(node: Node, side: str) -> dict[str, str]:
+    """Return an agent: a request names it in one element, a template in two."""
+    agent = node.child(side)
+    name = agent.attribute("agent") if agent else node.text_of(f"{side}Name")
+    qmgr = agent.attribute("QMgr") if agent else node.text_of(f"{side}QMgr")
+    return {"name": name.upper(), "qmgrName": qmgr}
 
 
 def _options(node: Node, files: Node | None) -> dict[str, Any]:
