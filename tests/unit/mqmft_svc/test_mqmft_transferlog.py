@@ -114,6 +114,19 @@ def test_195_result_codes_and_supplements_tell_the_end(code, supplement, state):
     assert document["status"]["description"].startswith(supplement or "BFGRP00")
 
 
+def test_195_the_first_supplement_with_a_known_id_decides():
+    """Item 195: exits add supplements of their own, before or after that of the agent."""
+    body = log(
+        "completed",
+        90,
+        '<status resultCode="0"><supplement>the exit of BFGRP0032I</supplement><supplement/>'
+        "<supplement>BFGRP0034I: none</supplement><supplement>BFGRP0032I: all</supplement></status>",
+    )
+    status_shown = shown(body)["status"]
+    assert status_shown["state"] == "failed"
+    assert status_shown["description"].endswith("the exit of BFGRP0032I BFGRP0034I: none BFGRP0032I: all")
+
+
 @pytest.mark.parametrize("action", ["cancelled", "malformed", "notAuthorized", "deleted"])
 def test_194_other_ends_are_taken_as_they_are(action):
     """Item 194: these actions are states, also in a message without a set or statistics."""

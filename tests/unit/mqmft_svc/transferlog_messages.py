@@ -29,6 +29,7 @@ HOSTILE_BODIES = (
     b"",
     b"\xff\xfe\x00 no text",
     b"<transaction>",
+    b"<transaction>" + b"<a>" * 5_000 + b"</a>" * 5_000 + b"</transaction>",
     b'<!DOCTYPE transaction [<!ENTITY a "b">]><transaction ID="A1">&a;</transaction>',
     b'<transaction ID="A1"><action time="2026-05-04T21:00:00Z">paused</action></transaction>',
 )

@@ -28,10 +28,14 @@ _ID: Final = re.compile(r"BFGRP[0-9]{4}I\b")
 _ITEM_FAILED, _ITEM_WARNING = 1, 2
 
 
+def _supplements(status: Element | None) -> list[str]:
+    found = [] if status is None else [(each.text or "").strip() for each in status.iterfind("supplement")]
+    return [each for each in found if each]
+
+
 def supplement_of(status: Element | None) -> str:
     """Return the supplements of a status in one line."""
-    found = [] if status is None else [(each.text or "").strip() for each in status.iterfind("supplement")]
-    return " ".join(each for each in found if each)
+    return " ".join(_supplements(status))
 
 
 def state_of(action: str, status: Element | None, item_states: Mapping[str, int]) -> str:
@@ -54,9 +58,10 @@ def state_of(action: str, status: Element | None, item_states: Mapping[str, int]
 
 def _completed(status: Element | None) -> str:
     """Return the state of a transfer that is over; where code and supplement disagree, the supplement decides."""
-    found = _ID.match(supplement_of(status))
-    if found and found[0] in _BY_SUPPLEMENT:
-        return _BY_SUPPLEMENT[found[0]]
+    for supplement in _supplements(status):
+        found = _ID.match(supplement)
+        if found and found[0] in _BY_SUPPLEMENT:
+            return _BY_SUPPLEMENT[found[0]]
     code = number(attribute(status, "resultCode"))
     if code is None:
         raise MessageUnreadable("the transfer is completed without a result code")
