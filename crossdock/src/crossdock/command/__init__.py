@@ -4,6 +4,7 @@ import click
 
 from crossdock import __version__
 from crossdock.command import (
+    agents,
     copying,
     deadletters,
     endpoints,
@@ -18,8 +19,8 @@ from crossdock.command import (
 
 _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
-    jobs.job, notifications.notification, deadletters.deadletter, importing.import_, mqmft.mqmft, keys.key,
-    maintenance.scrub, maintenance.docs,
+    jobs.job, notifications.notification, agents.agent, deadletters.deadletter, importing.import_, mqmft.mqmft,
+    keys.key, maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
 

@@ -10,9 +10,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from crossdock import environment
-from crossdock.databases import open_database
-from crossdock.errors import CannotStart
+from crossdock import databases
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import known_variables, pack_label
 from diplomat_svc.domain.states import CANCELLED, COMPLETE, TERMINATED
@@ -33,7 +31,7 @@ from mft_common.joblog import Record
 from mft_common.settings import lookup
 
 _ACCOUNT: Final = "system"
-_PREFIX: Final = "DIPLOMAT_DATABASE_URL"
+_DATABASE: Final = "DIPLOMAT_DATABASE_URL"
 
 
 class Refused(MftError):  # noqa: N818 -- an answer, not a fault
@@ -43,14 +41,9 @@ class Refused(MftError):  # noqa: N818 -- an answer, not a fault
 @contextmanager
 def opened(data: Path, environ: Mapping[str, str]) -> Iterator["Access"]:
     """Open the database of the hub on a data folder, or the one that the environment names; CannotStart."""
-    if not lookup(_PREFIX, environ) and not (data / "state").is_dir():
-        raise CannotStart(f"there is no hub's data in {data}: name the folder with --data")
     prefix = lookup("MFT_TRANSFER_ID_PREFIX", environ) or "AMQ QM1"
-    database = open_database(SERVICE, environment.database_urls(data, environ)[_PREFIX])
-    try:
+    with databases.opened(SERVICE, _DATABASE, data, environ) as database:
         yield Access(database, JobWriter(database, clock.now_ms, socket.gethostname()), TransferIds(prefix))
-    finally:
-        database.close()
 
 
 @dataclass(frozen=True)

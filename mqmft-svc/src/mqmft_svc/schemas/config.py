@@ -13,7 +13,7 @@ from mft_common.endpoints.registry import Endpoints, read_endpoints
 from mft_common.endpoints.targets import REFERENCE
 from mft_common.errors import ConfigError
 from mft_common.schedules.zones import time_zone
-from mqmft_svc.domain.agents import ROOTS, Agent
+from mqmft_svc.domain.agents import ROOTS, Agent, type_of
 
 _SECTION: Final = "ibm_mq_mft"
 SECTIONS: Final[Sections] = {_SECTION: dict, **registry.SECTIONS}
@@ -92,6 +92,34 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
     if problems:
         raise ConfigError(sorted(problems))
     return Section(coordination_qmgr=loaded.get("coordination_qmgr", ""), agents=agents, endpoints=endpoints)
+
+
+@dataclass(frozen=True)
+class DeclaredAgent:
+    """An agent as an applied configuration declares it, without what only its secrets could tell."""
+
+    name: str
+    type: str
+    qmgr: str
+    root: str
+    description: str
+
+
+def declared_agents(document: Mapping[str, Any]) -> list[DeclaredAgent]:
+    """Return the agents of a valid configuration by name; no secret is looked up."""
+    entries = (document.get(_SECTION) or {}).get("agents") or {}
+    return [
+        DeclaredAgent(
+            name, type_of(_scheme(one["root"], document)), one["qmgr"], one["root"], one.get("description", "")
+        )
+        for name, one in sorted(entries.items())
+    ]
+
+
+def _scheme(root: str, document: Mapping[str, Any]) -> str:
+    name = root.removeprefix(REFERENCE).partition("/")[0]
+    url = document["endpoints"][name]["url"] if root.startswith(REFERENCE) else root
+    return str(url).partition(":")[0]
 
 
 def unused(document: Mapping[str, Any]) -> list[str]:
