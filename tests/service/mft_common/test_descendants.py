@@ -53,3 +53,25 @@ def test_children_that_cannot_be_listed_may_be_left():
     program = [sys.executable, "-c", WITHOUT_DESCRIPTORS]
     ran = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert (ran.stdout, ran.stderr) == (b"True False\n", b"")
+
+
+# A chain of 200 processes, each of which waits for the next; the last one tells that it is there.
+CHAIN = 'if [ "$1" -gt 0 ]; then sh -c "$0" "$0" $(($1 - 1)); else echo; sleep 60; fi; true'
+# It ends the chain on a stack that is not as deep.
+END_OF_A_CHAIN = """
+import subprocess, sys
+from mft_common.process.descendants import adopt_orphans, children, end_children
+adopt_orphans()
+first = subprocess.Popen(["sh", "-c", sys.argv[1], sys.argv[1], "200"], stdout=subprocess.PIPE)
+first.stdout.read(1)
+sys.setrecursionlimit(150)
+end_children()
+print(children())
+"""
+
+
+def test_a_chain_of_processes_is_ended_however_long_it_is():
+    """No depth of descendants is an error that leaves them all."""
+    program = [sys.executable, "-c", END_OF_A_CHAIN, CHAIN]
+    ran = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert (ran.stdout, ran.stderr) == (b"[]\n", b"")

@@ -42,9 +42,13 @@ def children(pid: int | None = None) -> list[int]:
 
 def with_descendants(pids: Iterable[int]) -> list[int]:
     """Return processes and all that descend from them, each before its children."""
-    found = []
-    for pid in pids:
-        found += [pid, *with_descendants(children(pid))]
+    found: list[int] = []
+    # No recursion: a chain of processes may be longer than Python's stack.
+    waiting = [*pids]
+    while waiting:
+        pid = waiting.pop()
+        found.append(pid)
+        waiting += children(pid)
     return found
 
 
