@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from diplomat_svc.domain.transactions import AuditTrail
 from diplomat_svc.errors import AuditFailed
 from diplomat_svc.operations.auditing import Auditor, write_pending
+from diplomat_svc.store import audits, purging
 from diplomat_svc.store.audit_database import AuditDatabase
 from mft_common import clock
 from tests.servers.made_secrets import secret
@@ -204,6 +205,26 @@ def test_a_job_that_was_stopped_has_its_record_later_45(hub, transaction, tmp_pa
     assert _later(made)
     assert _rows(tmp_path / "audit/trail.db", "SELECT completion FROM crossdock_audit_job") == [("Cancelled",)]
     assert _summary(made, "one") == "Audit record: written"
+
+
+def test_a_job_that_a_purge_has_deleted_meanwhile_holds_up_no_other_45(hub, transaction, tmp_path):
+    """Another worker writes the records and they are purged while this one has only read which jobs lack theirs."""
+    made = hub(transaction("one"), transaction("two"), diplomat=DIPLOMAT).log_in()
+    for name in ("one", "one", "one", "two"):
+        made.run(name)
+        assert made.call("cancel", ("transactionName", name)).status == 200
+    database = made.service.database
+    trail = made.service.follower.current.audit
+
+    def other_worker():
+        if database.query(audits.count):
+            assert write_pending(made.service.operations.writer, Auditor(database, lambda: trail))
+            assert purging.purge(database, clock.now_ms(), age=None, newest=1) == 2
+        return trail
+
+    assert write_pending(made.service.operations.writer, Auditor(database, other_worker))
+    names = _rows(tmp_path / "audit/trail.db", "SELECT transaction_name FROM crossdock_audit_job ORDER BY 1")
+    assert names == [("one",), ("one",), ("one",), ("two",)]
 
 
 def test_records_are_written_to_postgresql_45(hub, transaction, tmp_path, postgresql_url):

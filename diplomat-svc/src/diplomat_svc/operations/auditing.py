@@ -9,7 +9,7 @@ from diplomat_svc.domain.names import printable, shown_label
 from diplomat_svc.domain.transactions import DIRECTIONS, AuditTrail
 from diplomat_svc.errors import AuditFailed
 from diplomat_svc.operations.job_writer import JobWriter
-from diplomat_svc.store import audits, files, jobs
+from diplomat_svc.store import audits, files, requested_jobs
 from diplomat_svc.store.audit_database import AuditDatabase, Record
 from mft_common import clock, logs
 from mft_common.backoff import pause_after
@@ -66,7 +66,10 @@ def write_pending(writer: JobWriter, auditor: Auditor) -> bool:
     """
     for sequence in writer.database.query(audits.pending):
         with writer.database.read() as connection:
-            job = jobs.load(connection, sequence)
+            job = requested_jobs.find(connection, sequence)
+        if job is None:
+            # Another worker has written its record since, and a purge has deleted it.
+            continue
         assert job.completion is not None
         assert job.ended_at is not None
         problem = auditor.write(job, job.completion, job.ended_at)
