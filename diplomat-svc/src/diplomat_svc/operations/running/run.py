@@ -1,5 +1,6 @@
 """Run one attempt of a job from its listing to its end, and decide which completion status it gets (E30)."""
 
+import functools
 import itertools
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -12,6 +13,7 @@ from diplomat_svc.operations.job_reports import JobReports
 from diplomat_svc.operations.running import finding
 from diplomat_svc.operations.running.archiving import ArchiveWriter
 from diplomat_svc.operations.running.audit_records import AuditRecords
+from diplomat_svc.operations.running.earlier_files import EarlierFiles
 from diplomat_svc.operations.running.errors import EndedEarlyError
 from diplomat_svc.operations.running.moves import Moves
 from diplomat_svc.operations.running.packing import deliver_packed
@@ -113,11 +115,14 @@ class Run:
         # An earlier attempt that has delivered a part of its files had all that is required.
         if not self._owned.job.delivered:
             finding.check_complete(entries, self._definition, lost=self._owned.lost > 0)
-        places = itertools.count(self._owned.job.next_place)
+        places, files = itertools.count(self._owned.job.next_place), EarlierFiles(source, self._stop)
         return [
-            Found(next(places) if before is None else before.place, entry, before)
+            Found(
+                next(places) if before is None else before.place, entry, before,
+                is_delivered=self._with_retries(functools.partial(files.is_delivered, entry, before)),
+            )
             for entry, before in zip(entries, earlier, strict=True)
-        ]
+        ]  # fmt: skip
 
     def _move_all(self, source: Endpoint, found: list[Found], target: Endpoint) -> tuple[str, str]:
         ends = None

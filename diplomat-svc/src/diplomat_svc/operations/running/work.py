@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from diplomat_svc.domain import states
 from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.operations.file_messages import Earlier
 from diplomat_svc.operations.job_reports import JobReports
@@ -55,18 +54,15 @@ class Work:
 
 @dataclass(frozen=True)
 class Found:
-    """A file of the source: its place, and what an earlier attempt of the job did with it."""
+    """A file of the source: its place, and what an earlier attempt of the job did with it.
+
+    `is_delivered` says that the earlier one has delivered exactly this content.
+    """
 
     place: int
     entry: Entry
     earlier: Earlier | None
-
-    @property
-    def is_delivered(self) -> bool:
-        """Whether an earlier attempt has delivered exactly this content."""
-        if self.earlier is None or self.earlier.completion not in states.DELIVERED:
-            return False
-        return bool(self.entry.version) and self.earlier.version == self.entry.version
+    is_delivered: bool
 
     @property
     def copies_done(self) -> tuple[str, ...] | None:

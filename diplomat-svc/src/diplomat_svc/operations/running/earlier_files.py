@@ -1,0 +1,50 @@
+"""Tell whether a file of the source is the one that an earlier attempt of the job has delivered."""
+
+from dataclasses import replace
+
+from diplomat_svc.domain.states import DELIVERED
+from diplomat_svc.operations.file_messages import Earlier
+from mft_common.endpoints.contract import BLOCK, Endpoint, Entry
+from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.transfer import Interrupt
+from mft_common.transfer.digests import Digests
+
+
+class EarlierFiles:
+    """Compares the files of `source` with those of earlier attempts; `stop` ends a long comparison."""
+
+    def __init__(self, source: Endpoint, stop: Interrupt) -> None:
+        self._source = source
+        self._stop = stop
+
+    def is_delivered(self, entry: Entry, earlier: Earlier | None) -> bool:
+        """Return whether exactly this content is delivered; Transient where that cannot be found out now.
+
+        Where a listing has no versions, the file is asked for its own; where it has none, its bytes are compared.
+        """
+        if earlier is None or earlier.completion not in DELIVERED:
+            return False
+        try:
+            version = entry.version or self._source.stat(entry.path).version
+            if version and earlier.version:
+                return version == earlier.version
+            return self._sha256(entry) == earlier.sha256
+        except Interrupted:
+            raise
+        except TransferError as error:
+            if error.heals:
+                raise
+            # It is gone or cannot be read, which its delivery will tell.
+            return False
+
+    def _sha256(self, entry: Entry) -> str:
+        digests, reader = Digests(), self._source.open(replace(entry, version=""))
+        try:
+            while block := reader.read(BLOCK):
+                digests.update(block)
+                if self._stop.is_set():
+                    raise Interrupted(f"{entry.name}: stopped at byte {digests.size}")
+            reader.check()
+        finally:
+            reader.close()
+        return digests.result().sha256
