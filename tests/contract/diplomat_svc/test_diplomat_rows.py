@@ -201,5 +201,7 @@ def test_members_are_those_of_one_content_of_an_archive_e35(database):
         members.add(connection, 1, 0, other)
         assert members.find(connection, 1, 0, 3, "a" * 64) is None
         assert members.find(connection, 1, 0, 3, "c" * 64) == other
+        assert members.taken(connection, 1, 1, ["none", other.destination]) == {other.destination: "f"}
+        assert members.taken(connection, 1, 0, [other.destination]) == {}, "its own archive may replace it"
         members.remove(connection, 1)
         assert members.find(connection, 1, 0, 3, "c" * 64) is None

@@ -288,6 +288,19 @@ def test_an_archive_that_changed_since_is_unpacked_anew_b17(later):
     assert tree(made.data / "to") == {"a": b"new", "b": b"b"}
 
 
+def test_a_member_replaces_none_of_an_archive_of_an_earlier_attempt_e26(later):
+    """The second archive was damaged in the first attempt, and is refused in the second one for its name."""
+    first, second = archive_of({"x": b"first"}), archive_of({"new": b"new", "x": b"second"})
+    made = later({"a.zip": first, "b.zip": second[:-30]}, direction="inbound", compress={"unzip": True})
+    with made.work():
+        attempt(made, 1, later)
+        assert tree(made.data / "from") == {"b.zip": second[:-30]}
+        (made.data / "from" / "b.zip").write_bytes(second)
+        attempt(made, 2, later)
+    assert tree(made.data / "to") == {"x": b"first"}
+    assert any("its x would replace that of a.zip, which is of the same job" in text for text in log(made))
+
+
 def test_a_warning_about_a_member_stays_in_the_next_attempt_e24(later):
     """The member is not delivered again, and its warning keeps the archive's source."""
     files = {"a": b"\r\n" * 50, "b/c": b"c"}

@@ -1,7 +1,7 @@
 """Report from a child how its job goes; the worker writes each report to the database before the child goes on."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -24,10 +24,11 @@ WARN_FILE: Final = "warn_file"
 ARCHIVED: Final = "archived"
 COPIED: Final = "copied"
 MEMBER: Final = "member"
+TAKEN: Final = "taken"
 DELIVERED_MEMBER: Final = "delivered_member"
 AUDIT: Final = "audit"
-# A message has a limit, and the text of an end may have a long name.
-_ENDS_A_MESSAGE: Final = 500
+# Ends or names in one message, which has a limit, and a name may be long.
+_A_MESSAGE: Final = 500
 
 
 class JobReports:
@@ -97,9 +98,9 @@ class JobReports:
             self._completions[end.place] = end.completion
             if end.completion == FAILURE:
                 self._failures[end.place] = end.text
-        for start in range(0, len(ends), _ENDS_A_MESSAGE):
-            part = [asdict(end) for end in ends[start : start + _ENDS_A_MESSAGE]]
-            self._channel.ask(END_FILES, {"ends": part, "last": start + _ENDS_A_MESSAGE >= len(ends)})
+        for start in range(0, len(ends), _A_MESSAGE):
+            part = [asdict(end) for end in ends[start : start + _A_MESSAGE]]
+            self._channel.ask(END_FILES, {"ends": part, "last": start + _A_MESSAGE >= len(ends)})
 
     def warn_file(self, place: int, text: str) -> None:
         """Turn a file's success into a warning: it was delivered, and a later step failed."""
@@ -123,6 +124,15 @@ class JobReports:
         if answer is None:
             return None
         return MemberRecord(**{**answer, **{name: tuple(answer[name]) for name in ("warnings", "archived")}})
+
+    def taken(self, place: int, names: Sequence[str]) -> dict[str, str]:
+        """Return the names that members of other archives have since earlier attempts, with these archives."""
+        found = dict[str, str]()
+        if self.job.attempt > 1:
+            for start in range(0, len(names), _A_MESSAGE):
+                part = list(names[start : start + _A_MESSAGE])
+                found |= self._channel.ask(TAKEN, {"place": place, "names": part})
+        return found
 
     def delivered_member(self, place: int, member: MemberRecord, text: str) -> None:
         """Report that a member of an archive is at its destination; no later attempt delivers it again."""

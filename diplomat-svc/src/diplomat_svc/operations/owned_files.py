@@ -163,6 +163,13 @@ class OwnedFiles:
             found = members.find(connection, sequence, place, number, archive_sha256)
         return None if found is None else asdict(found)
 
+    def taken(self, place: int, names: Sequence[str]) -> Json:
+        """Return the names at the destination that members of the job's other archives have, with these archives."""
+        sequence, wanted = self._row.job.sequence, {files.storable(name): name for name in names}
+        with self._row.database.read() as connection:
+            found = members.taken(connection, sequence, place, list(wanted))
+        return {wanted[name]: archive for name, archive in found.items()}
+
     def delivered_member(self, place: int, member: Mapping[str, Any], text: str) -> None:
         """Write that a member of an archive is at its destination."""
         names = {name: files.storable(member[name]) for name in ("name", "destination")}

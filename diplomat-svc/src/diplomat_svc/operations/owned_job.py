@@ -48,6 +48,7 @@ class OwnedJob:
             job_reports.ARCHIVED: lambda **copy: files.archived(ArchivedCopy(**copy)),
             job_reports.COPIED: files.copied,
             job_reports.MEMBER: files.member,
+            job_reports.TAKEN: files.taken,
             job_reports.DELIVERED_MEMBER: files.delivered_member,
         }
 

@@ -1,6 +1,7 @@
 """Store which members of an archive are delivered, as long as its job is not over: no attempt delivers them again."""
 
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any, Final
 
@@ -8,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from diplomat_svc.domain.jobs import MemberRecord
-from diplomat_svc.store.tables import members
+from diplomat_svc.store.tables import files, members
 from mft_common.database.statements import Statement
 
 _C = members.c
@@ -48,6 +49,14 @@ def archived(connection: sa.Connection, sequence: int, place: int, number: int, 
     before = json.loads(connection.execute(sa.select(_C.archived).where(*mine)).scalar_one())
     if which not in before:
         connection.execute(sa.update(members).where(*mine).values(archived=json.dumps([*before, which])))
+
+
+def taken(connection: sa.Connection, sequence: int, place: int, names: Sequence[str]) -> dict[str, str]:
+    """Return those of `names` that members of the job's other archives have at the destination, with these archives."""
+    whose = sa.and_(files.c.sequence == _C.sequence, files.c.place == _C.place)
+    others = (_C.sequence == sequence, _C.place != place, _C.destination.in_(names))
+    rows = connection.execute(sa.select(_C.destination, files.c.source).join_from(members, files, whose).where(*others))
+    return {row.destination: row.source for row in rows}
 
 
 def remove(connection: sa.Connection, sequence: int) -> None:

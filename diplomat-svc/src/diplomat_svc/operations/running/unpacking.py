@@ -1,9 +1,7 @@
 """Deliver the members of archives as files (E35)."""
 
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Final
 
 from diplomat_svc.domain.names import destination_path
 from diplomat_svc.operations.file_report import FileReport
@@ -12,15 +10,12 @@ from diplomat_svc.operations.running.file_steps import FileSteps
 from diplomat_svc.operations.running.members import Members
 from diplomat_svc.operations.running.moves import MoveReport
 from diplomat_svc.operations.running.work import Arrived, Found, Work
-from mft_common.endpoints.contract import Endpoint, Entry
+from mft_common.endpoints.contract import Endpoint
 from mft_common.endpoints.errors import Exists, Interrupted, TransferError
 from mft_common.endpoints.names import check_path
 from mft_common.transfer import Digest, Moved
 from mft_common.transfer.sources import MembersSource, PrivateTarget
 from mft_common.transfer.steps.unzip import Archive, Limits
-
-# The key of a record's checkpoint that says why its archive is refused, also in the next attempt.
-_REFUSED: Final = "refused"
 
 
 def deliver_unpacked(work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint) -> list[Arrived]:
@@ -41,9 +36,8 @@ def _deliver(work: Work, source: Endpoint, found: Found, target: Endpoint, taken
     report = FileReport(work.reports, found.place, found.entry, found.entry.name)
     fetching = FileSteps(work.protection, None)
     try:
-        _check_refused(found)
         with _opened(work, report, source, found, fetching) as (fetched, members):
-            members.deliver(report, _names(work, report, found.entry, members.source, taken), target)
+            members.deliver(report, _names(work, found, members.source, taken), target)
     except Interrupted:
         raise
     except TransferError as error:
@@ -100,30 +94,20 @@ def _copy(work: Work, source: Endpoint, found: Found, read: Digest, problems: Se
     work.copied(found.place, found.entry.name, (*problems, *mine))
 
 
-def _names(
-    work: Work, report: FileReport, entry: Entry, members: MembersSource, taken: dict[str, str]
-) -> dict[str, str]:
+def _names(work: Work, found: Found, members: MembersSource, taken: dict[str, str]) -> dict[str, str]:
     """Return the names of an archive's members at the destination; Exists where two files would have one name (E26).
 
-    A member replaces none of another archive of the job: that one's source is deleted. The next attempt refuses the
-    archive too.
+    A member replaces none of another archive of the job, of this attempt or an earlier one: that one's source is
+    deleted.
     """
-    template = work.definition.destination.files
+    archive, template = found.entry.name, work.definition.destination.files
     if template is not None and "*" not in template and len(members.entries) > 1:
-        raise Exists(f"{entry.name}: its {len(members.entries)} files would have one name at the destination")
+        raise Exists(f"{archive}: its {len(members.entries)} files would have one name at the destination")
     names = {member.path: check_path(destination_path(template, member.path)) for member in members.entries}
     if work.definition.destination.if_exists == "replace":
+        others = taken | work.reports.taken(found.place, tuple(names.values()))
         for path, name in names.items():
-            if name in taken:
-                text = f"{entry.name}: its {path} would replace that of {taken[name]}, which is of the same job"
-                report.checkpoint({_REFUSED: text, "version": entry.version})
-                raise Exists(text)
-    taken |= dict.fromkeys(names.values(), entry.name)
+            if name in others:
+                raise Exists(f"{archive}: its {path} would replace that of {others[name]}, which is of the same job")
+    taken |= dict.fromkeys(names.values(), archive)
     return names
-
-
-def _check_refused(found: Found) -> None:
-    """Raise Exists where an earlier attempt has refused this very archive because of the names of its members."""
-    kept = json.loads(found.earlier.checkpoint) if found.earlier is not None and found.earlier.checkpoint else {}
-    if _REFUSED in kept and kept["version"] == found.entry.version:
-        raise Exists(kept[_REFUSED])
