@@ -160,7 +160,31 @@ def test_each_condition_of_a_queue_is_carried_over(condition, word):
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ("UTF-8", "UTF-8"),
+        ("IBM-1047", "IBM-1047"),
+        ("ibm-37", "cp037"),
+        ("IBM-850", "cp850"),
+        ("500", "500"),
+        ("1208", "UTF-8"),
+        ("819", "ISO-8859-1"),
+        ("Cp1252", "Cp1252"),
+        ("windows-1252", "windows-1252"),
+    ],
+)
+def test_encodings_are_written_by_the_names_of_the_hub(given, expected):
+    """Item 166: IBM's names and numbers of code pages are mostly not Python's."""
+    found = read(samples.TEMPLATE.replace("IBM-1047", given))
+    assert found.transfers[0]["transferSet"]["item"][0]["source"]["encoding"] == expected
+    assert found.notes == []
+
+
 NOT_CARRIED = {
+    "an encoding": (samples.TEMPLATE.replace("IBM-1047", "IBM-939"), "no encoding of the name 'IBM-939'"),
+    "an end of line": (samples.TEMPLATE.replace("CRLF", "NEL"), "the end of line 'NEL' is not carried over"),
+    "a time to wait": (samples.TEMPLATE.replace('"30"', '"long"'), "'long' is no number of seconds"),
     "an attribute": (
         samples.TEMPLATE.replace('checksumMethod="none"', 'checksumMethod="none" novelty="1"'),
         "item[1]: the attribute novelty='1'",

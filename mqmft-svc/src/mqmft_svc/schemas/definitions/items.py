@@ -1,8 +1,9 @@
 """Read the items of a transfer's definition as those of the body of a request (158 to 168)."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from mqmft_svc.schemas.definitions.encodings import hub_encoding
 from mqmft_svc.schemas.definitions.nodes import Node, one_line
 
 _TYPES: Final = ("file", "directory", "queue", "dataset", "pds", "filespace")
@@ -21,7 +22,8 @@ _DESTINATION_QUEUE: Final[Mapping[str, str]] = {
     "includeDelimiterInMessage": "includeDelimiterInMessage",
     "setMqProps": "setMqProperties",
 }
-_BOOLEANS: Final = frozenset(("useGroups", "includeDelimiterInMessage", "setMqProperties"))
+_LINE_ENDS: Final = frozenset(("LF", "CRLF"))
+_MOST_DIGITS: Final = 10
 _TRUE: Final = frozenset(("true", "yes", "1"))
 
 
@@ -66,20 +68,43 @@ def _side(side: Node, queue: Mapping[str, str], *, text: bool) -> dict[str, Any]
         kind = element.tag
     body: dict[str, Any] = {"name": element.text, "type": kind}
     for name, key in (queue if kind == "queue" else _TEXT if text else {}).items():
-        value = element.attribute(name)
-        if not value:
-            continue
-        if key in _BOOLEANS:
-            body[key] = value.lower() in _TRUE
-        elif key == "messageWaitTime":
-            _add_number(element, body, key, value)
-        else:
-            body[key] = value
-    return body
+        if value := element.attribute(name):
+            body[key] = _READ.get(key, _as_it_is)(element, value)
+    return {key: value for key, value in body.items() if value is not None}
 
 
-def _add_number(element: Node, body: dict[str, Any], key: str, value: str) -> None:
-    if value.isdecimal() and value.isascii():
-        body[key] = int(value)
-    else:
-        element.note(f"{key} is no number: {one_line(value)!r}")
+def _as_it_is(_element: Node, value: str) -> str:
+    return value
+
+
+def _yes_no(_element: Node, value: str) -> bool:
+    return value.lower() in _TRUE
+
+
+def _number(element: Node, value: str) -> int | None:
+    if value.isdecimal() and value.isascii() and len(value) < _MOST_DIGITS:
+        return int(value)
+    element.note(f"{one_line(value)!r} is no number of seconds")
+    return None
+
+
+def _encoding(element: Node, value: str) -> str:
+    known = hub_encoding(value)
+    if known is None:
+        element.note(f"the hub has no encoding of the name {one_line(value)!r}, which is written as it is")
+    return known or value
+
+
+def _line_end(element: Node, value: str) -> str | None:
+    if value.upper() in _LINE_ENDS:
+        return value.upper()
+    element.note(f"the end of line {one_line(value)!r} is not carried over")
+    return None
+
+
+_READ: Final[Mapping[str, Callable[[Node, str], Any]]] = {
+    **dict.fromkeys(("useGroups", "includeDelimiterInMessage", "setMqProperties"), _yes_no),
+    "messageWaitTime": _number,
+    "encoding": _encoding,
+    "endOfLine": _line_end,
+}
