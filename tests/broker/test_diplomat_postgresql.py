@@ -19,8 +19,8 @@ from diplomat_svc.bootstrap import build, child_modules
 from diplomat_svc.schemas.requests import RunNow
 from diplomat_svc.schemas.transactions import TransactionSchema
 from diplomat_svc.settings import Settings
-from diplomat_svc.store import transactions, workers
-from diplomat_svc.store.tables import jobs
+from diplomat_svc.store import transactions
+from diplomat_svc.store.tables import WORKERS, jobs
 from mft_common.identity import Identity
 from mft_common.process.runner import Runner, child_environment
 
@@ -108,10 +108,10 @@ def test_a_worker_whose_lease_ran_out_loses_its_job_to_nobody_e14_e16(hub):
     service = hub(_transaction("one"), _transaction("two"), lease="1s")
     _run_now(service, "one")
     with service.database.write() as connection:
-        dead = workers.sign_in(connection, "dead", 60)
+        dead = WORKERS.sign_in(connection, "dead", 60)
         connection.execute(sa.text("UPDATE leases SET until = 1 WHERE key = :key"), {"key": dead.key})
         connection.execute(sa.update(jobs).values(status="Running", owner="dead", lease=1, began_at=1))
-        workers.sign_in(connection, "alive", 3600)
+        WORKERS.sign_in(connection, "alive", 3600)
     _run_now(service, "two")
     stop = threading.Event()
     thread = threading.Thread(target=service.dispatcher().run, args=(stop,))
@@ -255,7 +255,7 @@ def test_a_worker_that_freezes_past_its_lease_writes_nothing_when_it_wakes_e13_e
 
 def _alive(service):
     with service.database.read() as connection:
-        return workers.find_alive(connection)
+        return WORKERS.find_alive(connection)
 
 
 @pytest.mark.parametrize("rounds", [3, pytest.param(25, marks=pytest.mark.slow)])

@@ -12,8 +12,7 @@ from diplomat_svc.operations.recovery import recover
 from diplomat_svc.operations.scheduling import Scheduler
 from diplomat_svc.schemas.requests import RunNow
 from diplomat_svc.settings import Settings
-from diplomat_svc.store import workers
-from diplomat_svc.store.tables import INBOX, TIMERS, jobs
+from diplomat_svc.store.tables import INBOX, TIMERS, WORKERS, jobs
 from mft_common.events import Envelope, FileStored
 from mft_common.events.delivery import Delivery, RetryPolicy
 from mft_common.identity import Identity
@@ -150,10 +149,10 @@ def test_waiting_jobs_end_only_when_the_last_of_several_workers_died_e15_e16(hub
         run(service, name, delay=60.0)
     with service.database.write() as connection:
         for name in ("first", "second"):
-            dead = workers.sign_in(connection, name, 60)
+            dead = WORKERS.sign_in(connection, name, 60)
             connection.execute(sa.text("UPDATE leases SET until = 1 WHERE key = :key"), {"key": dead.key})
         if survivor:
-            workers.sign_in(connection, "third", 3600)
+            WORKERS.sign_in(connection, "third", 3600)
 
     recover(service.operations.writer)
     found = rows(service)

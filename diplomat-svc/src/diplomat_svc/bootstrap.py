@@ -19,12 +19,21 @@ from diplomat_svc.operations.log_views import LogViews, sweep_task, views_of
 from diplomat_svc.operations.retention import purge_jobs_task
 from diplomat_svc.operations.starting import Starter
 from diplomat_svc.operations.summaries import Server
-from diplomat_svc.operations.worker_lock import Exclusive, Shared
 from diplomat_svc.schemas.configuration import SECTIONS, read_sections, unused
 from diplomat_svc.schemas.notify import WEBHOOKS, stored_webhooks, webhooks_of
 from diplomat_svc.settings import Settings
-from diplomat_svc.store import change_clock, jobs, transactions, workers
-from diplomat_svc.store.tables import APPLIED, INBOX, JOB_LOG, NOTIFICATIONS, OUTBOX, SERVICE, TIMERS, open_database
+from diplomat_svc.store import change_clock, jobs, transactions
+from diplomat_svc.store.tables import (
+    APPLIED,
+    INBOX,
+    JOB_LOG,
+    NOTIFICATIONS,
+    OUTBOX,
+    SERVICE,
+    TIMERS,
+    WORKERS,
+    open_database,
+)
 from mft_common import config as configuration_file
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
@@ -41,6 +50,7 @@ from mft_common.joblog import Retention, purge_task
 from mft_common.notify import Delivery, delivery_task
 from mft_common.process.background_tasks import BackgroundTask, begin_after
 from mft_common.process.runner import Runner, child_environment
+from mft_common.process.worker_lock import Exclusive, Shared
 from mft_common.schedules import Firing, TimerService, time_zone, timers_task
 
 _LOCK: Final = "worker.lock"
@@ -220,5 +230,5 @@ def _recovered(database: Database, lock: Exclusive) -> None:
     """Raise MftError unless a worker runs and has recovered the jobs of the one before it (E15)."""
     owner = lock.owner()
     with database.read() as connection:
-        if not workers.is_signed_in(connection, owner):
+        if not WORKERS.is_signed_in(connection, owner):
             raise MftError("the worker is still recovering")

@@ -8,8 +8,8 @@ import time
 import pytest
 
 from diplomat_svc.operations.dispatch import Dispatcher
-from diplomat_svc.operations.worker_lock import Shared
 from mft_common.errors import Unavailable
+from mft_common.process.worker_lock import Shared
 from tests.servers.processes import wait_until
 
 

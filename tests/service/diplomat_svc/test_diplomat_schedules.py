@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from diplomat_svc.store import workers
+from diplomat_svc.store.tables import WORKERS
 from mft_common.events import LocalBus
 from mft_common.process.background_tasks import start_tasks
 from mft_common.schedules import timers_task
@@ -227,7 +227,7 @@ def test_a_job_that_catches_up_is_not_taken_for_one_that_the_dead_worker_left_e1
     (made.data / "from" / "f").write_bytes(b"x")
     made.run("cron")
     with made.service.database.write() as connection:
-        workers.sign_in(connection, "dead", 60)
+        WORKERS.sign_in(connection, "dead", 60)
     now[0] += 3 * DAY
     stop = threading.Event()
     bus = LocalBus({"diplomat-svc": made.service.database})

@@ -18,14 +18,15 @@ from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
 from diplomat_svc.operations.sweeping import Sweeper
-from diplomat_svc.operations.worker_lock import WorkerLock
-from diplomat_svc.store import files, jobs, workers
+from diplomat_svc.store import files, jobs
+from diplomat_svc.store.tables import WORKERS
 from mft_common import logs
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.database.leases import Lease
 from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import MftError, Unavailable
 from mft_common.notify import Channels
+from mft_common.process.worker_lock import WorkerLock
 from mft_common.transfer.steps.openpgp import Key, remove_homes
 
 _POLL_S: Final = 0.02
@@ -148,7 +149,7 @@ class Dispatcher:
         remove_homes(self._configuration.current.private)
         self._sweeper.sweep(threading.Event(), _SWEEP_S)
         with self._database.write() as connection:
-            self._lease = workers.sign_in(connection, owner, self._options.lease)
+            self._lease = WORKERS.sign_in(connection, owner, self._options.lease)
         self._renewed = time.monotonic()
         self.recovered.set()
         logs.get("dispatch").info("worker.ready", recovered=ended)
@@ -193,7 +194,7 @@ class Dispatcher:
         with self._database.write() as connection:
             self._configuration.refresh(connection)
             lease = dataclasses.replace(self._lease, ttl=self._options.lease)
-            known = workers.renew(connection, lease)
+            known = WORKERS.renew(connection, lease)
         if not known:
             raise MftError("this worker's lease ran out, and its jobs were ended by another")
         self._lease, self._renewed = lease, began
@@ -286,4 +287,4 @@ class Dispatcher:
         if ended or self._join(_KILLED_WITHIN_S):
             recover(self._writer, owner=self._lease.owner)
             with self._database.write() as connection:
-                workers.sign_out(connection, self._lease)
+                WORKERS.sign_out(connection, self._lease)

@@ -11,7 +11,8 @@ from diplomat_svc.operations.file_messages import ArchivedCopy, FileEnd
 from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.operations.owned_files import OwnedFiles
 from diplomat_svc.operations.owned_row import OwnedRow
-from diplomat_svc.store import change_clock, jobs, workers
+from diplomat_svc.store import change_clock, jobs
+from diplomat_svc.store.tables import WORKERS
 from mft_common.database.leases import Lease
 from mft_common.process.runner import Json
 
@@ -59,13 +60,13 @@ class OwnedJob:
     def owns(self, lease: Lease) -> bool:
         """Return whether the job is still this worker's, and the worker's own lease lasts (E13)."""
         return self._database.query(
-            lambda connection: jobs.is_owner(connection, self.job, self._owner) and workers.is_alive(connection, lease)
+            lambda connection: jobs.is_owner(connection, self.job, self._owner) and WORKERS.is_alive(connection, lease)
         )
 
     def is_mine(self, lease: Lease) -> bool:
         """Return whether the job is this worker's, also where it is to be stopped, and the worker's lease lasts."""
         with self._database.read() as connection:
-            return jobs.is_owned(connection, self.job, self._owner) and workers.is_alive(connection, lease)
+            return jobs.is_owned(connection, self.job, self._owner) and WORKERS.is_alive(connection, lease)
 
     def stop_request(self) -> str:
         """Return the completion status that a request to stop the job asks for, "" where there is none."""

@@ -5,7 +5,8 @@ from collections.abc import Collection
 import sqlalchemy as sa
 
 from diplomat_svc.operations.job_writer import JobWriter, log_end
-from diplomat_svc.store import change_clock, jobs, workers
+from diplomat_svc.store import change_clock, jobs
+from diplomat_svc.store.tables import WORKERS
 
 
 def recover(writer: JobWriter, *, exclusive: bool = False, owner: str = "", running: Collection[int] = ()) -> int:
@@ -21,13 +22,13 @@ def recover(writer: JobWriter, *, exclusive: bool = False, owner: str = "", runn
     """
     with writer.database.read() as connection:
         nothing = not _lost(connection, exclusive=exclusive, owner=owner, running=running)
-        if nothing and not workers.find_dead(connection, everyone=exclusive):
+        if nothing and not WORKERS.find_dead(connection, everyone=exclusive):
             return 0
     with writer.database.write() as connection:
         change_clock.advance(connection, writer.clock())
-        dead = workers.find_dead(connection, everyone=exclusive)
+        dead = WORKERS.find_dead(connection, everyone=exclusive)
         lost = _lost(connection, exclusive=exclusive, owner=owner, running=running)
-        if workers.remove_dead(connection, dead) and dead:
+        if WORKERS.remove_dead(connection, dead) and dead:
             lost = sorted([*lost, *jobs.find_waiting(connection)])
         tried = [writer.end_lost(connection, jobs.load(connection, sequence)) for sequence in lost]
     ended = [job for job in tried if job is not None]
@@ -42,5 +43,5 @@ def _lost(connection: sa.Connection, *, exclusive: bool, owner: str, running: Co
     active = jobs.find_active(connection)
     if not active:
         return []
-    alive = set() if exclusive else workers.find_alive(connection)
+    alive = set() if exclusive else WORKERS.find_alive(connection)
     return [sequence for sequence, by in active.items() if by not in alive or (by == owner and sequence not in running)]

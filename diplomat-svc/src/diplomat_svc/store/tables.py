@@ -8,6 +8,7 @@ from diplomat_svc.migrations import HEAD
 from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database import Database
 from mft_common.database.leases import Leases
+from mft_common.database.workers import Workers
 from mft_common.events import Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.joblog import JobLog
@@ -128,6 +129,7 @@ lates = sa.Table(
 # The subject of a record is the sequence of its job.
 JOB_LOG: Final = JobLog(metadata)
 LEASES: Final = Leases(metadata)
+WORKERS: Final = Workers(LEASES)
 TIMERS: Final = Timers(metadata)
 WATCHES: Final = Memory(metadata)
 NOTIFICATIONS: Final = Notifications(metadata)

@@ -13,7 +13,7 @@ _NAMED_BYTE: Final = WORKER_BYTE + 1
 
 
 class WorkerLock(Protocol):
-    """Acquired by a worker before it recovers jobs, released when it ends."""
+    """Acquired by a worker before it recovers the work of dead ones, released when it ends."""
 
     def acquire(self, owner: str) -> bool:
         """Return True when no other worker can be alive; MftError where another one holds an exclusive lock."""
@@ -49,7 +49,7 @@ class Exclusive:
         descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         if not file_locks.acquire(descriptor, start=WORKER_BYTE, length=1):
             os.close(descriptor)
-            raise MftError("another worker runs the jobs of this database")
+            raise MftError("another worker runs the work of this database")
         self._descriptor = descriptor
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, owner.encode(), 0)

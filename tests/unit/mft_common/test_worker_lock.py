@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from diplomat_svc.operations.worker_lock import WORKER_BYTE, Exclusive
 from mft_common.errors import MftError
 from mft_common.process import file_locks
+from mft_common.process.worker_lock import WORKER_BYTE, Exclusive
 
 
 def test_a_worker_acquires_the_lock_while_readiness_reads_its_owner(tmp_path):

@@ -1,0 +1,55 @@
+"""Know which workers of a service are alive, by leases on their names; a clean stop deletes the lease."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import sqlalchemy as sa
+
+from mft_common.database.leases import Lease, Leases
+from mft_common.database.statements import Connection
+
+_PREFIX: Final = "worker/"
+
+
+class Workers:
+    """The workers of one service, in its table of leases. A worker's name is new at each of its starts."""
+
+    def __init__(self, leases: Leases) -> None:
+        self._leases = leases
+
+    def sign_in(self, connection: sa.Connection, owner: str, ttl: float) -> Lease:
+        """Add a worker, whose name is new, with a lease of `ttl` seconds."""
+        lease = self._leases.claim(connection, _PREFIX + owner, owner, ttl)
+        assert lease is not None
+        return lease
+
+    def renew(self, connection: sa.Connection, lease: Lease) -> bool:
+        """Extend a worker's lease; False once it has expired: an expired worker is never revived."""
+        return self._leases.renew(connection, lease)
+
+    def is_alive(self, connection: Connection, lease: Lease) -> bool:
+        """Return whether a worker's lease lasts."""
+        return self._leases.lasts(connection, lease)
+
+    def sign_out(self, connection: sa.Connection, lease: Lease) -> None:
+        """Delete a worker's lease."""
+        self._leases.forget(connection, lease.key)
+
+    def find_dead(self, connection: sa.Connection, *, everyone: bool = False) -> list[str]:
+        """Return the workers whose lease expired; with `everyone` all of them, because none can be alive."""
+        return [key.removeprefix(_PREFIX) for key in self._leases.lapsed(connection, _PREFIX, everyone=everyone)]
+
+    def find_alive(self, connection: sa.Connection) -> set[str]:
+        """Return the workers whose lease lasts."""
+        # The lapsed ones first: a worker that signs in between the two statements is alive.
+        lapsed = self.find_dead(connection)
+        return set(self.find_dead(connection, everyone=True)).difference(lapsed)
+
+    def remove_dead(self, connection: sa.Connection, owners: Sequence[str]) -> bool:
+        """Delete the leases of dead workers; return whether no worker is left."""
+        self._leases.forget(connection, *(_PREFIX + owner for owner in owners))
+        return not self._leases.any_owned(connection, _PREFIX)
+
+    def is_signed_in(self, connection: sa.Connection, owner: str) -> bool:
+        """Return whether `owner` has a lease, lapsed or not."""
+        return self._leases.owner(connection, _PREFIX + owner) is not None
