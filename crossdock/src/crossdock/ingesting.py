@@ -6,11 +6,8 @@ from typing import IO, Any, Final
 
 import sqlalchemy as sa
 
-from crossdock import environment
-from crossdock.databases import open_database
-from crossdock.errors import CannotStart
+from crossdock import databases, environment
 from mft_common.events.rabbit.foreign_queue import take_all
-from mft_common.settings import lookup
 from mqmft_svc import SERVICE
 from mqmft_svc.ingestion import TransferLog
 from mqmft_svc.operations.recording import Recorder
@@ -30,20 +27,14 @@ def ingest(file: Path, data: Path, environ: Mapping[str, str], refuse: Callable[
 
     `refuse` is called with the number of each line that cannot be read, and the reason. CannotStart without a hub.
     """
-    if not lookup(_URL, environ) and not (data / "state").is_dir():
-        raise CannotStart(f"there is no hub's data in {data}: name the folder with --data")
     settings = Settings.from_env({**environ, **environment.database_urls(data, environ)})
-    database = open_database(SERVICE, settings.database_url)
     count = 0
-    try:
+    with databases.opened(SERVICE, _URL, data, environ) as database, file.open("rb") as lines:
         log = TransferLog(database, Recorder(database, settings, _qmgr(settings)), settings.transferlog_name)
-        with file.open("rb") as opened:
-            for batch in _batches(opened):
-                count += len(batch)
-                for one in take_all(log, [body for _number, body in batch]):
-                    refuse(batch[one.place][0], one.reason)
-    finally:
-        database.close()
+        for batch in _batches(lines):
+            count += len(batch)
+            for one in take_all(log, [body for _number, body in batch]):
+                refuse(batch[one.place][0], one.reason)
     return count
 
 
