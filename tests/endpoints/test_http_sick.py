@@ -19,6 +19,7 @@ from mft_common.endpoints.errors import (
     DiskFull,
     Exists,
     Mismatch,
+    OutcomeUnknown,
     TransferError,
     Transient,
     Unsupported,
@@ -572,10 +573,11 @@ def test_a_circle_of_redirects_ends():
 
 
 class Keeper:
-    """Keeps what is PUT, and answers GET and HEAD with it."""
+    """Keeps what is PUT, and answers GET and HEAD with it, unless it is `blind`: then with 403."""
 
-    def __init__(self, *, lost=0, told=0, put_status=201):
+    def __init__(self, *, lost=0, told=0, put_status=201, blind=False):
         self.files = {}
+        self.blind = blind
         self.puts = 0
         self.lost = lost
         self.told = told
@@ -594,6 +596,8 @@ class Keeper:
                 self.lost -= 1
                 return
             request.answer(self.put_status)
+        elif self.blind:
+            request.answer(403)
         elif request.path not in self.files:
             request.answer(404)
         else:
@@ -641,6 +645,100 @@ def test_an_unanswered_commit_is_found_by_an_abort():
         with pytest.raises(Transient):
             writer.commit()
         assert writer.abort().size == 3
+
+
+def sealed(far, path, content, **more):
+    """Return a writer whose next step is the commit."""
+    writer = far.writer(path, token=TOKEN, size=len(content), **more)
+    writer.begin()
+    for at in range(0, len(content), 64 << 10):
+        writer.feed(content[at : at + (64 << 10)])
+    writer.seal(len(content), hashlib.sha256(content).hexdigest(), "sha256")
+    return writer
+
+
+@pytest.mark.parametrize("content", [b"x", CONTENT])
+def test_an_exclusive_commit_that_cannot_be_looked_for_has_no_known_outcome(content):
+    """The answer got lost, reading is refused, and 412 may be because of our own file: `Exists` would be a guess."""
+    keeper = Keeper(lost=1, blind=True)
+    with Web(keeper) as server, endpoint(server) as far:
+        writer = sealed(far, "a.bin", content, if_exists="fail")
+        with pytest.raises(Transient):
+            writer.commit()
+        for call in (writer.commit, writer.abort):
+            with pytest.raises(OutcomeUnknown, match=r"a\.bin"):
+                call()
+    assert keeper.puts == 1
+
+
+@pytest.mark.parametrize("content", [b"x", CONTENT])
+def test_the_engine_sends_a_file_of_unknown_outcome_once(tmp_path, content):
+    """No further try follows: it would be refused because of the first, or deliver the file twice."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.bin").write_bytes(content)
+    keeper = Keeper(lost=1, blind=True)
+    mover = Mover(token=TOKEN, if_exists="fail", retries=3, delay=0.0)
+    with (
+        Web(keeper) as server,
+        endpoint(server) as far,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        mover.move(here, here.stat("a.bin"), far, "a.bin")
+    assert caught.value.tries == 2
+    assert keeper.puts == 1
+
+
+def test_a_commit_that_is_never_answered_has_no_known_outcome(tmp_path):
+    """The server takes the file and falls silent: when the tries are over, the file may be there."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.bin").write_bytes(b"x")
+    keeper = Keeper(lost=9, blind=True)
+    mover = Mover(token=TOKEN, if_exists="fail", retries=0, delay=0.0)
+    with (
+        Web(keeper) as server,
+        endpoint(server) as far,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+        pytest.raises(OutcomeUnknown),
+    ):
+        mover.move(here, here.stat("a.bin"), far, "a.bin")
+
+
+@pytest.mark.parametrize("content", [b"x", CONTENT])
+def test_a_replacement_that_cannot_be_looked_for_is_sent_again(tmp_path, content):
+    """A file that may be replaced is whole after the second try, whatever became of the first."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.bin").write_bytes(content)
+    keeper = Keeper(lost=1, blind=True)
+    with (
+        Web(keeper) as server,
+        endpoint(server) as far,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+    ):
+        Mover(token=TOKEN, retries=3, delay=0.0).move(here, here.stat("a.bin"), far, "a.bin")
+    assert keeper.files == {"/a.bin": content}
+
+
+@pytest.mark.parametrize("blind", [True, False])
+def test_the_file_of_another_is_no_unknown_outcome(blind):
+    """Where no answer was lost, 412 means that a file was there before."""
+    keeper = Keeper(blind=blind)
+    keeper.files["/a.bin"] = b"another"
+    with Web(keeper) as server, endpoint(server) as far, pytest.raises(Exists):
+        sealed(far, "a.bin", b"x", if_exists="fail").commit()
+    assert keeper.files == {"/a.bin": b"another"}
+
+
+def test_a_request_that_was_not_sent_has_a_known_outcome():
+    """A server that is away when the commit comes has not got the file: another attempt may deliver it."""
+    with contextlib.ExitStack() as running:
+        server = running.enter_context(Web(Keeper(blind=True)))
+        with endpoint(server) as far:
+            writer = sealed(far, "a.bin", b"x", if_exists="fail")
+            running.close()
+            with pytest.raises(Transient):
+                writer.commit()
+            assert writer.abort() is None
 
 
 def test_a_server_that_has_another_size_than_was_sent_is_no_success():

@@ -26,18 +26,24 @@ from mft_common.endpoints.errors import (
     DiskFull,
     Exists,
     Mismatch,
+    OutcomeUnknown,
     Transient,
     UntrustedServer,
 )
+from mft_common.endpoints.files import open_file
+from mft_common.endpoints.folders import LocalFolders
 from mft_common.endpoints.s3 import S3Endpoint, open_s3
 from mft_common.endpoints.s3.bucket import Bucket
 from mft_common.endpoints.s3.parts import MOST_PARTS, Room, part_size
-from mft_common.endpoints.targets import Target, Timeouts
+from mft_common.endpoints.targets import Target, Timeouts, parse_url
+from mft_common.transfer import Mover
+from tests.servers.losing import Losing
 from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
 from tests.servers.programs import Program
 from tests.servers.proxy import Proxy
-from tests.servers.simple_s3 import SimpleS3
+from tests.servers.s3 import S3Server
+from tests.servers.simple_s3 import Object, SimpleS3
 from tests.servers.web import Web
 
 TOKEN = "0123456789ABCDEF"
@@ -164,6 +170,85 @@ def test_an_unanswered_commit_is_found_by_an_abort(endpoint, store, size):
         writer.commit()
     assert writer.abort().size == size
     assert len(store.objects["in/f"].body) == size
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_an_exclusive_commit_that_cannot_be_looked_for_has_no_known_outcome(endpoint, store, size):
+    """The answer got lost, HEAD is refused, and so is the second commit: `Exists` would be a guess."""
+    store.lose = ["put", "complete"]
+    store.always_refuse = {"head": 403}
+    writer = sealed(endpoint, "f", content_of(size), if_exists="fail")
+    with pytest.raises(Transient):
+        writer.commit()
+    for call in (writer.commit, writer.abort):
+        with pytest.raises(OutcomeUnknown, match="f: "):
+            call()
+    assert store.objects["in/f"].body == content_of(size)
+    assert store.uploads == {}
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_a_commit_of_unknown_outcome_that_was_not_carried_out_leaves_no_upload(endpoint, store, size):
+    """The store answers 500 and refuses HEAD: nothing tells that it has not stored the object, and no part stays."""
+    store.always_refuse = {"head": 403, "put": 500, "complete": 500}
+    writer = sealed(endpoint, "f", content_of(size), if_exists="fail")
+    with pytest.raises(Transient):
+        writer.commit()
+    with pytest.raises(OutcomeUnknown):
+        writer.abort()
+    assert (store.objects, store.uploads) == ({}, {})
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
+def test_an_exclusive_commit_beside_the_object_of_another_is_refused(endpoint, store, size):
+    """Where no answer was lost the outcome is known, also for an account that may not look."""
+    store.always_refuse = {"head": 403}
+    store.objects["in/f"] = Object(b"another")
+    writer = sealed(endpoint, "f", content_of(size), if_exists="fail")
+    with pytest.raises(Exists):
+        writer.commit()
+    assert writer.abort() is None
+    assert store.objects["in/f"].body == b"another"
+
+
+@pytest.fixture(scope="module")
+def plain_moto(tmp_path_factory):
+    """Moto's S3 server without TLS."""
+    server = S3Server(tmp_path_factory.mktemp("moto"))
+    yield server
+    server.client.close()
+    server.program.kill()
+
+
+@pytest.mark.parametrize("if_exists", ["replace", "fail"])
+def test_the_engine_stores_an_object_of_unknown_outcome_once(plain_moto, tmp_path, if_exists):
+    """The real condition of moto refuses the second put: the engine tells neither a failure nor a success."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "f").write_bytes(b"content")
+    losing = Losing(plain_moto.port, lost=1)
+    bucket = plain_moto.bucket()
+    mover = Mover(token=TOKEN, if_exists=if_exists, retries=3, delay=0.0)
+    with (
+        Web(losing) as server,
+        open_s3(replace(target_of(server), host=bucket)) as far,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+        contextlib.nullcontext() if if_exists == "replace" else pytest.raises(OutcomeUnknown),
+    ):
+        mover.move(here, here.stat("f"), far, "f")
+    assert len(losing.stored) == (2 if if_exists == "replace" else 1)
+    assert plain_moto.client.get_object(Bucket=bucket, Key="in/f")["Body"].read() == b"content"
+
+
+def test_a_bucket_that_is_away_at_the_commit_has_not_stored_the_object(store):
+    """No connection was made: the outcome is known, and another attempt may deliver."""
+    with contextlib.ExitStack() as running:
+        server = running.enter_context(Web(store))
+        with open_s3(target_of(server), part=PART) as far:
+            writer = sealed(far, "f", b"x", if_exists="fail")
+            running.close()
+            with pytest.raises(Transient):
+                writer.commit()
+            assert writer.abort() is None
 
 
 @pytest.mark.parametrize("size", [10, 3 * PART])

@@ -41,9 +41,9 @@ class FileRecord:
     not tell. `delivered_size` and `delivered_sha256` are those of the file at the destination, which differ where its
     bytes were changed on their way. `temporaries` are the names of its unfinished copies at the destination, as long as
     one may be there. `checkpoint` is how far the file is, as JSON of the engine. `version` is that of the source that
-    was delivered, "" else. `archived` are the names of its copies, by the archives' names; of an archive that was
-    unpacked the first 20 copies. `copies_pending` is set from the delivery on until all its copies are in the archives:
-    the completion that the file has then.
+    was or may have been delivered, "" else. `archived` are the names of its copies, by the archives' names; of an
+    archive that was unpacked the first 20 copies. `copies_pending` is set from the delivery on until all its copies are
+    in the archives: the completion that the file has then.
     """
 
     place: int

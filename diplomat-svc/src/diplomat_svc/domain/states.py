@@ -81,6 +81,9 @@ def completion_of_lost(definition: Transaction, status: str) -> str:
 
 
 def completion_of_files(completions: Iterable[str | None]) -> str:
-    """Return a job's end from those of its files: one failure is a failure, one warning a warning (E25)."""
+    """Return a job's end from those of its files: one failure is a failure, one warning a warning (E25).
+
+    A file is Incomplete where it is not known whether it was delivered.
+    """
     seen = set(completions)
-    return FAILURE if FAILURE in seen else WARNING if WARNING in seen else SUCCESSFUL
+    return next((word for word in (FAILURE, INCOMPLETE, WARNING) if word in seen), SUCCESSFUL)

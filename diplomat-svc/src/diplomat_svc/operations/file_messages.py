@@ -12,8 +12,8 @@ from mft_common.transfer import Digest
 class FileEnd:
     """How a file ended; `text` goes to the log, and into the events where something went wrong.
 
-    `warning` is the part of it that says what is wrong with a delivered file.
-    `size` and `sha256` are those of the source, whose `version` is given where it was delivered; `delivered_size` and
+    `warning` is the part of it that says what is wrong with a delivered file. `size` and `sha256` are those of the
+    source, whose `version` is given where it was or may be delivered; `delivered_size` and
     `delivered_sha256` those of the file at the destination. With `leftover` an unfinished copy is still there. With
     `copies` the file is delivered, and its copies in archives are still to be written.
     """

@@ -5,11 +5,11 @@ from dataclasses import replace
 from typing import Any
 
 from diplomat_svc.domain.jobs import MemberRecord
-from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING
+from diplomat_svc.domain.states import FAILURE, INCOMPLETE, SUCCESSFUL, WARNING
 from diplomat_svc.operations.file_messages import FileEnd
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints.contract import Entry
-from mft_common.endpoints.errors import TransferError
+from mft_common.endpoints.errors import OutcomeUnknown, TransferError
 from mft_common.transfer import Digest, Moved
 from mft_common.transfer.sources import ZippedMember
 
@@ -80,14 +80,21 @@ class FileReport:
         self._reports.retrying(self._place, number)
 
     def failed(self, error: TransferError) -> None:
-        """Report that the file was not delivered; the names of what is kept for the next attempt stay known."""
+        """Report that the file was not delivered, or may be; names of what may be left or gone on with stay known."""
         self.ensure()
-        kept = error.leftover or not self._reports.job.last
+        unknown = isinstance(error, OutcomeUnknown)
+        kept = error.leftover or unknown or not self._reports.job.last
         left = " A partial upload could not be removed." if error.leftover else ""
         # The errors of some endpoints begin with the name.
         name = f"{self._entry.name}: "
-        text = f"Failed: {name}{str(error).removeprefix(name)}.{left}"
-        end = FileEnd(place=self._place, completion=FAILURE, text=text, retries=error.tries - 1, leftover=kept)
+        reason = f"{name}{str(error).removeprefix(name)}"
+        text = f"Failed: {reason}."
+        if unknown:
+            text = f"Unknown: {reason}; it may be there as {self.destination}, and then whole."
+        end = FileEnd(
+            place=self._place, completion=INCOMPLETE if unknown else FAILURE, text=f"{text}{left}",
+            retries=error.tries - 1, leftover=kept, version=self._entry.version if unknown else "",
+        )  # fmt: skip
         self._reports.end_files(end)
 
     def delivered(self, moved: Moved, *, copies: bool, done: str = "", warnings: Sequence[str] = ()) -> None:

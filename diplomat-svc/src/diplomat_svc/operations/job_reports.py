@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from diplomat_svc.domain.jobs import MemberRecord
-from diplomat_svc.domain.states import DELIVERED, FAILURE, SUCCESSFUL, WARNING, Severity
+from diplomat_svc.domain.states import DELIVERED, FAILURE, INCOMPLETE, SUCCESSFUL, WARNING, Severity
 from diplomat_svc.operations.file_messages import ArchivedCopy, Earlier, FileEnd
 from diplomat_svc.operations.job_order import JobOrder
 from mft_common.process.runner import Channel
@@ -43,6 +43,11 @@ class JobReports:
         self._gone: tuple[str, ...] = ()
 
     @property
+    def unknown(self) -> bool:
+        """Whether it is not known of a file if it was delivered."""
+        return INCOMPLETE in self.completions()
+
+    @property
     def lost(self) -> int:
         """The number of files that an earlier attempt began and did not deliver, and that are gone."""
         return self._gone.count(FAILURE)
@@ -61,7 +66,7 @@ class JobReports:
         if answer is None:
             return None
         found = Earlier(**{**answer, "archived": tuple(answer["archived"])})
-        if found.completion in DELIVERED:
+        if found.completion in (*DELIVERED, INCOMPLETE):
             self._completions[found.place] = str(found.completion)
         return found
 
@@ -151,11 +156,14 @@ class JobReports:
         return problem
 
     def reason(self) -> str:
-        """Return how many files of this attempt failed and the first of their reasons; "" where none did."""
-        if not self._failures:
-            return f"{self.lost} file(s) that an earlier attempt began are gone." if self.lost else ""
-        first = next(iter(self._failures.values())).removeprefix("Failed: ")
-        return f"{len(self._failures)} file(s) failed; the first: {first}"
+        """Return how many files failed and why the first did, or of how many that is not known; "" for none."""
+        if self._failures:
+            first = next(iter(self._failures.values())).removeprefix("Failed: ")
+            return f"{len(self._failures)} file(s) failed; the first: {first}"
+        if self.lost:
+            return f"{self.lost} file(s) that an earlier attempt began are gone."
+        unknown = self.completions().count(INCOMPLETE)
+        return f"It is not known whether {unknown} file(s) were delivered." if unknown else ""
 
     def completions(self) -> tuple[str, ...]:
         """Return how the files ended so far, those of earlier attempts that were delivered or are gone among them."""

@@ -163,14 +163,16 @@ class Writer(Protocol):
         """Make the file visible under its name, durably.
 
         After Transient the caller may call it again: a commit that was carried out is found, not repeated. Nothing that
-        fails after the file is visible is an error; it is the result's `warning`.
+        fails after the file is visible is an error; it is the result's `warning`. OutcomeUnknown where a commit got no
+        answer, and neither a look nor another one can tell whether it was carried out.
         """
         ...
 
     def abort(self, *, keep: bool = False) -> Stored | None:
         """Remove the temporary file, or close it and leave it for a later resume with `keep`; may be called twice.
 
-        Returns the stored file where an unanswered commit had been carried out.
+        Returns the stored file where an unanswered commit had been carried out; OutcomeUnknown where that cannot be
+        found out, and the file may be delivered once alone.
         """
         ...
 

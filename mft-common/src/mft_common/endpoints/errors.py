@@ -28,6 +28,10 @@ class Transient(TransferError):
     heals = True
 
 
+class NotSent(Transient):
+    """A request did not leave to its end, so that it was not carried out."""
+
+
 class Changed(TransferError):
     """The source is no longer the version that was listed or opened; it may be read again from its start."""
 
@@ -50,6 +54,13 @@ class Denied(TransferError):
 
 class Exists(TransferError):
     """A file of that name exists and may not be replaced."""
+
+
+class OutcomeUnknown(TransferError):
+    """The file may be visible, whole, or not at all: a commit got no answer, and the far side does not let us look.
+
+    No other try follows: it would deliver the file twice, or be refused because of the first.
+    """
 
 
 class TargetIsFolder(TransferError):

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from mft_common.endpoints.contract import Stored
-from mft_common.endpoints.errors import Mismatch, TransferError, Transient
+from mft_common.endpoints.errors import Mismatch, NotSent, OutcomeUnknown, TransferError, Transient
 
 # The pauses in seconds before the comparison of a delivered file is tried once more.
 _PAUSES: Final = (0.2, 0.4)
@@ -16,10 +16,17 @@ class OneCommit:
     """A commit whose request may have been carried out without an answer.
 
     `send()` sends the request and raises what the answer refuses. `is_ours()` returns whether the far side has the file
-    by now. `check()` compares the visible file and returns what is stored; Mismatch.
+    by now, and raises where it does not let us look. `check()` compares the visible file and returns what is stored;
+    Mismatch. `shown` names the file. An `exclusive` request is refused where the file is there, also by its own first
+    try; one that replaces may be sent again.
     """
 
-    def __init__(self, *, send: Callable[[], None], is_ours: Callable[[], bool], check: Callable[[], Stored]) -> None:
+    def __init__(
+        self, shown: str, *, exclusive: bool, send: Callable[[], None], is_ours: Callable[[], bool],
+        check: Callable[[], Stored],
+    ) -> None:  # fmt: skip
+        self._shown = shown
+        self._exclusive = exclusive
         self._send = send
         self._is_ours = is_ours
         self._check = check
@@ -35,18 +42,24 @@ class OneCommit:
         return self._visible
 
     def run(self, sealed: Stored) -> Stored:
-        """Make the file visible once; the result of a later call is that of the first. Transient: call again."""
+        """Make the file visible once; the result of a later call is that of the first. Transient: call again.
+
+        OutcomeUnknown where a request that got no answer cannot be looked for, and another one is refused.
+        """
         self._sealed = sealed
         if self._stored is None:
-            if not self._visible and not (self._asked and self._is_ours()):
+            if not self._visible and not (self._asked and self._look()):
                 self._request()
             self._visible = True
             self._stored = self._checked()
         return self._stored
 
     def found(self) -> Stored | None:
-        """Return the stored file where a request was carried out, None where none was."""
-        if self._stored is None and (self._visible or (self._asked and self._is_ours())):
+        """Return the stored file where a request was carried out, None where none was.
+
+        OutcomeUnknown where that cannot be found out, and the request may not be repeated.
+        """
+        if self._stored is None and (self._visible or (self._asked and self._look_at_last())):
             self._visible = True
             try:
                 self._stored = self._checked()
@@ -55,16 +68,47 @@ class OneCommit:
                 return None
         return self._stored
 
+    def _look(self) -> bool | None:
+        """Return whether the far side has the file, None where it does not let us look; Transient."""
+        try:
+            return self._is_ours()
+        except Transient:
+            raise
+        except TransferError:
+            return None
+
+    def _look_at_last(self) -> bool:
+        """Return whether the far side has the file; no other look follows."""
+        try:
+            found = self._look()
+        except Transient:
+            if not self._exclusive:
+                raise
+            found = None
+        if found is None and self._exclusive:
+            raise self._unknown()
+        return bool(found)
+
+    def _unknown(self) -> OutcomeUnknown:
+        reason = "the commit got no answer, and the far side does not let us look"
+        return OutcomeUnknown(f"{self._shown}: it is not known whether it was delivered: {reason}")
+
     def _request(self) -> None:
         before, self._asked = self._asked, True
         try:
             self._send()
+        except NotSent:
+            self._asked = before
+            raise
         except Transient:
             raise
-        except TransferError:
+        except TransferError as error:
             # The former request may have been carried out between the look and this one, which is refused for that.
-            if before and self._is_ours():
+            found = self._look() if before else False
+            if found:
                 return
+            if found is None and self._exclusive:
+                raise self._unknown() from error
             # Refused for certain: nothing became visible, and there is nothing to find later.
             self._asked = False
             raise

@@ -8,7 +8,7 @@ from typing import Final
 
 from mft_common import logs
 from mft_common.endpoints.contract import Stored, Writer
-from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.endpoints.errors import Interrupted, OutcomeUnknown, TransferError
 from mft_common.endpoints.names import printable
 from mft_common.transfer.interrupt import Interrupt
 
@@ -21,7 +21,8 @@ def abort_because(writer: Writer, error: BaseException, interrupt: Interrupt, *,
     """Abort an upload because of `error`; return the stored file where an unanswered commit had been carried out.
 
     After an interrupt it takes a second at most. An abort that is not over by then is left to a thread that does not
-    outlive the process, and what it may leave to a sweep: `error.leftover` says so.
+    outlive the process, and what it may leave to a sweep: `error.leftover` says so. OutcomeUnknown where it cannot be
+    found out whether an unanswered commit was carried out.
     """
     aborting: Future[Stored | None] = Future()
     context = contextvars.copy_context()
@@ -37,6 +38,8 @@ def abort_because(writer: Writer, error: BaseException, interrupt: Interrupt, *,
     if over:
         try:
             return aborting.result()
+        except OutcomeUnknown:
+            raise
         except TransferError:
             pass
     else:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mft_common.endpoints.contract import Checkpoint, Endpoint, Entry, IfExists, Reader, Stored, Verify, Writer
-from mft_common.endpoints.errors import Changed, Interrupted, Mismatch, TransferError
+from mft_common.endpoints.errors import Changed, Interrupted, Mismatch, OutcomeUnknown, TransferError
 from mft_common.transfer.aborting import abort_because
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.checkpoints import MoveCheckpoint
@@ -115,7 +115,9 @@ class Copy:
         self.sealed = False
         writer, self._writer = self._writer, None
         if writer is not None:
-            abort_because(writer, error, self._options.interrupt, keep=self._checkpoint is not None)
+            # A file that is not sealed was not committed; a commit that may be begun anew replaces what there is.
+            with contextlib.suppress(OutcomeUnknown):
+                abort_because(writer, error, self._options.interrupt, keep=self._checkpoint is not None)
 
     def abort(self, error: BaseException, *, keep: bool) -> Stored | None:
         """End the copy because of `error`; return the stored file where an unanswered commit had been carried out."""

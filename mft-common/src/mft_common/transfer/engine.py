@@ -7,7 +7,7 @@ from typing import Any
 
 from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Endpoint, Entry, IfExists, Stored, Verify
-from mft_common.endpoints.errors import Interrupted, TransferError, Transient
+from mft_common.endpoints.errors import Interrupted, OutcomeUnknown, TransferError, Transient
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.checkpoints import MoveCheckpoint
 from mft_common.transfer.copying import Copy, CopyOptions
@@ -96,8 +96,9 @@ class Mover:
 
         `resume` is what `checkpointed` was called with by an earlier move of the same token, entry and path; where the
         source has changed since, or either end cannot go on, the file begins anew. The error's `tries` says how often
-        it was tried. A commit that got no answer is repeated, not begun anew: the file may be there already. Deleting
-        the source is the caller's: it knows what else must be safe before.
+        it was tried. A commit that got no answer is repeated, not begun anew: the file may be there already. Where it
+        can neither be repeated nor looked for, the error is OutcomeUnknown and no other. Deleting the source is the
+        caller's: it knows what else must be safe before.
         """
         copy = Copy(
             self._options(), source=source, entry=entry, destination=destination, path=path,
@@ -106,7 +107,7 @@ class Mover:
         try:
             stored, tries = self._try(copy, path)
         except BaseException as error:
-            found = copy.abort(error, keep=self.keep and isinstance(error, _MAY_GO_ON))
+            found = self._abort(copy, error)
             if found is None or not isinstance(error, TransferError):
                 raise
             stored, tries = found, error.tries
@@ -115,6 +116,16 @@ class Mover:
             result.source, result.delivered, result.entry, tries - 1, result.resumed, stored.replaced, stored.version,
             stored.warning, stored.durable,
         )  # fmt: skip
+
+    def _abort(self, copy: Copy, error: BaseException) -> Stored | None:
+        """End the copy because of `error`; return the stored file where an unanswered commit had been carried out."""
+        try:
+            return copy.abort(error, keep=self.keep and isinstance(error, _MAY_GO_ON))
+        except OutcomeUnknown as unknown:
+            if not isinstance(error, TransferError):
+                return None
+            unknown.tries = error.tries
+            raise unknown from error
 
     def _try(self, copy: Copy, path: str) -> tuple[Stored, int]:
         """Return the stored file and the number of tries it took."""

@@ -8,7 +8,7 @@ from diplomat_svc.domain.transactions import IfExists, Transaction
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints import contract as endpoint_contract
 from mft_common.endpoints.contract import Endpoint, Entry
-from mft_common.endpoints.errors import Exists, Interrupted, NotFound, TransferError
+from mft_common.endpoints.errors import Exists, Interrupted, NotFound, OutcomeUnknown, TransferError
 from mft_common.process.runner import CommitRefused
 from mft_common.transfer import Bandwidth, Interrupt, Moved, Mover
 from mft_common.transfer.steps import MakeSteps
@@ -122,7 +122,7 @@ class Moves:
             self.temporaries += report.temporaries
             raise
         except TransferError as error:
-            if error.leftover or not self._reports.job.last:
+            if error.leftover or isinstance(error, OutcomeUnknown) or not self._reports.job.last:
                 self.temporaries += report.temporaries
             raise
         # The copies of tries that failed are removed with their try, unless that failed too.

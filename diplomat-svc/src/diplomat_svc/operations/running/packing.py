@@ -22,8 +22,13 @@ from mft_common.transfer.steps.keep import Kept
 def deliver_packed(work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint) -> list[Arrived]:
     """Deliver one archive of all files (see `Deliver`): all of them arrive, or none.
 
-    Where an earlier attempt has delivered the archive, the files that it did not hold are left to the next job.
+    Where an earlier attempt has delivered the archive, the files that it did not hold are left to the next job; where
+    it may have, all are.
     """
+    if any(one.is_unknown for one in found):
+        for one in found:
+            work.leave(one)
+        return []
     delivered = [one for one in found if one.is_delivered]
     if not delivered:
         return _deliver(work, source, found, target) if found else []

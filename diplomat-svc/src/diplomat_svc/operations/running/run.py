@@ -179,7 +179,10 @@ class Run:
         """Remove partial uploads that could not be aborted; an error here changes nothing of how the files ended."""
         # An archive of an earlier attempt that this one has not opened is swept later.
         archives = {archive.url for archive in self._definition.archive.named.values()}
-        self.left = self._cut_off or (self._owned.job.attempt > 1 and len(written) <= len(archives))
+        # With a file of which that is not known, the sweep looks whether it was delivered.
+        self.left = (
+            self._cut_off or self._owned.unknown or (self._owned.job.attempt > 1 and len(written) <= len(archives))
+        )
         for endpoint in written:
             try:
                 endpoint.sweep(self._owned.job.token, tuple(self._moves.temporaries))

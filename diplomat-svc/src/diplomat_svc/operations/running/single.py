@@ -21,6 +21,8 @@ def deliver_each(work: Work, source: Endpoint, found: Sequence[Found], target: E
         if one.is_delivered:
             _copy_again(work, source, one, target)
             arrived += work.arrived([one])
+        elif one.is_unknown:
+            work.leave(one)
         elif (moved := _deliver(work, source, one, target)) is not None:
             arrived.append(moved)
     return arrived

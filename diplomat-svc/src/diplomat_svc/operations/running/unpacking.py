@@ -27,6 +27,8 @@ def deliver_unpacked(work: Work, source: Endpoint, found: Sequence[Found], targe
         if one.is_delivered:
             _copy_again(work, source, one)
             arrived += work.arrived([one])
+        elif one.is_unknown:
+            work.leave(one)
         elif (moved := _deliver(work, source, one, target, taken)) is not None:
             arrived.append(moved)
     return arrived

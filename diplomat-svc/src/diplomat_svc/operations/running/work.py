@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from diplomat_svc.domain.states import INCOMPLETE, Severity
 from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.operations.file_messages import Earlier
 from diplomat_svc.operations.job_reports import JobReports
@@ -47,6 +48,11 @@ class Work:
         if self.archives and not problems:
             self.reports.copied(place)
 
+    def leave(self, found: "Found") -> None:
+        """Report that a file is not delivered, because an earlier attempt may have done so."""
+        text = f"{found.entry.name} was left where it is: an earlier attempt may have delivered it."
+        self.reports.note(text, Severity.WARNING)
+
     def arrived(self, found: Sequence["Found"]) -> "list[Arrived]":
         """Return those of delivered files of an earlier attempt whose sources may go; a warning keeps them (E24)."""
         return [Arrived(one.place, one.entry) for one in found if self.reports.is_successful(one.place)]
@@ -63,6 +69,13 @@ class Found:
     entry: Entry
     earlier: Earlier | None
     is_delivered: bool
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether an earlier attempt may have delivered exactly this content: no other one delivers it."""
+        if self.earlier is None or self.earlier.completion != INCOMPLETE:
+            return False
+        return self.earlier.version == self.entry.version
 
     @property
     def copies_done(self) -> tuple[str, ...] | None:

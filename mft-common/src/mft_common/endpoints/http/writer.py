@@ -7,7 +7,7 @@ from http.client import HTTPConnection, HTTPException
 from typing import Final
 
 from mft_common.endpoints.contract import Begins, Checkpoint, Entry, IfExists, Stored, Verify, note_nothing
-from mft_common.endpoints.errors import Exists, Mismatch, TransferError, Transient, Unsupported
+from mft_common.endpoints.errors import Exists, Mismatch, NotFound, NotSent, TransferError, Transient, Unsupported
 from mft_common.endpoints.http.connection import Connection
 from mft_common.endpoints.http.errors import http_errors, of_status
 from mft_common.endpoints.http.headers import encoding_of, length_of
@@ -42,7 +42,9 @@ class HttpWriter:
         self._sealed = Stored(0, "")
         # Whether the end of the request was sent once: only a file of one block can be sent again.
         self._ended = False
-        self._commit = OneCommit(send=self._finish, is_ours=self._is_stored, check=self._checked)
+        self._commit = OneCommit(
+            self._shown, exclusive=if_exists == "fail", send=self._finish, is_ours=self._is_stored, check=self._checked
+        )
 
     def begin(self, begins: Begins = note_nothing) -> int:
         """Look whether the file may be replaced; a PUT begins at byte 0."""
@@ -93,11 +95,8 @@ class HttpWriter:
             raise Mismatch(f"{self._shown}: the server did not store the file")
         self._ended = True
         try:
-            self._send_held()
-            put = self._opened()
+            put = self._send_end()
             with http_errors(self._shown):
-                if self._size is None:
-                    put.send(b"0\r\n\r\n")
                 answer = put.getresponse()
                 answer.read(_ANSWER)
             status = answer.status
@@ -110,6 +109,18 @@ class HttpWriter:
             raise self._refusal(status)
         # 204: the server has replaced a file, 201: it has made a new one. (RFC 9110, 9.3.4)
         self._sealed = replace(self._sealed, replaced={201: False, 204: True}.get(status, self._sealed.replaced))
+
+    def _send_end(self) -> HTTPConnection:
+        """Send the last block and the end of the request; NotSent where the server cannot take it for complete."""
+        try:
+            self._send_held()
+            put = self._opened()
+            if self._size is None:
+                with http_errors(self._shown):
+                    put.send(b"0\r\n\r\n")
+        except Transient as error:
+            raise NotSent(str(error)) from error
+        return put
 
     def _send_held(self) -> None:
         """Send what is held; a server that refuses before the end of the body is asked why."""
@@ -161,7 +172,7 @@ class HttpWriter:
             return replace(self._sealed, version=answer.headers.get("ETag", ""))
 
     def _is_stored(self) -> bool:
-        """Read the file back and compare; a server that refuses that counts as one that has not got it."""
+        """Read the file back and compare; a server that refuses that does not tell."""
         digest, size = hashlib.sha256(), 0
         try:
             reader = HttpReader(self._connection, Entry(self._path), 0)
@@ -171,9 +182,7 @@ class HttpWriter:
                     size += len(block)
             finally:
                 reader.close()
-        except Transient:
-            raise
-        except TransferError:
+        except NotFound:
             return False
         return (size, digest.hexdigest()) == (self._sealed.size, self._sealed.sha256)
 

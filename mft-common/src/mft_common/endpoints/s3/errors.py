@@ -5,7 +5,14 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import urllib3
-from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ParamValidationError,
+)
 
 from mft_common.endpoints.certificates import is_certificate_error
 from mft_common.endpoints.errors import (
@@ -17,6 +24,7 @@ from mft_common.endpoints.errors import (
     Exists,
     Mismatch,
     NotFound,
+    NotSent,
     TransferError,
     Transient,
     Unsupported,
@@ -67,6 +75,8 @@ _STATUSES: Final[Mapping[int, type[TransferError]]] = {
     507: DiskFull,
 }
 
+# The errors of a connection that was not made.
+_NOT_SENT: Final = (EndpointConnectionError, ConnectTimeoutError)
 _REASONS: Final[Mapping[type[TransferError], str]] = {NotFound: "does not exist", Exists: "exists already"}
 
 
@@ -85,7 +95,8 @@ def s3_errors(name: str, codes: Mapping[str, type[TransferError]] | None = None)
     except (BotoCoreError, urllib3.exceptions.HTTPError, OSError) as error:
         if is_certificate_error(error):
             raise UntrustedServer(f"{shown}: the certificate of the bucket's server is not trusted") from error
-        raise Transient(f"{shown}: the bucket does not answer ({type(error).__name__})") from error
+        found = NotSent if isinstance(error, _NOT_SENT) else Transient
+        raise found(f"{shown}: the bucket does not answer ({type(error).__name__})") from error
 
 
 @contextmanager

@@ -7,7 +7,16 @@ from typing import Final
 
 from mft_common import logs
 from mft_common.endpoints.contract import Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
-from mft_common.endpoints.errors import Denied, Exists, Mismatch, NotFound, Transient, Unsupported
+from mft_common.endpoints.errors import (
+    Denied,
+    Exists,
+    Mismatch,
+    NotFound,
+    OutcomeUnknown,
+    TransferError,
+    Transient,
+    Unsupported,
+)
 from mft_common.endpoints.names import printable
 from mft_common.endpoints.one_commit import OneCommit
 from mft_common.endpoints.s3.bucket import Bucket
@@ -47,7 +56,9 @@ class S3Writer:
         self._sealed = Stored(0, "")
         # The version that an answer to the commit has proved to be of these bytes.
         self._proved = ""
-        self._commit = OneCommit(send=self._ask, is_ours=self._is_ours, check=self._checked)
+        self._commit = OneCommit(
+            self._shown, exclusive=if_exists == "fail", send=self._ask, is_ours=self._is_ours, check=self._checked
+        )
 
     @property
     def temporary(self) -> str:
@@ -119,14 +130,23 @@ class S3Writer:
         """
         self._held.release()
         self._parts.stop()
-        found = self._commit.found()
-        if self._commit.visible or keep:
+        try:
+            found = self._commit.found()
+        except OutcomeUnknown as unknown:
+            try:
+                self._abort_upload()
+            except TransferError:
+                unknown.leftover = True
+            raise
+        if self._commit.visible or keep or not self._upload:
             return found
+        self._abort_upload()
+        # A completion without an answer may have come before the abort.
+        return self._commit.found()
+
+    def _abort_upload(self) -> None:
         if self._upload:
             self._bucket.abort(self._path, self._upload)
-            # A completion without an answer may have come before the abort.
-            found = self._commit.found()
-        return found
 
     def _send(self) -> None:
         """Hand a part over; its memory is the sender's from now on."""
@@ -185,10 +205,10 @@ class S3Writer:
         return replace(self._sealed, version=found.version)
 
     def _is_ours(self) -> bool:
-        """Return whether the object of this key is that of this writer."""
+        """Return whether the object of this key is that of this writer; Denied where the bucket does not tell."""
         try:
             return self._bucket.head(self._path).mark == self._mark
-        except (NotFound, Denied):
+        except NotFound:
             return False
 
     def _require_absent(self) -> None:
