@@ -17,7 +17,7 @@ from mft_common.endpoints.errors import (
     TransferError,
     Unsupported,
 )
-from mft_common.endpoints.names import Patterns
+from mft_common.endpoints.names import Patterns, temporary_name
 
 TOKEN = "0000000000000042"
 OTHER = "00000000000000FF"
@@ -423,6 +423,29 @@ def test_a_sweep_removes_what_one_token_left(far, endpoint, named):
     seal(other, b"abc")
     other.commit()
     assert far.names_outside() == ["done", "g"]
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_a_folder_that_is_named_like_an_unfinished_file_stays(far, endpoint, named):
+    """Neither a sweep that finds it nor one that was given its name touches it, fails, or leaves what is ours."""
+    if not endpoint.features.folders:
+        assert endpoint.sweep(TOKEN, (temporary_name("f", TOKEN),) if named else ()) == ()
+        return
+    ours = (temporary_name("g", TOKEN), temporary_name("h", TOKEN))
+    former = f"..f.{'0' * 16}.part.{TOKEN}.part"
+    theirs = (temporary_name("f", TOKEN), former, former.replace("..f.", "..taken."), f"below/{former}")
+    empty = (temporary_name("a", TOKEN), former.replace("..f.", "..z."))
+    for name in theirs:
+        far.write_outside(f"{name}/file", b"theirs")
+    for name in empty:
+        (far.path / name).mkdir()
+    for name in (*ours, "taken"):
+        far.write_outside(name, b"x")
+    before = sorted(path.relative_to(far.path) for path in far.path.rglob("*"))
+    assert endpoint.sweep(TOKEN, (*theirs, *empty, *ours) if named else ()) == ours
+    left = sorted(path.relative_to(far.path) for path in far.path.rglob("*"))
+    assert left == [path for path in before if str(path) not in ours]
+    assert endpoint.sweep(TOKEN, (*theirs, *empty, *ours) if named else ()) == ()
 
 
 def test_delete_removes_only_what_was_listed(far, endpoint):

@@ -10,7 +10,7 @@ from mft_common.endpoints.former import aside_name, former_name
 from mft_common.endpoints.ftp.lines import Line
 from mft_common.endpoints.ftp.listing import Listing
 from mft_common.endpoints.ftp.places import Place
-from mft_common.endpoints.ftp.publish import Names, remove, rename, restore_former
+from mft_common.endpoints.ftp.publish import Names, remove, remove_unfinished, rename, restore_former
 from mft_common.endpoints.ftp.reader import FtpReader
 from mft_common.endpoints.ftp.replies import shown
 from mft_common.endpoints.ftp.session import Connections, Session
@@ -147,7 +147,7 @@ class FtpEndpoint(Closing):
         former = former_name(name, token)
         with self._connections.session() as session:
             if former is None:
-                return remove(session, self._place.full(path), path)
+                return remove_unfinished(session, self._place.full(path), path)
             return restore_former(session, Names.of(self._place, f"{above}{slash}{former}", token))
 
     def close(self) -> None:

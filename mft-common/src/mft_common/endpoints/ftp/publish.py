@@ -67,6 +67,17 @@ def remove(session: Session, full: str, name: str) -> bool:
     return True
 
 
+def remove_unfinished(session: Session, full: str, name: str) -> bool:
+    """Remove an unfinished file; False where it is gone, or its name is a folder's, which is never ours."""
+    return not _is_folder(session, full, name) and remove(session, full, name)
+
+
+def _is_folder(session: Session, full: str, name: str) -> bool:
+    # Asked before: what a server does with DELE of a folder is its own choice.
+    line = session.lookup(full, name)
+    return line is not None and line.kind == "folder"
+
+
 def publish(session: Session, names: Names, if_exists: IfExists) -> str:
     """Give the temporary file its final name; return a warning, "" for none."""
     try:
@@ -129,7 +140,8 @@ def restore_former(session: Session, names: Names, *, unfinished: bool = False) 
     (`unfinished`): then another program has put its own file under the name meanwhile.
     """
     aside, name = names.aside, names.path
-    if aside is None or session.lookup(aside, name) is None:
+    found = None if aside is None else session.lookup(aside, name)
+    if aside is None or found is None or found.kind == "folder":
         return False
     log = logs.get("endpoints.ftp")
     if session.lookup(names.final, name) is None:

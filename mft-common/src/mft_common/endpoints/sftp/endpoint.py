@@ -1,11 +1,14 @@
 """The `sftp:` endpoint: a folder of an SSH server, over one connection with a pinned host key."""
 
+import contextlib
 from collections.abc import Iterator
 from typing import Final
 
+import asyncssh
+
 from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
-from mft_common.endpoints.errors import Changed, Exists, NotFound, TransferError
+from mft_common.endpoints.errors import Changed, Denied, Exists, NotFound, TransferError
 from mft_common.endpoints.former import former_name
 from mft_common.endpoints.names import Patterns, is_temporary, temporary_name
 from mft_common.endpoints.sftp.connection import Connection, Session
@@ -172,10 +175,14 @@ class SftpEndpoint(Closing):
             full = self._place.join(f"{above}{slash}{final}")
             part = self._place.join(f"{above}{slash}{temporary_name(final, token)}")
             names = Names(f"{above}{slash}{final}", full, part, self._place.join(path))
-            await Publisher(self._connection, session, names).restore(always=True)
-            return True
-        names = Names(path, b"", self._place.join(path), None)
-        return await Publisher(self._connection, session, names).remove(names.part)
+            return await Publisher(self._connection, session, names).restore(always=True)
+        full = self._place.join(path)
+        # A folder is never ours. A server that lets nobody look may still let the file be removed.
+        with contextlib.suppress(Denied):
+            attributes = await lookup(self._connection, session, full, shown(path))
+            if attributes is None or attributes.type == asyncssh.FILEXFER_TYPE_DIRECTORY:
+                return False
+        return await Publisher(self._connection, session, Names(path, b"", full, None)).remove(full)
 
 
 def features_of(session: Session) -> Features:

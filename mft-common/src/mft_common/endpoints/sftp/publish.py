@@ -81,14 +81,14 @@ class Publisher:
                 pass
         return await self._in_two_steps(aside_holds_former=former and not taken)
 
-    async def restore(self, *, always: bool = False) -> None:
-        """Give a former file its name back where a replacement ended between its two renames.
+    async def restore(self, *, always: bool = False) -> bool:
+        """Give a former file its name back where a replacement ended between its two renames; False without one.
 
         It is removed where the new file has the name, and kept where that is not renamed yet: another program has put
         its own file there meanwhile.
         """
         if (self._session.posix_rename and not always) or not await self._former():
-            return
+            return False
         aside = self._names.aside
         assert aside is not None
         part, final = await self.both()
@@ -99,6 +99,7 @@ class Publisher:
             await self.remove(aside)
         else:
             await self._keep(aside)
+        return True
 
     async def _keep(self, aside: bytes) -> None:
         """Give a former file a name that no sweep removes."""
@@ -129,9 +130,11 @@ class Publisher:
         return ""
 
     async def _former(self) -> bool:
+        """Return whether a former file was moved aside; a folder of that name is none."""
         if self._names.aside is None:
             return False
-        return await lookup(self._connection, self._session, self._names.aside, self._names.shown) is not None
+        attributes = await lookup(self._connection, self._session, self._names.aside, self._names.shown)
+        return attributes is not None and attributes.type != asyncssh.FILEXFER_TYPE_DIRECTORY
 
     async def _rename_over(self) -> None:
         names = self._names
