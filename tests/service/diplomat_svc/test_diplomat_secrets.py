@@ -1,11 +1,14 @@
 """Passwords, right and wrong, and secrets of endpoints stand in nothing that the service writes or answers."""
 
+import contextlib
 import json
+import sqlite3
 
 import pytest
 
 from tests.servers.made_secrets import secret, traces
 from tests.servers.secret_search import found_after_test
+from tests.servers.web import Web
 from tests.service.diplomat_svc.test_diplomat_hangs import endpoint_of
 
 NOBODY = 9
@@ -66,3 +69,25 @@ def test_secrets_of_endpoints_are_in_no_history_summary_view_event_or_log(made, 
     # The views are open: their files are looked at too, and so is every table.
     assert [path for path in tmp_path.rglob("log-views/*") if path.stat().st_size]
     assert found_after_test("", tmp_path) == []
+
+
+def test_the_query_of_a_url_is_in_no_summary_event_audit_record_and_log(hub, transaction, capfd, tmp_path):
+    """A web server may give files to whoever knows the query; other accounts and systems see what a job did."""
+    with Web(lambda request: request.answer(200, b"prices")) as web:
+        source = {"url": f"{web.url}/daily?signature=0123456789abcdef", "files": ["a.csv"]}
+        audit = {"audit": {"url": f"sqlite:///{tmp_path}/trail.db"}}
+        made = hub(transaction("one", source=source, retries={"file": 0}), diplomat=audit).log_in()
+        made.run("one")
+        with made.work():
+            made.finished("one")
+    assert (tmp_path / "to/a.csv").read_bytes() == b"prices"
+    assert all("signature=0123456789abcdef" in request.path for request in web.requests)
+    summary = made.call("summary", ("transactionName", "one")).text("summary")
+    assert f"Source: {web.url}/daily\n" in summary
+    events = [str(tuple(row)) for row in made.rows("SELECT * FROM outbox")]
+    assert f"{web.url.partition(':')[2]}/daily/a.csv" in "".join(events)
+    records = [str(tuple(row)) for table in ("job_log", "files") for row in made.rows(f"SELECT * FROM {table}")]
+    with contextlib.closing(sqlite3.connect(tmp_path / "trail.db")) as trail:
+        audited = trail.execute("SELECT * FROM crossdock_audit_job").fetchall()
+    assert len(audited) == 1
+    assert "signature" not in "".join([summary, *events, *records, str(audited), *capfd.readouterr()])

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from mft_common.config import Reader
 from mft_common.endpoints.errors import BadName
 from mft_common.endpoints.section import Targets, read_targets
-from mft_common.endpoints.targets import Target, Timeouts, parse_url, problems_of
+from mft_common.endpoints.targets import Target, Timeouts, parse_url, problems_of, without_query
 
 PIN = "SHA256:" + "A" * 43
 
@@ -177,3 +177,17 @@ def test_what_a_target_lacks():
 def test_a_shown_target_is_its_url(url):
     """A target without a name is shown as its URL."""
     assert parse_url(url).shown == url
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("https://u@h/a/?signature=1", "https://u@h/a/"),
+        ("http://h?x", "http://h"),
+        ("file:a?b", "file:a?b"),
+        ("endpoint:n/a?b", "endpoint:n/a?b"),
+    ],
+)
+def test_the_query_of_a_web_url_is_left_out(url, expected):
+    """In all other URLs a question mark is a character of a folder's name."""
+    assert without_query(url) == expected

@@ -14,6 +14,7 @@ from diplomat_svc.store.audit_database import AuditDatabase, Record
 from mft_common import clock, logs
 from mft_common.backoff import pause_after
 from mft_common.database import Database
+from mft_common.endpoints.targets import without_query
 from mft_common.errors import Unavailable
 from mft_common.process.background_tasks import BackgroundTask
 
@@ -110,8 +111,8 @@ def _record_of_job(job: Job, completion: str, ended_at: int) -> Record:
         "account": requester.account,
         "label": printable(shown_label(requester.label)),
         "address": requester.address,
-        "source": printable(definition.source.url),
-        "destination": printable(definition.destination.url),
+        "source": printable(without_query(definition.source.url)),
+        "destination": printable(without_query(definition.destination.url)),
         "scheduled_at": clock.iso(job.scheduled_at),
         "began_at": _time(job.began_at),
         "ended_at": clock.iso(ended_at),

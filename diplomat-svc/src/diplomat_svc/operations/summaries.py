@@ -10,6 +10,7 @@ from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import printable
 from diplomat_svc.domain.states import COMPLETE, DELIVERED
 from diplomat_svc.domain.transactions import DIRECTIONS, Archive, OpenPgp
+from mft_common.endpoints.targets import without_query
 
 
 @dataclass(frozen=True)
@@ -76,7 +77,7 @@ def _audit(job: Job) -> str:
 
 
 def _section(title: str, url: str, lines: Iterable[str]) -> Iterator[str]:
-    yield f"{title}: {printable(url)}"
+    yield f"{title}: {printable(without_query(url))}"
     yield from (f"  {line}" for line in lines)
 
 

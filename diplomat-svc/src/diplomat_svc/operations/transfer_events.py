@@ -6,6 +6,7 @@ from typing import Final
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import shown_label
 from diplomat_svc.domain.states import COMPLETE, DELIVERED, NOT_FOUND, TRANSFER_STATES
+from mft_common.endpoints.targets import without_query
 from mft_common.events import (
     Agent,
     Event,
@@ -120,5 +121,5 @@ def _delivered(file: FileRecord) -> int:
 
 
 def _folder_of(url: str) -> str:
-    """Return the folder that a URL names, without its scheme."""
-    return url.partition(":")[2].rstrip("/")
+    """Return the folder that a URL names, without its scheme and its query."""
+    return without_query(url).partition(":")[2].rstrip("/")

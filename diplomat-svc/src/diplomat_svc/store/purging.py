@@ -16,6 +16,7 @@ from diplomat_svc.store.tables import JOB_LOG, audits, files, jobs, lates, membe
 from mft_common import logs
 from mft_common.database import Database
 from mft_common.endpoints.names import printable
+from mft_common.endpoints.targets import without_query
 
 _C = jobs.c
 _BATCH: Final = 100
@@ -89,6 +90,5 @@ def _left_by(connection: sa.Connection, sequence: int) -> dict[str, Any]:
     """Return where a job may have left temporary files: the token that all have, and some of the names."""
     job = load(connection, sequence)
     names = [printable(name) for name in temporaries(connection, sequence)[:_MOST_NAMES]]
-    # A query may hold a secret.
-    folders = [url.partition("?")[0] for url in job.definition.swept_urls]
+    folders = [without_query(url) for url in job.definition.swept_urls]
     return {"sequence": sequence, "folders": folders, "token": job.temporary_token, "names": names}

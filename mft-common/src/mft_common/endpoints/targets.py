@@ -110,6 +110,11 @@ def parse_url(url: str) -> Target:
     return _local(scheme, rest) if scheme in LOCAL else _network(scheme, url)
 
 
+def without_query(url: str) -> str:
+    """Return a URL for answers, events and logs: the query of one of `http:` or `https:` may hold a secret."""
+    return url.partition("?")[0] if url.partition(":")[0] in WEB else url
+
+
 def _local(scheme: str, text: str) -> Target:
     if text.startswith("//"):
         text = text.removeprefix("//")
