@@ -16,14 +16,15 @@ import pytest
 
 from crossdock import deadletters
 from mft_common import logs
-from mft_common.events.rabbit import dead_letters
+from mft_common.errors import Unavailable
+from mft_common.events.rabbit import RabbitBus, dead_letters
 from mft_common.events.rabbit.foreign_queue import ForeignSettings
 from mqmft_svc import bootstrap, ingestion
 from mqmft_svc.schemas.documents import whole_document
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import transfers as store
 from tests.servers.event_world import running
-from tests.servers.processes import end, wait_until
+from tests.servers.processes import end, free_port, wait_until
 from tests.servers.transferlog_program import MOMENTS
 from tests.unit.mqmft_svc.transferlog_messages import HOSTILE_BODIES
 from tests.unit.mqmft_svc.transferlog_record import shown, traffic
@@ -189,6 +190,21 @@ def test_213_dead_letters_of_messages_can_be_replayed(network):
     with running(network.tasks()):
         wait_until(lambda: network.ready() == 0, what="the message taken")
         wait_until(lambda: len(network.letters()) == 1, what="the dead letter again")
+
+
+def test_213_dead_letters_of_the_hub_are_listed_although_the_broker_of_a_network_is_away(amqp_url):
+    """Item 213: the broker of another system is asked last."""
+    bus = RabbitBus(amqp_url)
+    assert bus.dead_letters("mqmft-svc") == []
+    connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
+    connection.channel().basic_publish("", "mqmft-svc.dead", b"no event")
+    wait_until(lambda: bus.dead_letters("mqmft-svc"), what="the dead letter")
+    connection.close()
+    environ = {"MFT_AMQP_URL": amqp_url, "MQMFT_TRANSFERLOG_URL": f"amqp://127.0.0.1:{free_port()}/"}
+    found = deadletters.listing(Path("/nonexistent"), environ, None)
+    assert next(found)[0] == "mqmft-svc"
+    with pytest.raises(Unavailable):
+        next(found)
 
 
 @pytest.mark.parametrize("moment", MOMENTS)

@@ -51,18 +51,18 @@ def _bus(data: Path, environ: Mapping[str, str]) -> Iterator[Bus]:
 
 def listing(data: Path, environ: Mapping[str, str], service: str | None) -> Iterator[tuple[str, DeadLetter]]:
     """Yield `(service, dead letter)`, the oldest first within each service."""
-    source = _transferlog(environ)
-    if source is not None and service in {None, TRANSFERLOG}:
+    if service != TRANSFERLOG:
+        names = [_known(service)] if service else sorted(CONSUMERS)
+        with _bus(data, environ) as bus:
+            for name in names:
+                for letter in bus.dead_letters(name):
+                    yield name, letter
+    # Last: the broker of another system may be away.
+    source = _transferlog(environ) if service in {None, TRANSFERLOG} else None
+    if service == TRANSFERLOG or source is not None:
+        source = _require(source)
         for letter in rabbit.dead_letters(source, source.queue, _MOST):
             yield TRANSFERLOG, letter
-    if service == TRANSFERLOG:
-        _require(source)
-        return
-    names = [_known(service)] if service else sorted(CONSUMERS)
-    with _bus(data, environ) as bus:
-        for name in names:
-            for letter in bus.dead_letters(name):
-                yield name, letter
 
 
 def replay(data: Path, environ: Mapping[str, str], service: str, ids: Collection[str] | None) -> int:
