@@ -222,6 +222,8 @@ def test_193_unknown_elements_versions_and_schemes_are_passed_over():
 def test_193_a_value_that_cannot_be_read_counts_as_absent(found, put):
     """Item 193: one odd attribute costs that attribute alone."""
     document = shown(started().replace(found, put))
+    assert document["statistics"]["numberOfFiles"] == (0 if found.startswith(b"total") else 2)
+    assert document["transferSet"]["bytesSent"] == 0
     assert document["sourceAgent"]["name"] == "QUAY"
     assert document["status"]["state"] == "started"
 
