@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mft_common.endpoints.errors import BadName, Denied, NotFound, TransferError
+from mft_common.endpoints.errors import BadName, Denied, NotFound, NotRegular, TransferError
 from mft_common.endpoints.folders import LocalFolders, check_allowed
 from mft_common.endpoints.targets import parse_url
 
@@ -70,8 +70,16 @@ def test_state_is_refused_however_it_is_reached(places):
 def test_links_below_the_root_are_not_followed(places):
     """A link in the way is refused, wherever it points."""
     (places.data / "in" / "out").symlink_to(places.data.parent / "secret")
-    with pytest.raises(Denied):
+    with pytest.raises(NotRegular):
         _opened(places.resolve(parse_url("file:in/out")))
+
+
+def test_a_file_among_the_folders_of_a_path_is_no_link(places):
+    """What says that a link leads elsewhere is not said of a file that is in the way."""
+    (places.data / "one").write_bytes(b"")
+    with pytest.raises(Denied) as raised:
+        places.resolve(parse_url("file:one/below")).open()
+    assert type(raised.value) is Denied
 
 
 def test_a_missing_folder_is_made_only_where_asked(places):

@@ -75,6 +75,18 @@ def test_progress_that_cannot_be_reported_fails_no_delivered_file(folders):
     assert names(folders / "to") == []
 
 
+def test_the_digests_of_a_file_are_told_before_it_is_visible(folders):
+    """`sealed` has what was read and written while the whole file still has its temporary name."""
+    told = []
+
+    def tell(copied):
+        assert names(folders / "to") == [f".b.txt.{TOKEN}.part"]
+        told.append(copied)
+
+    moved = move(folders, System(), sealed=tell, md5=True)
+    assert [(one.entry, one.source, one.delivered) for one in told] == [(moved.entry, moved.source, moved.delivered)]
+
+
 @pytest.mark.parametrize("if_exists", ["replace", "fail"])
 @pytest.mark.parametrize("call", ["rename", "link", "sync"])
 @pytest.mark.parametrize("retries", [0, 1])

@@ -52,6 +52,10 @@ class Denied(TransferError):
     """Access is refused, or the name is a link or a special file."""
 
 
+class NotRegular(Denied):
+    """The name, or that of a folder above it, belongs to a link or a special file."""
+
+
 class Exists(TransferError):
     """A file of that name exists and may not be replaced."""
 
@@ -97,8 +101,8 @@ _CLASSES: dict[int, type[TransferError]] = {
     errno.EACCES: Denied,
     errno.EPERM: Denied,
     errno.EROFS: Denied,
-    errno.ELOOP: Denied,
-    errno.ENXIO: Denied,
+    errno.ELOOP: NotRegular,
+    errno.ENXIO: NotRegular,
     errno.EEXIST: Exists,
     errno.EISDIR: TargetIsFolder,
     errno.ENOTEMPTY: TargetIsFolder,
@@ -113,6 +117,7 @@ _CLASSES: dict[int, type[TransferError]] = {
 _REASONS: dict[type[TransferError], str] = {
     NotFound: "does not exist",
     Denied: "access is refused",
+    NotRegular: "is a link or a special file",
     Exists: "exists already",
     TargetIsFolder: "is a folder",
     DiskFull: "there is no room for it",

@@ -18,9 +18,9 @@ from mft_common.endpoints.contract import (
 )
 from mft_common.endpoints.errors import (
     Changed,
-    Denied,
     Exists,
     NotFound,
+    NotRegular,
     TargetIsFolder,
     TransferError,
     os_errors,
@@ -90,7 +90,7 @@ def _only_unlinked(status: stat_result, entry: Entry) -> bool:
 def _check(status: stat_result, listed: Entry | None, path: str) -> None:
     """Raise unless an opened file is regular, and still the version that was listed where one is given."""
     if not stat.S_ISREG(status.st_mode):
-        raise Denied(f"{path}: is no regular file")
+        raise NotRegular(f"{path}: is no regular file")
     if listed is not None and version_of(status) != listed.version:
         raise Changed(f"{path}: the source changed since its first bytes were read")
 
@@ -111,14 +111,14 @@ class FileEndpoint(Closing):
         return self._listing.files(patterns, skipped, recursive=recursive)
 
     def stat(self, path: str) -> Entry:
-        """Return the file or folder of a path, "" for this folder; Denied for links and special files."""
+        """Return the file or folder of a path, "" for this folder; NotRegular for links and special files."""
         if not path:
             with os_errors(self._shown):
                 return entry_of("", self._system.status_of(self._folder.descriptor))
         with self._folder.around(path) as (folder, name), os_errors(path):
             status = self._system.status(name, folder)
         if not stat.S_ISREG(status.st_mode) and not stat.S_ISDIR(status.st_mode):
-            raise Denied(f"{path}: is a link or a special file")
+            raise NotRegular(f"{path}: is a link or a special file")
         return entry_of(path, status)
 
     def open(self, entry: Entry, start: int = 0) -> FileReader:

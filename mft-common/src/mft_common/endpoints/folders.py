@@ -3,12 +3,13 @@
 import contextlib
 import errno
 import os
+import stat
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mft_common.endpoints.errors import BadName, Denied, NotFound, os_errors
+from mft_common.endpoints.errors import BadName, Denied, NotFound, NotRegular, os_errors
 from mft_common.endpoints.names import check_name, check_path
 from mft_common.endpoints.system import SYSTEM, System
 from mft_common.endpoints.targets import Target
@@ -78,8 +79,14 @@ class Folder:
             if error.errno == errno.ENOENT:
                 raise NotFound(f"{path}: the folder does not exist") from error
             if error.errno in (errno.ENOTDIR, errno.ELOOP):
-                raise Denied(f"{path}: a link or a file is in the way; links are not followed") from error
+                cls = NotRegular if self._is_link(step, current) else Denied
+                raise cls(f"{path}: a link or a file is in the way; links are not followed") from error
             raise
+
+    def _is_link(self, name: str, folder: int) -> bool:
+        with contextlib.suppress(OSError):
+            return stat.S_ISLNK(self._system.status(name, folder).st_mode)
+        return False
 
     def _refuse(self, descriptor: int, path: str, forbidden: tuple[int, int] | None) -> None:
         status = self._system.status_of(descriptor)

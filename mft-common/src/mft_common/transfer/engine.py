@@ -10,7 +10,7 @@ from mft_common.endpoints.contract import Endpoint, Entry, IfExists, Stored, Ver
 from mft_common.endpoints.errors import Interrupted, OutcomeUnknown, TransferError, Transient
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.checkpoints import MoveCheckpoint
-from mft_common.transfer.copying import Copy, CopyOptions
+from mft_common.transfer.copying import Copied, Copy, CopyOptions
 from mft_common.transfer.digests import Digest
 from mft_common.transfer.interrupt import Interrupt
 from mft_common.transfer.steps import MakeSteps
@@ -64,6 +64,9 @@ class Mover:
     `checkpoint_every` seconds; a move with steps has none. `guard()` is called immediately before each commit and
     raises when the caller has lost the right to it.
 
+    `sealed(copied)` is called with the digests of a file that is whole and durable under its temporary name, before it
+    becomes visible: of a file that has these at its destination after a crash, the commit was carried out.
+
     `retries` is the number of further tries after errors that may heal: the first after `delay` seconds, each later one
     after twice as long; `retrying(number)` is called before each. With `keep` an unfinished file that a later move can
     go on with is left where it is.
@@ -82,6 +85,7 @@ class Mover:
     progress_every: float = 0.5
     checkpointed: Callable[[Mapping[str, Any]], None] = _ignore
     checkpoint_every: float = 2.0
+    sealed: Callable[[Copied], None] = _ignore
     retrying: Callable[[int], None] = _ignore
     guard: Callable[[], None] = _allow
     retries: int = 0
@@ -137,6 +141,7 @@ class Mover:
                     copy.seal()
                     # Before the commit: no call-back that raises can make a delivered file a failed one.
                     self.progress(copy.result().source.size)
+                    self.sealed(copy.result())
                 self._check_stop(path, "before it became visible")
                 self.guard()
                 return copy.commit(), tries

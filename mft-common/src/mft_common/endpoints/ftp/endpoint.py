@@ -5,7 +5,15 @@ from dataclasses import replace
 
 from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
-from mft_common.endpoints.errors import Changed, Denied, Exists, NotFound, TargetIsFolder, TransferError, Unsupported
+from mft_common.endpoints.errors import (
+    Changed,
+    Exists,
+    NotFound,
+    NotRegular,
+    TargetIsFolder,
+    TransferError,
+    Unsupported,
+)
 from mft_common.endpoints.former import aside_name, former_name
 from mft_common.endpoints.ftp.lines import Line
 from mft_common.endpoints.ftp.listing import Listing
@@ -182,14 +190,14 @@ def _entry(path: str, line: Line) -> Entry:
     if line.kind == "folder":
         return Entry(path, modified_at=line.modified_at, kind="folder")
     if line.kind != "file":
-        raise Denied(f"{shown(path)}: is a link or a special file")
+        raise NotRegular(f"{shown(path)}: is a link or a special file")
     return Entry(path, line.size, line.modified_at, line.version)
 
 
 def _opened(entry: Entry, line: Line, start: int) -> Entry:
-    """Return the entry of the version that is opened; Denied for a folder, Changed where it is not to be read on."""
+    """Return the entry of the version that is opened; NotRegular for no file, Changed where it is not to be read on."""
     if line.kind != "file":
-        raise Denied(f"{shown(entry.path)}: is no regular file")
+        raise NotRegular(f"{shown(entry.path)}: is no regular file")
     now = _entry(entry.path, line)
     if start and not _same(entry, now):
         raise Changed(f"{shown(entry.path)}: the source changed since its first bytes were read")

@@ -56,7 +56,7 @@ class SftpEndpoint(Closing):
         return self._listing.files(patterns, skipped, recursive=recursive)
 
     def stat(self, path: str) -> Entry:
-        """Return the file or folder of a path, "" for the endpoint's own; NotFound, Denied for links."""
+        """Return the file or folder of a path, "" for the endpoint's own; NotFound, NotRegular for links."""
         return self._connection.call(self._stat(path))
 
     def open(self, entry: Entry, start: int = 0) -> SftpReader:

@@ -5,7 +5,7 @@ from typing import Final
 import asyncssh
 
 from mft_common.endpoints.contract import Entry
-from mft_common.endpoints.errors import BadName, Denied, NotFound, TargetIsFolder
+from mft_common.endpoints.errors import BadName, NotFound, NotRegular, TargetIsFolder
 from mft_common.endpoints.names import check_name, check_path, is_temporary, printable
 from mft_common.endpoints.sftp.connection import Connection, Session
 
@@ -79,11 +79,11 @@ async def lookup(connection: Connection, session: Session, full: bytes, name: st
 
 
 def check_regular(attributes: asyncssh.SFTPAttrs, name: str) -> None:
-    """Raise unless the attributes may be those of a regular file: TargetIsFolder, Denied."""
+    """Raise unless the attributes may be those of a regular file: TargetIsFolder, NotRegular."""
     if attributes.type == asyncssh.FILEXFER_TYPE_DIRECTORY:
         raise TargetIsFolder(f"{name}: is a folder")
     if attributes.type not in _REGULAR:
-        raise Denied(f"{name}: is a link or a special file")
+        raise NotRegular(f"{name}: is a link or a special file")
 
 
 def shown(path: str) -> str:
