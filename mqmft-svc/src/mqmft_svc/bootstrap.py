@@ -25,6 +25,7 @@ from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
 from mqmft_svc.operations import Operations
+from mqmft_svc.operations.managed.dispatch import ManagedTransfers
 from mqmft_svc.operations.probing import Prober
 from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
@@ -35,7 +36,7 @@ from mqmft_svc.store.tables import APPLIED, INBOX, OUTBOX, metadata
 _PURGE_EVERY_S: Final = 60.0
 _DEMO_QMGR: Final = "QM1"
 # What children of the worker need in any case; its fork server imports it once.
-_CHILD_MODULES: Final = ("mqmft_svc.operations.agent_child",)
+_CHILD_MODULES: Final = ("mqmft_svc.operations.agent_child", "mqmft_svc.operations.managed.child")
 
 
 def child_modules(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -83,6 +84,7 @@ class Service:
             *ingestion.tasks(self.settings, self.database, self.operations.recorder),
             BackgroundTask(f"{SERVICE}-purge", self._purge),
             BackgroundTask(f"{SERVICE}-agents", self.prober().run),
+            BackgroundTask(f"{SERVICE}-managed", self.managed().run),
         ]
 
     def prober(self) -> Prober:
@@ -91,10 +93,18 @@ class Service:
             raise ValueError("a worker is built with a runner")
         return Prober(self.database, self.follower, self.runner, now=self.operations.now)
 
+    def managed(self) -> ManagedTransfers:
+        """Return the task that carries out managed transfers."""
+        if self.runner is None:
+            raise ValueError("a worker is built with a runner")
+        patience = self.settings.ack_timeout_ms / 1000 * self.settings.ack_retries
+        return ManagedTransfers(self.database, self.follower, self.runner, patience_s=patience, now=self.operations.now)
+
     def _purge(self, stop: threading.Event) -> None:
         while not stop.wait(_PURGE_EVERY_S):
-            while self.operations.recorder.purge() and not stop.is_set():
-                pass
+            for purge in (self.operations.recorder.purge, self.operations.submitting.purge):
+                while purge() and not stop.is_set():
+                    pass
 
     def close(self) -> None:
         """Close the database."""
@@ -162,6 +172,7 @@ def build(
             settings,
             coordination_qmgr=_coordination_qmgr(settings, section),
             agents=section.agents,
+            applied_agents=lambda connection: follower.refresh(connection).agents,
             applied_qmgr=lambda connection: _coordination_qmgr(settings, follower.refresh(connection)),
             now=now,
         ),

@@ -315,6 +315,16 @@ class AgentNameInvalid(RestError):
     action = "Correct the name; in a filter an asterisk stands for any characters."
 
 
+class AlreadyEnded(RestError):
+    """A transfer that cannot be stopped: it has ended, or another service owns it (180)."""
+
+    msg_id = "MQWB0976E"
+    status = 400
+    message = "The transfer '{id}' cannot be stopped: {reason}."
+    explanation = "Only a managed transfer that has not ended can be stopped or taken back."
+    action = "Look at its state; there may be nothing left to do."
+
+
 class LoginThrottled(RestError):
     """Too many wrong passwords from this address (23)."""
 

@@ -18,7 +18,7 @@ from mft_common.events import (
 from mqmft_svc.operations import Operations
 from mqmft_svc.schemas.events import change_of
 
-PUBLISHES: Final[tuple[type[Event], ...]] = ()
+PUBLISHES: Final[tuple[type[Event], ...]] = (TransferStarted, TransferProgressed, TransferEnded)
 
 
 def record_transfers(connection: sa.Connection, envelopes: Sequence[Envelope[Any]], operations: Operations) -> None:

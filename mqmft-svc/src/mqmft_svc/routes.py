@@ -27,6 +27,7 @@ from mqmft_svc.operations import Operations
 from mqmft_svc.operations.transfers import Answer
 from mqmft_svc.schemas import agent_queries, queries
 from mqmft_svc.schemas.login import login as read_login
+from mqmft_svc.schemas.submissions import submission as read_submission
 
 _BASE: Final = "/ibmmq/rest/<any(v1,v2,v3):version>"
 _V3: Final = "/ibmmq/rest/v3"
@@ -43,6 +44,7 @@ def blueprint(operations: Operations) -> Blueprint:
     pages = Blueprint("mft", __name__)
     _add_hooks(pages, operations)
     _add_transfers(pages, operations)
+    _add_submissions(pages, operations)
     _add_agents(pages, operations)
     _add_login(pages, operations)
     _add_unbuilt(pages, operations)
@@ -100,6 +102,36 @@ def _add_agents(pages: Blueprint, operations: Operations) -> None:
         return _json({"agent": operations.agents.get_agent(agent_queries.agent_name(name), selection)})
 
 
+def _add_submissions(pages: Blueprint, operations: Operations) -> None:
+    settings = operations.settings
+
+    @pages.post(f"{_BASE}{_MFT}/transfer")
+    def post_transfer(version: str) -> Response:
+        body = b"".join(web.large_reads(request.stream))
+        _check_write(operations)
+        queries.no_query(_pairs(), settings)
+        wanted = read_submission(wire.json_body(request.headers.get("Content-Type", ""), body))
+        id_ = operations.submitting.submit(wanted, _caller(), request.headers.get("Idempotency-Key", ""))
+        base = web.identity().base_url or request.host_url.rstrip("/")
+        return _empty({"Location": f"{base}/ibmmq/rest/{version}{_MFT}/transfer/{id_}"}, 202)
+
+    if not settings.extensions:
+        return
+
+    @pages.delete(f"{_V3}{_MFT}/transfer/<transfer_id>")
+    def delete_transfer(transfer_id: str) -> Response:
+        _check_write(operations)
+        queries.no_query(_pairs(), settings)
+        operations.submitting.cancel(transfer_id)
+        return _empty({}, 202)
+
+
+def _check_write(operations: Operations) -> None:
+    """Raise unless the request may change something, in the order of 22."""
+    _require_csrf(operations)
+    operations.access.authorize_write(_caller())
+
+
 def _add_login(pages: Blueprint, operations: Operations) -> None:
     settings = operations.settings
 
@@ -145,8 +177,6 @@ def _add_unbuilt(pages: Blueprint, operations: Operations) -> None:
 
         pages.add_url_rule(path, f"{path} {methods[0]}", unbuilt, methods=list(methods))
 
-    add(f"{_BASE}{_MFT}/transfer", "transfer", "POST")
-    add(f"{_V3}{_MFT}/transfer/<transfer_id>", "transfer", "DELETE")
     add(f"{_BASE}{_MFT}/monitor", "monitor", "GET", "POST")
     add(f"{_BASE}{_MFT}/monitor/<path:name>", "monitor", "GET", "DELETE")
     add(f"{_V3}{_MFT}/call", "call", "GET", "POST")
@@ -177,8 +207,8 @@ def _json(value: Any, headers: Mapping[str, str] | None = None, status: int = 20
     return Response(body, status, {**wire.HEADERS, **(headers or {})}, content_type=wire.CONTENT_TYPE)
 
 
-def _empty(headers: Mapping[str, str]) -> Response:
-    response = Response(status=204, headers={**wire.HEADERS, **headers})
+def _empty(headers: Mapping[str, str], status: int = 204) -> Response:
+    response = Response(status=status, headers={**wire.HEADERS, **headers})
     del response.headers["Content-Type"]
     return response
 

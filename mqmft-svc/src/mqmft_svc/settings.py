@@ -52,6 +52,7 @@ class Settings:
     gateway_url: str | None = setting("MFT_GATEWAY_URL", text, None)
     filestore_url: str | None = setting("MFT_FILESTORE_URL", text, None, doc="base of filestore-svc")
     config: str | None = setting("MFT_CONFIG", text, None)
+    transfer_id_prefix: str = setting("MFT_TRANSFER_ID_PREFIX", default="AMQ QM1", doc="first bytes of transfer ids")
     demo: bool = setting("MFT_DEMO", boolean, default=False)
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
 
@@ -67,6 +68,9 @@ class Settings:
     cache_reset_on_start: bool = setting("MQMFT_CACHE_RESET_ON_START", _unsupported, default=False)
     keep_days: int = setting("MQMFT_KEEP_DAYS", _at_least(0), 0)
     max_items: int = setting("MQMFT_MAX_ITEMS", _at_least(1), 10_000)
+    ack_timeout_ms: int = setting("MQMFT_ACK_TIMEOUT_MS", _at_least(1), 60_000, doc="silence of an endpoint, each time")
+    ack_retries: int = setting("MQMFT_ACK_RETRIES", _at_least(1), 5, doc="so many silences begin recovery")
+    extensions: bool = setting("MQMFT_EXTENSIONS", boolean, default=True, doc="requests that are not IBM's")
     token_cookie: str = setting("MQMFT_TOKEN_COOKIE", text, "LtpaToken2")
     token_minutes: int = setting("MQMFT_TOKEN_MINUTES", _at_least(1), 120)
     cors_origins: tuple[str, ...] = setting("MQMFT_CORS_ORIGINS", csv, ())

@@ -307,6 +307,7 @@ def test_123_128_a_database_that_does_not_answer_is_503_of_java(hub):
         hub.service.settings,
         coordination_qmgr="QM1",
         agents={},
+        applied_agents=lambda _connection: {},
         applied_qmgr=lambda _connection: "QM1",
     )
     hub.serve(dataclasses.replace(hub.service, operations=operations))

@@ -12,6 +12,7 @@ TYPES: Final = ("standard", "connectDirectBridge", "protocolBridge")
 # The kinds of endpoints that can be the root of an agent.
 ROOTS: Final = ("file", "filestore", "sftp", "ftp", "ftps", "s3")
 
+ACTIVE: Final = "active"
 READY: Final = "ready"
 STARTING: Final = "starting"
 UNREACHABLE: Final = "unreachable"

@@ -1,3 +1,3 @@
 """Revisions of this service's tables."""
 
-HEAD = "0004"
+HEAD = "0005"

@@ -1,5 +1,6 @@
 """Carry out the protocol's operations, and keep the record of transfers."""
 
+import socket
 from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
@@ -8,11 +9,13 @@ from mft_common import clock
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.directory import Directory
+from mft_common.ids import TransferIds
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.operations.access import Access
 from mqmft_svc.operations.agents import Agents
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.recording import Recorder
+from mqmft_svc.operations.submitting import Submitting
 from mqmft_svc.operations.transfers import Transfers
 from mqmft_svc.settings import Settings
 
@@ -21,7 +24,7 @@ class Operations:
     """The operations of each resource, and the record.
 
     `coordination_qmgr` is empty where none is named; `agents` are those of the configuration by name. Of `applied_qmgr`
-    see Recorder.
+    see Recorder; `applied_agents` reads the agents of the configuration that was applied last.
     """
 
     def __init__(
@@ -32,6 +35,7 @@ class Operations:
         *,
         coordination_qmgr: str,
         agents: Mapping[str, Agent],
+        applied_agents: Callable[[sa.Connection], Mapping[str, Agent]],
         applied_qmgr: Callable[[sa.Connection], str],
         now: Clock = clock.now_ms,
     ) -> None:
@@ -43,3 +47,7 @@ class Operations:
         availability = Availability(settings.enabled, coordination_qmgr)
         self.transfers = Transfers(database, availability)
         self.agents = Agents(database, availability, agents, now)
+        ids = TransferIds(settings.transfer_id_prefix)
+        self.submitting = Submitting(
+            database, availability, self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now
+        )

@@ -38,19 +38,23 @@ def _leaves(one: Item) -> Iterator[tuple[str, Any]]:
 
 def change_of(envelope: Envelope[Any]) -> Change:
     """Return the change of the record that an event of a transfer stands for."""
-    event = envelope.data
+    return change_of_event(envelope.data, envelope.time, envelope.sequence)
+
+
+def change_of_event(event: Any, time: int, sequence: int) -> Change:
+    """Return the change that an event stands for, of which `time` and `sequence` of its envelope are given."""
     over = isinstance(event, TransferEnded)
     # An ended event has the final state of its items, and only an ended event ends a transfer.
-    sequence = FINAL_SEQUENCE if over else envelope.sequence
+    of_items = FINAL_SEQUENCE if over else sequence
     state = event.state if over or not is_final(event.state) else "inProgress"
     items = tuple(
-        transfers.Item(position=one.index, sequence=sequence, leaves=dict(_leaves(one))) for one in event.items or ()
+        transfers.Item(position=one.index, sequence=of_items, leaves=dict(_leaves(one))) for one in event.items or ()
     )
     return Change(
         id=event.transfer_id,
         protocol=event.protocol,
-        time=envelope.time,
-        sequence=envelope.sequence,
+        time=time,
+        sequence=sequence,
         state=state,
         description=event.description,
         counters={name: getattr(event.totals, name) for name in COUNTERS},

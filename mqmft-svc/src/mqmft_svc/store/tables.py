@@ -1,4 +1,4 @@
-"""Define the tables: transfers, their items, a counter of transfers, agents."""
+"""Define the tables: transfers, their items, a counter of transfers, agents, managed transfers."""
 
 from typing import Any, Final
 
@@ -70,6 +70,47 @@ agent: Final = sa.Table(
     _number("at"),
     _text("detail"),
 )
+
+# The managed transfers, see domain.managed, and their files as JSON, see domain.managed_files.
+managed: Final = sa.Table(
+    "managed",
+    metadata,
+    sa.Column("id", sa.String(48), primary_key=True),
+    _text("submission"),
+    _text("account"),
+    _text("host"),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    sa.Column("source_agent", sa.String(28), nullable=False),
+    sa.Column("destination_agent", sa.String(28), nullable=False),
+    sa.Column("priority", sa.SmallInteger(), nullable=False),
+    _number("submitted_at"),
+    sa.Column("status", sa.String(16), nullable=False),
+    _number("due_at"),
+    _number("began_at", nullable=True),
+    _number("recovering_since", nullable=True),
+    _number("retries"),
+    sa.Column("stop", sa.String(16), nullable=False),
+    _number("ended_at", nullable=True),
+)
+sa.Index("managed_place", managed.c.status, managed.c.priority.desc(), managed.c.submitted_at)
+managed_file: Final = sa.Table(
+    "managed_file",
+    metadata,
+    sa.Column("transfer", sa.String(48), sa.ForeignKey("managed.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("position", sa.BigInteger(), primary_key=True),
+    _text("data"),
+)
+
+# Which transfer a request with an `Idempotency-Key` has made (152).
+submission_key: Final = sa.Table(
+    "submission_key",
+    metadata,
+    sa.Column("account", sa.String(255), primary_key=True),
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("transfer", sa.String(48), nullable=False),
+    _number("at"),
+)
+sa.Index("submission_key_at", submission_key.c.at)
 
 LEASES: Final = Leases(metadata)
 OUTBOX: Final = Outbox(SERVICE, metadata)

@@ -1,0 +1,49 @@
+"""A managed transfer as the worker carries it out; the record of it is built from its events like any other."""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from mqmft_svc.domain.submissions import FOREVER, Submission
+
+# `leaving` is over for everybody, and its unfinished files are still to be removed.
+Status = Literal["queued", "running", "leaving", "over"]
+Stop = Literal["", "cancelled", "deleted"]
+
+LONGEST_PAUSE_S: Final = 300.0
+FIRST_PAUSE_S: Final = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Managed:
+    """One managed transfer; times in milliseconds.
+
+    `host` is that of the hub. `began_at` is when a worker took it first. `recovering_since` is when it went into
+    recovery, None while it moves; `retries` counts how often it was tried again after that or after a worker's death.
+    `stop` is how someone who stopped it wants it to end, and `due_at` is when a worker may take it.
+    """
+
+    id: str
+    submission: Submission
+    account: str
+    host: str
+    request_id: str
+    submitted_at: int
+    status: Status = "queued"
+    due_at: int = 0
+    began_at: int | None = None
+    recovering_since: int | None = None
+    retries: int = 0
+    stop: Stop = ""
+
+    @property
+    def token(self) -> str:
+        """What marks its unfinished files: the half of the id that differs."""
+        return self.id[-16:]
+
+    def recovery_ends(self, now: int) -> bool:
+        """Return whether recovery that begins or goes on at `now` is not wanted any more (170)."""
+        timeout = self.submission.recovery_timeout
+        if timeout == FOREVER:
+            return False
+        since = now if self.recovering_since is None else self.recovering_since
+        return now - since >= timeout * 1000

@@ -1,0 +1,58 @@
+"""The files of a managed transfer, as the child that moves them reports them and the database keeps them."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any, Final, Literal, Self
+
+# `waiting` and `moving` are not over; a file with a warning arrived.
+FileState = Literal["waiting", "moving", "successful", "warning", "failed"]
+OVER: Final = ("successful", "warning", "failed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ManagedFile:
+    """One file of a transfer: `position` is its place in the record, `item` that of the request it comes from (93).
+
+    `source` and `destination` are paths below the roots of the agents. Sizes are bytes, times milliseconds; `size` and
+    the digests are those of what was read and of what was written. `checkpoint` is how far it is, as JSON of the
+    engine, and `temporary` the name of its unfinished file; both are "" or None where there is none. `delivered` is
+    True once the file is at its destination durably: what is left to do then is its source's.
+    """
+
+    position: int
+    item: int
+    source: str
+    destination: str
+    state: FileState = "waiting"
+    description: str = ""
+    size: int | None = None
+    modified_at: int | None = None
+    source_md5: str | None = None
+    source_sha256: str | None = None
+    delivered_size: int | None = None
+    delivered_at: int | None = None
+    delivered_md5: str | None = None
+    delivered_sha256: str | None = None
+    bytes_done: int = 0
+    tries: int = 0
+    delivered: bool = False
+    temporary: str = ""
+    checkpoint: Mapping[str, Any] | None = None
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more is done about the file."""
+        return self.state in OVER
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data, of which `from_json` makes the same file."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, value: Mapping[str, Any]) -> Self:
+        """Return the file of plain data."""
+        return cls(**value)
+
+    def changed(self, **values: Any) -> Self:
+        """Return the file with other values."""
+        return replace(self, **values)

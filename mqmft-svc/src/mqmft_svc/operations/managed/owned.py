@@ -1,0 +1,195 @@
+"""Write what happens to a managed transfer, as long as its lease is this worker's."""
+
+import threading
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mft_common import logs
+from mft_common.backoff import pause_after
+from mft_common.clock import Clock
+from mft_common.database import Database
+from mft_common.database.leases import Lease
+from mft_common.events import Event
+from mqmft_svc.domain.managed import FIRST_PAUSE_S, LONGEST_PAUSE_S, Managed, Status
+from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.operations.managed import transfer_events
+from mqmft_svc.store import managed as store
+from mqmft_svc.store.tables import LEASES, OUTBOX
+
+_EVENT_EVERY_MS: Final = 1000
+_PAGE_BYTES: Final = 1 << 20
+_FILE_BYTES: Final = 2048
+
+
+class OwnedTransfer:
+    """A transfer that this worker has, and its files; every write raises LeaseLost where another has it by now.
+
+    Its event of progress is sent at most once a second (203).
+    """
+
+    def __init__(
+        self, database: Database, transfer: Managed, lease: Lease, files: Iterable[ManagedFile], now: Clock
+    ) -> None:
+        self.transfer = transfer
+        self.lease = lease
+        self._database = database
+        self._files = {one.position: one for one in files}
+        self._now = now
+        # Files that changed since they were stored, and since an event told of them.
+        self._unstored: set[int] = set()
+        self._untold: set[int] = set()
+        self._told_at = 0
+        # Whether it moves again, and that is not stored yet.
+        self._moved = False
+        self._lock = threading.Lock()
+
+    @property
+    def files(self) -> list[ManagedFile]:
+        """The files known so far, in the order of the record."""
+        return [self._files[position] for position in sorted(self._files)]
+
+    def known(self, after: int) -> list[dict[str, Any]]:
+        """Return some of the files behind a position, as plain data; a message has a limit of bytes."""
+        page: list[dict[str, Any]] = []
+        size = 0
+        for file in self.files:
+            if file.position <= after:
+                continue
+            page.append(file.to_json())
+            # A character has six bytes at most in a message.
+            size += _FILE_BYTES + 6 * (len(file.source) + len(file.destination) + len(file.description))
+            if size > _PAGE_BYTES:
+                break
+        return page
+
+    def found(self, given: Sequence[Mapping[str, Any]]) -> None:
+        """Store files that were found."""
+        self._change([ManagedFile.from_json(one) for one in given])
+        self._write()
+
+    def change(self, position: int, values: Mapping[str, Any]) -> None:
+        """Store values of a file before anything else happens to it."""
+        self._change([self._files[position].changed(**values)])
+        self._write()
+
+    def checkpoint(self, position: int, checkpoint: Mapping[str, Any]) -> None:
+        """Store how far a file is safe; the transfer moves again, so a later recovery counts from its own begin."""
+        self._moves()
+        self.change(position, {"checkpoint": checkpoint})
+
+    def put(self, given: Mapping[str, Any]) -> None:
+        """Store a file that was delivered or is over, as it is now."""
+        self._moves()
+        self._change([ManagedFile.from_json(given)])
+        self._write()
+
+    def progress(self, position: int, bytes_done: int) -> None:
+        """Note how far a file is; it is stored and told with the next event."""
+        self._change([self._files[position].changed(state="moving", bytes_done=bytes_done)])
+        if self._event_is_due():
+            self._write()
+
+    def require(self) -> None:
+        """Raise LeaseLost unless the transfer is this worker's."""
+        with self._database.write() as connection:
+            LEASES.hold(connection, self.lease)
+
+    def may_commit(self) -> bool:
+        """Return whether a file may become visible: nobody has asked to stop the transfer; LeaseLost."""
+        with self._database.write() as connection:
+            LEASES.hold(connection, self.lease)
+            return not store.stop_requests(connection, [self.transfer.id])
+
+    def end(self, state: str, description: str = "", *, left: bool) -> None:
+        """End the transfer; a request to stop it that came before decides how.
+
+        With `left` unfinished files may be at the destination, which a worker removes afterwards.
+        """
+        with self._held() as connection:
+            if stop := store.stop_of(connection, self.transfer.id):
+                state, description = stop, ""
+            self._end(connection, state, description, left=left)
+
+    def _end(self, connection: sa.Connection, state: str, description: str, *, left: bool) -> None:
+        now = self._now()
+        OUTBOX.add(connection, *transfer_events.ended(self.transfer, self.files, state, now, description))
+        status: Status = "leaving" if left else "over"
+        store.update(connection, self.transfer.id, status=status, ended_at=now, due_at=now)
+        LEASES.release(connection, self.lease)
+        if not left:
+            store.forget_lease(connection, self.transfer.id)
+        logs.get("managed").info("transfer.ended", transfer=self.transfer.id, state=state, reason=description)
+
+    def recover(self, reason: str) -> None:
+        """Let the transfer wait for its next try, or end it as failed where it has waited long enough (225)."""
+        now, before = self._now(), self.transfer
+        if before.recovery_ends(now):
+            self.end("failed", reason, left=True)
+            return
+        since = now if before.recovering_since is None else before.recovering_since
+        waiting = replace(before, retries=before.retries + 1, recovering_since=since)
+        pause = pause_after(waiting.retries, FIRST_PAUSE_S, LONGEST_PAUSE_S)
+        self._wait(waiting, now + round(pause * 1000))
+        logs.get("managed").warning("transfer.recovering", transfer=before.id, reason=reason, pause=pause)
+
+    def hand_back(self) -> None:
+        """Let another worker go on with the transfer at once: this one stops."""
+        self._wait(self.transfer, self._now())
+
+    def _wait(self, waiting: Managed, due_at: int) -> None:
+        with self._held() as connection:
+            if stop := store.stop_of(connection, waiting.id):
+                return self._end(connection, stop, "", left=True)
+            OUTBOX.add(connection, *self._progressed(waiting))
+            values = {"retries": waiting.retries, "recovering_since": waiting.recovering_since}
+            store.update(connection, waiting.id, status="queued", due_at=due_at, **values)
+            LEASES.release(connection, self.lease)
+        self.transfer = waiting
+        return None
+
+    def _moves(self) -> None:
+        if self.transfer.recovering_since is not None:
+            self.transfer = replace(self.transfer, recovering_since=None)
+            self._moved = True
+
+    def _change(self, files: Iterable[ManagedFile]) -> None:
+        for one in files:
+            self._files[one.position] = one
+            self._unstored.add(one.position)
+            self._untold.add(one.position)
+
+    def _event_is_due(self) -> bool:
+        return self._now() - self._told_at >= _EVENT_EVERY_MS
+
+    def _progressed(self, transfer: Managed) -> list[Event]:
+        changed = [self._files[position] for position in sorted(self._untold)]
+        return [*transfer_events.progressed(transfer, self.files, changed)]
+
+    def _write(self) -> None:
+        """Store the files that changed, with an event of progress where one is due."""
+        tells = self._event_is_due()
+        with self._held() as connection:
+            if tells:
+                OUTBOX.add(connection, *self._progressed(self.transfer))
+        if tells:
+            self._told_at = self._now()
+            self._untold.clear()
+
+    @contextmanager
+    def _held(self) -> Iterator[sa.Connection]:
+        """Give a transaction under the lease, in which the files that changed are stored; LeaseLost."""
+        with self._lock:
+            with self._database.write() as connection:
+                LEASES.hold(connection, self.lease)
+                changed = [self._files[position] for position in sorted(self._unstored)]
+                store.put_files(connection, self.transfer.id, changed)
+                if self._moved:
+                    store.update(connection, self.transfer.id, recovering_since=None)
+                yield connection
+            # Not before the commit: a database that is away is written to again.
+            self._unstored.clear()
+            self._moved = False

@@ -1,0 +1,146 @@
+"""Run one managed transfer in a child, and end it or let it wait by how the child ended."""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, Final, Protocol
+
+from mft_common import logs
+from mft_common.database.leases import LeaseLost
+from mft_common.errors import Unavailable
+from mft_common.process.runner import CHECKPOINT, MAY_COMMIT, PROGRESS, End, Handle, Json, OnMessage, PoolFull
+from mqmft_svc.operations.managed.held import HELD
+from mqmft_svc.operations.managed.owned import OwnedTransfer
+from mqmft_svc.operations.managed.reports import BEGAN_FILE, DELIVERED, ENDED_FILE, FILES, FOUND
+from mqmft_svc.operations.managed.transfer_events import outcome
+
+# The time between two tries to write to a database that is away.
+_AGAIN_S: Final = 0.5
+
+
+class Runner(Protocol):
+    """The part of a Runner that transfers use."""
+
+    def run(self, target: str, payload: Json, on_message: OnMessage) -> Handle:
+        """Run a function in a child."""
+        ...
+
+
+class TransferProcess:
+    """One try of a transfer; `run` blocks until the transfer is over, waits, or is no longer this worker's.
+
+    `target` is the function of the child and `payload` what it gets.
+    """
+
+    def __init__(self, runner: Runner, owned: OwnedTransfer, target: str, payload: Mapping[str, Any]) -> None:
+        self._runner = runner
+        self._owned = owned
+        self._target = target
+        self._payload = dict(payload)
+        self._lock = threading.Lock()
+        self._handle: Handle | None = None
+        self._stop_asked = False
+        self._kill_asked = False
+        self._hands_back = False
+
+    def stop(self) -> None:
+        """Ask the child to stop between two blocks: somebody wants the transfer to end."""
+        with self._lock:
+            self._stop_asked = True
+            if self._handle is not None:
+                self._handle.stop()
+
+    def hand_back(self) -> None:
+        """Ask the child to stop; another worker goes on with the transfer."""
+        with self._lock:
+            self._hands_back = True
+        self.stop()
+
+    def kill(self) -> None:
+        """Kill the child."""
+        with self._lock:
+            self._kill_asked = True
+            if self._handle is not None:
+                self._handle.kill()
+
+    def run(self) -> None:
+        """Run the child, and write how it ended, again and again while the database is away."""
+        try:
+            end = self._run_child()
+        except (Unavailable, PoolFull) as error:
+            reason = f"no process could be started ({type(error).__name__})"
+            return self._settle(lambda: self._owned.recover(reason))
+        if isinstance(end.refusal, LeaseLost):
+            return None
+        return self._settle(lambda: self._ended(end))
+
+    def _settle(self, write: Callable[[], None]) -> None:
+        while True:
+            try:
+                return write()
+            except LeaseLost:
+                logs.get("managed").warning("transfer.lost", transfer=self._owned.transfer.id)
+                return None
+            except Unavailable:
+                time.sleep(_AGAIN_S)
+
+    def _run_child(self) -> End:
+        handle = self._runner.run(self._target, self._payload, self._on_message)
+        with self._lock:
+            self._handle = handle
+            if self._kill_asked:
+                handle.kill()
+            elif self._stop_asked:
+                handle.stop()
+        end = handle.wait()
+        assert end is not None
+        return end
+
+    def _on_message(self, kind: str, data: Json) -> Json:
+        """Write a report or answer a question; wait while the database is away, as long as the child may live."""
+        while True:
+            try:
+                return self._handle_message(kind, data)
+            except Unavailable:
+                if self._kill_asked:
+                    raise
+                time.sleep(_AGAIN_S)
+
+    def _handle_message(self, kind: str, data: Json) -> Json:
+        owned = self._owned
+        if kind == MAY_COMMIT:
+            return not self._stop_asked and owned.may_commit()
+        if kind == HELD:
+            return owned.require()
+        if kind == FILES:
+            return owned.known(data["after"])
+        if kind == PROGRESS:
+            owned.progress(data["position"], data["bytes_done"])
+        elif kind == CHECKPOINT:
+            owned.checkpoint(data["position"], data["checkpoint"])
+        elif kind == FOUND:
+            owned.found(data)
+        elif kind == BEGAN_FILE:
+            values = {name: value for name, value in data.items() if name != "position"}
+            owned.change(data["position"], {**values, "state": "moving"})
+        elif kind in (DELIVERED, ENDED_FILE):
+            owned.put(data)
+        return None
+
+    def _ended(self, end: End) -> None:
+        """Write the end of the transfer or of this try of it."""
+        owned = self._owned
+        if end.completed and not end.result["stopped"]:
+            if reason := end.result["recover"]:
+                owned.recover(reason)
+            else:
+                owned.end(outcome(owned.files), left=end.result["left"])
+        elif self._hands_back:
+            # It may be killed before it has stopped; what it has left is gone on with.
+            owned.hand_back()
+        elif self._stop_asked:
+            owned.end("cancelled", left=not end.completed or end.result["left"])
+        elif end.error:
+            owned.end("failed", f"An internal error ended the transfer ({end.error}).", left=True)
+        else:
+            owned.recover(f"the process of the transfer {end.reason}")

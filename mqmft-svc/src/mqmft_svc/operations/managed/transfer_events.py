@@ -1,0 +1,140 @@
+"""Build the events of a managed transfer; the record is built from them as from those of every other service."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from mft_common.events import Agent, Event, Item, Originator, Side, Totals, TransferProgressed, TransferStarted
+from mft_common.events.transfer_builder import TransferEvents
+from mqmft_svc.domain.managed import Managed
+from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.domain.submissions import AgentRequest, Destination, ItemRequest, Source
+
+PROTOCOL: Final = "ibm-mq-mft"
+_STATES: Final[Mapping[str, str]] = {
+    "waiting": "started", "moving": "inProgress", "successful": "successful", "warning": "successful",
+    "failed": "failed",
+}  # fmt: skip
+_NAME_ONLY: Final = ("file", "directory")
+
+
+def started(transfer: Managed) -> TransferStarted:
+    """Return the event of a new transfer, with its items as far as they are known: where each is one thing (179)."""
+    items = transfer.submission.items
+    known = [_requested(number, item) for number, item in enumerate(items)] if all(map(_is_one, items)) else None
+    return _transfer(transfer).started(Totals(files=len(items) if known else 0), known)
+
+
+def progressed(
+    transfer: Managed, files: Sequence[ManagedFile], changed: Sequence[ManagedFile]
+) -> list[TransferProgressed]:
+    """Return the events of a transfer's progress; `changed` are the files that changed since the last ones."""
+    return _transfer(transfer).progressed(_totals(transfer, files), [_item(transfer, one) for one in changed])
+
+
+def ended(transfer: Managed, files: Sequence[ManagedFile], state: str, at: int, description: str = "") -> list[Event]:
+    """Return the events of a transfer's end."""
+    items = [_item(transfer, one) for one in files]
+    return _transfer(transfer).ended(state, _totals(transfer, files), items, at, description)
+
+
+def outcome(files: Sequence[ManagedFile]) -> str:
+    """Return the final state of a transfer that nobody stopped (4.C)."""
+    arrived = sum(one.state in ("successful", "warning") for one in files)
+    if arrived == len(files):
+        return "successful"
+    return "partiallySuccessful" if arrived else "failed"
+
+
+def _transfer(transfer: Managed) -> TransferEvents:
+    submission = transfer.submission
+    return TransferEvents(
+        transfer_id=transfer.id,
+        protocol=PROTOCOL,
+        source_agent=_agent(submission.source_agent),
+        destination_agent=_agent(submission.destination_agent),
+        originator=Originator(account=transfer.account, host=transfer.host),
+        submitted_at=transfer.submitted_at,
+        began_at=transfer.began_at,
+        job_name=submission.job_name,
+        user_properties=submission.user_properties,
+    )
+
+
+def _agent(agent: AgentRequest) -> Agent:
+    return Agent(name=agent.name, qmgr=agent.qmgr)
+
+
+def _totals(transfer: Managed, files: Sequence[ManagedFile]) -> Totals:
+    return Totals(
+        files=len(files),
+        successes=sum(one.state in ("successful", "warning") for one in files),
+        failures=sum(one.state == "failed" for one in files),
+        warnings=sum(one.state == "warning" for one in files),
+        bytes_sent=sum(one.bytes_done for one in files),
+        retries=transfer.retries,
+    )
+
+
+def _is_one(item: ItemRequest) -> bool:
+    """Return whether an item of a request will be one item of the record."""
+    kinds = (item.source.type, item.destination.type)
+    return "directory" not in kinds and not set("*?") & set(item.source.name)
+
+
+def _requested(number: int, item: ItemRequest) -> Item:
+    return Item(
+        index=number,
+        state="started",
+        mode=item.mode,
+        source=_side(item, item.source, path=item.source.name),
+        destination=_side(item, item.destination, path=item.destination.name),
+    )
+
+
+def _item(transfer: Managed, file: ManagedFile) -> Item:
+    request = transfer.submission.items[file.item]
+    over = file.delivered
+    return Item(
+        index=file.position,
+        state=_STATES[file.state],
+        mode=request.mode,
+        description=file.description,
+        source=_side(
+            request,
+            request.source,
+            path=file.source,
+            size=file.size,
+            modified_at=file.modified_at,
+            md5=file.source_md5,
+        ),
+        destination=_side(
+            request,
+            request.destination,
+            path=file.destination,
+            size=file.delivered_size if over else file.bytes_done,
+            modified_at=file.delivered_at if over else None,
+            md5=file.delivered_md5 if over else None,
+        ),
+    )
+
+
+def _side(
+    item: ItemRequest,
+    side: Source | Destination,
+    *,
+    path: str,
+    size: int | None = None,
+    modified_at: int | None = None,
+    md5: str | None = None,
+) -> Side:
+    text = item.mode == "text"
+    values: dict[str, Any] = {
+        "encoding": side.encoding if text else None,
+        "end_of_line": side.end_of_line if text else None,
+        **({"disposition": side.disposition} if isinstance(side, Source) else {"if_exists": side.if_exists}),
+    }
+    if side.type in _NAME_ONLY:
+        return Side(path=path, size=size, modified_at=modified_at, md5=md5, **values)
+    if side.type == "queue":
+        return Side(type="queue", name=path)
+    return Side(type="dataset", name=path)

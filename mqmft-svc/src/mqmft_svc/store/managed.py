@@ -1,0 +1,178 @@
+"""Store managed transfers, their files, and which worker has which of them."""
+
+import json
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mft_common.database import advisory_lock
+from mft_common.database.leases import Lease
+from mft_common.database.statements import Connection, Statement
+from mqmft_svc.domain.managed import Managed
+from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.domain.submissions import Submission
+from mqmft_svc.store.tables import LEASES, managed, managed_file, submission_key
+
+_C: Final = managed.c
+_F: Final = managed_file.c
+_K: Final = submission_key.c
+_PLAIN: Final = (
+    *("id", "account", "host", "request_id", "submitted_at", "status", "due_at", "began_at", "recovering_since"),
+    *("retries", "stop"),
+)
+_LEASE: Final = "managed/"
+_ANY_DUE: Final = Statement(
+    sa.select(_C.id)
+    .where(sa.or_(_C.status == "queued", _C.status == "leaving"), _C.due_at <= sa.bindparam("now", type_=sa.BigInteger))
+    .limit(1)
+)
+# How many waiting transfers are looked at for one that finds room at its agents.
+_LOOKED_AT: Final = 200
+
+
+def lock_queue(connection: sa.Connection) -> None:
+    """Let one worker at a time take transfers: each counts the running ones of the agents."""
+    advisory_lock(connection, "mqmft-svc managed queue")
+
+
+def lock_keys(connection: sa.Connection, account: str) -> None:
+    """Let one request of an account at a time look for its key and store it."""
+    advisory_lock(connection, f"mqmft-svc keys of {account}")
+
+
+def insert(connection: sa.Connection, transfer: Managed) -> None:
+    """Store a new transfer."""
+    submission = transfer.submission
+    values = {name: getattr(transfer, name) for name in _PLAIN}
+    connection.execute(
+        sa.insert(managed).values(
+            **values,
+            submission=json.dumps(submission.to_json()),
+            source_agent=submission.source_agent.name,
+            destination_agent=submission.destination_agent.name,
+            priority=submission.priority,
+        )
+    )
+
+
+def find(connection: sa.Connection, id_: str, *, lock: bool = False) -> Managed | None:
+    """Return a transfer; with `lock` nobody else changes it before the end of this transaction."""
+    found = sa.select(managed).where(_C.id == id_)
+    row = connection.execute(found.with_for_update() if lock else found).one_or_none()
+    return None if row is None else _managed(row)
+
+
+def _managed(row: Any) -> Managed:
+    plain = {name: getattr(row, name) for name in _PLAIN}
+    return Managed(submission=Submission.from_json(json.loads(row.submission)), **plain)
+
+
+def update(connection: sa.Connection, id_: str, **values: Any) -> None:
+    """Change columns of a transfer."""
+    connection.execute(sa.update(managed).where(_C.id == id_).values(**values))
+
+
+def any_due(connection: Connection, now: int) -> bool:
+    """Return whether a transfer waits for a worker."""
+    return _ANY_DUE.first(connection, {"now": now}) is not None
+
+
+def due(connection: sa.Connection, now: int) -> Iterable[Managed]:
+    """Return waiting transfers, those of higher priority first and then the older ones (220)."""
+    order = (_C.priority.desc(), _C.submitted_at, _C.id)
+    found = sa.select(managed).where(_C.status == "queued", _C.due_at <= now).order_by(*order).limit(_LOOKED_AT)
+    return [_managed(row) for row in connection.execute(found)]
+
+
+def due_to_leave(connection: sa.Connection, now: int) -> Managed | None:
+    """Return a transfer whose unfinished files are to be removed."""
+    found = sa.select(managed).where(_C.status == "leaving", _C.due_at <= now).order_by(_C.due_at).limit(1)
+    row = connection.execute(found).one_or_none()
+    return None if row is None else _managed(row)
+
+
+def running_of(connection: sa.Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many transfers run from and to each agent."""
+    sources, destinations = (
+        {
+            row[0]: row[1]
+            for row in connection.execute(
+                sa.select(column, sa.func.count()).where(_C.status == "running").group_by(column)
+            )
+        }
+        for column in (_C.source_agent, _C.destination_agent)
+    )
+    return sources, destinations
+
+
+def queued_of(connection: sa.Connection, agent: str) -> int:
+    """Return how many transfers wait that begin at an agent."""
+    mine = sa.select(sa.func.count()).where(_C.status == "queued", _C.source_agent == agent)
+    return connection.execute(mine).scalar_one()
+
+
+def stop_of(connection: sa.Connection, id_: str) -> str:
+    """Return how somebody who stops a transfer wants it to end, "" for nobody; none asks before the commit."""
+    return connection.execute(sa.select(_C.stop).where(_C.id == id_).with_for_update()).scalar() or ""
+
+
+def stop_requests(connection: sa.Connection, ids: Collection[str]) -> list[str]:
+    """Return which of some running transfers somebody wants to stop."""
+    found = sa.select(_C.id).where(_C.id.in_(list(ids)), _C.stop != "")
+    return list(connection.execute(found).scalars())
+
+
+def claim(connection: sa.Connection, id_: str, owner: str, ttl: float) -> Lease | None:
+    """Give a transfer to a worker; None while another has it."""
+    return LEASES.claim(connection, _LEASE + id_, owner, ttl)
+
+
+def abandoned(connection: sa.Connection) -> list[str]:
+    """Return the transfers whose worker has died."""
+    return [key.removeprefix(_LEASE) for key in LEASES.lapsed(connection, _LEASE)]
+
+
+def forget_lease(connection: sa.Connection, id_: str) -> None:
+    """Forget who had a transfer."""
+    LEASES.forget(connection, _LEASE + id_)
+
+
+def put_files(connection: sa.Connection, id_: str, files: Iterable[ManagedFile]) -> None:
+    """Store files of a transfer as they are now."""
+    rows = [{"transfer": id_, "position": one.position, "data": json.dumps(one.to_json())} for one in files]
+    insert_into: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    added = insert_into(managed_file)
+    upsert = added.on_conflict_do_update(index_elements=["transfer", "position"], set_={"data": added.excluded.data})
+    if rows:
+        connection.execute(upsert, rows)
+
+
+def files_of(connection: sa.Connection, id_: str) -> list[ManagedFile]:
+    """Return the files of a transfer in the order of the record."""
+    rows = connection.execute(sa.select(_F.data).where(_F.transfer == id_).order_by(_F.position)).scalars()
+    return [ManagedFile.from_json(json.loads(data)) for data in rows]
+
+
+def repeated(connection: sa.Connection, account: str, key: str, since: int) -> str | None:
+    """Return the transfer that an account's request with this key has made after `since`, if any."""
+    found = sa.select(_K.transfer).where(_K.account == account, _K.key == key, _K.at > since)
+    return connection.execute(found).scalar()
+
+
+def remember(connection: sa.Connection, account: str, key: str, id_: str, now: int) -> None:
+    """Remember which transfer a request has made; a key that is used again after its time is a new one."""
+    connection.execute(sa.delete(submission_key).where(_K.account == account, _K.key == key))
+    connection.execute(sa.insert(submission_key).values(account=account, key=key, transfer=id_, at=now))
+
+
+def purge(connection: sa.Connection, before: int, keys_before: int, most: int) -> int:
+    """Delete transfers that ended before a time, with their files, and old keys; return how many transfers."""
+    connection.execute(sa.delete(submission_key).where(_K.at <= keys_before))
+    old = sa.select(_C.id).where(_C.status == "over", _C.ended_at < before).limit(most)
+    ids: Sequence[str] = list(connection.execute(old).scalars())
+    if ids:
+        connection.execute(sa.delete(managed_file).where(_F.transfer.in_(ids)))
+        connection.execute(sa.delete(managed).where(_C.id.in_(ids)))
+    return len(ids)

@@ -1,0 +1,350 @@
+"""Managed transfers as a worker carries them out, over both kinds of database: 4.C and 4.D with 151 and 180."""
+
+import contextlib
+import hashlib
+import os
+import threading
+
+import pytest
+import sqlalchemy as sa
+
+from mft_common.config import Reader
+from mft_common.events import LocalBus
+from mft_common.process.background_tasks import start_tasks
+from mqmft_svc.operations.managed.dispatch import ManagedTransfers
+from mqmft_svc.store.tables import LEASES, OUTBOX, managed
+from tests.servers.made_secrets import secret
+from tests.servers.processes import free_port, wait_until
+from tests.servers.silent_peer import Peer
+from tests.service.mqmft_svc.mqmft_hub import Hub, caller
+
+PATIENT = {"connect": "10m", "idle": "1h"}
+PASSWORD = secret("password-of-agents")
+CSRF = {"ibm-mq-rest-csrf-token": ""}
+AGENTS = {
+    "QUAY": {"qmgr": "QM1", "root": "file:quay"},
+    "YARD": {"qmgr": "QM1", "root": "file:yard"},
+    "ONE": {"qmgr": "QM1", "root": "file:quay", "maximum_source_transfers": 1},
+    "HANGS": {"qmgr": "QM1", "root": "endpoint:hangs"},
+    "AWAY": {"qmgr": "QM1", "root": "endpoint:away"},
+}
+
+
+@pytest.fixture
+def peer():
+    """A server that accepts connections and never answers."""
+    made = Peer()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def make(tmp_path, database_url, runner, peer):
+    """Return a function that builds the service as another process does, over one database."""
+    made = []
+    for folder in ("quay", "yard"):
+        (tmp_path / folder).mkdir()
+
+    def make(agents=AGENTS):
+        endpoints = {
+            name: {"url": f"ftp://user@127.0.0.1:{port}/in", "password": {"env": "PASSWORD"}, "timeouts": PATIENT}
+            for name, port in (("hangs", peer.port), ("away", free_port()))
+        }
+        config = {"ibm_mq_mft": {"coordination_qmgr": "QM1", "agents": agents}, "endpoints": endpoints}
+        reader = Reader(tmp_path, {"PASSWORD": PASSWORD}, data=tmp_path)
+        made.append(Hub(tmp_path, config=config, reader=reader, runner=runner, MQMFT_DATABASE_URL=database_url))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.service.close()
+
+
+@pytest.fixture
+def hub(make):
+    """A hub with agents over two folders."""
+    return make()
+
+
+@pytest.fixture
+def recorded(hub):
+    """Let the events of the hub become its record until the test ends."""
+    bus = LocalBus({"mqmft-svc": hub.service.database})
+    tasks = [task for task in hub.service.background_tasks(bus) if not task.name.endswith(("managed", "agents"))]
+    with running(tasks):
+        yield
+
+
+@contextlib.contextmanager
+def running(tasks):
+    """Run background tasks within the block."""
+    stop = threading.Event()
+    threads = start_tasks(tasks, stop)
+    try:
+        yield stop
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join(30)
+
+
+@contextlib.contextmanager
+def worker(hub, runner, **options):
+    """Carry out transfers within the block, as one worker of its own; `stop` of what it gives ends it before."""
+    stop = threading.Event()
+    service = hub.service
+    options = {"patience_s": 10.0, **options}
+    transfers = ManagedTransfers(service.database, service.follower, runner, **options)
+    thread = threading.Thread(target=transfers.run, args=(stop,))
+    thread.start()
+    try:
+        yield transfers
+    finally:
+        stop.set()
+        thread.join(30)
+
+
+def submit(hub, *items, source="QUAY", destination="YARD", **transfer_set):
+    """Submit items, each `(source, destination)` with more members of both and of the item; return the id."""
+    given = []
+    for name, target, *more in items:
+        sides, rest = ({}, {}, {}), more[0] if more else {}
+        for key, value in rest.items():
+            place = {"s": 0, "d": 1}.get(key.partition("_")[0], 2)
+            sides[place][key.partition("_")[2] if place < 2 else key] = value
+        given.append({"source": {"name": name, **sides[0]}, "destination": {"name": target, **sides[1]}, **sides[2]})
+    body = {
+        "sourceAgent": {"name": source, "qmgrName": "QM1"},
+        "destinationAgent": {"name": destination, "qmgrName": "QM1"},
+        "transferSet": {"item": given, **transfer_set},
+    }
+    answer = hub.mft(method="POST", json=body, headers=CSRF)
+    assert answer.status_code == 202, answer.json
+    return answer.headers["Location"].rpartition("/")[2]
+
+
+def whole(hub, id_):
+    """Return all attributes of a transfer."""
+    (found,) = hub.mft(f"/{id_}?attributes=*").json["transfer"]
+    return found
+
+
+def ended(hub, id_, within=30):
+    """Wait for the end of a transfer, and return all its attributes."""
+    return wait_until(lambda: whole(hub, id_) if whole(hub, id_)["statistics"]["endTime"] else None, within=within)
+
+
+def stop(hub, id_):
+    """Ask to stop a transfer."""
+    assert hub.mft(f"/{id_}", method="DELETE", headers=CSRF).status_code == 202
+
+
+def row(hub, id_):
+    """Return the row of a transfer."""
+    with hub.service.database.read() as connection:
+        return connection.execute(sa.select(managed).where(managed.c.id == id_)).one()
+
+
+def files(folder):
+    """Return the names and contents of a folder's files."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.mark.usefixtures("recorded")
+def test_216_223_a_file_and_a_tree_arrive_with_their_checksums(hub, runner, tmp_path):
+    """Items 86 to 97, 218, 223: `successful`, one item a file, sizes, md5 of both sides, and the record's times."""
+    content = os.urandom(100_000)
+    (tmp_path / "quay/report.txt").write_bytes(content)
+    (tmp_path / "quay/d/deep").mkdir(parents=True)
+    (tmp_path / "quay/d/a").write_bytes(b"a")
+    (tmp_path / "quay/d/deep/b").write_bytes(b"bb")
+    id_ = submit(
+        hub,
+        ("report.txt", "in/report.txt"),
+        ("d", "tree", {"s_type": "directory", "s_recursive": True, "d_type": "directory"}),
+    )
+    with worker(hub, runner):
+        found = ended(hub, id_)
+    assert found["status"]["state"] == "successful"
+    assert found["status"]["description"].startswith("BFGRP0032I: ")
+    assert {name: found["statistics"][name] for name in found["statistics"] if name.startswith("number")} == {
+        "numberOfFiles": 3, "numberOfFileSuccesses": 3, "numberOfFileFailures": 0, "numberOfFileWarnings": 0,
+    }  # fmt: skip
+    assert found["statistics"]["retryCount"] == 0
+    assert found["transferSet"]["bytesSent"] == 100_003
+    assert found["transferSet"]["startTime"] != ""
+    item = found["transferSet"]["item"][0]
+    md5 = {"method": "md5", "value": hashlib.md5(content, usedforsecurity=False).hexdigest().upper()}
+    assert (item["source"]["checksum"], item["destination"]["checksum"]) == (md5, md5)
+    assert (item["source"]["file"]["size"], item["destination"]["file"]["size"]) == (100_000, 100_000)
+    assert item["destination"]["file"]["path"] == "in/report.txt"
+    assert files(tmp_path / "yard") == {"in/report.txt": content, "tree/a": b"a", "tree/deep/b": b"bb"}
+    assert len(files(tmp_path / "quay")) == 3
+    assert row(hub, id_).status == "over"
+
+
+@pytest.mark.usefixtures("recorded")
+@pytest.mark.parametrize(
+    ("items", "state", "outcome"),
+    [
+        ([("a", "a"), ("missing", "b")], "partiallySuccessful", "BFGRP0033I"),
+        ([("missing", "b")], "failed", "BFGRP0034I"),
+        ([("a", "there")], "failed", "BFGRP0034I"),
+        ([("../secret", "b")], "failed", "BFGRP0034I"),
+    ],
+)
+def test_215_each_end_has_its_cause(hub, runner, tmp_path, items, state, outcome):
+    """Items 97, 215, 217, 219, 221: a part arrives, nothing does, the target exists, the path leaves the root."""
+    (tmp_path / "quay/a").write_bytes(b"a")
+    (tmp_path / "yard/there").write_bytes(b"before")
+    id_ = submit(hub, *items)
+    with worker(hub, runner):
+        found = ended(hub, id_)
+    assert (found["status"]["state"], found["status"]["description"][:10]) == (state, outcome)
+    assert found["statistics"]["numberOfFiles"] == len(items)
+    assert (tmp_path / "yard/there").read_bytes() == b"before"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_224_a_source_is_deleted_after_its_file_arrived(hub, runner, tmp_path):
+    """Item 224: `disposition: delete`."""
+    (tmp_path / "quay/a").write_bytes(b"a")
+    id_ = submit(hub, ("a", "a", {"s_disposition": "delete"}))
+    with worker(hub, runner):
+        found = ended(hub, id_)
+    assert (found["status"]["state"], found["statistics"]["numberOfFileSuccesses"]) == ("successful", 1)
+    assert files(tmp_path / "quay") == {}
+
+
+@pytest.mark.usefixtures("recorded")
+def test_220_transfers_go_by_priority_then_age_and_as_the_agent_has_room(hub, runner, tmp_path):
+    """Item 220: one at a time from this agent; the higher priority first, then the order of the requests."""
+    for name in "abcd":
+        (tmp_path / "quay" / name).write_bytes(name.encode())
+    ids = {
+        name: submit(hub, (name, name), source="ONE", priority=number)
+        for name, number in zip("abcd", (0, 5, 0, 9), strict=True)
+    }
+    with worker(hub, runner):
+        times = {name: ended(hub, id_)["transferSet"]["startTime"] for name, id_ in ids.items()}
+    assert sorted(times, key=times.get) == ["d", "b", "a", "c"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_180_a_transfer_that_runs_is_cancelled_and_leaves_nothing(hub, runner, tmp_path):
+    """Item 180: `cancelled` within 5 s, no unfinished file stays, and a second request is refused."""
+    (tmp_path / "quay/large").write_bytes(bytes(512 << 20))
+    id_ = submit(hub, ("large", "large"))
+    with worker(hub, runner):
+        wait_until(lambda: row(hub, id_).status == "running")
+        stop(hub, id_)
+        found = ended(hub, id_, within=5)
+        wait_until(lambda: row(hub, id_).status == "over")
+    assert found["status"]["state"] == "cancelled"
+    assert files(tmp_path / "yard") == {}
+    answer = hub.mft(f"/{id_}", method="DELETE", headers=CSRF)
+    assert answer.json["error"][0]["msgId"] == "MQWB0976E"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_180_a_transfer_whose_endpoint_hangs_is_cancelled_within_5_s(hub, runner, peer):
+    """Item 180: the far side accepts the connection and never says a word; the child is killed."""
+    id_ = submit(hub, ("a", "a"), source="HANGS")
+    with worker(hub, runner):
+        wait_until(peer.reached.is_set)
+        stop(hub, id_)
+        assert ended(hub, id_, within=5)["status"]["state"] == "cancelled"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_170_225_an_endpoint_that_is_away_means_recovery_until_its_time_is_over(hub, runner):
+    """Items 79, 170, 225: `inProgress` while it waits, `retryCount` grows, and then `failed`; 0 fails at once."""
+    at_once = submit(hub, ("a", "a"), source="AWAY", recoveryTimeout=0, retryCount=0)
+    waits = submit(hub, ("a", "a"), source="AWAY", recoveryTimeout=1, retryCount=0)
+    for_ever = submit(hub, ("a", "a"), source="AWAY", retryCount=0)
+    with worker(hub, runner):
+        found = ended(hub, at_once)
+        assert (found["status"]["state"], found["statistics"]["retryCount"]) == ("failed", 0)
+        assert found["transferSet"]["item"][0]["status"]["state"] == "failed"
+        found = ended(hub, waits)
+        assert (found["status"]["state"], found["statistics"]["retryCount"]) == ("failed", 1)
+        wait_until(lambda: whole(hub, for_ever)["statistics"]["retryCount"] >= 1)
+        assert whole(hub, for_ever)["status"]["state"] == "inProgress"
+        stop(hub, for_ever)
+        assert ended(hub, for_ever)["status"]["state"] == "cancelled"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_225_a_worker_that_dies_is_followed_by_another_one(hub, runner, tmp_path):
+    """Item 225: its lease lapses, another goes on, `retryCount` is 1, and the file is whole and there once."""
+    (tmp_path / "quay/a").write_bytes(b"a")
+    id_ = submit(hub, ("a", "a"))
+    with hub.service.database.write() as connection:
+        connection.execute(sa.update(managed).values(status="running", began_at=1))
+        assert LEASES.claim(connection, f"managed/{id_}", "dead", 0.2) is not None
+    with worker(hub, runner, ttl=1.0):
+        found = ended(hub, id_)
+    assert (found["status"]["state"], found["statistics"]["retryCount"]) == ("successful", 1)
+    assert files(tmp_path / "yard") == {"a": b"a"}
+
+
+@pytest.mark.usefixtures("recorded")
+def test_11_two_workers_carry_out_each_transfer_once(hub, make, runner, tmp_path):
+    """Section 6.4: two workers share the queue; each transfer has one end, and no file is delivered twice."""
+    ids = []
+    for number in range(20):
+        (tmp_path / f"quay/f{number}").write_bytes(b"x" * number)
+        ids.append(submit(hub, (f"f{number}", f"f{number}", {"d_actionIfExists": "error"})))
+    with worker(hub, runner), worker(make(), runner):
+        states = [ended(hub, id_)["status"]["state"] for id_ in ids]
+    assert states == ["successful"] * 20
+    with hub.service.database.read() as connection:
+        ends = connection.execute(
+            sa.select(sa.func.count()).select_from(OUTBOX.table).where(OUTBOX.table.c.type == "transfer.ended.v1")
+        ).scalar_one()
+    assert ends == 20
+
+
+@pytest.mark.usefixtures("recorded")
+def test_155_a_transfer_whose_agent_is_not_configured_any_more_fails(hub, make, runner):
+    """The configuration was applied anew while the transfer waited."""
+    id_ = submit(hub, ("a", "a"), source="ONE")
+    later = make({name: entry for name, entry in AGENTS.items() if name != "ONE"})
+    with worker(later, runner):
+        found = ended(hub, id_)
+    assert found["status"]["state"] == "failed"
+    assert "not configured any more" in found["status"]["description"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_184_an_agent_is_active_while_a_transfer_runs(hub, runner, tmp_path):
+    """Item 184: both agents of a running transfer, and `ready` again after it."""
+    (tmp_path / "quay/large").write_bytes(bytes(256 << 20))
+    with running([task for task in hub.service.background_tasks(LocalBus({})) if task.name.endswith("agents")]):
+        wait_until(lambda: state(hub, "QUAY") == "ready")
+        id_ = submit(hub, ("large", "large"))
+        with worker(hub, runner):
+            wait_until(lambda: row(hub, id_).status == "running")
+            assert (state(hub, "QUAY"), state(hub, "YARD")) == ("active", "active")
+            stop(hub, id_)
+            ended(hub, id_)
+        assert state(hub, "QUAY") == "ready"
+
+
+def state(hub, name):
+    """Return the state of an agent."""
+    return hub.agents(f"/{name}", identity=caller()).json["agent"][0]["state"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_a_worker_that_stops_hands_its_transfers_back(hub, make, runner, tmp_path):
+    """The next worker goes on at once from the checkpoint, without a retry."""
+    (tmp_path / "quay/large").write_bytes(bytes(512 << 20))
+    id_ = submit(hub, ("large", "large"))
+    with worker(hub, runner):
+        wait_until(lambda: row(hub, id_).status == "running")
+    assert (row(hub, id_).status, row(hub, id_).retries) == ("queued", 0)
+    with worker(make(), runner):
+        found = ended(hub, id_)
+    assert (found["status"]["state"], found["statistics"]["retryCount"]) == ("successful", 0)
+    assert (tmp_path / "yard/large").stat().st_size == 512 << 20
