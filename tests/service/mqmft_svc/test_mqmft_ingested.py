@@ -46,6 +46,14 @@ def test_198_a_network_cannot_take_the_id_of_a_transfer_of_the_hub(hub):
     assert shown(hub.service, transfer_id(1))["status"]["state"] == "started"
 
 
+def test_180_a_transfer_of_a_network_names_it_where_it_cannot_be_stopped(hub):
+    """Item 180: it has not ended, but the agents of the network alone can stop it."""
+    record(hub.service, "harbour", messages.started())
+    answer = hub.mft(f"/{messages.ID}", method="DELETE", headers={"ibm-mq-rest-csrf-token": ""})
+    assert (answer.status_code, answer.json["error"][0]["msgId"]) == (400, "MQWB0976E")
+    assert "the MFT network harbour" in answer.json["error"][0]["message"]
+
+
 def counted(service):
     """Return the counters of files: all, successes, failures, warnings."""
     statistics = shown(service, messages.ID)["statistics"]

@@ -1,6 +1,7 @@
 import pytest
 
 from mqmft_svc.schemas.definitions import MAX_FILE, Definitions, DefinitionUnreadable, read_definitions
+from mqmft_svc.schemas.submissions import submission
 from tests.unit.mqmft_svc import definition_samples as samples
 
 QUAY = {"name": "QUAY", "qmgrName": "QMHARBOUR"}
@@ -181,7 +182,25 @@ def test_encodings_are_written_by_the_names_of_the_hub(given, expected):
     assert found.notes == []
 
 
+def test_every_body_is_one_that_the_hub_takes():
+    """Items 155 to 173: what is printed can be posted, but for its name and its schedule."""
+    found = read(samples.TEMPLATE, samples.REQUEST, samples.SCHEDULES, samples.monitor())
+    bodies = [*found.transfers, *(monitor["transferDefinition"] for monitor in found.monitors)]
+    assert len(bodies) == 5
+    for body in bodies:
+        submission({name: value for name, value in body.items() if name not in {"name", "scheduleTransfer"}})
+
+
 NOT_CARRIED = {
+    "a body that is refused": (
+        samples.TEMPLATE.replace('"consignment"', '"crossdock.job"'),
+        "the hub would refuse transferSet.userProperties: names that begin with",
+    ),
+    "a long wait": (samples.TEMPLATE.replace('"30"', '"9999"'), "the hub would refuse transferSet.item[1].source"),
+    "a monitor's transfer that is refused": (
+        samples.monitor(item=samples.TASK_ITEM.replace("${FilePath}", "x" * 5_000)),
+        "the hub would refuse transferSet.item[0].source.name",
+    ),
     "an encoding": (samples.TEMPLATE.replace("IBM-1047", "IBM-939"), "no encoding of the name 'IBM-939'"),
     "an end of line": (samples.TEMPLATE.replace("CRLF", "NEL"), "the end of line 'NEL' is not carried over"),
     "a time to wait": (samples.TEMPLATE.replace('"30"', '"long"'), "'long' is no number of seconds"),

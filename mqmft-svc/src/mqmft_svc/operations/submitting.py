@@ -16,6 +16,7 @@ from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.callers import Caller
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.submissions import AgentRequest, Submission
+from mqmft_svc.domain.transfers import Transfer
 from mqmft_svc.errors import AlreadyEnded, NoSuchAgent, NoSuchTransfer
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.managed import transfer_events
@@ -112,7 +113,7 @@ class Submitting:
             if transfer is None:
                 if record is None:
                     raise NoSuchTransfer(id=id_)
-                raise AlreadyEnded(id=key, reason=_reason(record.protocol))
+                raise AlreadyEnded(id=key, reason=_reason(record))
             if transfer.status in ("leaving", "over"):
                 raise AlreadyEnded(id=key, reason=_ENDED)
             if transfer.status == "running":
@@ -172,8 +173,10 @@ def _full(connection: sa.Connection, source: Agent) -> Refusal | None:
     return Refusal("failed", f"{source.maximum_queued_transfers} transfers wait at the agent {source.name} already.")
 
 
-def _reason(protocol: str) -> str:
+def _reason(record: Transfer) -> str:
     """Return why the transfer of a record cannot be stopped; of one that ended long ago the record alone is left."""
-    if protocol == transfer_events.PROTOCOL:
+    if record.network:
+        return f"It belongs to the MFT network {record.network}, whose own agents stop it"
+    if record.protocol == transfer_events.PROTOCOL:
         return _ENDED
-    return f"It belongs to the protocol {protocol}, whose own requests stop it"
+    return f"It belongs to the protocol {record.protocol}, whose own requests stop it"

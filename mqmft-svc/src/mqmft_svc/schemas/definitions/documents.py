@@ -7,10 +7,12 @@ from xml.etree.ElementTree import Element
 
 from mft_common import xml
 from mft_common.errors import MftError
+from mqmft_svc.errors import BodyInvalid
 from mqmft_svc.schemas.config import AGENT_NAME, QMGR_NAME, RESERVED
 from mqmft_svc.schemas.definitions.monitors import read_monitor
 from mqmft_svc.schemas.definitions.nodes import Node, local, one_line
 from mqmft_svc.schemas.definitions.transfers import read_transfer
+from mqmft_svc.schemas.submissions import submission
 
 MAX_FILE: Final = 16 << 20
 _MAX_ELEMENTS: Final = 200_000
@@ -90,9 +92,18 @@ def _add_transfer(element: Element, path: str, name: str, into: Definitions) -> 
     body = read_transfer(node)
     node.finish()
     if body is not None:
+        _note_refusal(node, body)
         into.add_agents(node, body)
         taken = {each["name"] for each in into.transfers}
         into.transfers.append({"name": _unique(name, taken), **body})
+
+
+def _note_refusal(node: Node, body: Mapping[str, Any]) -> None:
+    """Note what in a body the hub would refuse if it were posted; a schedule has been looked at already."""
+    try:
+        submission({name: value for name, value in body.items() if name != "scheduleTransfer"})
+    except BodyInvalid as error:
+        node.note(one_line(f"the hub would refuse {error.words['name']}: {error.words['reason']}"))
 
 
 def _unique(name: str, taken: set[str]) -> str:
@@ -144,6 +155,7 @@ def _monitor(root: Element, name: str, into: Definitions) -> None:
     if any((each["name"], each["agentName"]) == (body["name"], body["agentName"]) for each in into.monitors):
         node.note("is not carried over: the agent has a monitor of that name already")
         return
+    _note_refusal(node, body["transferDefinition"])
     into.add_agents(node, body["transferDefinition"])
     into.monitors.append(body)
 
