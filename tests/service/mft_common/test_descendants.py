@@ -75,3 +75,32 @@ def test_a_chain_of_processes_is_ended_however_long_it_is():
     program = [sys.executable, "-c", END_OF_A_CHAIN, CHAIN]
     ran = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False)
     assert (ran.stdout, ran.stderr) == (b"[]\n", b"")
+
+
+# A user without rights ends its children, the first of which runs as root; it prints which one is left.
+ANOTHER_USERS_CHILD = """
+import os, subprocess, sys
+from mft_common.process.descendants import adopt_orphans, children, end_children
+adopt_orphans()
+def start(*command):
+    return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+foreign = start(*sys.argv[1:], "sleep", "60")
+# The user may be unable to read the modules of this program: all are imported by now.
+assert children() == [foreign.pid]
+if os.geteuid() == 0:
+    os.setresuid(65534, 65534, 65534)
+own = [start("sleep", "60"), start("sh", "-c", "sleep 60; true")]
+end_children()
+print(children() == [foreign.pid], foreign.pid, flush=True)
+"""
+
+
+def test_a_program_of_another_user_keeps_none_of_the_others_alive():
+    """Such a program cannot be killed; what can be killed is, and nothing waits for the rest."""
+    as_root = [] if os.geteuid() == 0 else ["sudo", "-n"]
+    program = [sys.executable, "-c", ANOTHER_USERS_CHILD, *as_root]
+    ran = subprocess.run(program, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    assert ran.stderr == b""
+    alone, pid = ran.stdout.split()
+    subprocess.run([*as_root, "kill", pid], check=True)
+    assert alone == b"True"

@@ -15,6 +15,8 @@ from typing import Final
 
 _PR_SET_CHILD_SUBREAPER: Final = 36
 _PAUSE_S: Final = 0.005
+# The errors of a process that is gone, or that may not be looked at (hidepid).
+_HIDDEN: Final = (FileNotFoundError, ProcessLookupError, PermissionError)
 # Loaded once: a process that was just forked must not load libraries.
 _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 
@@ -28,14 +30,15 @@ def adopt_orphans() -> None:
 def children(pid: int | None = None) -> list[int]:
     """Return the children of a process, this one by default, ended ones included; none of a process that is gone.
 
-    OSError where they cannot be read, because no descriptor is free for example.
+    None either of one that another user's program became, where the system hides it. OSError where they cannot be read
+    for a while, because no descriptor is free for example.
     """
     found: list[int] = []
     tasks = Path(f"/proc/{pid or os.getpid()}/task")
     # Both the process and any of its threads may end between two steps.
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+    with contextlib.suppress(*_HIDDEN):
         for task in list(tasks.iterdir()):
-            with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            with contextlib.suppress(*_HIDDEN):
                 found += map(int, (task / "children").read_text(encoding="ascii").split())
     return found
 
@@ -55,20 +58,26 @@ def with_descendants(pids: Iterable[int]) -> list[int]:
 def kill_children(spare: Collection[int] = ()) -> bool:
     """Kill all children but those of `spare`, and all that descend from them; return whether any may be left.
 
-    Ends of children are collected. Descendants become children as their parents end: call it until none is left.
+    Ends of children are collected. Descendants become children as their parents end: call it until none is left. A
+    program that another user runs (by sudo) may not be killed, and does not count.
     """
     try:
         found = [pid for pid in children() if pid not in spare]
         known = with_descendants(found)
     except OSError:
         return True
+    foreign = set()
     for pid in known:
-        with contextlib.suppress(ProcessLookupError):
+        try:
             os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        except PermissionError:
+            foreign.add(pid)
     for pid in found:
         with contextlib.suppress(ChildProcessError):
             os.waitpid(pid, os.WNOHANG)
-    return bool(found)
+    return not foreign.issuperset(found)
 
 
 def end_children(spare: Collection[int] = ()) -> None:
