@@ -12,7 +12,7 @@ from diplomat_svc.domain.transactions import Configuration, Options
 from diplomat_svc.events import handlers
 from diplomat_svc.operations import Operations
 from diplomat_svc.operations.auditing import Auditor, audit_task
-from diplomat_svc.operations.dispatch import Dispatcher, WorkerConfiguration
+from diplomat_svc.operations.dispatch import JobWork, WorkerConfiguration
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.operations.lateness import lateness_task
 from diplomat_svc.operations.log_views import LogViews, sweep_task, views_of
@@ -39,6 +39,7 @@ from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
 from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
+from mft_common.dispatch import Dispatcher
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.registry import modules_for
 from mft_common.errors import ConfigError, MftError
@@ -133,7 +134,9 @@ class Service:
         if self.runner is None:
             raise ValueError("a worker is built with a runner")
         lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
-        return Dispatcher(self.operations.writer, configuration=self.follower, lock=lock, runner=self.runner)
+        work = JobWork(self.operations.writer, self.follower, self.runner)
+        beside = [BackgroundTask("sweeps", work.sweeper.run)]
+        return Dispatcher(work, self.database, WORKERS, lock=lock, beside=beside)
 
     def delivery(self) -> Delivery:
         """Return the part of a worker that sends notifications to the receivers of the applied configuration."""

@@ -159,7 +159,7 @@ def test_a_source_that_stays_changes_the_record_74(hub, transaction, tmp_path):
                 source.mkdir()
 
     dispatcher = made.service.dispatcher()
-    dispatcher._auditor._open = Watched
+    dispatcher._work._auditor._open = Watched
     made.run("one")
     with made.work_with(dispatcher):
         assert made.finished("one").findtext("completionStatus") == "Warning"
@@ -187,7 +187,7 @@ def test_a_source_that_stays_changes_the_record_of_its_file_where_the_job_ends_a
                 source.mkdir()
 
     dispatcher = made.service.dispatcher()
-    dispatcher._auditor._open = Replacing
+    dispatcher._work._auditor._open = Replacing
     made.run("one")
     with made.work_with(dispatcher):
         assert made.finished("one").findtext("completionStatus") == "Warning"
@@ -339,7 +339,7 @@ def test_the_states_of_a_job_are_ordered_also_where_the_clock_steps_back_e31(hub
                 source.mkdir()
 
     dispatcher = made.service.dispatcher()
-    dispatcher._auditor._open = SetBack
+    dispatcher._work._auditor._open = SetBack
     made.run("one")
     with made.work_with(dispatcher):
         assert made.finished("one").findtext("completionStatus") == "Warning"
@@ -367,7 +367,7 @@ def test_a_second_write_that_fails_says_what_became_of_the_sources_76(hub, trans
             kept.mkdir()
 
     dispatcher = made.service.dispatcher()
-    dispatcher._auditor._open = FailingLater
+    dispatcher._work._auditor._open = FailingLater
     made.run("one")
     with made.work_with(dispatcher):
         assert made.finished("one").findtext("completionStatus") == "Critical"

@@ -7,7 +7,9 @@ import time
 
 import pytest
 
-from diplomat_svc.operations.dispatch import Dispatcher
+from diplomat_svc.operations.dispatch import JobWork
+from diplomat_svc.store.tables import WORKERS
+from mft_common.dispatch import Dispatcher
 from mft_common.errors import Unavailable
 from mft_common.process.worker_lock import Shared
 from tests.servers.processes import wait_until
@@ -109,9 +111,8 @@ def test_a_job_that_hangs_in_a_silent_peer_is_terminated_within_two_seconds_e8(s
 def test_a_cancel_that_is_not_obeyed_goes_on_as_a_kill_e7(silent, runner):
     """A job that hangs cannot hear the request: it is killed after a while, and its end is still Cancelled."""
     service, stop = silent.service, threading.Event()
-    dispatcher = Dispatcher(
-        service.operations.writer, configuration=service.follower, lock=Shared(), runner=runner, cancel_within=0.5
-    )
+    work = JobWork(service.operations.writer, service.follower, runner)
+    dispatcher = Dispatcher(work, service.database, WORKERS, lock=Shared(), obeys_within=0.5)
     thread = threading.Thread(target=dispatcher.run, args=(stop,))
     thread.start()
     silent.run("hangs")

@@ -102,7 +102,7 @@ def test_a_job_whose_leftovers_cannot_be_removed_at_once_ends_and_they_are_remov
     """No process can be started for the removal: the job has its end, and the removal is tried again."""
     made = make()
     dispatcher = made.service.dispatcher()
-    dispatcher._runner = _Faulty(runner, ":sweep")
+    dispatcher._work._runner = _Faulty(runner, ":sweep")
     with made.work_with(dispatcher):
         made.run("slow")
         begun(made)

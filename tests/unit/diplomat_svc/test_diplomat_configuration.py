@@ -10,9 +10,9 @@ import yaml
 from crossdock import local_hub
 from diplomat_svc.bootstrap import child_modules
 from diplomat_svc.domain.transactions import LONGEST_STOP_GRACE_S
-from diplomat_svc.operations import dispatch
 from diplomat_svc.schemas.configuration import read_sections
 from mft_common.config import Reader
+from mft_common.dispatch import dispatcher
 from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import ConfigError
 from mft_common.process import background_tasks
@@ -112,7 +112,7 @@ def test_the_stop_of_a_worker_fits_into_the_time_of_its_tasks():
     """A worker signs out in that time, or a later one would end the jobs that wait (E11)."""
     found = _problems({"diplomat": {"jobs": {"stop_grace": "21s"}}, "transactions": []})
     assert found == ["diplomat.jobs.stop_grace: Must be less than or equal to 20.0."]
-    longest = LONGEST_STOP_GRACE_S + dispatch._STOPPED_WITHIN_S + dispatch._KILLED_WITHIN_S
+    longest = LONGEST_STOP_GRACE_S + dispatcher._STOPPED_WITHIN_S + dispatcher._KILLED_WITHIN_S
     assert longest < background_tasks.GRACE_S < local_hub._WORKER_GRACE_S < 40
 
 

@@ -1,0 +1,191 @@
+"""Queued pieces of work in a table, as a dispatcher of `mft_common.dispatch` runs them in real children."""
+
+import threading
+
+import sqlalchemy as sa
+
+from mft_common.database import leases
+from mft_common.database.leases import Leases
+from mft_common.database.workers import Workers
+from mft_common.dispatch import Dispatcher, Limits, StopRequest
+from mft_common.process.worker_lock import Shared
+
+METADATA = sa.MetaData()
+WORKERS = Workers(Leases(METADATA))
+PIECES = sa.Table(
+    "pieces",
+    METADATA,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    # A function of `tests.servers.pieces_of_work`.
+    sa.Column("function", sa.String(40), nullable=False),
+    # waiting, running, or the piece's end.
+    sa.Column("state", sa.String(20), nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False),
+    # How a running piece is to end, "" where nobody asked.
+    sa.Column("asked", sa.String(20), nullable=False),
+)
+TABLES = (leases.create_table, PIECES)
+MODULE = "tests.servers.pieces_of_work"
+C = PIECES.c
+_REQUESTS = {"stop": StopRequest("stopped"), "kill": StopRequest("killed", now=True)}
+
+
+def add(database, *functions):
+    """Queue pieces; they are numbered from 1 on."""
+    rows = [
+        {"number": number, "function": function, "state": "waiting", "owner": "", "asked": ""}
+        for number, function in enumerate(functions, 1)
+    ]
+    with database.write() as connection:
+        connection.execute(sa.insert(PIECES), rows)
+
+
+def ask(database, number, how):
+    """Ask for the end of a piece: `stop`, or `kill`."""
+    with database.write() as connection:
+        connection.execute(sa.update(PIECES).where(C.number == number).values(asked=how))
+
+
+def states(database):
+    """Return the states of all pieces, in their order."""
+    with database.read() as connection:
+        return list(connection.execute(sa.select(C.state).order_by(C.number)).scalars())
+
+
+class PieceProcess:
+    """One piece in a child of the runner."""
+
+    def __init__(self, work, lease, number, function):
+        self._work, self._lease, self._number, self._function = work, lease, number, function
+        self._end, self._handle, self._lock = "", None, threading.Lock()
+
+    def run(self):
+        """See Process."""
+        payload = {"how": "pause"} if self._function == "hang" else self._number
+        handle = self._work.runner.run(f"{MODULE}:{self._function}", payload, self._work.on_message)
+        with self._lock:
+            self._handle = handle
+        end = handle.wait()
+        self._work.end(self._number, self._lease.owner, self._end or ("done" if end.completed else "failed"))
+
+    def _told(self, end):
+        with self._lock:
+            self._end = self._end or end
+            return self._handle
+
+    def stop(self, end):
+        """See Process."""
+        self._told(end).stop()
+
+    def kill(self, end):
+        """See Process."""
+        self._told(end).kill()
+
+    def abandon(self, end):
+        """See Process."""
+        self.kill(end)
+
+
+class QueuedWork:
+    """The pieces, as the work of a dispatcher; `taken` are the numbers of those that this worker took, in order."""
+
+    interrupted = "interrupted"
+
+    def __init__(self, database, runner, limits):
+        self.database, self.runner, self.limits = database, runner, limits
+        self.taken, self.begun, self.prepared = [], threading.Semaphore(0), []
+        self.fault, self.faults = None, 0
+
+    def on_message(self, kind, data):
+        """Count the children that have begun."""
+        self.begun.release()
+        return kind, data
+
+    def refresh(self, connection):
+        """See Work."""
+        return self.limits
+
+    def recover(self, *, exclusive=False, owner="", running=()):
+        """End the pieces of dead workers as `lost`."""
+        with self.database.write() as connection:
+            dead = WORKERS.find_dead(connection, everyone=exclusive)
+            active = connection.execute(sa.select(C.number, C.owner).where(C.state == "running")).all()
+            alive = WORKERS.find_alive(connection) - set(dead)
+            lost = [n for n, by in active if by not in alive or (by == owner and n not in running)]
+            WORKERS.remove_dead(connection, dead)
+            if lost:
+                connection.execute(sa.update(PIECES).where(C.number.in_(lost)).values(state="lost"))
+        return len(lost)
+
+    def prepare(self):
+        """Note the workers that are signed in meanwhile."""
+        with self.database.read() as connection:
+            self.prepared.append(WORKERS.find_alive(connection))
+
+    def is_waiting(self):
+        """See Work."""
+        if self.fault is not None:
+            self.faults += 1
+            raise self.fault
+        return "waiting" in states(self.database)
+
+    def take(self, lease, begin):
+        """Take the waiting piece with the smallest number."""
+        with self.database.write() as connection:
+            first = sa.select(sa.func.min(C.number)).where(C.state == "waiting").scalar_subquery()
+            taken = sa.update(PIECES).where(C.number == first, C.state == "waiting")
+            row = connection.execute(
+                taken.values(state="running", owner=lease.owner).returning(C.number, C.function)
+            ).one_or_none()
+        if row is None:
+            return False
+        self.taken.append(row.number)
+        begin(row.number, f"request-{row.number}", PieceProcess(self, lease, row.number, row.function))
+        return True
+
+    def stop_requests(self, owner):
+        """See Work."""
+        wanted = sa.select(C.number, C.asked).where(C.state == "running", C.owner == owner, C.asked != "")
+        with self.database.read() as connection:
+            rows = connection.execute(wanted).all()
+        return {number: _REQUESTS[how] for number, how in rows}
+
+    def end(self, number, owner, end):
+        """Store the end of a piece, unless it is another's by now."""
+        mine = sa.update(PIECES).where(C.number == number, C.owner == owner, C.state == "running")
+        with self.database.write() as connection:
+            connection.execute(mine.values(state=end))
+
+
+class Worker:
+    """A dispatcher in a thread; `fault` is what it raised."""
+
+    def __init__(self, database, runner, *, at_once=4, lease=15.0, grace=0.0, **options):
+        self.work = QueuedWork(database, runner, Limits(at_once, lease, grace))
+        self.dispatcher = Dispatcher(self.work, database, WORKERS, **{"lock": Shared(), **options})
+        self.stop = threading.Event()
+        self.fault = None
+        self._thread = threading.Thread(target=self._run)
+
+    def _run(self):
+        try:
+            self.dispatcher.run(self.stop)
+        except Exception as error:  # noqa: BLE001 -- the test looks at it
+            self.fault = error
+
+    def start(self):
+        """Start it."""
+        self._thread.start()
+        return self
+
+    def end(self):
+        """Stop it, and wait for its end, and for the threads of its pieces: they use the database."""
+        self.stop.set()
+        self._thread.join()
+        for one in list(self.dispatcher._running.values()):
+            one.thread.join()
+
+    def join(self):
+        """Wait until it ends by itself."""
+        self._thread.join(20)
+        assert not self._thread.is_alive()
