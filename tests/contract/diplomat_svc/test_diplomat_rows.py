@@ -10,7 +10,7 @@ from diplomat_svc.domain.jobs import FileRecord, Job, MemberRecord, Requester
 from diplomat_svc.domain.states import COMPLETE, RUNNING
 from diplomat_svc.domain.transactions import Destination, Source, Transaction
 from diplomat_svc.store import audits, files, jobs, members, purging, sweeps, transactions
-from diplomat_svc.store.tables import JOB_LOG, open_database
+from diplomat_svc.store.tables import JOB_LOG, SWEEPS, open_database
 
 DAY = 86_400_000
 
@@ -106,7 +106,7 @@ def test_a_job_without_its_audit_record_stays_until_its_own_limit_e41(database):
 def add_sweep(database, number, temporaries=()):
     """Record that a job may have left temporary files, with the names of some."""
     with database.write() as connection:
-        sweeps.add(connection, number, 0)
+        SWEEPS.add(connection, number, 0)
         record = FileRecord(place=0, source="f", destination="f", size=1, began_at=1, temporaries=temporaries)
         files.begin(connection, number, record)
 
@@ -115,7 +115,7 @@ def swept(database, number):
     """Return the jobs whose temporary files a worker is to remove; those of `number` are gone then."""
     with database.write() as connection:
         claimed = [each.job.sequence for each in sweeps.claim(connection, 1, 8)]
-        sweeps.remove(connection, number)
+        SWEEPS.remove(connection, number)
     return claimed
 
 
@@ -126,7 +126,7 @@ def test_a_job_that_may_have_left_temporary_files_stays_until_they_are_removed_e
     add_sweep(database, 1)
     assert purging.purge(database, 366 * DAY, age=1.0, newest=1) == 1
     assert left(database) == [1, 3]
-    assert database.query(sweeps.count) == 1
+    assert database.query(SWEEPS.count) == 1
     assert swept(database, 1) == [1]
     assert purging.purge(database, 366 * DAY, age=1.0, newest=1) == 1
     assert left(database) == [3]
@@ -141,7 +141,7 @@ def test_a_job_whose_temporary_files_were_never_removed_goes_at_last_and_the_log
         assert purging.purge(database, 366 * DAY, age=1.0, newest=None) == 0
         assert purging.purge(database, 366 * DAY + 1, age=1.0, newest=None) == 1
     assert left(database) == [2]
-    assert database.query(sweeps.count) == 0
+    assert database.query(SWEEPS.count) == 0
     (line,) = lines
     assert (line["event"], line["log_level"], line["sequence"]) == ("sweep.given_up", "error", 1)
     assert line["folders"] == ["file:to"]

@@ -17,8 +17,8 @@ from diplomat_svc.domain.states import (
     severity_of,
 )
 from diplomat_svc.operations import notices, transfer_events
-from diplomat_svc.store import audits, files, jobs, members, requested_jobs, sweeps, timers
-from diplomat_svc.store.tables import OUTBOX
+from diplomat_svc.store import audits, files, jobs, members, requested_jobs, timers
+from diplomat_svc.store.tables import OUTBOX, SWEEPS
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
@@ -110,7 +110,7 @@ class JobWriter:
         if ended is None:
             return None
         if left:
-            sweeps.add(connection, ended.sequence, self.clock())
+            SWEEPS.add(connection, ended.sequence, self.clock())
         self._publish_end(connection, ended, self._end_files(connection, ended))
         return ended
 
@@ -129,7 +129,7 @@ class JobWriter:
             return None
         if job.attempt > 1:
             # An earlier attempt has left files that the next one was to go on with.
-            sweeps.add(connection, ended.sequence, self.clock())
+            SWEEPS.add(connection, ended.sequence, self.clock())
         self._publish_end(connection, ended, self._end_files(connection, ended))
         return ended
 
@@ -164,7 +164,7 @@ class JobWriter:
                 text = f"{file.source} was being delivered as {file.destination}; it may be there, and then whole."
                 self.record(connection, ended, text, Severity.WARNING)
         if job.status in ACTIVE:
-            sweeps.add(connection, ended.sequence, self.clock())
+            SWEEPS.add(connection, ended.sequence, self.clock())
         self._publish_end(connection, ended, found)
         return ended
 

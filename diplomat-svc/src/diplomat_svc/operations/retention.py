@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Final
 
 from diplomat_svc.domain.transactions import Options
-from diplomat_svc.store import audits, purging, sweeps
+from diplomat_svc.store import audits, purging
+from diplomat_svc.store.tables import SWEEPS
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
@@ -27,7 +28,7 @@ def purge_jobs_task(
     def purge() -> None:
         kept = options()
         deleted = purging.purge(database, now(), age=kept.histories_keep, newest=kept.histories_newest)
-        waiting = {"without_audit_record": database.query(audits.count), "not_swept": database.query(sweeps.count)}
+        waiting = {"without_audit_record": database.query(audits.count), "not_swept": database.query(SWEEPS.count)}
         logs.get("retention").info("jobs.purged", jobs=deleted, **waiting)
 
     return periodic_task("job-purge", purge, every=every, first=first)

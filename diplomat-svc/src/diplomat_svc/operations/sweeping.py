@@ -12,6 +12,7 @@ from diplomat_svc.operations.job_process import Runner, begin_sweep
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.store import sweeps
 from diplomat_svc.store.sweeps import Sweep
+from diplomat_svc.store.tables import SWEEPS
 from mft_common import logs
 from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import Unavailable
@@ -45,7 +46,7 @@ class Sweeper:
         """Look for removals that are due until `stop`; those that are under way then are tried again later."""
         while not stop.wait(_LOOK_EVERY_S):
             try:
-                if self._database.query(lambda each: sweeps.any_due(each, self._clock())):
+                if self._database.query(lambda each: SWEEPS.any_due(each, self._clock())):
                     self.sweep(stop)
             except Unavailable:
                 # The next look comes in a second.
@@ -73,11 +74,11 @@ class Sweeper:
                 one.handle.kill()
         with self._database.write() as connection:
             for one in begun:
-                sweeps.put_back(connection, one.sweep.job.sequence, self._clock())
+                SWEEPS.put_back(connection, one.sweep.job.sequence, self._clock())
 
     def _begin(self, under_way: list[_Begun]) -> list[_Begun]:
         most = _AT_ONCE - len(under_way)
-        if most == 0 or not self._database.query(lambda each: sweeps.any_due(each, self._clock())):
+        if most == 0 or not self._database.query(lambda each: SWEEPS.any_due(each, self._clock())):
             return []
         busy = {one.sweep.job.definition.destination.url for one in under_way}
         with self._database.write() as connection:
@@ -108,7 +109,7 @@ class Sweeper:
             for text in findings:
                 self._writer.record(connection, one.sweep.job, text, Severity.WARNING)
             if not problem:
-                sweeps.remove(connection, one.sweep.job.sequence)
+                SWEEPS.remove(connection, one.sweep.job.sequence)
         return True
 
     def _order(self, each: Sweep) -> Json:

@@ -8,6 +8,7 @@ from diplomat_svc.migrations import HEAD
 from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database import Database
 from mft_common.database.leases import Leases
+from mft_common.database.sweeps import Sweeps
 from mft_common.database.workers import Workers
 from mft_common.events import Inbox, Outbox
 from mft_common.events.tables import enter_cluster
@@ -130,6 +131,7 @@ lates = sa.Table(
 JOB_LOG: Final = JobLog(metadata)
 LEASES: Final = Leases(metadata)
 WORKERS: Final = Workers(LEASES)
+SWEEPS: Final = Sweeps(sweeps.c.sequence)
 TIMERS: Final = Timers(metadata)
 WATCHES: Final = Memory(metadata)
 NOTIFICATIONS: Final = Notifications(metadata)

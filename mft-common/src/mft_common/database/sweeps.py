@@ -1,0 +1,95 @@
+"""Store which pieces of work that are over may have left unfinished files, and when to try to remove those next.
+
+Times are those of the wall clock: where machines disagree, a removal is tried earlier or later, and twice does no harm.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Generic, TypeVar
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mft_common.backoff import pause_after
+from mft_common.database.statements import Connection, Statement
+
+K = TypeVar("K", int, str)
+
+_FIRST_MS: Final = 60_000
+_MOST_MS: Final = 3_600_000
+# How many due removals are looked through for places that are free.
+_LOOK_AT: Final = 2_000
+
+
+@dataclass(frozen=True)
+class Claimed(Generic[K]):
+    """A removal that a worker has claimed: the key of its piece of work, and how often it was begun."""
+
+    key: K
+    tries: int
+
+
+class Sweeps(Generic[K]):
+    """The removals of one service, in the table of `key`, which has the columns `tries` and `due_at` (ms) besides."""
+
+    def __init__(self, key: sa.Column[K]) -> None:
+        self._table = key.table
+        self._key: sa.Column[K] = key
+        due = self._table.c.due_at <= sa.bindparam("now", type_=sa.BigInteger)
+        self._any_due = Statement(sa.select(key).where(due).limit(1))
+        self._count = Statement(sa.select(sa.func.count()).select_from(self._table))
+
+    def add(self, connection: sa.Connection, key: K, now: int) -> None:
+        """Record that a piece of work may have left files; nothing changes where that is recorded."""
+        insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+        row = insert(self._table).values({self._key.name: key, "tries": 0, "due_at": now})
+        connection.execute(row.on_conflict_do_nothing())
+
+    def any_due(self, connection: Connection, now: int) -> bool:
+        """Return whether a removal is due; a cheap read."""
+        return self._any_due.first(connection, {"now": now}) is not None
+
+    def count(self, connection: Connection) -> int:
+        """Return how many pieces of work may have left files."""
+        ((found,),) = self._count.all(connection, {})
+        return int(found)
+
+    def claim(
+        self,
+        connection: sa.Connection,
+        now: int,
+        most: int,
+        places: Callable[[Sequence[K]], Mapping[K, str]],
+        busy: Collection[str] = (),
+    ) -> list[Claimed[K]]:
+        """Return removals that are due, `most` of them at most, and put off the next try of each, longer each time.
+
+        `places` returns the place of each piece of work, without those that have none any more. The claimed ones have
+        different places, none of which is in `busy`, so that a far side that hangs holds up itself alone.
+        The next try is the one of whoever claims it then: a worker that dies in the middle holds nothing back.
+        """
+        c = self._table.c
+        due = sa.select(self._key, c.tries, c.due_at).where(c.due_at <= now).order_by(c.due_at, self._key)
+        rows = connection.execute(due.limit(_LOOK_AT)).all()
+        found = places([row[0] for row in rows])
+        claimed: list[Claimed[K]] = []
+        taken = set(busy)
+        for key, tries, due_at in rows:
+            if len(claimed) == most:
+                break
+            if key not in found or found[key] in taken:
+                continue
+            taken.add(found[key])
+            later = {"tries": tries + 1, "due_at": now + pause_after(tries + 1, _FIRST_MS, _MOST_MS)}
+            unclaimed = (self._key == key, c.due_at == due_at)
+            if connection.execute(sa.update(self._table).where(*unclaimed).values(**later)).rowcount == 1:
+                claimed.append(Claimed(key, tries + 1))
+        return claimed
+
+    def put_back(self, connection: sa.Connection, key: K, now: int) -> None:
+        """Make a removal due at once that was interrupted by the end of its worker."""
+        connection.execute(sa.update(self._table).where(self._key == key).values(due_at=now))
+
+    def remove(self, connection: sa.Connection, key: K) -> None:
+        """Delete the record of a piece of work that has left nothing."""
+        connection.execute(sa.delete(self._table).where(self._key == key))
