@@ -129,7 +129,7 @@ class Service:
         # Whoever changes timers holds the clock before: it is taken first here too.
         return TimerService(self.database, TIMERS, fire, now=self.operations.clock, prepare=change_clock.lock)
 
-    def dispatcher(self) -> Dispatcher:
+    def dispatcher(self) -> Dispatcher[int]:
         """Return the task that runs jobs."""
         if self.runner is None:
             raise ValueError("a worker is built with a runner")

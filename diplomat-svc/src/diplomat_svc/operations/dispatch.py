@@ -99,7 +99,7 @@ class JobWork:
         """Return whether a job can be taken."""
         return self._database.query(lambda each: jobs.any_takeable(each, self._writer.clock()))
 
-    def take(self, lease: Lease, begin: Begin) -> bool:
+    def take(self, lease: Lease, begin: Begin[int]) -> bool:
         """Take the next job and begin it, or refuse it where the licence has lapsed; False where there is none."""
         with self._database.write() as connection:
             configuration = self._configuration.refresh(connection)

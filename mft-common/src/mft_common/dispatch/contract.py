@@ -1,12 +1,15 @@
 """Declare what a dispatcher asks of a service's work, and what it tells the processes of its pieces."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Hashable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 import sqlalchemy as sa
 
 from mft_common.database.leases import Lease
+
+# The key of a piece of work: a number, or text.
+K = TypeVar("K", bound=Hashable)
 
 
 @dataclass(frozen=True)
@@ -49,12 +52,12 @@ class Process(Protocol):
         ...
 
 
-# Called with the number of a piece, the id of the request that it belongs to, and its process, which begins then.
-Begin = Callable[[int, str, Process], None]
+# Called with the key of a piece, the id of the request that it belongs to, and its process, which begins then.
+Begin = Callable[[K, str, Process], None]
 
 
-class Work(Protocol):
-    """The pieces of work of one service. Each has a number; one that runs has a worker as its owner."""
+class Work(Protocol, Generic[K]):
+    """The pieces of work of one service. Each has a key; one that runs has a worker as its owner."""
 
     @property
     def interrupted(self) -> str:
@@ -70,7 +73,7 @@ class Work(Protocol):
         """Return the limits of the configuration that is in force."""
         ...
 
-    def recover(self, *, exclusive: bool = False, owner: str = "", running: Collection[int] = ()) -> int:
+    def recover(self, *, exclusive: bool = False, owner: str = "", running: Collection[K] = ()) -> int:
         """End the pieces whose owner has no lease that lasts, and remove the leases of dead workers; return how many.
 
         `exclusive` says that no other worker can be alive. A piece of `owner`, the worker that asks, is lost too when
@@ -86,13 +89,13 @@ class Work(Protocol):
         """Return whether a piece can be taken; a cheap read."""
         ...
 
-    def take(self, lease: Lease, begin: Begin) -> bool:
+    def take(self, lease: Lease, begin: Begin[K]) -> bool:
         """Take the next piece for the worker of `lease`, and call `begin`; False where there was none.
 
         A piece that is refused at once counts as one.
         """
         ...
 
-    def stop_requests(self, owner: str) -> Mapping[int, StopRequest]:
-        """Return the requests to stop running pieces of a worker, by the numbers of the pieces."""
+    def stop_requests(self, owner: str) -> Mapping[K, StopRequest]:
+        """Return the requests to stop running pieces of a worker, by the keys of the pieces."""
         ...

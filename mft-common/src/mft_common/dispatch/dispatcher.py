@@ -6,13 +6,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Generic
 
 from mft_common import logs
 from mft_common.database import Database
 from mft_common.database.leases import Lease
 from mft_common.database.workers import Workers
-from mft_common.dispatch.contract import Process, Work
+from mft_common.dispatch.contract import K, Process, Work
 from mft_common.errors import MftError, Unavailable
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.worker_lock import WorkerLock
@@ -36,7 +36,7 @@ class _Running:
     asked_at: float | None = None
 
 
-class Dispatcher:
+class Dispatcher(Generic[K]):
     """One worker; `lock` knows whether others may run beside it.
 
     `beside` are tasks that run from its sign-in to its end. A child that was asked to stop may go on for
@@ -45,7 +45,7 @@ class Dispatcher:
 
     def __init__(
         self,
-        work: Work,
+        work: Work[K],
         database: Database,
         workers: Workers,
         *,
@@ -64,7 +64,7 @@ class Dispatcher:
         self._lease = Lease("", "", 0, 0.0)
         self._renewed = 0.0
         self._asked = 0.0
-        self._running: dict[int, _Running] = {}
+        self._running: dict[K, _Running] = {}
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`, then let what runs end, and sign out."""
@@ -119,15 +119,15 @@ class Dispatcher:
             self._require_lease(error)
             return False
 
-    def _begin(self, number: int, request_id: str, process: Process) -> None:
+    def _begin(self, key: K, request_id: str, process: Process) -> None:
         def work(_stop: threading.Event) -> None:
             with logs.request_scope(request_id):
                 try:
                     process.run()
                 except Exception:  # noqa: BLE001 -- the thread ends here, and the log is all that can be told
-                    logs.get("dispatch").exception("work.failed", number=number)
+                    logs.get("dispatch").exception("work.failed", key=key)
 
-        self._running[number] = _Running(process, _in_thread(f"work-{number}", work, threading.Event()))
+        self._running[key] = _Running(process, _in_thread(f"work-{key}", work, threading.Event()))
 
     def _require_lease(self, error: Unavailable) -> None:
         """Raise `error` where the lease has lapsed while the database was away."""
@@ -136,7 +136,7 @@ class Dispatcher:
 
     def _look_after_running(self) -> None:
         """Forget the pieces that have ended, renew the lease in time, and obey requests to stop the others."""
-        self._running = {number: one for number, one in self._running.items() if one.thread.is_alive()}
+        self._running = {key: one for key, one in self._running.items() if one.thread.is_alive()}
         if time.monotonic() - self._renewed > self._lease.ttl / _RENEWALS_A_LEASE:
             self._renew()
         if self._running:
@@ -159,8 +159,8 @@ class Dispatcher:
         if now - self._asked < _REQUESTS_EVERY_S:
             return
         self._asked = now
-        for number, request in self._work.stop_requests(self._lease.owner).items():
-            one = self._running.get(number)
+        for key, request in self._work.stop_requests(self._lease.owner).items():
+            one = self._running.get(key)
             if one is None:
                 continue
             if request.now or (one.asked_at is not None and now - one.asked_at > self._obeys_within):
