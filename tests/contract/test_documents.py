@@ -9,6 +9,8 @@ import yaml
 from crossdock import pages
 from crossdock.hub import PACKAGES
 from gateway.domain import GRANT_KEYS
+from mft_common.config import Reader
+from mft_common.endpoints.registry import read_endpoints
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -82,3 +84,20 @@ def test_each_file_of_code_is_of_a_size_that_one_can_read():
     """A module over 350 lines is two modules."""
     for path in ROOT.glob("*/src/**/*.py"):
         assert len(path.read_text().splitlines()) <= 350, path
+
+
+def test_no_curl_command_of_a_document_leaves_out_a_header_that_it_names():
+    """`curl -H NAME:` removes the header NAME; an empty one is written `NAME;`."""
+    pages_ = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("*/README.md"), ROOT / "README.md"]
+    headers = [header for page in pages_ for header in re.findall(r"-H (\"[^\"]*\"|'[^']*'|\S+)", page.read_text())]
+    assert headers
+    assert [header for header in headers if header.strip("'\"").endswith(":")] == []
+
+
+@pytest.mark.parametrize("page", sorted(ROOT.glob("docs/*.md")), ids=lambda page: page.name)
+def test_the_endpoints_of_the_examples_are_accepted(page, tmp_path):
+    """The section `endpoints` of each example of crossdock.yaml has no problem but that its secrets are not there."""
+    for text in re.findall(r"```yaml\n(.*?)```", page.read_text(), re.DOTALL):
+        reader = Reader(tmp_path, {}, data=tmp_path)
+        read_endpoints({"endpoints": yaml.safe_load(text).get("endpoints")}, reader, tmp_path)
+        assert [one for one in reader.problems if not re.search(r"cannot be read|has no variable", one)] == []

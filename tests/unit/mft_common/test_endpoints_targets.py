@@ -130,6 +130,7 @@ def test_a_pin_with_anything_behind_it_is_refused(tmp_path, pin):
     section = {"a": {"url": "sftp://u@host/x", "password": {"env": "X"}, "host_key": pin}}
     targets, problems = _read(section, tmp_path, X="x")
     assert (targets, [problem.partition(": ")[0] for problem in problems]) == ({}, ["endpoints.a.host_key"])
+    assert "43 characters of base64" in problems[0]
 
 
 @pytest.mark.parametrize("pin", [PIN, f"{PIN}=", f"{PIN}\n", "ssh-ed25519 AAAA", "ssh-ed25519 AAAA== hub at acme\n"])

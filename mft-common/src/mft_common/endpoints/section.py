@@ -29,7 +29,11 @@ class _Endpoint(Schema):
     password = fields.Raw()
     key = fields.Raw()
     passphrase = fields.Raw()
-    host_key = fields.String(validate=validate.Regexp(_HOST_KEY, error="is neither SHA256:... nor a public key"))
+    host_key = fields.String(
+        validate=validate.Regexp(
+            _HOST_KEY, error="is neither SHA256: and 43 characters of base64, nor a public key (ssh-ed25519 AAAA...)"
+        )
+    )
     timeouts = fields.Nested(_Timeouts)
     endpoint = fields.String()
     region = fields.String(validate=validate.Regexp(r"[a-z0-9-]{1,63}\Z", error="is no region's name"))
