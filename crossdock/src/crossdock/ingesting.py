@@ -2,18 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, Any, Final
-
-import sqlalchemy as sa
+from typing import IO, Final
 
 from crossdock import databases, environment
+from crossdock.coordination import applied_qmgr
 from mft_common.events.rabbit.foreign_queue import take_all
 from mqmft_svc import SERVICE
 from mqmft_svc.ingestion import TransferLog
 from mqmft_svc.operations.recording import Recorder
 from mqmft_svc.schemas.transferlog import MAX_MESSAGE
 from mqmft_svc.settings import Settings
-from mqmft_svc.store.tables import APPLIED
 
 _AT_ONCE: Final = 50
 _TOPICS: Final = b"system.fte/"
@@ -30,25 +28,12 @@ def ingest(file: Path, data: Path, environ: Mapping[str, str], refuse: Callable[
     settings = Settings.from_env({**environ, **environment.database_urls(data, environ)})
     count = 0
     with databases.opened(SERVICE, _URL, data, environ) as database, file.open("rb") as lines:
-        log = TransferLog(database, Recorder(database, settings, _qmgr(settings)), settings.transferlog_name)
+        log = TransferLog(database, Recorder(database, settings, applied_qmgr(settings)), settings.transferlog_name)
         for batch in _batches(lines):
             count += len(batch)
             for one in take_all(log, [body for _number, body in batch]):
                 refuse(batch[one.place][0], one.reason)
     return count
-
-
-def _qmgr(settings: Settings) -> Callable[[sa.Connection], str]:
-    """Return the reader of the coordination queue manager: the environment wins over the configuration in force."""
-
-    def read(connection: sa.Connection) -> str:
-        if settings.coordination_qmgr is not None:
-            return settings.coordination_qmgr
-        _, document, _ = APPLIED.fetch(connection)
-        section: Mapping[str, Any] = document.get("ibm_mq_mft") or {}
-        return str(section.get("coordination_qmgr", ""))
-
-    return read
 
 
 def _batches(opened: IO[bytes]) -> Iterator[list[tuple[int, bytes]]]:

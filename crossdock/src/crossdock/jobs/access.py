@@ -11,6 +11,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from crossdock import databases
+from crossdock.errors import Refused
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.names import known_variables, pack_label
 from diplomat_svc.domain.states import CANCELLED, COMPLETE, TERMINATED
@@ -24,7 +25,6 @@ from diplomat_svc.store import change_clock, files, jobs, requested_jobs, status
 from diplomat_svc.store.tables import APPLIED, JOB_LOG, SERVICE
 from mft_common import clock
 from mft_common.database import Database
-from mft_common.errors import MftError
 from mft_common.identity import Identity
 from mft_common.ids import TransferIds, new_request_id
 from mft_common.joblog import Record
@@ -32,10 +32,6 @@ from mft_common.settings import lookup
 
 _ACCOUNT: Final = "system"
 _DATABASE: Final = "DIPLOMAT_DATABASE_URL"
-
-
-class Refused(MftError):  # noqa: N818 -- an answer, not a fault
-    """There is no such transaction or job, or it cannot be run or stopped now."""
 
 
 @contextmanager

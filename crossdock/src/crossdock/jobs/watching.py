@@ -1,8 +1,9 @@
-"""Follow a job to its end, with a bar on a terminal."""
+"""Follow a job, or other work in a database, to its end, with a bar on a terminal."""
 
 import threading
 from collections.abc import Callable
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
@@ -11,9 +12,21 @@ from diplomat_svc.domain.jobs import Job
 from diplomat_svc.domain.names import printable
 from diplomat_svc.domain.states import COMPLETE, NOT_FOUND, SUCCESSFUL, WARNING
 
+T = TypeVar("T")
+
 _EVERY_S: Final = 0.2
 # The exit codes of a job that was watched; every other end is 1.
 _CODES: Final = {SUCCESSFUL: 0, NOT_FOUND: 3, WARNING: 4}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What a bar shows: a name, a state and how many bytes are done; `total` is 0 or None where it is not known."""
+
+    name: str
+    state: str
+    done: int
+    total: int | None
 
 
 def exit_code(job: Job) -> int:
@@ -23,11 +36,23 @@ def exit_code(job: Job) -> int:
 
 def watch(read: Callable[[], Job], console: Console | None) -> Job:
     """Return the job once it is over; `read` returns it as it is now. Without a console nothing is shown."""
+    return follow(
+        read,
+        lambda job: job.status == COMPLETE,
+        lambda job: Shown(job.definition.name, job.status, job.bytes_done, job.bytes_total),
+        console,
+    )
+
+
+def follow(
+    read: Callable[[], T], is_over: Callable[[T], bool], shown: Callable[[T], Shown], console: Console | None
+) -> T:
+    """Return what `read` returns once that is over; a bar shows it meanwhile, without a console nothing does."""
     pause = threading.Event()
     if console is None:
-        while (job := read()).status != COMPLETE:
+        while not is_over(found := read()):
             pause.wait(_EVERY_S)
-        return job
+        return found
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -38,11 +63,10 @@ def watch(read: Callable[[], Job], console: Console | None) -> Job:
     ) as progress:
         task = progress.add_task("", total=None)
         while True:
-            job = read()
-            name = printable(job.definition.name)[-40:].replace("[", r"\[")
-            progress.update(
-                task, description=f"{name} {job.status}", completed=job.bytes_done, total=job.bytes_total or None
-            )
-            if job.status == COMPLETE:
-                return job
+            found = read()
+            now = shown(found)
+            name = printable(now.name)[-40:].replace("[", r"\[")
+            progress.update(task, description=f"{name} {now.state}", completed=now.done, total=now.total or None)
+            if is_over(found):
+                return found
             pause.wait(_EVERY_S)
