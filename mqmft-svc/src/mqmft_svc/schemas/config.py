@@ -6,14 +6,15 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from mft_common import logs
 from mft_common.config import UNUSED, Reader, Sections, problems_of, unused_keys
 from mft_common.endpoints import registry
 from mft_common.endpoints.errors import TransferError
 from mft_common.endpoints.registry import Endpoints, read_endpoints
-from mft_common.endpoints.targets import REFERENCE
+from mft_common.endpoints.targets import REFERENCE, Target
 from mft_common.errors import ConfigError
 from mft_common.schedules.zones import time_zone
-from mqmft_svc.domain.agents import ROOTS, Agent, type_of
+from mqmft_svc.domain.agents import ROOTS, Agent
 
 _SECTION: Final = "ibm_mq_mft"
 SECTIONS: Final[Sections] = {_SECTION: dict, **registry.SECTIONS}
@@ -94,32 +95,28 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
     return Section(coordination_qmgr=loaded.get("coordination_qmgr", ""), agents=agents, endpoints=endpoints)
 
 
-@dataclass(frozen=True)
-class DeclaredAgent:
-    """An agent as an applied configuration declares it, without what only its secrets could tell."""
+def declared_agents(document: Mapping[str, Any]) -> list[Agent]:
+    """Return the agents of a valid configuration by name, without their secrets, which are not looked up.
 
-    name: str
-    type: str
-    qmgr: str
-    root: str
-    description: str
+    Of the `target` the scheme is known alone, and `queues` says no more than whether there is a message broker.
+    """
+    entries = _SectionSchema().load(document.get(_SECTION) or {}).get("agents", {})
+    return [_declared_agent(name, one, document) for name, one in sorted(entries.items())]
 
 
-def declared_agents(document: Mapping[str, Any]) -> list[DeclaredAgent]:
-    """Return the agents of a valid configuration by name; no secret is looked up."""
-    entries = (document.get(_SECTION) or {}).get("agents") or {}
-    return [
-        DeclaredAgent(
-            name, type_of(_scheme(one["root"], document)), one["qmgr"], one["root"], one.get("description", "")
-        )
-        for name, one in sorted(entries.items())
-    ]
+def _declared_agent(name: str, entry: dict[str, Any], document: Mapping[str, Any]) -> Agent:
+    values = _values(entry) | {"queues": logs.REDACTED if "queues" in entry else ""}
+    return Agent(name=name, target=Target(scheme=_scheme(entry["root"], document)), **values)
 
 
 def _scheme(root: str, document: Mapping[str, Any]) -> str:
     name = root.removeprefix(REFERENCE).partition("/")[0]
     url = document["endpoints"][name]["url"] if root.startswith(REFERENCE) else root
     return str(url).partition(":")[0]
+
+
+def _values(entry: dict[str, Any]) -> dict[str, Any]:
+    return {**entry, "allow": tuple(entry["allow"]) if "allow" in entry else None}
 
 
 def unused(document: Mapping[str, Any]) -> list[str]:
@@ -136,7 +133,7 @@ def _is_broken(root: str, declared: Mapping[str, Any], endpoints: Endpoints) -> 
 def _agent(name: str, entry: dict[str, Any], endpoints: Endpoints, secrets: Reader, path: str) -> Agent | None:
     if name in RESERVED:
         secrets.problems.append(f"{path}: this name is the hub's own")
-    values = {**entry, "allow": tuple(entry["allow"]) if "allow" in entry else None}
+    values = _values(entry)
     if "queues" in entry:
         values["queues"] = secrets.secret(entry["queues"], f"{path}.queues")
     try:

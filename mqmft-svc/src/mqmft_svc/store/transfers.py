@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -37,6 +37,39 @@ _ITEMS: Final = sa.select(item).where(item.c.transfer.in_(sa.bindparam("keys", e
 
 _ITEMS_AT: Final = _ITEMS.where(item.c.position.in_(sa.bindparam("positions", expanding=True)))
 _ITEMS_IN_ORDER: Final = _ITEMS.order_by(item.c.transfer, item.c.position)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Filter:
+    """The transfers of a list; an empty tuple or None matches all.
+
+    `agents` are those of either side. A transfer matches that began at `since` or later, and before `until` (ms).
+    """
+
+    states: Sequence[str] = ()
+    agents: Sequence[str] = ()
+    protocols: Sequence[str] = ()
+    job_name: str | None = None
+    since: int | None = None
+    until: int | None = None
+
+    def conditions(self) -> Iterator[Any]:
+        """Yield the conditions of a statement."""
+        if self.states:
+            yield _T.state.in_(self.states)
+        if self.agents:
+            yield sa.or_(_T.source_agent.in_(self.agents), _T.destination_agent.in_(self.agents))
+        if self.protocols:
+            yield _T.protocol.in_(self.protocols)
+        if self.job_name is not None:
+            yield _T.job_name == self.job_name
+        if self.since is not None:
+            yield _T.started_at >= self.since
+        if self.until is not None:
+            yield _T.started_at < self.until
+
+
+EVERY: Final = Filter()
 
 
 def _insert_new(insert: Any) -> Any:
@@ -87,6 +120,12 @@ def find(connection: sa.Connection, id_: str) -> Transfer | None:
     """Return one transfer."""
     row = connection.execute(_ONE, {"id": id_}).one_or_none()
     return None if row is None else _transfer(row)
+
+
+def ending(connection: sa.Connection, end: str, most: int) -> list[Transfer]:
+    """Return at most so many transfers whose ids end with `end`; all of them are looked at."""
+    query = _WHOLE.where(_T.id.endswith(end, autoescape=True)).limit(most)
+    return [_transfer(row) for row in connection.execute(query)]
 
 
 def lock(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Transfer]:
@@ -161,6 +200,8 @@ def _item_row(arrival: int, one: Item) -> dict[str, Any]:
 def newest(
     connection: sa.Connection,
     limit: int,
+    matching: Filter = EVERY,
+    /,
     *,
     after: Transfer | None = None,
     before: Transfer | None = None,
@@ -171,6 +212,7 @@ def newest(
     A `brief` record holds the columns of the default set alone.
     """
     query = sa.select(*(_T[name] for name in (_BRIEF if brief else _FIELDS))).limit(limit)
+    query = query.where(*matching.conditions())
     if after is not None:
         query = query.where(_place_of(after) < _PLACE).order_by(_T.started_at, _T.arrival)
         return [_transfer(row) for row in reversed(connection.execute(query).all())]
