@@ -15,12 +15,13 @@ from crossdock.command import (
     maintenance,
     mqmft,
     notifications,
+    transfers,
 )
 
 _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
-    jobs.job, notifications.notification, agents.agent, deadletters.deadletter, importing.import_, mqmft.mqmft,
-    keys.key, maintenance.scrub, maintenance.docs,
+    jobs.job, notifications.notification, agents.agent, transfers.transfer, deadletters.deadletter,
+    importing.import_, mqmft.mqmft, keys.key, maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
 
