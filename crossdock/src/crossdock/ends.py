@@ -1,5 +1,6 @@
 """Open the endpoints that a command names: URLs, paths of this machine, and names of crossdock.yaml."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -16,6 +17,7 @@ from mft_common.endpoints.targets import LOCAL, NETWORK, REFERENCE, Target
 from mft_common.settings import csv, lookup
 
 _SCHEMES: Final = (*(f"{one}:" for one in (*LOCAL, *NETWORK)), REFERENCE)
+_URL: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
 @dataclass(frozen=True)
@@ -85,8 +87,11 @@ def name_of(url: str) -> str:
 
 
 def url_of(text: str) -> str:
-    """Return the URL of an argument: a text without a scheme is a path of this machine, from the current folder on."""
-    if text.startswith(_SCHEMES):
+    """Return the URL of an argument: a text without a scheme is a path of this machine, from the current folder on.
+
+    A text with another scheme and `//` stays a URL, so that a misspelt scheme is refused, not made a folder.
+    """
+    if text.startswith(_SCHEMES) or _URL.match(text):
         return text
     path = Path(text)
     # Links above the last step are the user's own business; no endpoint follows one.

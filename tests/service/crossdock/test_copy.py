@@ -418,6 +418,24 @@ def test_an_argument_without_a_scheme_is_a_path_of_this_machine(here):
     assert url_of("/") == "file:/"
     assert url_of("..") == f"file:{here.parent}"
     assert url_of("endpoint:x/y") == "endpoint:x/y"
+    assert url_of("./stfp://x") == f"file:{here}/stfp%3A/x"
+
+
+@pytest.mark.parametrize("misspelt", ["stfp://u@h/x/", "SFTP://u@h/x/", "gopher://h/"])
+def test_a_misspelt_scheme_is_no_path(here, misspelt):
+    """Neither is a folder of that name made, nor a file of that name looked for."""
+    for arguments in (("from", misspelt), (misspelt, "in/")):
+        result = run(*arguments)
+        assert (result.exit_code, "begins with none of" in result.stderr) == (2, True), result.output
+    assert {path.name for path in here.iterdir()} == {"from"}
+
+
+def test_the_line_that_nothing_was_found_names_the_source(here, web):
+    """It is the argument as it was given, without a query, which may hold a secret."""
+    assert "nothing found: from/none.csv\n" in run("from/none.csv", "in/").stderr
+    assert "nothing found: from\n" in run("from", "in/", "--include", "*.xml").stderr
+    url = f"http://127.0.0.1:{web.port}/none"
+    assert f"nothing found: {url}\n" in run(f"{url}?token=secret", "in/").stderr
 
 
 def test_sizes_are_shown_in_units():

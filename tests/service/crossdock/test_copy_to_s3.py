@@ -24,15 +24,31 @@ def server(tmp_path):
     server.program.kill()
 
 
+def _configure(folder, server, bucket):
+    """Write crossdock.yaml with the endpoint `far`."""
+    (folder / "crossdock.yaml").write_text(
+        f"endpoints:\n  far:\n    url: s3://{bucket}/in\n    endpoint: {server.url}\n    key_id: {{env: S3_ID}}\n"
+        f"    secret: {{env: S3_SECRET}}\n    ca: {certificate.ensure(folder)[0]}\n"
+    )
+
+
+def test_a_bucket_that_does_not_exist_is_named_as_the_reason(tmp_path, server):
+    """The file that is copied into it exists, so the error is not about that."""
+    _configure(tmp_path, server, "no-such-bucket")
+    (tmp_path / "a.bin").write_bytes(b"a")
+    copy = [sys.executable, "-m", "crossdock", "copy", "a.bin", "endpoint:far", "--format", "json"]
+    environ = {**os.environ, "S3_ID": KEY_ID, "S3_SECRET": SECRET}
+    done = subprocess.run(copy, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1, done.stderr
+    assert [one["error"] for one in json.loads(done.stdout)["files"]] == ["the bucket does not exist"]
+
+
 @pytest.mark.parametrize("changes", [False, True])
 @pytest.mark.parametrize("option", [[], ["--resume"]])
 def test_no_upload_of_a_killed_copy_is_left_b15(tmp_path, server, option, changes):
     """After kill -9 the same copy delivers, goes on where it can and that was asked for; the bucket lists no upload."""
     bucket = server.bucket()
-    (tmp_path / "crossdock.yaml").write_text(
-        f"endpoints:\n  far:\n    url: s3://{bucket}/in\n    endpoint: {server.url}\n    key_id: {{env: S3_ID}}\n"
-        f"    secret: {{env: S3_SECRET}}\n    ca: {certificate.ensure(tmp_path)[0]}\n"
-    )
+    _configure(tmp_path, server, bucket)
     (tmp_path / "from").mkdir()
     (tmp_path / "from" / "a.bin").write_bytes(CONTENT)
     environ = {**os.environ, "S3_ID": KEY_ID, "S3_SECRET": SECRET}

@@ -69,7 +69,7 @@ def run(request: Request, config: Path | None, data: Path, environ: Mapping[str,
             raise
         complain(f"crossdock: {reason_of(error)}")
         return code
-    _print_json(report.as_json()) if json_format else report.print_summary(complain)
+    _print_json(report.as_json()) if json_format else report.print_summary(complain, request.source)
     if report.abandoned:
         _end_at_once(report.exit_code)
     return report.exit_code

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from mft_common.endpoints.names import printable
+from mft_common.endpoints.targets import without_query
 
 ALL_COPIED: Final = 0
 SOME_FAILED: Final = 1
@@ -96,10 +97,11 @@ class Report:
             "skipped": [{"source": printable(name), "reason": reason} for name, reason in self.skipped],
         }
 
-    def print_summary(self, say: Callable[[str], None]) -> None:
-        """Print the last line for people."""
+    def print_summary(self, say: Callable[[str], None], source: str) -> None:
+        """Print the last line for people; `source` is the argument or URL that was copied from."""
         if not self.files:
-            say("nothing found" if not self.interrupted else "interrupted before the first file")
+            shown = printable(without_query(source))
+            say(f"nothing found: {shown}" if not self.interrupted else "interrupted before the first file")
             return
         rate = self.copied_bytes / self.seconds if self.seconds else 0
         copied = len(self.files) - self.failed

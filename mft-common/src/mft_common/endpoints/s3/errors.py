@@ -114,4 +114,6 @@ def _of_answer(answer: Mapping[str, Any], shown: str, codes: Mapping[str, type[T
     found = codes.get(code) or codes.get(str(status)) or _CODES.get(code) or _STATUSES.get(status)
     if found is None:
         found = Transient if status >= 500 or status < 400 else Denied
+    if code == "NoSuchBucket":
+        return found("the bucket does not exist")
     return found(f"{shown}: {_REASONS.get(found) or f'the bucket answers {printable(code)[:60] or status}'}")
