@@ -140,7 +140,8 @@ def test_a_job_is_run_and_watched_to_its_end(run, tmp_path):
 @pytest.mark.usefixtures("worker")
 def test_the_reason_of_a_job_without_files_is_shown(run):
     """No file failed, because none was found: table and object say so."""
-    assert run("transaction", "run", "nothing", "--watch").exit_code == 1
+    watched = run("transaction", "run", "nothing", "--watch")
+    assert (watched.exit_code, "crossdock: job 1: No file was found.\n" in watched.stderr) == (1, True)
     assert _json(run("job", "show", "1", "--format", "json"))["reason"] == "No file was found."
     assert re.search(r"^reason +No file was found\.$", run("job", "show", "1").stdout, re.MULTILINE)
 
@@ -152,7 +153,10 @@ def test_the_reason_of_a_file_that_failed_is_shown(run, tmp_path):
     assert run("transaction", "run", "plain", "--watch").exit_code == 1
     (file,) = _json(run("job", "show", "1", "--format", "json"))["files"]
     assert (file["completion"], bool(file["description"])) == ("Failure", True)
-    assert file["description"] in run("job", "show", "1").stdout
+    shown = run("job", "show", "1")
+    assert file["description"] in shown.stdout
+    watched = run("job", "show", "1", "--watch")
+    assert (watched.exit_code, watched.stdout.endswith(shown.stdout)) == (1, True)
 
 
 def test_a_delayed_job_is_queued_when_its_time_has_come_69(run, service):

@@ -66,7 +66,7 @@ def transaction_run(*, name: str, variables: tuple[str, ...], delay: float, watc
     Exit codes with --watch: 0 Successful, 1 any other end, 3 no file was found, 4 Warning, 130 interrupted
     (the job goes on).
     """
-    from crossdock.jobs import opened, printing
+    from crossdock.jobs import opened, printing, watching
 
     values = dict(_variable(one) for one in variables)
     with opened(data.absolute(), environ()) as access:
@@ -74,7 +74,11 @@ def transaction_run(*, name: str, variables: tuple[str, ...], delay: float, watc
         if not watch:
             _print_json(printing.job_json(job)) if form == "json" else click.echo(str(job.sequence))
             return
-        _watch(access, job.sequence, form)
+        found, files = _watch(access, job.sequence, form)
+    _print_json(printing.job_json(found, files)) if form == "json" else click.echo(printing.jobs([found]))
+    if found.reason and form != "json":
+        click.echo(f"crossdock: job {found.sequence}: {printing.reason(found)}", err=True)
+    sys.exit(watching.exit_code(found))
 
 
 @click.group()
@@ -108,13 +112,13 @@ def job_list(*, transaction_name: str | None, unfinished: bool, most: int, form:
 @prints_errors
 def job_show(*, sequence: int, watch: bool, form: str, data: Path) -> None:
     """Show a job and its files."""
-    from crossdock.jobs import opened, printing
+    from crossdock.jobs import opened, printing, watching
 
     with opened(data.absolute(), environ()) as access:
-        if watch:
-            _watch(access, sequence, form)
-        found, files = access.job(sequence)
+        found, files = _watch(access, sequence, form) if watch else access.job(sequence)
     _print_json(printing.job_json(found, files)) if form == "json" else click.echo(printing.job(found, files))
+    if watch:
+        sys.exit(watching.exit_code(found))
 
 
 @job.command("log")
@@ -156,23 +160,20 @@ def _stop(sequence: int, data: Path, *, now: bool) -> None:
         access.stop(sequence, now=now)
 
 
-def _watch(access: Any, sequence: int, form: str) -> None:
-    """Follow a job, print it, and exit with the code of its end."""
+def _watch(access: Any, sequence: int, form: str) -> tuple[Any, Any]:
+    """Follow a job; return it with its files once it is over."""
     from rich.console import Console
 
-    from crossdock.jobs import printing, watching
+    from crossdock.jobs import watching
 
     console = Console(stderr=True)
     try:
-        watched = watching.watch(
-            lambda: access.job(sequence)[0], console if console.is_terminal and form == "table" else None
-        )
+        watching.watch(lambda: access.job(sequence)[0], console if console.is_terminal and form == "table" else None)
     except KeyboardInterrupt:
         click.echo(f"crossdock: job {sequence} goes on", err=True)
         sys.exit(_STOPPED)
-    found, files = access.job(sequence)
-    _print_json(printing.job_json(found, files)) if form == "json" else click.echo(printing.jobs([found]))
-    sys.exit(watching.exit_code(watched))
+    over, files = access.job(sequence)
+    return over, files
 
 
 def _delay(text: str | None) -> float:

@@ -88,6 +88,11 @@ def job_json(one: Job, files: Sequence[FileRecord] | None = None) -> dict[str, A
     return found if files is None else {**found, "files": [_file_json(file) for file in files]}
 
 
+def reason(one: Job) -> str:
+    """Return the reason of a job's end on one line, "" for none."""
+    return printable(one.reason or "")
+
+
 def _file_json(file: FileRecord) -> dict[str, Any]:
     return {
         "source": file.source,

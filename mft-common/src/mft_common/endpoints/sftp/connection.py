@@ -192,7 +192,7 @@ class Connection:
         if not shown:
             return UntrustedServer(f"{first} none of a type that this hub knows")
         keys = dict.fromkeys(f"{key.fingerprint} ({key.kind})" for key in shown)
-        return UntrustedServer("\n  ".join((f"{first}:", *keys)))
+        return UntrustedServer(f"{first} {', '.join(keys)}")
 
     async def _log_in(self, kind: str, checker: _Checker) -> asyncssh.SSHClientConnection:
         target = self.target
