@@ -241,6 +241,7 @@ def test_180_a_transfer_that_runs_is_cancelled_and_leaves_nothing(hub, runner, t
         found = ended(hub, id_, within=5)
         wait_until(lambda: row(hub, id_).status == "over")
     assert found["status"]["state"] == "cancelled"
+    assert [item["status"]["state"] for item in found["transferSet"]["item"]] == ["cancelled"]
     assert files(tmp_path / "yard") == {}
     answer = hub.mft(f"/{id_}", method="DELETE", headers=CSRF)
     assert answer.json["error"][0]["msgId"] == "MQWB0976E"

@@ -180,6 +180,7 @@ def test_178_231_what_an_agent_does_not_carry_out_is_accepted_and_has_ended(hub,
     id_ = accepted(hub, body(**values))
     found = whole(hub, id_)
     assert found["status"]["state"] == state
+    assert [item["status"]["state"] for item in found["transferSet"]["item"]] == [state]
     assert words in found["status"]["description"]
     assert found["status"]["description"].startswith("BFGRP0037I: ")
     assert found["statistics"]["endTime"] == found["statistics"]["startTime"]
@@ -203,6 +204,7 @@ def test_180_a_transfer_that_has_not_begun_is_taken_back(hub):
     assert stopped(hub, id_.lower()) == (202, "")
     found = whole(hub, id_)
     assert (found["status"]["state"], found["statistics"]["endTime"] != "") == ("deleted", True)
+    assert [item["status"]["state"] for item in found["transferSet"]["item"]] == ["deleted"]
     assert stopped(hub, id_) == (400, "MQWB0976E")
     with hub.service.database.read() as connection:
         assert not store.any_due(connection, BASE + 1)

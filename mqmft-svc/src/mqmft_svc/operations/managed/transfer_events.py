@@ -1,12 +1,13 @@
 """Build the events of a managed transfer; the record is built from them as from those of every other service."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 from mft_common.events import Agent, Event, Item, Originator, Side, Totals, TransferProgressed, TransferStarted
 from mft_common.events.transfer_builder import TransferEvents
 from mqmft_svc.domain.managed import Managed
-from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.domain.managed_files import OVER, ManagedFile
 from mqmft_svc.domain.submissions import AgentRequest, Destination, ItemRequest, Source
 
 PROTOCOL: Final = "ibm-mq-mft"
@@ -19,9 +20,8 @@ _NAME_ONLY: Final = ("file", "directory")
 
 def started(transfer: Managed) -> TransferStarted:
     """Return the event of a new transfer, with its items as far as they are known: where each is one thing (179)."""
-    items = transfer.submission.items
-    known = [_requested(number, item) for number, item in enumerate(items)] if all(map(_is_one, items)) else None
-    return _transfer(transfer).started(Totals(files=len(items) if known else 0), known)
+    known = _known(transfer, "started")
+    return _transfer(transfer).started(Totals(files=len(known or ())), known)
 
 
 def progressed(
@@ -32,8 +32,10 @@ def progressed(
 
 
 def ended(transfer: Managed, files: Sequence[ManagedFile], state: str, at: int, description: str = "") -> list[Event]:
-    """Return the events of a transfer's end."""
-    items = [_item(transfer, one) for one in files]
+    """Return the events of a transfer's end: items that were not over end as the transfer does."""
+    last = "failed" if state == "partiallySuccessful" else state
+    items = [_item(transfer, one) if one.state in OVER else replace(_item(transfer, one), state=last) for one in files]
+    items = items or _known(transfer, last) or []
     return _transfer(transfer).ended(state, _totals(transfer, files), items, at, description)
 
 
@@ -75,16 +77,22 @@ def _totals(transfer: Managed, files: Sequence[ManagedFile]) -> Totals:
     )
 
 
+def _known(transfer: Managed, state: str) -> list[Item] | None:
+    """Return the items before a file was looked for, None where a pattern or a folder stands for some (179)."""
+    items = transfer.submission.items
+    return [_requested(number, item, state) for number, item in enumerate(items)] if all(map(_is_one, items)) else None
+
+
 def _is_one(item: ItemRequest) -> bool:
     """Return whether an item of a request will be one item of the record."""
     kinds = (item.source.type, item.destination.type)
     return "directory" not in kinds and not set("*?") & set(item.source.name)
 
 
-def _requested(number: int, item: ItemRequest) -> Item:
+def _requested(number: int, item: ItemRequest, state: str) -> Item:
     return Item(
         index=number,
-        state="started",
+        state=state,
         mode=item.mode,
         source=_side(item, item.source, path=item.source.name),
         destination=_side(item, item.destination, path=item.destination.name),
