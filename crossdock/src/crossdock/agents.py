@@ -35,7 +35,7 @@ def listing(data: Path, environ: Mapping[str, str]) -> list[AgentState]:
     """Return the agents of the configuration that was applied last, by name; CannotStart where there is no hub."""
     with databases.opened(SERVICE, _DATABASE, data, environ) as database, database.read() as connection:
         _, document, _ = APPLIED.fetch(connection)
-        known, now = store.fetch(connection), now_ms()
+        known, now = store.fetch_with_transfers(connection), now_ms()
     found = []
     for one in declared_agents(document):
         _, status = known[one.name]

@@ -10,8 +10,11 @@ from mft_common.clock import now_ms
 from mft_common.config import Reader
 from mqmft_svc.bootstrap import build
 from mqmft_svc.domain.agents import LATEST_MS, Status
+from mqmft_svc.domain.managed import Managed
+from mqmft_svc.domain.submissions import AgentRequest, Submission
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import agents as store
+from mqmft_svc.store import managed
 from tests.servers.made_secrets import secret
 
 CONFIG = {
@@ -83,6 +86,25 @@ def test_184_agents_are_listed_with_state_and_reason(service, run):
     assert bank.split()[:5] == ["BANK", "protocolBridge", "unreachable", "QM2", "endpoint:bank/in"]
     assert "\x1b" not in bank
     assert quay.split() == ["QUAY", "standard", "starting", "QM1", "file:quay", "-", "-"]
+
+
+def test_184_an_agent_is_active_while_a_transfer_runs(service, run):
+    """Item 184: the command shows the state that the API shows."""
+    agent = AgentRequest(name="QUAY", qmgr="QM1")
+    submission = Submission(source_agent=agent, destination_agent=agent, items=())
+    running = Managed(
+        id="0" * 48,
+        submission=submission,
+        account="mftadmin",
+        host="hub",
+        request_id="r",
+        submitted_at=1,
+        status="running",
+    )
+    with service.database.write() as connection:
+        store.update(connection, "QUAY", service.section.agents["QUAY"].definition, Status("ready", now_ms()))
+        managed.insert(connection, running)
+    assert {one["name"]: one["state"] for one in json.loads(run("--format", "json").stdout)}["QUAY"] == "active"
 
 
 def test_a_folder_without_a_hub_is_refused(run, tmp_path):

@@ -10,6 +10,7 @@ from mft_common.clock import iso
 from mft_common.config import Reader
 from mqmft_svc.domain.agents import LATEST_MS, Status
 from mqmft_svc.store import agents as store
+from mqmft_svc.store import managed
 from tests.service.mqmft_svc.mqmft_hub import BASE, caller, nobody
 
 ROOT = Path(__file__).parents[3]
@@ -205,6 +206,30 @@ def test_184_a_state_that_is_too_old_is_unknown(hub, find, clock):
     assert names(hub.agents("?state=unknown")) == NAMES
     clock.now = BASE - LATEST_MS - 1
     assert set(states().values()) == {"unknown"}
+
+
+def test_184_an_agent_that_is_ready_is_active_while_a_transfer_runs(hub, find):
+    """Item 184: source and destination alike; one that waits changes nothing, nor does it hide a problem."""
+    find("QUAY", "ready")
+    find("FAR", "problem", "access is refused")
+    find("BANK", "ready")
+    body = {
+        "sourceAgent": {"name": "QUAY", "qmgrName": "QM1"},
+        "destinationAgent": {"name": "FAR", "qmgrName": "QM1"},
+        "transferSet": {"item": [{"source": {"name": "a"}, "destination": {"name": "b"}}]},
+    }
+    answer = hub.mft(method="POST", json=body, headers={"ibm-mq-rest-csrf-token": ""})
+    transfer = answer.headers["Location"].rpartition("/")[2]
+
+    def states():
+        return {one["name"]: one["state"] for one in hub.agents().json["agent"]}
+
+    assert states() == {"A.1/B_2": "starting", "BANK": "ready", "FAR": "problem", "QUAY": "ready"}
+    with hub.service.database.write() as connection:
+        managed.update(connection, transfer, status="running")
+    assert states() == {"A.1/B_2": "starting", "BANK": "ready", "FAR": "problem", "QUAY": "active"}
+    assert names(hub.agents("?state=active")) == ["QUAY"]
+    assert hub.agents("/QUAY").json["agent"][0]["state"] == "active"
 
 
 @pytest.mark.parametrize(

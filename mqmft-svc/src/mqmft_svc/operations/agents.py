@@ -1,19 +1,17 @@
 """Answer the requests for agents: what the configuration says of them, and what the last probe found."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 from mft_common.clock import Clock
 from mft_common.database import Database
-from mqmft_svc.domain.agents import ACTIVE, READY, STARTING, Agent, Status
+from mqmft_svc.domain.agents import STARTING, Agent, Status
 from mqmft_svc.errors import NoSuchAgent
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.schemas.agent_documents import default_document, whole_document
 from mqmft_svc.schemas.agent_queries import AgentQuery
 from mqmft_svc.schemas.attributes import Selection
 from mqmft_svc.store import agents as store
-from mqmft_svc.store import managed
 
 
 class Agents:
@@ -28,10 +26,10 @@ class Agents:
     def list_agents(self, query: AgentQuery) -> list[dict[str, Any]]:
         """Return the agents that match, by name (181-183)."""
         self._availability.require()
-        now, (known, busy) = self._now(), self._known()
+        now, known = self._now(), self._known()
         shown = []
         for _, agent in sorted(self._agents.items()):
-            status = self._status(agent, known, now, busy=agent.name in busy)
+            status = self._status(agent, known, now)
             if query.matches(agent, status.state(now)):
                 shown.append(_document(agent, status, query.selection, now))
         return shown
@@ -40,25 +38,21 @@ class Agents:
         """Return one agent as a list of one; NoSuchAgent. `name` is in upper case."""
         self._availability.require()
         # The database is asked first: one that is away is 503, whatever the name (22).
-        now, (known, busy) = self._now(), self._known()
+        now, known = self._now(), self._known()
         agent = self._agents.get(name)
         if agent is None:
             raise NoSuchAgent(name=name)
-        return [_document(agent, self._status(agent, known, now, busy=name in busy), selection, now)]
+        return [_document(agent, self._status(agent, known, now), selection, now)]
 
-    def _known(self) -> tuple[dict[str, tuple[str, Status]], set[str]]:
-        """Return what is known of the agents, and those from or to which a transfer runs."""
+    def _known(self) -> dict[str, tuple[str, Status]]:
         with self._database.read() as connection:
-            sources, destinations = managed.running_of(connection)
-            return store.fetch(connection), {*sources, *destinations}
+            return store.fetch_with_transfers(connection)
 
     @staticmethod
-    def _status(agent: Agent, known: Mapping[str, tuple[str, Status]], now: int, *, busy: bool) -> Status:
+    def _status(agent: Agent, known: Mapping[str, tuple[str, Status]], now: int) -> Status:
         """Return what is known of an agent; a finding of another definition is none."""
         definition, status = known.get(agent.name, ("", Status(STARTING, now)))
-        if definition != agent.definition:
-            return Status(STARTING, now)
-        return replace(status, finding=ACTIVE) if busy and status.finding == READY else status
+        return status if definition == agent.definition else Status(STARTING, now)
 
 
 def _document(agent: Agent, status: Status, selection: Selection, now: int) -> dict[str, Any]:

@@ -1,12 +1,14 @@
 """Store the last finding about each agent."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mqmft_svc.domain.agents import STARTING, Status
+from mqmft_svc.domain.agents import ACTIVE, READY, STARTING, Status
+from mqmft_svc.store import managed
 from mqmft_svc.store.tables import agent
 
 _C: Final = agent.c
@@ -32,6 +34,16 @@ def fetch(connection: sa.Connection) -> dict[str, tuple[str, Status]]:
     """Return the definition of each agent, and what is known of it."""
     rows = connection.execute(sa.select(agent))
     return {row.name: (row.definition, Status(row.finding, row.at, row.detail)) for row in rows}
+
+
+def fetch_with_transfers(connection: sa.Connection) -> dict[str, tuple[str, Status]]:
+    """Return the same as `fetch`; an agent that is ready, and from or to which a transfer runs, is active."""
+    sources, destinations = managed.running_of(connection)
+    busy = {*sources, *destinations}
+    return {
+        name: (definition, replace(status, finding=ACTIVE) if name in busy and status.finding == READY else status)
+        for name, (definition, status) in fetch(connection).items()
+    }
 
 
 def update(connection: sa.Connection, name: str, definition: str, status: Status) -> bool:
