@@ -10,6 +10,7 @@ from urllib.parse import quote
 from crossdock import configuration, environment
 from mft_common.config import Reader, load
 from mft_common.endpoints.contract import Endpoint
+from mft_common.endpoints.errors import BadName
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.folders import LocalFolders
 from mft_common.endpoints.registry import SECTIONS, Endpoints, read_endpoints
@@ -46,6 +47,13 @@ class Ends:
         endpoints = read_endpoints(wanted, reader, data, _filestore(data, environ))
         reader.check()
         return cls(replace(endpoints, folders=LocalFolders(data, (Path("/"),))), section)
+
+    def check_argument(self, text: str) -> None:
+        """Raise BadName for `bank:in/` where an endpoint `bank` is configured: as a path it would be a local file."""
+        name, colon, folder = text.partition(":")
+        if colon and name in self.section and not text.startswith(_SCHEMES):
+            meant = f"{REFERENCE}{name}/{folder}".rstrip("/") + ("/" if folder.endswith("/") else "")
+            raise BadName(f"{text}: is {meant} meant? The file of this machine is ./{text}")
 
     def find(self, url: str) -> Target:
         """Return the target of a URL; BadName or Denied where it is none, or may not be opened."""

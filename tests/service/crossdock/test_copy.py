@@ -430,6 +430,17 @@ def test_a_misspelt_scheme_is_no_path(here, misspelt):
     assert {path.name for path in here.iterdir()} == {"from"}
 
 
+def test_the_name_of_an_endpoint_without_its_prefix_is_no_path(here):
+    """`endpoint:` is easily forgotten; a file of such a name is reached by `./`."""
+    (here / "crossdock.yaml").write_text("endpoints:\n  bank: {url: 'file:bank'}\n")
+    result = run("from/1.txt", "bank:in/")
+    assert (result.exit_code, "is endpoint:bank/in/ meant?" in result.stderr) == (2, True), result.output
+    assert run("bank:in", "to/").exit_code == 2
+    assert {path.name for path in here.iterdir()} == {"from", "crossdock.yaml"}
+    assert run("from/1.txt", "./bank:in/").exit_code == 0
+    assert run("from/1.txt", "other:in").exit_code == 0
+
+
 def test_the_line_that_nothing_was_found_names_the_source(here, web):
     """It is the argument as it was given, without a query, which may hold a secret."""
     assert "nothing found: from/none.csv\n" in run("from/none.csv", "in/").stderr

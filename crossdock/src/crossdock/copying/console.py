@@ -57,6 +57,8 @@ def run(request: Request, config: Path | None, data: Path, environ: Mapping[str,
 
     try:
         ends = Ends.read(config, data, environ, url_of(request.source), url_of(request.destination))
+        ends.check_argument(request.source)
+        ends.check_argument(request.destination)
         with encrypting(request.encrypt_to, config, data, environ) as steps:
             report = run_copy(request, ends, data, bars=bars, finished=finished, complain=complain, steps=steps)
     except (MftError, OSError) as error:
