@@ -1,0 +1,178 @@
+"""Measure managed transfers of a whole hub, beside `cp && sync` in the same run.
+
+Run: python bench/managed.py [large] [files] [small], all of them without one.
+
+- large: 1 GiB between two agents with md5, from the request to the record's end.
+- files: one transfer of many small files.
+- small: many transfers of one small file each, requested one after another.
+"""
+
+import argparse
+import base64
+import http.client
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import yaml
+
+import measure
+from mft_common.process.descendants import with_descendants
+from single_files import make_large
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # the tests' servers are not installed anywhere
+
+from tests.servers.hub import OneMachine
+
+LARGE_MIB = 1024
+FILES = 1000
+SMALL = 200
+ROUNDS = 3
+TRANSFERS = "/ibmmq/rest/v3/admin/mft/transfer"
+AGENTS = {"QUAY": "file:quay", "YARD": "file:yard"}
+
+
+class Hub:
+    """`crossdock up` with SQLite and two agents over folders."""
+
+    def __init__(self, folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        config = {
+            "accounts": {
+                "mftadmin": {
+                    "password": {"demo": "mftadmin"},
+                    "grants": {"ibm_mq_mft": {"roles": ["MFTWebAdmin"]}},
+                }
+            },
+            "ibm_mq_mft": {
+                "coordination_qmgr": "QM1",
+                "agents": {name: {"qmgr": "QM1", "root": root} for name, root in AGENTS.items()},
+            },
+        }
+        file = folder / "crossdock.yaml"
+        file.write_text(yaml.safe_dump(config))
+        self.hub = OneMachine(folder, "--config", file, env={"MFT_LOG_LEVEL": "warning"})
+        self.data = self.hub.data
+
+    def __enter__(self):
+        self.hub.start()
+        pair = base64.b64encode(b"mftadmin:mftadmin").decode()
+        self._headers = {"Authorization": f"Basic {pair}", "ibm-mq-rest-csrf-token": ""}
+        self._connection = http.client.HTTPConnection("127.0.0.1", self.hub.port)
+        for folder in AGENTS.values():
+            (self.data / folder.removeprefix("file:")).mkdir()
+        return self
+
+    def __exit__(self, *_):
+        self.hub.stop()
+        self.hub.kill()
+
+    def pids(self):
+        """Return the processes of the hub."""
+        return with_descendants([self.hub.program.pid])
+
+    def submit(self, *items):
+        """Request a transfer of items, each a source and a destination, and return its address."""
+        body = {
+            "sourceAgent": {"name": "QUAY", "qmgrName": "QM1"},
+            "destinationAgent": {"name": "YARD", "qmgrName": "QM1"},
+            "transferSet": {"item": [{"source": source, "destination": target} for source, target in items]},
+        }
+        headers = {**self._headers, "Content-Type": "application/json"}
+        self._connection.request("POST", TRANSFERS, json.dumps(body), headers)
+        answer = self._connection.getresponse()
+        assert (answer.status, answer.read()) == (202, b"")
+        return answer.getheader("Location").partition("/ibmmq/")[2]
+
+    def statistics(self, address):
+        """Return state and statistics of a transfer."""
+        self._connection.request("GET", f"/ibmmq/{address}", headers=self._headers)
+        (found,) = json.loads(self._connection.getresponse().read())["transfer"]
+        return found["status"]["state"], found["statistics"]
+
+    def wait(self, address, within=120.0):
+        """Wait until a transfer has ended well."""
+        deadline, pause = time.monotonic() + within, threading.Event()
+        while True:
+            state, statistics = self.statistics(address)
+            if statistics["endTime"]:
+                assert state == "successful", (state, statistics)
+                return statistics
+            assert time.monotonic() < deadline, (state, statistics)
+            pause.wait(0.02)
+
+
+def large(hub, verdict):
+    """Measure one large file, beside cp and sync of the same folders."""
+    source, target = hub.data / "quay/large", hub.data / "yard/large"
+    make_large(source, LARGE_MIB)
+    figures = {"cp && sync": [], "managed": []}
+    for _ in range(ROUNDS):
+        target.unlink(missing_ok=True)
+        began = time.perf_counter()
+        subprocess.run(["cp", source, target], check=True)
+        subprocess.run(["sync", "-f", target], check=True)
+        figures["cp && sync"].append(time.perf_counter() - began)
+        target.unlink()
+        with measure.PeakMemory(*hub.pids()) as memory:
+            began = time.perf_counter()
+            hub.wait(hub.submit(({"name": "large"}, {"name": "large"})))
+            figures["managed"].append(time.perf_counter() - began)
+        assert target.stat().st_size == LARGE_MIB << 20
+    peer, ours = (measure.median(times) for times in figures.values())
+    print(f"1 GiB     cp && sync {peer:.2f} s; managed, md5 and SHA-256 of both sides, {ours:.2f} s")
+    print(f"memory    {memory.growth:.0f} MB more at the peak of any process that ran before")
+    verdict.goal("1 GiB, times cp && sync (where the processor hashes that fast)", peer / ours, at_least=0.8)
+    source.unlink()
+    target.unlink()
+
+
+def files(hub, verdict):
+    """Measure one transfer of many small files."""
+    folder = hub.data / "quay/many"
+    folder.mkdir()
+    for number in range(FILES):
+        (folder / f"f{number:05d}").write_bytes(os.urandom(1024))
+    began = time.perf_counter()
+    found = hub.wait(hub.submit(({"name": "many", "type": "directory"}, {"name": "many", "type": "directory"})))
+    seconds = time.perf_counter() - began
+    assert found["numberOfFileSuccesses"] == FILES
+    print(f"{FILES} x 1 KiB in one transfer: {seconds:.2f} s")
+    verdict.goal("small files a second in one transfer", FILES / seconds, at_least=200)
+
+
+def small(hub, verdict):
+    """Measure many transfers of one small file."""
+    for number in range(SMALL):
+        (hub.data / f"quay/s{number:04d}").write_bytes(os.urandom(1024))
+    began = time.perf_counter()
+    addresses = [hub.submit(({"name": f"s{number:04d}"}, {"name": f"s{number:04d}"})) for number in range(SMALL)]
+    accepted = time.perf_counter() - began
+    for address in addresses:
+        hub.wait(address)
+    seconds = time.perf_counter() - began
+    print(f"{SMALL} transfers: accepted in {accepted:.2f} s, over after {seconds:.2f} s")
+    verdict.goal("small managed transfers a second", SMALL / seconds, at_least=20)
+
+
+PARTS = {"large": large, "files": files, "small": small}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("parts", nargs="*", choices=[*PARTS, []], metavar="PART", help=", ".join(PARTS))
+    chosen = parser.parse_args().parts or list(PARTS)
+    measure.head("managed transfers between two agents")
+    verdict = measure.Verdict()
+    with tempfile.TemporaryDirectory(prefix="bench-managed-") as made, Hub(Path(made) / "hub") as hub:
+        for name in chosen:
+            PARTS[name](hub, verdict)
+    verdict.end()
+
+
+main()
