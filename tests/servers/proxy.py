@@ -19,8 +19,10 @@ class Proxy:
         self.connections = 0
         # Bytes that may still pass in each direction before everything is cut; None for any number.
         self._left: dict[str, int | None] = {"to_server": None, "to_client": None}
-        # Bytes that may still pass to the server before it gets no more; None for any number.
-        self._until_stall: int | None = None
+        # Bytes that may still pass in each direction before no more do; None for any number.
+        self._until_stall: dict[str, int | None] = {}
+        # Bytes that came for the server.
+        self.to_server = 0
         self._to_server = threading.Event()
         self._to_client = threading.Event()
         self.resume()
@@ -66,8 +68,8 @@ class Proxy:
 
     @property
     def stalled(self) -> bool:
-        """True while bytes to the server are held."""
-        return not self._to_server.is_set()
+        """True while bytes are held."""
+        return not (self._to_server.is_set() and self._to_client.is_set())
 
     def stall(self, *, to_server: bool = False, to_client: bool = False) -> None:
         """Hold the bytes to the server, or to the client, from now on."""
@@ -76,14 +78,14 @@ class Proxy:
         if to_client:
             self._to_client.clear()
 
-    def stall_after(self, *, to_server: int) -> None:
-        """Hold the bytes to the server once so many more have passed, until `resume` is called."""
+    def stall_after(self, *, to_server: int | None = None, to_client: int | None = None) -> None:
+        """Hold the bytes of a direction once so many more have passed, until `resume` is called."""
         with self._lock:
-            self._until_stall = to_server
+            self._until_stall = {"to_server": to_server, "to_client": to_client}
 
     def resume(self) -> None:
         """Send the bytes that were held, and hold no more."""
-        self._until_stall = None
+        self._until_stall = {}
         self._to_server.set()
         self._to_client.set()
 
@@ -114,8 +116,7 @@ class Proxy:
         gate = self._to_server if way == "to_server" else self._to_client
         with contextlib.suppress(OSError):
             while block := source.recv(65536):
-                if way == "to_server":
-                    self._count(len(block))
+                self._count(len(block), way, gate)
                 gate.wait()
                 block, last = self._passing(block, way)
                 sink.sendall(block)
@@ -125,14 +126,17 @@ class Proxy:
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
 
-    def _count(self, size: int) -> None:
-        """Stall the way to the server when the bytes that may pass are used up."""
+    def _count(self, size: int, way: str, gate: threading.Event) -> None:
+        """Stall a direction when the bytes that may pass are used up."""
         with self._lock:
-            if self._until_stall is not None:
-                self._until_stall -= size
-                if self._until_stall <= 0:
-                    self._until_stall = None
-                    self._to_server.clear()
+            if way == "to_server":
+                self.to_server += size
+            left = self._until_stall.get(way)
+            if left is None:
+                return
+            self._until_stall[way] = left - size if left > size else None
+            if left <= size:
+                gate.clear()
 
     def _passing(self, block: bytes, way: str) -> tuple[bytes, bool]:
         """Return as much of the block as may pass, and whether everything is to be cut behind it."""

@@ -6,10 +6,11 @@ from typing import Any, Final
 from mft_common.process.runner import CHECKPOINT, PROGRESS, Channel
 from mqmft_svc.domain.managed_files import ManagedFile
 
-FILES: Final = "files_known"
-FOUND: Final = "files_found"
-BEGAN_FILE: Final = "file_began"
-DELIVERED: Final = "file_delivered"
+FILES: Final = "files"
+FOUND: Final = "found"
+BEGAN_FILE: Final = "began"
+DELIVERED: Final = "delivered"
+# Not `ended`, which is the end of the child.
 ENDED_FILE: Final = "file_ended"
 # The files of one message, which has a limit of bytes as well.
 PAGE: Final = 1000

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from mft_common.endpoints.contract import Endpoint, Entry
-from mft_common.endpoints.errors import NotFound
+from mft_common.endpoints.errors import BadName, NotFound
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order, url_of
 from mqmft_svc.operations.managed.paths import path_below, split
 from mqmft_svc.operations.managed.problems import SourceMissing
@@ -41,10 +41,10 @@ class Root:
         with self._missing():
             try:
                 return self.endpoint.stat(path)
-            except NotFound:
+            except (NotFound, BadName):
                 if self.target.scheme != "filestore" or not path:
                     raise
-            # The store tells of files by their paths, and of its folders by themselves.
+            # The store tells of a folder by another call, and takes the name of one of its own for no file's.
             with self.below(path) as folder:
                 folder.stat("")
             return Entry(path, kind="folder")

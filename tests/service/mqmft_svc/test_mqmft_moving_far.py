@@ -1,0 +1,225 @@
+"""Managed transfers with agents over SFTP and over the hub's own store, whose servers go away and come back (4.D)."""
+
+import hashlib
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from mft_common.config import Reader
+from mft_common.endpoints.folders import LocalFolders
+from mft_common.endpoints.registry import Endpoints, read_endpoints
+from tests.servers.diplomat_jobs import tree
+from tests.servers.managed_transfers import item
+from tests.servers.openssh import OpenSsh
+from tests.servers.processes import wait_until
+from tests.servers.proxy import Proxy
+from tests.servers.silent_peer import PARTS, Peer
+from tests.service.mft_common.filestore_doubles import RealFilestore
+from tests.service.mft_common.test_transfer_filestore import by_socket, new_lab
+from tests.service.mqmft_svc.managed_worker import children, transfer
+
+__all__ = ["children", "transfer"]
+
+DELETE = {"disposition": "delete"}
+DIRECTORY = {"type": "directory"}
+OVERWRITE = {"if_exists": "overwrite"}
+OVER = {"recover": "", "stopped": False, "left": False}
+LARGE = 32 << 20
+# A checkpoint comes after half a second, once some bytes have passed.
+HALF = LARGE // 2
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory):
+    """OpenSSH's server."""
+    with OpenSsh(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
+
+
+@pytest.fixture
+def proxy(sshd):
+    """A way to OpenSSH's server that breaks and stalls as a test says."""
+    with Proxy(("127.0.0.1", sshd.port)) as made:
+        yield made
+
+
+@pytest.fixture
+def far(sshd, tmp_path):
+    """Return a function that gives endpoints with `far`, a folder behind a port of this machine."""
+    (tmp_path / "far").mkdir()
+
+    def far(port, server=sshd):
+        given = {
+            "url": f"sftp://{server.user}@127.0.0.1:{port}{tmp_path}/far",
+            "key": {"file": str(server.key_path)},
+            "host_key": server.host_keys["ed25519"],
+        }
+        reader = Reader(tmp_path, {}, data=tmp_path)
+        found = read_endpoints({"endpoints": {"far": given}}, reader, tmp_path)
+        assert reader.problems == []
+        return found
+
+    return far
+
+
+def at_half(one, proxy, **half):
+    """Start a run whose bytes stop at half of the file, let them go on, and return when its checkpoint is asked for.
+
+    The child waits for the answer until the event that is returned is set.
+    """
+    told, answered = threading.Event(), threading.Event()
+
+    def hold(_data):
+        told.set()
+        assert answered.wait(20)
+
+    one.before["checkpoint"] = hold
+    proxy.stall_after(**half)
+    one.start(recover=True)
+    wait_until(lambda: proxy.stalled, what="half of the file")
+    since = time.monotonic()
+    wait_until(lambda: time.monotonic() - since > 0.6, what="the time of a checkpoint")
+    proxy.resume()
+    assert told.wait(20)
+    one.before.clear()
+    return answered
+
+
+@pytest.mark.parametrize("way", ["to", "from"])
+def test_225_kill_9_in_mid_file_and_the_next_run_sends_only_the_rest(transfer, tmp_path, far, proxy, way):
+    """Items 223 and 225: the unfinished file is gone on with, in both directions, and both checksums are right."""
+    sides = {"to": ("file:from", "endpoint:far"), "from": ("endpoint:far", "file:to")}[way]
+    one = transfer(item("a", "b"), endpoints=far(proxy.port), source=sides[0], destination=sides[1])
+    target = tmp_path / ("far" if way == "to" else "to")
+    content = os.urandom(LARGE)
+    (tmp_path / ("from" if way == "to" else "far") / "a").write_bytes(content)
+    answered = at_half(one, proxy, **{"to_server" if way == "to" else "to_client": HALF})
+    os.kill(one.handle.pid, signal.SIGKILL)
+    answered.set()
+    assert one.handle.wait(20).exit_code == -signal.SIGKILL
+    (temporary,) = target.iterdir()
+    inode, safe, before = temporary.stat().st_ino, one.one().checkpoint["position"], proxy.to_server
+    assert safe > 4 << 20
+    assert one.run() == OVER
+    assert (target / "b").read_bytes() == content
+    assert (target / "b").stat().st_ino == inode
+    assert len(list(target.iterdir())) == 1
+    assert proxy.to_server - before < (LARGE - safe if way == "to" else 0) + (2 << 20)
+    digest = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    assert (one.one().source_md5, one.one().delivered_md5) == (digest, digest)
+    assert (one.one().state, one.one().bytes_done) == ("successful", LARGE)
+
+
+def test_225_a_server_that_is_away_in_mid_file_means_recovery_from_the_checkpoint(transfer, tmp_path, far, proxy):
+    """Item 225: the run ends with the reason, and the next one goes on where this one was."""
+    one = transfer(item("a", "b"), endpoints=far(proxy.port), destination="endpoint:far")
+    content = os.urandom(LARGE)
+    (one.source / "a").write_bytes(content)
+    answered = at_half(one, proxy, to_server=HALF)
+    proxy.refuse()
+    answered.set()
+    result = one.handle.wait(20).result
+    assert result["recover"].endswith(".")
+    assert (result["stopped"], result["left"], one.states()) == (False, True, ["moving"])
+    proxy.accept()
+    before = proxy.to_server
+    assert one.run() == OVER
+    assert tree(tmp_path / "far") == {"b": content}
+    assert proxy.to_server - before < LARGE - (4 << 20)
+
+
+@pytest.mark.parametrize("side", ["source", "destination"])
+def test_225_a_server_that_is_away_means_recovery_or_failure(transfer, far, proxy, side):
+    """Item 225: where no recovery is wanted, each file fails with the reason; else the next run brings them."""
+    wanted = item("a", "b"), item("c", "d")
+    one = transfer(*wanted, files={"a": b"1", "c": b"2"}, endpoints=far(proxy.port), **{side: "endpoint:far"})
+    proxy.refuse()
+    result = one.run(recover=True)
+    assert "far" in result["recover"] or "connection" in result["recover"], result
+    assert one.messages == []
+    assert one.run() == OVER
+    assert one.states() == ["failed", "failed"]
+    assert all(file.description.startswith("BFGTR0072E: ") for file in one.files.values())
+
+
+def test_225_a_server_that_is_silent_is_waited_for_as_long_as_the_order_says(transfer, far):
+    """Item 225: the limits of the endpoint itself are longer."""
+    peer = Peer(PARTS["sftp"])
+    try:
+        one = transfer(item("a", "b"), files={"a": b"1"}, endpoints=far(peer.port), destination="endpoint:far")
+        began = time.monotonic()
+        assert one.run(recover=True, patience_s=0.5)["recover"]
+        assert time.monotonic() - began < 5
+    finally:
+        peer.close()
+
+
+def test_225_an_error_that_heals_is_tried_again_and_counted(transfer, tmp_path, far, proxy):
+    """Item 225: a connection that breaks in mid-file costs a try."""
+    one = transfer(item("a", "b"), endpoints=far(proxy.port), destination="endpoint:far")
+    (one.source / "a").write_bytes(bytes(LARGE))
+    proxy.cut_after(to_server=HALF)
+    assert one.run(retry_count=1, recover=True) == OVER
+    assert (one.one().state, one.one().tries) == ("successful", 2)
+    assert (tmp_path / "far" / "b").stat().st_size == LARGE
+
+
+def test_217_links_of_a_server_are_not_followed(transfer, tmp_path, far, sshd):
+    """Item 217: neither as a file nor as a folder in a path, to read and to write."""
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "outside" / "secret").write_bytes(b"secret")
+    (tmp_path / "far" / "link").symlink_to(tmp_path / "outside")
+    (tmp_path / "far" / "file").symlink_to(tmp_path / "outside" / "secret")
+    endpoints = far(sshd.port)
+    wanted = [item(name, "x") for name in ("link/secret", "link/*", "file")]
+    one = transfer(*wanted, item("link", "x", source_options=DIRECTORY), endpoints=endpoints, source="endpoint:far")
+    assert one.run() == OVER
+    assert [file.description[:12] for file in one.files.values()] == ["BFGIO0056E: "] * 4
+    assert tree(one.destination) == {}
+    wanted = [item("a", name, destination_options=OVERWRITE) for name in ("link/secret", "link/new/x", "link/", "file")]
+    folder = tmp_path / "writing"
+    one = transfer(*wanted, files={"a": b"x"}, folder=folder, endpoints=endpoints, destination="endpoint:far")
+    one.payload["source"] = "file:writing/from"
+    assert one.run() == OVER
+    assert [file.description[:12] for file in one.files.values()] == ["BFGIO0056E: "] * 4
+    assert tree(tmp_path / "outside") == {"secret": b"secret"}
+
+
+def test_224_a_source_that_cannot_be_deleted_is_a_warning(transfer, tmp_path, far):
+    """Item 224: the file has arrived, and its source stays."""
+    with OpenSsh(tmp_path / "sshd", sftp_server_options=("-R",)) as server:
+        (tmp_path / "far" / "a").write_bytes(b"content")
+        wanted = item("/a", "b", source_options=DELETE)
+        one = transfer(wanted, endpoints=far(server.port, server), source="endpoint:far")
+        assert one.run(retry_count=1) == OVER
+    assert one.one().state == "warning"
+    assert one.one().description == "The source was not deleted: a: access is refused."
+    assert tree(one.destination) == {"b": b"content"}
+    assert tree(tmp_path / "far") == {"a": b"content"}
+
+
+def test_216_files_go_to_the_store_of_the_hub_and_come_from_it(transfer, tmp_path, tmp_path_factory):
+    """Items 216 and 218: by their full paths, into its folders, and out of them by a wildcard."""
+    data = tmp_path_factory.mktemp("store")
+    store = RealFilestore(new_lab(data))
+    try:
+        with by_socket(store, data) as filestore:
+            endpoints = Endpoints(folders=LocalFolders(tmp_path), filestore=filestore)
+            files = {"a": b"one", "large": os.urandom(3 << 20)}
+            wanted = item("a", "/in/b"), item("large", "in"), item("a", "none/b")
+            one = transfer(*wanted, files=files, endpoints=endpoints, destination="filestore:")
+            assert one.run() == OVER
+            assert one.states() == ["successful", "successful", "failed"]
+            assert store.content("/in/b") == b"one"
+            wanted = item("in/*", "out/", source_options=DELETE), item("in", "d/", source_options=DIRECTORY)
+            two = transfer(*wanted, folder=tmp_path / "2", endpoints=endpoints, source="filestore:")
+            two.payload["destination"] = "file:2/to"
+            assert two.run() == OVER
+    finally:
+        store.lab.close()
+    assert two.states() == ["successful", "successful", "failed", "failed"]
+    assert tree(two.destination) == {"out/b": b"one", "out/large": files["large"]}
+    assert (store.content("/in/b"), store.content("/in/large")) == (None, None)
