@@ -11,7 +11,13 @@ from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.child import RUN, SWEEP
 from tests.servers.managed_transfers import payload
 
-MODULES = ("mqmft_svc.operations.managed.child", "mft_common.endpoints.sftp", "asyncssh")
+MODULES = (
+    "mqmft_svc.operations.managed.child",
+    "mft_common.endpoints.sftp",
+    "mft_common.endpoints.s3",
+    "asyncssh",
+    "boto3",
+)
 
 
 class Killed(Exception):  # noqa: N818 -- raised in the thread that handles messages, it ends the child with SIGKILL

@@ -1,4 +1,4 @@
-"""Managed transfers with agents over SFTP and over the hub's own store, whose servers go away and come back (4.D)."""
+"""Managed transfers with agents over SFTP, whose servers go away and come back (4.D)."""
 
 import hashlib
 import os
@@ -9,16 +9,13 @@ import time
 import pytest
 
 from mft_common.config import Reader
-from mft_common.endpoints.folders import LocalFolders
-from mft_common.endpoints.registry import Endpoints, read_endpoints
+from mft_common.endpoints.registry import read_endpoints
 from tests.servers.diplomat_jobs import tree
 from tests.servers.managed_transfers import item
 from tests.servers.openssh import OpenSsh
 from tests.servers.processes import wait_until
 from tests.servers.proxy import Proxy
 from tests.servers.silent_peer import PARTS, Peer
-from tests.service.mft_common.filestore_doubles import RealFilestore
-from tests.service.mft_common.test_transfer_filestore import by_socket, new_lab
 from tests.service.mqmft_svc.managed_worker import children, transfer
 
 __all__ = ["children", "transfer"]
@@ -199,27 +196,3 @@ def test_224_a_source_that_cannot_be_deleted_is_a_warning(transfer, tmp_path, fa
     assert one.one().description == "The source was not deleted: a: access is refused."
     assert tree(one.destination) == {"b": b"content"}
     assert tree(tmp_path / "far") == {"a": b"content"}
-
-
-def test_216_files_go_to_the_store_of_the_hub_and_come_from_it(transfer, tmp_path, tmp_path_factory):
-    """Items 216 and 218: by their full paths, into its folders, and out of them by a wildcard."""
-    data = tmp_path_factory.mktemp("store")
-    store = RealFilestore(new_lab(data))
-    try:
-        with by_socket(store, data) as filestore:
-            endpoints = Endpoints(folders=LocalFolders(tmp_path), filestore=filestore)
-            files = {"a": b"one", "large": os.urandom(3 << 20)}
-            wanted = item("a", "/in/b"), item("large", "in"), item("a", "none/b")
-            one = transfer(*wanted, files=files, endpoints=endpoints, destination="filestore:")
-            assert one.run() == OVER
-            assert one.states() == ["successful", "successful", "failed"]
-            assert store.content("/in/b") == b"one"
-            wanted = item("in/*", "out/", source_options=DELETE), item("in", "d/", source_options=DIRECTORY)
-            two = transfer(*wanted, folder=tmp_path / "2", endpoints=endpoints, source="filestore:")
-            two.payload["destination"] = "file:2/to"
-            assert two.run() == OVER
-    finally:
-        store.lab.close()
-    assert two.states() == ["successful", "successful", "failed", "failed"]
-    assert tree(two.destination) == {"out/b": b"one", "out/large": files["large"]}
-    assert (store.content("/in/b"), store.content("/in/large")) == (None, None)

@@ -1,6 +1,6 @@
 """Find the files of the items of a transfer, and where each of them goes (217-219)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +14,11 @@ from mqmft_svc.operations.managed.roots import Root
 
 _ALL: Final = "*"
 _SEVERAL: Final = "The item has several files, and its destination is no directory"
+Check = Callable[[], None]
+
+
+def _go_on() -> None:
+    """Let a listing go on (the default check)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,14 +46,15 @@ def failed(item: ItemRequest, error: TransferError) -> Found:
     return Found(source=item.source.name, destination=item.destination.name, failure=description_of(error))
 
 
-def files_of(item: ItemRequest, source: Root, destination: Root) -> list[Found]:
+def files_of(item: ItemRequest, source: Root, destination: Root, check: Check = _go_on) -> list[Found]:
     """Return the files of an item by their names; one that has failed where the item has none, or cannot be done.
 
-    An empty directory has none and has not failed. Raises errors that may heal, and Interrupted.
+    An empty directory has none and has not failed. Raises errors that may heal, and what `check` raises, which is
+    called for each file that is listed.
     """
     try:
         target = _target(item, destination)
-        files = _files(item, source)
+        files = _files(item, source, check)
         is_folder = _is_folder(item, target, destination)
     except Interrupted:
         raise
@@ -90,15 +96,15 @@ def _is_folder(item: ItemRequest, target: str, destination: Root) -> bool:
     return there.kind == "folder"
 
 
-def _files(item: ItemRequest, source: Root) -> list[_File]:
+def _files(item: ItemRequest, source: Root, check: Check) -> list[_File]:
     path = source.path(item.source.name)
     if item.source.type == "directory":
         if source.look(path).kind != "folder":
             raise NotPossible(f"{path}: is a file and no directory")
-        return _listed(source, path, _ALL, recursive=item.source.recursive)
+        return _listed(source, path, _ALL, check, recursive=item.source.recursive)
     folder, name = split(path)
     if is_pattern(path):
-        files = _listed(source, folder, name, recursive=item.source.recursive)
+        files = _listed(source, folder, name, check, recursive=item.source.recursive)
         files = [file for file in files if not is_hidden(file.relative, name)]
         if not files:
             raise SourceMissing(f"{path}: no file has such a name")
@@ -109,13 +115,16 @@ def _files(item: ItemRequest, source: Root) -> list[_File]:
     return [_File(name, path, entry)]
 
 
-def _listed(source: Root, folder: str, pattern: str, *, recursive: bool) -> list[_File]:
+def _listed(source: Root, folder: str, pattern: str, check: Check, *, recursive: bool) -> list[_File]:
     skipped: list[tuple[str, str]] = []
     with source.below(folder) as endpoint:
         entries = endpoint.list(
             Patterns([pattern]), recursive=recursive, skipped=lambda path, why: skipped.append((path, why))
         )
-        files = [_file(folder, entry) for entry in entries]
+        files = []
+        for entry in entries:
+            check()
+            files.append(_file(folder, entry))
     files += _skipped(source, folder, skipped)
     return sorted(files, key=lambda file: file.relative.split("/"))
 

@@ -39,6 +39,8 @@ class Run:
     def run(self) -> None:
         """Bring each file to its end; Interrupted, CommitRefused and Away leave the rest for another run."""
         known = list(self._known())
+        if _all_found(known) and all(file.over for file in known):
+            return
         with ExitStack() as stack:
             try:
                 source = stack.enter_context(closing(self._open(SOURCE)))
@@ -63,7 +65,7 @@ class Run:
 
     def _files_of(self, item: ItemRequest, source: Root, destination: Root) -> list[Found]:
         try:
-            return self._trying.call(lambda: files_of(item, source, destination))
+            return self._trying.call(lambda: files_of(item, source, destination, self._trying.check_stop))
         except Interrupted:
             raise
         except TransferError as error:
@@ -72,8 +74,8 @@ class Run:
     def _find(self, known: list[ManagedFile], files_of_item: FilesOf) -> list[_Waiting]:
         """Return the files that are not over; those that no earlier run has found get the next positions."""
         waiting = [_Waiting(file) for file in known if not file.over]
-        if any(_has_begun(file) for file in known):
-            # Files begin once all are found; what came to the source since then is no part of the transfer.
+        if _all_found(known):
+            # What came to the source since then is no part of the transfer.
             return waiting
         self._reports.found(self._new(known, files_of_item, waiting))
         return waiting
@@ -114,8 +116,9 @@ class Run:
             self._reports.ended(file)
 
 
-def _has_begun(file: ManagedFile) -> bool:
-    return file.state == "moving" or file.delivered or file.tries > 0
+def _all_found(known: list[ManagedFile]) -> bool:
+    """Return whether an earlier run has found all files: it is so once one of them has begun."""
+    return any(file.state == "moving" or file.delivered or file.tries > 0 for file in known)
 
 
 def _file(position: int, item: int, found: Found) -> ManagedFile:
