@@ -62,7 +62,7 @@ def far(sshd, tmp_path):
     return far
 
 
-def at_half(one, proxy, **half):
+def at_half(one, proxy, *, recover=True, **half):
     """Start a run whose bytes stop at half of the file, let them go on, and return when its checkpoint is asked for.
 
     The child waits for the answer until the event that is returned is set.
@@ -75,7 +75,7 @@ def at_half(one, proxy, **half):
 
     one.before["checkpoint"] = hold
     proxy.stall_after(**half)
-    one.start(recover=True)
+    one.start(recover=recover)
     wait_until(lambda: proxy.stalled, what="half of the file")
     since = time.monotonic()
     wait_until(lambda: time.monotonic() - since > 0.6, what="the time of a checkpoint")
@@ -126,6 +126,26 @@ def test_225_a_server_that_is_away_in_mid_file_means_recovery_from_the_checkpoin
     assert one.run() == OVER
     assert tree(tmp_path / "far") == {"b": content}
     assert proxy.to_server - before < LARGE - (4 << 20)
+
+
+@pytest.mark.parametrize("recover", [True, False])
+def test_225_an_unfinished_file_stays_only_where_another_run_goes_on_with_it(transfer, tmp_path, far, proxy, recover):
+    """Item 225: a source that goes away in mid-file leaves a file to go on with, or none."""
+    one = transfer(item("a", "b"), endpoints=far(proxy.port), source="endpoint:far")
+    content = os.urandom(LARGE)
+    (tmp_path / "far" / "a").write_bytes(content)
+    answered = at_half(one, proxy, recover=recover, to_client=HALF)
+    proxy.refuse()
+    answered.set()
+    result = one.handle.wait(20).result
+    assert (bool(result["recover"]), one.states()) == ((True, ["moving"]) if recover else (False, ["failed"]))
+    left = [path.stat().st_ino for path in one.destination.iterdir()]
+    assert len(left) == recover
+    if recover:
+        proxy.accept()
+        assert one.run() == OVER
+        assert [path.stat().st_ino for path in one.destination.iterdir()] == left
+        assert tree(one.destination) == {"b": content}
 
 
 @pytest.mark.parametrize("side", ["source", "destination"])
