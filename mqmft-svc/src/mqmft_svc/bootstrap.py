@@ -13,6 +13,7 @@ from mft_common.clock import Clock, now_ms
 from mft_common.config import Reader
 from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
+from mft_common.dispatch import Dispatcher
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.registry import modules_for
 from mft_common.events import Bus, Inbox, Outbox
@@ -21,19 +22,24 @@ from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
+from mft_common.process.worker_lock import Exclusive, Shared
 from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
 from mqmft_svc.operations import Operations
-from mqmft_svc.operations.managed.dispatch import ManagedTransfers
+from mqmft_svc.operations.managed.sweeping import TransferSweeper
+from mqmft_svc.operations.managed.work import ManagedWork
 from mqmft_svc.operations.probing import Prober
 from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import agents
-from mqmft_svc.store.tables import APPLIED, INBOX, OUTBOX, metadata
+from mqmft_svc.store.tables import APPLIED, INBOX, OUTBOX, WORKERS, metadata
 
 _PURGE_EVERY_S: Final = 60.0
+_LOCK: Final = "worker.lock"
+# A cancelled transfer ends within 5 s (180).
+_OBEYS_WITHIN_S: Final = 3.0
 _DEMO_QMGR: Final = "QM1"
 # What children of the worker need in any case; its fork server imports it once.
 _CHILD_MODULES: Final = ("mqmft_svc.operations.agent_child", "mqmft_svc.operations.managed.child")
@@ -84,7 +90,7 @@ class Service:
             *ingestion.tasks(self.settings, self.database, self.operations.recorder),
             BackgroundTask(f"{SERVICE}-purge", self._purge),
             BackgroundTask(f"{SERVICE}-agents", self.prober().run),
-            BackgroundTask(f"{SERVICE}-managed", self.managed().run),
+            BackgroundTask(f"{SERVICE}-managed", self.dispatcher().run),
         ]
 
     def prober(self) -> Prober:
@@ -93,12 +99,17 @@ class Service:
             raise ValueError("a worker is built with a runner")
         return Prober(self.database, self.follower, self.runner, now=self.operations.now)
 
-    def managed(self) -> ManagedTransfers:
+    def dispatcher(self) -> Dispatcher[str]:
         """Return the task that carries out managed transfers."""
         if self.runner is None:
             raise ValueError("a worker is built with a runner")
+        parts = (self.database, self.follower, self.runner)
         patience = self.settings.ack_timeout_ms / 1000 * self.settings.ack_retries
-        return ManagedTransfers(self.database, self.follower, self.runner, patience_s=patience, now=self.operations.now)
+        lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
+        work = ManagedWork(*parts, patience_s=patience, now=self.operations.now)
+        sweeper = TransferSweeper(*parts, patience_s=patience, now=self.operations.now)
+        beside = [BackgroundTask("sweeps", sweeper.run)]
+        return Dispatcher(work, self.database, WORKERS, lock=lock, beside=beside, obeys_within=_OBEYS_WITHIN_S)
 
     def _purge(self, stop: threading.Event) -> None:
         while not stop.wait(_PURGE_EVERY_S):

@@ -104,6 +104,9 @@ class Transfer:
     def _began(self, data):
         self._change(data, state="moving")
 
+    def _transfer_held(self, _data):
+        self.messages.pop()
+
     def _progress(self, data):
         self._change(data)
 

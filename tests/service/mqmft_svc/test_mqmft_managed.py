@@ -11,8 +11,7 @@ import sqlalchemy as sa
 from mft_common.config import Reader
 from mft_common.events import LocalBus
 from mft_common.process.background_tasks import start_tasks
-from mqmft_svc.operations.managed.dispatch import ManagedTransfers
-from mqmft_svc.store.tables import LEASES, OUTBOX, managed
+from mqmft_svc.store.tables import OUTBOX, WORKERS, managed
 from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, wait_until
 from tests.servers.silent_peer import Peer
@@ -89,16 +88,13 @@ def running(tasks):
 
 
 @contextlib.contextmanager
-def worker(hub, runner, **options):
-    """Carry out transfers within the block, as one worker of its own; `stop` of what it gives ends it before."""
+def worker(hub):
+    """Carry out transfers within the block, as one worker of its own."""
     stop = threading.Event()
-    service = hub.service
-    options = {"patience_s": 10.0, **options}
-    transfers = ManagedTransfers(service.database, service.follower, runner, **options)
-    thread = threading.Thread(target=transfers.run, args=(stop,))
+    thread = threading.Thread(target=hub.service.dispatcher().run, args=(stop,))
     thread.start()
     try:
-        yield transfers
+        yield
     finally:
         stop.set()
         thread.join(30)
@@ -151,7 +147,7 @@ def files(folder):
 
 
 @pytest.mark.usefixtures("recorded")
-def test_216_223_a_file_and_a_tree_arrive_with_their_checksums(hub, runner, tmp_path):
+def test_216_223_a_file_and_a_tree_arrive_with_their_checksums(hub, tmp_path):
     """Items 86 to 97, 218, 223: `successful`, one item a file, sizes, md5 of both sides, and the record's times."""
     content = os.urandom(100_000)
     (tmp_path / "quay/report.txt").write_bytes(content)
@@ -163,7 +159,7 @@ def test_216_223_a_file_and_a_tree_arrive_with_their_checksums(hub, runner, tmp_
         ("report.txt", "in/report.txt"),
         ("d", "tree", {"s_type": "directory", "s_recursive": True, "d_type": "directory"}),
     )
-    with worker(hub, runner):
+    with worker(hub):
         found = ended(hub, id_)
     assert found["status"]["state"] == "successful"
     assert found["status"]["description"].startswith("BFGRP0032I: ")
@@ -193,12 +189,12 @@ def test_216_223_a_file_and_a_tree_arrive_with_their_checksums(hub, runner, tmp_
         ([("../secret", "b")], "failed", "BFGRP0034I"),
     ],
 )
-def test_215_each_end_has_its_cause(hub, runner, tmp_path, items, state, outcome):
+def test_215_each_end_has_its_cause(hub, tmp_path, items, state, outcome):
     """Items 97, 215, 217, 219, 221: a part arrives, nothing does, the target exists, the path leaves the root."""
     (tmp_path / "quay/a").write_bytes(b"a")
     (tmp_path / "yard/there").write_bytes(b"before")
     id_ = submit(hub, *items)
-    with worker(hub, runner):
+    with worker(hub):
         found = ended(hub, id_)
     assert (found["status"]["state"], found["status"]["description"][:10]) == (state, outcome)
     assert found["statistics"]["numberOfFiles"] == len(items)
@@ -206,18 +202,18 @@ def test_215_each_end_has_its_cause(hub, runner, tmp_path, items, state, outcome
 
 
 @pytest.mark.usefixtures("recorded")
-def test_224_a_source_is_deleted_after_its_file_arrived(hub, runner, tmp_path):
+def test_224_a_source_is_deleted_after_its_file_arrived(hub, tmp_path):
     """Item 224: `disposition: delete`."""
     (tmp_path / "quay/a").write_bytes(b"a")
     id_ = submit(hub, ("a", "a", {"s_disposition": "delete"}))
-    with worker(hub, runner):
+    with worker(hub):
         found = ended(hub, id_)
     assert (found["status"]["state"], found["statistics"]["numberOfFileSuccesses"]) == ("successful", 1)
     assert files(tmp_path / "quay") == {}
 
 
 @pytest.mark.usefixtures("recorded")
-def test_220_transfers_go_by_priority_then_age_and_as_the_agent_has_room(hub, runner, tmp_path):
+def test_220_transfers_go_by_priority_then_age_and_as_the_agent_has_room(hub, tmp_path):
     """Item 220: one at a time from this agent; the higher priority first, then the order of the requests."""
     for name in "abcd":
         (tmp_path / "quay" / name).write_bytes(name.encode())
@@ -225,17 +221,17 @@ def test_220_transfers_go_by_priority_then_age_and_as_the_agent_has_room(hub, ru
         name: submit(hub, (name, name), source="ONE", priority=number)
         for name, number in zip("abcd", (0, 5, 0, 9), strict=True)
     }
-    with worker(hub, runner):
+    with worker(hub):
         times = {name: ended(hub, id_)["transferSet"]["startTime"] for name, id_ in ids.items()}
     assert sorted(times, key=times.get) == ["d", "b", "a", "c"]
 
 
 @pytest.mark.usefixtures("recorded")
-def test_180_a_transfer_that_runs_is_cancelled_and_leaves_nothing(hub, runner, tmp_path):
+def test_180_a_transfer_that_runs_is_cancelled_and_leaves_nothing(hub, tmp_path):
     """Item 180: `cancelled` within 5 s, no unfinished file stays, and a second request is refused."""
     (tmp_path / "quay/large").write_bytes(bytes(512 << 20))
     id_ = submit(hub, ("large", "large"))
-    with worker(hub, runner):
+    with worker(hub):
         wait_until(lambda: row(hub, id_).status == "running")
         stop(hub, id_)
         found = ended(hub, id_, within=5)
@@ -248,22 +244,22 @@ def test_180_a_transfer_that_runs_is_cancelled_and_leaves_nothing(hub, runner, t
 
 
 @pytest.mark.usefixtures("recorded")
-def test_180_a_transfer_whose_endpoint_hangs_is_cancelled_within_5_s(hub, runner, peer):
+def test_180_a_transfer_whose_endpoint_hangs_is_cancelled_within_5_s(hub, peer):
     """Item 180: the far side accepts the connection and never says a word; the child is killed."""
     id_ = submit(hub, ("a", "a"), source="HANGS")
-    with worker(hub, runner):
+    with worker(hub):
         wait_until(peer.reached.is_set)
         stop(hub, id_)
         assert ended(hub, id_, within=5)["status"]["state"] == "cancelled"
 
 
 @pytest.mark.usefixtures("recorded")
-def test_170_225_an_endpoint_that_is_away_means_recovery_until_its_time_is_over(hub, runner):
+def test_170_225_an_endpoint_that_is_away_means_recovery_until_its_time_is_over(hub):
     """Items 79, 170, 225: `inProgress` while it waits, `retryCount` grows, and then `failed`; 0 fails at once."""
     at_once = submit(hub, ("a", "a"), source="AWAY", recoveryTimeout=0, retryCount=0)
     waits = submit(hub, ("a", "a"), source="AWAY", recoveryTimeout=1, retryCount=0)
     for_ever = submit(hub, ("a", "a"), source="AWAY", retryCount=0)
-    with worker(hub, runner):
+    with worker(hub):
         found = ended(hub, at_once)
         assert (found["status"]["state"], found["statistics"]["retryCount"]) == ("failed", 0)
         assert found["transferSet"]["item"][0]["status"]["state"] == "failed"
@@ -276,27 +272,28 @@ def test_170_225_an_endpoint_that_is_away_means_recovery_until_its_time_is_over(
 
 
 @pytest.mark.usefixtures("recorded")
-def test_225_a_worker_that_dies_is_followed_by_another_one(hub, runner, tmp_path):
-    """Item 225: its lease lapses, another goes on, `retryCount` is 1, and the file is whole and there once."""
+def test_225_a_worker_that_dies_is_followed_by_another_one(hub, tmp_path):
+    """Item 225: another one goes on once its lease lapsed, `retryCount` is 1, and the file is whole and there once."""
     (tmp_path / "quay/a").write_bytes(b"a")
     id_ = submit(hub, ("a", "a"))
     with hub.service.database.write() as connection:
-        connection.execute(sa.update(managed).values(status="running", began_at=1))
-        assert LEASES.claim(connection, f"managed/{id_}", "dead", 0.2) is not None
-    with worker(hub, runner, ttl=1.0):
+        connection.execute(sa.update(managed).values(status="running", began_at=1, owner="dead", fence=1))
+        assert WORKERS.sign_in(connection, "dead", 0.2).owner == "dead"
+    with worker(hub):
         found = ended(hub, id_)
     assert (found["status"]["state"], found["statistics"]["retryCount"]) == ("successful", 1)
     assert files(tmp_path / "yard") == {"a": b"a"}
 
 
 @pytest.mark.usefixtures("recorded")
-def test_11_two_workers_carry_out_each_transfer_once(hub, make, runner, tmp_path):
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_11_two_workers_carry_out_each_transfer_once(hub, make, tmp_path):
     """Section 6.4: two workers share the queue; each transfer has one end, and no file is delivered twice."""
     ids = []
     for number in range(20):
         (tmp_path / f"quay/f{number}").write_bytes(b"x" * number)
         ids.append(submit(hub, (f"f{number}", f"f{number}", {"d_actionIfExists": "error"})))
-    with worker(hub, runner), worker(make(), runner):
+    with worker(hub), worker(make()):
         states = [ended(hub, id_)["status"]["state"] for id_ in ids]
     assert states == ["successful"] * 20
     with hub.service.database.read() as connection:
@@ -307,24 +304,24 @@ def test_11_two_workers_carry_out_each_transfer_once(hub, make, runner, tmp_path
 
 
 @pytest.mark.usefixtures("recorded")
-def test_155_a_transfer_whose_agent_is_not_configured_any_more_fails(hub, make, runner):
+def test_155_a_transfer_whose_agent_is_not_configured_any_more_fails(hub, make):
     """The configuration was applied anew while the transfer waited."""
     id_ = submit(hub, ("a", "a"), source="ONE")
     later = make({name: entry for name, entry in AGENTS.items() if name != "ONE"})
-    with worker(later, runner):
+    with worker(later):
         found = ended(hub, id_)
     assert found["status"]["state"] == "failed"
     assert "not configured any more" in found["status"]["description"]
 
 
 @pytest.mark.usefixtures("recorded")
-def test_184_an_agent_is_active_while_a_transfer_runs(hub, runner, tmp_path):
+def test_184_an_agent_is_active_while_a_transfer_runs(hub, tmp_path):
     """Item 184: both agents of a running transfer, and `ready` again after it."""
     (tmp_path / "quay/large").write_bytes(bytes(256 << 20))
     with running([task for task in hub.service.background_tasks(LocalBus({})) if task.name.endswith("agents")]):
         wait_until(lambda: state(hub, "QUAY") == "ready")
         id_ = submit(hub, ("large", "large"))
-        with worker(hub, runner):
+        with worker(hub):
             wait_until(lambda: row(hub, id_).status == "running")
             assert (state(hub, "QUAY"), state(hub, "YARD")) == ("active", "active")
             stop(hub, id_)
@@ -338,14 +335,14 @@ def state(hub, name):
 
 
 @pytest.mark.usefixtures("recorded")
-def test_a_worker_that_stops_hands_its_transfers_back(hub, make, runner, tmp_path):
+def test_a_worker_that_stops_hands_its_transfers_back(hub, make, tmp_path):
     """The next worker goes on at once from the checkpoint, without a retry."""
     (tmp_path / "quay/large").write_bytes(bytes(512 << 20))
     id_ = submit(hub, ("large", "large"))
-    with worker(hub, runner):
+    with worker(hub):
         wait_until(lambda: row(hub, id_).status == "running")
     assert (row(hub, id_).status, row(hub, id_).retries) == ("queued", 0)
-    with worker(make(), runner):
+    with worker(make()):
         found = ended(hub, id_)
     assert (found["status"]["state"], found["statistics"]["retryCount"]) == ("successful", 0)
     assert (tmp_path / "yard/large").stat().st_size == 512 << 20

@@ -19,7 +19,8 @@ class Managed:
 
     `host` is that of the hub. `began_at` is when a worker took it first. `recovering_since` is when it went into
     recovery, None while it moves; `retries` counts how often it was tried again after that or after a worker's death.
-    `stop` is how someone who stopped it wants it to end, and `due_at` is when a worker may take it.
+    `stop` is how someone who stopped it wants it to end, and `due_at` is when a worker may take it. `owner` is the
+    worker that runs it, "" for none, and `fence` counts how often it was taken.
     """
 
     id: str
@@ -34,6 +35,8 @@ class Managed:
     recovering_since: int | None = None
     retries: int = 0
     stop: Stop = ""
+    owner: str = ""
+    fence: int = 0
 
     @property
     def token(self) -> str:

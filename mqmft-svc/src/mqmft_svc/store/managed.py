@@ -1,28 +1,27 @@
 """Store managed transfers, their files, and which worker has which of them."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mft_common.database import advisory_lock
-from mft_common.database.leases import Lease
+from mft_common.database.leases import LeaseLost
 from mft_common.database.statements import Connection, Statement
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import Submission
-from mqmft_svc.store.tables import LEASES, managed, managed_file, submission_key
+from mqmft_svc.store.tables import managed, managed_file, submission_key
 
 _C: Final = managed.c
 _F: Final = managed_file.c
 _K: Final = submission_key.c
 _PLAIN: Final = (
     *("id", "account", "host", "request_id", "submitted_at", "status", "due_at", "began_at", "recovering_since"),
-    *("retries", "stop"),
+    *("retries", "stop", "owner", "fence"),
 )
-_LEASE: Final = "managed/"
 _ANY_DUE: Final = Statement(
     sa.select(_C.id)
     .where(sa.or_(_C.status == "queued", _C.status == "leaving"), _C.due_at <= sa.bindparam("now", type_=sa.BigInteger))
@@ -118,25 +117,32 @@ def stop_of(connection: sa.Connection, id_: str) -> str:
     return connection.execute(sa.select(_C.stop).where(_C.id == id_).with_for_update()).scalar() or ""
 
 
-def stop_requests(connection: sa.Connection, ids: Collection[str]) -> list[str]:
-    """Return which of some running transfers somebody wants to stop."""
-    found = sa.select(_C.id).where(_C.id.in_(list(ids)), _C.stop != "")
-    return list(connection.execute(found).scalars())
+def stop_requests(connection: sa.Connection, owner: str) -> dict[str, str]:
+    """Return how somebody wants running transfers of a worker to end, by their ids."""
+    found = sa.select(_C.id, _C.stop).where(_C.status == "running", _C.owner == owner, _C.stop != "")
+    return {row.id: row.stop for row in connection.execute(found)}
 
 
-def claim(connection: sa.Connection, id_: str, owner: str, ttl: float) -> Lease | None:
-    """Give a transfer to a worker; None while another has it."""
-    return LEASES.claim(connection, _LEASE + id_, owner, ttl)
+def owners(connection: sa.Connection) -> dict[str, str]:
+    """Return the workers of the running transfers, by the transfers' ids."""
+    found = connection.execute(sa.select(_C.id, _C.owner).where(_C.status == "running"))
+    return {row.id: row.owner for row in found}
 
 
-def abandoned(connection: sa.Connection) -> list[str]:
-    """Return the transfers whose worker has died."""
-    return [key.removeprefix(_LEASE) for key in LEASES.lapsed(connection, _LEASE)]
+def take(connection: sa.Connection, id_: str, owner: str, now: int) -> Managed | None:
+    """Give a waiting transfer to a worker, who holds the lock of the queue; None where it was stopped meanwhile."""
+    began_at = sa.func.coalesce(_C.began_at, now)
+    values = {"status": "running", "owner": owner, "fence": _C.fence + 1, "began_at": began_at}
+    taken = sa.update(managed).where(_C.id == id_, _C.status == "queued").values(**values)
+    return find(connection, id_) if connection.execute(taken).rowcount == 1 else None
 
 
-def forget_lease(connection: sa.Connection, id_: str) -> None:
-    """Forget who had a transfer."""
-    LEASES.forget(connection, _LEASE + id_)
+def hold(connection: sa.Connection, transfer: Managed) -> None:
+    """Raise LeaseLost unless a transfer is its owner's; nobody else gets it before this transaction ends."""
+    mine = (_C.id == transfer.id, _C.owner == transfer.owner, _C.fence == transfer.fence)
+    held = sa.update(managed).where(_C.status == "running", *mine).values(fence=transfer.fence)
+    if connection.execute(held).rowcount != 1:
+        raise LeaseLost(f"{transfer.id}: the transfer is another worker's, or over")
 
 
 def put_files(connection: sa.Connection, id_: str, files: Iterable[ManagedFile]) -> None:

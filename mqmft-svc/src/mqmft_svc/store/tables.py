@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database.leases import Leases
+from mft_common.database.workers import Workers
 from mft_common.events import Inbox, Outbox
 from mqmft_svc import SERVICE
 
@@ -90,6 +91,8 @@ managed: Final = sa.Table(
     _number("recovering_since", nullable=True),
     _number("retries"),
     sa.Column("stop", sa.String(16), nullable=False),
+    sa.Column("owner", sa.String(64), nullable=False),
+    _number("fence"),
     _number("ended_at", nullable=True),
 )
 sa.Index("managed_place", managed.c.status, managed.c.priority.desc(), managed.c.submitted_at)
@@ -113,6 +116,7 @@ submission_key: Final = sa.Table(
 sa.Index("submission_key_at", submission_key.c.at)
 
 LEASES: Final = Leases(metadata)
+WORKERS: Final = Workers(LEASES)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
 APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft", "endpoints", "allowed_folders")

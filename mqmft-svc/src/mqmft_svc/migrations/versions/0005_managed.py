@@ -25,6 +25,8 @@ def upgrade() -> None:
         sa.Column("recovering_since", sa.BigInteger()),
         sa.Column("retries", sa.BigInteger(), nullable=False),
         sa.Column("stop", sa.String(16), nullable=False),
+        sa.Column("owner", sa.String(64), nullable=False),
+        sa.Column("fence", sa.BigInteger(), nullable=False),
         sa.Column("ended_at", sa.BigInteger()),
     )
     op.create_index("managed_place", "managed", ["status", sa.text("priority DESC"), "submitted_at"])

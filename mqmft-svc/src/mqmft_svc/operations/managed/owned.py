@@ -1,4 +1,4 @@
-"""Write what happens to a managed transfer, as long as its lease is this worker's."""
+"""Write what happens to a managed transfer, as long as it is this worker's."""
 
 import threading
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,13 +12,13 @@ from mft_common import logs
 from mft_common.backoff import pause_after
 from mft_common.clock import Clock
 from mft_common.database import Database
-from mft_common.database.leases import Lease
+from mft_common.database.leases import Lease, LeaseLost
 from mft_common.events import Event
 from mqmft_svc.domain.managed import FIRST_PAUSE_S, LONGEST_PAUSE_S, Managed, Status
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as store
-from mqmft_svc.store.tables import LEASES, OUTBOX
+from mqmft_svc.store.tables import OUTBOX, WORKERS
 
 _EVENT_EVERY_MS: Final = 1000
 _PAGE_BYTES: Final = 1 << 20
@@ -31,11 +31,8 @@ class OwnedTransfer:
     Its event of progress is sent at most once a second (203).
     """
 
-    def __init__(
-        self, database: Database, transfer: Managed, lease: Lease, files: Iterable[ManagedFile], now: Clock
-    ) -> None:
+    def __init__(self, database: Database, transfer: Managed, files: Iterable[ManagedFile], now: Clock) -> None:
         self.transfer = transfer
-        self.lease = lease
         self._database = database
         self._files = {one.position: one for one in files}
         self._now = now
@@ -93,16 +90,21 @@ class OwnedTransfer:
         if self._event_is_due():
             self._write()
 
-    def require(self) -> None:
-        """Raise LeaseLost unless the transfer is this worker's."""
+    def require(self, lease: Lease) -> None:
+        """Raise LeaseLost unless the transfer is this worker's, whose lease lasts."""
         with self._database.write() as connection:
-            LEASES.hold(connection, self.lease)
+            self._require(connection, lease)
 
-    def may_commit(self) -> bool:
+    def may_commit(self, lease: Lease) -> bool:
         """Return whether a file may become visible: nobody has asked to stop the transfer; LeaseLost."""
         with self._database.write() as connection:
-            LEASES.hold(connection, self.lease)
-            return not store.stop_requests(connection, [self.transfer.id])
+            self._require(connection, lease)
+            return not store.stop_of(connection, self.transfer.id)
+
+    def _require(self, connection: sa.Connection, lease: Lease) -> None:
+        store.hold(connection, self.transfer)
+        if not WORKERS.is_alive(connection, lease):
+            raise LeaseLost(f"{self.transfer.id}: the lease of its worker has lapsed")
 
     def end(self, state: str, description: str = "", *, left: bool) -> None:
         """End the transfer; a request to stop it that came before decides how.
@@ -118,10 +120,7 @@ class OwnedTransfer:
         now = self._now()
         OUTBOX.add(connection, *transfer_events.ended(self.transfer, self.files, state, now, description))
         status: Status = "leaving" if left else "over"
-        store.update(connection, self.transfer.id, status=status, ended_at=now, due_at=now)
-        LEASES.release(connection, self.lease)
-        if not left:
-            store.forget_lease(connection, self.transfer.id)
+        store.update(connection, self.transfer.id, status=status, ended_at=now, due_at=now, owner="")
         logs.get("managed").info("transfer.ended", transfer=self.transfer.id, state=state, reason=description)
 
     def recover(self, reason: str) -> None:
@@ -146,8 +145,7 @@ class OwnedTransfer:
                 return self._end(connection, stop, "", left=True)
             OUTBOX.add(connection, *self._progressed(waiting))
             values = {"retries": waiting.retries, "recovering_since": waiting.recovering_since}
-            store.update(connection, waiting.id, status="queued", due_at=due_at, **values)
-            LEASES.release(connection, self.lease)
+            store.update(connection, waiting.id, status="queued", due_at=due_at, owner="", **values)
         self.transfer = waiting
         return None
 
@@ -181,10 +179,10 @@ class OwnedTransfer:
 
     @contextmanager
     def _held(self) -> Iterator[sa.Connection]:
-        """Give a transaction under the lease, in which the files that changed are stored; LeaseLost."""
+        """Give a transaction that holds the transfer, in which the files that changed are stored; LeaseLost."""
         with self._lock:
             with self._database.write() as connection:
-                LEASES.hold(connection, self.lease)
+                store.hold(connection, self.transfer)
                 changed = [self._files[position] for position in sorted(self._unstored)]
                 store.put_files(connection, self.transfer.id, changed)
                 if self._moved:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, Protocol
 
 from mft_common import logs
-from mft_common.database.leases import LeaseLost
+from mft_common.database.leases import Lease, LeaseLost
 from mft_common.errors import Unavailable
 from mft_common.process.runner import CHECKPOINT, MAY_COMMIT, PROGRESS, End, Handle, Json, OnMessage, PoolFull
 from mqmft_svc.operations.managed.held import HELD
@@ -14,6 +14,8 @@ from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.operations.managed.reports import BEGAN_FILE, DELIVERED, ENDED_FILE, FILES, FOUND
 from mqmft_svc.operations.managed.transfer_events import outcome
 
+# The end of a transfer that the end of its worker interrupts: the next worker goes on with it.
+INTERRUPTED: Final = "interrupted"
 # The time between two tries to write to a database that is away.
 _AGAIN_S: Final = 0.5
 
@@ -29,39 +31,41 @@ class Runner(Protocol):
 class TransferProcess:
     """One try of a transfer; `run` blocks until the transfer is over, waits, or is no longer this worker's.
 
-    `target` is the function of the child and `payload` what it gets.
+    `target` is the function of the child and `payload` what it gets; `lease` is that of the worker.
     """
 
-    def __init__(self, runner: Runner, owned: OwnedTransfer, target: str, payload: Mapping[str, Any]) -> None:
+    def __init__(
+        self, runner: Runner, owned: OwnedTransfer, target: str, payload: Mapping[str, Any], lease: Lease
+    ) -> None:
         self._runner = runner
         self._owned = owned
         self._target = target
         self._payload = dict(payload)
+        self._lease = lease
         self._lock = threading.Lock()
         self._handle: Handle | None = None
-        self._stop_asked = False
+        # How the transfer is to end, "" as long as nobody has asked.
+        self._asked = ""
         self._kill_asked = False
-        self._hands_back = False
 
-    def stop(self) -> None:
-        """Ask the child to stop between two blocks: somebody wants the transfer to end."""
+    def stop(self, end: str) -> None:
+        """Ask the child to stop between two blocks; the transfer ends as `end`, or waits for the next worker."""
         with self._lock:
-            self._stop_asked = True
+            self._asked = self._asked or end
             if self._handle is not None:
                 self._handle.stop()
 
-    def hand_back(self) -> None:
-        """Ask the child to stop; another worker goes on with the transfer."""
+    def kill(self, end: str) -> None:
+        """Kill the child; an end that an earlier stop asked for stands."""
         with self._lock:
-            self._hands_back = True
-        self.stop()
-
-    def kill(self) -> None:
-        """Kill the child."""
-        with self._lock:
+            self._asked = self._asked or end
             self._kill_asked = True
             if self._handle is not None:
                 self._handle.kill()
+
+    def abandon(self, end: str) -> None:
+        """Kill the child: the worker itself ends."""
+        self.kill(end)
 
     def run(self) -> None:
         """Run the child, and write how it ended, again and again while the database is away."""
@@ -90,7 +94,7 @@ class TransferProcess:
             self._handle = handle
             if self._kill_asked:
                 handle.kill()
-            elif self._stop_asked:
+            elif self._asked:
                 handle.stop()
         end = handle.wait()
         assert end is not None
@@ -109,9 +113,9 @@ class TransferProcess:
     def _handle_message(self, kind: str, data: Json) -> Json:
         owned = self._owned
         if kind == MAY_COMMIT:
-            return not self._stop_asked and owned.may_commit()
+            return not self._asked and owned.may_commit(self._lease)
         if kind == HELD:
-            return owned.require()
+            return owned.require(self._lease)
         if kind == FILES:
             return owned.known(data["after"])
         if kind == PROGRESS:
@@ -135,11 +139,11 @@ class TransferProcess:
                 owned.recover(reason)
             else:
                 owned.end(outcome(owned.files), left=end.result["left"])
-        elif self._hands_back:
+        elif self._asked == INTERRUPTED:
             # It may be killed before it has stopped; what it has left is gone on with.
             owned.hand_back()
-        elif self._stop_asked:
-            owned.end("cancelled", left=not end.completed or end.result["left"])
+        elif self._asked:
+            owned.end(self._asked, left=not end.completed or end.result["left"])
         elif end.error:
             owned.end("failed", f"An internal error ended the transfer ({end.error}).", left=True)
         else:

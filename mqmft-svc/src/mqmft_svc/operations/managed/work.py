@@ -1,0 +1,151 @@
+"""Tell a dispatcher about the managed transfers: which to take, how to run and to stop them (220, 225)."""
+
+from collections.abc import Collection, Mapping
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mft_common.applied_configuration import ConfigurationFollower
+from mft_common.clock import Clock
+from mft_common.database import Database
+from mft_common.database.leases import Lease, LeaseLost
+from mft_common.dispatch import Begin, Limits, StopRequest
+from mqmft_svc.domain.agents import Agent
+from mqmft_svc.domain.managed import Managed
+from mqmft_svc.operations.managed.child import RUN
+from mqmft_svc.operations.managed.owned import OwnedTransfer
+from mqmft_svc.operations.managed.process import INTERRUPTED, Runner, TransferProcess
+from mqmft_svc.schemas.config import Section
+from mqmft_svc.store import managed as store
+from mqmft_svc.store.tables import WORKERS
+
+_AT_ONCE: Final = 32
+_LEASE_S: Final = 15.0
+
+
+def agents_of(section: Section, transfer: Managed) -> tuple[Agent, Agent] | None:
+    """Return the agents of a transfer as they are configured now; None where one is not."""
+    source = section.agents.get(transfer.submission.source_agent.name)
+    destination = section.agents.get(transfer.submission.destination_agent.name)
+    return None if source is None or destination is None else (source, destination)
+
+
+def payload_of(section: Section, transfer: Managed, agents: tuple[Agent, Agent], patience_s: float) -> dict[str, Any]:
+    """Return what a child gets for a transfer: nothing that its agents do not name."""
+    source, destination = agents
+    return {
+        "transfer_id": transfer.id,
+        "token": transfer.token,
+        "items": [item.to_json() for item in transfer.submission.items],
+        "source": source.root,
+        "destination": destination.root,
+        "endpoints": section.endpoints.only(source.root, destination.root).to_json(),
+        "retry_count": transfer.submission.retry_count,
+        "recover": transfer.submission.recovery_timeout != 0,
+        "patience_s": patience_s,
+    }
+
+
+class ManagedWork:
+    """The managed transfers, as the work of a dispatcher; `runner` runs them.
+
+    A transfer waits while one of its agents has as many as it takes at once. `patience_s` is how long an endpoint may
+    be silent before the transfer goes into recovery. `lease` is that of the workers, in seconds.
+    """
+
+    interrupted = INTERRUPTED
+
+    def __init__(
+        self,
+        database: Database,
+        configuration: ConfigurationFollower[Section],
+        runner: Runner,
+        *,
+        patience_s: float,
+        now: Clock,
+        lease: float = _LEASE_S,
+    ) -> None:
+        # A transfer that is interrupted goes on with the next worker: no end is waited for.
+        self.limits = Limits(_AT_ONCE, lease, 0.0)
+        self._database = database
+        self._configuration = configuration
+        self._runner = runner
+        self._patience_s = patience_s
+        self._now = now
+
+    def refresh(self, connection: sa.Connection) -> Limits:
+        """Look at the configuration; the limits are always the same."""
+        self._configuration.refresh(connection)
+        return self.limits
+
+    def recover(self, *, exclusive: bool = False, owner: str = "", running: Collection[str] = ()) -> int:
+        """Queue the transfers that no worker runs any more, each with one retry more; return how many."""
+        with self._database.read() as connection:
+            # The transfers first: the owner of one that runs now had signed in before.
+            owners = store.owners(connection)
+            alive = set() if exclusive else WORKERS.find_alive(connection)
+            dead = WORKERS.find_dead(connection, everyone=exclusive)
+        lost = [id_ for id_, by in owners.items() if by not in alive or (by == owner and id_ not in running)]
+        recovered = sum(self._recover(id_, owners[id_]) for id_ in lost)
+        if dead:
+            with self._database.write() as connection:
+                WORKERS.remove_dead(connection, dead)
+        return recovered
+
+    def _recover(self, id_: str, owner: str) -> bool:
+        with self._database.read() as connection:
+            transfer, files = store.find(connection, id_), store.files_of(connection, id_)
+        if transfer is None or transfer.owner != owner:
+            return False
+        try:
+            OwnedTransfer(self._database, transfer, files, self._now).recover("the worker of the transfer has died")
+        except LeaseLost:
+            # Another worker was faster.
+            return False
+        return True
+
+    def prepare(self) -> None:
+        """Do nothing: what dead workers have left is gone on with."""
+
+    def is_waiting(self) -> bool:
+        """Return whether a transfer waits."""
+        return self._database.query(lambda each: store.any_due(each, self._now()))
+
+    def take(self, lease: Lease, begin: Begin[str]) -> bool:
+        """Take the first transfer whose agents have room, and begin it; False where there is none."""
+        with self._database.write() as connection:
+            store.lock_queue(connection)
+            section = self._configuration.refresh(connection)
+            transfer = self._first_with_room(connection, section, lease.owner)
+            files = [] if transfer is None else store.files_of(connection, transfer.id)
+        if transfer is None:
+            return False
+        owned = OwnedTransfer(self._database, transfer, files, self._now)
+        agents = agents_of(section, transfer)
+        if agents is None:
+            owned.end("failed", "One of its agents is not configured any more.", left=bool(files))
+            return True
+        # Of the files the child asks for in pages: a payload has a limit.
+        payload = payload_of(section, transfer, agents, self._patience_s)
+        payload |= {"files": None, "more": bool(files), "confirm_s": lease.ttl / 3}
+        process = TransferProcess(self._runner, owned, RUN, payload, lease)
+        begin(transfer.id, transfer.request_id, process)
+        return True
+
+    def _first_with_room(self, connection: sa.Connection, section: Section, owner: str) -> Managed | None:
+        sources, destinations = store.running_of(connection)
+        now = self._now()
+        for transfer in store.due(connection, now):
+            agents = agents_of(section, transfer)
+            has_room = agents is None or (
+                sources.get(agents[0].name, 0) < agents[0].maximum_source_transfers
+                and destinations.get(agents[1].name, 0) < agents[1].maximum_destination_transfers
+            )
+            if has_room and (taken := store.take(connection, transfer.id, owner, now)) is not None:
+                return taken
+        return None
+
+    def stop_requests(self, owner: str) -> Mapping[str, StopRequest]:
+        """Return the running transfers of a worker that somebody wants to stop."""
+        with self._database.read() as connection:
+            return {id_: StopRequest(end) for id_, end in store.stop_requests(connection, owner).items()}
