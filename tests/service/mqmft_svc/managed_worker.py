@@ -9,6 +9,7 @@ from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import Runner
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.child import RUN, SWEEP
+from mqmft_svc.operations.managed.held import HELD
 from tests.servers.managed_transfers import payload
 
 MODULES = (
@@ -52,14 +53,14 @@ class Transfer:
 
     def run(self, **changes):
         """Run it to the end of its child, and return the result."""
-        end = self.start(**changes).wait(20)
+        end = self.start(**changes).wait(60)
         assert end is not None
         assert end.completed, (end.reason, end.refusal)
         return end.result
 
     def killed(self, **changes):
         """Run it until a message is refused, upon which the child is killed."""
-        end = self.start(**changes).wait(20)
+        end = self.start(**changes).wait(60)
         assert isinstance(end.refusal, Killed), end
 
     def sweep(self, sources=()):
@@ -67,7 +68,7 @@ class Transfer:
         temporaries = [file.temporary for file in self.files.values() if file.temporary]
         order = {name: self.payload[name] for name in ("transfer_id", "token", "source", "destination", "endpoints")}
         order |= {"patience_s": 5.0, "temporaries": temporaries, "sources": list(sources)}
-        end = self._runner.run(SWEEP, order, lambda _kind, _data: None).wait(20)
+        end = self._runner.run(SWEEP, order, lambda _kind, _data: None).wait(60)
         assert end.completed
         return end.result["problem"]
 
@@ -85,6 +86,9 @@ class Transfer:
         return file
 
     def _hear(self, kind, data):
+        if kind == HELD:
+            # It comes when enough time has passed, and so at no place of its own.
+            return True
         self.messages.append((kind, data))
         if kind in self.before:
             self.before[kind](data)

@@ -184,6 +184,16 @@ def test_225_an_error_that_heals_is_tried_again_and_counted(transfer, tmp_path, 
     assert (tmp_path / "far" / "b").stat().st_size == LARGE
 
 
+def test_217_source_and_destination_are_the_same_file_of_a_server(transfer, tmp_path, far, sshd):
+    """Item 217: by other spellings of its path: it stays."""
+    (tmp_path / "far" / "a").write_bytes(b"content")
+    wanted = item("a", "//./a", source_options=DELETE, destination_options=OVERWRITE)
+    one = transfer(wanted, endpoints=far(sshd.port), source="endpoint:far", destination="endpoint:far")
+    assert one.run() == OVER
+    assert one.one().description == "BFGTR0072E: a: source and destination are the same file."
+    assert tree(tmp_path / "far") == {"a": b"content"}
+
+
 def test_217_links_of_a_server_are_not_followed(transfer, tmp_path, far, sshd):
     """Item 217: neither as a file nor as a folder in a path, to read and to write."""
     (tmp_path / "outside").mkdir()
