@@ -158,7 +158,7 @@ def test_222_text_changes_encoding_and_line_ends(transfer):
     ("content", "encoding", "reason"),
     [
         (b"x" * 3_000_000 + b"\xff", "UTF-8", "byte 3000000 is no UTF-8 text"),
-        ("a\nö".encode(), "ASCII", "line 2: U+00F6 does not exist in ASCII"),
+        ("a\nö".encode(), "ASCII", "line 2: U+00F6 at character 2 does not exist in ASCII"),
     ],
 )
 def test_222_a_byte_or_character_that_has_no_place_fails_the_item_with_its_own(transfer, content, encoding, reason):

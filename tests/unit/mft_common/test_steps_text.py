@@ -84,10 +84,19 @@ def test_code_page_1047_has_its_own_brackets():
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("target", ["ascii", "latin-1", "cp1047", "shift_jis"])
 def test_a_character_that_the_target_lacks_fails_the_file_and_is_named(target, size):
-    """No character is replaced: the error names the line and the character."""
-    with pytest.raises(BadText, match=rf"^line 2: U\+1F600 does not exist in {target}$") as caught:
+    """No character is replaced: the error names the line, the character and its place in the source."""
+    with pytest.raises(BadText, match=rf"^line 2: U\+1F600 at character 8 does not exist in {target}$") as caught:
         through(Text("utf-8", target, to_ends="crlf"), "one\ntwo 😀 three".encode(), size)
     assert not caught.value.heals
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("to_ends", [None, "lf", "crlf"])
+def test_the_place_of_a_character_is_that_in_the_source(to_ends, size):
+    """Line ends that get longer or shorter do not move it, nor a CR that is none."""
+    text = "a\r\nb\n\rü\r\n\nc😀\n"
+    with pytest.raises(BadText, match=r"^line 5: U\+1F600 at character 11 does not exist in latin-1$"):
+        through(Text("utf-8", "latin-1", from_ends="lf_or_crlf", to_ends=to_ends), text.encode(), size)
 
 
 @pytest.mark.parametrize("size", SIZES)

@@ -82,7 +82,8 @@ def _checked(encoding: str) -> str:
 class Text:
     """Decodes, replaces line ends, encodes. `to_ends` None leaves the line ends as they are.
 
-    Raises BadText with the byte or the line where it failed; the text itself is never part of an error.
+    Raises BadText with the offset in the source, from 0, of the byte or the character where it failed; the text itself
+    is never part of an error.
     """
 
     def __init__(
@@ -101,6 +102,9 @@ class Text:
         self._end = None if to_ends is None else ENDS[to_ends]
         self._fed = 0
         self._lines = 1
+        # The decoded text that is converted now, and the number of characters before it.
+        self._text = ""
+        self._before = 0
         # A CR at the end of a block, until the next character says whether a line ends there.
         self._held = ""
 
@@ -120,6 +124,7 @@ class Text:
         self._held = ""
         if self._end is not None and not final and text.endswith("\r"):
             text, self._held = text[:-1], "\r"
+        self._text = text
         lines = len(self._pattern.findall(text))
         if self._end is not None:
             text = self._pattern.sub(self._end, text)
@@ -128,6 +133,7 @@ class Text:
         if final:
             yield from _cut(self._encode("", text, final=True))
         self._lines += lines
+        self._before += len(self._text)
 
     def _decode(self, block: bytes, *, final: bool) -> str:
         before = self._fed
@@ -147,10 +153,21 @@ class Text:
         except UnicodeError as error:
             character, line = "a character", self._lines
             if isinstance(error, UnicodeEncodeError):
-                character = f"U+{ord(error.object[error.start]):04X}"
+                at = self._before + self._index(len(before) + error.start)
+                character = f"U+{ord(error.object[error.start]):04X} at character {at}"
                 ends = before + error.object[: error.start]
                 line += ends.count(self._end) if self._end is not None else len(self._pattern.findall(ends))
             raise BadText(f"line {line}: {character} does not exist in {self._target}") from error
+
+    def _index(self, converted: int) -> int:
+        """Return where a character of the converted text is in the text before its line ends were replaced."""
+        longer = 0
+        if self._end is not None:
+            for end in self._pattern.finditer(self._text):
+                if end.start() + longer >= converted:
+                    break
+                longer += len(self._end) - len(end[0])
+        return converted - longer
 
 
 def _cut(data: bytes) -> Iterator[bytes]:
