@@ -53,6 +53,19 @@ def test_225_after_kill_9_at_any_message_the_next_run_ends_each_file_once(transf
             assert (file.temporary, file.checkpoint, file.delivered_size) == ("", None, 3)
 
 
+def test_224_a_deletion_that_was_cut_off_is_ended_by_the_next_run(transfer):
+    """Items 224 and 225: the source that was moved aside goes, and the file is successful without a warning."""
+    one = transfer(item("d/a", "b", source_options=DELETE), files={"d/a": b"content"})
+    one.refused = (5, True)
+    one.killed()
+    assert one.kinds()[-1] == "delivered"
+    source = one.source / "d" / "a"
+    source.rename(source.with_name(aside_name("a", TOKEN, mark_of(version_of(source.stat())))))
+    assert one.run() == OVER
+    assert (one.one().state, one.one().description) == ("successful", "")
+    assert (tree(one.source), tree(one.destination)) == ({}, {"b": b"content"})
+
+
 def test_225_a_file_of_the_same_size_proves_no_commit(transfer):
     """Items 221 and 225: after a kill before the commit, another file of that name is what makes the item fail."""
     one = transfer(item("a", "b", source_options=DELETE), files={"a": b"content"})

@@ -62,6 +62,14 @@ def far(sshd, tmp_path):
     return far
 
 
+def stall_for(proxy, seconds):
+    """Wait until the bytes stop, and let them go on after a while."""
+    wait_until(lambda: proxy.stalled, what="the place at which the bytes stop")
+    since = time.monotonic()
+    wait_until(lambda: time.monotonic() - since > seconds, what="the time of a checkpoint or of a report")
+    proxy.resume()
+
+
 def at_half(one, proxy, *, recover=True, **half):
     """Start a run whose bytes stop at half of the file, let them go on, and return when its checkpoint is asked for.
 
@@ -76,10 +84,7 @@ def at_half(one, proxy, *, recover=True, **half):
     one.before["checkpoint"] = hold
     proxy.stall_after(**half)
     one.start(recover=recover)
-    wait_until(lambda: proxy.stalled, what="half of the file")
-    since = time.monotonic()
-    wait_until(lambda: time.monotonic() - since > 0.6, what="the time of a checkpoint")
-    proxy.resume()
+    stall_for(proxy, 0.6)
     assert told.wait(20)
     one.before.clear()
     return answered
@@ -126,6 +131,26 @@ def test_225_a_server_that_is_away_in_mid_file_means_recovery_from_the_checkpoin
     assert one.run() == OVER
     assert tree(tmp_path / "far") == {"b": content}
     assert proxy.to_server - before < LARGE - (4 << 20)
+
+
+def test_226_what_is_at_the_destination_is_counted_while_its_source_is_read_again(transfer, tmp_path, far, proxy):
+    """Items 223 and 226: the digest of a file that is gone on with needs its first bytes, which are sent already."""
+    one = transfer(item("a", "b"), endpoints=far(proxy.port), source="endpoint:far")
+    (tmp_path / "far" / "a").write_bytes(bytes(LARGE))
+    answered = at_half(one, proxy, to_client=HALF)
+    proxy.refuse()
+    answered.set()
+    assert one.handle.wait(20).result["recover"]
+    safe, before = one.one().checkpoint["position"], len(one.messages)
+    proxy.accept()
+    proxy.stall_after(to_client=2 << 20)
+    one.start()
+    stall_for(proxy, 0.6)
+    assert one.handle.wait(20).result == OVER
+    told = [data["bytes_done"] for kind, data in one.messages[before:] if kind == "progress"]
+    assert len(told) > 1
+    assert told[0] == safe
+    assert told[-1] == LARGE
 
 
 @pytest.mark.parametrize("recover", [True, False])

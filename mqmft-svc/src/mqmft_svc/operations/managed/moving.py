@@ -50,6 +50,8 @@ class FileMove:
         self._began = False
         # Names of unfinished files of earlier runs and tries.
         self._former = [file.temporary] if file.temporary else []
+        # What is at the destination already, and is only read once more for its digests.
+        self._safe = 0 if file.checkpoint is None else int(file.checkpoint.get("position", 0))
         # The version that was read, once the file is delivered durably.
         self._delivered = committed.entry_of(file.checkpoint) if file.delivered else None
 
@@ -161,8 +163,9 @@ class FileMove:
         self._work.reports.began(self._file)
 
     def _progress(self, count: int) -> None:
-        self._file = self._file.changed(bytes_done=count)
-        self._work.reports.progress(self._file.position, count)
+        done = max(count, self._safe)
+        self._file = self._file.changed(bytes_done=done)
+        self._work.reports.progress(self._file.position, done)
 
     def _sealed(self, copied: Copied) -> None:
         if not self._began:
