@@ -118,7 +118,8 @@ class Transfer:
         self._change(data)
 
     def _may_commit(self, data):
-        assert set(data) == {"position"}
+        if data["checkpoint"] is not None:
+            self._change(data)
         return self.owned
 
     def _delivered(self, data):

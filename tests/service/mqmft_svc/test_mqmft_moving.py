@@ -32,7 +32,7 @@ def test_218_a_file_arrives_and_each_step_is_told_before_it_is_done(transfer):
     assert one.run() == OVER
     temporary = f"sub/.b.{TOKEN}.part"
     assert seen == [(temporary, {}), [temporary]]
-    assert one.kinds() == ["found", "began", "progress", "checkpoint", "may_commit", "file_ended"]
+    assert one.kinds() == ["found", "began", "progress", "may_commit", "file_ended"]
     file = one.one()
     assert (file.state, file.description, file.delivered, file.tries) == ("successful", "", True, 1)
     assert (file.size, file.delivered_size, file.bytes_done) == (7, 7, 7)

@@ -48,6 +48,8 @@ class FileMove:
         self._file = file
         self._entry = entry
         self._began = False
+        # The checkpoint that proves the commit, once the file is whole.
+        self._proof: Mapping[str, Any] | None = None
         # Names of unfinished files of earlier runs and tries.
         self._former = [file.temporary] if file.temporary else []
         # What is at the destination already, and is only read once more for its digests.
@@ -128,7 +130,7 @@ class FileMove:
             checkpointed=functools.partial(self._work.reports.checkpoint, position),
             checkpoint_every=_CHECKPOINT_S,
             sealed=self._sealed,
-            guard=lambda: self._work.reports.check_commit(position),
+            guard=lambda: self._work.reports.check_commit(position, self._proof),
             retries=trying.retries,
             delay=FIRST_PAUSE_S,
             keep=trying.recover,
@@ -171,7 +173,7 @@ class FileMove:
         if not self._began:
             self._begins("")
         sealed = committed.Sealed(copied.entry, copied.delivered.sha256, self._values(copied))
-        self._work.reports.checkpoint(self._file.position, sealed.as_json())
+        self._proof = sealed.as_json()
 
     def _values(self, copied: Copied | Moved) -> dict[str, Any]:
         """Return what the record has of the bytes on each side; digests where a checksum is asked for (223)."""

@@ -84,6 +84,13 @@ class OwnedTransfer:
         self._change([ManagedFile.from_json(given)])
         self._write()
 
+    def note(self, given: Mapping[str, Any]) -> None:
+        """Note a file that is over; it is stored with the next write, and a run that lacks it finds out itself."""
+        self._moves()
+        self._change([ManagedFile.from_json(given)])
+        if self._event_is_due():
+            self._write()
+
     def progress(self, position: int, bytes_done: int) -> None:
         """Note how far a file is; it is stored and told with the next event."""
         self._change([self._files[position].changed(state="moving", bytes_done=bytes_done)])
@@ -95,9 +102,15 @@ class OwnedTransfer:
         with self._database.write() as connection:
             self._require(connection, lease)
 
-    def may_commit(self, lease: Lease) -> bool:
-        """Return whether a file may become visible: nobody has asked to stop the transfer; LeaseLost."""
-        with self._database.write() as connection:
+    def may_commit(self, lease: Lease, position: int, checkpoint: Mapping[str, Any] | None) -> bool:
+        """Store what proves the commit of a file, and return whether it may become visible; LeaseLost.
+
+        It may not where somebody has asked to stop the transfer.
+        """
+        self._moves()
+        if checkpoint is not None:
+            self._change([self._files[position].changed(checkpoint=checkpoint)])
+        with self._held() as connection:
             self._require(connection, lease)
             return not store.stop_of(connection, self.transfer.id)
 

@@ -113,7 +113,7 @@ class TransferProcess:
     def _handle_message(self, kind: str, data: Json) -> Json:
         owned = self._owned
         if kind == MAY_COMMIT:
-            return not self._asked and owned.may_commit(self._lease)
+            return not self._asked and owned.may_commit(self._lease, data["position"], data["checkpoint"])
         if kind == HELD:
             return owned.require(self._lease)
         if kind == FILES:
@@ -127,8 +127,10 @@ class TransferProcess:
         elif kind == BEGAN_FILE:
             values = {name: value for name, value in data.items() if name != "position"}
             owned.change(data["position"], {**values, "state": "moving"})
-        elif kind in (DELIVERED, ENDED_FILE):
+        elif kind == DELIVERED:
             owned.put(data)
+        elif kind == ENDED_FILE:
+            owned.note(data)
         return None
 
     def _ended(self, end: End) -> None:

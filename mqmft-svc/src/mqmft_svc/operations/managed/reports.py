@@ -56,14 +56,17 @@ class Reports:
         """Report how far a file is; the return means that another run can go on from there."""
         self._channel.ask(CHECKPOINT, {"position": position, "checkpoint": dict(checkpoint)})
 
-    def check_commit(self, position: int) -> None:
-        """Return when the file may become visible; CommitRefused where the transfer is no longer the worker's."""
-        self._channel.may_commit({"position": position})
+    def check_commit(self, position: int, checkpoint: Mapping[str, Any] | None) -> None:
+        """Return when the file may become visible, and what proves its commit is stored; CommitRefused.
+
+        That comes where the transfer is no longer the worker's, or is to stop.
+        """
+        self._channel.may_commit({"position": position, "checkpoint": checkpoint})
 
     def delivered(self, file: ManagedFile) -> None:
         """Report that a file is at its destination durably, while something is left to do about its source."""
         self._channel.ask(DELIVERED, file.to_json())
 
     def ended(self, file: ManagedFile) -> None:
-        """Report that a file is over."""
-        self._channel.ask(ENDED_FILE, file.to_json())
+        """Report that a file is over, which another run would find out too: nobody waits for it to be stored."""
+        self._channel.tell(ENDED_FILE, file.to_json())

@@ -1,0 +1,45 @@
+"""Digests of bytes that pass in blocks of any size (`mft_common.transfer.digests`)."""
+
+import hashlib
+import os
+import random
+
+import pytest
+
+from mft_common.transfer.digests import Digests
+
+SIZES = (1, (256 << 10) - 1, 256 << 10, 1 << 20, 3)
+
+
+def taken(md5):
+    """Return the digests of blocks of all sizes, and their bytes."""
+    digests, blocks = Digests(md5=md5), [random.Random(size).randbytes(size) for size in SIZES]
+    for block in blocks:
+        digests.update(block)
+    return digests, b"".join(blocks)
+
+
+@pytest.mark.parametrize("md5", [False, True])
+def test_small_and_large_blocks_have_the_digests_of_their_bytes(md5):
+    """Large blocks are digested by two threads at once; the order of the blocks is kept."""
+    digests, content = taken(md5)
+    found = digests.result()
+    assert (found.size, found.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    assert found.md5 == (hashlib.md5(content, usedforsecurity=False).hexdigest() if md5 else None)
+
+
+def test_a_child_process_takes_digests_with_threads_of_its_own():
+    """A fork has none of the threads that its parent had made."""
+    _, content = taken(md5=True)
+    expected = hashlib.md5(content, usedforsecurity=False).hexdigest().encode()
+    reader, writer = os.pipe()
+    if (pid := os.fork()) == 0:
+        try:
+            digests, _ = taken(md5=True)
+            os.write(writer, (digests.result().md5 or "").encode())
+        finally:
+            os._exit(0)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as answer:
+        assert answer.read() == expected
+    assert os.waitpid(pid, 0)[1] == 0
