@@ -7,6 +7,7 @@ import threading
 
 import pytest
 import sqlalchemy as sa
+from structlog.testing import capture_logs
 
 from mft_common.config import Reader
 from mft_common.events import LocalBus
@@ -199,6 +200,22 @@ def test_215_each_end_has_its_cause(hub, tmp_path, items, state, outcome):
     assert (found["status"]["state"], found["status"]["description"][:10]) == (state, outcome)
     assert found["statistics"]["numberOfFiles"] == len(items)
     assert (tmp_path / "yard/there").read_bytes() == b"before"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_the_end_of_a_managed_transfer_is_a_line_of_the_services_log(hub, tmp_path):
+    """It has the state and the reason of the first file that failed; a success is no warning."""
+    (tmp_path / "quay/a").write_bytes(b"a")
+    with capture_logs() as lines, worker(hub):
+        states = {submit(hub, (name, "b")): level for name, level in (("a", "info"), ("missing", "warning"))}
+        for id_ in states:
+            ended(hub, id_)
+        wait_until(lambda: sum(line["event"] == "transfer.ended" for line in lines) == 2, what="both lines")
+    found = {line["transfer"]: line for line in lines if line["event"] == "transfer.ended"}
+    assert {id_: line["log_level"] for id_, line in found.items()} == states
+    assert {(line["state"], line["reason"]) for line in found.values()} == {
+        ("successful", ""), ("failed", "BFGIO0001E: missing: does not exist."),
+    }  # fmt: skip
 
 
 @pytest.mark.usefixtures("recorded")

@@ -134,7 +134,11 @@ class OwnedTransfer:
         OUTBOX.add(connection, *transfer_events.ended(self.transfer, self.files, state, now, description))
         status: Status = "leaving" if left else "over"
         store.update(connection, self.transfer.id, status=status, ended_at=now, due_at=now, owner="")
-        logs.get("managed").info("transfer.ended", transfer=self.transfer.id, state=state, reason=description)
+        # The record has the reason of each file, the line that of the first.
+        reason = description or next((one.description for one in self.files if one.state == "failed"), "")
+        log = logs.get("managed")
+        write = log.info if state == "successful" else log.warning
+        write("transfer.ended", transfer=self.transfer.id, state=state, reason=reason)
 
     def recover(self, reason: str) -> None:
         """Let the transfer wait for its next try, or end it as failed where it has waited long enough (225)."""
