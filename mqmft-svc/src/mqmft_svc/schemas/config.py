@@ -41,7 +41,7 @@ def _zone(name: str) -> None:
 
 
 def _maximum(**more: Any) -> fields.Integer:
-    return fields.Integer(strict=True, validate=validate.Range(min=1), metadata=UNUSED, **more)
+    return fields.Integer(strict=True, validate=validate.Range(min=1), **more)
 
 
 class _AgentSchema(Schema):
@@ -53,7 +53,7 @@ class _AgentSchema(Schema):
     description = fields.String()
     timezone = fields.String(validate=_zone)
     queues = fields.Raw(metadata=UNUSED)
-    allow = fields.List(fields.String(), metadata=UNUSED)
+    allow = fields.List(fields.String())
     maximum_queued_transfers = _maximum()
     maximum_source_transfers = _maximum()
     maximum_destination_transfers = _maximum()
