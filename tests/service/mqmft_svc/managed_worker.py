@@ -67,7 +67,11 @@ class Transfer:
         """Remove what it left; return the problem."""
         temporaries = [file.temporary for file in self.files.values() if file.temporary]
         order = {name: self.payload[name] for name in ("transfer_id", "token", "source", "destination", "endpoints")}
-        order |= {"patience_s": 5.0, "temporaries": temporaries, "sources": list(sources)}
+        order |= {
+            "patience_s": 5.0,
+            "temporaries": temporaries,
+            "folders": sorted({source.rpartition("/")[0] for source in sources}),
+        }
         end = self._runner.run(SWEEP, order, lambda _kind, _data: None).wait(60)
         assert end.completed
         return end.result["problem"]

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import json
 import os
 import threading
 
@@ -9,10 +10,13 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
+from mft_common.clock import now_ms
 from mft_common.config import Reader
 from mft_common.events import LocalBus
 from mft_common.process.background_tasks import start_tasks
-from mqmft_svc.store.tables import OUTBOX, WORKERS, managed
+from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.store import managed as store
+from mqmft_svc.store.tables import LEASES, OUTBOX, WORKERS, managed
 from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, wait_until
 from tests.servers.silent_peer import Peer
@@ -329,6 +333,63 @@ def test_155_a_transfer_whose_agent_is_not_configured_any_more_fails(hub, make):
         found = ended(hub, id_)
     assert found["status"]["state"] == "failed"
     assert "not configured any more" in found["status"]["description"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_151_a_request_that_no_process_takes_fails(hub):
+    """Items 150, 151: names of characters that grow sixfold on their way to the child; the transfer has one end."""
+    item = {"source": {"name": "\x7f" * 4096}, "destination": {"name": "a"}}
+    agents = {side: {"name": "QUAY", "qmgrName": "QM1"} for side in ("sourceAgent", "destinationAgent")}
+    body = json.dumps({**agents, "transferSet": {"item": [item] * 200}}, ensure_ascii=False)
+    answer = hub.mft(method="POST", data=body, content_type="application/json", headers=CSRF)
+    assert answer.status_code == 202
+    id_ = answer.headers["Location"].rpartition("/")[2]
+    with worker(hub):
+        found = ended(hub, id_)
+    assert found["status"]["state"] == "failed"
+    assert "more bytes than a process takes" in found["status"]["description"]
+
+
+def leaves(hub, id_, names=(), **values):
+    """Let a transfer be over and have left something, with files that are delivered and whose sources may be aside."""
+    ended = {"status": "leaving", "ended_at": now_ms(), **values}
+    with hub.service.database.write() as connection:
+        connection.execute(sa.update(managed).where(managed.c.id == id_).values(**ended))
+        found = [
+            ManagedFile(position=place, item=0, source=name, destination=name, delivered=True, state="warning")
+            for place, name in enumerate(names)
+        ]
+        store.put_files(connection, id_, found)
+
+
+def is_swept(hub, id_):
+    """Return whether a worker removes what a transfer has left."""
+    with hub.service.database.read() as connection:
+        return LEASES.owner(connection, f"sweep/{id_}") is not None
+
+
+@pytest.mark.usefixtures("recorded")
+def test_180_what_a_transfer_of_many_files_left_is_removed(hub):
+    """Names of more bytes than a message holds; one that fits in none holds up no other transfer."""
+    name = "n" * 4096
+    ids = [submit(hub, ("a", "a", {"s_disposition": "delete"})) for _ in range(3)]
+    leaves(hub, ids[0], [f"{number}{name}/a" for number in range(1200)], due_at=1)
+    leaves(hub, ids[1], [f"d/{number}{name}" for number in range(1200)], due_at=2)
+    leaves(hub, ids[2], due_at=3)
+    with worker(hub):
+        wait_until(lambda: (row(hub, ids[1]).status, row(hub, ids[2]).status) == ("over", "over"))
+    assert row(hub, ids[0]).status == "leaving"
+
+
+@pytest.mark.usefixtures("recorded")
+def test_180_what_a_transfer_of_many_days_left_is_not_given_up_at_the_first_try(hub):
+    """It was submitted days ago and ended a moment ago, and its destination is away: the removal is tried again."""
+    id_ = submit(hub, ("a", "a"), destination="AWAY")
+    leaves(hub, id_, due_at=1, submitted_at=now_ms() - 3 * 86_400_000)
+    with worker(hub):
+        wait_until(lambda: row(hub, id_).due_at > 1)
+        wait_until(lambda: not is_swept(hub, id_))
+    assert row(hub, id_).status == "leaving"
 
 
 @pytest.mark.usefixtures("recorded")

@@ -17,10 +17,10 @@ FIRST_PAUSE_S: Final = 5.0
 class Managed:
     """One managed transfer; times in milliseconds.
 
-    `host` is that of the hub. `began_at` is when a worker took it first. `recovering_since` is when it went into
-    recovery, None while it moves; `retries` counts how often it was tried again after that or after a worker's death.
-    `stop` is how someone who stopped it wants it to end, and `due_at` is when a worker may take it. `owner` is the
-    worker that runs it, "" for none, and `fence` counts how often it was taken.
+    `host` is that of the hub. `began_at` is when a worker took it first, `ended_at` when it had its final state.
+    `recovering_since` is when it went into recovery, None while it moves; `retries` counts how often it was tried again
+    after that or after a worker's death. `stop` is how someone who stopped it wants it to end, and `due_at` is when a
+    worker may take it. `owner` is the worker that runs it, "" for none, and `fence` counts how often it was taken.
     """
 
     id: str
@@ -32,6 +32,7 @@ class Managed:
     status: Status = "queued"
     due_at: int = 0
     began_at: int | None = None
+    ended_at: int | None = None
     recovering_since: int | None = None
     retries: int = 0
     stop: Stop = ""

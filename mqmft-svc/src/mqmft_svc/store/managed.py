@@ -19,8 +19,8 @@ _C: Final = managed.c
 _F: Final = managed_file.c
 _K: Final = submission_key.c
 _PLAIN: Final = (
-    *("id", "account", "host", "request_id", "submitted_at", "status", "due_at", "began_at", "recovering_since"),
-    *("retries", "stop", "owner", "fence"),
+    *("id", "account", "host", "request_id", "submitted_at", "status", "due_at", "began_at", "ended_at"),
+    *("recovering_since", "retries", "stop", "owner", "fence"),
 )
 _ANY_DUE: Final = Statement(
     sa.select(_C.id)

@@ -7,7 +7,6 @@ from mft_common.endpoints.errors import Interrupted, NotFound, TransferError
 from mft_common.process.runner import Channel, CommitRefused
 from mqmft_svc.operations.managed.held import HeldInterrupt
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order, url_of
-from mqmft_svc.operations.managed.paths import split
 from mqmft_svc.operations.managed.problems import Away
 from mqmft_svc.operations.managed.reports import Reports
 from mqmft_svc.operations.managed.run import Run
@@ -38,17 +37,18 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, str | bool]:
 def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, str]:
     """Remove the unfinished files of a transfer at its destination, `temporaries` among them.
 
-    Deletions of its `sources` that were cut off are ended first: a newer file that was moved aside gets its name back.
+    Deletions in the `folders` of its sources that were cut off are ended first: a newer file that was moved aside gets
+    its name back.
     Return the `problem` that prevented it, or "".
     """
     order = Order.from_json({"items": (), "files": None, "retry_count": 0, "recover": False, **payload})
-    problems = [_end_deletions(order, payload["sources"]), _sweep(order, tuple(payload["temporaries"]))]
+    problems = [_end_deletions(order, payload["folders"]), _sweep(order, tuple(payload["temporaries"]))]
     return {"problem": next(filter(None, problems), "")}
 
 
-def _end_deletions(order: Order, sources: Iterable[str]) -> str:
+def _end_deletions(order: Order, folders: Iterable[str]) -> str:
     problem = ""
-    for folder in sorted({split(source)[0] for source in sources}):
+    for folder in folders:
         try:
             endpoints, _ = order.root(SOURCE)
             endpoints.end_deletions(url_of(SOURCE, folder), order.token)

@@ -8,7 +8,17 @@ from typing import Any, Final, Protocol
 from mft_common import logs
 from mft_common.database.leases import Lease, LeaseLost
 from mft_common.errors import Unavailable
-from mft_common.process.runner import CHECKPOINT, MAY_COMMIT, PROGRESS, End, Handle, Json, OnMessage, PoolFull
+from mft_common.process.runner import (
+    CHECKPOINT,
+    MAY_COMMIT,
+    PROGRESS,
+    End,
+    Handle,
+    Json,
+    MessageTooLarge,
+    OnMessage,
+    PoolFull,
+)
 from mqmft_svc.operations.managed.held import HELD
 from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.operations.managed.reports import BEGAN_FILE, DELIVERED, ENDED_FILE, FILES, FOUND
@@ -16,6 +26,7 @@ from mqmft_svc.operations.managed.transfer_events import outcome
 
 # The end of a transfer that the end of its worker interrupts: the next worker goes on with it.
 INTERRUPTED: Final = "interrupted"
+_TOO_LARGE: Final = "The names in the request have more bytes than a process takes."
 # The time between two tries to write to a database that is away.
 _AGAIN_S: Final = 0.5
 
@@ -74,6 +85,9 @@ class TransferProcess:
         except (Unavailable, PoolFull) as error:
             reason = f"no process could be started ({type(error).__name__})"
             return self._settle(lambda: self._owned.recover(reason))
+        except MessageTooLarge:
+            # No later try would do better. A child began with what it was given by a former configuration, if any.
+            return self._settle(lambda: self._owned.end("failed", _TOO_LARGE, left=bool(self._owned.files)))
         if isinstance(end.refusal, LeaseLost):
             return None
         return self._settle(lambda: self._ended(end))

@@ -10,9 +10,11 @@ from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.errors import Unavailable
-from mft_common.process.runner import PoolFull
+from mft_common.process.runner import MessageTooLarge, PoolFull
 from mqmft_svc.domain.managed import Managed
+from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.child import SWEEP
+from mqmft_svc.operations.managed.paths import split
 from mqmft_svc.operations.managed.process import Runner
 from mqmft_svc.operations.managed.work import agents_of, payload_of
 from mqmft_svc.schemas.config import Section
@@ -69,7 +71,9 @@ class TransferSweeper:
                 return False
             store.update(connection, transfer.id, due_at=now + _AGAIN_MS)
         problem = self._problem(transfer, section, stop)
-        gives_up = problem != "" and now - transfer.submitted_at > _FOR_MS
+        since = transfer.submitted_at if transfer.ended_at is None else transfer.ended_at
+        # A try that the end of the worker has cut off is none.
+        gives_up = problem != "" and now - since > _FOR_MS and not stop.is_set()
         if problem:
             logs.get("managed").warning("transfer.unswept", transfer=transfer.id, problem=problem, gives_up=gives_up)
         with self._database.write() as connection:
@@ -88,12 +92,14 @@ class TransferSweeper:
         payload: dict[str, Any] = {
             **payload_of(section, transfer, agents, self._patience_s),
             "temporaries": [one.temporary for one in files if one.temporary],
-            "sources": sorted({one.source for one in files if one.delivered}),
+            "folders": sorted({split(one.source)[0] for one in files if _may_be_aside(transfer, one)}),
         }
         try:
             handle = self._runner.run(SWEEP, payload, lambda _kind, _data: None)
         except PoolFull:
             return "no process could be started"
+        except MessageTooLarge:
+            return "the names of what it left have more bytes than a process takes"
         deadline = time.monotonic() + _WITHIN_S
         end = None
         while end is None and time.monotonic() < deadline and not stop.is_set():
@@ -102,3 +108,9 @@ class TransferSweeper:
             handle.kill()
             return "it was not done in time"
         return str(end.result["problem"]) if end.completed else f"its process {end.reason}"
+
+
+def _may_be_aside(transfer: Managed, file: ManagedFile) -> bool:
+    """Return whether the source of a file may have been moved aside to be deleted, and not be deleted yet."""
+    disposition = transfer.submission.items[file.item].source.disposition
+    return file.delivered and file.state != "successful" and disposition == "delete"
