@@ -7,6 +7,9 @@ from datetime import UTC, datetime
 
 Clock = Callable[[], int]
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+# The years 1 to 9999, which ISO 8601 can hold.
+FIRST_MS = -62_135_596_800_000
+LAST_MS = 253_402_300_799_999
 
 
 def now_ms() -> int:

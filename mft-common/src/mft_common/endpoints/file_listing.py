@@ -6,6 +6,7 @@ import stat
 from collections.abc import Generator, Iterator
 from os import stat_result
 
+from mft_common import clock
 from mft_common.endpoints.contract import Entry, Skipped
 from mft_common.endpoints.errors import Denied, NotFound, TransferError, os_errors
 from mft_common.endpoints.folders import Folder
@@ -36,8 +37,9 @@ def mark_of(version: str) -> str:
 
 
 def entry_of(path: str, status: stat_result) -> Entry:
-    """Return the entry of a file or folder."""
-    modified_at = status.st_mtime_ns // 1_000_000
+    """Return the entry of a file or folder; a time that no ISO 8601 text can hold is not known."""
+    time = status.st_mtime_ns // 1_000_000
+    modified_at = time if clock.FIRST_MS <= time <= clock.LAST_MS else None
     if stat.S_ISDIR(status.st_mode):
         return Entry(path, None, modified_at, kind="folder")
     return Entry(path, status.st_size, modified_at, version_of(status))

@@ -18,9 +18,6 @@ from mft_common.events.catalogue.fields import Moment, Row, Text, Whole, WireSch
 Write = Callable[[Any], str]
 Check = Callable[[Any], Any]
 
-# The years 1 to 9999, which ISO 8601 can hold.
-_FIRST_MS: Final = -62_135_596_800_000
-_LAST_MS: Final = 253_402_300_799_999
 _KEPT: Final = 4096
 
 
@@ -68,7 +65,7 @@ def _time(value: int) -> str:
 def _moment(value: Any) -> str:
     if type(value) is not int:
         raise ValidationError("Not a time in milliseconds.")
-    if not _FIRST_MS <= value <= _LAST_MS:
+    if not clock.FIRST_MS <= value <= clock.LAST_MS:
         raise ValidationError("Not a time that can be read.")
     return _time(value)
 
