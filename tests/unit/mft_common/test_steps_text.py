@@ -1,5 +1,7 @@
 """Text mode: encodings and line ends, in blocks that are cut anywhere (B31)."""
 
+import encodings
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -117,6 +119,17 @@ def test_names_that_are_no_encodings_of_files_are_refused(name):
         Text(name, "utf-8")
     with pytest.raises(UnknownEncoding):
         Text("utf-8", name)
+
+
+def test_spellings_of_encodings_take_no_memory():
+    """Python's cache of the spellings that it was asked for does not grow with those of requests."""
+    Text("utf-8", "iso8859.1")
+    before = len(encodings._cache)
+    for number in range(1, 100):
+        with pytest.raises(UnknownEncoding):
+            Text(f"klingon{number}")
+        Text(f"utf{'-' * number}8", f"ISO{' ' * number}8859.1")
+    assert len(encodings._cache) == before
 
 
 def test_a_block_that_grows_is_handed_on_in_blocks():

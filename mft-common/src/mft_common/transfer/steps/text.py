@@ -14,8 +14,11 @@ A CR that no LF follows is no line end. A character that the other encoding lack
 """
 
 import codecs
+import encodings
+import pkgutil
 import re
 from collections.abc import Iterable, Iterator
+from encodings.aliases import aliases
 from typing import Final, Literal
 
 from mft_common.endpoints.contract import BLOCK
@@ -40,6 +43,8 @@ _FOREIGN: Final = frozenset(
         *("utf_7", "hz"),
     }
 )
+# The names of encodings by which Python finds them, in its own spelling.
+_NAMES: Final = frozenset({*aliases, *(module.name for module in pkgutil.iter_modules(encodings.__path__))})
 _CP1047: Final = re.compile(r"(cp|ibm)[-_]?0?1047", re.IGNORECASE)
 # The text that is encoded at once; four bytes a character are one block.
 _CHARACTERS: Final = BLOCK // 4
@@ -68,15 +73,23 @@ def encoder_of(encoding: str) -> codecs.IncrementalEncoder:
 
 
 def _checked(encoding: str) -> str:
+    """Return the name of a text encoding in Python's spelling; UnknownEncoding.
+
+    Python keeps every spelling for which it was asked, known or not, for as long as the process lives.
+    """
+    spelled = encodings.normalize_encoding(encoding.lower())
+    spelled = spelled if spelled in _NAMES else aliases.get(spelled.replace(".", "_"), "")
+    if spelled not in _NAMES:
+        raise UnknownEncoding(f"{encoding}: no such text encoding")
     try:
-        name = codecs.lookup(encoding).name
-        "a".encode(encoding)
-        codecs.getincrementaldecoder(encoding)
+        name = codecs.lookup(spelled).name
+        "a".encode(spelled)
+        codecs.getincrementaldecoder(spelled)
     except (LookupError, UnicodeError, ValueError) as error:
         raise UnknownEncoding(f"{encoding}: no such text encoding") from error
     if name.replace("-", "_") in _FOREIGN:
         raise UnknownEncoding(f"{encoding}: is no encoding of files")
-    return encoding
+    return spelled
 
 
 class Text:
