@@ -1,6 +1,7 @@
 """Managed transfers as a worker carries them out, over both kinds of database: 4.C and 4.D with 151 and 180."""
 
 import contextlib
+import dataclasses
 import hashlib
 import json
 import os
@@ -29,7 +30,7 @@ AGENTS = {
     "QUAY": {"qmgr": "QM1", "root": "file:quay"},
     "YARD": {"qmgr": "QM1", "root": "file:yard"},
     "ONE": {"qmgr": "QM1", "root": "file:quay", "maximum_source_transfers": 1},
-    "HANGS": {"qmgr": "QM1", "root": "endpoint:hangs"},
+    "HANGS": {"qmgr": "QM1", "root": "endpoint:hangs", "maximum_source_transfers": 1},
     "AWAY": {"qmgr": "QM1", "root": "endpoint:away"},
 }
 
@@ -245,6 +246,23 @@ def test_220_transfers_go_by_priority_then_age_and_as_the_agent_has_room(hub, tm
     with worker(hub):
         times = {name: ended(hub, id_)["transferSet"]["startTime"] for name, id_ in ids.items()}
     assert sorted(times, key=times.get) == ["d", "b", "a", "c"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_220_transfers_that_wait_for_an_agent_hold_up_none_of_other_agents(hub, tmp_path, peer):
+    """Item 220: hundreds of a higher priority wait for the one place of an agent, whose transfer hangs."""
+    (tmp_path / "quay/a").write_bytes(b"a")
+    ids = [submit(hub, ("a", "a"), source="HANGS", priority=9)]
+    with hub.service.database.write() as connection:
+        one = store.find(connection, ids[0])
+        for number in range(201):
+            ids.append(f"{number:048X}")
+            store.insert(connection, dataclasses.replace(one, id=ids[-1]))
+    id_ = submit(hub, ("a", "a"))
+    with worker(hub):
+        wait_until(peer.reached.is_set)
+        assert ended(hub, id_)["status"]["state"] == "successful"
+        assert sorted({row(hub, one).status for one in ids}) == ["queued", "running"]
 
 
 @pytest.mark.usefixtures("recorded")

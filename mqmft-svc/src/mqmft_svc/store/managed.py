@@ -1,7 +1,7 @@
 """Store managed transfers, their files, and which worker has which of them."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -23,12 +23,8 @@ _PLAIN: Final = (
     *("recovering_since", "retries", "stop", "owner", "fence"),
 )
 _ANY_DUE: Final = Statement(
-    sa.select(_C.id)
-    .where(sa.or_(_C.status == "queued", _C.status == "leaving"), _C.due_at <= sa.bindparam("now", type_=sa.BigInteger))
-    .limit(1)
+    sa.select(_C.id).where(_C.status == "queued", _C.due_at <= sa.bindparam("now", type_=sa.BigInteger)).limit(1)
 )
-# How many waiting transfers are looked at for one that finds room at its agents.
-_LOOKED_AT: Final = 200
 
 
 def lock_queue(connection: sa.Connection) -> None:
@@ -78,11 +74,16 @@ def any_due(connection: Connection, now: int) -> bool:
     return _ANY_DUE.first(connection, {"now": now}) is not None
 
 
-def due(connection: sa.Connection, now: int) -> Iterable[Managed]:
-    """Return waiting transfers, those of higher priority first and then the older ones (220)."""
-    order = (_C.priority.desc(), _C.submitted_at, _C.id)
-    found = sa.select(managed).where(_C.status == "queued", _C.due_at <= now).order_by(*order).limit(_LOOKED_AT)
-    return [_managed(row) for row in connection.execute(found)]
+def next_due(
+    connection: sa.Connection, now: int, full_sources: Collection[str], full_destinations: Collection[str]
+) -> str | None:
+    """Return the waiting transfer of the highest priority, and then of the greatest age, whose agents have room (220).
+
+    None where there is none.
+    """
+    has_room = _C.source_agent.not_in(full_sources), _C.destination_agent.not_in(full_destinations)
+    found = sa.select(_C.id).where(_C.status == "queued", _C.due_at <= now, *has_room)
+    return connection.execute(found.order_by(_C.priority.desc(), _C.submitted_at, _C.id).limit(1)).scalar()
 
 
 def due_to_leave(connection: sa.Connection, now: int) -> Managed | None:

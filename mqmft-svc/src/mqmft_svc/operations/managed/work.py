@@ -134,16 +134,11 @@ class ManagedWork:
 
     def _first_with_room(self, connection: sa.Connection, section: Section, owner: str) -> Managed | None:
         sources, destinations = store.running_of(connection)
-        now = self._now()
-        for transfer in store.due(connection, now):
-            agents = agents_of(section, transfer)
-            has_room = agents is None or (
-                sources.get(agents[0].name, 0) < agents[0].maximum_source_transfers
-                and destinations.get(agents[1].name, 0) < agents[1].maximum_destination_transfers
-            )
-            if has_room and (taken := store.take(connection, transfer.id, owner, now)) is not None:
-                return taken
-        return None
+        agents, now = section.agents.items(), self._now()
+        full_sources = [name for name, one in agents if sources.get(name, 0) >= one.maximum_source_transfers]
+        full = [name for name, one in agents if destinations.get(name, 0) >= one.maximum_destination_transfers]
+        found = store.next_due(connection, now, full_sources, full)
+        return None if found is None else store.take(connection, found, owner, now)
 
     def stop_requests(self, owner: str) -> Mapping[str, StopRequest]:
         """Return the running transfers of a worker that somebody wants to stop."""
