@@ -107,9 +107,9 @@ def _add_submissions(pages: Blueprint, operations: Operations) -> None:
 
     @pages.post(f"{_BASE}{_MFT}/transfer")
     def post_transfer(version: str) -> Response:
-        body = b"".join(web.large_reads(request.stream))
         _check_write(operations)
         queries.no_query(_pairs(), settings)
+        body = b"".join(web.large_reads(request.stream))
         wanted = read_submission(wire.json_body(request.headers.get("Content-Type", ""), body))
         id_ = operations.submitting.submit(wanted, _caller(), request.headers.get("Idempotency-Key", ""))
         base = web.identity().base_url or request.host_url.rstrip("/")

@@ -148,6 +148,15 @@ def test_152_a_repeated_request_with_the_same_key_is_one_transfer(hub, clock):
     assert accepted(hub, headers=key) != first
 
 
+def test_152_a_repeated_request_has_the_first_answer_though_its_agent_is_gone(hub, make_hub, tmp_path, clock):
+    """Item 152: the configuration was applied anew since; a request of its own is 404."""
+    first = accepted(hub, headers={"Idempotency-Key": "k"})
+    config = {"ibm_mq_mft": {"coordination_qmgr": "QM1", "agents": {"VAULT": AGENTS["VAULT"]}}}
+    later = make_hub(config=config, reader=Reader(tmp_path, {}, data=tmp_path), now=clock)
+    assert accepted(later, headers={"Idempotency-Key": "k"}) == first
+    assert post(later).status_code == 404
+
+
 @pytest.mark.parametrize(
     ("values", "name"),
     [
@@ -234,9 +243,13 @@ def test_180_the_request_is_an_extension_of_ours(make_hub, tmp_path):
 
 
 def test_22_153_the_order_of_the_checks(hub):
-    """Items 22 and 153: CSRF, then the role, then type and content of the body, then the agents."""
+    """Items 22 and 153: CSRF, then the role, then size, type and content of the body, then the agents."""
+    large = {"data": b" " * (1 << 20) + b"{}", "content_type": "application/json"}
     assert hub.mft(method="POST").json["error"][0]["msgId"] == "MQWB0100E"
+    assert hub.mft(method="POST", **large).json["error"][0]["msgId"] == "MQWB0100E"
     reader = caller(roles=["MFTWebAdminRO"])
+    refused = hub.mft(method="POST", **large, headers=CSRF, identity=reader)
+    assert refused.json["error"][0]["msgId"] == "MQWB0108E"
     assert post(hub, {}, identity=reader).json["error"][0]["msgId"] == "MQWB0108E"
     assert post(hub, identity=caller(roles=["MQWebUser"])).status_code == 202
     plain = hub.mft(method="POST", data="{}", headers={**CSRF, "Content-Type": "text/plain"})
@@ -244,5 +257,5 @@ def test_22_153_the_order_of_the_checks(hub):
     assert post(hub, []).json["error"][0]["msgId"] == "MQWB0970E"
     wrong = post(hub, body(sourceAgent__name="NOBODY", transferSet__priority="1")).json["error"][0]
     assert (wrong["msgId"], "transferSet.priority" in wrong["message"]) == ("MQWB0971E", True)
-    large = hub.mft(method="POST", data=b" " * (1 << 20) + b"{}", content_type="application/json", headers=CSRF)
-    assert (large.status_code, large.json["error"][0]["msgId"]) == (413, "MQWB0973E")
+    refused = hub.mft(method="POST", **large, headers=CSRF)
+    assert (refused.status_code, refused.json["error"][0]["msgId"]) == (413, "MQWB0973E")

@@ -73,20 +73,20 @@ class Submitting:
         """
         self._availability.require()
         now = self._now()
+        # Any text is a key, of any length.
+        key = key and hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
         transfer = Managed(
             id=self._ids.new(), submission=submission, account=caller.user, host=self._host,
             request_id=logs.request_id()[:64], submitted_at=now, due_at=now,
         )  # fmt: skip
         with self._database.write() as connection:
-            agents = self._agents(connection)
-            found = self._required(agents, submission)
-            refusal = _refusal(submission, found, caller) or _full(connection, found[0])
             if key:
-                # Any text is a key, of any length.
-                key = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
                 store.lock_keys(connection, caller.user)
                 if earlier := store.repeated(connection, caller.user, key, now - KEY_LASTS_MS):
                     return earlier
+            found = self._required(self._agents(connection), submission)
+            refusal = _refusal(submission, found, caller) or _full(connection, found[0])
+            if key:
                 store.remember(connection, caller.user, key, transfer.id, now)
             events: list[Event] = [transfer_events.started(transfer)]
             if refusal is None:
