@@ -16,6 +16,7 @@ from mft_common.config import Reader
 from mft_common.events import LocalBus
 from mft_common.process.background_tasks import start_tasks
 from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.store import managed as store
 from mqmft_svc.store.tables import LEASES, OUTBOX, WORKERS, managed
 from tests.servers.made_secrets import secret
@@ -308,6 +309,22 @@ def test_170_225_an_endpoint_that_is_away_means_recovery_until_its_time_is_over(
         assert whole(hub, for_ever)["status"]["state"] == "inProgress"
         stop(hub, for_ever)
         assert ended(hub, for_ever)["status"]["state"] == "cancelled"
+
+
+@pytest.mark.parametrize("arrives", [False, True])
+def test_170_recovery_goes_on_until_a_file_arrives(hub, arrives):
+    """Items 170 and 225: one that may become visible and does not ends no recovery, whose time is over then."""
+    id_ = submit(hub, ("a", "b"), recoveryTimeout=60)
+    with hub.service.database.write() as connection:
+        lease = WORKERS.sign_in(connection, "worker", 60)
+        taken = dataclasses.replace(store.take(connection, id_, lease.owner, 1), recovering_since=1)
+    file = ManagedFile(position=0, item=0, source="a", destination="b", state="moving")
+    owned = OwnedTransfer(hub.service.database, taken, [file], now_ms)
+    assert owned.may_commit(lease, 0, None)
+    if arrives:
+        owned.note(file.changed(state="successful").to_json())
+    owned.recover("the endpoint is away")
+    assert row(hub, id_).status == ("queued" if arrives else "leaving")
 
 
 @pytest.mark.usefixtures("recorded")

@@ -107,7 +107,6 @@ class OwnedTransfer:
 
         It may not where somebody has asked to stop the transfer.
         """
-        self._moves()
         if checkpoint is not None:
             self._change([self._files[position].changed(checkpoint=checkpoint)])
         with self._held() as connection:
