@@ -66,6 +66,23 @@ def test_224_a_deletion_that_was_cut_off_is_ended_by_the_next_run(transfer):
     assert (tree(one.source), tree(one.destination)) == ({}, {"b": b"content"})
 
 
+def test_224_a_deletion_that_was_cut_off_is_left_to_the_sweep_where_the_source_is_gone(transfer):
+    """Items 224 and 225: the run ends with a warning, and a newer source that is aside gets its name back later.
+
+    The destination is one that names no unfinished files, such as a bucket.
+    """
+    one = transfer(item("a", "b", source_options=DELETE), files={"a": b"newer"})
+    one.refused = (4, True)
+    one.killed()
+    assert one.kinds()[-1] == "delivered"
+    (one.source / "a").rename(one.source / aside_name("a", TOKEN, "A" * 16))
+    one.files[0] = one.one().changed(temporary="")
+    assert one.run(source="file:nowhere") == {**OVER, "left": True}
+    assert one.states() == ["warning"]
+    assert one.sweep(sources=["a"]) == ""
+    assert tree(one.source) == {"a": b"newer"}
+
+
 def test_225_a_file_of_the_same_size_proves_no_commit(transfer):
     """Items 221 and 225: after a kill before the commit, another file of that name is what makes the item fail."""
     one = transfer(item("a", "b", source_options=DELETE), files={"a": b"content"})

@@ -112,7 +112,7 @@ class Run:
                 file = file.changed(state="warning", description=kept)
             else:
                 file = file.changed(state="failed", description=description_of(error))
-            self.left = self.left or bool(file.temporary)
+            self.left = self.left or bool(file.temporary) or file.delivered
             self._reports.ended(file)
 
 
