@@ -327,6 +327,22 @@ def test_170_recovery_goes_on_until_a_file_arrives(hub, arrives):
     assert row(hub, id_).status == ("queued" if arrives else "leaving")
 
 
+@pytest.mark.parametrize("step", [-3_600_000, 999, 1000])
+def test_226_progress_is_told_once_a_second_whatever_the_clock_does(hub, step):
+    """Items 203 and 226: an hour that is set back is not one without news."""
+    id_ = submit(hub, ("a", "b"))
+    with hub.service.database.write() as connection:
+        taken = store.take(connection, id_, "worker", 1)
+    file = ManagedFile(position=0, item=0, source="a", destination="b", state="moving")
+    times = [now_ms()]
+    owned = OwnedTransfer(hub.service.database, taken, [file], lambda: times[-1])
+    owned.progress(0, 1)
+    times.append(times[-1] + step)
+    owned.progress(0, 2)
+    with hub.service.database.read() as connection:
+        assert store.files_of(connection, id_)[0].bytes_done == (1 if step == 999 else 2)
+
+
 @pytest.mark.usefixtures("recorded")
 def test_225_a_worker_that_dies_is_followed_by_another_one(hub, tmp_path):
     """Item 225: another one goes on once its lease lapsed, `retryCount` is 1, and the file is whole and there once."""

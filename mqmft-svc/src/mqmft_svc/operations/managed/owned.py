@@ -177,7 +177,8 @@ class OwnedTransfer:
             self._untold.add(one.position)
 
     def _event_is_due(self) -> bool:
-        return self._now() - self._told_at >= _EVENT_EVERY_MS
+        # A clock that was set back lets an event be sent early, and not an hour without one pass.
+        return not 0 <= self._now() - self._told_at < _EVENT_EVERY_MS
 
     def _progressed(self, transfer: Managed) -> list[Event]:
         changed = [self._files[position] for position in sorted(self._untold)]
