@@ -1,11 +1,11 @@
-"""Close an endpoint at the end of a `with` block."""
+"""The methods that most endpoints have in common."""
 
 from abc import ABC, abstractmethod
 from typing import Self
 
 
 class Closing(ABC):
-    """The part of every endpoint that makes it a context manager."""
+    """The part of every endpoint that makes it a context manager; a far side makes its own names durable."""
 
     @abstractmethod
     def close(self) -> None:
@@ -18,3 +18,7 @@ class Closing(ABC):
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
+
+    def make_durable(self, path: str) -> None:
+        """Do nothing: the far side has done what it can before the name was visible."""
+        del path

@@ -235,6 +235,10 @@ class Endpoint(Protocol):
         """
         ...
 
+    def make_durable(self, path: str) -> None:
+        """Make the name of a file durable that an earlier process may have committed without its answer."""
+        ...
+
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it; a folder that is there already is no error. "" is the endpoint's own."""
         ...

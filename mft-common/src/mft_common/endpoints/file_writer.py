@@ -171,11 +171,10 @@ class FileWriter:
     def _make_name_durable(self, folder: int) -> None:
         # No second try: the kernel reports a failed write once, and the next fsync succeeds whatever became of it.
         try:
-            self._system.sync(folder)
+            sync_folder(self._system, folder)
         except OSError as error:
-            if error.errno not in _NO_FOLDER_SYNC:
-                warning = str(of_os_error(error, f"{self._path} is visible and may not survive a crash of the system"))
-                self._stored = replace(self._stored, durable=False, warning=warning)
+            warning = str(of_os_error(error, f"{self._path} is visible and may not survive a crash of the system"))
+            self._stored = replace(self._stored, durable=False, warning=warning)
 
     def abort(self, *, keep: bool = False) -> Stored | None:
         """Remove the temporary name, or keep it; a file that has its final name already is committed instead."""
@@ -254,6 +253,15 @@ class FileWriter:
         with contextlib.suppress(FileNotFoundError):
             self._system.remove(self._hidden, folder)
         self._made = False
+
+
+def sync_folder(system: System, folder: int) -> None:
+    """Make the names of a folder durable, where its file system has a call for that."""
+    try:
+        system.sync(folder)
+    except OSError as error:
+        if error.errno not in _NO_FOLDER_SYNC:
+            raise
 
 
 def link_or_rename(system: System, name: str, folder: int, target: str, target_folder: int) -> bool:

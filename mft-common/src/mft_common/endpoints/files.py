@@ -27,7 +27,7 @@ from mft_common.endpoints.errors import (
 )
 from mft_common.endpoints.file_delete import delete_version, end_deletion, end_deletions
 from mft_common.endpoints.file_listing import Listing, entry_of, is_content_of, version_of
-from mft_common.endpoints.file_writer import FileWriter, link_or_rename
+from mft_common.endpoints.file_writer import FileWriter, link_or_rename, sync_folder
 from mft_common.endpoints.folders import Folder, LocalFolders
 from mft_common.endpoints.names import Patterns, check_path, is_temporary
 from mft_common.endpoints.system import SYSTEM, System
@@ -172,6 +172,11 @@ class FileEndpoint(Closing):
         """End the deletions of `token` that were cut off, of the files of this folder and not of those below."""
         with self._folder.opened() as folder, os_errors(self._shown):
             end_deletions(self._system, folder, token)
+
+    def make_durable(self, path: str) -> None:
+        """Make the name of a file durable."""
+        with self._folder.around(path) as (folder, _), os_errors(path):
+            sync_folder(self._system, folder)
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it, durably."""

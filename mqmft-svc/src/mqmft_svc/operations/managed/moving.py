@@ -84,7 +84,16 @@ class FileMove:
             self._file = self._file.changed(checkpoint=None)
             return False
         self._note_delivered(found.values, there.modified_at)
-        self._delivered = found.entry
+        # The earlier run may have been cut off before the name was durable.
+        self._delivered = found.entry if self._is_durable() else None
+        return True
+
+    def _is_durable(self) -> bool:
+        """Make the name of the delivered file durable; return whether it is. A second try would prove nothing."""
+        try:
+            self._work.destination.endpoint.make_durable(self._file.destination)
+        except TransferError:
+            return False
         return True
 
     def _deliver(self) -> None:
