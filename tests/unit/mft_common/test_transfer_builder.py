@@ -44,6 +44,15 @@ def test_each_item_is_in_one_event_of_at_most_a_thousand_before_the_end(count):
     assert sorted(item.index for event in events for item in event.items) == list(range(count))
 
 
+def test_an_event_of_long_names_is_no_larger_than_a_broker_takes():
+    """RabbitMQ refuses a message of more than 16 MiB, and all that come behind it wait."""
+    long = Side(path="\U0001f600" * 4096)
+    given = [Item(index=index, state="successful", source=long, destination=long) for index in range(1000)]
+    events = TRANSFER.ended("successful", Totals(files=1000), given, 7000)
+    assert max(len(event.to_json().encode()) for event in events) < 8 << 20
+    assert sorted(item.index for event in events for item in event.items) == list(range(1000))
+
+
 def test_the_end_repeats_the_head():
     """It makes a whole record when it comes first, and is enough to report the transfer again."""
     (end,) = TRANSFER.ended("failed", Totals(files=1, failures=1), items(1), 7000, "disk full")

@@ -14,6 +14,8 @@ from mft_common.events.catalogue.transfers import (
     TransferStarted,
 )
 
+# The texts of the items of one event; a character has six bytes at most, and a broker takes messages of 16 MiB.
+_MOST_CHARACTERS = 1 << 20
 _HEAD = ("transfer_id", "protocol", "source_agent", "destination_agent", "originator", "submitted_at", "began_at")
 
 
@@ -94,6 +96,20 @@ def totals_of_one(*, failed: bool, bytes_sent: int) -> Totals:
 
 
 def _pages(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Yield at most 1,000 items at a time, and once nothing where there are none."""
-    for start in range(0, max(len(items), 1), MAX_ITEMS):
-        yield items[start : start + MAX_ITEMS]
+    """Yield at most 1,000 items at a time, and fewer where their texts are long; once nothing where there are none."""
+    page: list[Item] = []
+    characters = 0
+    for item in items:
+        more = _characters(item)
+        if page and (len(page) == MAX_ITEMS or characters + more > _MOST_CHARACTERS):
+            yield page
+            page, characters = [], 0
+        page.append(item)
+        characters += more
+    yield page
+
+
+def _characters(item: Item) -> int:
+    """Return how long the texts of an item are of which some have no small limit."""
+    sides = (item.source, item.destination)
+    return len(item.description) + sum(len(side.path or side.name or "") for side in sides)

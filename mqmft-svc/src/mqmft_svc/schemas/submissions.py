@@ -16,6 +16,8 @@ _KINDS: Final = ("file", "directory", "queue", "dataset", "pds", "filespace")
 _RESERVED: Final = ("com.ibm.wmqfte.", "crossdock.")
 _MOST_ITEMS: Final = 1000
 _LONGEST: Final = 4096
+_LONGEST_ENCODING: Final = 64
+_NO_ENCODING: Final = "it names no text encoding."
 _MOST_TRIES: Final = 1000
 # Ten years: longer is for ever.
 _LONGEST_RECOVERY_S: Final = 315_360_000
@@ -72,11 +74,14 @@ def _between(least: int, most: int) -> Any:
 
 
 def _reads(name: str) -> None:
+    """Refuse what is no encoding; every item of the record has its name, which may hold any number of hyphens."""
+    if len(name) > _LONGEST_ENCODING:
+        raise ValidationError(_NO_ENCODING)
     try:
         decoder_of(name)
         encoder_of(name)
     except UnknownEncoding as error:
-        raise ValidationError("it names no text encoding.") from error
+        raise ValidationError(_NO_ENCODING) from error
 
 
 class _Strict(Schema):
