@@ -83,6 +83,18 @@ def test_224_a_deletion_that_was_cut_off_is_left_to_the_sweep_where_the_source_i
     assert tree(one.source) == {"a": b"newer"}
 
 
+@pytest.mark.parametrize(("disposition", "state"), [("leave", "successful"), ("delete", "warning")])
+def test_225_a_file_that_arrived_has_not_failed_where_the_source_is_gone(transfer, disposition, state):
+    """Items 224 and 225: the earlier run was killed after the commit, before it could tell."""
+    one = transfer(item("a", "b", source_options={"disposition": disposition}), files={"a": b"content"})
+    one.refused = (4, False)
+    one.killed()
+    assert tree(one.destination) == {"b": b"content"}
+    one.run(source="file:nowhere")
+    assert (one.states(), one.one().delivered_size) == ([state], 7)
+    assert ("not deleted" in one.one().description) == (disposition == "delete")
+
+
 def test_225_a_file_of_the_same_size_proves_no_commit(transfer):
     """Items 221 and 225: after a kill before the commit, another file of that name is what makes the item fail."""
     one = transfer(item("a", "b", source_options=DELETE), files={"a": b"content"})

@@ -10,9 +10,11 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Self
 
+from mft_common.clock import now_ms
 from mft_common.endpoints.contract import BLOCK, Entry
 from mft_common.endpoints.errors import Interrupted, NotFound, NotRegular
 from mft_common.transfer import Interrupt
+from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.roots import Root
 
 ENTRY: Final = "entry"
@@ -49,6 +51,11 @@ class Sealed:
         except (NotFound, NotRegular):
             return None
         return there if found == self.sha256 else None
+
+    def delivered(self, file: ManagedFile, there: Entry) -> ManagedFile:
+        """Return a file as delivered, which is at its destination as `there`."""
+        at = there.modified_at or now_ms()
+        return file.changed(**self.values, delivered=True, delivered_at=at, checkpoint=None)
 
 
 def entry_of(checkpoint: Mapping[str, Any] | None) -> Entry | None:

@@ -83,7 +83,7 @@ class FileMove:
         if there is None:
             self._file = self._file.changed(checkpoint=None)
             return False
-        self._note_delivered(found.values, there.modified_at)
+        self._file = found.delivered(self._file, there)
         # The earlier run may have been cut off before the name was durable.
         self._delivered = found.entry if self._is_durable() else None
         return True
@@ -107,7 +107,7 @@ class FileMove:
         moved = self._move(entry)
         tries = self._file.tries + moved.retries + 1
         values = self._values(moved)
-        self._note_delivered({**values, "tries": tries}, None)
+        self._file = self._file.changed(**values, tries=tries, delivered=True, delivered_at=now_ms(), checkpoint=None)
         if moved.warning:
             self._warn(sentence(moved.warning))
         self._delivered = moved.entry if moved.durable else None
@@ -193,9 +193,6 @@ class FileMove:
             return sizes
         digests = {"source_md5": source.md5, "source_sha256": source.sha256}
         return {**sizes, **digests, "delivered_md5": delivered.md5, "delivered_sha256": delivered.sha256}
-
-    def _note_delivered(self, values: Mapping[str, Any], at: int | None) -> None:
-        self._file = self._file.changed(**values, delivered=True, delivered_at=at or now_ms(), checkpoint=None)
 
     def _delete_source(self) -> None:
         """Delete the version that was read, where the delivered file is durable; else a warning says why not (224)."""

@@ -8,6 +8,7 @@ from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Interrupted, TransferError
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import ItemRequest
+from mqmft_svc.operations.managed.committed import Sealed
 from mqmft_svc.operations.managed.finding import Found, failed, files_of
 from mqmft_svc.operations.managed.moving import FileMove, Work
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order
@@ -106,14 +107,30 @@ class Run:
     def _fail_all(self, known: list[ManagedFile], error: TransferError) -> None:
         """End every file because a root cannot be opened; one that is delivered keeps its source."""
         for one in self._find(known, lambda item: [failed(item, error)]):
-            file = one.file.changed(checkpoint=None)
-            if file.delivered:
+            file = self._as_delivered(one.file).changed(checkpoint=None)
+            self.left = self.left or bool(file.temporary) or file.delivered
+            if not file.delivered:
+                file = file.changed(state="failed", description=description_of(error))
+            elif self._order.items[file.item].source.disposition == "delete":
                 kept = f"{file.description} The source was not deleted: {sentence_of(error)}".strip()
                 file = file.changed(state="warning", description=kept)
             else:
-                file = file.changed(state="failed", description=description_of(error))
-            self.left = self.left or bool(file.temporary) or file.delivered
+                file = file.changed(state="warning" if file.description else "successful")
             self._reports.ended(file)
+
+    def _as_delivered(self, file: ManagedFile) -> ManagedFile:
+        """Return a file as delivered where an earlier run was cut off after its commit, as the destination shows."""
+        sealed = Sealed.of(file.checkpoint)
+        if sealed is None:
+            return file
+        try:
+            with closing(Root(self._order, DESTINATION)) as destination:
+                there = sealed.is_at(destination, file.destination, self._trying.stop)
+        except Interrupted:
+            raise
+        except TransferError:
+            return file
+        return file if there is None else sealed.delivered(file, there)
 
 
 def _all_found(known: list[ManagedFile]) -> bool:
