@@ -17,6 +17,7 @@ from mft_common.events import LocalBus
 from mft_common.process.background_tasks import start_tasks
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.owned import OwnedTransfer
+from mqmft_svc.operations.managed.work import ManagedWork
 from mqmft_svc.store import managed as store
 from mqmft_svc.store.tables import LEASES, OUTBOX, WORKERS, managed
 from tests.servers.made_secrets import secret
@@ -355,6 +356,19 @@ def test_225_a_worker_that_dies_is_followed_by_another_one(hub, tmp_path):
         found = ended(hub, id_)
     assert (found["status"]["state"], found["statistics"]["retryCount"]) == ("successful", 1)
     assert files(tmp_path / "yard") == {"a": b"a"}
+
+
+def test_225_a_worker_whose_lease_has_lapsed_takes_no_transfer(hub):
+    """Items 170 and 225: with a `recoveryTimeout` of 0 another one would end it as failed before it was ever tried."""
+    id_ = submit(hub, ("a", "a"), recoveryTimeout=0)
+    service = hub.service
+    work = ManagedWork(service.database, service.follower, service.runner, patience_s=1, now=now_ms)
+    begun = []
+    for ttl, taken in ((-1.0, False), (60.0, True)):
+        with service.database.write() as connection:
+            lease = WORKERS.sign_in(connection, f"worker{ttl}", ttl)
+        assert work.take(lease, lambda key, *_rest: begun.append(key)) is taken
+    assert begun == [id_]
 
 
 @pytest.mark.usefixtures("recorded")

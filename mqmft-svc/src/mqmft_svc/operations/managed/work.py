@@ -115,6 +115,9 @@ class ManagedWork:
         """Take the first transfer whose agents have room, and begin it; False where there is none."""
         with self._database.write() as connection:
             store.lock_queue(connection)
+            if not WORKERS.is_alive(connection, lease):
+                # This worker was frozen since it renewed its lease; it ends with the next try to do so.
+                return False
             section = self._configuration.refresh(connection)
             transfer = self._first_with_room(connection, section, lease.owner)
             files = [] if transfer is None else store.files_of(connection, transfer.id)
