@@ -12,7 +12,7 @@ from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.states import ABORTING, CANCELLED, CANCELLING, FAILURE, INCOMPLETE, TERMINATED
 from diplomat_svc.domain.transactions import AuditTrail, Options, Transaction
 from diplomat_svc.operations.auditing import Auditor
-from diplomat_svc.operations.job_process import JobProcess, Runner
+from diplomat_svc.operations.job_process import JobProcess
 from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
@@ -20,7 +20,7 @@ from diplomat_svc.operations.sweeping import Sweeper
 from diplomat_svc.store import files, jobs
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.database.leases import Lease
-from mft_common.dispatch import Begin, Limits, StopRequest
+from mft_common.dispatch import Begin, Limits, Runner, StopRequest
 from mft_common.endpoints.registry import Endpoints
 from mft_common.notify import Channels
 from mft_common.transfer.steps.openpgp import Key, remove_homes

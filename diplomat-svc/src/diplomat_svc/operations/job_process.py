@@ -2,9 +2,8 @@
 
 import contextlib
 import threading
-import time
 from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from diplomat_svc.domain.states import FAILURE, INCOMPLETE
 from diplomat_svc.errors import NotOwner
@@ -15,22 +14,13 @@ from diplomat_svc.operations.job_reports import AUDIT
 from diplomat_svc.operations.owned_job import OwnedJob
 from mft_common import logs
 from mft_common.database.leases import Lease
+from mft_common.dispatch import Child, Runner, until_written
 from mft_common.errors import Unavailable
-from mft_common.process.runner import MAY_COMMIT, End, Handle, Json, OnMessage, PoolFull
+from mft_common.process.runner import MAY_COMMIT, End, Handle, Json, PoolFull
 
-# The time between two tries to write to a database that is away.
-_AGAIN_S: Final = 0.5
 # How long the end of a job waits for the removal of its temporary files; what takes longer is done afterwards.
 _SWEEP_BEFORE_END_S: Final = 1.0
 _STOPPED: Final = {INCOMPLETE: "The worker was stopped.", FAILURE: "It was aborted."}
-
-
-class Runner(Protocol):
-    """The part of a Runner that jobs use."""
-
-    def run(self, target: str, payload: Json, on_message: OnMessage) -> Handle:
-        """Run a function in a child."""
-        ...
 
 
 class JobProcess:
@@ -48,26 +38,16 @@ class JobProcess:
         self._owned = owned
         self._lease = lease
         self._payload = {"job": JobOrder.of(owned.job, now, owned.files.begun).to_json(), **means}
-        self._lock = threading.Lock()
-        self._handle: Handle | None = None
-        self._completion = ""
+        self._child = Child(runner)
         self._abandoned = threading.Event()
-        self._kill_asked = False
 
     def stop(self, completion: str) -> None:
         """Ask the child to stop between two blocks; the job ends with `completion`."""
-        with self._lock:
-            self._completion = self._completion or completion
-            if self._handle is not None:
-                self._handle.stop()
+        self._child.stop(completion)
 
     def kill(self, completion: str) -> None:
         """Kill the child; the job ends with `completion`, or with the one that an earlier stop asked for."""
-        with self._lock:
-            self._completion = self._completion or completion
-            self._kill_asked = True
-            if self._handle is not None:
-                self._handle.kill()
+        self._child.kill(completion)
 
     def abandon(self, completion: str) -> None:
         """Kill the child, and leave the removal of its temporary files for later: the worker itself ends."""
@@ -77,7 +57,7 @@ class JobProcess:
     def run(self) -> None:
         """Run the job in a child and end it; no write when the job is no longer this worker's."""
         try:
-            end = self._run_child()
+            end = self._child.run(RUN, self._payload, self._on_message)
         except (Unavailable, PoolFull) as error:
             reason = f"No process could be started for it ({type(error).__name__})."
             # An earlier attempt may have left something.
@@ -100,13 +80,9 @@ class JobProcess:
 
     def _queue_again(self, reason: str) -> bool:
         """Let the job wait for its next attempt, for which its temporary files stay."""
-        if not self._owned.job.may_be_tried_again or self._completion:
+        if not self._owned.job.may_be_tried_again or self._child.asked:
             return False
-        while True:
-            try:
-                return self._owned.queue_again(reason)
-            except Unavailable:
-                time.sleep(_AGAIN_S)
+        return until_written(lambda: self._owned.queue_again(reason))
 
     def _sweep(self) -> bool:
         """Remove the temporary files of a child that died; return whether that was done in time."""
@@ -125,42 +101,21 @@ class JobProcess:
         except Unavailable:
             return False
 
-    def _run_child(self) -> End:
-        handle = self._runner.run(RUN, self._payload, self._on_message)
-        with self._lock:
-            self._handle = handle
-            # A request that came before the handle was there.
-            if self._kill_asked:
-                handle.kill()
-            elif self._completion:
-                handle.stop()
-        end = handle.wait()
-        assert end is not None
-        return end
-
     def _on_message(self, kind: str, data: Json) -> Json:
-        """Write a report or answer the question; wait while the database is away, as long as the child may live."""
-        while True:
-            try:
-                if kind == MAY_COMMIT:
-                    # Without its job the child must not even clean up: the temporary files are another's by now.
-                    self._owned.require_mine(self._lease)
-                    return self._may_commit()
-                if kind == AUDIT:
-                    return self._audit(data["completion"])
-                return self._owned.handle(kind, data)
-            except Unavailable:
-                if self._kill_asked:
-                    raise
-                time.sleep(_AGAIN_S)
+        """Write a report or answer the question."""
+        if kind == MAY_COMMIT:
+            # Without its job the child must not even clean up: the temporary files are another's by now.
+            self._owned.require_mine(self._lease)
+            return self._may_commit()
+        if kind == AUDIT:
+            return self._audit(data["completion"])
+        return self._owned.handle(kind, data)
 
     def _may_commit(self) -> bool:
         """Return whether the child may make a file visible; a request to stop that refuses it says how the job ends."""
-        if not self._completion and self._owned.owns(self._lease):
+        if not self._child.asked and self._owned.owns(self._lease):
             return True
-        asked = self._owned.stop_request()
-        with self._lock:
-            self._completion = self._completion or asked
+        self._child.note(self._owned.stop_request())
         return False
 
     def _audit(self, completion: str) -> str | None:
@@ -170,8 +125,8 @@ class JobProcess:
         """
         self._owned.require_mine(self._lease)
         ended_at = self._owned.stamp()
-        problem = self._auditor.write(self._owned.job, completion, ended_at, lambda: bool(self._completion))
-        if problem and self._completion:
+        problem = self._auditor.write(self._owned.job, completion, ended_at, lambda: bool(self._child.asked))
+        if problem and self._child.asked:
             return None
         self._owned.audited(completion, problem)
         return problem
@@ -180,8 +135,8 @@ class JobProcess:
         """Return completion status and reason (E10, E11); None for the reason that a request to stop has stored."""
         if end.completed and end.result["completion"] is not None:
             return end.result["completion"], end.result["reason"]
-        if self._completion:
-            return self._completion, _STOPPED.get(self._completion)
+        if self._child.asked:
+            return self._child.asked, _STOPPED.get(self._child.asked)
         if end.refusal is not None:
             return FAILURE, f"An internal error ended the job ({type(end.refusal).__name__})."
         if end.error:
@@ -192,13 +147,8 @@ class JobProcess:
 
     def _end(self, completion: str, reason: str | None, *, left: bool) -> None:
         """End the job, again and again while the database is away: no other worker may do it."""
-        while True:
-            try:
-                return self._owned.end(completion, reason, left=left)
-            except NotOwner:
-                return None
-            except Unavailable:
-                time.sleep(_AGAIN_S)
+        with contextlib.suppress(NotOwner):
+            until_written(lambda: self._owned.end(completion, reason, left=left))
 
 
 def begin_sweep(runner: Runner, payload: Json) -> Handle | None:

@@ -8,12 +8,13 @@ from typing import Final
 
 from diplomat_svc.domain.states import Severity
 from diplomat_svc.operations.job_order import JobOrder
-from diplomat_svc.operations.job_process import Runner, begin_sweep
+from diplomat_svc.operations.job_process import begin_sweep
 from diplomat_svc.operations.job_writer import JobWriter
 from diplomat_svc.store import sweeps
 from diplomat_svc.store.sweeps import Sweep
 from diplomat_svc.store.tables import SWEEPS
 from mft_common import logs
+from mft_common.dispatch import Runner
 from mft_common.endpoints.registry import Endpoints
 from mft_common.errors import Unavailable
 from mft_common.process.runner import Handle, Json

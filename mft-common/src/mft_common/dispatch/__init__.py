@@ -1,9 +1,10 @@
 """Let the workers of a service take queued pieces of work, run each in a child, and end them cleanly.
 
-`contract` names what a service says about its work; `dispatcher` is the loop of one worker.
+`contract` names what a service says about its work; `dispatcher` is the loop of one worker; `child` runs one attempt.
 """
 
+from mft_common.dispatch.child import Child, Runner, until_written
 from mft_common.dispatch.contract import Begin, Limits, Process, StopRequest, Work
 from mft_common.dispatch.dispatcher import Dispatcher
 
-__all__ = ["Begin", "Dispatcher", "Limits", "Process", "StopRequest", "Work"]
+__all__ = ["Begin", "Child", "Dispatcher", "Limits", "Process", "Runner", "StopRequest", "Work", "until_written"]

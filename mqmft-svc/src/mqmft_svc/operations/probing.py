@@ -4,15 +4,16 @@ import secrets
 import threading
 import time
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from mft_common import clock, logs
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
+from mft_common.dispatch import Runner
 from mft_common.endpoints.registry import Endpoints
-from mft_common.process.runner import Handle, Json, OnMessage, PoolFull
+from mft_common.process.runner import Handle, Json, PoolFull
 from mqmft_svc.domain.agents import PROBE_EVERY_S, UNREACHABLE, Agent, Status
 from mqmft_svc.operations.agent_child import PROBE
 from mqmft_svc.schemas.config import Section
@@ -30,14 +31,6 @@ _LONGEST_S: Final = 20.0
 
 # An agent and the digest of its definition: with another definition it is another thing to probe.
 _Key = tuple[str, str]
-
-
-class Runner(Protocol):
-    """The part of a Runner that probes use."""
-
-    def run(self, target: str, payload: Json, on_message: OnMessage) -> Handle:
-        """Run a function in a child."""
-        ...
 
 
 @dataclass(frozen=True)

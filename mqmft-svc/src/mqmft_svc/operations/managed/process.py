@@ -1,24 +1,13 @@
 """Run one managed transfer in a child, and end it or let it wait by how the child ended."""
 
-import threading
-import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from mft_common import logs
 from mft_common.database.leases import Lease, LeaseLost
+from mft_common.dispatch import Child, Runner, until_written
 from mft_common.errors import Unavailable
-from mft_common.process.runner import (
-    CHECKPOINT,
-    MAY_COMMIT,
-    PROGRESS,
-    End,
-    Handle,
-    Json,
-    MessageTooLarge,
-    OnMessage,
-    PoolFull,
-)
+from mft_common.process.runner import CHECKPOINT, MAY_COMMIT, PROGRESS, End, Json, MessageTooLarge, PoolFull
 from mqmft_svc.operations.managed.held import HELD
 from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.operations.managed.reports import BEGAN_FILE, DELIVERED, ENDED_FILE, FILES, FOUND
@@ -27,16 +16,6 @@ from mqmft_svc.operations.managed.transfer_events import outcome
 # The end of a transfer that the end of its worker interrupts: the next worker goes on with it.
 INTERRUPTED: Final = "interrupted"
 _TOO_LARGE: Final = "The names in the request have more bytes than a process takes."
-# The time between two tries to write to a database that is away.
-_AGAIN_S: Final = 0.5
-
-
-class Runner(Protocol):
-    """The part of a Runner that transfers use."""
-
-    def run(self, target: str, payload: Json, on_message: OnMessage) -> Handle:
-        """Run a function in a child."""
-        ...
 
 
 class TransferProcess:
@@ -48,40 +27,28 @@ class TransferProcess:
     def __init__(
         self, runner: Runner, owned: OwnedTransfer, target: str, payload: Mapping[str, Any], lease: Lease
     ) -> None:
-        self._runner = runner
+        self._child = Child(runner)
         self._owned = owned
         self._target = target
         self._payload = dict(payload)
         self._lease = lease
-        self._lock = threading.Lock()
-        self._handle: Handle | None = None
-        # How the transfer is to end, "" as long as nobody has asked.
-        self._asked = ""
-        self._kill_asked = False
 
     def stop(self, end: str) -> None:
         """Ask the child to stop between two blocks; the transfer ends as `end`, or waits for the next worker."""
-        with self._lock:
-            self._asked = self._asked or end
-            if self._handle is not None:
-                self._handle.stop()
+        self._child.stop(end)
 
     def kill(self, end: str) -> None:
         """Kill the child; an end that an earlier stop asked for stands."""
-        with self._lock:
-            self._asked = self._asked or end
-            self._kill_asked = True
-            if self._handle is not None:
-                self._handle.kill()
+        self._child.kill(end)
 
     def abandon(self, end: str) -> None:
         """Kill the child: the worker itself ends."""
-        self.kill(end)
+        self._child.kill(end)
 
     def run(self) -> None:
         """Run the child, and write how it ended, again and again while the database is away."""
         try:
-            end = self._run_child()
+            end = self._child.run(self._target, self._payload, self._on_message)
         except (Unavailable, PoolFull) as error:
             reason = f"no process could be started ({type(error).__name__})"
             return self._settle(lambda: self._owned.recover(reason))
@@ -93,41 +60,16 @@ class TransferProcess:
         return self._settle(lambda: self._ended(end))
 
     def _settle(self, write: Callable[[], None]) -> None:
-        while True:
-            try:
-                return write()
-            except LeaseLost:
-                logs.get("managed").warning("transfer.lost", transfer=self._owned.transfer.id)
-                return None
-            except Unavailable:
-                time.sleep(_AGAIN_S)
-
-    def _run_child(self) -> End:
-        handle = self._runner.run(self._target, self._payload, self._on_message)
-        with self._lock:
-            self._handle = handle
-            if self._kill_asked:
-                handle.kill()
-            elif self._asked:
-                handle.stop()
-        end = handle.wait()
-        assert end is not None
-        return end
+        try:
+            until_written(write)
+        except LeaseLost:
+            logs.get("managed").warning("transfer.lost", transfer=self._owned.transfer.id)
 
     def _on_message(self, kind: str, data: Json) -> Json:
-        """Write a report or answer a question; wait while the database is away, as long as the child may live."""
-        while True:
-            try:
-                return self._handle_message(kind, data)
-            except Unavailable:
-                if self._kill_asked:
-                    raise
-                time.sleep(_AGAIN_S)
-
-    def _handle_message(self, kind: str, data: Json) -> Json:
+        """Write a report or answer a question."""
         owned = self._owned
         if kind == MAY_COMMIT:
-            return not self._asked and owned.may_commit(self._lease, data["position"], data["checkpoint"])
+            return not self._child.asked and owned.may_commit(self._lease, data["position"], data["checkpoint"])
         if kind == HELD:
             return owned.require(self._lease)
         if kind == FILES:
@@ -155,11 +97,11 @@ class TransferProcess:
                 owned.recover(reason)
             else:
                 owned.end(outcome(owned.files), left=end.result["left"])
-        elif self._asked == INTERRUPTED:
+        elif self._child.asked == INTERRUPTED:
             # It may be killed before it has stopped; what it has left is gone on with.
             owned.hand_back()
-        elif self._asked:
-            owned.end(self._asked, left=not end.completed or end.result["left"])
+        elif self._child.asked:
+            owned.end(self._child.asked, left=not end.completed or end.result["left"])
         elif end.error:
             owned.end("failed", f"An internal error ended the transfer ({end.error}).", left=True)
         else:

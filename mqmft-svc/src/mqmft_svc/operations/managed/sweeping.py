@@ -9,13 +9,13 @@ from mft_common import logs
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock
 from mft_common.database import Database
+from mft_common.dispatch import Runner
 from mft_common.errors import Unavailable
 from mft_common.process.runner import MessageTooLarge, PoolFull
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.child import SWEEP
 from mqmft_svc.operations.managed.paths import split
-from mqmft_svc.operations.managed.process import Runner
 from mqmft_svc.operations.managed.work import agents_of, payload_of
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.store import managed as store

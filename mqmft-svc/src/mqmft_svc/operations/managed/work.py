@@ -9,12 +9,12 @@ from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
-from mft_common.dispatch import Begin, Limits, StopRequest
+from mft_common.dispatch import Begin, Limits, Runner, StopRequest
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.operations.managed.child import RUN
 from mqmft_svc.operations.managed.owned import OwnedTransfer
-from mqmft_svc.operations.managed.process import INTERRUPTED, Runner, TransferProcess
+from mqmft_svc.operations.managed.process import INTERRUPTED, TransferProcess
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.store import managed as store
 from mqmft_svc.store.tables import WORKERS
