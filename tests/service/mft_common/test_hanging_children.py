@@ -103,4 +103,4 @@ def test_a_file_endpoint_does_not_hang_in_a_fifo(runner, tmp_path):
     os.mkfifo(tmp_path / "in" / "x.bin")
     payload = {"how": "endpoint", "endpoints": Endpoints(folders=LocalFolders(tmp_path)).to_json(), "url": "file:in"}
     end = runner.run(f"{WORK}:hang", payload, lambda _kind, _data: None).wait(5)
-    assert (end.exit_code, end.error) == (1, "Denied")
+    assert (end.exit_code, end.error) == (1, "NotRegular")
