@@ -21,7 +21,7 @@ _CODES: Final = {SUCCESSFUL: 0, NOT_FOUND: 3, WARNING: 4}
 
 @dataclass(frozen=True)
 class Shown:
-    """What a bar shows: a name, a state and how many bytes are done; `total` is 0 or None where it is not known."""
+    """The content of a bar: a name, a state and how many bytes are done; `total` is 0 or None where it is not known."""
 
     name: str
     state: str

@@ -1,4 +1,4 @@
-"""What transactionStatuses and jobHistories tell of jobs and of their files: fewer values than their records have."""
+"""Describe jobs and their files as transactionStatuses and jobHistories tell them, with fewer values than records."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

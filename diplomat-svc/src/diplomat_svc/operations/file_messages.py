@@ -71,13 +71,13 @@ class Earlier:
 
     @property
     def source(self) -> Digest:
-        """What was read of a file that is delivered."""
+        """The size and digest of the bytes that were read; the file is delivered."""
         assert self.sha256 is not None
         return Digest(self.size, self.sha256)
 
     @property
     def delivered(self) -> Digest:
-        """What was written of a file that is delivered under a single name."""
+        """The size and digest of the bytes that were written; the file is delivered under a single name."""
         assert self.delivered_size is not None
         assert self.delivered_sha256 is not None
         return Digest(self.delivered_size, self.delivered_sha256)

@@ -62,7 +62,7 @@ class Agent:
 
 @dataclass(frozen=True)
 class Status:
-    """What is known of an agent: the finding of its last probe, and when that ended, in milliseconds.
+    """The knowledge about an agent: the finding of its last probe, and when that ended, in milliseconds.
 
     `detail` is the reason of a finding that is not `ready`. Before the first probe of a definition the finding is
     `starting`, and the time is that of its application.

@@ -41,7 +41,7 @@ class Managed:
 
     @property
     def token(self) -> str:
-        """What marks its unfinished files: the half of the id that differs."""
+        """The mark of its unfinished files: the half of the id that differs."""
         return self.id[-16:]
 
     def recovery_ends(self, now: int) -> bool:

@@ -32,7 +32,7 @@ class Members:
 
     @property
     def warnings(self) -> list[str]:
-        """What may touch the integrity of the delivered members."""
+        """The warnings about the integrity of the delivered members."""
         return [f"{one.name}: {warning}" for one in self.delivered for warning in one.warnings]
 
     def deliver(self, report: FileReport, names: Mapping[str, str], target: Endpoint) -> None:

@@ -22,7 +22,7 @@ class NotPossible(TransferError):
 
 
 class SourceMissing(NotFound):
-    """Nothing at the source has the name (219)."""
+    """The source has no file of the name (219)."""
 
 
 class Away(Exception):
