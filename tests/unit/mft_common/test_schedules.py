@@ -110,6 +110,32 @@ def test_occurrences_end_after_their_count_and_at_their_time():
     assert after(two, "2025-01-01T00:00Z", 9) == ["2026-01-01T00:00", "2026-01-02T00:00"]
 
 
+@pytest.mark.parametrize("unit", ["days", "weeks", "months", "years"])
+def test_an_interval_that_starts_at_a_skipped_time_keeps_that_time(unit):
+    """02:30 of the last Sunday of March runs at 03:00, and all later ones at 02:30."""
+    schedule = read_schedule({"every": f"1 {unit}", "start": "2026-03-29T02:30", "time_zone": "Europe/Amsterdam"}, "s")
+    first, second = after(schedule, "2026-03-01T00:00Z", 2)
+    assert first == "2026-03-29T01:00"
+    assert second[10:] == "T00:30"
+    assert schedule.next_after(schedule.anchor - 1) == schedule.anchor
+
+
+def test_an_interval_may_start_when_the_clock_shows_its_time_for_the_second_time():
+    """It starts then and not before, and each later time comes once, the first time that the clock shows it."""
+    second = Interval(1, "days", ms("2026-10-25T01:30Z"), AMSTERDAM)
+    for start in ("2026-10-24T00:00Z", "2026-10-25T00:10Z", "2026-10-25T01:00Z"):
+        assert after(second, start, 2) == ["2026-10-25T01:30", "2026-10-26T01:30"]
+    weekly = Interval(52, "weeks", ms("2026-10-25T01:30Z"), AMSTERDAM, Window(start=time(2), end=time(3)))
+    assert after(weekly, "2026-10-24T00:00Z", 1) == ["2026-10-25T01:30"]
+    assert after(Interval(1, "days", second.anchor, AMSTERDAM, count=1), "2026-10-24T00:00Z") == ["2026-10-25T01:30"]
+
+
+def test_an_anchor_is_an_instant_of_its_local_time():
+    """A local time beside an anchor that never shows it is refused."""
+    with pytest.raises(ConfigError, match="the anchor is not 2026-03-29 02:30:00 in Europe/Amsterdam"):
+        Interval(1, "days", ms("2026-03-29T01:30Z"), AMSTERDAM, local=datetime(2026, 3, 29, 2, 30))  # noqa: DTZ001
+
+
 def test_the_first_run_of_an_interval_is_one_interval_after_its_anchor():
     """A Data Protector task that becomes runnable runs after its first interval, and then on that grid."""
     assert Interval(900, anchor=5_000).next_after(5_000) == 905_000
@@ -258,3 +284,5 @@ def test_the_end_of_the_calendar_is_no_error():
     end = int(datetime(9999, 12, 31, 23, 59, tzinfo=UTC).timestamp()) * 1000
     for schedule in (Cron("0 0 1 1 *"), Daily((time(6),)), Interval(1, "years"), Interval(24, "hours")):
         assert schedule.next_after(end) is None
+    late = Interval(1, "days", end, time_zone("Pacific/Apia"), Window(start=time(1)))
+    assert late.next_after(end - 1) is None

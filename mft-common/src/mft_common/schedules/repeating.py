@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from mft_common.errors import ConfigError
 from mft_common.schedules.occurrences import next_instant
 from mft_common.schedules.windows import Window
-from mft_common.schedules.zones import change_between, local_time, offset
+from mft_common.schedules.zones import change_between, instants, local_time, offset
 
 Unit = Literal["seconds", "minutes", "hours", "days", "weeks", "months", "years"]
 
@@ -30,6 +30,7 @@ class Interval:
     Seconds, minutes and hours are time that passes; days, weeks, months and years keep the anchor's local time, over
     changes of the clock too, and a month without the anchor's day has the occurrence on its last day. `count` is the
     number of occurrences, those outside the window included; `last` (milliseconds) the time of the latest possible one.
+    `local` is the local time that the anchor stands for where the clock skips it: days and longer units keep that one.
     """
 
     every: int
@@ -39,6 +40,7 @@ class Interval:
     window: Window | None = None
     count: int | None = None
     last: int | None = None
+    local: datetime | None = None
 
     def __post_init__(self) -> None:
         """Check it."""
@@ -47,33 +49,42 @@ class Interval:
             problems.append(f"an interval is 1 to {_MOST} {self.unit}")
         if self.count is not None and self.count < 1:
             problems.append("count: there is at least one occurrence")
+        if self.local is not None and self.anchor not in instants(self.local, self.zone):
+            problems.append(f"the anchor is not {self.local} in {self.zone.key}")
         if problems:
             raise ConfigError(problems)
 
     def next_after(self, at: int) -> int | None:
         """Return the first time after `at`, both in milliseconds; None where there is none any more."""
-        if self.unit in _FIXED_MS:
-            found = self._fixed_after(at)
-        else:
-            found = next_instant(at, self.zone, self._following, self.window)
+        try:
+            found = self._fixed_after(at) if self.unit in _FIXED_MS else self._calendar_after(at)
+        except OverflowError:
+            # The calendar ends with the year 9999.
+            return None
         return None if found is None or (self.last is not None and found > self.last) else found
 
     def _fixed_after(self, at: int) -> int | None:
         number = self._first_number(at + 1)
-        try:
-            while self.count is None or number < self.count:
-                found = self.anchor + number * self._step_ms
-                local = local_time(found, self.zone)
-                if self.window is None or self.window.contains(local):
-                    return found
-                opening = self.window.opening(local)
-                if opening is None:
-                    return None
-                number = max(number + 1, self._first_number(self._jump(found, local, opening)))
-        except OverflowError:
-            # The calendar ends with the year 9999.
-            return None
+        while self.count is None or number < self.count:
+            found = self.anchor + number * self._step_ms
+            local = local_time(found, self.zone)
+            if self.window is None or self.window.contains(local):
+                return found
+            opening = self.window.opening(local)
+            if opening is None:
+                return None
+            number = max(number + 1, self._first_number(self._jump(found, local, opening)))
         return None
+
+    def _calendar_after(self, at: int) -> int | None:
+        # The anchor may be the second time that the clock shows its local time; the later ones are the first.
+        if at < self.anchor and (self.window is None or self.window.contains(self._local_anchor)):
+            return self.anchor
+        return next_instant(max(at, self.anchor), self.zone, self._following, self.window)
+
+    @property
+    def _local_anchor(self) -> datetime:
+        return local_time(self.anchor, self.zone) if self.local is None else self.local
 
     @property
     def _step_ms(self) -> int:
@@ -90,7 +101,7 @@ class Interval:
         return target if same else change_between(at, target, self.zone)
 
     def _following(self, moment: datetime) -> datetime | None:
-        anchor = local_time(self.anchor, self.zone)
+        anchor = self._local_anchor
         number = max(0, self._estimate(anchor, moment))
         while (found := self._occurrence(anchor, number)) <= moment:
             number += 1

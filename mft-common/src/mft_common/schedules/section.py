@@ -13,7 +13,7 @@ from mft_common.errors import ConfigError
 from mft_common.schedules.cron import Cron
 from mft_common.schedules.repeating import Daily, Interval, Unit
 from mft_common.schedules.windows import DAYS, Bound, Window
-from mft_common.schedules.zones import instants, time_zone
+from mft_common.schedules.zones import instants, local_time, time_zone
 
 Schedule = Cron | Interval | Daily
 
@@ -86,7 +86,8 @@ def describe(schedule: Schedule) -> dict[str, Any]:
         return {"cron": schedule.expression, **found}
     if isinstance(schedule, Daily):
         return {"daily": [one.isoformat() for one in schedule.times], **found}
-    found |= {"every": f"{schedule.every} {schedule.unit}", "start": clock.iso(schedule.anchor)}
+    start = clock.iso(schedule.anchor) if schedule.local is None else schedule.local.isoformat()
+    found |= {"every": f"{schedule.every} {schedule.unit}", "start": start}
     if schedule.count is not None:
         found["count"] = schedule.count
     if schedule.last is not None:
@@ -130,16 +131,16 @@ def _daily(value: Mapping[str, Any], zone: ZoneInfo, window: Window | None, prob
 
 def _interval(value: Mapping[str, Any], zone: ZoneInfo, window: Window | None, problems: _Problems) -> Schedule | None:
     every = problems.read("every", value["every"], _every)
-    anchor = problems.read("start", value["start"], lambda given: _moment(given, zone)) if "start" in value else 0
+    start = problems.read("start", value["start"], lambda given: _start(given, zone)) if "start" in value else (0, None)
     last = problems.read("until", value["until"], lambda given: _moment(given, zone)) if "until" in value else None
     count = value.get("count")
     if count is not None and (isinstance(count, bool) or not isinstance(count, int)):
         problems.add("count", "is a whole number")
         return None
-    if every is None or anchor is None:
+    if every is None or start is None:
         return None
-    number, unit = every
-    made = problems.read("every", value, lambda _: Interval(number, unit, anchor, zone, window, count, last))
+    (number, unit), (anchor, local) = every, start
+    made = problems.read("every", value, lambda _: Interval(number, unit, anchor, zone, window, count, last, local))
     return cast("Interval | None", made)
 
 
@@ -160,12 +161,20 @@ def _every(value: Any) -> tuple[int, Unit]:
 
 def _moment(value: Any, zone: ZoneInfo) -> int:
     """Read `2026-03-01T06:00`, a local time, or a time with its distance from UTC."""
+    return _start(value, zone)[0]
+
+
+def _start(value: Any, zone: ZoneInfo) -> tuple[int, datetime | None]:
+    """Read a time; return its instant, and the local time that it names where the clock skips that."""
     text = value if isinstance(value, str) else ""
     try:
         moment = datetime.fromisoformat(text)
     except ValueError:
         raise ConfigError(['is a time such as "2026-03-01T06:00", in quotes']) from None
-    return clock.parse_iso(text) if moment.tzinfo is not None else instants(moment, zone)[0]
+    if moment.tzinfo is not None:
+        return clock.parse_iso(text), None
+    found = instants(moment, zone)[0]
+    return found, None if local_time(found, zone) == moment else moment
 
 
 def _time(value: Any) -> time:
