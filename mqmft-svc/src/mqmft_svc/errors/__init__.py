@@ -1,0 +1,71 @@
+"""The errors of this protocol, each an id with its status and its sentences (ibm-mq-mft.md 1.H)."""
+
+from mqmft_svc.errors.access import (
+    CredentialsMissing,
+    CredentialsWrong,
+    CsrfHeaderMissing,
+    LoginThrottled,
+    RoleMissing,
+    TokenInvalid,
+    TopicNotAuthorized,
+)
+from mqmft_svc.errors.base import Internal, RestError
+from mqmft_svc.errors.bodies import BodyInvalid, BodyNotJson, BodyTooLarge, ContentTypeWrong
+from mqmft_svc.errors.parameters import (
+    AfterWithBefore,
+    AgentNameInvalid,
+    AttributeNotApplicable,
+    AttributeRepeated,
+    AttributesNeedId,
+    AttributeUnknown,
+    LimitInvalid,
+    PageWithId,
+    ParameterEmpty,
+    ParameterRepeated,
+    ParameterUnknown,
+)
+from mqmft_svc.errors.resources import (
+    AlreadyEnded,
+    MethodNotAllowed,
+    MftDisabled,
+    NoCoordinationQueueManager,
+    NoSuchAgent,
+    NoSuchResource,
+    NoSuchTransfer,
+    QueueManagerAway,
+)
+
+__all__ = [
+    "AfterWithBefore",
+    "AgentNameInvalid",
+    "AlreadyEnded",
+    "AttributeNotApplicable",
+    "AttributeRepeated",
+    "AttributeUnknown",
+    "AttributesNeedId",
+    "BodyInvalid",
+    "BodyNotJson",
+    "BodyTooLarge",
+    "ContentTypeWrong",
+    "CredentialsMissing",
+    "CredentialsWrong",
+    "CsrfHeaderMissing",
+    "Internal",
+    "LimitInvalid",
+    "LoginThrottled",
+    "MethodNotAllowed",
+    "MftDisabled",
+    "NoCoordinationQueueManager",
+    "NoSuchAgent",
+    "NoSuchResource",
+    "NoSuchTransfer",
+    "PageWithId",
+    "ParameterEmpty",
+    "ParameterRepeated",
+    "ParameterUnknown",
+    "QueueManagerAway",
+    "RestError",
+    "RoleMissing",
+    "TokenInvalid",
+    "TopicNotAuthorized",
+]
