@@ -11,8 +11,8 @@ from email.policy import SMTP
 from email.utils import format_datetime
 from typing import Any, Final
 
+from mft_common.exchanges import Deadline
 from mft_common.notify.channels import Mail, is_loopback
-from mft_common.notify.deadline import Deadline
 from mft_common.notify.errors import NotDelivered
 from mft_common.notify.notifications import Notification
 

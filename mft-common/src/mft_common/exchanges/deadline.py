@@ -5,9 +5,11 @@ import queue
 import socket
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Any, Self
+
+from mft_common.exchanges.errors import AddressRefused
 
 _Found = Sequence[tuple[Any, ...]] | BaseException
 
@@ -27,13 +29,19 @@ class Deadline:
         self._timer.daemon = True
         self.is_over = False
 
-    def connect(self, host: str, port: int, timeout: float) -> socket.socket:
+    def connect(
+        self, host: str, port: int, timeout: float, permit: Callable[[str, int], bool] | None = None
+    ) -> socket.socket:
         """Return a socket that is connected to the first address of a host that accepts, and shut down in time.
 
         Each address is tried for `timeout` seconds at most, which is the socket's limit for each read afterwards.
+        AddressRefused, and no connection, where `permit` refuses one of the addresses.
         """
         failed: OSError = OSError("the name has no address")
-        for family, kind, protocol, _, address in self._look_up(host, port):
+        found = self._look_up(host, port)
+        if permit is not None and not all(permit(address[0], port) for *_, address in found):
+            raise AddressRefused("the host has an address that may not be reached")
+        for family, kind, protocol, _, address in found:
             made = socket.socket(family, kind, protocol)
             try:
                 made.settimeout(min(timeout, self._left()))
