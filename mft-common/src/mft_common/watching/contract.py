@@ -37,6 +37,10 @@ def _always() -> bool:
     return True
 
 
+def _any(_found: Found) -> bool:
+    return True
+
+
 def _ignore(_error: Exception) -> None:
     pass
 
@@ -50,8 +54,13 @@ class Watch:
     others go on; a single file that fails is tried again later, each time after a longer pause.
     `folder` names the folder; watches of one folder share its scan. `depth` is the number of levels of folders below
     it that belong to it, None for all. A file is taken when its identity has been the same for `settle` seconds by this
-    machine's clock and for `looks` scans. `interval` is the pause between scans in seconds. While `is_open()` is False
-    nothing is taken and files wait. `failed(error)` is called for a scan that could not be made.
+    machine's clock and for `looks` scans. `interval` is the pause between scans in seconds; a folder that shows no
+    change by its modification time is listed every `relist` seconds. While `is_open()` is False nothing is taken and
+    files wait. `wanted(found)` excludes files by more than their names. `failed(error)` is called for a scan that could
+    not be made.
+
+    With `vacancy` no file is handed over: `handle` is called without files once no file matches, and again after a
+    file that matched has gone.
     """
 
     key: str
@@ -64,16 +73,20 @@ class Watch:
     settle: float = 1.0
     looks: int = 2
     interval: float = 1.0
+    relist: float = 10.0
     batch: int = 1000
+    vacancy: bool = False
     is_open: Callable[[], bool] = _always
+    wanted: Callable[[Found], bool] = _any
     failed: Callable[[Exception], None] = _ignore
 
-    def matches(self, path: str) -> bool:
-        """Return whether a path of the folder is one that this watch takes."""
-        folder, _, name = path.rpartition("/")
+    def matches(self, found: Found) -> bool:
+        """Return whether a file of the folder is one that this watch takes."""
+        folder, _, name = found.path.rpartition("/")
         if self.depth is not None and folder and folder.count("/") >= self.depth:
             return False
-        return self.patterns.match(name) and not self.exclude.match(name) and not self.temporary.match(name)
+        named = self.patterns.match(name) and not self.exclude.match(name) and not self.temporary.match(name)
+        return named and self.wanted(found)
 
 
 class Listing(Protocol):
@@ -90,8 +103,8 @@ class Listing(Protocol):
         """Return True where no name has come or gone since the last listing; False where that is not known."""
         ...
 
-    def files(self, *, recursive: bool) -> Iterator[Found]:
-        """Yield the regular files, those of folders below too with `recursive`; TransferError where it cannot."""
+    def files(self, *, depth: int | None) -> Iterator[Found]:
+        """Yield the regular files, also those of `depth` levels of folders below, None for all; TransferError."""
         ...
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
@@ -17,12 +17,14 @@ from mft_common.errors import Unavailable
 from mft_common.watching.absences import Absences
 from mft_common.watching.contract import Found, Listing
 from mft_common.watching.memory import Memory, Superseded, digest
+from mft_common.watching.sightings import NO_FILE, OCCUPIED, VACANCY, VACANT, Sighting, Sightings
 from mft_common.watching.watch_state import WatchState
 
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 300.0
-# A folder whose modification time stays the same is listed this often, and scans take at most these shares of the time.
-_SLOW_S: Final = 10.0
+# A folder without a watch is looked at this often. Scans that find something, and those of a folder whose modification
+# time stays the same, take at most these shares of the time.
+_IDLE_S: Final = 10.0
 _SHARE: Final = 4
 _SLOW_SHARE: Final = 20
 # A folder whose listing takes longer is scanned beside the others.
@@ -43,24 +45,6 @@ class Store:
     lease: Lease
 
 
-@dataclass(slots=True)
-class _Sighting:
-    """A file that is not handled yet: its identity, when it was first seen like that, and in how many scans."""
-
-    identity: bytes
-    since: float
-    looks: int
-
-
-@dataclass
-class _Result:
-    """The files that one listing found."""
-
-    sightings: dict[bytes, _Sighting] = field(default_factory=dict)
-    present: set[bytes] = field(default_factory=set)
-    ready: list[list[tuple[bytes, bytes, Found]]] = field(default_factory=list)
-
-
 class FolderScan:
     """One folder. Its scans follow one another; `due` is the time of the next one by the clock `now`, in seconds."""
 
@@ -70,12 +54,17 @@ class FolderScan:
         self.due = 0.0
         self._store = store
         self._now = now
-        self._sightings: dict[bytes, _Sighting] = {}
+        self._sightings: dict[bytes, Sighting] = {}
         self._absences = Absences()
         self._wanted = True
         self._listed_at = 0.0
         self._listing_s = 0.0
         self._failures = 0
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last scan could not be made."""
+        return self._failures > 0
 
     @property
     def is_slow(self) -> bool:
@@ -99,7 +88,7 @@ class FolderScan:
         """
         began = self._now()
         states = self.states
-        self.due = began + min((state.watch.interval for state in states), default=_SLOW_S)
+        self.due = began + min((state.watch.interval for state in states), default=_IDLE_S)
         wanted, self._wanted = self._wanted, False
         if not wanted and not self._sightings and began < self._slow_at() and self.listing.unchanged():
             return
@@ -112,31 +101,41 @@ class FolderScan:
             self._fail(states, error)
             return
         self._failures = 0
+        quiet = not wanted and not result.sightings
         self._sightings = result.sightings
         self._listed_at, self._listing_s = began, self._now() - began
-        for state, files in zip(states, result.ready, strict=True):
-            self._hand_over(state, files)
+        for position, (state, files) in enumerate(zip(states, result.ready, strict=True)):
+            if state.watch.vacancy:
+                self._hand_over_vacancy(state, began, occupied=position in result.occupied)
+            else:
+                self._hand_over(state, files)
         if self.listing.complete:
             self._forget(states, result.present, began)
-        self.due = self._next(states)
+        self.due = self._next(states, quiet=quiet)
         if self._wanted:
             # A wake-up that came while the time was set.
             self.due = 0.0
 
     def _slow_at(self) -> float:
-        return self._listed_at + max(_SLOW_S, self._listing_s * _SLOW_SHARE)
+        relist = min((state.watch.relist for state in self.states), default=_IDLE_S)
+        return self._listed_at + max(relist, self._listing_s * _SLOW_SHARE)
 
-    def _next(self, states: Sequence[WatchState]) -> float:
-        """Return when to scan again: after the interval, or earlier where a file settles before."""
+    def _next(self, states: Sequence[WatchState], *, quiet: bool) -> float:
+        """Return when to scan again: after the interval, or earlier where a file settles before.
+
+        After a `quiet` scan, which found nothing new, the next one is no later for having taken long: it will list the
+        folder where its modification time has changed, or when enough time has passed.
+        """
         if self._wanted:
             return 0.0
         now = self._now()
-        pause = min((state.watch.interval for state in states), default=_SLOW_S)
+        pause = min((state.watch.interval for state in states), default=_IDLE_S)
         if self._sightings and states:
             settle = min(state.watch.settle for state in states)
             settled = min(sighting.since for sighting in self._sightings.values()) + settle + _MARGIN_S
             pause = min(pause, max(settled - now, _MARGIN_S)) if settled > now else pause
-        return now + max(pause, self._listing_s * _SHARE)
+        rest = 0.0 if quiet and self.listing.unchanged() else self._listing_s * _SHARE
+        return now + max(pause, rest)
 
     def _load(self, states: Sequence[WatchState]) -> None:
         for state in states:
@@ -144,18 +143,23 @@ class FolderScan:
                 with self._store.database.read() as connection:
                     state.handled = self._store.memory.load(connection, state.watch.key)
 
-    def _list(self, states: Sequence[WatchState], began: float) -> _Result:
-        result = _Result(ready=[[] for _ in states])
-        recursive = any(state.watch.depth != 0 for state in states)
+    def _list(self, states: Sequence[WatchState], began: float) -> Sightings:
+        result = Sightings(ready=[[] for _ in states])
+        depth: int | None = 0
+        for state in states:
+            depth = None if depth is None or state.watch.depth is None else max(depth, state.watch.depth)
         open_now = [state.watch.is_open() and began >= state.retry_at for state in states]
-        for found in self.listing.files(recursive=recursive):
+        for found in self.listing.files(depth=depth):
             name, identity = digest(found.path), digest(found.identity)
             result.present.add(name)
-            waiting = [
-                position
-                for position, state in enumerate(states)
-                if (state.handled or {}).get(name) != identity and state.watch.matches(found.path)
-            ]
+            waiting = []
+            for position, state in enumerate(states):
+                if (state.handled or {}).get(name) == identity or not state.watch.matches(found):
+                    continue
+                if state.watch.vacancy:
+                    result.occupied.add(position)
+                else:
+                    waiting.append(position)
             if not waiting:
                 continue
             sighting = self._observe(name, identity)
@@ -170,10 +174,10 @@ class FolderScan:
                     result.ready[position].append((name, identity, found))
         return result
 
-    def _observe(self, name: bytes, identity: bytes) -> _Sighting:
+    def _observe(self, name: bytes, identity: bytes) -> Sighting:
         known = self._sightings.get(name)
         if known is None or known.identity != identity:
-            return _Sighting(identity, self._now(), 1)
+            return Sighting(identity, self._now(), 1)
         known.looks += 1
         return known
 
@@ -210,14 +214,22 @@ class FolderScan:
             # Files that failed before prove nothing about the handler when they fail again.
             state.pause(self._now())
 
+    def _hand_over_vacancy(self, state: WatchState, began: float, *, occupied: bool) -> None:
+        """Remember whether any file of a watch is there; where that has just ended, hand over that none is."""
+        identity = OCCUPIED if occupied else VACANT
+        if (state.handled or {}).get(VACANCY) == identity or not (occupied or self.listing.complete):
+            return
+        if state.watch.is_open() and began >= state.retry_at and not state.is_paused(VACANCY, identity, began):
+            self._hand_over(state, [(VACANCY, identity, NO_FILE)])
+
     def _hand_over_part(self, state: WatchState, files: Sequence[tuple[bytes, bytes, Found]]) -> None:
         rows = {name: identity for name, identity, _ in files}
         watch, memory = state.watch, self._store.memory
         with self._store.database.write() as connection:
             self._hold(connection, state)
             new = memory.mark(connection, watch.key, rows, clock.now_ms())
-            chosen = [found for name, _, found in files if name in new]
-            if chosen:
+            chosen = [found for name, _, found in files if name in new and name != VACANCY]
+            if chosen or (new and rows.get(VACANCY) == VACANT):
                 watch.handle(connection, chosen)
         assert state.handled is not None
         state.handled.update(rows)
@@ -225,7 +237,7 @@ class FolderScan:
             state.failed.pop(name, None)
         others = [one for one in self.states if one is not state]
         for name, identity, found in files:
-            if not any((one.handled or {}).get(name) != identity and one.watch.matches(found.path) for one in others):
+            if not any((one.handled or {}).get(name) != identity and one.watch.matches(found) for one in others):
                 self._sightings.pop(name, None)
 
     def _hold(self, connection: sa.Connection, state: WatchState) -> None:
@@ -235,9 +247,9 @@ class FolderScan:
     def _forget(self, states: Sequence[WatchState], present: set[bytes], at: float) -> None:
         """Forget the names that are gone, so that memory does not grow with the files that came and went."""
         for state in states:
-            for name in state.failed.keys() - present:
+            for name in state.failed.keys() - present - {VACANCY}:
                 del state.failed[name]
-        known = set().union(*(state.handled or () for state in states))
+        known = set().union(*(state.handled or () for state in states)) - {VACANCY}
         if not (gone := self._absences.note(known, present, self.listing.root, at)):
             return
         for state in states:

@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final
 
 from mft_common.endpoints.contract import Endpoint
@@ -16,31 +16,36 @@ _EVERY: Final = Patterns(("*",))
 _RECENT_NS: Final = 2_000_000_000
 
 
+def unmodified(times: Iterable[tuple[str, int]]) -> bool:
+    """Return whether folders of this machine have these modification times, in nanoseconds."""
+    try:
+        return all(os.stat(path).st_mtime_ns == modified for path, modified in times)  # noqa: PTH116 -- five times as fast
+    except OSError:
+        return False
+
+
 class LocalListing:
-    """A folder of this machine. Links are not followed, and special files are passed over."""
+    """A folder of this machine. Links are not followed, and special files are passed over.
+
+    `times` are the folders of the last listing with their modification times; None while these cannot be relied on.
+    """
 
     remote = False
 
     def __init__(self, folder: LocalFolder) -> None:
         self._folder = folder
         self._path = os.fspath(folder.root / folder.path)
-        # Each folder of the last listing with its modification time; None while that cannot be relied on.
-        self._modified: list[tuple[str, int]] | None = None
+        self.times: list[tuple[str, int]] | None = None
         self.complete = False
         self.root: str | None = None
 
     def unchanged(self) -> bool:
         """Return whether each folder of the last listing has the modification time of that listing."""
-        if self._modified is None:
-            return False
-        try:
-            return all(os.stat(path).st_mtime_ns == modified for path, modified in self._modified)  # noqa: PTH116 -- five times as fast
-        except OSError:
-            return False
+        return self.times is not None and unmodified(self.times)
 
-    def files(self, *, recursive: bool) -> Iterator[Found]:
+    def files(self, *, depth: int | None) -> Iterator[Found]:
         """Yield the regular files in the order of the file system; a file that vanishes meanwhile is left out."""
-        self._modified = None
+        self.times = None
         self.complete = True
         modified: list[tuple[str, int]] = []
         root = self._folder.open()
@@ -51,7 +56,8 @@ class LocalListing:
             while waiting:
                 folder = waiting.pop()
                 try:
-                    yield from self._files(root, folder, waiting if recursive else None, modified)
+                    below = depth is None or _level(folder) < depth
+                    yield from self._files(root, folder, waiting if below else None, modified)
                 except TransferError as error:
                     if not folder:
                         raise
@@ -63,7 +69,7 @@ class LocalListing:
             root.close()
         now = time.time_ns()
         if all(abs(now - at) > _RECENT_NS for _, at in modified):
-            self._modified = modified
+            self.times = modified
 
     def close(self) -> None:
         """Do nothing: each listing opens the folder anew."""
@@ -88,6 +94,11 @@ class LocalListing:
                         waiting.append(prefix + entry.name)
 
 
+def _level(folder: str) -> int:
+    """Return how many levels a folder is below the root, which is ""."""
+    return folder.count("/") + 1 if folder else 0
+
+
 class EndpointListing:
     """Any other endpoint; it is opened for each listing, so that no connection is kept between them.
 
@@ -105,9 +116,10 @@ class EndpointListing:
         """Return False: only a listing tells."""
         return False
 
-    def files(self, *, recursive: bool) -> Iterator[Found]:
-        """Yield the files of the endpoint's own listing."""
+    def files(self, *, depth: int | None) -> Iterator[Found]:
+        """Yield the files of the endpoint's own listing, which reaches down to every folder or to none below."""
         self.complete = True
+        recursive = depth != 0
 
         def skipped(_path: str, _why: str) -> None:
             # What was passed over may have been a folder with its files.
@@ -115,6 +127,8 @@ class EndpointListing:
 
         with self._connect() as endpoint:
             for entry in endpoint.list(_EVERY, recursive=recursive, skipped=skipped):
+                if depth is not None and _level(entry.path.rpartition("/")[0]) > depth:
+                    continue
                 identity = entry.version or f"{entry.size}:{entry.modified_at}"
                 yield Found(entry.path, identity, entry.size, entry.modified_at)
 

@@ -24,7 +24,9 @@ _TTL_S: Final = 15.0
 _LOOK_S: Final = 1.0
 # Scans that are due within this time are made together: each wake-up of the thread costs as much as several scans.
 _SHORTEST_WAIT_S: Final = 0.1
-_SCANS_BESIDE: Final = 4
+_SCANS_BESIDE: Final = 8
+# Folders whose last scan failed leave the other half of the threads to those that can be listed.
+_FAILING_BESIDE: Final = 4
 
 
 class Watcher:
@@ -33,7 +35,8 @@ class Watcher:
     Of several workers the one that holds the lease `watching/NAME` scans; every write names it, and a thread renews it,
     however long a scan takes. Definitions are read anew when the revision of `memory` has changed, within a second.
     `listing(folder)` opens a folder by the name that its watches give; a far or slow one is scanned by a thread of its
-    own. `wake` and `close` may be called from any thread.
+    own, and of these threads folders whose last scan failed have at most half. `wake` and `close` may be called from
+    any thread.
     """
 
     def __init__(
@@ -89,20 +92,19 @@ class Watcher:
             self._look()
             self._looked_at = now
         try:
-            for folder, scan in list(self._scans.items()):
-                if scan.due <= now and folder not in self._running:
+            self._end_scans()
+            for folder, scan in sorted(self._scans.items(), key=lambda item: item[1].due):
+                if scan.due <= now and folder not in self._running and self._has_room(scan):
                     self._scan(folder, scan)
                     if not self._owns():
                         return _LOOK_S
-            for folder, future in list(self._running.items()):
-                if future.done():
-                    del self._running[folder]
-                    future.result()
+            self._end_scans()
         except LeaseLost:
             self._let_go()
             return _LOOK_S
-        waiting = (scan.due for folder, scan in self._scans.items() if folder not in self._running)
-        return max(min(min(waiting, default=now + _LOOK_S) - self._now(), _LOOK_S), 0.0)
+        # A scan that waits for a thread is woken by the end of another one.
+        ready = [scan for folder, scan in self._scans.items() if folder not in self._running and self._has_room(scan)]
+        return max(min(min((scan.due for scan in ready), default=now + _LOOK_S) - self._now(), _LOOK_S), 0.0)
 
     def run(self, stop: threading.Event) -> None:
         """Scan until `stop` is set."""
@@ -126,6 +128,19 @@ class Watcher:
         """End the scans and give the lease back."""
         self.release()
         self._pool.shutdown(wait=False, cancel_futures=True)
+
+    def _end_scans(self) -> None:
+        for folder, future in list(self._running.items()):
+            if future.done():
+                del self._running[folder]
+                future.result()
+
+    def _has_room(self, scan: FolderScan) -> bool:
+        """Return whether a scan can begin at once: far sides that are silent hold up no others."""
+        if not scan.is_slow:
+            return True
+        failing = sum(folder in self._scans and self._scans[folder].is_failing for folder in self._running)
+        return len(self._running) < _SCANS_BESIDE and not (scan.is_failing and failing >= _FAILING_BESIDE)
 
     def _scan(self, folder: str, scan: FolderScan) -> None:
         if not scan.is_slow:
