@@ -1,10 +1,17 @@
 """Store which delivered files wait for their copies, and which members of an archive are delivered."""
 
+import json
+
 import sqlalchemy as sa
 from alembic import op
 
 revision = "0015"
 down_revision = "0014"
+
+_JOBS = sa.table("jobs", sa.column("sequence"), sa.column("status"), sa.column("definition"))
+_FILES = sa.table(
+    "files", sa.column("sequence"), sa.column("completion"), sa.column("version"), sa.column("copies_pending")
+)
 
 
 def upgrade() -> None:
@@ -22,6 +29,16 @@ def upgrade() -> None:
         sa.Column("warnings", sa.Text(), nullable=False),
         sa.Column("archived", sa.Text(), nullable=False),
     )
+    _write_pending(op.get_bind())
+
+
+def _write_pending(connection: sa.Connection) -> None:
+    """Write which files of jobs that are not over lack copies: until now, those were the ones without a version."""
+    f, delivered = _FILES.c, ("Successful", "Warning")
+    for job in connection.execute(sa.select(_JOBS).where(_JOBS.c.status != "Complete")).all():
+        if any(json.loads(job.definition).get("archive", {}).values()):
+            lacking = (f.sequence == job.sequence, f.completion.in_(delivered), f.version == "")
+            connection.execute(sa.update(_FILES).where(*lacking).values(copies_pending=f.completion))
 
 
 def downgrade() -> None:
