@@ -112,8 +112,6 @@ def add(parent: Element, tag: str, value: str | None = None, attributes: Iterabl
 
 def leaf(tag: str, value: str) -> str:
     """Return an element of text alone, made safe, as `element_to_bytes` writes it: for thousands of them at once."""
-    if not value:
-        return f"<{tag} />"
     if _SPECIAL.search(value):
         value = text(value).replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
     return f"<{tag}>{value}</{tag}>"
@@ -125,13 +123,12 @@ def to_bytes(root: Element) -> bytes:
 
 
 def element_to_bytes(element: Element) -> bytes:
-    """Serialise one element as `to_bytes` does, without a declaration."""
-    body: bytes = tostring(element, encoding="utf-8")
+    """Serialise one element as `to_bytes` does, without a declaration; an empty one has a start and an end tag."""
+    body: bytes = tostring(element, encoding="utf-8", short_empty_elements=False)
     return body.replace(b"\r", b"&#13;")
 
 
 def around(element: Element) -> tuple[bytes, bytes]:
     """Return the bytes before and after further children of an element: a long document is written piece by piece."""
     end = f"</{element.tag}>".encode()
-    body: bytes = tostring(element, encoding="utf-8", short_empty_elements=False)
-    return body.replace(b"\r", b"&#13;").removesuffix(end), end
+    return element_to_bytes(element).removesuffix(end), end

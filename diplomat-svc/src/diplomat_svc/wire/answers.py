@@ -127,14 +127,14 @@ def statuses(found: Statuses) -> Answer:
     """Render a transactionStatuses (60-66)."""
     root = _root("transactionStatusesResponse", 200)
     _fill(root, (("monitorTime", str(found.monitor_time)), ("dbUpdating", _flag(False))))
-    for row in range(4):
-        for column in range(2):
-            value = str(found.cells.get((row, column), 0))
-            cell = (("row", str(row)), ("column", str(column)), ("value", value))
-            xml.add(root, "transactionStatusSummary", attributes=cell)
     start, end = xml.around(root)
-    listed = "".join([_status(one, found.monitor_time) for one in found.transactions])
-    return Answer(200, b"".join((xml.DECLARATION, start, listed.encode(), end)))
+    cells = [
+        f'<transactionStatusSummary row="{row}" column="{column}" value="{found.cells.get((row, column), 0)}"/>'
+        for row in range(4)
+        for column in range(2)
+    ]
+    listed = [_status(one, found.monitor_time) for one in found.transactions]
+    return Answer(200, b"".join((xml.DECLARATION, start, "".join([*cells, *listed]).encode(), end)))
 
 
 def summary(text: str) -> Answer:
