@@ -9,7 +9,7 @@ DECLARATION = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 @pytest.fixture
 def dock(hub, transaction):
     """A hub of two transactions whose clock stands still, with places for two sessions."""
-    transactions = transaction('"<é>" & \'x\'', direction="inbound"), transaction("two")
+    transactions = transaction("\"<é>\" & 'x'", direction="inbound"), transaction("two")
     return hub(*transactions, clock=lambda: NOW, diplomat={"sessions": {"limit": 2}}).log_in()
 
 

@@ -76,6 +76,9 @@ class Copy:
         able = source.features.resume_read and destination.features.resume_write
         self._can_resume = able and options.steps is None
         self._resumed = 0
+        # The names of unfinished files of earlier tries that could not be removed.
+        self._unremoved: set[str] = set()
+        self._committed = ""
 
     def result(self) -> Copied:
         """Return what was read and written; after `seal`."""
@@ -103,7 +106,13 @@ class Copy:
     def commit(self) -> Stored:
         """Make the sealed file visible."""
         assert self._writer is not None
+        self._committed = self._writer.temporary
         return self._writer.commit()
+
+    @property
+    def unremoved(self) -> bool:
+        """Whether an unfinished file of an earlier try could not be removed, other than the one that was committed."""
+        return bool(self._unremoved - {self._committed})
 
     def prepare_again(self, error: TransferError) -> None:
         """Make ready for another try after an error that may heal: keep what can be gone on with, remove the rest."""
@@ -118,6 +127,8 @@ class Copy:
             # A file that is not sealed was not committed; a commit that may be begun anew replaces what there is.
             with contextlib.suppress(OutcomeUnknown):
                 abort_because(writer, error, self._options.interrupt, keep=self._checkpoint is not None)
+            if error.leftover:
+                self._unremoved.add(writer.temporary)
 
     def abort(self, error: BaseException, *, keep: bool) -> Stored | None:
         """End the copy because of `error`; return the stored file where an unanswered commit had been carried out."""

@@ -36,7 +36,8 @@ class Moved:
     the source version that was read. `retries` counts the further tries, `resumed` the bytes of the delivered file that
     an earlier try had written. `replaced` is True where another file of that name was there, None where the destination
     cannot tell. `warning` names what went wrong after the file became visible, "" for nothing. `durable` is False where
-    the delivered file may not survive a crash of the far side: then the source must be kept.
+    the delivered file may not survive a crash of the far side: then the source must be kept. `unremoved` says that an
+    unfinished file of an earlier try could not be removed when that try failed; `Endpoint.sweep` may remove it.
     """
 
     source: Digest
@@ -48,6 +49,13 @@ class Moved:
     version: str = ""
     warning: str = ""
     durable: bool = True
+    unremoved: bool = False
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What went wrong and may touch the integrity of the file, or of what lies beside it."""
+        unremoved = "an unfinished upload of an earlier try could not be removed" if self.unremoved else ""
+        return tuple(text for text in (self.warning, unremoved) if text)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +126,7 @@ class Mover:
         result = copy.result()
         return Moved(
             result.source, result.delivered, result.entry, tries - 1, result.resumed, stored.replaced, stored.version,
-            stored.warning, stored.durable,
+            stored.warning, stored.durable, copy.unremoved,
         )  # fmt: skip
 
     def _abort(self, copy: Copy, error: BaseException) -> Stored | None:

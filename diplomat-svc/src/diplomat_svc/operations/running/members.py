@@ -75,7 +75,7 @@ class Members:
             made, name = moved.delivered, report.destination
             member = MemberRecord(
                 number=number, archive_sha256=self._sha256, name=entry.path, destination=name, size=made.size,
-                sha256=made.sha256, warnings=tuple(one for one in (*steps.warnings, moved.warning) if one),
+                sha256=made.sha256, warnings=(*steps.warnings, *moved.warnings),
             )  # fmt: skip
             text = f"Delivered {entry.path} of {self._name} as {name}: {made.size} bytes, "
             text += f"SHA-256 {made.sha256}, retries {moved.retries}."

@@ -71,7 +71,7 @@ class _File:
     def warnings(self, moved: Moved) -> list[str]:
         """Return what may touch the integrity of the file in the archive that was delivered."""
         problem = self.text.problem if self.text is not None else ""
-        return [warning for warning in (problem, moved.warning) if warning]
+        return [*([problem] if problem else ()), *moved.warnings]
 
 
 def _deliver(work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint) -> list[Arrived]:

@@ -43,7 +43,7 @@ def _deliver(work: Work, source: Endpoint, found: Found, target: Endpoint) -> Ar
         report.failed(error)
         return None
     else:
-        warnings = [warning for warning in (*steps.warnings, moved.warning) if warning]
+        warnings = [*steps.warnings, *moved.warnings]
         report.delivered(moved, copies=bool(work.archives), done=work.protection.done, warnings=warnings)
         copy = Copy(source, moved.entry, report.destination, moved.delivered)
         if kept is not None and kept.file is not None:
