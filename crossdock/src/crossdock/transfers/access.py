@@ -20,6 +20,7 @@ from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.callers import Caller
 from mqmft_svc.domain.transfers import Item, Transfer
 from mqmft_svc.errors import NoSuchAgent, NoSuchTransfer, RestError
+from mqmft_svc.operations.accepting import Acceptor
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.recording import Recorder
 from mqmft_svc.operations.submitting import Submitting
@@ -109,15 +110,14 @@ class Access:
         settings, qmgr = self.settings, applied_qmgr(self.settings)
         with self.database.read() as connection:
             availability = Availability(settings.enabled, qmgr(connection))
-        return Submitting(
-            self.database,
-            availability,
+        acceptor = Acceptor(
             Recorder(self.database, settings, qmgr),
             _agents,
             ids=TransferIds(settings.transfer_id_prefix),
             host=socket.gethostname(),
             now=clock.now_ms,
         )
+        return Submitting(self.database, availability, acceptor, now=clock.now_ms)
 
 
 def _agents(connection: sa.Connection) -> dict[str, Agent]:

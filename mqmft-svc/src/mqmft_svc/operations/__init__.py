@@ -11,6 +11,7 @@ from mft_common.database import Database
 from mft_common.directory import Directory
 from mft_common.ids import TransferIds
 from mqmft_svc.domain.agents import Agent
+from mqmft_svc.operations.accepting import Acceptor
 from mqmft_svc.operations.access import Access
 from mqmft_svc.operations.agents import Agents
 from mqmft_svc.operations.availability import Availability
@@ -48,6 +49,5 @@ class Operations:
         self.transfers = Transfers(database, availability)
         self.agents = Agents(database, availability, agents, now)
         ids = TransferIds(settings.transfer_id_prefix)
-        self.submitting = Submitting(
-            database, availability, self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now
-        )
+        acceptor = Acceptor(self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now)
+        self.submitting = Submitting(database, availability, acceptor, now=now)

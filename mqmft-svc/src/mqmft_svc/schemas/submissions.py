@@ -3,19 +3,28 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from marshmallow import RAISE, Schema, ValidationError, fields, post_load, validate, validates_schema
+from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from mft_common.transfer.steps.text import UnknownEncoding, decoder_of, encoder_of
 from mqmft_svc.domain.submissions import AgentRequest, Destination, ItemRequest, Source, Submission
 from mqmft_svc.errors import BodyInvalid
+from mqmft_svc.schemas.fields import (
+    MISSING,
+    NO_OBJECT,
+    Flag,
+    Strict,
+    Text,
+    Whole,
+    between,
+    long,
+    needed,
+    nested,
+    some,
+)
 
-_OBJECT: Final = "it must be an object."
-_MISSING: Final = "it is missing."
-_UNKNOWN: Final = "there is no such attribute."
 _KINDS: Final = ("file", "directory", "queue", "dataset", "pds", "filespace")
 _RESERVED: Final = ("com.ibm.wmqfte.", "crossdock.")
 _MOST_ITEMS: Final = 1000
-_LONGEST: Final = 4096
 _LONGEST_ENCODING: Final = 64
 _NO_ENCODING: Final = "it names no text encoding."
 _MOST_TRIES: Final = 1000
@@ -25,52 +34,11 @@ _TEXT_ALONE: Final = ("encoding", "end_of_line")
 _LATER: Final = "this version of the hub does not serve it yet."
 
 
-class _Text(fields.Field[str]):
-    """A string without NUL, which no name of a file, queue or agent may hold."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> str:  # noqa: ARG002
-        if not isinstance(value, str):
-            raise ValidationError("it must be a string.")
-        if "\0" in value:
-            raise ValidationError("it must not hold NUL.")
-        return value
-
-
-class _Whole(fields.Field[int]):
-    """A whole number; neither `true`, nor `"1"`, nor `1.0` is one (177)."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> int:  # noqa: ARG002
-        if type(value) is not int:
-            raise ValidationError("it must be a whole number.")
-        return value
-
-
-class _Flag(fields.Field[bool]):
-    """`true` or `false`."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> bool:  # noqa: ARG002
-        if not isinstance(value, bool):
-            raise ValidationError("it must be true or false.")
-        return value
-
-
 class _NotServed(fields.Field[None]):
     """An attribute of the protocol that is refused."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> None:  # noqa: ARG002
         raise ValidationError(_LATER)
-
-
-def _some(*values: str) -> Any:
-    return validate.OneOf(values, error=f"it must be one of {', '.join(values)}.")
-
-
-def _long(most: int = _LONGEST) -> Any:
-    return validate.Length(min=1, max=most, error=f"it must have 1 to {most} characters.")
-
-
-def _between(least: int, most: int) -> Any:
-    return validate.Range(min=least, max=most, error=f"it must be between {least} and {most}.")
 
 
 def _reads(name: str) -> None:
@@ -84,41 +52,24 @@ def _reads(name: str) -> None:
         raise ValidationError(_NO_ENCODING) from error
 
 
-class _Strict(Schema):
-    error_messages = {"unknown": _UNKNOWN, "type": _OBJECT}  # noqa: RUF012 -- marshmallow's own
-
-    class Meta:
-        """marshmallow's own settings."""
-
-        unknown = RAISE
-
-
-def _nested(schema: type[Schema]) -> fields.Nested:
-    return fields.Nested(schema, required=True, error_messages={"required": _MISSING})
-
-
-def _needed(**options: Any) -> _Text:
-    return _Text(required=True, error_messages={"required": _MISSING}, validate=_long(), **options)
-
-
-class _AgentSchema(_Strict):
-    name = _needed()
-    qmgr = _needed(data_key="qmgrName")
+class _AgentSchema(Strict):
+    name = needed()
+    qmgr = needed(data_key="qmgrName")
 
     @post_load
     def _made(self, loaded: dict[str, Any], **_kwargs: Any) -> AgentRequest:
         return AgentRequest(name=loaded["name"].upper(), qmgr=loaded["qmgr"].upper())
 
 
-class _SideSchema(_Strict):
+class _SideSchema(Strict):
     """What source and destination have in common (158-168)."""
 
-    name = _needed()
-    type = _Text(validate=_some(*_KINDS))
-    encoding = _Text(validate=_reads)
-    end_of_line = _Text(data_key="endOfLine", validate=_some("LF", "CRLF"))
-    delimiter = _Text(validate=_long(256))
-    delimiter_position = _Text(data_key="delimiterPosition", validate=_some("prefix", "postfix"))
+    name = needed()
+    type = Text(validate=some(*_KINDS))
+    encoding = Text(validate=_reads)
+    end_of_line = Text(data_key="endOfLine", validate=some("LF", "CRLF"))
+    delimiter = Text(validate=long(256))
+    delimiter_position = Text(data_key="delimiterPosition", validate=some("prefix", "postfix"))
 
     def _refuse(self, loaded: Mapping[str, Any], of: str, *names: str) -> None:
         """Refuse attributes that only a source or destination of another type has."""
@@ -128,10 +79,10 @@ class _SideSchema(_Strict):
 
 
 class _SourceSchema(_SideSchema):
-    recursive = _Flag()
-    disposition = _Text(validate=_some("leave", "delete"))
-    message_wait_s = _Whole(data_key="messageWaitTime", validate=_between(0, 3600))
-    use_groups = _Flag(data_key="useGroups")
+    recursive = Flag()
+    disposition = Text(validate=some("leave", "delete"))
+    message_wait_s = Whole(data_key="messageWaitTime", validate=between(0, 3600))
+    use_groups = Flag(data_key="useGroups")
 
     @validates_schema
     def _check(self, loaded: Mapping[str, Any], **_kwargs: Any) -> None:
@@ -140,10 +91,10 @@ class _SourceSchema(_SideSchema):
 
 
 class _DestinationSchema(_SideSchema):
-    if_exists = _Text(data_key="actionIfExists", validate=_some("error", "overwrite"))
-    delimiter_type = _Text(data_key="delimiterType", validate=_some("binary", "size"))
-    include_delimiter = _Flag(data_key="includeDelimiterInMessage")
-    set_mq_properties = _Flag(data_key="setMqProperties")
+    if_exists = Text(data_key="actionIfExists", validate=some("error", "overwrite"))
+    delimiter_type = Text(data_key="delimiterType", validate=some("binary", "size"))
+    include_delimiter = Flag(data_key="includeDelimiterInMessage")
+    set_mq_properties = Flag(data_key="setMqProperties")
 
     @validates_schema
     def _check(self, loaded: Mapping[str, Any], **_kwargs: Any) -> None:
@@ -152,11 +103,11 @@ class _DestinationSchema(_SideSchema):
             self._refuse(loaded, "queue", *names)
 
 
-class _ItemSchema(_Strict):
-    source = _nested(_SourceSchema)
-    destination = _nested(_DestinationSchema)
-    mode = _Text(validate=_some("binary", "text"))
-    checksum = _Text(validate=_some("md5", "none"))
+class _ItemSchema(Strict):
+    source = nested(_SourceSchema)
+    destination = nested(_DestinationSchema)
+    mode = Text(validate=some("binary", "text"))
+    checksum = Text(validate=some("md5", "none"))
 
     @validates_schema
     def _check(self, loaded: Mapping[str, Any], **_kwargs: Any) -> None:
@@ -180,23 +131,23 @@ def _check_properties(properties: Mapping[str, str]) -> None:
             raise ValidationError(f"names that begin with {' or '.join(_RESERVED)} are the system's.")
 
 
-class _SetSchema(_Strict):
+class _SetSchema(Strict):
     items = fields.List(
-        fields.Nested(_ItemSchema, error_messages={"null": _OBJECT}),
+        fields.Nested(_ItemSchema, error_messages={"null": NO_OBJECT}),
         required=True,
         data_key="item",
         validate=validate.Length(min=1, max=_MOST_ITEMS, error=f"it must have 1 to {_MOST_ITEMS} elements."),
-        error_messages={"required": _MISSING, "invalid": "it must be an array."},
+        error_messages={"required": MISSING, "invalid": "it must be an array."},
     )
-    priority = _Whole(validate=_between(0, 9))
-    recovery_timeout = _Whole(data_key="recoveryTimeout", validate=_between(-1, _LONGEST_RECOVERY_S))
-    retry_count = _Whole(data_key="retryCount", validate=_between(0, _MOST_TRIES))
+    priority = Whole(validate=between(0, 9))
+    recovery_timeout = Whole(data_key="recoveryTimeout", validate=between(-1, _LONGEST_RECOVERY_S))
+    retry_count = Whole(data_key="retryCount", validate=between(0, _MOST_TRIES))
     user_properties = fields.Dict(
-        keys=_Text(validate=_long(256)),
-        values=_Text(),
+        keys=Text(validate=long(256)),
+        values=Text(),
         data_key="userProperties",
         validate=_check_properties,
-        error_messages={"invalid": _OBJECT},
+        error_messages={"invalid": NO_OBJECT},
     )
     pre_source_call = _NotServed(data_key="preSourceCall")
     post_source_call = _NotServed(data_key="postSourceCall")
@@ -204,20 +155,14 @@ class _SetSchema(_Strict):
     post_destination_call = _NotServed(data_key="postDestinationCall")
 
 
-class _JobSchema(_Strict):
-    name = _Text(validate=validate.Length(max=256, error="it must have 256 characters at most."))
+class _JobSchema(Strict):
+    name = Text(validate=validate.Length(max=256, error="it must have 256 characters at most."))
 
 
-class _SubmissionSchema(_Strict):
-    source_agent = fields.Nested(
-        _AgentSchema, required=True, data_key="sourceAgent", error_messages={"required": _MISSING}
-    )
-    destination_agent = fields.Nested(
-        _AgentSchema, required=True, data_key="destinationAgent", error_messages={"required": _MISSING}
-    )
-    transfer_set = fields.Nested(
-        _SetSchema, required=True, data_key="transferSet", error_messages={"required": _MISSING}
-    )
+class _SubmissionSchema(Strict):
+    source_agent = nested(_AgentSchema, data_key="sourceAgent")
+    destination_agent = nested(_AgentSchema, data_key="destinationAgent")
+    transfer_set = nested(_SetSchema, data_key="transferSet")
     job = fields.Nested(_JobSchema)
     schedule = _NotServed(data_key="scheduleTransfer")
 

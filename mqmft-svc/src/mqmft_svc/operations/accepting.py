@@ -1,0 +1,123 @@
+"""Write new managed transfers, each with its first record and its events, in the caller's transaction."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import sqlalchemy as sa
+
+from mft_common import logs
+from mft_common.clock import Clock
+from mft_common.events import Event
+from mft_common.ids import TransferIds
+from mqmft_svc.domain.agents import Agent
+from mqmft_svc.domain.managed import Managed
+from mqmft_svc.domain.submissions import AgentRequest, Submission
+from mqmft_svc.errors import NoSuchAgent
+from mqmft_svc.operations.managed import transfer_events
+from mqmft_svc.operations.recording import Recorder
+from mqmft_svc.schemas.events import change_of_event
+from mqmft_svc.store import managed as store
+from mqmft_svc.store.tables import OUTBOX
+
+_NO_BROKER: Final = "The agent {name} has no message broker."
+_NO_QUEUES: Final = "The agent {name} has a message broker, but this version of the hub moves no messages."
+_NOT_ALLOWED: Final = "The agent {name} does not take requests of the user {user}."
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """The final state of a request that was accepted and that an agent does not carry out, and the reason."""
+
+    state: str
+    reason: str
+
+
+class Acceptor:
+    """Accepts transfers; `agents` reads those of the configuration that was applied last."""
+
+    def __init__(
+        self,
+        recorder: Recorder,
+        agents: Callable[[sa.Connection], Mapping[str, Agent]],
+        *,
+        ids: TransferIds,
+        host: str,
+        now: Clock,
+    ) -> None:
+        self._recorder = recorder
+        self._agents = agents
+        self._ids = ids
+        self._host = host
+        self._now = now
+
+    def new(self, submission: Submission, account: str) -> Managed:
+        """Return a transfer of its own id, which is not stored yet."""
+        now = self._now()
+        return Managed(
+            id=self._ids.new(), submission=submission, account=account, host=self._host,
+            request_id=logs.request_id()[:64], submitted_at=now, due_at=now,
+        )  # fmt: skip
+
+    def agents_of(self, connection: sa.Connection, submission: Submission) -> tuple[Agent, Agent]:
+        """Return the agents of a request; NoSuchAgent for one that is not there, or of another queue manager (155)."""
+        agents = self._agents(connection)
+
+        def find(request: AgentRequest) -> Agent:
+            agent = agents.get(request.name)
+            if agent is None or agent.qmgr.upper() != request.qmgr:
+                raise NoSuchAgent(name=request.name)
+            return agent
+
+        return find(submission.source_agent), find(submission.destination_agent)
+
+    def add(self, connection: sa.Connection, transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
+        """Store a new transfer; one that its agents do not carry out has ended when this returns how."""
+        refusal = refusal_of(transfer, agents) or _full(connection, agents[0])
+        events: list[Event] = [transfer_events.started(transfer)]
+        if refusal is None:
+            store.insert(connection, transfer)
+        else:
+            events += transfer_events.ended(transfer, (), refusal.state, self._now(), refusal.reason)
+        self.record(connection, events)
+        return refusal
+
+    def record(self, connection: sa.Connection, events: list[Event]) -> None:
+        """Send events, and make the record that they stand for in the same transaction."""
+        OUTBOX.add(connection, *events)
+        self._recorder.record(connection, [change_of_event(event, self._now(), sequence=0) for event in events])
+
+
+def log_accepted(transfer: Managed, refusal: Refusal | None) -> None:
+    """Log that a transfer was accepted, and how it has ended where no agent carries it out."""
+    log = logs.get("submitting")
+    if refusal is None:
+        items = len(transfer.submission.items)
+        log.info("transfer.accepted", transfer=transfer.id, user=transfer.account, items=items)
+    else:
+        log.info("transfer.refused", transfer=transfer.id, state=refusal.state, reason=refusal.reason)
+
+
+def refusal_of(transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
+    """Return how a transfer ends that the agents do not carry out, None for one that a worker has to try."""
+    submission, user = transfer.submission, transfer.account
+    for agent in agents:
+        if agent.allow is not None and user not in agent.allow:
+            return Refusal("notAuthorized", _NOT_ALLOWED.format(name=agent.name, user=user))
+    if reason := submission.malformed:
+        return Refusal("malformed", f"{reason[0].upper()}{reason[1:]}.")
+    for agent, kinds in zip(
+        agents,
+        ({item.source.type for item in submission.items}, {item.destination.type for item in submission.items}),
+        strict=True,
+    ):
+        if "queue" in kinds:
+            return Refusal("failed", (_NO_QUEUES if agent.queues else _NO_BROKER).format(name=agent.name))
+    return None
+
+
+def _full(connection: sa.Connection, source: Agent) -> Refusal | None:
+    """Return the end of a request to an agent at which as many transfers wait as it takes."""
+    if store.queued_of(connection, source.name) < source.maximum_queued_transfers:
+        return None
+    return Refusal("failed", f"{source.maximum_queued_transfers} transfers wait at the agent {source.name} already.")
