@@ -191,6 +191,8 @@ def test_178_231_what_an_agent_does_not_carry_out_is_accepted_and_has_ended(hub,
     assert found["status"]["state"] == state
     assert [item["status"]["state"] for item in found["transferSet"]["item"]] == [state]
     assert words in found["status"]["description"]
+    if state == "failed":
+        assert words in found["transferSet"]["item"][0]["status"]["description"]
     assert found["status"]["description"].startswith("BFGRP0037I: ")
     assert found["statistics"]["endTime"] == found["statistics"]["startTime"]
     assert [kind for kind, _ in events(hub)] == ["transfer.started.v1", "transfer.ended.v1"]

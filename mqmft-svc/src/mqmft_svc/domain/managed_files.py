@@ -17,6 +17,9 @@ class ManagedFile:
     the digests are those of what was read and of what was written. `checkpoint` is how far it is, as JSON of the
     engine, and `temporary` the name of its unfinished file; both are "" or None where there is none. `delivered` is
     True once the file is at its destination durably: what is left to do then is its source's.
+
+    Where one side is a queue, `source` or `destination` is its name, `message_count` how many messages the file became
+    or was made of, and `message_id` the id of the message, or of the group that it was split into.
     """
 
     position: int
@@ -33,6 +36,8 @@ class ManagedFile:
     delivered_at: int | None = None
     delivered_md5: str | None = None
     delivered_sha256: str | None = None
+    message_count: int | None = None
+    message_id: str = ""
     bytes_done: int = 0
     tries: int = 0
     delivered: bool = False

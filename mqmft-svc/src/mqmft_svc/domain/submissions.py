@@ -109,6 +109,8 @@ class Submission:
     def malformed(self) -> str:
         """Why no agent of this hub can carry the request out, "" where one can (178)."""
         for place, item in enumerate(self.items):
+            if item.source.type == item.destination.type == "queue":
+                return f"item {place} goes from a queue to a queue, and one of its sides has to be a file"
             for side, kind in (("source", item.source.type), ("destination", item.destination.type)):
                 if kind in ZOS:
                     return f"the {side} of item {place} is a {kind}, which only an agent on z/OS has"

@@ -15,6 +15,7 @@ from mft_common.endpoints.targets import REFERENCE, Target
 from mft_common.errors import ConfigError
 from mft_common.schedules.zones import time_zone
 from mqmft_svc.domain.agents import ROOTS, Agent
+from mqmft_svc.domain.brokers import is_broker
 
 _SECTION: Final = "ibm_mq_mft"
 SECTIONS: Final[Sections] = {_SECTION: dict, **registry.SECTIONS}
@@ -52,7 +53,7 @@ class _AgentSchema(Schema):
     root = fields.String(required=True)
     description = fields.String()
     timezone = fields.String(validate=_zone)
-    queues = fields.Raw(metadata=UNUSED)
+    queues = fields.Raw()
     allow = fields.List(fields.String())
     maximum_queued_transfers = _maximum()
     maximum_source_transfers = _maximum()
@@ -136,6 +137,8 @@ def _agent(name: str, entry: dict[str, Any], endpoints: Endpoints, secrets: Read
     values = _values(entry)
     if "queues" in entry:
         values["queues"] = secrets.secret(entry["queues"], f"{path}.queues")
+        if values["queues"] and not is_broker(values["queues"]):
+            secrets.problems.append(f"{path}.queues: is no URL of the form amqp://user:password@host:port/vhost")
     try:
         target = endpoints.find(entry["root"])
     except TransferError as error:

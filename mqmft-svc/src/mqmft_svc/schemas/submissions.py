@@ -8,6 +8,7 @@ from marshmallow import ValidationError, fields, post_load, validate, validates_
 from mft_common.transfer.steps.text import UnknownEncoding, decoder_of, encoder_of
 from mqmft_svc.domain.submissions import AgentRequest, Destination, ItemRequest, Source, Submission
 from mqmft_svc.errors import BodyInvalid
+from mqmft_svc.schemas import queues
 from mqmft_svc.schemas.fields import (
     MISSING,
     NO_OBJECT,
@@ -86,7 +87,9 @@ class _SourceSchema(_SideSchema):
 
     @validates_schema
     def _check(self, loaded: Mapping[str, Any], **_kwargs: Any) -> None:
-        if loaded.get("type", "file") != "queue":
+        if loaded.get("type", "file") == "queue":
+            queues.check_source(loaded)
+        else:
             self._refuse(loaded, "queue", "delimiter", "delimiter_position", "message_wait_s", "use_groups")
 
 
@@ -98,7 +101,9 @@ class _DestinationSchema(_SideSchema):
 
     @validates_schema
     def _check(self, loaded: Mapping[str, Any], **_kwargs: Any) -> None:
-        if loaded.get("type", "file") != "queue":
+        if loaded.get("type", "file") == "queue":
+            queues.check_destination(loaded)
+        else:
             names = ("delimiter_type", "delimiter", "delimiter_position", "include_delimiter", "set_mq_properties")
             self._refuse(loaded, "queue", *names)
 

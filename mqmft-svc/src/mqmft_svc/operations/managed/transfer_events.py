@@ -8,7 +8,9 @@ from mft_common.events import Agent, Event, Item, Originator, Side, Totals, Tran
 from mft_common.events.transfer_builder import TransferEvents
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import OVER, ManagedFile
+from mqmft_svc.domain.queues import shown
 from mqmft_svc.domain.submissions import AgentRequest, Destination, ItemRequest, Source
+from mqmft_svc.operations.managed.queue_sides import queue_side
 
 PROTOCOL: Final = "ibm-mq-mft"
 _STATES: Final[Mapping[str, str]] = {
@@ -20,7 +22,7 @@ _NAME_ONLY: Final = ("file", "directory")
 
 def started(transfer: Managed) -> TransferStarted:
     """Return the event of a new transfer, with its items as far as they are known: where each is one thing (179)."""
-    known = _known(transfer, "started")
+    known = _known(transfer, "started", "")
     return _transfer(transfer).started(Totals(files=len(known or ())), known)
 
 
@@ -32,10 +34,13 @@ def progressed(
 
 
 def ended(transfer: Managed, files: Sequence[ManagedFile], state: str, at: int, description: str = "") -> list[Event]:
-    """Return the events of a transfer's end: items that were not over end as the transfer does."""
+    """Return the events of a transfer's end: items that were not over end as the transfer does.
+
+    Where none was looked for, the items of the request end with the description of the transfer.
+    """
     last = "failed" if state == "partiallySuccessful" else state
     items = [_item(transfer, one) if one.state in OVER else replace(_item(transfer, one), state=last) for one in files]
-    items = items or _known(transfer, last) or []
+    items = items or _known(transfer, last, description) or []
     return _transfer(transfer).ended(state, _totals(transfer, files), items, at, description)
 
 
@@ -77,72 +82,71 @@ def _totals(transfer: Managed, files: Sequence[ManagedFile]) -> Totals:
     )
 
 
-def _known(transfer: Managed, state: str) -> list[Item] | None:
+def _known(transfer: Managed, state: str, description: str) -> list[Item] | None:
     """Return the items before a file was looked for, None where a pattern or a folder stands for some (179)."""
     items = transfer.submission.items
-    return [_requested(number, item, state) for number, item in enumerate(items)] if all(map(_is_one, items)) else None
+    if not all(map(_is_one, items)):
+        return None
+    return [_requested(transfer, number, state, description) for number in range(len(items))]
 
 
 def _is_one(item: ItemRequest) -> bool:
     """Return whether an item of a request will be one item of the record."""
     kinds = (item.source.type, item.destination.type)
-    return "directory" not in kinds and not set("*?") & set(item.source.name)
+    return "directory" not in kinds and (item.source.type == "queue" or not set("*?") & set(item.source.name))
 
 
-def _requested(number: int, item: ItemRequest, state: str) -> Item:
+def _requested(transfer: Managed, number: int, state: str, description: str) -> Item:
+    item = transfer.submission.items[number]
     return Item(
         index=number,
         state=state,
         mode=item.mode,
-        source=_side(item, item.source, path=item.source.name),
-        destination=_side(item, item.destination, path=item.destination.name),
+        description=description,
+        source=_side(transfer, item, item.source, path=item.source.name),
+        destination=_side(transfer, item, item.destination, path=item.destination.name),
     )
 
 
 def _item(transfer: Managed, file: ManagedFile) -> Item:
     request = transfer.submission.items[file.item]
     over = file.delivered
+    read = {"size": file.size, "modified_at": file.modified_at, "md5": file.source_md5}
+    written = {
+        "size": file.delivered_size if over else file.bytes_done,
+        "modified_at": file.delivered_at if over else None,
+        "md5": file.delivered_md5 if over else None,
+    }
     return Item(
         index=file.position,
         state=_STATES[file.state],
         mode=request.mode,
         description=file.description,
-        source=_side(
-            request,
-            request.source,
-            path=file.source,
-            size=file.size,
-            modified_at=file.modified_at,
-            md5=file.source_md5,
-        ),
-        destination=_side(
-            request,
-            request.destination,
-            path=file.destination,
-            size=file.delivered_size if over else file.bytes_done,
-            modified_at=file.delivered_at if over else None,
-            md5=file.delivered_md5 if over else None,
-        ),
+        source=_side(transfer, request, request.source, path=file.source, file=file, **read),
+        destination=_side(transfer, request, request.destination, path=file.destination, file=file, **written),
     )
 
 
 def _side(
+    transfer: Managed,
     item: ItemRequest,
     side: Source | Destination,
     *,
     path: str,
-    size: int | None = None,
-    modified_at: int | None = None,
-    md5: str | None = None,
+    file: ManagedFile | None = None,
+    **values: Any,
 ) -> Side:
-    text = item.mode == "text"
-    values: dict[str, Any] = {
-        "encoding": side.encoding if text else None,
-        "end_of_line": side.end_of_line if text else None,
-        **({"disposition": side.disposition} if isinstance(side, Source) else {"if_exists": side.if_exists}),
-    }
-    if side.type in _NAME_ONLY:
-        return Side(path=path, size=size, modified_at=modified_at, md5=md5, **values)
     if side.type == "queue":
-        return Side(type="queue", name=path)
-    return Side(type="dataset", name=path)
+        is_source = isinstance(side, Source)
+        agent = transfer.submission.source_agent if is_source else transfer.submission.destination_agent
+        return queue_side(side, shown(path, agent.qmgr), file, md5=values.get("md5"))
+    if side.type not in _NAME_ONLY:
+        return Side(type="dataset", name=path)
+    text = item.mode == "text"
+    return Side(
+        path=path,
+        encoding=side.encoding if text else None,
+        end_of_line=side.end_of_line if text else None,
+        **({"disposition": side.disposition} if isinstance(side, Source) else {"if_exists": side.if_exists}),
+        **values,
+    )
