@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from flask import Blueprint, Flask, Response, g, request
 from werkzeug.exceptions import HTTPException
 
+from diplomat_svc.domain.names import pack_label
 from diplomat_svc.domain.parameters import Parameters
 from diplomat_svc.errors import BadRequest, DiplomatError, Unauthorized
 from diplomat_svc.operations import Operations
@@ -65,6 +66,7 @@ def requests_of(operations: Operations) -> dict[str, Request]:
         return answers.expired(display_name)
 
     def connect(operations: Operations, asked: requests.Connect, caller: Identity) -> Any:
+        g.label = pack_label(asked.domain, asked.user_id)
         return operations.connect(asked, caller, parameters.cookies(request.environ, COOKIE))
 
     return {
@@ -164,8 +166,8 @@ def create(operations: Operations, identities: IdentityReader, checks: health.Ch
     @app.after_request
     def log_request(response: Response) -> Response:
         if request.path == PATH and "identity" in g:
-            # One line a request (A59): label, type and status, but no parameters.
-            label = web.identity().label
+            # One line a request (A59): label, type and status, but no parameters; a connect has the label it asks for.
+            label = g.get("label", web.identity().label)
             logs.get("routes").info("diplomat.request", label=label, kind=g.get("kind"), status=response.status_code)
         return response
 
