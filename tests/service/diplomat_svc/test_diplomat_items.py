@@ -271,7 +271,7 @@ def test_a_reader_sees_the_former_file_or_the_new_one_whole_e28(hub, transaction
 
 
 def test_the_limit_of_bandwidth_holds_over_all_files_of_a_job_e29(hub, transaction):
-    """Four files of 128 KiB at 256 KiB/s take the time of 512 KiB, less the second that may begin at once."""
+    """Four files of 128 KiB at 256 KiB/s take the time of 512 KiB, within 5 %."""
     made = hub(transaction("one", bandwidth="256KiB/s")).log_in()
     for place in range(4):
         (made.data / "from" / f"f{place}").write_bytes(bytes(128 << 10))
@@ -281,7 +281,7 @@ def test_the_limit_of_bandwidth_holds_over_all_files_of_a_job_e29(hub, transacti
     files = job.findall("fileHistory")
     took = int(files[-1].findtext("endTime")) - int(files[0].findtext("startTime"))
     assert job.findtext("completionStatus") == "Successful"
-    assert took >= 1000
+    assert took >= 1900
 
 
 def test_a_folder_of_many_files_is_listed_in_constant_memory_for_each_e38(tmp_path):
