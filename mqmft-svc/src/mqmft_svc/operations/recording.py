@@ -1,6 +1,6 @@
 """Keep the record of transfers: apply the changes that events stand for, and delete what is old."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -17,11 +17,14 @@ _PURGE_AT_ONCE: Final = 500
 _DAY_MS: Final = 86_400_000
 
 
-def _inserted(fresh: Mapping[str, Transfer], arrivals: Mapping[str, int]) -> Iterator[Transfer]:
-    """Yield the records that were inserted, each with its arrival."""
-    for id_, arrival in arrivals.items():
-        fresh[id_].arrival = arrival
-        yield fresh[id_]
+def _of_network(record: Transfer, group: Sequence[Change]) -> list[Change]:
+    """Return the changes of the network that made the record: another one cannot change its transfers (198)."""
+    return [change for change in group if change.network == record.network]
+
+
+def _apply(record: Transfer, group: Sequence[Change]) -> None:
+    for change in _of_network(record, group):
+        record.apply(change)
 
 
 class Recorder:
@@ -45,51 +48,51 @@ class Recorder:
         self._log = logs.get("operations")
 
     def record(self, connection: sa.Connection, changes: Sequence[Change]) -> None:
-        """Apply `changes` to the record, in the caller's transaction (4.A, 4.B)."""
+        """Apply `changes` to the record, in the caller's transaction (4.A, 4.B).
+
+        New transfers are inserted before known ones are locked, both in the order of their ids: so workers that record
+        the same transfers in different orders wait for one another and never in a circle.
+        """
         waiting: dict[str, list[Change]] = {}
         for change in changes:
             waiting.setdefault(change.id, []).append(change)
         while waiting:
-            known = store.lock(connection, list(waiting))
-            unknown = [id_ for id_ in waiting if id_ not in known]
-            qmgr = self._applied_qmgr(connection) if unknown else ""
-            fresh = {id_: new_transfer(waiting[id_][0], qmgr) for id_ in unknown}
-            waiting = {id_: self._of_network(known.get(id_) or fresh[id_], group) for id_, group in waiting.items()}
-            for id_, group in waiting.items():
-                for change in group:
-                    (known.get(id_) or fresh[id_]).apply(change)
-            # Sorted: two workers that insert the same transfers in different orders would deadlock.
-            arrivals = store.insert(connection, [fresh[id_] for id_ in sorted(fresh)])
+            records = self._insert_missing(connection, waiting)
+            known = store.lock(connection, [id_ for id_ in waiting if id_ not in records])
+            for id_, record in known.items():
+                _apply(record, waiting[id_])
             store.update(connection, known.values())
-            self._record_items(connection, waiting, arrivals, known)
-            self._count_items(connection, [*known.values(), *_inserted(fresh, arrivals)])
-            # Another worker may have inserted a transfer first: it is read and changed in another round.
-            waiting = {id_: group for id_, group in waiting.items() if id_ in fresh and id_ not in arrivals}
+            records |= known
+            self._record_items(connection, records, waiting)
+            self._count_items(connection, list(records.values()))
+            # A transfer that was purged between the two steps is inserted in another round.
+            waiting = {id_: group for id_, group in waiting.items() if id_ not in records}
 
-    def _of_network(self, record: Transfer, group: Sequence[Change]) -> list[Change]:
-        """Return the changes of the network that made the record: another one cannot change its transfers (198)."""
-        own = [change for change in group if change.network == record.network]
-        if len(own) < len(group):
-            self._log.warning("transfer.of_another_network", transfer=record.id, network=record.network)
-        return own
+    def _insert_missing(self, connection: sa.Connection, waiting: Mapping[str, list[Change]]) -> dict[str, Transfer]:
+        """Insert the transfers that are not recorded yet; return those that no other worker has inserted first."""
+        missing = store.missing(connection, list(waiting))
+        qmgr = self._applied_qmgr(connection) if missing else ""
+        fresh = {id_: new_transfer(waiting[id_][0], qmgr) for id_ in missing}
+        for id_, record in fresh.items():
+            _apply(record, waiting[id_])
+        arrivals = store.insert(connection, fresh.values())
+        for id_, arrival in arrivals.items():
+            fresh[id_].arrival = arrival
+        return {id_: fresh[id_] for id_ in arrivals}
 
     def _record_items(
-        self,
-        connection: sa.Connection,
-        waiting: Mapping[str, Sequence[Change]],
-        arrivals: Mapping[str, int],
-        known: Mapping[str, Transfer],
+        self, connection: sa.Connection, records: Mapping[str, Transfer], waiting: Mapping[str, list[Change]]
     ) -> None:
         changed: dict[int, dict[int, Item]] = {}
-        for id_, group in waiting.items():
-            arrival = known[id_].arrival if id_ in known else arrivals.get(id_)
-            given = [one for change in group for one in change.items]
+        for id_, record in records.items():
+            own = _of_network(record, waiting[id_])
+            if len(own) < len(waiting[id_]):
+                self._log.warning("transfer.of_another_network", transfer=id_, network=record.network)
+            given = [one for change in own for one in change.items]
             stored = [one for one in given if one.position < self._settings.max_items]
             if len(stored) < len(given):
                 self._log.warning("items.too_many", msg_id="MQWB0404E", transfer=id_, limit=self._settings.max_items)
-            if arrival is None:
-                continue
-            merged = changed.setdefault(arrival, {})
+            merged = changed.setdefault(record.arrival, {})
             for one in stored:
                 before = merged.get(one.position)
                 merged[one.position] = one if before is None else before.merged(one)

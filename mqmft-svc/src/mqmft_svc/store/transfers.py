@@ -31,6 +31,7 @@ _UPDATE: Final = (
     .where(_T.arrival == sa.bindparam("key"))
     .values({name: sa.bindparam(name) for name in _STORED if name not in {"id", "protocol", "home_qmgr", "network"}})
 )
+_KNOWN: Final = sa.select(_T.id).where(_T.id.in_(sa.bindparam("ids", expanding=True)))
 _COUNT: Final = sa.select(sa.func.coalesce(sa.func.sum(counter.c.value), 0))
 _ITEMS: Final = sa.select(item).where(item.c.transfer.in_(sa.bindparam("keys", expanding=True)))
 
@@ -128,8 +129,14 @@ def ending(connection: sa.Connection, end: str, most: int) -> list[Transfer]:
     return [_transfer(row) for row in connection.execute(query)]
 
 
+def missing(connection: sa.Connection, ids: Sequence[str]) -> list[str]:
+    """Return those of `ids` that no transfer has, in order; nothing is locked."""
+    known = {row.id for chunk in _chunks(sorted(ids)) for row in connection.execute(_KNOWN, {"ids": list(chunk)})}
+    return sorted(set(ids) - known)
+
+
 def lock(connection: sa.Connection, ids: Sequence[str]) -> dict[str, Transfer]:
-    """Return the transfers of `ids` that exist, locked until the transaction ends."""
+    """Return the transfers of `ids` that exist, locked in the order of their ids until the transaction ends."""
     if len(ids) == 1:
         rows = connection.execute(_ONE_LOCKED, {"id": ids[0]}).all()
     else:
@@ -227,7 +234,11 @@ def _place_of(record: Transfer) -> Any:
 
 
 def delete_older(connection: sa.Connection, before: int, limit: int) -> int:
-    """Delete at most `limit` of the transfers that are over and began before `before` (ms); return how many."""
+    """Delete at most `limit` of the transfers that are over and began before `before` (ms); return how many.
+
+    Transfers that a worker changes at the moment are left for another call: a deletion waits for no lock.
+    """
     old = sa.select(_T.arrival).where(_T.started_at < before, _T.ended_at.is_not(None))
-    chosen = old.order_by(_T.started_at).limit(limit).scalar_subquery()
-    return connection.execute(transfer.delete().where(_T.arrival.in_(chosen))).rowcount
+    chosen = old.order_by(_T.started_at).limit(limit).with_for_update(skip_locked=True)
+    arrivals = connection.execute(chosen).scalars().all()
+    return connection.execute(transfer.delete().where(_T.arrival.in_(arrivals))).rowcount if arrivals else 0
