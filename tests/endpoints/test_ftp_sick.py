@@ -255,6 +255,27 @@ def test_a_former_file_is_kept_where_another_program_takes_its_name(pyftpd, then
     assert (server.root / "f").read_bytes() == (b"a third one" if then == "begin" else b"another program's")
 
 
+@pytest.mark.parametrize("then", ["sweep", "abort", "begin"])
+def test_a_former_file_is_kept_where_another_program_takes_its_name_amid_the_renames(pyftpd, then):
+    """The server refuses both names that the file could get, and answers: nothing is lost with the unfinished file."""
+    server = pyftpd(keeps_existing=True, taken_at_rename=3)
+    (server.root / "f").write_bytes(b"former")
+    with open_ftp(server.target()) as endpoint, capture_logs() as logs:
+        writer = fill(endpoint.writer("f", token=TOKEN), b"new")
+        with pytest.raises(TransferError):
+            writer.commit()
+        if then == "abort":
+            assert writer.abort() is None
+        elif then == "begin":
+            fill(endpoint.writer("f", token=TOKEN), b"a third one").commit()
+        endpoint.sweep(TOKEN, (writer.temporary,))
+        endpoint.sweep(TOKEN)
+    (kept,) = [line["left"] for line in logs if line["event"] == "ftp.former_kept"]
+    assert names(server) == sorted(["f", kept])
+    assert (server.root / kept).read_bytes() == b"former"
+    assert (server.root / "f").read_bytes() == (b"a third one" if then == "begin" else b"another program's")
+
+
 @pytest.mark.parametrize("name", ["report.former", ".report", "report.0000000000000000"])
 def test_no_unfinished_file_is_taken_for_a_former_one(pyftpd, name):
     """A sweep removes the unfinished file of every name, and publishes nothing under another one."""

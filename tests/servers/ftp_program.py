@@ -87,9 +87,14 @@ class TlsData(TLS_DTPHandler, Sick):
 
 
 class Files(AbstractedFS):
-    """Renames as on Windows where the options say so: never onto a file that is there."""
+    """Renames as on Windows where the options say so: never onto a file that is there.
+
+    With `taken_at_rename` another program takes the name just before that rename.
+    """
 
     def rename(self, src, dst):
+        if OPTIONS.get("taken_at_rename") == Commands.renames:
+            Path(dst).write_bytes(b"another program's")
         if OPTIONS.get("keeps_existing") and self.lexists(dst):
             raise FilesystemError("Cannot create a file when that file already exists")
         if OPTIONS.get("refused_at_rename") == Commands.renames:

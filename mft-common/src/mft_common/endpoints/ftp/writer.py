@@ -53,9 +53,10 @@ class FtpWriter:
         self._sent_text = FromNetwork()
         self._text_digest = hashlib.sha256()
         self._position = 0
-        # Whether the temporary file may exist, was compared, and whether a rename was asked for.
+        # Whether the temporary file may exist, was compared, whether renames were asked for, and without an answer.
         self._made = False
         self._sealed: Sealed | None = None
+        self._renaming = False
         self._committing = False
         self._committed: Stored | None = None
         # The file that had the final name when the rename was asked for.
@@ -246,7 +247,7 @@ class FtpWriter:
         if self._committing or not sealed.session.usable:
             self._compare_again(session, sealed)
         former = check_target(session, self._names, self._if_exists)
-        self._former, self._committing = former, True
+        self._former, self._renaming, self._committing = former, True, True
         try:
             warning = publish(session, self._names, self._if_exists)
         except TransferError as error:
@@ -266,7 +267,8 @@ class FtpWriter:
         self._sealed = replace(sealed, session=session)
 
     def _restore(self, session: Session) -> None:
-        if self._committing:
+        # Refused renames may have left the former file aside too.
+        if self._renaming:
             restore_former(session, self._names)
 
     def _result(self, *, replaced: bool | None, warning: str) -> Stored:
@@ -290,7 +292,7 @@ class FtpWriter:
         """Remove the temporary file, or keep it; works over a new connection where the former one is lost."""
         with contextlib.suppress(TransferError):
             self._finish()
-        if self._committed is not None or not self._made or (keep and not self._committing):
+        if self._committed is not None or not self._made or (keep and not self._renaming):
             return None
         with self._connections.session() as session:
             if self._committing and (found := self._delivered(session)) is not None:
