@@ -499,6 +499,19 @@ def test_a_store_without_conditions_is_looked_at_before(endpoint, store, size):
 
 
 @pytest.mark.parametrize("size", [10, 3 * PART])
+def test_a_store_that_passes_over_conditions_is_looked_at_before(endpoint, store, size):
+    """An object that came during the upload stays, although the store would replace it."""
+    store.passes_over = True
+    writer = sealed(endpoint, "f", content_of(size), if_exists="fail")
+    write(endpoint, "f", b"came meanwhile")
+    with pytest.raises(Exists):
+        writer.commit()
+    assert writer.abort() is None
+    assert store.objects["in/f"].body == b"came meanwhile"
+    assert not store.uploads
+
+
+@pytest.mark.parametrize("size", [10, 3 * PART])
 def test_a_file_that_came_meanwhile_is_not_replaced(endpoint, store, size):
     """With the condition one of two writers fails, and leaves no upload."""
     writer = sealed(endpoint, "f", content_of(size), if_exists="fail")

@@ -93,6 +93,8 @@ class HttpWriter:
         """Send the last block and the end of the request, and take the answer."""
         if self._ended and self._fed != len(self._held):
             raise Mismatch(f"{self._shown}: the server did not store the file")
+        if self._if_exists == "fail":
+            self._look_again()
         self._ended = True
         try:
             put = self._send_end()
@@ -109,6 +111,13 @@ class HttpWriter:
             raise self._refusal(status)
         # 204: the server has replaced a file, 201: it has made a new one. (RFC 9110, 9.3.4)
         self._sealed = replace(self._sealed, replaced={201: False, 204: True}.get(status, self._sealed.replaced))
+
+    def _look_again(self) -> None:
+        """Look for a file that came during the upload: not every server knows the condition of the request."""
+        try:
+            self._require_absent()
+        except Transient as error:
+            raise NotSent(str(error)) from error
 
     def _send_end(self) -> HTTPConnection:
         """Send the last block and the end of the request; NotSent where the server cannot take it for complete."""

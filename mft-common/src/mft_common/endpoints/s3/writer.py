@@ -12,6 +12,7 @@ from mft_common.endpoints.errors import (
     Exists,
     Mismatch,
     NotFound,
+    NotSent,
     OutcomeUnknown,
     TransferError,
     Transient,
@@ -169,6 +170,8 @@ class S3Writer:
 
     def _ask(self) -> None:
         exclusive = self._if_exists == "fail"
+        if exclusive:
+            self._look_again()
         try:
             self._put(exclusive=exclusive)
         except Unsupported:
@@ -177,6 +180,14 @@ class S3Writer:
             # The store does not know the condition: the nearest is to look before.
             self._require_absent()
             self._put(exclusive=False)
+
+    def _look_again(self) -> None:
+        """Look for an object that came during the upload: some stores pass over a condition that they do not know."""
+        try:
+            with suppress(Denied):
+                self._require_absent()
+        except Transient as error:
+            raise NotSent(str(error)) from error
 
     def _put(self, *, exclusive: bool) -> None:
         if self._upload:
