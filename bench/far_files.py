@@ -2,7 +2,8 @@
 
 The start of a process is not counted on either side: our children come from a warm fork server. Digests are taken by
 the engine, in another thread, and are not measured here. Small files go one and sixteen at a time over one endpoint.
-Processor seconds stand beside the rates, because other programs may run on the machine.
+Processor seconds stand beside the rates, because other programs may run on the machine; those of the server show
+where no client can be faster.
 """
 
 import os
@@ -123,21 +124,23 @@ def compare(name, peer, rounds, folder, *, amount, unit, threads):
             (wall, used), (start, start_used) = seconds(peer.run, way, folder), seconds(peer.start)
             peers.append((wall - start, used - start_used))
             for at_once, times in mine.items():
-                times.append(ours(peer, way, folder, at_once))
+                before = measure.processor_of(peer.server.program.pid)
+                wall, used = ours(peer, way, folder, at_once)
+                times.append((wall, used, measure.processor_of(peer.server.program.pid) - before))
         other, other_used = medians(peers)
         for at_once, times in mine.items():
-            wall, used = medians(times)
+            wall, used, served = medians(times)
             print(
                 f"{'met' if other / wall >= 0.9 else 'missed':6} {name:5} {way:4} {at_once:2} at a time "
                 f"{amount / wall:7.1f} {unit}, peer {amount / other:7.1f}: {other / wall:.2f} (>= 0.9); "
-                f"processor {used:.2f} s, peer {other_used:.2f} s",
+                f"processor {used:.2f} s, peer {other_used:.2f} s; in {wall:.2f} s the server worked {served:.2f} s",
                 flush=True,
             )
 
 
-def medians(pairs):
-    """Return the medians of the first and of the second numbers."""
-    return tuple(measure.median(list(column)) for column in zip(*pairs, strict=True))
+def medians(tuples):
+    """Return the median of each place of the tuples."""
+    return tuple(measure.median(list(column)) for column in zip(*tuples, strict=True))
 
 
 if __name__ == "__main__":
