@@ -1,4 +1,4 @@
-"""List the agents of a hub, with what its worker has found about each, from the database of mqmft-svc."""
+"""List, stop and start the agents of a hub, in the database of mqmft-svc."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from crossdock import databases
+from crossdock.errors import Refused
 from crossdock.jobs.printing import moment, table
 from mft_common.clock import now_ms
 from mqmft_svc import SERVICE
@@ -45,6 +46,24 @@ def listing(data: Path, environ: Mapping[str, str]) -> list[AgentState]:
             AgentState(one.name, one.type, state, one.qmgr, one.root, one.description, probed_at, status.detail)
         )
     return found
+
+
+def stop(data: Path, environ: Mapping[str, str], name: str) -> None:
+    """Let no transfer begin from or to an agent until it is started; CannotStart, Refused for one that is unknown."""
+    with databases.opened(SERVICE, _DATABASE, data, environ) as database, database.write() as connection:
+        if not store.stop(connection, name.upper(), now_ms()):
+            raise _unknown(name)
+
+
+def start(data: Path, environ: Mapping[str, str], name: str) -> None:
+    """Let transfers of an agent begin again; CannotStart, Refused for one that is unknown."""
+    with databases.opened(SERVICE, _DATABASE, data, environ) as database, database.write() as connection:
+        if not store.start(connection, name.upper()):
+            raise _unknown(name)
+
+
+def _unknown(name: str) -> Refused:
+    return Refused(f"the configuration that is in force declares no agent {name!r}: `crossdock agent list` shows all")
 
 
 def as_table(found: Sequence[AgentState]) -> str:

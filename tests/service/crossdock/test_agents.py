@@ -1,4 +1,4 @@
-"""`crossdock agent list` over a hub's database."""
+"""`crossdock agent list`, `stop` and `start` over a hub's database."""
 
 import json
 
@@ -48,8 +48,9 @@ def service(tmp_path):
 def run(tmp_path):
     """Run the command on the hub's data folder."""
 
-    def call(*arguments):
-        return CliRunner().invoke(main, ["agent", "list", *arguments, "--data", str(tmp_path)], catch_exceptions=False)
+    def call(*arguments, command="list"):
+        given = ["agent", command, *arguments, "--data", str(tmp_path)]
+        return CliRunner().invoke(main, given, catch_exceptions=False)
 
     return call
 
@@ -104,7 +105,23 @@ def test_184_an_agent_is_active_while_a_transfer_runs(service, run):
     with service.database.write() as connection:
         store.update(connection, "QUAY", service.section.agents["QUAY"].definition, Status("ready", now_ms()))
         managed.insert(connection, running)
-    assert {one["name"]: one["state"] for one in json.loads(run("--format", "json").stdout)}["QUAY"] == "active"
+    assert states(run)["QUAY"] == "active"
+
+
+@pytest.mark.usefixtures("service")
+def test_184_an_operator_stops_and_starts_an_agent(run):
+    """Item 184: by its name in any case; the list shows it, and a wrong name is refused with exit code 2."""
+    assert (run("quay", command="stop").exit_code, states(run)["QUAY"]) == (0, "stopped")
+    assert (run("QUAY", command="stop").exit_code, states(run)["QUAY"]) == (0, "stopped")
+    assert (run("Quay", command="start").exit_code, states(run)["QUAY"]) == (0, "starting")
+    for command in ("stop", "start"):
+        result = run("QUAI", command=command)
+        assert (result.exit_code, "no agent 'QUAI'" in result.stderr) == (2, True)
+
+
+def states(run):
+    """Return the states of the agents by their names."""
+    return {one["name"]: one["state"] for one in json.loads(run("--format", "json").stdout)}
 
 
 def test_a_folder_without_a_hub_is_refused(run, tmp_path):

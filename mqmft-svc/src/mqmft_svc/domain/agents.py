@@ -18,6 +18,7 @@ STARTING: Final = "starting"
 UNREACHABLE: Final = "unreachable"
 PROBLEM: Final = "problem"
 UNKNOWN: Final = "unknown"
+STOPPED: Final = "stopped"
 
 # Each agent is probed this often. A state that is older than several probes would take is not known any more.
 PROBE_EVERY_S: Final = 30
@@ -65,13 +66,17 @@ class Status:
     """The knowledge about an agent: the finding of its last probe, and when that ended, in milliseconds.
 
     `detail` is the reason of a finding that is not `ready`. Before the first probe of a definition the finding is
-    `starting`, and the time is that of its application.
+    `starting`, and the time is that of its application. `stopped` says that an operator has stopped the agent: no
+    transfer begins from or to it, whatever the probes find.
     """
 
     finding: str
     at: int
     detail: str = ""
+    stopped: bool = False
 
     def state(self, now: int) -> str:
         """Return the state at `now`: `unknown` where the finding is too old, or of a time that is still to come."""
+        if self.stopped:
+            return STOPPED
         return self.finding if abs(now - self.at) <= LATEST_MS else UNKNOWN

@@ -52,7 +52,7 @@ class Agents:
     def _status(agent: Agent, known: Mapping[str, tuple[str, Status]], now: int) -> Status:
         """Return what is known of an agent; a finding of another definition is none."""
         definition, status = known.get(agent.name, ("", Status(STARTING, now)))
-        return status if definition == agent.definition else Status(STARTING, now)
+        return status if definition == agent.definition else Status(STARTING, now, stopped=status.stopped)
 
 
 def _document(agent: Agent, status: Status, selection: Selection, now: int) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Store the last finding about each agent."""
+"""Store the last finding about each agent, and which agents an operator has stopped."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +15,10 @@ _C: Final = agent.c
 
 
 def apply(connection: sa.Connection, definitions: Mapping[str, str], now: int) -> None:
-    """Keep a row for each agent of a configuration; one with another definition than before has no finding yet."""
+    """Keep a row for each agent of a configuration; one with another definition has no finding yet.
+
+    An agent that is stopped stays so.
+    """
     connection.execute(sa.delete(agent).where(_C.name.not_in(list(definitions))))
     insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     rows = insert(agent)
@@ -33,7 +36,10 @@ def apply(connection: sa.Connection, definitions: Mapping[str, str], now: int) -
 def fetch(connection: sa.Connection) -> dict[str, tuple[str, Status]]:
     """Return the definition of each agent, and what is known of it."""
     rows = connection.execute(sa.select(agent))
-    return {row.name: (row.definition, Status(row.finding, row.at, row.detail)) for row in rows}
+    return {
+        row.name: (row.definition, Status(row.finding, row.at, row.detail, stopped=row.stopped_at is not None))
+        for row in rows
+    }
 
 
 def fetch_with_transfers(connection: sa.Connection) -> dict[str, tuple[str, Status]]:
@@ -51,3 +57,14 @@ def update(connection: sa.Connection, name: str, definition: str, status: Status
     mine = sa.update(agent).where(_C.name == name, _C.definition == definition)
     found = {"finding": status.finding, "at": status.at, "detail": status.detail}
     return connection.execute(mine.values(**found)).rowcount == 1
+
+
+def stop(connection: sa.Connection, name: str, now: int) -> bool:
+    """Stop an agent; one that is stopped keeps its time. False where there is no such agent."""
+    values = {"stopped_at": sa.func.coalesce(_C.stopped_at, now)}
+    return connection.execute(sa.update(agent).where(_C.name == name).values(**values)).rowcount == 1
+
+
+def start(connection: sa.Connection, name: str) -> bool:
+    """Start an agent that was stopped; False where there is no such agent."""
+    return connection.execute(sa.update(agent).where(_C.name == name).values(stopped_at=None)).rowcount == 1

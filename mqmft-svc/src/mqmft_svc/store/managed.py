@@ -13,7 +13,7 @@ from mft_common.database.statements import Connection, Statement
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import Submission
-from mqmft_svc.store.tables import managed, managed_file, submission_key
+from mqmft_svc.store.tables import agent, managed, managed_file, submission_key
 
 _C: Final = managed.c
 _F: Final = managed_file.c
@@ -22,9 +22,14 @@ _PLAIN: Final = (
     *("id", "account", "host", "request_id", "submitted_at", "status", "due_at", "began_at", "ended_at"),
     *("recovering_since", "retries", "stop", "owner", "fence"),
 )
-_ANY_DUE: Final = Statement(
-    sa.select(_C.id).where(_C.status == "queued", _C.due_at <= sa.bindparam("now", type_=sa.BigInteger)).limit(1)
+_STOPPED: Final = sa.select(agent.c.name).where(agent.c.stopped_at.is_not(None))
+_MAY_BEGIN: Final = (
+    _C.status == "queued",
+    _C.due_at <= sa.bindparam("now", type_=sa.BigInteger),
+    _C.source_agent.not_in(_STOPPED),
+    _C.destination_agent.not_in(_STOPPED),
 )
+_ANY_DUE: Final = Statement(sa.select(_C.id).where(*_MAY_BEGIN).limit(1))
 
 
 def lock_queue(connection: sa.Connection) -> None:
@@ -70,7 +75,7 @@ def update(connection: sa.Connection, id_: str, **values: Any) -> None:
 
 
 def any_due(connection: Connection, now: int) -> bool:
-    """Return whether a transfer waits for a worker."""
+    """Return whether a transfer waits for a worker; one of an agent that is stopped waits for that."""
     return _ANY_DUE.first(connection, {"now": now}) is not None
 
 
@@ -79,11 +84,11 @@ def next_due(
 ) -> str | None:
     """Return the waiting transfer of the highest priority, and then of the greatest age, whose agents have room (220).
 
-    None where there is none.
+    None where there is none. Those of agents that are stopped wait on.
     """
     has_room = _C.source_agent.not_in(full_sources), _C.destination_agent.not_in(full_destinations)
-    found = sa.select(_C.id).where(_C.status == "queued", _C.due_at <= now, *has_room)
-    return connection.execute(found.order_by(_C.priority.desc(), _C.submitted_at, _C.id).limit(1)).scalar()
+    found = sa.select(_C.id).where(*_MAY_BEGIN, *has_room).order_by(_C.priority.desc(), _C.submitted_at, _C.id)
+    return connection.execute(found.limit(1), {"now": now}).scalar()
 
 
 def due_to_leave(connection: sa.Connection, now: int) -> Managed | None:

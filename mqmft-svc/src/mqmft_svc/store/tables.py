@@ -61,7 +61,8 @@ counter: Final = sa.Table(
     "counter", metadata, sa.Column("slot", sa.SmallInteger(), primary_key=True, autoincrement=False), _number("value")
 )
 
-# The last finding about each agent of the applied configuration, see domain.agents.
+# The last finding about each agent of the applied configuration, and since when an operator has stopped it, see
+# domain.agents.
 agent: Final = sa.Table(
     "agent",
     metadata,
@@ -70,6 +71,7 @@ agent: Final = sa.Table(
     sa.Column("finding", sa.String(16), nullable=False),
     _number("at"),
     _text("detail"),
+    _number("stopped_at", nullable=True),
 )
 
 # The managed transfers, see domain.managed, and their files as JSON, see domain.managed_files.

@@ -49,8 +49,8 @@ def payload_of(section: Section, transfer: Managed, agents: tuple[Agent, Agent],
 class ManagedWork:
     """The managed transfers, as the work of a dispatcher; `runner` runs them.
 
-    A transfer waits while one of its agents has as many as it takes at once. `patience_s` is how long an endpoint may
-    be silent before the transfer goes into recovery. `lease` is that of the workers, in seconds.
+    A transfer waits while one of its agents has as many as it takes at once, or is stopped. `patience_s` is how long
+    an endpoint may be silent before the transfer goes into recovery. `lease` is that of the workers, in seconds.
     """
 
     interrupted = INTERRUPTED
