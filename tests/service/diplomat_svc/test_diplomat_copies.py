@@ -1,15 +1,13 @@
 """Files that are delivered and whose copies or other members are missing: no later attempt delivers them again."""
 
-import io
 import os
 import shutil
 import signal
-import zipfile
 
 import pytest
 
 from mft_common.config import Reader
-from tests.servers.diplomat_jobs import dock, log, tree
+from tests.servers.diplomat_jobs import archive_of, dock, log, tree
 from tests.servers.gnupg import PASSPHRASE, Partner
 from tests.servers.processes import wait_until
 from tests.service.diplomat_svc.worker_program import kill, start_worker
@@ -23,15 +21,6 @@ RETRIES = {"file": 0, "file_delay": "10ms", "job": 1, "job_delay": "1s"}
 SLOW = {"bandwidth": "6MiB/s", "retries": RETRIES, "delete_source": True}
 LINE = b"a long line of text\r\n"
 LARGE = os.urandom(4 << 20).replace(b"\r\n", b"--") + LINE * 1000
-
-
-def archive_of(members):
-    """Return a zip archive, not compressed."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return file.getvalue()
 
 
 def configured(hub, files, one, **options):

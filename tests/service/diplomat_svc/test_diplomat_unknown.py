@@ -4,6 +4,7 @@ import contextlib
 
 import pytest
 
+from tests.servers.diplomat_jobs import archive_of
 from tests.servers.processes import wait_until
 from tests.servers.web import Web
 
@@ -109,3 +110,28 @@ def test_a_file_of_unknown_outcome_gets_no_other_number(dropped):
         made.run("one")
         assert made.finished("one").findtext("completionStatus") == "Incomplete"
     assert drop.puts == ["a"]
+
+
+@pytest.mark.parametrize("if_exists", ["fail", "number"])
+def test_a_member_of_unknown_outcome_is_not_delivered_again_e14_e35(dropped, if_exists):
+    """The archive and the job end incomplete, the members around it are delivered, and the archive keeps its source."""
+    drop = Drop(lost=["b"], refused=["d"])
+    retries = {"file": 1, "file_delay": "10ms", "job": 1, "job_delay": "0s"}
+    made = dropped(
+        drop, "x", direction="inbound", compress={"unzip": True}, retries=retries, destination={"if_exists": if_exists}
+    )
+    content = archive_of({name: name.encode() for name in "abcd"})
+    (made.data / "from" / "x").write_bytes(content)
+    with made.work():
+        made.run("one")
+        job = made.finished("one")
+        wait_until(lambda: not made.rows("SELECT 1 FROM sweeps"))
+    assert (job.findtext("completionStatus"), ends(made)) == ("Incomplete", {"x": "Incomplete"})
+    assert drop.puts == ["a", "b", "c"]
+    assert (made.data / "from" / "x").read_bytes() == content
+    (text,) = [text for text in log(made) if "Unknown: " in text]
+    assert "Unknown: x: it is not known whether 1 of 4 members arrived, the first of them b: it is not known" in text
+    assert "; 1 of 4 members did not arrive, the first of them d: " in text
+    assert not any("at the destination" in text for text in log(made)), (
+        "nothing is told of a file named like the archive"
+    )

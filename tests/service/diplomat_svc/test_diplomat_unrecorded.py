@@ -4,6 +4,7 @@ import hashlib
 
 import pytest
 
+from tests.servers.diplomat_jobs import archive_of, log
 from tests.servers.processes import wait_until
 from tests.service.diplomat_svc.worker_program import kill, start_worker
 
@@ -66,3 +67,25 @@ def test_the_log_says_that_the_source_is_gone_e18(delivered):
     """Then the two cannot be compared."""
     (delivered.data / "from" / "f").unlink()
     assert "f is gone, so that the two cannot be compared" in found(delivered)
+
+
+def test_of_an_archive_that_was_being_unpacked_the_log_tells_what_is_known_of_its_members_e18(hub, transaction):
+    """No file has the archive's name at the destination: that it is not there says nothing of its members."""
+    unzip = transaction("unzip", direction="inbound", compress={"unzip": True}, bandwidth="64KiB/s")
+    made = hub(unzip).log_in()
+    made.config = {"transactions": [unzip]}
+    (made.data / "from" / "x.zip").write_bytes(archive_of({"a": b"a", "f": CONTENT}))
+    worker = start_worker(made)
+    try:
+        made.run("unzip")
+        wait_until(lambda: list((made.data / "to").glob(".f.*.part")))
+    finally:
+        kill(worker)
+    with made.work():
+        made.ready()
+        wait_until(lambda: not made.rows("SELECT 1 FROM sweeps"))
+    told = [text for text in log(made) if "x.zip" in text]
+    assert [text.removeprefix('Transaction "unzip"; ').partition(":")[0] for text in told] == [
+        "Delivered a of x.zip as a",
+        "x.zip was being unpacked; a member that this log does not name may be there as well.",
+    ]

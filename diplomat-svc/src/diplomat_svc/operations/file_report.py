@@ -79,8 +79,11 @@ class FileReport:
         self.ensure()
         self._reports.retrying(self._place, number)
 
-    def failed(self, error: TransferError) -> None:
-        """Report that the file was not delivered, or may be; names of what may be left or gone on with stay known."""
+    def failed(self, error: TransferError, *, unpacked: bool = False) -> None:
+        """Report that the file was not delivered, or may be; names of what may be left or gone on with stay known.
+
+        Of one that is `unpacked`, members may be delivered, and the error tells of these.
+        """
         self.ensure()
         unknown = isinstance(error, OutcomeUnknown)
         kept = error.leftover or unknown or not self._reports.job.last
@@ -90,7 +93,7 @@ class FileReport:
         reason = f"{name}{str(error).removeprefix(name)}"
         text = f"Failed: {reason}."
         if unknown:
-            text = f"Unknown: {reason}; it may be there as {self.destination}, and then whole."
+            text = f"Unknown: {reason}{'' if unpacked else f'; it may be there as {self.destination}, and then whole'}."
         end = FileEnd(
             place=self._place, completion=INCOMPLETE if unknown else FAILURE, text=f"{text}{left}",
             retries=error.tries - 1, leftover=kept, version=self._entry.version if unknown else "",

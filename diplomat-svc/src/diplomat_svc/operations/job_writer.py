@@ -162,6 +162,10 @@ class JobWriter:
         for file in found:
             if file.completion == completion:
                 text = f"{file.source} was being delivered as {file.destination}; it may be there, and then whole."
+                if job.definition.compress.unzip:
+                    text = (
+                        f"{file.source} was being unpacked; a member that this log does not name may be there as well."
+                    )
                 self.record(connection, ended, text, Severity.WARNING)
         if job.status in ACTIVE:
             SWEEPS.add(connection, ended.sequence, self.clock())

@@ -117,8 +117,9 @@ class Sweeper:
         definition = each.job.definition
         used = self._endpoints().only(definition.source.url, *definition.written_urls)
         order = {"job": JobOrder.of(each.job, 0).to_json(), "endpoints": used.to_json()}
-        # Once: what is compared for long must not hold up the removal again and again.
-        unrecorded = each.unrecorded if each.tries == 1 else ()
+        # Once: what is compared for long must not hold up the removal again and again. An archive that is unpacked is
+        # not at the destination.
+        unrecorded = each.unrecorded if each.tries == 1 and not definition.compress.unzip else ()
         return {**order, "temporaries": each.temporaries, "unrecorded": unrecorded}
 
 

@@ -1,6 +1,6 @@
 """Deliver the members of one checked archive, each once over all attempts of the job (E35)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from diplomat_svc.domain.jobs import MemberRecord
@@ -9,7 +9,7 @@ from diplomat_svc.operations.running.archiving import Copy
 from diplomat_svc.operations.running.file_steps import FileSteps
 from diplomat_svc.operations.running.work import Work
 from mft_common.endpoints.contract import Endpoint, Entry
-from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.endpoints.errors import Interrupted, OutcomeUnknown, TransferError
 from mft_common.transfer import Digest
 from mft_common.transfer.sources import KeptSource, MembersSource
 from mft_common.transfer.steps.unzip import Archive, BadArchive
@@ -38,9 +38,10 @@ class Members:
     def deliver(self, report: FileReport, names: Mapping[str, str], target: Endpoint) -> None:
         """Deliver the members under their names, but for those that an earlier attempt has delivered.
 
-        BadArchive where a member did not arrive: the others have been tried then (E25).
+        BadArchive where a member did not arrive, OutcomeUnknown where that is not known of one: the others have been
+        tried then (E25).
         """
-        failed = list[str]()
+        failed, unknown, leftover = list[str](), list[str](), False
         for number, entry in enumerate(self.source.entries):
             before = self._work.reports.member(self._place, number, self._sha256)
             if before is not None:
@@ -52,9 +53,11 @@ class Members:
             except Interrupted:
                 raise
             except TransferError as error:
-                failed.append(f"{entry.path}: {error}")
-        if failed:
-            raise BadArchive(f"{len(failed)} of {len(names)} members did not arrive, the first of them {failed[0]}")
+                name, leftover = f"{entry.path}: ", leftover or error.leftover
+                text = f"{name}{str(error).removeprefix(name)}"
+                (unknown if isinstance(error, OutcomeUnknown) else failed).append(text)
+        if failed or unknown:
+            raise _failure(len(names), failed, unknown, leftover=leftover)
 
     def copy_again(self) -> None:
         """Write the copies that the members lack, all of which an earlier attempt has delivered."""
@@ -97,6 +100,22 @@ class Members:
     def _copy(self, number: int, copy: Copy, done: Collection[str] = ()) -> None:
         problems = self._work.archives.store("delivered", copy, (self._place,), done=done, member=number)
         self.problems += [f"{copy.path}: {problem}" for problem in problems]
+
+
+def _failure(count: int, failed: Sequence[str], unknown: Sequence[str], *, leftover: bool) -> TransferError:
+    """Return the error of an archive of `count` members, by the texts of those that did not or may not have arrived.
+
+    With one that may have arrived the outcome of all is unknown, so that no attempt delivers that member again.
+    """
+    texts = [f"{len(failed)} of {count} members did not arrive, the first of them {failed[0]}"] if failed else []
+    if unknown:
+        texts = [
+            f"it is not known whether {len(unknown)} of {count} members arrived, the first of them {unknown[0]}",
+            *texts,
+        ]
+    error = (OutcomeUnknown if unknown else BadArchive)("; ".join(texts))
+    error.leftover = leftover
+    return error
 
 
 def _make_folder(target: Endpoint, path: str) -> None:

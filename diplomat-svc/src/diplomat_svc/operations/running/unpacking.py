@@ -43,7 +43,7 @@ def _deliver(work: Work, source: Endpoint, found: Found, target: Endpoint, taken
     except Interrupted:
         raise
     except TransferError as error:
-        report.failed(error)
+        report.failed(error, unpacked=True)
         return None
     warnings = [*fetching.warnings, *members.warnings]
     report.unpacked(
