@@ -19,6 +19,7 @@ from mft_common.identity import Identity
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.unix_server import UnixServer
+from tests.servers.diplomat_jobs import dock
 from tests.servers.made_secrets import secret
 
 PATH = "/diplomat/APIRequest"
@@ -290,3 +291,17 @@ def hub(tmp_path, runner):
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def later(hub, transaction):
+    """Return a function that makes a hub whose next attempts begin when `later.now` says so."""
+    now = [1_000_000]
+
+    def make(files, **more):
+        retries = {"file": 0, "job": 2, "job_delay": "10m"}
+        one = transaction("one", retries=retries, **{"delete_source": True, **more})
+        return dock(hub, files, one, clock=lambda: now[0])
+
+    make.now = now
+    return make

@@ -10,6 +10,7 @@ import pytest
 from tests.servers.diplomat_jobs import dock, log, tree
 from tests.servers.processes import wait_until
 from tests.servers.vsftpd import Vsftpd
+from tests.service.diplomat_svc.cut_attempts import kill_child
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -85,3 +86,26 @@ def _rewritten(path):
     before = path.stat().st_mtime
     path.write_bytes(b"c")
     return int(path.stat().st_mtime) != int(before)
+
+
+def test_a_newer_file_than_the_one_that_was_compared_is_not_deleted_e24(hub, transaction, runner, tmp_path):
+    """The second attempt has found that `a` is delivered, and moves `b`, when a newer `a` of the same size comes."""
+    root, now = tmp_path / "far", [1_000_000]
+    root.mkdir()
+    (root / "a").write_bytes(b"a")
+    (root / "b").write_bytes(bytes(256 << 10))
+    with over_ftp(root, tmp_path) as far:
+        source = {"url": "endpoint:far", "files": ["a", "b"]}
+        retries = {"file": 0, "job": 1, "job_delay": "10m"}
+        one = transaction("one", source=source, retries=retries, bandwidth="64KiB/s", delete_source=True)
+        made = dock(hub, {}, one, clock=lambda: now[0], endpoints={"far": far})
+        kill_child(made, runner, lambda: list((made.data / "to").glob(".b.*.part")))
+        assert [row.source for row in made.rows("SELECT source FROM files WHERE completion = 'Successful'")] == ["a"]
+        now[0] += 700_000
+        with made.work():
+            wait_until(lambda: sum("; Found 2 file" in text for text in log(made)) == 2)
+            wait_until(lambda: _rewritten(root / "a"))
+            assert not (made.data / "to" / "b").exists(), "the attempt is still at work"
+            assert made.finished("one").findtext("completionStatus") == "Warning"
+    assert tree(root) == {"a": b"c"}
+    assert any("The source was not deleted: a: changed since it was read" in text for text in log(made))

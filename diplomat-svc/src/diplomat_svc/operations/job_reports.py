@@ -60,9 +60,9 @@ class JobReports:
         """Add a record to the job's log."""
         self._channel.ask(NOTE, {"text": text, "severity": severity})
 
-    def earlier(self, source: str) -> Earlier | None:
-        """Return what an earlier attempt of the job did with a file; None where it had not begun it."""
-        answer = self._channel.ask(EARLIER, {"source": source})
+    def earlier(self, source: str, version: str) -> Earlier | None:
+        """Return what an earlier attempt of the job did with a file of this version; None where it had not begun it."""
+        answer = self._channel.ask(EARLIER, {"source": source, "version": version})
         if answer is None:
             return None
         found = Earlier(**{**answer, "archived": tuple(answer["archived"])})

@@ -7,8 +7,9 @@ from typing import Any, Final
 import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import FileRecord, MemberRecord
-from diplomat_svc.domain.states import FAILURE, SUCCESSFUL, WARNING, Severity, severity_of
+from diplomat_svc.domain.states import FAILURE, WARNING, Severity, severity_of
 from diplomat_svc.operations import file_changes
+from diplomat_svc.operations.earlier_records import EarlierRecords, end_of_gone
 from diplomat_svc.operations.file_messages import ArchivedCopy, Earlier, FileEnd
 from diplomat_svc.operations.owned_row import OwnedRow
 from diplomat_svc.store import files, members
@@ -22,7 +23,7 @@ class OwnedFiles:
 
     def __init__(self, row: OwnedRow, earlier: Sequence[FileRecord] = ()) -> None:
         self._row = row
-        self._earlier = {file.source: file for file in earlier}
+        self._earlier = EarlierRecords(earlier)
         self._files = {file.place: file for file in earlier}
         # The ends of files that are delivered together, until all are known.
         self._ending: dict[int, FileEnd] = {}
@@ -44,9 +45,9 @@ class OwnedFiles:
         texts = [file.description for file in self._files.values() if file.completion == WARNING]
         return f"{len(texts)} file(s) with a warning; the first: {texts[0]}" if texts else ""
 
-    def earlier(self, source: str) -> Json:
-        """Return what an earlier attempt did with a file; it is answered once, in case two names are stored alike."""
-        file = self._earlier.pop(files.storable(source), None)
+    def earlier(self, source: str, version: str) -> Json:
+        """Return what an earlier attempt did with a file; each record is answered once."""
+        file = self._earlier.take(files.storable(source), version)
         return None if file is None else asdict(Earlier.of(file))
 
     def found(self, count: int, size: int) -> Json:
@@ -55,20 +56,19 @@ class OwnedFiles:
         Those that an earlier attempt began count also where they are gone. Where it delivered them, their sources were
         deleted since; the others are failures (E23). A source that is gone before its copies were made is a warning.
         """
-        gone = list(self._earlier.values())
-        for file in [self._files[one.place] for one in gone]:
-            if file.completion is None:
-                text = f"Failed: {file.source} is gone since an earlier attempt; it may be delivered, and then whole."
-                end = FileEnd(place=file.place, completion=FAILURE, text=text, retries=file.retries, leftover=True)
-                self.end([end])
-            elif file.copies_pending == SUCCESSFUL == file.completion:
-                text = f"{file.source} is gone since an earlier attempt delivered it; not all its copies are archived."
-                self.warn(file.place, text)
-        count, size = count + len(gone), size + sum(file.size for file in gone)
-        with self._row.database.write() as connection:
-            self._row.change(connection, found=count, bytes_total=size)
-            self._row.record(connection, f"Found {count} file(s), {size} bytes.")
-        return [self._files[file.place].completion for file in gone]
+        gone, now = self._earlier.left, self._row.clock()
+        ends = [(self._files[one.place], end) for one in gone if (end := end_of_gone(one)) is not None]
+        changed = [file_changes.ended(file, end, now) for file, end in ends if end.completion == FAILURE]
+        changed += [file_changes.warned(file, end.text) for file, end in ends if end.completion == WARNING]
+        totals = {"found": count + len(gone), "bytes_total": size + sum(file.size for file in gone)}
+
+        def of_job(connection: sa.Connection) -> None:
+            self._row.change(connection, **totals)
+            self._row.record(connection, f"Found {totals['found']} file(s), {totals['bytes_total']} bytes.")
+
+        records = [(end.text, severity_of(end.completion)) for _, end in ends]
+        self._change_all(changed, file_changes.END, records, of_job)
+        return [self._files[one.place].completion for one in gone]
 
     def begin(
         self,
@@ -197,7 +197,8 @@ class OwnedFiles:
             self._count(self._files[file.place], file)
             self._remember(file)
         with self._row.database.write() as connection:
-            self._row.change(connection, **self._totals())
+            if changed:
+                self._row.change(connection, **self._totals())
             for file in changed:
                 files.change(connection, self._row.job.sequence, file, columns)
             also(connection)

@@ -17,27 +17,30 @@ class EarlierFiles:
         self._source = source
         self._stop = stop
 
-    def is_delivered(self, entry: Entry, earlier: Earlier | None) -> bool:
-        """Return whether exactly this content is delivered; Transient where that cannot be found out now.
+    def delivered(self, entry: Entry, earlier: Earlier | None) -> Entry | None:
+        """Return the version of the file whose content exactly is delivered, None where it is another.
 
-        Where a listing has no versions, the file is asked for its own; where it has none, its bytes are compared.
+        Transient where that cannot be found out now. Where a listing has no versions, the file is asked for its own;
+        where it has none, its bytes are compared.
         """
         if earlier is None or earlier.completion not in DELIVERED:
-            return False
+            return None
         try:
-            version = entry.version or self._source.stat(entry.path).version
-            if version and earlier.version:
-                return version == earlier.version
-            return self._sha256(entry) == earlier.sha256
+            there = entry if entry.version else self._source.stat(entry.path)
+            if there.version and earlier.version:
+                return there if there.version == earlier.version else None
+            read, sha256 = self._read(entry)
         except Interrupted:
             raise
         except TransferError as error:
             if error.heals:
                 raise
             # It is gone or cannot be read, which its delivery will tell.
-            return False
+            return None
+        return read if sha256 == earlier.sha256 else None
 
-    def _sha256(self, entry: Entry) -> str:
+    def _read(self, entry: Entry) -> tuple[Entry, str]:
+        """Return the version that is there now, and its SHA-256."""
         digests, reader = Digests(), self._source.open(replace(entry, version=""))
         try:
             while block := reader.read(BLOCK):
@@ -47,4 +50,4 @@ class EarlierFiles:
             reader.check()
         finally:
             reader.close()
-        return digests.result().sha256
+        return reader.entry, digests.result().sha256

@@ -49,10 +49,14 @@ def check_complete(entries: Sequence[Entry], definition: Transaction, *, lost: b
         if not any(pattern.match(entry.name) for entry in entries):
             completion = states.FAILURE if strict else states.REQUIRED_NOT_FOUND
             raise EndedEarlyError(completion, f"The required file {text} was not found; nothing was moved.")
-    template = definition.destination.files
-    joined = definition.compress.zip is not None
-    if template is not None and "*" not in template and len(entries) > 1 and not joined:
+    if has_one_name(definition) and len(entries) > 1:
         raise EndedEarlyError(states.FAILURE, f"{len(entries)} files would have one name at the destination.")
+
+
+def has_one_name(definition: Transaction) -> bool:
+    """Return whether all files of a job would have the same name at the destination, and are not packed."""
+    template = definition.destination.files
+    return template is not None and "*" not in template and definition.compress.zip is None
 
 
 def _stored(source: Endpoint, name: str) -> list[Entry]:

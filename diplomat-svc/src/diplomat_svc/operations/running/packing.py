@@ -36,6 +36,8 @@ def deliver_packed(work: Work, source: Endpoint, found: Sequence[Found], target:
         if not one.is_delivered:
             text = f"{one.entry.name} was left where it is: the archive of an earlier attempt is delivered."
             work.reports.note(text, Severity.WARNING)
+            if one.lost_copies:
+                work.reports.warn_file(one.place, one.lost_copies)
     _copy_again(work, source, delivered, target)
     return work.arrived(delivered)
 

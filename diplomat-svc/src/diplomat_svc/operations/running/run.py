@@ -110,19 +110,28 @@ class Run:
         """List the source; end the job here when no file matches, or a required one is missing (E26)."""
         entries, skipped = self._with_retries(lambda: finding.listed(source, self._definition, self._owned))
         first = self._owned.job.attempt == 1
-        earlier = [None if first else self._owned.earlier(entry.name) for entry in entries]
+        earlier = [None if first else self._owned.earlier(entry.name, entry.version) for entry in entries]
         finding.report_found(entries, skipped, self._owned)
         # An earlier attempt that has delivered a part of its files had all that is required.
         if not self._owned.job.delivered:
             finding.check_complete(entries, self._definition, lost=self._owned.lost > 0)
         places, files = itertools.count(self._owned.job.next_place), EarlierFiles(source, self._stop)
-        return [
-            Found(
-                next(places) if before is None else before.place, entry, before,
-                is_delivered=self._with_retries(functools.partial(files.is_delivered, entry, before)),
-            )
-            for entry, before in zip(entries, earlier, strict=True)
-        ]  # fmt: skip
+        found = []
+        for entry, before in zip(entries, earlier, strict=True):
+            delivered = self._with_retries(functools.partial(files.delivered, entry, before))
+            place = next(places) if before is None else before.place
+            found.append(Found(place, delivered or entry, before, is_delivered=delivered is not None))
+        return self._without_others(found)
+
+    def _without_others(self, found: list[Found]) -> list[Found]:
+        """Leave out files that would replace one of an earlier attempt; the next job delivers them (E26)."""
+        if not finding.has_one_name(self._definition) or not (self._owned.job.delivered or self._owned.unknown):
+            return found
+        for one in found:
+            if not one.may_be_delivered:
+                text = f"{one.entry.name} was left where it is: the file of an earlier attempt has its name"
+                self._owned.note(f"{text} at the destination.", Severity.WARNING)
+        return [one for one in found if one.may_be_delivered]
 
     def _move_all(self, source: Endpoint, found: list[Found], target: Endpoint) -> tuple[str, str]:
         ends = None

@@ -32,6 +32,7 @@ def _deliver(work: Work, source: Endpoint, found: Found, target: Endpoint) -> Ar
     entry, earlier = found.entry, found.earlier
     name = destination_name(work.definition.destination.files, entry.name)
     report = FileReport(work.reports, found.place, entry, name)
+    work.tell_of_lost_copies(found)
     kept = work.kept()
     steps = FileSteps(work.protection, work.text(name), kept)
     resume = json.loads(earlier.checkpoint) if earlier is not None and earlier.checkpoint else None

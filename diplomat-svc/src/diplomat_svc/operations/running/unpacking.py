@@ -37,6 +37,7 @@ def deliver_unpacked(work: Work, source: Endpoint, found: Sequence[Found], targe
 def _deliver(work: Work, source: Endpoint, found: Found, target: Endpoint, taken: dict[str, str]) -> Arrived | None:
     report = FileReport(work.reports, found.place, found.entry, found.entry.name)
     fetching = FileSteps(work.protection, None)
+    work.tell_of_lost_copies(found)
     try:
         with _opened(work, report, source, found, fetching) as (fetched, members):
             members.deliver(report, _names(work, found, members.source, taken), target)

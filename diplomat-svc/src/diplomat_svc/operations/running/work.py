@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from diplomat_svc.domain.states import INCOMPLETE, Severity
+from diplomat_svc.domain.states import DELIVERED, INCOMPLETE, Severity
 from diplomat_svc.domain.transactions import Transaction
 from diplomat_svc.operations.file_messages import Earlier
 from diplomat_svc.operations.job_reports import JobReports
@@ -53,6 +53,11 @@ class Work:
         text = f"{found.entry.name} was left where it is: an earlier attempt may have delivered it."
         self.reports.note(text, Severity.WARNING)
 
+    def tell_of_lost_copies(self, found: "Found") -> None:
+        """Add to the log that the archives lack what an earlier attempt has delivered of a file that is another now."""
+        if found.lost_copies:
+            self.reports.note(found.lost_copies, Severity.WARNING)
+
     def arrived(self, found: Sequence["Found"]) -> "list[Arrived]":
         """Return those of delivered files of an earlier attempt whose sources may go; a warning keeps them (E24)."""
         return [Arrived(one.place, one.entry) for one in found if self.reports.is_successful(one.place)]
@@ -78,11 +83,25 @@ class Found:
         return self.earlier.version == self.entry.version
 
     @property
+    def may_be_delivered(self) -> bool:
+        """Whether an earlier attempt has or may have delivered the file, in this version or another."""
+        return self.earlier is not None and self.earlier.completion in (*DELIVERED, INCOMPLETE)
+
+    @property
     def copies_done(self) -> tuple[str, ...] | None:
         """The archives that have a copy of a delivered file which still lacks others; None where it lacks none."""
         if not self.is_delivered or self.earlier is None or self.earlier.copies_pending is None:
             return None
         return self.earlier.archived
+
+    @property
+    def lost_copies(self) -> str:
+        """What is to be told of a file that has changed since its delivery, with copies missing; "" for any other."""
+        if self.is_delivered or self.earlier is None or self.earlier.copies_pending is None:
+            return ""
+        return (
+            f"{self.entry.name} has changed since an earlier attempt delivered it; not all copies of that are archived."
+        )
 
     def delivered_as(self, name: str) -> str:
         """Return the name at the destination, which was `name` unless that was taken."""
