@@ -27,8 +27,8 @@ MEMBER: Final = "member"
 TAKEN: Final = "taken"
 DELIVERED_MEMBER: Final = "delivered_member"
 AUDIT: Final = "audit"
-# Ends or names in one message, which has a limit, and a name may be long.
-_A_MESSAGE: Final = 500
+# Ends or names in one message, which has a limit, and a name may be long: of 4 MiB, 30 KiB each.
+_A_MESSAGE: Final = 100
 
 
 class JobReports:
