@@ -3,6 +3,7 @@
 import io
 import os
 import zipfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -144,7 +145,8 @@ def test_what_a_killed_job_left_in_an_archive_is_swept_e14_e27(hub, transaction)
     for path in (left, other):
         path.write_bytes(b"x")
     endpoints = made.service.follower.current.means(definition)["endpoints"]
-    assert sweep(None, {"job": order.to_json(), "endpoints": endpoints, "temporaries": []})["problem"] == ""
+    channel = SimpleNamespace(ask=lambda _kind, _data: [])
+    assert sweep(channel, {"job": order.to_json(), "endpoints": endpoints})["problem"] == ""
     assert [left.exists(), other.exists()] == [False, True]
 
 

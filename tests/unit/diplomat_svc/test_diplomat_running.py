@@ -5,11 +5,14 @@ from unittest.mock import Mock
 
 import pytest
 
-from diplomat_svc.domain.states import FAILURE
+from diplomat_svc.domain.jobs import FileRecord
+from diplomat_svc.domain.states import FAILURE, SUCCESSFUL
 from diplomat_svc.domain.transactions import Destination, Retries, Source, Transaction
+from diplomat_svc.operations import file_changes
+from diplomat_svc.operations.file_messages import FileEnd
 from diplomat_svc.operations.file_report import FileReport
 from diplomat_svc.operations.job_order import JobOrder
-from diplomat_svc.operations.running import Run, moves
+from diplomat_svc.operations.running import Run
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Transient
 from mft_common.endpoints.names import temporary_name
@@ -70,30 +73,19 @@ def test_the_name_of_an_unfinished_copy_that_is_kept_stays_known_b15(last):
     """A bucket's upload has no name but this one: the attempt after could not remove it without."""
     order = JobOrder(sequence=1, transfer_id="0", definition=None, variables={}, began_at=0, last=last)
     reports = Mock(job=order)
-    FileReport(reports, 0, Entry("a"), "a").failed(Transient("cut"))
-    assert reports.end_files.call_args.args[0].leftover is not last
+    report = FileReport(reports, 0, Entry("a"), "a")
+    report.begins("a?uploadId=1")
+    report.failed(Transient("cut"))
+    assert reports.end_files.call_args.args[0].finished == ("a?uploadId=1" if last else "")
 
 
-def test_the_copies_of_tries_before_the_one_that_succeeded_are_swept_with_the_job_b15(monkeypatch):
+def test_the_copies_of_tries_before_the_one_that_succeeded_stay_known_b15():
     """Their removal may have failed: a bucket whose parts were on their way still has the upload."""
-
-    class Mover:
-        def __init__(self, **options):
-            self.begins = options["begins"]
-
-        def move(self, *_):
-            self.begins("a?uploadId=1")
-            self.begins("a?uploadId=2")
-
-    definition = Transaction(
-        name="one", direction="outbound", source=Source(url="file:a", files=("*",)), destination=Destination(url="f:")
-    )
-    order = JobOrder(sequence=1, transfer_id="0", definition=definition, variables={}, began_at=0)
-    reports = Mock(job=order)
-    monkeypatch.setattr(moves, "Mover", Mover)
-    made = moves.Moves(reports, definition, _Pauses())
-    made.move(FileReport(reports, 0, Entry("a"), "a"), None, Entry("a"), None, if_exists="replace")
-    assert made.temporaries == ["a?uploadId=1"]
+    record = FileRecord(place=0, source="a", destination="a", size=1, began_at=1, temporaries=("a?1", "a?2", "a?3"))
+    end = FileEnd(place=0, completion=SUCCESSFUL, text="Delivered.", retries=1, finished="a?2")
+    assert file_changes.ended(record, end, 2).temporaries == ("a?1", "a?3")
+    again = file_changes.ended(file_changes.ended(record, end, 2), end, 3)
+    assert again.temporaries == ("a?1", "a?3"), "the same end again removes no further name"
 
 
 def test_jobs_of_one_sequence_at_two_hubs_have_different_temporary_files_e20():

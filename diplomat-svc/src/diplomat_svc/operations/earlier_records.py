@@ -40,7 +40,7 @@ def end_of_gone(file: FileRecord) -> FileEnd | None:
     """Return how a file of an earlier attempt ends whose source is gone; None where nothing changes for it."""
     if file.completion is None:
         text = f"Failed: {file.source} is gone since an earlier attempt; it may be delivered, and then whole."
-        return FileEnd(place=file.place, completion=FAILURE, text=text, retries=file.retries, leftover=True)
+        return FileEnd(place=file.place, completion=FAILURE, text=text, retries=file.retries)
     if file.copies_pending == SUCCESSFUL == file.completion:
         text = f"{file.source} is gone since an earlier attempt delivered it; not all its copies are archived."
         return FileEnd(place=file.place, completion=WARNING, text=text, retries=file.retries)

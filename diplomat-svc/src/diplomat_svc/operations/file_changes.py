@@ -21,8 +21,6 @@ _MOST_COPIES: Final = 20
 def ended(file: FileRecord, end: FileEnd, now: int) -> FileRecord:
     """Return the record of a file that ended at `now`."""
     delivered, size = end.completion in DELIVERED, file.size if end.size is None else end.size
-    # The same end again, because its write got no answer, removes no further name.
-    keeps = end.leftover or file.ended_at is not None
     return replace(
         file,
         completion=end.completion,
@@ -33,7 +31,7 @@ def ended(file: FileRecord, end: FileEnd, now: int) -> FileRecord:
         bytes_done=size if delivered else file.bytes_done,
         ended_at=max(now, file.began_at),
         description="" if end.completion == SUCCESSFUL else storable(end.warning or end.text),
-        temporaries=file.temporaries if keeps else file.temporaries[:-1],
+        temporaries=_without(file.temporaries, end.finished),
         checkpoint=None if delivered else file.checkpoint,
         version=end.version,
         delivered_size=end.delivered_size,
@@ -50,8 +48,17 @@ def warned(file: FileRecord, text: str) -> FileRecord:
 def with_copy(file: FileRecord, copy: ArchivedCopy) -> FileRecord:
     """Return the record of a file with one more copy; the same copy again changes nothing."""
     names = tuple(dict.fromkeys((*file.archived.get(copy.which, ()), storable(copy.name))))
-    left = tuple(one for one in file.temporaries if one not in copy.temporaries)
-    return replace(file, archived={**file.archived, copy.which: names[:_MOST_COPIES]}, temporaries=left)
+    archived = {**file.archived, copy.which: names[:_MOST_COPIES]}
+    return replace(file, archived=archived, temporaries=_without(file.temporaries, copy.finished))
+
+
+def with_member(file: FileRecord, finished: str) -> FileRecord:
+    """Return the record of an archive one more member of which is delivered, whose unfinished copy is `finished`."""
+    return replace(file, temporaries=_without(file.temporaries, finished))
+
+
+def _without(temporaries: tuple[str, ...], finished: str) -> tuple[str, ...]:
+    return tuple(name for name in temporaries if name != finished)
 
 
 def copied(file: FileRecord) -> FileRecord:

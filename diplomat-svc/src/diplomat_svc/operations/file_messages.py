@@ -14,8 +14,8 @@ class FileEnd:
 
     `warning` is the part of it that says what is wrong with a delivered file. `size` and `sha256` are those of the
     source, whose `version` is given where it was or may be delivered; `delivered_size` and
-    `delivered_sha256` those of the file at the destination. With `leftover` an unfinished copy is still there. With
-    `copies` the file is delivered, and its copies in archives are still to be written.
+    `delivered_sha256` those of the file at the destination. `finished` is the name of the unfinished copy that is
+    there no more, "" for none. With `copies` the file is delivered, and its copies in archives are still to be written.
     """
 
     place: int
@@ -24,7 +24,7 @@ class FileEnd:
     retries: int
     sha256: str | None = None
     size: int | None = None
-    leftover: bool = False
+    finished: str = ""
     version: str = ""
     delivered_size: int | None = None
     delivered_sha256: str | None = None
@@ -36,14 +36,14 @@ class FileEnd:
 class ArchivedCopy:
     """A copy in the archive `which`: of the files at `places`, or of a `member` of the file at the one place.
 
-    `temporaries` are the names that its unfinished ones had, `text` goes to the log.
+    `finished` is the name that the unfinished one had, `text` goes to the log.
     """
 
     places: Sequence[int]
     which: str
     name: str
     text: str
-    temporaries: Sequence[str]
+    finished: str
     member: int | None
 
 

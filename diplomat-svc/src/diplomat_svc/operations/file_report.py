@@ -96,7 +96,8 @@ class FileReport:
             text = f"Unknown: {reason}{'' if unpacked else f'; it may be there as {self.destination}, and then whole'}."
         end = FileEnd(
             place=self._place, completion=INCOMPLETE if unknown else FAILURE, text=f"{text}{left}",
-            retries=error.tries - 1, leftover=kept, version=self._entry.version if unknown else "",
+            retries=error.tries - 1, version=self._entry.version if unknown else "",
+            finished="" if kept else self._last,
         )  # fmt: skip
         self._reports.end_files(end)
 
@@ -150,8 +151,13 @@ class FileReport:
         text += f" {warning}" if warning else ""
         return FileEnd(
             place=self._place, completion=WARNING if warnings else SUCCESSFUL, text=text, retries=moved.retries,
-            sha256=read.sha256, size=read.size, version=version, copies=copies, warning=warning,
+            sha256=read.sha256, size=read.size, version=version, copies=copies, warning=warning, finished=self._last,
         )  # fmt: skip
+
+    @property
+    def _last(self) -> str:
+        """The name of the last unfinished copy: those of earlier tries may be left."""
+        return self.temporaries[-1] if self.temporaries else ""
 
     def read_whole(self) -> None:
         """Report that all bytes of the file were read."""

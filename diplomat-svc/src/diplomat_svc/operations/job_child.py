@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_reports import JobReports
+from diplomat_svc.operations.name_pages import ask_all
 from diplomat_svc.operations.running import Run
 from diplomat_svc.operations.unrecorded import findings
 from mft_common.endpoints.errors import NotFound, TransferError
@@ -31,8 +32,8 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, str | bool | 
     return {"completion": completion, "reason": reason, "left": attempt.left}
 
 
-def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
-    """Remove the temporary files of a job at its destination and in its archives, `temporaries` among them.
+def sweep(channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """Remove the temporary files of a job at its destination and in its archives; the worker knows names of them.
 
     Deletions of its sources that were cut off are ended first: a newer file that was moved aside gets its name back.
     Return the `problem` that prevented it, or "", and the `findings` about its `unrecorded` files: pairs of names at
@@ -40,8 +41,8 @@ def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
     """
     order = JobOrder.from_json(payload["job"])
     endpoints = Endpoints.from_json(payload["endpoints"])
-    problems = [_end_deletions(endpoints, order)]
-    problems += [_sweep(endpoints, url, order, tuple(payload["temporaries"])) for url in order.definition.written_urls]
+    problems, temporaries = [_end_deletions(endpoints, order)], ask_all(channel)
+    problems += [_sweep(endpoints, url, order, temporaries) for url in order.definition.written_urls]
     problem = next(filter(None, problems), "")
     return {"problem": problem, "findings": _findings(endpoints, order, payload.get("unrecorded", ()))}
 

@@ -13,7 +13,7 @@ class JobOrder:
     """A job to run: the copy of its definition, its variables, and the time in milliseconds at which it began.
 
     `attempt` counts from 1; `last` says that no other attempt may follow. Of earlier attempts it tells whether a file
-    is `delivered`, the names of unfinished copies, and the first place that no file has.
+    is `delivered`, and the first place that no file has.
     """
 
     sequence: int
@@ -24,7 +24,6 @@ class JobOrder:
     attempt: int = 1
     last: bool = True
     delivered: bool = False
-    temporaries: tuple[str, ...] = ()
     next_place: int = 0
 
     @property
@@ -44,7 +43,6 @@ class JobOrder:
             attempt=job.attempt,
             last=not job.may_be_tried_again,
             delivered=any(file.delivered for file in earlier),
-            temporaries=tuple(name for file in earlier for name in file.temporaries),
             next_place=max((file.place + 1 for file in earlier), default=0),
         )
 
@@ -56,4 +54,4 @@ class JobOrder:
     def from_json(cls, values: Mapping[str, Any]) -> Self:
         """Return the order of what `to_json` gave."""
         definition = Transaction.from_json(values["definition"])
-        return cls(**{**values, "temporaries": tuple(values["temporaries"]), "definition": definition})
+        return cls(**{**values, "definition": definition})

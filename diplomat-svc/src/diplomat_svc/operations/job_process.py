@@ -2,7 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from diplomat_svc.domain.states import FAILURE, INCOMPLETE
@@ -11,6 +11,7 @@ from diplomat_svc.operations.auditing import Auditor
 from diplomat_svc.operations.job_child import RUN, SWEEP
 from diplomat_svc.operations.job_order import JobOrder
 from diplomat_svc.operations.job_reports import AUDIT
+from diplomat_svc.operations.name_pages import page_of
 from diplomat_svc.operations.owned_job import OwnedJob
 from mft_common import logs
 from mft_common.database.leases import Lease
@@ -89,7 +90,7 @@ class JobProcess:
         if self._abandoned.is_set() or not self._is_mine():
             return False
         order = {name: self._payload[name] for name in ("job", "endpoints")}
-        handle = begin_sweep(self._runner, {**order, "temporaries": self._owned.files.temporaries})
+        handle = begin_sweep(self._runner, order, self._owned.files.temporaries)
         end = None if handle is None else handle.wait(_SWEEP_BEFORE_END_S)
         if handle is not None and end is None:
             handle.kill()
@@ -151,13 +152,13 @@ class JobProcess:
             until_written(lambda: self._owned.end(completion, reason, left=left))
 
 
-def begin_sweep(runner: Runner, payload: Json) -> Handle | None:
-    """Remove a job's temporary files in a child: a far side that hangs must not hold up the worker.
+def begin_sweep(runner: Runner, payload: Json, temporaries: Sequence[str]) -> Handle | None:
+    """Remove a job's temporary files in a child, `temporaries` among them: a far side may hang, the worker may not.
 
     None where no child can be started, whatever the reason: the removal is tried again later.
     """
     try:
-        return runner.run(SWEEP, payload, lambda _kind, _data: None)
+        return runner.run(SWEEP, payload, lambda _kind, data: page_of(temporaries, data["start"]))
     except (Unavailable, PoolFull):
         return None
     except Exception:  # noqa: BLE001 -- a removal that fails must not keep the job from its end

@@ -9,6 +9,7 @@ from diplomat_svc.domain.jobs import MemberRecord
 from diplomat_svc.domain.states import DELIVERED, FAILURE, INCOMPLETE, SUCCESSFUL, WARNING, Severity
 from diplomat_svc.operations.file_messages import ArchivedCopy, Earlier, FileEnd
 from diplomat_svc.operations.job_order import JobOrder
+from diplomat_svc.operations.name_pages import ask_all
 from mft_common.process.runner import Channel
 
 NOTE: Final = "note"
@@ -55,6 +56,10 @@ class JobReports:
     def check(self) -> None:
         """Raise CommitRefused unless the job is still the worker's, and nobody asked to stop it (E13)."""
         self._channel.may_commit()
+
+    def temporaries(self) -> tuple[str, ...]:
+        """Return the names of unfinished copies that this attempt or an earlier one may have left."""
+        return ask_all(self._channel)
 
     def note(self, text: str, severity: Severity = Severity.INFORMATIONAL) -> None:
         """Add a record to the job's log."""
@@ -139,9 +144,13 @@ class JobReports:
                 found |= self._channel.ask(TAKEN, {"place": place, "names": part})
         return found
 
-    def delivered_member(self, place: int, member: MemberRecord, text: str) -> None:
-        """Report that a member of an archive is at its destination; no later attempt delivers it again."""
-        self._channel.ask(DELIVERED_MEMBER, {"place": place, "member": asdict(member), "text": text})
+    def delivered_member(self, place: int, member: MemberRecord, text: str, finished: str) -> None:
+        """Report that a member of an archive is at its destination; no later attempt delivers it again.
+
+        `finished` is the name that its unfinished copy had.
+        """
+        data = {"place": place, "member": asdict(member), "text": text, "finished": finished}
+        self._channel.ask(DELIVERED_MEMBER, data)
 
     def is_successful(self, place: int) -> bool:
         """Return whether a file is Successful: a warning keeps its source (E24); one of an earlier attempt is."""

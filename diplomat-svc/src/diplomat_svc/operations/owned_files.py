@@ -170,14 +170,16 @@ class OwnedFiles:
             found = members.taken(connection, sequence, place, list(wanted))
         return {wanted[name]: archive for name, archive in found.items()}
 
-    def delivered_member(self, place: int, member: Mapping[str, Any], text: str) -> None:
+    def delivered_member(self, place: int, member: Mapping[str, Any], text: str, finished: str) -> None:
         """Write that a member of an archive is at its destination."""
         names = {name: files.storable(member[name]) for name in ("name", "destination")}
         found = MemberRecord(**{**member, **names})
-        with self._row.database.write() as connection:
-            self._row.change(connection)
+
+        def of_member(connection: sa.Connection) -> None:
             members.add(connection, self._row.job.sequence, place, found)
-            self._row.record(connection, text)
+
+        file = file_changes.with_member(self._files[place], finished)
+        self._change_all([file], ("temporaries",), [(text, Severity.INFORMATIONAL)], of_member)
 
     def _change(
         self, file: FileRecord, columns: tuple[str, ...], text: str = "", severity: Severity = Severity.INFORMATIONAL

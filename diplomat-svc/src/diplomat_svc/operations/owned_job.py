@@ -9,6 +9,7 @@ from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations import job_reports
 from diplomat_svc.operations.file_messages import ArchivedCopy, FileEnd
 from diplomat_svc.operations.job_writer import JobWriter, log_end
+from diplomat_svc.operations.name_pages import TEMPORARIES, page_of
 from diplomat_svc.operations.owned_files import OwnedFiles
 from diplomat_svc.operations.owned_row import OwnedRow
 from diplomat_svc.store import change_clock, jobs
@@ -51,6 +52,7 @@ class OwnedJob:
             job_reports.MEMBER: files.member,
             job_reports.TAKEN: files.taken,
             job_reports.DELIVERED_MEMBER: files.delivered_member,
+            TEMPORARIES: lambda start: page_of(files.temporaries, start),
         }
 
     def handle(self, kind: str, data: Json) -> Json:

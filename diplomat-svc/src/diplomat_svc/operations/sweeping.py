@@ -86,7 +86,7 @@ class Sweeper:
             claimed = sweeps.claim(connection, self._clock(), most, busy)
         begun = []
         for each in claimed:
-            handle = begin_sweep(self._runner, self._order(each))
+            handle = begin_sweep(self._runner, self._order(each), each.temporaries)
             if handle is None:
                 _log(each, "no process could be started for it")
             else:
@@ -120,7 +120,7 @@ class Sweeper:
         # Once: what is compared for long must not hold up the removal again and again. An archive that is unpacked is
         # not at the destination.
         unrecorded = each.unrecorded if each.tries == 1 and not definition.compress.unzip else ()
-        return {**order, "temporaries": each.temporaries, "unrecorded": unrecorded}
+        return {**order, "unrecorded": unrecorded}
 
 
 def _log(each: Sweep, problem: str) -> None:

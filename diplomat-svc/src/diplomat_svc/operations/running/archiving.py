@@ -114,7 +114,7 @@ class ArchiveWriter:
         made, name = moved.delivered, report.destination
         text = f"Archived {copy.path} as {name} in the {which} archive: {made.size} bytes, SHA-256 {made.sha256}."
         copied = ArchivedCopy(
-            places=places, which=which, name=name, text=text, temporaries=report.temporaries, member=member
+            places=places, which=which, name=name, text=text, finished=report.temporary, member=member
         )
         self._reports.archived(copied)
 
@@ -124,7 +124,7 @@ class CopyReport:
 
     def __init__(self, reports: JobReports, place: int, destination: str) -> None:
         self.destination = destination
-        self.temporaries: list[str] = []
+        self.temporary = ""
         self._reports = reports
         self._place = place
 
@@ -134,9 +134,9 @@ class CopyReport:
 
     def begins(self, temporary: str) -> None:
         """Write the name of an unfinished copy before it is made."""
-        if temporary and temporary not in self.temporaries:
+        if temporary and temporary != self.temporary:
             self._reports.temporary(self._place, temporary)
-            self.temporaries.append(temporary)
+            self.temporary = temporary
 
     def checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Do nothing: a copy begins anew."""

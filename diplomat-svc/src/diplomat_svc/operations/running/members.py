@@ -82,7 +82,7 @@ class Members:
             )  # fmt: skip
             text = f"Delivered {entry.path} of {self._name} as {name}: {made.size} bytes, "
             text += f"SHA-256 {made.sha256}, retries {moved.retries}."
-            work.reports.delivered_member(self._place, member, text)
+            work.reports.delivered_member(self._place, member, text, report.temporary)
             self.delivered.append(member)
             copy = Copy(self.source, entry, name, made)
             if kept is not None and kept.file is not None:
@@ -129,7 +129,7 @@ class _MemberReport:
 
     def __init__(self, archive: FileReport, destination: str) -> None:
         self.destination = destination
-        self.temporaries: list[str] = []
+        self.temporary = ""
         self._archive = archive
 
     def rename(self, destination: str) -> None:
@@ -139,8 +139,7 @@ class _MemberReport:
     def begins(self, temporary: str) -> None:
         """Write the name of an unfinished copy into the record of the archive."""
         self._archive.begins(temporary)
-        if temporary and temporary not in self.temporaries:
-            self.temporaries.append(temporary)
+        self.temporary = temporary or self.temporary
 
     def checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Do nothing: another attempt fetches the archive anew."""

@@ -8,8 +8,7 @@ from diplomat_svc.domain.transactions import IfExists, Transaction
 from diplomat_svc.operations.job_reports import JobReports
 from mft_common.endpoints import contract as endpoint_contract
 from mft_common.endpoints.contract import Endpoint, Entry
-from mft_common.endpoints.errors import Exists, Interrupted, NotFound, OutcomeUnknown, TransferError
-from mft_common.process.runner import CommitRefused
+from mft_common.endpoints.errors import Exists, Interrupted, NotFound, TransferError
 from mft_common.transfer import Bandwidth, Interrupt, Moved, Mover
 from mft_common.transfer.steps import MakeSteps
 
@@ -19,16 +18,11 @@ _MOST_NUMBERS: Final = 9_999
 
 
 class MoveReport(Protocol):
-    """The reports of one move: `destination` is the name that the file gets, `temporaries` of its unfinished copies."""
+    """The reports of one move: `destination` is the name that the file gets."""
 
     @property
     def destination(self) -> str:
         """The name at the destination."""
-        ...
-
-    @property
-    def temporaries(self) -> list[str]:
-        """The names of unfinished copies so far."""
         ...
 
     def rename(self, destination: str) -> None:
@@ -57,10 +51,9 @@ class MoveReport(Protocol):
 
 
 class Moves:
-    """The moves of one job; `temporaries` are names of unfinished copies that may be left at an endpoint."""
+    """The moves of one job."""
 
     def __init__(self, reports: JobReports, definition: Transaction, stop: Interrupt) -> None:
-        self.temporaries = list(reports.job.temporaries)
         self._reports = reports
         self._definition = definition
         self._stop = stop
@@ -116,18 +109,7 @@ class Moves:
             retries=definition.retries.file,
             delay=definition.retries.file_delay,
         )
-        try:
-            moved = mover.move(source, entry, target, name, resume)
-        except (Interrupted, CommitRefused):
-            self.temporaries += report.temporaries
-            raise
-        except TransferError as error:
-            if error.leftover or isinstance(error, OutcomeUnknown) or not self._reports.job.last:
-                self.temporaries += report.temporaries
-            raise
-        # The copies of tries that failed are removed with their try, unless that failed too.
-        self.temporaries += report.temporaries[:-1]
-        return moved
+        return mover.move(source, entry, target, name, resume)
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -156,11 +156,6 @@ class _GroupReport:
         """The name of the archive."""
         return self._first.destination
 
-    @property
-    def temporaries(self) -> list[str]:
-        """The names of the unfinished copies, which are those of the first file's record."""
-        return self._first.temporaries
-
     def rename(self, destination: str) -> None:
         """Give the archive another name."""
         for report in self._reports.values():

@@ -192,9 +192,10 @@ class Run:
         self.left = (
             self._cut_off or self._owned.unknown or (self._owned.job.attempt > 1 and len(written) <= len(archives))
         )
+        temporaries = self._owned.temporaries()
         for endpoint in written:
             try:
-                endpoint.sweep(self._owned.job.token, tuple(self._moves.temporaries))
+                endpoint.sweep(self._owned.job.token, temporaries)
             except TransferError as error:
                 self.left = True
                 text = f"Removing partial uploads failed: {error}. It is tried again later."
