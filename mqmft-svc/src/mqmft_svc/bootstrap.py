@@ -23,12 +23,14 @@ from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared
+from mft_common.watching import Watcher, watcher_task
 from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
 from mqmft_svc.operations import Operations
 from mqmft_svc.operations.managed.sweeping import TransferSweeper
 from mqmft_svc.operations.managed.work import ManagedWork
+from mqmft_svc.operations.monitoring.watches import watcher_of
 from mqmft_svc.operations.probing import Prober
 from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
@@ -42,7 +44,11 @@ _LOCK: Final = "worker.lock"
 _OBEYS_WITHIN_S: Final = 3.0
 _DEMO_QMGR: Final = "QM1"
 # What children of the worker need in any case; its fork server imports it once.
-_CHILD_MODULES: Final = ("mqmft_svc.operations.agent_child", "mqmft_svc.operations.managed.child")
+_CHILD_MODULES: Final = (
+    "mqmft_svc.operations.agent_child",
+    "mqmft_svc.operations.managed.child",
+    "mqmft_svc.operations.monitoring.child",
+)
 
 
 def child_modules(document: Mapping[str, Any]) -> tuple[str, ...]:
@@ -91,6 +97,7 @@ class Service:
             BackgroundTask(f"{SERVICE}-purge", self._purge),
             BackgroundTask(f"{SERVICE}-agents", self.prober().run),
             BackgroundTask(f"{SERVICE}-managed", self.dispatcher().run),
+            watcher_task(f"{SERVICE}-monitors", self.watcher()),
         ]
 
     def prober(self) -> Prober:
@@ -110,6 +117,12 @@ class Service:
         sweeper = TransferSweeper(*parts, patience_s=patience, now=self.operations.now)
         beside = [BackgroundTask("sweeps", sweeper.run)]
         return Dispatcher(work, self.database, WORKERS, lock=lock, beside=beside, obeys_within=_OBEYS_WITHIN_S)
+
+    def watcher(self, **options: Any) -> Watcher:
+        """Return the task that looks at the folders of monitors; `options` are those of `watcher_of`."""
+        if self.runner is None:
+            raise ValueError("a worker is built with a runner")
+        return watcher_of(self.database, self.follower, self.runner, self.operations.triggering, **options)
 
     def _purge(self, stop: threading.Event) -> None:
         while not stop.wait(_PURGE_EVERY_S):

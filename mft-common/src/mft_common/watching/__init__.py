@@ -1,6 +1,6 @@
 """Watch folders: one scan a folder for all that look at it, files that have settled, each appearance handled once."""
 
-from mft_common.watching.contract import TEMPORARY, Found, Listing, Watch
+from mft_common.watching.contract import TEMPORARY, Found, Later, Listing, Watch
 from mft_common.watching.listings import EndpointListing, LocalListing
 from mft_common.watching.memory import Memory, Superseded, create_tables, drop_tables
 from mft_common.watching.watcher import Watcher, watcher_task
@@ -9,6 +9,7 @@ __all__ = [
     "TEMPORARY",
     "EndpointListing",
     "Found",
+    "Later",
     "Listing",
     "LocalListing",
     "Memory",

@@ -7,6 +7,12 @@ from typing import Final, Protocol
 import sqlalchemy as sa
 
 from mft_common.endpoints.names import Patterns
+from mft_common.errors import MftError
+
+
+class Later(MftError):  # noqa: N818 -- the name of a condition
+    """A handler can take no more files for now: they are handed over again after the next scan."""
+
 
 # Names under which other programs write files that are not complete; the hub's own never match any pattern.
 TEMPORARY: Final = Patterns(("*.part", "*.filepart"))
@@ -51,7 +57,8 @@ class Watch:
 
     `handle(connection, files)` is called for at most `batch` files at a time, in the transaction that remembers them.
     Where it raises, that transaction is rolled back and it is called again with fewer of the same files, so that the
-    others go on; a single file that fails is tried again later, each time after a longer pause.
+    others go on; a single file that fails is tried again later, each time after a longer pause. Where it raises Later,
+    the files of this scan wait for the next one.
     `folder` names the folder; watches of one folder share its scan. `depth` is the number of levels of folders below
     it that belong to it, None for all. A file is taken when its identity has been the same for `settle` seconds by this
     machine's clock and for `looks` scans. `interval` is the pause between scans in seconds; a folder that shows no

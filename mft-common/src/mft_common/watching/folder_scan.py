@@ -15,7 +15,7 @@ from mft_common.database.leases import Lease, LeaseLost, Leases
 from mft_common.database.transient import is_transient
 from mft_common.errors import Unavailable
 from mft_common.watching.absences import Absences
-from mft_common.watching.contract import Found, Listing
+from mft_common.watching.contract import Found, Later, Listing
 from mft_common.watching.memory import Memory, Superseded, digest
 from mft_common.watching.sightings import NO_FILE, OCCUPIED, VACANCY, VACANT, Sighting, Sightings
 from mft_common.watching.watch_state import WatchState
@@ -197,6 +197,9 @@ class FolderScan:
                 raise
             except Superseded:
                 # The next look at the definitions brings the new one.
+                return
+            except Later as error:
+                logs.get("watching").info("watch.deferred", watch=state.watch.key, reason=str(error))
                 return
             except Exception as error:
                 if is_transient(error):

@@ -11,6 +11,7 @@ from mqmft_svc.errors.access import (
 )
 from mqmft_svc.errors.base import Internal, RestError
 from mqmft_svc.errors.bodies import BodyInvalid, BodyNotJson, BodyTooLarge, ContentTypeWrong
+from mqmft_svc.errors.monitors import MonitorAmbiguous, MonitorExists, MonitorNameInvalid, NoSuchMonitor
 from mqmft_svc.errors.parameters import (
     AfterWithBefore,
     AgentNameInvalid,
@@ -55,8 +56,12 @@ __all__ = [
     "LoginThrottled",
     "MethodNotAllowed",
     "MftDisabled",
+    "MonitorAmbiguous",
+    "MonitorExists",
+    "MonitorNameInvalid",
     "NoCoordinationQueueManager",
     "NoSuchAgent",
+    "NoSuchMonitor",
     "NoSuchResource",
     "NoSuchTransfer",
     "PageWithId",

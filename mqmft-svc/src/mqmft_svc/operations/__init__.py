@@ -15,6 +15,8 @@ from mqmft_svc.operations.accepting import Acceptor
 from mqmft_svc.operations.access import Access
 from mqmft_svc.operations.agents import Agents
 from mqmft_svc.operations.availability import Availability
+from mqmft_svc.operations.monitoring.triggering import Triggering
+from mqmft_svc.operations.monitors import Monitors
 from mqmft_svc.operations.recording import Recorder
 from mqmft_svc.operations.submitting import Submitting
 from mqmft_svc.operations.transfers import Transfers
@@ -51,3 +53,5 @@ class Operations:
         ids = TransferIds(settings.transfer_id_prefix)
         acceptor = Acceptor(self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now)
         self.submitting = Submitting(database, availability, acceptor, now=now)
+        self.triggering = Triggering(acceptor, now)
+        self.monitors = Monitors(database, availability, applied_agents, now)

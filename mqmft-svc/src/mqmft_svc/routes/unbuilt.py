@@ -5,11 +5,11 @@ from flask import Blueprint, Response, request
 from mqmft_svc.errors import NoSuchResource
 from mqmft_svc.operations import Operations
 from mqmft_svc.routes import http
-from mqmft_svc.routes.http import BASE, MFT, V3
+from mqmft_svc.routes.http import MFT, V3
 
 
 def add(pages: Blueprint, operations: Operations) -> None:
-    """Add monitors and calls."""
+    """Add calls."""
 
     def add_one(path: str, resource: str, *methods: str) -> None:
         def unbuilt(**_names: str) -> Response:
@@ -21,7 +21,5 @@ def add(pages: Blueprint, operations: Operations) -> None:
 
         pages.add_url_rule(path, f"{path} {methods[0]}", unbuilt, methods=list(methods))
 
-    add_one(f"{BASE}{MFT}/monitor", "monitor", "GET", "POST")
-    add_one(f"{BASE}{MFT}/monitor/<path:name>", "monitor", "GET", "DELETE")
     add_one(f"{V3}{MFT}/call", "call", "GET", "POST")
     add_one(f"{V3}{MFT}/call/<call_id>", "call", "GET")

@@ -9,7 +9,7 @@ from mqmft_svc.domain.agents import STATES, TYPES, Agent
 from mqmft_svc.errors import AgentNameInvalid, PageWithId, ParameterUnknown
 from mqmft_svc.schemas import attributes
 from mqmft_svc.schemas.attributes import Selection, leaves
-from mqmft_svc.schemas.queries import Pairs, given_once
+from mqmft_svc.schemas.queries import Pairs, given_once, wildcards
 from mqmft_svc.settings import Settings
 
 _FILTERS: Final = ("name", "type", "state")
@@ -49,7 +49,7 @@ def list_query(pairs: Pairs, settings: Settings) -> AgentQuery:
     """Read the parameters of `GET agent`; raises the 400s of 31-34, 48 and 183."""
     given = given_once(pairs, {"attributes", *_FILTERS}, settings)
     return AgentQuery(
-        name=_pattern(given["name"]) if given.get("name", _ANY) != _ANY else None,
+        name=name_pattern(given["name"]) if given.get("name", _ANY) != _ANY else None,
         type=_one_of(given, "type", TYPES, "all"),
         state=_one_of(given, "state", STATES, _ANY),
         selection=_selection(given),
@@ -76,10 +76,11 @@ def agent_name(text: str) -> str:
     return name.upper()
 
 
-def _pattern(text: str) -> re.Pattern[str]:
+def name_pattern(text: str) -> re.Pattern[str]:
+    """Return the expression of a filter for agents' names; AgentNameInvalid."""
     if not _PATTERN.fullmatch(text):
         raise AgentNameInvalid(name=text)
-    return re.compile(".*".join(re.escape(part) for part in re.split(r"\*+", text.upper())))
+    return wildcards(text.upper())
 
 
 def _one_of(given: Mapping[str, str], name: str, values: tuple[str, ...], everything: str) -> str | None:

@@ -9,6 +9,7 @@ NO_OBJECT: Final = "it must be an object."
 MISSING: Final = "it is missing."
 _UNKNOWN: Final = "there is no such attribute."
 _LONGEST: Final = 4096
+LATER: Final = "this version of the hub does not serve it yet."
 
 
 class Text(fields.Field[str]):
@@ -38,6 +39,13 @@ class Flag(fields.Field[bool]):
         if not isinstance(value, bool):
             raise ValidationError("it must be true or false.")
         return value
+
+
+class NotServed(fields.Field[None]):
+    """An attribute of the protocol that is refused."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> None:  # noqa: ARG002
+        raise ValidationError(LATER)
 
 
 class Strict(Schema):
@@ -71,6 +79,30 @@ def nested(schema: type[Schema], **options: Any) -> fields.Nested:
     return fields.Nested(schema, required=True, error_messages={"required": MISSING}, **options)
 
 
+def texts(**options: Any) -> fields.Dict:
+    """Return the field of an object of texts."""
+    return fields.Dict(keys=Text(validate=long(256)), values=Text(), error_messages={"invalid": NO_OBJECT}, **options)
+
+
 def needed(**options: Any) -> Text:
     """Return the field of a text that must be there."""
     return Text(required=True, error_messages={"required": MISSING}, validate=long(), **options)
+
+
+def without_nulls(value: Any) -> Any:
+    """Leave out the attributes that are null; an element of an array is no attribute."""
+    if isinstance(value, dict):
+        return {name: without_nulls(one) for name, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
+
+
+def first_problem(messages: Mapping[Any, Any]) -> tuple[str, str]:
+    """Return path and reason of the first problem, such as `transferSet.item[0].source.name`."""
+    path, found = "", messages
+    while isinstance(found, dict):
+        name, found = next(iter(found.items()))
+        if isinstance(name, int):
+            path += f"[{name}]"
+        elif name not in ("_schema", "key", "value"):
+            path += f".{name}" if path else str(name)
+    return path, str(found[0])

@@ -92,3 +92,15 @@ def _limit(value: str, largest: int) -> int:
     if match is None or match[1] == "0":
         raise LimitInvalid
     return largest if len(match[1]) > _MANY_DIGITS else min(int(match[1]), largest)
+
+
+def wildcards(text: str) -> re.Pattern[str]:
+    """Return the expression of a filter in which each asterisk stands for any characters, also for none.
+
+    What stands between two asterisks is looked for once, so that many of them cost no more time than few.
+    """
+    first, *rest = (re.escape(part) for part in re.split(r"\*+", text))
+    if not rest:
+        return re.compile(first, re.DOTALL)
+    *middle, last = rest
+    return re.compile(first + "".join(f"(?>.*?{part})" for part in middle) + f".*{last}", re.DOTALL)

@@ -1,4 +1,4 @@
-"""Define the tables: transfers, their items, a counter of transfers, agents, managed transfers."""
+"""Define the tables: transfers, their items, a counter of transfers, agents, managed transfers, monitors."""
 
 from typing import Any, Final
 
@@ -8,6 +8,7 @@ from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database.leases import Leases
 from mft_common.database.workers import Workers
 from mft_common.events import Inbox, Outbox
+from mft_common.watching import Memory
 from mqmft_svc import SERVICE
 
 metadata: Final = sa.MetaData()
@@ -117,7 +118,22 @@ submission_key: Final = sa.Table(
 )
 sa.Index("submission_key_at", submission_key.c.at)
 
+# The resource monitors (1.L), each with its definition as the resource shows it; a number is never used again.
+monitor: Final = sa.Table(
+    "monitor",
+    metadata,
+    sa.Column("number", _NUMBER, sa.Identity(), primary_key=True),
+    sa.Column("name", sa.String(256), nullable=False),
+    sa.Column("agent", sa.String(28), nullable=False),
+    _text("document"),
+    _text("account"),
+    _number("created_at"),
+    sqlite_autoincrement=True,
+)
+sa.Index("monitor_name", monitor.c.name, monitor.c.agent, unique=True)
+
 LEASES: Final = Leases(metadata)
+WATCHES: Final = Memory(metadata)
 WORKERS: Final = Workers(LEASES)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)

@@ -1,0 +1,148 @@
+"""Begin the transfers of a monitor, in the transaction that remembers what it has found."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mft_common import logs
+from mft_common.clock import Clock
+from mft_common.ids import new_request_id
+from mft_common.watching import Later
+from mqmft_svc.domain.monitors import Match, Monitor
+from mqmft_svc.domain.submissions import AgentRequest, Submission
+from mqmft_svc.domain.variables import OF_FILE, BadVariable, names_in, replaced, values_of
+from mqmft_svc.errors import BodyInvalid, NoSuchAgent
+from mqmft_svc.operations.accepting import Acceptor
+from mqmft_svc.operations.managed import transfer_events
+from mqmft_svc.schemas.submissions import submission
+from mqmft_svc.store import managed
+
+_MOST_ITEMS: Final = 1000
+_WILDCARDS: Final = frozenset("*?")
+
+
+@dataclass(frozen=True)
+class _Expanded:
+    """The transfer that a monitor begins; `malformed` says why its definition yields none."""
+
+    submission: Submission
+    malformed: str = ""
+
+
+class Triggering:
+    """Makes a transfer of a batch of matches."""
+
+    def __init__(self, acceptor: Acceptor, now: Clock) -> None:
+        self._acceptor = acceptor
+        self._now = now
+        self._log = logs.get("monitors")
+
+    def begin(self, connection: sa.Connection, monitor: Monitor, matches: Sequence[Match], queue: str = "") -> None:
+        """Begin the transfer of some matches, of none for a condition that is met by an absence (238).
+
+        Its originator is the creator of the monitor. Later where as many transfers wait at its source agent as that
+        takes.
+        """
+        with logs.request_scope(new_request_id()):
+            expanded = _expanded(monitor, matches, self._now(), queue)
+            transfer = self._acceptor.new(expanded.submission, monitor.account)
+            reason, agents = expanded.malformed, None
+            if not reason:
+                try:
+                    agents = self._acceptor.agents_of(connection, expanded.submission)
+                except NoSuchAgent as error:
+                    reason = f"There is no agent {error.words['name']}."
+            if agents is None:
+                end = transfer_events.ended(transfer, (), "malformed", self._now(), reason)
+                self._acceptor.record(connection, [transfer_events.started(transfer), *end])
+            else:
+                source = agents[0]
+                if managed.queued_of(connection, source.name) >= source.maximum_queued_transfers:
+                    raise Later(f"{source.maximum_queued_transfers} transfers wait at the agent {source.name}")
+                refusal = self._acceptor.add(connection, transfer, agents)
+                reason = refusal.reason if refusal else ""
+            self._log.info(
+                "monitor.triggered", monitor=monitor.name, agent=monitor.agent, transfer=transfer.id,
+                matches=len(matches), refused=reason,
+            )  # fmt: skip
+
+
+def batch_of(monitor: Monitor) -> int:
+    """Return how many matches make one transfer at most: no more than have room in it."""
+    items = monitor.definition["transferSet"]["item"]
+    return max(1, min(monitor.matches, _MOST_ITEMS // len(items)))
+
+
+def _expanded(monitor: Monitor, matches: Sequence[Match], now: int, queue: str) -> _Expanded:
+    own = {name.lower(): value for name, value in monitor.variables.items()}
+
+    def values(match: Match | None) -> dict[str, str]:
+        return own | values_of(agent=monitor.agent, now=now, queue=queue, match=match)
+
+    first = values(matches[0] if matches else None)
+    try:
+        body = _body(monitor.definition, first, [values(match) for match in matches] or [first])
+        wanted = submission(body)
+    except BadVariable as error:
+        return _Expanded(_bare(monitor, first), str(error))
+    except BodyInvalid as error:
+        return _Expanded(_bare(monitor, first), _reason(monitor.definition, error))
+    name = wanted.job_name or monitor.name
+    return _Expanded(Submission(**{**vars(wanted), "job_name": name}))
+
+
+def _body(definition: Mapping[str, Any], first: Mapping[str, str], each: Sequence[Mapping[str, str]]) -> dict[str, Any]:
+    """Return the body of the request; an item with a variable of the file comes once for each match, others once."""
+    transfer_set = definition["transferSet"]
+    items: list[dict[str, Any]] = []
+    for item in transfer_set["item"]:
+        for values in each if names_in(item) & OF_FILE else (first,):
+            one = _item(item, values)
+            if one not in items:
+                items.append(one)
+    rest = {name: value for name, value in transfer_set.items() if name != "item"}
+    body: dict[str, Any] = replaced({**definition, "transferSet": rest}, first)
+    body["transferSet"]["item"] = items
+    return body
+
+
+def _item(item: Mapping[str, Any], values: Mapping[str, str]) -> dict[str, Any]:
+    """Return an item of a match; a name with a wildcard in it would stand for other files as well."""
+    found: dict[str, Any] = replaced(item, values)
+    given, name = item["source"]["name"], found["source"]["name"]
+    if _WILDCARDS & set(name) - set(given):
+        raise BadVariable(given, "yields a name with * or ?, which stands for other files as well")
+    return found
+
+
+def _bare(monitor: Monitor, values: Mapping[str, str]) -> Submission:
+    """Return what is known of the transfer of a definition that yields none: its agents and its name."""
+
+    def agent(side: str) -> AgentRequest:
+        texts = []
+        for name in ("name", "qmgrName"):
+            text = str(monitor.definition[side][name])
+            try:
+                texts.append(str(replaced(text, values)).upper())
+            except BadVariable:
+                texts.append(text)
+        return AgentRequest(name=texts[0], qmgr=texts[1])
+
+    return Submission(
+        source_agent=agent("sourceAgent"), destination_agent=agent("destinationAgent"), items=(), job_name=monitor.name
+    )
+
+
+def _reason(definition: Mapping[str, Any], error: BodyInvalid) -> str:
+    """Return why a request is refused, with the variables that its definition has at that place."""
+    path = str(error.words["name"])
+    value: Any = definition
+    for step in path.replace("[", ".").replace("]", "").split("."):
+        if isinstance(value, list):
+            # Items were made for several matches.
+            break
+        value = value.get(step) if isinstance(value, dict) else value
+    named = ", ".join(f"${{{name}}}" for name in sorted(names_in(value)))
+    return f"With the variables {named} replaced, '{path}' is not right: {error.words['reason']}"

@@ -1,0 +1,126 @@
+"""Answer the requests for resource monitors (1.L)."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from mft_common import logs
+from mft_common.clock import Clock
+from mft_common.database import Database
+from mqmft_svc.domain.agents import Agent
+from mqmft_svc.domain.callers import Caller
+from mqmft_svc.domain.monitors import STARTED, STOPPED, Monitor
+from mqmft_svc.domain.variables import names_in
+from mqmft_svc.errors import MonitorAmbiguous, MonitorExists, NoSuchAgent, NoSuchMonitor
+from mqmft_svc.operations.availability import Availability
+from mqmft_svc.schemas.attributes import Selection
+from mqmft_svc.schemas.monitor_bodies import monitor_of, read_monitor
+from mqmft_svc.schemas.monitor_documents import default_document, whole_document
+from mqmft_svc.schemas.monitor_queries import MonitorQuery, Place
+from mqmft_svc.store import monitors as store
+
+Agents = Mapping[str, Agent]
+
+
+class Monitors:
+    """The monitor resource; `agents` reads those of the configuration that was applied last."""
+
+    def __init__(
+        self,
+        database: Database,
+        availability: Availability,
+        agents: Callable[[sa.Connection], Agents],
+        now: Clock,
+    ) -> None:
+        self._database = database
+        self._availability = availability
+        self._agents = agents
+        self._now = now
+        self._log = logs.get("monitors")
+
+    def list_monitors(self, query: MonitorQuery) -> list[dict[str, Any]]:
+        """Return the monitors that match, by name (185)."""
+        self._availability.require()
+        found, agents = self._fetch(None)
+        return [
+            _document(monitor, state, query.selection)
+            for monitor in found
+            if query.matches(monitor, state := _state(monitor, agents))
+        ]
+
+    def get_monitor(self, name: str, selection: Selection) -> list[dict[str, Any]]:
+        """Return the monitors of a name, which is in upper case, one for each agent that has one; NoSuchMonitor."""
+        self._availability.require()
+        found, agents = self._fetch(name)
+        if not found:
+            raise NoSuchMonitor(name=name, where="")
+        return [_document(monitor, _state(monitor, agents), selection) for monitor in found]
+
+    def create(self, body: Mapping[str, Any], caller: Caller) -> Monitor:
+        """Create the monitor that a body asks for; NoSuchAgent, MonitorExists, BodyInvalid (186, 188).
+
+        Its agent must exist, and the agents of its transfers where no variable names them.
+        """
+        monitor, example = read_monitor(body, caller.user)
+        self._availability.require()
+        with self._database.write() as connection:
+            agents = self._agents(connection)
+            if monitor.agent not in agents:
+                raise NoSuchAgent(name=monitor.agent)
+            for side, asked in (("sourceAgent", example.source_agent), ("destinationAgent", example.destination_agent)):
+                agent = agents.get(asked.name)
+                if not names_in(monitor.definition[side]) and (agent is None or agent.qmgr.upper() != asked.qmgr):
+                    raise NoSuchAgent(name=asked.name)
+            if store.insert(connection, monitor, self._now()) is None:
+                raise MonitorExists(name=monitor.name, agent=monitor.agent)
+        self._log.info("monitor.created", monitor=monitor.name, agent=monitor.agent, user=caller.user)
+        return monitor
+
+    def delete(self, name: str, place: Place) -> None:
+        """Delete a monitor: after this returns it begins no transfer; NoSuchMonitor, MonitorAmbiguous (189)."""
+        self._change(name, place, store.delete, "monitor.deleted")
+
+    def delete_history(self, name: str, place: Place) -> None:
+        """Forget what a monitor has seen: what meets its condition triggers again; NoSuchMonitor, MonitorAmbiguous."""
+        self._change(name, place, store.forget, "monitor.history_deleted")
+
+    def _change(self, name: str, place: Place, change: Callable[[sa.Connection, Monitor], None], event: str) -> None:
+        self._availability.require()
+        with self._database.write() as connection:
+            monitor = _one(store.fetch(connection, monitor_of, name), self._agents(connection), name, place)
+            change(connection, monitor)
+        self._log.info(event, monitor=monitor.name, agent=monitor.agent)
+
+    def _fetch(self, name: str | None) -> tuple[Sequence[Monitor], Agents]:
+        with self._database.read() as connection:
+            return store.fetch(connection, monitor_of, name), self._agents(connection)
+
+
+def _one(found: Sequence[Monitor], agents: Agents, name: str, place: Place) -> Monitor:
+    """Return the one monitor that is meant."""
+
+    def is_meant(monitor: Monitor) -> bool:
+        agent = agents.get(monitor.agent)
+        qmgr = None if agent is None else agent.qmgr.upper()
+        return place.agent in (None, monitor.agent) and place.qmgr in (None, qmgr)
+
+    meant = [monitor for monitor in found if is_meant(monitor)]
+    if not meant:
+        words = [word for word in (place.agent, place.qmgr) if word is not None]
+        raise NoSuchMonitor(name=name, where=f" of {' of '.join(words)}" if words else "")
+    if len(meant) > 1:
+        raise MonitorAmbiguous(name=name, agents=", ".join(monitor.agent for monitor in meant))
+    return meant[0]
+
+
+def _state(monitor: Monitor, agents: Agents) -> str:
+    """Return the state: a monitor of an agent that is not configured any more looks at nothing."""
+    return STARTED if monitor.agent in agents else STOPPED
+
+
+def _document(monitor: Monitor, state: str, selection: Selection) -> dict[str, Any]:
+    default = default_document(monitor, state)
+    if not selection.paths and not selection.everything:
+        return default
+    return selection.extend(default, whole_document(monitor, state))
