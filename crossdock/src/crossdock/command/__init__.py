@@ -13,6 +13,7 @@ from crossdock.command import (
     jobs,
     keys,
     maintenance,
+    monitors,
     mqmft,
     notifications,
     transfers,
@@ -20,7 +21,7 @@ from crossdock.command import (
 
 _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
-    jobs.job, notifications.notification, agents.agent, transfers.transfer, deadletters.deadletter,
+    jobs.job, notifications.notification, agents.agent, transfers.transfer, monitors.monitor, deadletters.deadletter,
     importing.import_, mqmft.mqmft, keys.key, maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
