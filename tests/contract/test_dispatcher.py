@@ -6,6 +6,7 @@ import time
 import pytest
 import sqlalchemy as sa
 
+from mft_common.dispatch import Limits
 from mft_common.errors import MftError, Unavailable
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner
@@ -216,6 +217,55 @@ def test_tasks_beside_the_work_run_from_the_sign_in_to_the_end(database, worker)
     one.end()
     # A task has a second to end; the machine may be busy for longer.
     assert ended.wait(20)
+
+
+def test_a_task_beside_the_work_that_fails_is_started_again(database, worker):
+    """A thread that dies would leave its part of the work undone until the next start of the service."""
+    starts = threading.Semaphore(0)
+
+    def beside(stop):
+        starts.release()
+        if not stop.wait(0):
+            raise KeyError("a fault of ours")
+
+    worker(beside=[BackgroundTask("beside", beside)])
+    for _ in range(2):
+        assert starts.acquire(timeout=20)
+
+
+def test_a_worker_whose_system_has_no_thread_left_takes_nothing_and_goes_on(database, worker):
+    """A piece that is taken and has no thread would be lost, and an error would end all the others."""
+    add(database, "until_stopped", "first_byte")
+    one = worker(at_once=1, lease=30.0)
+    assert one.work.begun.acquire(timeout=20)
+    # More than the system can map: the start of a thread fails as where it has reached its limit of them.
+    before = threading.stack_size(1 << 45)
+    try:
+        wait_until(lambda: one.dispatcher._running)
+        one.work.limits = Limits(2, 30.0, 0.0)
+        wait_until(lambda: one.work.looks > 10)
+        assert states(database) == ["running", "waiting"]
+    finally:
+        threading.stack_size(before)
+    wait_until(lambda: states(database) == ["running", "done"])
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_lock_of_a_worker_that_is_frozen_costs_no_other_worker_its_lease_e13(database, worker):
+    """It keeps the lock until PostgreSQL ends its session after a minute, and a lease lasts for less."""
+    add(database, "until_stopped", "first_byte")
+    with database.write() as frozen:
+        frozen.execute(sa.update(PIECES).where(C.number == 2).values(asked=""))
+        one = worker(lease=1.2)
+        assert one.work.begun.acquire(timeout=20)
+        began = time.monotonic()
+        wait_until(lambda: one.work.looks > 10)
+        assert time.monotonic() - began > 1.2
+        assert states(database) == ["running", "waiting"]
+    wait_until(lambda: states(database) == ["running", "done"])
+    ask(database, 1, "stop")
+    wait_until(lambda: states(database) == ["stopped", "done"])
+    assert one.fault is None
 
 
 def test_an_exclusive_lock_lets_one_worker_run(database, worker, tmp_path):

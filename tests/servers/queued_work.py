@@ -87,14 +87,17 @@ class PieceProcess:
 
 
 class QueuedWork:
-    """The pieces, as the work of a dispatcher; `taken` are the numbers of those that this worker took, in order."""
+    """The pieces, as the work of a dispatcher; `taken` are the numbers of those that this worker took, in order.
+
+    `looks` is how often it found that a piece waits.
+    """
 
     interrupted = "interrupted"
 
     def __init__(self, database, runner, limits):
         self.database, self.runner, self.limits = database, runner, limits
         self.taken, self.begun, self.prepared = [], threading.Semaphore(0), []
-        self.fault, self.faults = None, 0
+        self.fault, self.faults, self.looks = None, 0, 0
 
     def on_message(self, kind, data):
         """Count the children that have begun."""
@@ -127,7 +130,9 @@ class QueuedWork:
         if self.fault is not None:
             self.faults += 1
             raise self.fault
-        return "waiting" in states(self.database)
+        found = "waiting" in states(self.database)
+        self.looks += found
+        return found
 
     def take(self, lease, begin):
         """Take the waiting piece with the smallest number."""

@@ -9,7 +9,9 @@ import time
 import pytest
 import sqlalchemy as sa
 
+from diplomat_svc.operations.dispatch import JobWork
 from diplomat_svc.store import job_statements, jobs
+from diplomat_svc.store.tables import WORKERS
 from mft_common.errors import MftError, Unavailable
 from tests.servers.processes import wait_until
 
@@ -205,6 +207,20 @@ def test_a_far_side_that_hangs_keeps_no_other_leftovers_and_stays_recorded_e14(h
         over.set()
         stop.set()
         thread.join()
+
+
+def test_a_worker_whose_lease_has_lapsed_takes_no_job_e13(make):
+    """It was frozen since it renewed its lease: another one would end the job before it was ever tried."""
+    made = make()
+    made.run("quick")
+    service = made.service
+    work, begun = JobWork(service.operations.writer, service.follower, service.runner), []
+    for until, taken in (("0", False), ("until", True)):
+        with service.database.write() as connection:
+            lease = WORKERS.sign_in(connection, f"worker {until}", 60.0)
+            connection.exec_driver_sql(f"UPDATE leases SET until = {until}")
+        assert work.take(lease, lambda key, *_rest: begun.append(key)) is taken
+    assert begun == [1]
 
 
 def test_a_queue_behind_a_running_job_costs_no_transactions(make):

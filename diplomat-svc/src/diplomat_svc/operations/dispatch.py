@@ -17,7 +17,8 @@ from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
 from diplomat_svc.operations.sweeping import Sweeper
-from diplomat_svc.store import files, jobs
+from diplomat_svc.store import change_clock, files, jobs
+from diplomat_svc.store.tables import WORKERS
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.database.leases import Lease
 from mft_common.dispatch import Begin, Limits, Runner, StopRequest
@@ -102,6 +103,10 @@ class JobWork:
     def take(self, lease: Lease, begin: Begin[int]) -> bool:
         """Take the next job and begin it, or refuse it where the licence has lapsed; False where there is none."""
         with self._database.write() as connection:
+            change_clock.lock(connection)
+            if not WORKERS.is_alive(connection, lease):
+                # This worker was frozen since it renewed its lease; it ends with the next try to do so.
+                return False
             configuration = self._configuration.refresh(connection)
             lapsed = configuration.options.license_lapsed(self._writer.clock())
             refused = self._writer.refuse_next(connection) if lapsed else None

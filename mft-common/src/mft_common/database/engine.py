@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy import event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
-from mft_common.database import shared_memory
+from mft_common.database import locks, shared_memory
 from mft_common.database.read_pool import ReadPool
 from mft_common.database.statements import ReadConnection
 from mft_common.database.transient import is_transient
@@ -33,19 +33,6 @@ _POOL_TIMEOUT_S: Final = 10.0
 
 # A process that freezes within a transaction keeps its locks no longer: PostgreSQL ends its session.
 _FROZEN_MS: Final = 60_000
-
-_LOCK: Final = sa.select(
-    sa.func.pg_advisory_xact_lock(sa.func.hashtextextended(sa.bindparam("locked", type_=sa.Text), 0))
-)
-
-
-def advisory_lock(connection: sa.Connection, name: str) -> None:
-    """Take a transaction-scoped advisory lock; a no-op on SQLite, where only one transaction writes at a time.
-
-    `name` begins with the service's, because services may share a PostgreSQL server.
-    """
-    if connection.dialect.name == "postgresql":
-        connection.execute(_LOCK, {"locked": name})
 
 
 class Database:
@@ -170,6 +157,7 @@ class Database:
             self.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection,
             connection.begin(),
         ):
+            locks.bound_waits(connection)
             yield connection
 
     def writer(self) -> Callable[[], contextlib.AbstractContextManager[sa.Connection]]:

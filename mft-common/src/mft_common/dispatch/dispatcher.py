@@ -4,21 +4,24 @@ import dataclasses
 import secrets
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Generic
 
 from mft_common import logs
-from mft_common.database import Database
+from mft_common.database import Database, locks_within
 from mft_common.database.leases import Lease
 from mft_common.database.workers import Workers
 from mft_common.dispatch.contract import K, Process, Work
+from mft_common.dispatch.piece_thread import PieceThread
 from mft_common.errors import MftError, Unavailable
-from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.background_tasks import BackgroundTask, start_tasks
 from mft_common.process.worker_lock import WorkerLock
 
 _POLL_S: Final = 0.02
 _RENEWALS_A_LEASE: Final = 3
+# A transaction of another worker that is frozen may keep a lock for a minute: a wait for it must not cost this lease.
+_LOCK_WAITS_A_LEASE: Final = 6
 _OBEYS_WITHIN_S: Final = 10.0
 _REQUESTS_EVERY_S: Final = 0.2
 # The end of a worker: `stop_grace` (20 s at most), this long, then a kill; together less than its tasks are given.
@@ -39,8 +42,8 @@ class _Running:
 class Dispatcher(Generic[K]):
     """One worker; `lock` knows whether others may run beside it.
 
-    `beside` are tasks that run from its sign-in to its end. A child that was asked to stop may go on for
-    `obeys_within` seconds before it is killed.
+    `beside` are tasks that run from its sign-in to its end, and are restarted where they fail. A child that was asked
+    to stop may go on for `obeys_within` seconds before it is killed.
     """
 
     def __init__(
@@ -65,6 +68,8 @@ class Dispatcher(Generic[K]):
         self._renewed = 0.0
         self._asked = 0.0
         self._running: dict[K, _Running] = {}
+        # The thread of the piece that is taken next.
+        self._spare: PieceThread | None = None
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop`, then let what runs end, and sign out."""
@@ -74,7 +79,7 @@ class Dispatcher(Generic[K]):
         ended = threading.Event()
         try:
             self._sign_in(owner, exclusive=exclusive)
-            tasks = [_in_thread(task.name, task.run, ended) for task in self._beside]
+            tasks = start_tasks(self._beside, ended)
             try:
                 self._until_stopped(stop)
             finally:
@@ -83,6 +88,7 @@ class Dispatcher(Generic[K]):
                     task.join(_TASKS_STOP_WITHIN_S)
         finally:
             self._lock.release()
+            self._drop_spare()
 
     def _until_stopped(self, stop: threading.Event) -> None:
         try:
@@ -112,22 +118,30 @@ class Dispatcher(Generic[K]):
         """
         try:
             self._look_after_running()
-            if len(self._running) >= self._work.limits.at_once:
-                return False
-            return self._work.is_waiting() and self._work.take(self._lease, self._begin)
+            with locks_within(self._lease.ttl / _LOCK_WAITS_A_LEASE):
+                return len(self._running) < self._work.limits.at_once and self._take()
         except Unavailable as error:
             self._require_lease(error)
             return False
 
-    def _begin(self, key: K, request_id: str, process: Process) -> None:
-        def work(_stop: threading.Event) -> None:
-            with logs.request_scope(request_id):
-                try:
-                    process.run()
-                except Exception:  # noqa: BLE001 -- the thread ends here, and the log is all that can be told
-                    logs.get("dispatch").exception("work.failed", key=key)
+    def _take(self) -> bool:
+        """Take a piece; its thread is started before: a piece that is taken and cannot begin would be lost."""
+        if not self._work.is_waiting():
+            return False
+        if self._spare is None:
+            self._spare = PieceThread()
+        return self._work.take(self._lease, self._begin)
 
-        self._running[key] = _Running(process, _in_thread(f"work-{key}", work, threading.Event()))
+    def _begin(self, key: K, request_id: str, process: Process) -> None:
+        assert self._spare is not None
+        spare, self._spare = self._spare, None
+        self._running[key] = _Running(process, spare.thread)
+        spare.begin(key, request_id, process)
+
+    def _drop_spare(self) -> None:
+        if self._spare is not None:
+            self._spare.end()
+            self._spare = None
 
     def _require_lease(self, error: Unavailable) -> None:
         """Raise `error` where the lease has lapsed while the database was away."""
@@ -138,7 +152,8 @@ class Dispatcher(Generic[K]):
         """Forget the pieces that have ended, renew the lease in time, and obey requests to stop the others."""
         self._running = {key: one for key, one in self._running.items() if one.thread.is_alive()}
         if time.monotonic() - self._renewed > self._lease.ttl / _RENEWALS_A_LEASE:
-            self._renew()
+            with locks_within(self._lease.ttl / _LOCK_WAITS_A_LEASE):
+                self._renew()
         if self._running:
             self._obey_requests()
 
@@ -205,9 +220,3 @@ class Dispatcher(Generic[K]):
             self._work.recover(owner=self._lease.owner)
             with self._database.write() as connection:
                 self._workers.sign_out(connection, self._lease)
-
-
-def _in_thread(name: str, run: Callable[[threading.Event], None], stop: threading.Event) -> threading.Thread:
-    thread = threading.Thread(target=run, args=(stop,), name=name, daemon=True)
-    thread.start()
-    return thread
