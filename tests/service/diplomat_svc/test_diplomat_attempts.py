@@ -211,3 +211,19 @@ def test_a_file_that_is_gone_before_the_next_attempt_is_a_failure_e23(later):
         job = made.finished("move")
         assert ends_of(job) == ("Failure", {"a": "Successful", "b": "Failure"})
     assert (job.findtext("filesFound"), job.findtext("filesSuccessful"), job.findtext("filesFailed")) == ("2", "1", "1")
+
+
+def test_a_job_for_which_no_process_could_be_started_is_tried_again_e3(hub, transaction, runner):
+    """As one whose process died: the next attempt finds a place among the processes."""
+    made = hub(transaction("move", retries={**RETRIES, "job_delay": "1s"})).log_in()
+    (made.data / "from" / "f").write_bytes(b"x")
+    limit, runner.limit = runner.limit, 0
+    try:
+        with made.work():
+            made.run("move")
+            wait_until(lambda: made.rows("SELECT 1 FROM job_log WHERE text LIKE '%No process could be started%'"))
+            runner.limit = limit
+            job = made.finished("move")
+    finally:
+        runner.limit = limit
+    assert (job.findtext("completionStatus"), job.findtext("execAttempt")) == ("Successful", "2")

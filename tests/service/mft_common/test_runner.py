@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mft_common.process import file_locks
-from mft_common.process.runner import MessageTooLarge, PoolFull, Runner, child_environment
+from mft_common.process.runner import MessageTooLarge, PoolFull, Runner, RunnerUnavailable, child_environment
 from tests.servers.processes import wait_until
 
 WORK = "tests.servers.pieces_of_work"
@@ -148,6 +148,20 @@ def test_a_pool_has_a_limit():
             runner.run(f"{WORK}:first_byte", 1, Heard())
         handles[0].stop()
         handles[0].wait(20)
+        assert runner.run(f"{WORK}:first_byte", 1, Heard()).wait(20).completed
+
+
+def test_a_child_for_which_the_worker_has_no_thread_ends_and_gives_its_place_back():
+    """It would wait for answers for ever, and the pool would be full for good."""
+    with Runner("test", [WORK], limit=1) as runner:
+        # More than the system can map: the start of a thread fails as where it has reached its limit of them.
+        before = threading.stack_size(1 << 45)
+        try:
+            with pytest.raises(RunnerUnavailable):
+                runner.run(f"{WORK}:first_byte", 1, Heard())
+        finally:
+            threading.stack_size(before)
+        assert runner.running == 0
         assert runner.run(f"{WORK}:first_byte", 1, Heard()).wait(20).completed
 
 

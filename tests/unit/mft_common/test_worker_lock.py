@@ -1,6 +1,7 @@
 """The exclusive lock of the one worker of a SQLite database."""
 
 import os
+import resource
 import threading
 
 import pytest
@@ -62,3 +63,17 @@ def test_a_second_worker_is_refused_and_the_first_is_named(tmp_path):
     second.acquire("second")
     assert first.owner() == "second"
     second.release()
+
+
+def test_a_lock_whose_name_cannot_be_written_is_given_back(tmp_path):
+    """A full disk refuses the name: the same process tries again, and must not be refused by its own lock."""
+    worker = Exclusive(tmp_path / "worker")
+    _, most = limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, most))
+    try:
+        with pytest.raises(OSError, match="too large"):
+            worker.acquire("first")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert worker.acquire("first")
+    worker.release()

@@ -61,6 +61,8 @@ class JobProcess:
             end = self._child.run(RUN, self._payload, self._on_message)
         except (Unavailable, PoolFull) as error:
             reason = f"No process could be started for it ({type(error).__name__})."
+            if self._queue_again(reason):
+                return None
             # An earlier attempt may have left something.
             return self._end(FAILURE, reason, left=self._owned.job.attempt > 1)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end

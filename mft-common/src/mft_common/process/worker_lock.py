@@ -50,11 +50,16 @@ class Exclusive:
         if not file_locks.acquire(descriptor, start=WORKER_BYTE, length=1):
             os.close(descriptor)
             raise MftError("another worker runs the work of this database")
+        try:
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, owner.encode(), 0)
+            # No other file can hold it: this one has the worker's byte.
+            file_locks.acquire(descriptor, start=_NAMED_BYTE, length=1)
+        except BaseException:
+            # A lock that is left behind, on a full disk for one, would refuse this process's next try too.
+            os.close(descriptor)
+            raise
         self._descriptor = descriptor
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, owner.encode(), 0)
-        # No other file can hold it: this one has the worker's byte.
-        file_locks.acquire(descriptor, start=_NAMED_BYTE, length=1)
         return True
 
     def release(self) -> None:

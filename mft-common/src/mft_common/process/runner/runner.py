@@ -99,6 +99,15 @@ class Runner:
         finally:
             theirs.close()
             os.close(written)
+        try:
+            # In a copy of this context, so that what the worker writes for the child has the same request id.
+            serve = functools.partial(contextvars.copy_context().run, handle.serve, server)
+            threading.Thread(target=serve, name=f"child {target}", daemon=True).start()
+        except RuntimeError as error:
+            # Without its worker's end of the socket the child kills itself.
+            self._forget(handle)
+            handle.discard()
+            raise RunnerUnavailable("the system has no thread for another child") from error
         order = {"target": target, "payload": payload, "request_id": logs.request_id()}
         try:
             stream.send({**order, "service": self._service, "level": self._level})
@@ -108,10 +117,6 @@ class Runner:
         except BaseException:
             handle.kill()
             raise
-        finally:
-            # In a copy of this context, so that what the worker writes for the child has the same request id.
-            serve = functools.partial(contextvars.copy_context().run, handle.serve, server)
-            threading.Thread(target=serve, name=f"child {target}", daemon=True).start()
         return handle
 
     def _send(self, handle: Handle, connection: int, status: int) -> ServerProcess:
