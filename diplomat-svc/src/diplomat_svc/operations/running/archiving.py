@@ -34,7 +34,8 @@ class Copy:
 class ArchiveWriter:
     """Writes the copies of one job; an archive is opened with its first copy, by `open_archive` of its URL.
 
-    A copy has the job's sequence in its name, and replaces nothing.
+    A copy has the job's sequence in its name, and replaces nothing. One that an earlier attempt has made without
+    writing it down is found by this name and its content.
     """
 
     def __init__(
@@ -104,6 +105,20 @@ class ArchiveWriter:
 
     def _store(self, which: str, archive: Endpoint, copy: Copy, places: Sequence[int], member: int | None) -> None:
         report = CopyReport(self._reports, places[0], archive_path(copy.path, token_of(self._reports.job.sequence)))
+        is_made = self._is_made(archive, report.destination, copy.digest)
+        made = copy.digest if is_made else self._make(report, archive, copy)
+        name = report.destination
+        text = f"Archived {copy.path} as {name} in the {which} archive: {made.size} bytes, SHA-256 {made.sha256}."
+        copied = ArchivedCopy(
+            places=places, which=which, name=name, text=text, finished=report.temporary, member=member
+        )
+        self._reports.archived(copied)
+
+    def _is_made(self, archive: Endpoint, name: str, digest: Digest) -> bool:
+        """Return whether an earlier attempt has made a copy, and was killed before it wrote so down."""
+        return self._reports.job.attempt > 1 and self._moves.holds(archive, name, digest)
+
+    def _make(self, report: "CopyReport", archive: Endpoint, copy: Copy) -> Digest:
         folder = report.destination.rpartition("/")[0]
         if folder and archive.features.folders:
             archive.make_folder(folder)
@@ -111,12 +126,7 @@ class ArchiveWriter:
         moved = self._moves.deliver(report, copy.source, copy.entry, archive, if_exists="number", steps=steps)
         if moved.warning or not moved.durable:
             raise TransferError(moved.warning or "the copy may not survive a crash")
-        made, name = moved.delivered, report.destination
-        text = f"Archived {copy.path} as {name} in the {which} archive: {made.size} bytes, SHA-256 {made.sha256}."
-        copied = ArchivedCopy(
-            places=places, which=which, name=name, text=text, finished=report.temporary, member=member
-        )
-        self._reports.archived(copied)
+        return moved.delivered
 
 
 class CopyReport:

@@ -6,7 +6,7 @@ from diplomat_svc.domain.states import DELIVERED
 from diplomat_svc.operations.file_messages import Earlier
 from mft_common.endpoints.contract import BLOCK, Endpoint, Entry
 from mft_common.endpoints.errors import Interrupted, TransferError
-from mft_common.transfer import Interrupt
+from mft_common.transfer import Digest, Interrupt
 from mft_common.transfer.digests import Digests
 
 
@@ -29,7 +29,7 @@ class EarlierFiles:
             there = entry if entry.version else self._source.stat(entry.path)
             if there.version and earlier.version:
                 return there if there.version == earlier.version else None
-            read, sha256 = self._read(entry)
+            read, digest = read_through(self._source, entry, self._stop)
         except Interrupted:
             raise
         except TransferError as error:
@@ -37,17 +37,18 @@ class EarlierFiles:
                 raise
             # It is gone or cannot be read, which its delivery will tell.
             return None
-        return read if sha256 == earlier.sha256 else None
+        return read if digest.sha256 == earlier.sha256 else None
 
-    def _read(self, entry: Entry) -> tuple[Entry, str]:
-        """Return the version that is there now, and its SHA-256."""
-        digests, reader = Digests(), self._source.open(replace(entry, version=""))
-        try:
-            while block := reader.read(BLOCK):
-                digests.update(block)
-                if self._stop.is_set():
-                    raise Interrupted(f"{entry.name}: stopped at byte {digests.size}")
-            reader.check()
-        finally:
-            reader.close()
-        return reader.entry, digests.result().sha256
+
+def read_through(source: Endpoint, entry: Entry, stop: Interrupt) -> tuple[Entry, Digest]:
+    """Read a file as it is now; return the version that was read, and its digest. `stop` ends the reading."""
+    digests, reader = Digests(), source.open(replace(entry, version=""))
+    try:
+        while block := reader.read(BLOCK):
+            digests.update(block)
+            if stop.is_set():
+                raise Interrupted(f"{entry.name}: stopped at byte {digests.size}")
+        reader.check()
+    finally:
+        reader.close()
+    return reader.entry, digests.result()

@@ -6,10 +6,11 @@ from typing import Any, Final, Protocol
 
 from diplomat_svc.domain.transactions import IfExists, Transaction
 from diplomat_svc.operations.job_reports import JobReports
+from diplomat_svc.operations.running.earlier_files import read_through
 from mft_common.endpoints import contract as endpoint_contract
 from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Exists, Interrupted, NotFound, TransferError
-from mft_common.transfer import Bandwidth, Interrupt, Moved, Mover
+from mft_common.transfer import Bandwidth, Digest, Interrupt, Moved, Mover
 from mft_common.transfer.steps import MakeSteps
 
 _PROGRESS_S: Final = 1.0
@@ -82,6 +83,22 @@ class Moves:
                 # Another writer was faster.
                 continue
         raise Exists(f"{name}: exists already, with every number up to {_MOST_NUMBERS - 1} too")
+
+    def holds(self, target: Endpoint, name: str, digest: Digest) -> bool:
+        """Return whether a file of this name and content is at an endpoint, durably; False where that is not known."""
+        try:
+            there = target.stat(name)
+            if there.size not in (None, digest.size):
+                return False
+            found = read_through(target, there, self._stop)[1]
+            if (found.size, found.sha256) != (digest.size, digest.sha256):
+                return False
+            target.make_durable(name)
+        except Interrupted:
+            raise
+        except TransferError:
+            return False
+        return True
 
     def move(
         self, report: MoveReport, source: Endpoint, entry: Entry, target: Endpoint, *,
