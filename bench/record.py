@@ -1,6 +1,7 @@
 """Measure the record of transfers: answers over a long history beside a short one, and how fast events get into it.
 
-Run: python bench/record.py [answers] [events], both without either. It starts a PostgreSQL and a RabbitMQ of its own.
+Run: python bench/record.py [answers] [hub] [events], all of them without one. It starts a PostgreSQL, a RabbitMQ and a
+hub of its own.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from mft_common.events.local_bus import LocalBus
 from mft_common.events.rabbit import RabbitBus
 from mqmft_svc import SERVICE
 from mqmft_svc.store import transfers as store
+from record_hub import ask_the_hub
 from tests.servers.event_world import PRODUCER, Producer, running
 from tests.servers.postgresql import OwnPostgreSQL
 from tests.servers.processes import wait_until
@@ -108,6 +110,15 @@ def answers(folder, server, verdict):
         verdict.goal(f"{dialect}: the worst ratio of medians to {FEW} transfers", worst, at_most=GOAL_TIMES)
 
 
+def through_the_hub(folder, _server, verdict):
+    """Ask the gateway of a whole hub, 20 times a second."""
+    slowest = 0.0
+    for name, times in ask_the_hub(folder, MANY, fill):
+        print(f"{name:12} p50 {measure.median(times):6.1f} ms   p95 {p95(times):6.1f} ms", flush=True)
+        slowest = max(slowest, p95(times))
+    verdict.goal("through the gateway: the slowest answer's p95, ms", slowest, at_most=GOAL_MS)
+
+
 def ask_all(hub, rows):
     """Return the milliseconds of each kind of request; the ids lie in the first, the middle and the last part."""
     deep = [transfer_id(max(LIMIT + 1, rows // 10) + number) for number in range(LIMIT // 2)]
@@ -187,7 +198,7 @@ def recorded(bus, producer, hub):
     return (EVENTS + 1 - already) / seconds
 
 
-PARTS = {"answers": answers, "events": events}
+PARTS = {"answers": answers, "hub": through_the_hub, "events": events}
 
 
 def main():
