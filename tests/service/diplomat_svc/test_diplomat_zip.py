@@ -52,6 +52,18 @@ def test_all_found_files_go_in_one_archive_e35(hub, transaction):
     assert len({item["source"]["sha256"] for item in items}) == 2
 
 
+@pytest.mark.parametrize("more", [{"compress": {"zip": "<%n%>"}}, {"destination": {"files": "<%n%>"}}])
+def test_a_variable_that_makes_an_empty_name_moves_nothing_a27_e26(hub, transaction, more):
+    """The value may be empty: the job is a Failure with that reason, and no file goes unpacked or half named."""
+    made = dock(hub, {"a": b"a"}, transaction("one", delete_source=True, **more))
+    job = finished(made, ("var", "n|"))
+    assert (job.findtext("completionStatus"), job.findtext("filesFound")) == ("Failure", "1")
+    assert job.find("fileHistory") is None
+    assert any("The name at the destination is empty" in text for text in log(made))
+    assert tree(made.data / "to") == {}
+    assert tree(made.data / "from") == {"a": b"a"}
+
+
 def test_variables_of_the_archives_name_are_checked_a31_a28(hub, transaction):
     """A value that makes a path is 400, one that is missing is a Warning in the log."""
     made = dock(hub, {"a": b"a"}, transaction("one", compress={"zip": "<%n%>"}))

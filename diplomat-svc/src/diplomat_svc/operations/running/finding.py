@@ -37,7 +37,7 @@ def report_found(entries: Sequence[Entry], skipped: Sequence[str], reports: JobR
 
 
 def check_complete(entries: Sequence[Entry], definition: Transaction, *, lost: bool) -> None:
-    """End the job where nothing was found, a required file is missing, or names would be the same (E26).
+    """End the job where nothing was found, a required file is missing, or names would be the same or empty (E26).
 
     With `lost` that is a failure in any case: files of an earlier attempt are gone that were not delivered.
     """
@@ -49,6 +49,8 @@ def check_complete(entries: Sequence[Entry], definition: Transaction, *, lost: b
         if not any(pattern.match(entry.name) for entry in entries):
             completion = states.FAILURE if strict else states.REQUIRED_NOT_FOUND
             raise EndedEarlyError(completion, f"The required file {text} was not found; nothing was moved.")
+    if "" in (definition.destination.files, definition.compress.zip):
+        raise EndedEarlyError(states.FAILURE, "The name at the destination is empty: a variable has no text.")
     if has_one_name(definition) and len(entries) > 1:
         raise EndedEarlyError(states.FAILURE, f"{len(entries)} files would have one name at the destination.")
 

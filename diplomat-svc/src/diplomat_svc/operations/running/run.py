@@ -81,7 +81,7 @@ class Run:
             self._end_deletions()
             found = self._find(source)
             protection.open()
-            text = self._text and not (protection.encrypts or compress.zip)
+            text = self._text and not (protection.encrypts or compress.zip is not None)
             target = self._open(self._definition.destination.url, create=True, text=text)
             return self._move_all(source, found, target)
         except EndedEarlyError as over:
@@ -146,7 +146,8 @@ class Run:
 
     def _deliver(self, work: Work, source: Endpoint, found: list[Found], target: Endpoint) -> tuple[str, str]:
         compress = self._definition.compress
-        deliver: Deliver = deliver_packed if compress.zip else deliver_unpacked if compress.unzip else deliver_each
+        one_by_one: Deliver = deliver_unpacked if compress.unzip else deliver_each
+        deliver: Deliver = one_by_one if compress.zip is None else deliver_packed
         try:
             arrived = deliver(work, source, found, target)
             if self._definition.delete_source and arrived:
