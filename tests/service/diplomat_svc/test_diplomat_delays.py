@@ -182,3 +182,14 @@ def test_a_licence_that_is_renewed_lets_the_next_jobs_run_70(hub, transaction, n
         hub(move, clock=lambda: now[0])
         run_delayed(made, "move", 0.0)
         wait_until(lambda: rows(made)[1:] == [(2, "Complete", "Successful")])
+
+
+def test_only_a_request_of_the_api_asks_whether_the_transaction_allows_it_36(hub, transaction, now):
+    """The command and the schedule start jobs of a transaction that is closed to the API; the API does not."""
+    move = transaction("move", api_allowed=False, schedule={"cron": "* * * * *"})
+    made = hub(move, clock=lambda: now[0]).log_in()
+    assert made.call("runNow", ("transactionName", "move")).status == 400
+    run_delayed(made, "move", 0.0)
+    now[0] += 60_000
+    assert made.service.timers().step() == 1
+    assert rows(made) == [(1, "Queued", None), (2, "Queued", None)]

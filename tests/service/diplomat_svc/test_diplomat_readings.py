@@ -147,3 +147,25 @@ def test_jobs_go_on_when_their_session_ends_20(dock, how):
         assert dock.finished("one").findtext("completionStatus") == "Successful"
     rows = dock.rows(f"SELECT 1 FROM {OUTBOX.name} WHERE type = 'transfer.ended.v1' AND data LIKE '%Jim%'")
     assert len(rows) == 1
+
+
+def test_a_transaction_that_a_grant_does_not_name_is_unknown_in_every_request_a22_a26(dock):
+    """By name and by id the answer is that of a transaction that does not exist, and nothing happens to its job."""
+    dock.run("one")
+    dock.directory.grants["Some"] = {"transactions": ["t*"]}
+    dock.log_in(user="Some")
+    hidden, unknown = ([("transactionID", number), ("transactionName", number)] for number in ("3", "999"))
+    hidden[1] = ("transactionName", "one")
+    for kind in ("runNow", "cancel", "terminate", "summary"):
+        for pair, other in zip(hidden, unknown, strict=True):
+            answer = dock.call(kind, pair)
+            assert (answer.status, answer.body) == (400, dock.call(kind, other).body)
+    view = dock.call("logView", ("transactionName", "one"), ("sequence", "1"))
+    assert (view.status, view.body) == (404, dock.call("logView", ("transactionName", "x"), ("sequence", "1")).body)
+    blocks = dock.call("jobHistories", *hidden).root.findall("jobHistories")
+    assert [(one.findtext("transactionName"), len(one.findall("jobHistory"))) for one in blocks] == [
+        ("", 0),
+        ("one", 0),
+    ]
+    assert [one.text for one in dock.call("transactionStatuses").root.iter("transactionName")] == ["two"]
+    assert [row.status for row in dock.rows("SELECT status FROM jobs")] == ["Queued"]
