@@ -74,6 +74,24 @@ def test_a_message_names_the_parameter_at_fault_a3_10(dock, name):
     assert "secret value" not in answer.text("message")
 
 
+@pytest.mark.parametrize(
+    ("pair", "subject"),
+    [
+        ("since=%zz", "The parameter since "),
+        ("var=%00", "The parameter var "),
+        (f"searchText={'x' * 8193}", "The parameter searchText "),
+        ("%zz=1", "A parameter "),
+        (f"{'x' * 8193}=%zz", "A parameter "),
+        ("%3Cb%3E=%zz", "A parameter "),
+    ],
+)
+def test_a_message_names_the_parameter_that_cannot_be_read_a3_a16_a17(dock, pair, subject):
+    """By its name, unless that cannot be one of the API's."""
+    answer = dock.call("", query_string=f"requestType=transactionStatuses&{pair}")
+    assert answer.status == 400
+    assert answer.text("message").startswith(subject)
+
+
 @pytest.mark.parametrize("direction", ["inbound", "outbound"])
 @pytest.mark.parametrize(
     ("row", "completions"),

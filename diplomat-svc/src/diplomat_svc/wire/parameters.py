@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 from diplomat_svc.domain.parameters import Parameters
 
 _BROKEN: Final = re.compile(rb"%(?![0-9A-Fa-f]{2})")
+_NAME: Final = re.compile("[A-Za-z]{1,32}")
 _FORM: Final = "application/x-www-form-urlencoded"
 _MOST_PAIRS: Final = 1000
 _LONGEST_VALUE: Final = 8 << 10
@@ -36,14 +37,19 @@ def read(environ: Mapping[str, Any]) -> Call:
         raw_name, _, raw_value = piece.partition(b"=")
         name, value = _text(raw_name), _text(raw_value)
         if name is None or value is None:
-            fault = fault or "A parameter is not percent-encoded UTF-8, or holds a NUL."
+            fault = fault or f"{_subject(name)} is not percent-encoded UTF-8, or holds a NUL."
         elif len(value.encode()) > _LONGEST_VALUE:
-            fault = fault or "A parameter's value is longer than 8 KiB."
+            fault = fault or f"{_subject(name)} has a value that is longer than 8 KiB."
         else:
             found.append((name, value))
     given = Parameters(found)
     kinds = given.get("requestType")
     return Call(kinds[0] if kinds else None, given, fault)
+
+
+def _subject(name: str | None) -> str:
+    """Return how a message names a parameter (A3): by its name, where that looks like one of the API's."""
+    return f"The parameter {name}" if name and _NAME.fullmatch(name) else "A parameter"
 
 
 def _form(environ: Mapping[str, Any]) -> tuple[bytes, str | None]:
