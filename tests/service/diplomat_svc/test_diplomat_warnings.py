@@ -80,8 +80,8 @@ def test_a_partial_upload_that_is_removed_is_none_74(made, store):
     assert not (made.data / "from" / "large").exists()
 
 
-def test_an_end_of_an_upload_that_cannot_be_checked_is_a_warning_74_e24_e30(made, store):
-    """The object is there, and the store refuses to tell what it has stored."""
+def test_an_end_of_an_upload_that_cannot_be_checked_is_a_warning_74_a47_e24_e30(made, store):
+    """The object is there, and the store refuses to tell what it has stored; the file counts as successful."""
     (made.data / "from" / "small").write_bytes(b"small")
     store.opaque, store.always_refuse = True, {"head": 403}
     ends, log = _run(made)
@@ -89,3 +89,5 @@ def test_an_end_of_an_upload_that_cannot_be_checked_is_a_warning_74_e24_e30(made
     assert "After the delivery of small: " in log
     assert (made.data / "from" / "small").exists()
     assert [one.body for one in store.objects.values()] == [b"small"]
+    counts = [made.status("one").findtext(f"jobHistory/files{name}") for name in ("Found", "Successful", "Failed")]
+    assert counts == ["1", "1", "0"]
