@@ -1,5 +1,6 @@
 """logView, logBuffer and removeLogView: items 51 to 58 and readings A49 to A60, through the application."""
 
+import os
 import re
 
 import pytest
@@ -210,6 +211,19 @@ def test_views_end_with_a_session_that_ends_elsewhere_a55(dock, by):
         sweep(dock.service.database, views, directory)
         directory.sessions = held
     assert _buffer(dock, view, 0).status == 400
+
+
+def test_the_sweep_frees_files_that_a_killed_process_left_57(dock):
+    """A file of no view goes after an hour, and that of a view stays."""
+    view = _open(dock)
+    directory = dock.directory
+    directory.list_sessions = lambda _service: tuple(directory.sessions.values())
+    left = dock.data / "state" / "diplomat-svc" / "log-views" / "left"
+    left.write_bytes(b"x")
+    os.utime(left, (1, 1))
+    sweep(dock.service.database, dock.service.operations.log_views.views, directory)
+    assert not left.exists()
+    assert _buffer(dock, view, 0).status == 200
 
 
 def test_no_name_or_value_can_forge_a_record_a60(hub, transaction):
