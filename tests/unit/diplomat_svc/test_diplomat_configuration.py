@@ -71,12 +71,14 @@ def test_endpoints_are_found_by_their_names():
         ),
         ({"compress": {}}, "transactions.0.compress: has either zip with a name or unzip: true"),
         ({"compress": {"unzip": True}}, "transactions.0.compress: unzip has no meaning for outbound"),
+        ({"compress": {"zip": "a", "limit": "10GiB"}}, "transactions.0.compress: limit has no meaning for outbound"),
+        ({"compress": {"zip": "a", "members": 10_000}}, "transactions.0.compress: members has no meaning for outbound"),
         ({"compress": {"zip": "a*.zip"}}, "transactions.0.compress.zip: is the name of one file"),
         ({"compress": {"zip": "a/b.zip"}}, "transactions.0.compress.zip: is a name or a pattern"),
         ({"direction": "inbound", "compress": {"zip": "a"}}, "transactions.0.compress: zip has no meaning for inbound"),
         ({"openpgp": {"decrypt": "x"}}, "transactions.0.openpgp: decrypt and verify have no meaning for outbound"),
         (
-            {"direction": "inbound", "openpgp": {"verify": ["x"], "armor": True}},
+            {"direction": "inbound", "openpgp": {"verify": ["x"], "armor": False}},
             "transactions.0.openpgp: encrypt, sign and armor have no meaning for inbound",
         ),
         ({"schedule": {"cron": "0 0 31 2 *"}}, "transactions.0.schedule.cron: '0 0 31 2 *' never fires"),
@@ -160,6 +162,10 @@ def test_a_worker_imports_once_what_the_configured_endpoints_need():
         ({"on": ["*"], "webhook": {"env": "N"}, "secret": {"env": "S"}}, "notify.0.webhook: the environment has no"),
         ({"on": ["late"], "email": ["a@x.test"]}, "transactions.0.notify.0.after: late needs a schedule"),
         ({"on": ["*"], "email": ["a@x.test"]}, "transactions.0.notify.0.email: diplomat.mail names no server"),
+        (
+            {"on": ["Failure", "success"], "email": ["a@x.test"], "after": "5m"},
+            "notify.0.after: has a meaning with late",
+        ),
     ],
 )
 def test_problems_of_a_notification_are_named_e43(rule, problem):

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
 
-from diplomat_svc.domain.notices import WORDS
+from diplomat_svc.domain.notices import WORDS, concerns_late
 from diplomat_svc.domain.transactions import Notify
 from mft_common import config
 from mft_common.notify import Mail, Webhook
@@ -48,7 +48,10 @@ class NotifySchema(Schema):
         if (values["webhook"] is None) != (values["secret"] is None):
             raise ValidationError("a webhook and the secret that signs it are given together")
         name = None if values["webhook"] is None else _webhook_name(values)
-        return Notify(on=tuple(values["on"]), email=tuple(values["email"]), webhook=name, after=values["after"])
+        made = Notify(on=tuple(values["on"]), email=tuple(values["email"]), webhook=name, after=values["after"])
+        if made.after is not None and not concerns_late(made):
+            raise ValidationError({"after": ["has a meaning with late or * alone, and on names neither"]})
+        return made
 
 
 class MailSchema(Schema):

@@ -1,5 +1,6 @@
 """Read one transaction of the configuration."""
 
+from collections.abc import Collection, Mapping
 from typing import Any, Literal
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate
@@ -170,30 +171,22 @@ class _CompressSchema(Schema):
         return Compress(**values)
 
 
-def _check_compress(given: Compress, direction: str) -> None:
-    """Raise ValidationError where a key has no meaning in this direction."""
-    inbound = {
-        "unzip": given.unzip,
-        "limit": given.limit != Compress.limit,
-        "members": given.members != Compress.members,
-    }
-    wrong = [name for name, value in inbound.items() if value] if direction == "outbound" else []
-    if direction == "inbound" and given.zip is not None:
-        wrong = ["zip"]
-    if wrong:
+def _check_compress(given: Compress, keys: Collection[str], direction: str) -> None:
+    """Raise ValidationError where one of the `keys` has no meaning in this direction."""
+    foreign = ("unzip", "limit", "members") if direction == "outbound" else ("zip",)
+    if wrong := [name for name in foreign if name in keys]:
         raise ValidationError({"compress": [f"{', '.join(wrong)} has no meaning for {direction}"]})
     if not (given.zip or given.unzip):
         raise ValidationError({"compress": ["has either zip with a name or unzip: true"]})
 
 
-def _check_openpgp(spec: OpenPgp, direction: str) -> None:
-    """Raise ValidationError where a key has no meaning in this direction, or nothing is asked for."""
-    outbound, inbound = bool(spec.encrypt or spec.sign), bool(spec.decrypt or spec.verify)
-    if direction == "outbound" and inbound:
+def _check_openpgp(spec: OpenPgp, keys: Collection[str], direction: str) -> None:
+    """Raise ValidationError where one of the `keys` has no meaning in this direction, or nothing is asked for."""
+    if direction == "outbound" and not {"decrypt", "verify"}.isdisjoint(keys):
         raise ValidationError({"openpgp": ["decrypt and verify have no meaning for outbound"]})
-    if direction == "inbound" and (outbound or spec.armor):
+    if direction == "inbound" and not {"encrypt", "sign", "armor"}.isdisjoint(keys):
         raise ValidationError({"openpgp": ["encrypt, sign and armor have no meaning for inbound"]})
-    if not (outbound or inbound):
+    if not spec.keys:
         raise ValidationError({"openpgp": ["names no key to encrypt, sign, decrypt or verify with"]})
 
 
@@ -222,11 +215,11 @@ class TransactionSchema(Schema):
     audit = fields.Nested(TransactionAuditSchema, load_default=Audit)
     notify = fields.List(fields.Nested(NotifySchema), load_default=list)
 
-    @post_load
-    def _make(self, values: dict[str, Any], **_kwargs: Any) -> Transaction:
+    @post_load(pass_original=True)
+    def _make(self, values: dict[str, Any], original: Mapping[str, Any], **_kwargs: Any) -> Transaction:
         values["notify"] = tuple(values["notify"])
         if "compress" in values:
-            _check_compress(values["compress"], values["direction"])
+            _check_compress(values["compress"], original["compress"], values["direction"])
         if values["openpgp"] is not None:
-            _check_openpgp(values["openpgp"], values["direction"])
+            _check_openpgp(values["openpgp"], original["openpgp"], values["direction"])
         return Transaction(**values)
