@@ -1,10 +1,12 @@
 """cancel and terminate: items 39 to 42 and readings A22, A26, A31, A34 and A35, through the application."""
 
+import threading
 import time
 
 import pytest
 
 from tests.servers.processes import wait_until
+from tests.servers.web import Web
 
 KINDS = [("cancel", "Cancelled", "Cancelling"), ("terminate", "Terminated", "Terminating")]
 
@@ -154,3 +156,31 @@ def test_a_job_of_many_files_that_is_stopped_ends_as_it_was_asked_to_e7_e8(hub, 
         assert made.call(ask, ("transactionName", "many")).status == 200
         assert made.finished("many").findtext("completionStatus") == completion
     assert len(list((made.data / "to").iterdir())) < 600
+
+
+@pytest.mark.parametrize("job_retries", [0, 1])
+def test_a_job_whose_far_side_fails_after_its_cancel_ends_cancelled_41_e7(hub, transaction, job_retries):
+    """The error comes first to a process that waits for the far side: the job has the end that was asked for."""
+    reached, asked = threading.Event(), threading.Event()
+
+    def refuse(request):
+        request.body()
+        if request.command == "PUT":
+            reached.set()
+            asked.wait(20)
+        request.answer(507)
+
+    with Web(refuse) as web:
+        retries = {"file": 0, "job": job_retries, "job_delay": "0s"}
+        one = transaction("one", destination={"url": "endpoint:web"}, retries=retries)
+        made = hub(one, endpoints={"web": {"url": f"{web.url}/in"}}).log_in()
+        (made.data / "from" / "f").write_bytes(b"x")
+        with made.work():
+            made.run("one")
+            wait_until(reached.is_set)
+            assert _stop(made, "cancel") == 200
+            asked.set()
+            job = made.finished("one")
+    assert (job.findtext("completionStatus"), job.findtext("execAttempt")) == ("Cancelled", "1")
+    assert made.rows("SELECT reason FROM jobs") == [("Cancel was requested by Jim.",)]
+    assert made.rows("SELECT completion FROM files") == [("Failure",)]

@@ -136,8 +136,13 @@ class JobProcess:
 
     def _outcome(self, end: End) -> tuple[str, str | None]:
         """Return completion status and reason (E10, E11); None for the reason that a request to stop has stored."""
-        if end.completed and end.result["completion"] is not None:
-            return end.result["completion"], end.result["reason"]
+        completion = end.result["completion"] if end.completed else None
+        if completion == FAILURE:
+            # What the stop cut off, or a far side that answers at last, may fail before the child hears of the stop.
+            with contextlib.suppress(Unavailable):
+                self._child.note(self._owned.stop_request())
+        if completion is not None and not (completion == FAILURE and self._child.asked):
+            return completion, end.result["reason"]
         if self._child.asked:
             return self._child.asked, _STOPPED.get(self._child.asked)
         if end.refusal is not None:
