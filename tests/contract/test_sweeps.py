@@ -58,7 +58,7 @@ def test_a_removal_is_due_from_its_time_on_and_later_each_time(database):
     assert claim(database, 99) == []
     now, pauses = 100, []
     for tries in range(1, 10):
-        assert claim(database, now) == [Claimed("a", tries)]
+        assert claim(database, now) == [Claimed("a", tries, "one")]
         before = now
         while not is_due(database, now):
             now += 60_000
@@ -72,9 +72,28 @@ def test_one_place_is_claimed_once_at_a_time(database):
     assert keys(claim(database, 100, busy=["two"])) == ["c"]
     assert keys(claim(database, 100, most=1)) == ["d"]
     with database.write() as connection:
-        SWEEPS.put_back(connection, "a", 100)
+        SWEEPS.put_back(connection, Claimed("a", 1, "one"), 100)
         SWEEPS.remove(connection, "b")
-    assert keys(claim(database, 100)) == ["a", "f"]
+    assert claim(database, 100) == [Claimed("a", 1, "one"), Claimed("f", 1, "two")]
+
+
+def test_a_try_that_is_put_back_late_takes_nothing_from_the_next_one(database):
+    """Another worker has claimed the removal by then."""
+    (before,) = claim(database, 100, most=1)
+    (after,) = claim(database, 60_100, most=1, busy=["two"], known={"a": "one"})
+    with database.write() as connection:
+        SWEEPS.put_back(connection, before, 100)
+    assert claim(database, 60_100, known={"a": "one"}) == []
+    assert after == Claimed("a", 2, "one")
+
+
+def test_any_number_of_removals_of_a_place_that_is_busy_holds_up_no_other_place(database):
+    """A far side that hangs for days has thousands of them, and they are due for longest."""
+    with database.write() as connection:
+        rows = [{"transfer": f"hangs {number}", "tries": 0, "due_at": 1} for number in range(2500)]
+        connection.execute(sa.insert(LEFT), rows)
+    known = {**PLACES, **{row["transfer"]: "hangs" for row in rows}}
+    assert keys(claim(database, 100, busy=["hangs"], known=known)) == ["a", "b"]
 
 
 def test_what_has_no_place_any_more_is_passed_over(database):

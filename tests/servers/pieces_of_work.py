@@ -78,6 +78,18 @@ def hang(channel, payload):
             signal.pause()
 
 
+def remove(channel, payload):
+    """Return the payload as the problem of a removal, ask, die, or hang; `hang PATH` notes the process id there."""
+    word, _, path = payload.partition(" ")
+    if path:
+        Path(path).write_text(str(os.getpid()))
+    if word == "hang":
+        channel.interrupt.wait()
+    if word == "die":
+        raise ValueError(payload)
+    return {"problem": payload, "answer": channel.ask("question", payload)}
+
+
 def read_file(endpoint):
     """Read one file of an endpoint to its end."""
     with contextlib.closing(endpoint.open(endpoint.stat("x.bin"))) as reader:

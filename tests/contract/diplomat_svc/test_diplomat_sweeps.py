@@ -5,7 +5,8 @@ import pytest
 from diplomat_svc.domain.jobs import Job, Requester
 from diplomat_svc.domain.states import COMPLETE
 from diplomat_svc.domain.transactions import Destination, Source, Transaction
-from diplomat_svc.store import jobs, sweeps, transactions
+from diplomat_svc.operations.sweeping import JobRemovals
+from diplomat_svc.store import jobs, transactions
 from diplomat_svc.store.tables import SWEEPS, open_database
 
 
@@ -36,17 +37,15 @@ def database(database_url):
 
 
 def claim(database, now, most=8, busy=()):
-    """Return the sequences of what a worker claims."""
+    """Return the sequences of what a sweeper claims."""
+    removals = JobRemovals(None, None)
     with database.write() as connection:
-        return [each.job.sequence for each in sweeps.claim(connection, now, most, busy)]
+        places = lambda keys: removals.places(connection, keys)  # noqa: E731
+        return [each.key for each in SWEEPS.claim(connection, now, most, places, busy)]
 
 
-def test_one_destination_is_claimed_once_at_a_time(database):
+def test_the_place_of_a_removal_is_the_destination_of_its_job(database):
     """The jobs of a far side that hangs wait for each other, and no other far side waits for them."""
     assert claim(database, 100) == [1, 2]
     assert claim(database, 100, busy=["file:to/two"]) == [4]
     assert claim(database, 100, most=1) == [3]
-    with database.write() as connection:
-        SWEEPS.put_back(connection, 1, 100)
-        SWEEPS.remove(connection, 2)
-    assert claim(database, 100) == [1, 6]

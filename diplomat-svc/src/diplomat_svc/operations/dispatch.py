@@ -3,7 +3,6 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from threading import Event
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -16,12 +15,12 @@ from diplomat_svc.operations.job_process import JobProcess
 from diplomat_svc.operations.job_writer import JobWriter, log_end
 from diplomat_svc.operations.owned_job import OwnedJob
 from diplomat_svc.operations.recovery import recover
-from diplomat_svc.operations.sweeping import Sweeper
+from diplomat_svc.operations.sweeping import JobRemovals
 from diplomat_svc.store import change_clock, files, jobs
 from diplomat_svc.store.tables import WORKERS
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.database.leases import Lease
-from mft_common.dispatch import Begin, Limits, Runner, StopRequest
+from mft_common.dispatch import Begin, Limits, Runner, StopRequest, Sweeper
 from mft_common.endpoints.registry import Endpoints
 from mft_common.notify import Channels
 from mft_common.transfer.steps.openpgp import Key, remove_homes
@@ -74,7 +73,8 @@ class JobWork:
         self._configuration = configuration
         self._runner = runner
         self._auditor = Auditor(self._database, lambda: configuration.current.audit)
-        self.sweeper = Sweeper(runner, writer, lambda: configuration.current.endpoints)
+        removals = JobRemovals(writer, lambda: configuration.current.endpoints)
+        self.sweeper = Sweeper(removals, self._database, runner, now=writer.clock)
 
     @property
     def limits(self) -> Limits:
@@ -94,7 +94,7 @@ class JobWork:
     def prepare(self) -> None:
         """Remove what dead workers have left: homes of gpg, and temporary files."""
         remove_homes(self._configuration.current.private)
-        self.sweeper.sweep(Event(), _SWEEP_S)
+        self.sweeper.sweep(_SWEEP_S)
 
     def is_waiting(self) -> bool:
         """Return whether a job can be taken."""

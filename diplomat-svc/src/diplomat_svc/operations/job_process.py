@@ -92,7 +92,7 @@ class JobProcess:
         if self._abandoned.is_set() or not self._is_mine():
             return False
         order = {name: self._payload[name] for name in ("job", "endpoints")}
-        handle = begin_sweep(self._runner, order, self._owned.files.temporaries)
+        handle = _begin_sweep(self._runner, order, self._owned.files.temporaries)
         end = None if handle is None else handle.wait(_SWEEP_BEFORE_END_S)
         if handle is not None and end is None:
             handle.kill()
@@ -159,7 +159,7 @@ class JobProcess:
             until_written(lambda: self._owned.end(completion, reason, left=left))
 
 
-def begin_sweep(runner: Runner, payload: Json, temporaries: Sequence[str]) -> Handle | None:
+def _begin_sweep(runner: Runner, payload: Json, temporaries: Sequence[str]) -> Handle | None:
     """Remove a job's temporary files in a child, `temporaries` among them: a far side may hang, the worker may not.
 
     None where no child can be started, whatever the reason: the removal is tried again later.

@@ -3,7 +3,7 @@
 Times are those of the wall clock: where machines disagree, a removal is tried earlier or later, and twice does no harm.
 """
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
@@ -17,16 +17,17 @@ K = TypeVar("K", int, str)
 
 _FIRST_MS: Final = 60_000
 _MOST_MS: Final = 3_600_000
-# How many due removals are looked through for places that are free.
-_LOOK_AT: Final = 2_000
+# How many due removals are read at a time while places that are free are looked for.
+_PAGE: Final = 1_000
 
 
 @dataclass(frozen=True)
 class Claimed(Generic[K]):
-    """A removal that a worker has claimed: the key of its piece of work, and how often it was begun."""
+    """A removal that a worker has claimed: the key of its piece of work, how often it was begun, and its place."""
 
     key: K
     tries: int
+    place: str
 
 
 class Sweeps(Generic[K]):
@@ -69,26 +70,39 @@ class Sweeps(Generic[K]):
         The next try is the one of whoever claims it then: a worker that dies in the middle holds nothing back.
         """
         c = self._table.c
-        due = sa.select(self._key, c.tries, c.due_at).where(c.due_at <= now).order_by(c.due_at, self._key)
-        rows = connection.execute(due.limit(_LOOK_AT)).all()
-        found = places([row[0] for row in rows])
         claimed: list[Claimed[K]] = []
         taken = set(busy)
-        for key, tries, due_at in rows:
-            if len(claimed) == most:
-                break
-            if key not in found or found[key] in taken:
-                continue
-            taken.add(found[key])
-            later = {"tries": tries + 1, "due_at": now + pause_after(tries + 1, _FIRST_MS, _MOST_MS)}
-            unclaimed = (self._key == key, c.due_at == due_at)
-            if connection.execute(sa.update(self._table).where(*unclaimed).values(**later)).rowcount == 1:
-                claimed.append(Claimed(key, tries + 1))
+        # Page by page: a place that is busy may have any number of removals before those of the others.
+        for page in self._due(connection, now):
+            found = places([row[0] for row in page])
+            for key, tries, due_at in page:
+                if len(claimed) == most:
+                    return claimed
+                if key not in found or found[key] in taken:
+                    continue
+                taken.add(found[key])
+                later = {"tries": tries + 1, "due_at": now + pause_after(tries + 1, _FIRST_MS, _MOST_MS)}
+                unclaimed = (self._key == key, c.due_at == due_at)
+                if connection.execute(sa.update(self._table).where(*unclaimed).values(**later)).rowcount == 1:
+                    claimed.append(Claimed(key, tries + 1, found[key]))
         return claimed
 
-    def put_back(self, connection: sa.Connection, key: K, now: int) -> None:
-        """Make a removal due at once that was interrupted by the end of its worker."""
-        connection.execute(sa.update(self._table).where(self._key == key).values(due_at=now))
+    def _due(self, connection: sa.Connection, now: int) -> Iterator[Sequence[sa.Row[K, int, int]]]:
+        """Yield pages of the removals that are due, the one that is due for longest first."""
+        c = self._table.c
+        due = sa.select(self._key, c.tries, c.due_at).where(c.due_at <= now).order_by(c.due_at, self._key).limit(_PAGE)
+        page = connection.execute(due).all()
+        while page:
+            yield page
+            last = page[-1]
+            behind = sa.tuple_(c.due_at, self._key) > sa.tuple_(last[2], last[0])
+            page = connection.execute(due.where(behind)).all()
+
+    def put_back(self, connection: sa.Connection, claimed: Claimed[K], now: int) -> None:
+        """Make a removal due at once that was interrupted by the end of its worker; that try does not count."""
+        c = self._table.c
+        mine = (self._key == claimed.key, c.tries == claimed.tries)
+        connection.execute(sa.update(self._table).where(*mine).values(tries=claimed.tries - 1, due_at=now))
 
     def remove(self, connection: sa.Connection, key: K) -> None:
         """Delete the record of a piece of work that has left nothing."""
