@@ -5,7 +5,7 @@ import sqlalchemy as sa
 
 from mft_common.database import leases
 from mft_common.database.leases import Leases
-from mft_common.database.workers import Workers
+from mft_common.database.workers import Lost, Workers
 from tests.servers.databases import with_tables
 
 METADATA = sa.MetaData()
@@ -69,6 +69,31 @@ def test_an_exclusive_worker_counts_every_other_as_dead(database):
     do(database, "sign_in", "former", 3600.0)
     assert do(database, "find_dead", everyone=True) == ["former"]
     assert do(database, "remove_dead", ["former"])
+
+
+def test_a_piece_is_lost_whose_owner_is_dead_or_runs_it_no_more(database):
+    """An exclusive worker has lost all others' pieces; dead workers are named until they are removed."""
+    dead, _ = (do(database, "sign_in", name, 60.0) for name in ("dead", "alive"))
+    lapse(database, dead)
+    pieces = {1: "dead", 2: "alive", 3: "alive", 4: "forgotten", 5: None}
+    find = lambda **options: do(database, "find_lost", lambda _connection: pieces, **options)  # noqa: E731
+    assert find() == Lost({1: "dead", 4: "forgotten", 5: None}, ["dead"])
+    assert find(owner="alive", running=[2]) == Lost({1: "dead", 3: "alive", 4: "forgotten", 5: None}, ["dead"])
+    assert find(exclusive=True) == Lost(pieces, ["alive", "dead"])
+    do(database, "remove_dead", ["dead"])
+    assert find() == Lost({1: "dead", 4: "forgotten", 5: None}, [])
+
+
+def test_a_worker_that_signs_in_and_takes_a_piece_during_a_search_has_not_lost_it(database):
+    """Its piece is read before the workers are."""
+
+    def owners(_connection):
+        if database.dialect == "postgresql":
+            do(database, "sign_in", "new", 60.0)
+        return {1: "new"} if database.dialect == "postgresql" else {}
+
+    with database.read() as connection:
+        assert WORKERS.find_lost(connection, owners) == Lost({}, [])
 
 
 def test_the_lease_of_other_work_is_no_worker(database):

@@ -52,6 +52,11 @@ def states(database):
         return list(connection.execute(sa.select(C.state).order_by(C.number)).scalars())
 
 
+def owners(connection):
+    """Return the owners of the running pieces."""
+    return dict(connection.execute(sa.select(C.number, C.owner).where(C.state == "running")).tuples().all())
+
+
 class PieceProcess:
     """One piece in a child of the runner."""
 
@@ -111,14 +116,11 @@ class QueuedWork:
     def recover(self, *, exclusive=False, owner="", running=()):
         """End the pieces of dead workers as `lost`."""
         with self.database.write() as connection:
-            dead = WORKERS.find_dead(connection, everyone=exclusive)
-            active = connection.execute(sa.select(C.number, C.owner).where(C.state == "running")).all()
-            alive = WORKERS.find_alive(connection) - set(dead)
-            lost = [n for n, by in active if by not in alive or (by == owner and n not in running)]
-            WORKERS.remove_dead(connection, dead)
-            if lost:
-                connection.execute(sa.update(PIECES).where(C.number.in_(lost)).values(state="lost"))
-        return len(lost)
+            lost = WORKERS.find_lost(connection, owners, exclusive=exclusive, owner=owner, running=running)
+            WORKERS.remove_dead(connection, lost.dead)
+            if lost.pieces:
+                connection.execute(sa.update(PIECES).where(C.number.in_(lost.pieces)).values(state="lost"))
+        return len(lost.pieces)
 
     def prepare(self):
         """Note the workers that are signed in meanwhile."""

@@ -1,14 +1,25 @@
 """Know which workers of a service are alive, by leases on their names; a clean stop deletes the lease."""
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Collection, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 import sqlalchemy as sa
 
 from mft_common.database.leases import Lease, Leases
 from mft_common.database.statements import Connection
 
+K = TypeVar("K", bound=Hashable)
+
 _PREFIX: Final = "worker/"
+
+
+@dataclass(frozen=True)
+class Lost(Generic[K]):
+    """The pieces of work that no worker runs any more, with their owners, and the dead workers that are signed in."""
+
+    pieces: Mapping[K, str | None]
+    dead: Sequence[str]
 
 
 class Workers:
@@ -44,6 +55,28 @@ class Workers:
         # The lapsed ones first: a worker that signs in between the two statements is alive.
         lapsed = self.find_dead(connection)
         return set(self.find_dead(connection, everyone=True)).difference(lapsed)
+
+    def find_lost(
+        self,
+        connection: sa.Connection,
+        owners: Callable[[sa.Connection], Mapping[K, str | None]],
+        *,
+        exclusive: bool = False,
+        owner: str = "",
+        running: Collection[K] = (),
+    ) -> Lost[K]:
+        """Return what is lost of the pieces that run; `owners` returns those by their keys, each with its owner.
+
+        That is every piece whose owner has no lease that lasts. `exclusive` says that no worker can be alive: on one
+        machine, at the start of the only one. A piece of `owner`, the worker that asks, is lost too when it is not one
+        of those `running`: the answer to its taking got lost, or its thread failed.
+        """
+        # The pieces first: the owner of one that runs now had signed in before.
+        found = owners(connection)
+        dead = self.find_dead(connection, everyone=exclusive)
+        alive = set(self.find_dead(connection, everyone=True)).difference(dead)
+        lost = {key: by for key, by in found.items() if by not in alive or (by == owner and key not in running)}
+        return Lost(lost, dead)
 
     def remove_dead(self, connection: sa.Connection, owners: Sequence[str]) -> bool:
         """Delete the leases of dead workers; return whether no worker is left."""

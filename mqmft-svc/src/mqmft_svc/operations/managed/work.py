@@ -81,18 +81,14 @@ class ManagedWork:
     def recover(self, *, exclusive: bool = False, owner: str = "", running: Collection[str] = ()) -> int:
         """Queue the transfers that no worker runs any more, each with one retry more; return how many."""
         with self._database.read() as connection:
-            # The transfers first: the owner of one that runs now had signed in before.
-            owners = store.owners(connection)
-            alive = set() if exclusive else WORKERS.find_alive(connection)
-            dead = WORKERS.find_dead(connection, everyone=exclusive)
-        lost = [id_ for id_, by in owners.items() if by not in alive or (by == owner and id_ not in running)]
-        recovered = sum(self._recover(id_, owners[id_]) for id_ in lost)
-        if dead:
+            lost = WORKERS.find_lost(connection, store.owners, exclusive=exclusive, owner=owner, running=running)
+        recovered = sum(self._recover(id_, by) for id_, by in lost.pieces.items())
+        if lost.dead:
             with self._database.write() as connection:
-                WORKERS.remove_dead(connection, dead)
+                WORKERS.remove_dead(connection, lost.dead)
         return recovered
 
-    def _recover(self, id_: str, owner: str) -> bool:
+    def _recover(self, id_: str, owner: str | None) -> bool:
         with self._database.read() as connection:
             transfer, files = store.find(connection, id_), store.files_of(connection, id_)
         if transfer is None or transfer.owner != owner:
