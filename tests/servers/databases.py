@@ -2,9 +2,13 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from importlib import resources
 from typing import Any
 
 import sqlalchemy as sa
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 
 from mft_common.database import Database
 
@@ -38,6 +42,22 @@ def create(database: Database, *made: sa.Table | Callable[[Op], None]) -> None:
                 each.create(connection)
             else:
                 each(Op(connection))
+
+
+def migrate_to(database: Database, revision: str) -> None:
+    """Bring an empty database to an older revision of its service's tables."""
+    scripts = ScriptDirectory(str(resources.files(database._migrations)))
+
+    def steps(former: Any, _context: Any) -> Any:
+        return scripts._upgrade_revs(revision, former)
+
+    with database._migration_lock(), database.engine.connect() as connection:
+        database._revision(connection)
+        connection.rollback()
+        with connection.execution_options(sqlite_begin="IMMEDIATE").begin():
+            context = MigrationContext.configure(connection, opts={"fn": steps})
+            with Operations.context(context):
+                context.run_migrations()
 
 
 @contextlib.contextmanager

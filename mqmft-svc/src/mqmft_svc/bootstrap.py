@@ -13,7 +13,7 @@ from mft_common.clock import Clock, now_ms
 from mft_common.config import Reader
 from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
-from mft_common.dispatch import Dispatcher
+from mft_common.dispatch import Dispatcher, Sweeper
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.registry import modules_for
 from mft_common.events import Bus, Inbox, Outbox
@@ -28,7 +28,7 @@ from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
 from mqmft_svc.operations import Operations
-from mqmft_svc.operations.managed.sweeping import TransferSweeper
+from mqmft_svc.operations.managed.sweeping import TransferRemovals
 from mqmft_svc.operations.managed.work import ManagedWork
 from mqmft_svc.operations.monitoring.watches import watcher_of
 from mqmft_svc.operations.probing import Prober
@@ -114,7 +114,8 @@ class Service:
         patience = self.settings.ack_timeout_ms / 1000 * self.settings.ack_retries
         lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
         work = ManagedWork(*parts, patience_s=patience, now=self.operations.now)
-        sweeper = TransferSweeper(*parts, patience_s=patience, now=self.operations.now)
+        removals = TransferRemovals(self.follower, patience_s=patience, now=self.operations.now)
+        sweeper = Sweeper(removals, self.database, self.runner, now=self.operations.now)
         beside = [BackgroundTask("sweeps", sweeper.run)]
         return Dispatcher(work, self.database, WORKERS, lock=lock, beside=beside, obeys_within=_OBEYS_WITHIN_S)
 

@@ -3,13 +3,9 @@
 import dataclasses
 import hashlib
 import threading
-from importlib import resources
 
 import pytest
 import sqlalchemy as sa
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import ScriptDirectory
 
 from diplomat_svc.bootstrap import build
 from diplomat_svc.domain.jobs import FileRecord, Job, Requester
@@ -19,6 +15,7 @@ from diplomat_svc.settings import Settings
 from diplomat_svc.store import transactions
 from diplomat_svc.store.tables import SERVICE, WORKERS, files, jobs, metadata
 from mft_common.database import Database
+from tests.servers.databases import migrate_to
 from tests.servers.diplomat_jobs import tree
 from tests.servers.processes import wait_until
 
@@ -36,18 +33,7 @@ NAME, MOST = "one", 40
 def old(database_url):
     """Return a database of each kind as revision 0014 left it."""
     made = Database(database_url, schema=SERVICE, metadata=metadata, migrations=MIGRATIONS, head="0014")
-    scripts = ScriptDirectory(str(resources.files(MIGRATIONS)))
-
-    def steps(revision, _context):
-        return scripts._upgrade_revs("0014", revision)
-
-    with made._migration_lock(), made.engine.connect() as connection:
-        made._revision(connection)
-        connection.rollback()
-        with connection.execution_options(sqlite_begin="IMMEDIATE").begin():
-            context = MigrationContext.configure(connection, opts={"fn": steps})
-            with Operations.context(context):
-                context.run_migrations()
+    migrate_to(made, "0014")
     yield made
     made.close()
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from mft_common.config import Reader
 from mft_common.events import LocalBus
 from mft_common.process.background_tasks import start_tasks
-from mqmft_svc.store.tables import managed
+from mqmft_svc.store.tables import managed, sweeps
 from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, wait_until
 from tests.servers.silent_peer import Peer
@@ -147,3 +147,9 @@ def files(folder):
 def state(hub, name):
     """Return the state of an agent."""
     return hub.agents(f"/{name}", identity=caller()).json["agent"][0]["state"]
+
+
+def left(hub):
+    """Return how often the removal of what each transfer has left was begun."""
+    with hub.service.database.read() as connection:
+        return {row.transfer: row.tries for row in connection.execute(sa.select(sweeps))}

@@ -15,7 +15,7 @@ from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.operations.managed.work import ManagedWork
 from mqmft_svc.store import managed as store
-from mqmft_svc.store.tables import LEASES, OUTBOX, WORKERS, managed
+from mqmft_svc.store.tables import OUTBOX, WORKERS, managed
 from tests.servers.processes import wait_until
 from tests.service.mqmft_svc.managed_hub import (
     AGENTS,
@@ -23,6 +23,7 @@ from tests.service.mqmft_svc.managed_hub import (
     ended,
     files,
     hub,
+    left,
     make,
     peer,
     recorded,
@@ -160,7 +161,7 @@ def test_180_a_transfer_that_runs_is_cancelled_and_leaves_nothing(hub, tmp_path)
         wait_until(lambda: row(hub, id_).status == "running")
         stop(hub, id_)
         found = ended(hub, id_, within=5)
-        wait_until(lambda: row(hub, id_).status == "over")
+        wait_until(lambda: row(hub, id_).status == "over" and not left(hub))
     assert found["status"]["state"] == "cancelled"
     assert [item["status"]["state"] for item in found["transferSet"]["item"]] == ["cancelled"]
     assert files(tmp_path / "yard") == {}
@@ -209,7 +210,7 @@ def test_170_recovery_goes_on_until_a_file_arrives(hub, arrives):
     if arrives:
         owned.note(file.changed(state="successful").to_json())
     owned.recover("the endpoint is away")
-    assert row(hub, id_).status == ("queued" if arrives else "leaving")
+    assert (row(hub, id_).status, left(hub)) == (("queued", {}) if arrives else ("over", {id_: 0}))
 
 
 @pytest.mark.parametrize("step", [-3_600_000, 999, 1000])
@@ -299,46 +300,14 @@ def test_151_a_request_that_no_process_takes_fails(hub):
     assert "more bytes than a process takes" in found["status"]["description"]
 
 
-def leaves(hub, id_, names=(), **values):
-    """Let a transfer be over and have left something, with files that are delivered and whose sources may be aside."""
-    ended = {"status": "leaving", "ended_at": now_ms(), **values}
-    with hub.service.database.write() as connection:
-        connection.execute(sa.update(managed).where(managed.c.id == id_).values(**ended))
-        found = [
-            ManagedFile(position=place, item=0, source=name, destination=name, delivered=True, state="warning")
-            for place, name in enumerate(names)
-        ]
-        store.put_files(connection, id_, found)
-
-
-def is_swept(hub, id_):
-    """Return whether a worker removes what a transfer has left."""
-    with hub.service.database.read() as connection:
-        return LEASES.owner(connection, f"sweep/{id_}") is not None
-
-
-@pytest.mark.usefixtures("recorded")
-def test_180_what_a_transfer_of_many_files_left_is_removed(hub):
-    """Names of more bytes than a message holds; one that fits in none holds up no other transfer."""
-    name = "n" * 4096
-    ids = [submit(hub, ("a", "a", {"s_disposition": "delete"})) for _ in range(3)]
-    leaves(hub, ids[0], [f"{number}{name}/a" for number in range(1200)], due_at=1)
-    leaves(hub, ids[1], [f"d/{number}{name}" for number in range(1200)], due_at=2)
-    leaves(hub, ids[2], due_at=3)
-    with worker(hub):
-        wait_until(lambda: (row(hub, ids[1]).status, row(hub, ids[2]).status) == ("over", "over"))
-    assert row(hub, ids[0]).status == "leaving"
-
-
-@pytest.mark.usefixtures("recorded")
-def test_180_what_a_transfer_of_many_days_left_is_not_given_up_at_the_first_try(hub):
-    """It was submitted days ago and ended a moment ago, and its destination is away: the removal is tried again."""
-    id_ = submit(hub, ("a", "a"), destination="AWAY")
-    leaves(hub, id_, due_at=1, submitted_at=now_ms() - 3 * 86_400_000)
-    with worker(hub):
-        wait_until(lambda: row(hub, id_).due_at > 1)
-        wait_until(lambda: not is_swept(hub, id_))
-    assert row(hub, id_).status == "leaving"
+def test_220_a_clock_that_is_set_back_lets_no_new_transfer_wait(hub):
+    """An hour that is gone through twice is none in which nothing is moved."""
+    submit(hub, ("a", "a"))
+    service = hub.service
+    work = ManagedWork(
+        service.database, service.follower, service.runner, patience_s=1, now=lambda: now_ms() - 3_600_000
+    )
+    assert work.is_waiting()
 
 
 @pytest.mark.usefixtures("recorded")

@@ -5,8 +5,7 @@ from typing import Final, Literal
 
 from mqmft_svc.domain.submissions import FOREVER, Submission
 
-# `leaving` is over for everybody, and its unfinished files are still to be removed.
-Status = Literal["queued", "running", "leaving", "over"]
+Status = Literal["queued", "running", "over"]
 Stop = Literal["", "cancelled", "deleted"]
 
 LONGEST_PAUSE_S: Final = 300.0
@@ -20,7 +19,8 @@ class Managed:
     `host` is that of the hub. `began_at` is when a worker took it first, `ended_at` when it had its final state.
     `recovering_since` is when it went into recovery, None while it moves; `retries` counts how often it was tried again
     after that or after a worker's death. `stop` is how someone who stopped it wants it to end, and `due_at` is when a
-    worker may take it. `owner` is the worker that runs it, "" for none, and `fence` counts how often it was taken.
+    worker may take it, 0 for at once. `owner` is the worker that runs it, "" for none, and `fence` counts how often it
+    was taken.
     """
 
     id: str

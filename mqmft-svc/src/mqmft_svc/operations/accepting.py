@@ -56,7 +56,7 @@ class Acceptor:
         now = self._now()
         return Managed(
             id=self._ids.new(), submission=submission, account=account, host=self._host,
-            request_id=logs.request_id()[:64], submitted_at=now, due_at=now,
+            request_id=logs.request_id()[:64], submitted_at=now,
         )  # fmt: skip
 
     def agents_of(self, connection: sa.Connection, submission: Submission) -> tuple[Agent, Agent]:

@@ -14,6 +14,7 @@ from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as store
 from mqmft_svc.store import transfers as records
+from mqmft_svc.store.tables import SWEEPS
 
 # How long a repeated request with the same key gets the first one's answer (152).
 KEY_LASTS_MS: Final = 86_400_000
@@ -66,15 +67,16 @@ class Submitting:
                 if record is None:
                     raise NoSuchTransfer(id=id_)
                 raise AlreadyEnded(id=key, reason=_reason(record))
-            if transfer.status in ("leaving", "over"):
+            if transfer.status == "over":
                 raise AlreadyEnded(id=key, reason=_ENDED)
             if transfer.status == "running":
                 store.update(connection, key, stop="cancelled")
                 return
             state = "deleted" if transfer.began_at is None else "cancelled"
-            # What an attempt has left is removed by a worker.
-            status = "over" if transfer.began_at is None else "leaving"
-            store.update(connection, key, status=status, stop=state, ended_at=now, due_at=now)
+            store.update(connection, key, status="over", stop=state, ended_at=now)
+            if transfer.began_at is not None:
+                # What an attempt has left is removed by a worker.
+                SWEEPS.add(connection, key, now)
             files = store.files_of(connection, key)
             self._acceptor.record(connection, transfer_events.ended(transfer, files, state, now))
 

@@ -13,7 +13,7 @@ from mft_common.database.statements import Connection, Statement
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import Submission
-from mqmft_svc.store.tables import agent, managed, managed_file, submission_key
+from mqmft_svc.store.tables import agent, managed, managed_file, submission_key, sweeps
 
 _C: Final = managed.c
 _F: Final = managed_file.c
@@ -91,11 +91,15 @@ def next_due(
     return connection.execute(found.limit(1), {"now": now}).scalar()
 
 
-def due_to_leave(connection: sa.Connection, now: int) -> Managed | None:
-    """Return a transfer whose unfinished files are to be removed."""
-    found = sa.select(managed).where(_C.status == "leaving", _C.due_at <= now).order_by(_C.due_at).limit(1)
-    row = connection.execute(found).one_or_none()
-    return None if row is None else _managed(row)
+def destinations(connection: sa.Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the destination agents of transfers."""
+    found = connection.execute(sa.select(_C.id, _C.destination_agent).where(_C.id.in_(ids)))
+    return {row.id: row.destination_agent for row in found}
+
+
+def ended_before(connection: sa.Connection, id_: str, at: int) -> bool:
+    """Return whether a transfer has ended before a time."""
+    return connection.execute(sa.select(_C.id).where(_C.id == id_, _C.ended_at < at)).first() is not None
 
 
 def running_of(connection: sa.Connection) -> tuple[dict[str, int], dict[str, int]]:
@@ -180,9 +184,13 @@ def remember(connection: sa.Connection, account: str, key: str, id_: str, now: i
 
 
 def purge(connection: sa.Connection, before: int, keys_before: int, most: int) -> int:
-    """Delete transfers that ended before a time, with their files, and old keys; return how many transfers."""
+    """Delete transfers that ended before a time, with their files, and old keys; return how many transfers.
+
+    A transfer whose unfinished files are still to be removed stays.
+    """
     connection.execute(sa.delete(submission_key).where(_K.at <= keys_before))
-    old = sa.select(_C.id).where(_C.status == "over", _C.ended_at < before).limit(most)
+    is_left = sa.exists().where(sweeps.c.transfer == _C.id)
+    old = sa.select(_C.id).where(_C.status == "over", _C.ended_at < before, sa.not_(is_left)).limit(most)
     ids: Sequence[str] = list(connection.execute(old).scalars())
     if ids:
         connection.execute(sa.delete(managed_file).where(_F.transfer.in_(ids)))

@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from mft_common.applied_configuration import AppliedConfiguration
 from mft_common.database.leases import Leases
+from mft_common.database.sweeps import Sweeps
 from mft_common.database.workers import Workers
 from mft_common.events import Inbox, Outbox
 from mft_common.watching import Memory
@@ -107,6 +108,16 @@ managed_file: Final = sa.Table(
     _text("data"),
 )
 
+# Managed transfers that are over and may have left unfinished files.
+sweeps: Final = sa.Table(
+    "sweeps",
+    metadata,
+    sa.Column("transfer", sa.String(48), sa.ForeignKey("managed.id", ondelete="CASCADE"), primary_key=True),
+    _number("tries"),
+    _number("due_at"),
+)
+sa.Index("sweeps_due", sweeps.c.due_at, sweeps.c.transfer)
+
 # Which transfer a request with an `Idempotency-Key` has made (152).
 submission_key: Final = sa.Table(
     "submission_key",
@@ -135,6 +146,7 @@ sa.Index("monitor_name", monitor.c.name, monitor.c.agent, unique=True)
 LEASES: Final = Leases(metadata)
 WATCHES: Final = Memory(metadata)
 WORKERS: Final = Workers(LEASES)
+SWEEPS: Final = Sweeps(sweeps.c.transfer)
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
 APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft", "endpoints", "allowed_folders")

@@ -14,11 +14,11 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
 from mft_common.events import Event
-from mqmft_svc.domain.managed import FIRST_PAUSE_S, LONGEST_PAUSE_S, Managed, Status
+from mqmft_svc.domain.managed import FIRST_PAUSE_S, LONGEST_PAUSE_S, Managed
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as store
-from mqmft_svc.store.tables import OUTBOX, WORKERS
+from mqmft_svc.store.tables import OUTBOX, SWEEPS, WORKERS
 
 _EVENT_EVERY_MS: Final = 1000
 _PAGE_BYTES: Final = 1 << 20
@@ -131,8 +131,9 @@ class OwnedTransfer:
     def _end(self, connection: sa.Connection, state: str, description: str, *, left: bool) -> None:
         now = self._now()
         OUTBOX.add(connection, *transfer_events.ended(self.transfer, self.files, state, now, description))
-        status: Status = "leaving" if left else "over"
-        store.update(connection, self.transfer.id, status=status, ended_at=now, due_at=now, owner="")
+        store.update(connection, self.transfer.id, status="over", ended_at=now, owner="")
+        if left:
+            SWEEPS.add(connection, self.transfer.id, now)
         # The record has the reason of each file, the line that of the first.
         reason = description or next((one.description for one in self.files if one.state == "failed"), "")
         log = logs.get("managed")
@@ -153,7 +154,8 @@ class OwnedTransfer:
 
     def hand_back(self) -> None:
         """Let another worker go on with the transfer at once: this one stops."""
-        self._wait(self.transfer, self._now())
+        # Not the time: a clock that is set back would let it wait.
+        self._wait(self.transfer, 0)
 
     def _wait(self, waiting: Managed, due_at: int) -> None:
         with self._held() as connection:
