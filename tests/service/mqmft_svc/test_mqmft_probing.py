@@ -19,6 +19,7 @@ from tests.servers.openssh import OpenSsh
 from tests.servers.processes import free_port, program, wait_until
 from tests.servers.s3 import KEY_ID, SECRET, S3Server
 from tests.servers.silent_peer import Peer
+from tests.servers.unkillable import unkillable
 from tests.service.mqmft_svc.mqmft_hub import Hub
 
 # A server that hangs is waited for longer than a test lasts, unless its probe is killed.
@@ -32,12 +33,15 @@ class Recorded:
     def __init__(self, runner):
         self._runner = runner
         self.begun = []
+        self.handles = []
 
     def run(self, target, payload, on_message):
         """See Runner."""
         assert target == PROBE
         self.begun.append((payload["root"], time.monotonic()))
-        return self._runner.run(target, payload, on_message)
+        handle = self._runner.run(target, payload, on_message)
+        self.handles.append((payload["root"], handle))
+        return handle
 
 
 @pytest.fixture
@@ -222,6 +226,26 @@ def test_184_endpoints_that_hang_delay_no_other(make, probe, runner, tmp_path):
 
         wait_until(lambda: len(probes()) >= 5, within=60)
         assert max(later - earlier for earlier, later in itertools.pairwise(probes())) < 2.9
+    finally:
+        peer.close()
+
+
+def test_184_a_probe_whose_process_does_not_end_is_joined_by_no_other(make, probe, runner, tmp_path):
+    """As one that waits for a disk that is gone: the agent is unreachable, and the others are probed on."""
+    peer = Peer()
+    try:
+        (tmp_path / "quay").mkdir()
+        hangs = {"url": f"ftp://user@127.0.0.1:{peer.port}/in", "password": {"env": "PASSWORD"}, "timeouts": PATIENT}
+        hub = make({"HANGS": "endpoint:hangs", "QUAY": "file:quay"}, {"hangs": hangs}, environ={"PASSWORD": PASSWORD})
+        used = Recorded(runner)
+        probe(hub, used, every=0.2, longest=1.0)
+        (handle,) = wait_until(lambda: [one for root, one in used.handles if root == "endpoint:hangs" and one.pid])
+        with unkillable(handle.pid):
+            wait_until(lambda: states(hub) == {"HANGS": "unreachable", "QUAY": "ready"})
+            count = len(used.begun)
+            wait_until(lambda: len(used.begun) >= count + 5)
+            assert [root for root, _ in used.begun].count("endpoint:hangs") == 1
+        wait_until(lambda: [root for root, _ in used.begun].count("endpoint:hangs") == 2)
     finally:
         peer.close()
 

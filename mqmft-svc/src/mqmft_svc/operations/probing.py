@@ -33,10 +33,11 @@ _LONGEST_S: Final = 20.0
 _Key = tuple[str, str]
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Begun:
     handle: Handle
     until: float
+    killed: bool = False
 
 
 class Prober:
@@ -155,16 +156,23 @@ class _Turn:
         self._due[key] = time.monotonic() + self._every
 
     def _ended(self, key: _Key, now: Clock) -> Status | None:
-        """Return what a probe has found; None while it runs, and where its process failed."""
+        """Return what a probe has found; None while it runs, and where its process failed.
+
+        One that was killed is over once its process has ended: a process that waits for a disk which is gone does not,
+        and another one for each later probe would leave no process for other work.
+        """
         begun = self._begun[key]
         end = begun.handle.wait(0)
-        if end is None and time.monotonic() < begun.until:
-            return None
-        del self._begun[key]
         if end is None:
+            if begun.killed or time.monotonic() < begun.until:
+                return None
+            begun.killed = True
             begun.handle.kill()
             self._silent.add(key)
             return Status(UNREACHABLE, now(), f"it did not answer within {self._longest:g} s")
+        del self._begun[key]
+        if begun.killed:
+            return None
         self._silent.discard(key)
         if not end.completed:
             logs.get("agents").error("probe.failed", agent=key[0], reason=end.reason)
