@@ -82,8 +82,8 @@ def sweeping(database, runner):
             for key in payloads:
                 SWEEPS.add(connection, key, now_ms())
         stop = threading.Event()
-        sweeper = Sweeper(things, database, runner, now=now_ms, **options)
-        thread = threading.Thread(target=sweeper.run, args=(stop,))
+        things.sweeper = Sweeper(things, database, runner, now=now_ms, **options)
+        thread = threading.Thread(target=things.sweeper.run, args=(stop,))
         running.append((stop, thread))
         thread.start()
         return things
@@ -180,6 +180,15 @@ def test_a_worker_that_starts_sweeps_for_a_time_and_not_for_longer(database, run
     Sweeper(things, database, runner, now=now_ms).sweep(2.0)
     assert 2.0 <= time.monotonic() - began < 10.0
     assert rows(database) == {20: (0, True)}
+
+
+def test_a_worker_that_starts_anew_ends_no_removal_of_the_one_that_is_about_to_end(database, sweeping, runner):
+    """The task of a worker whose dispatcher failed may still run while the next dispatcher sweeps first."""
+    things = sweeping({10: "hang"})
+    wait_until(lambda: runner.running == 1)
+    things.sweeper.sweep(0.1)
+    assert rows(database) == {10: (1, False)}
+    assert runner.running == 1
 
 
 def test_two_sweepers_share_the_removals(database, sweeping):

@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -88,6 +88,22 @@ class Sweeper(Generic[K]):
     def __init__(
         self, removals: Removals[K], database: Database, runner: Runner, *, now: Clock, longest: float = _LONGEST_S
     ) -> None:
+        # One that is about to end may run beside the next one.
+        self._new: Callable[[], _Turn[K]] = lambda: _Turn(removals, database, runner, now, longest)
+
+    def run(self, stop: threading.Event) -> None:
+        """Carry out the removals that are due until `stop`; those that are under way then are tried again later."""
+        self._new().run(stop)
+
+    def sweep(self, seconds: float) -> None:
+        """Carry out the removals that are due, for at most so many seconds."""
+        self._new().sweep(seconds)
+
+
+class _Turn(Generic[K]):
+    """The removals of one call of a sweeper."""
+
+    def __init__(self, removals: Removals[K], database: Database, runner: Runner, now: Clock, longest: float) -> None:
         self._removals: Removals[K] = removals
         self._database = database
         self._runner = runner
@@ -98,7 +114,7 @@ class Sweeper(Generic[K]):
         self._log = logs.get("sweeps")
 
     def run(self, stop: threading.Event) -> None:
-        """Carry out the removals that are due until `stop`; those that are under way then are tried again later."""
+        """See Sweeper."""
         try:
             while not stop.wait(_POLL_S if self._begun else _LOOK_EVERY_S):
                 self._step()
@@ -106,7 +122,7 @@ class Sweeper(Generic[K]):
             self._put_back()
 
     def sweep(self, seconds: float) -> None:
-        """Carry out the removals that are due, for at most so many seconds."""
+        """See Sweeper."""
         deadline, pause = time.monotonic() + seconds, threading.Event()
         try:
             self._step()
