@@ -11,7 +11,7 @@ from mft_common.errors import MftError, Unavailable
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner
 from mft_common.process.worker_lock import Exclusive
-from tests.servers.databases import with_tables
+from tests.servers.databases import opened, with_tables
 from tests.servers.processes import wait_until
 from tests.servers.queued_work import METADATA, MODULE, PIECES, TABLES, WORKERS, C, Worker, add, ask, states
 
@@ -266,6 +266,42 @@ def test_a_lock_of_a_worker_that_is_frozen_costs_no_other_worker_its_lease_e13(d
     ask(database, 1, "stop")
     wait_until(lambda: states(database) == ["stopped", "done"])
     assert one.fault is None
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_pool_whose_connections_all_wait_for_a_lock_costs_no_worker_its_lease_e13(database, database_url, runner):
+    """Its own pieces wait for what a frozen worker has locked, each with a connection: the lease is renewed apart."""
+    add(database, "until_stopped", "first_byte")
+    small = opened(f"{database_url}?pool_size=4", METADATA, pool_timeout=0.2)
+
+    def wait_for_the_lock():
+        with small.write() as connection:
+            connection.execute(sa.update(PIECES).where(C.number == 2).values(asked=""))
+
+    one = Worker(small, runner, at_once=1, lease=1.5).start()
+    threads = [threading.Thread(target=wait_for_the_lock) for _ in range(3)]
+    try:
+        assert one.work.begun.acquire(timeout=20)
+        with database.write() as frozen:
+            frozen.execute(sa.update(PIECES).where(C.number == 2).values(asked=""))
+            for thread in threads:
+                thread.start()
+            (until,) = leases_of(database)
+            wait_until(lambda: leases_of(database) > [until + 3000])
+        for thread in threads:
+            thread.join()
+        ask(database, 1, "stop")
+        wait_until(lambda: states(database) == ["stopped", "done"])
+        assert one.fault is None
+    finally:
+        one.end()
+        small.close()
+
+
+def leases_of(database):
+    """Return until when the leases last."""
+    with database.read() as connection:
+        return list(connection.execute(sa.text("SELECT until FROM leases")).scalars())
 
 
 def test_an_exclusive_lock_lets_one_worker_run(database, worker, tmp_path):

@@ -75,7 +75,8 @@ class Database:
             # A transaction that waits for SQLite's one writer holds a connection meanwhile, and no server counts them.
             pool["max_overflow"] = -1
         self.engine = self._open(**pool)
-        self._read_pool = ReadPool(self._open(poolclass=NullPool), size=reads, timeout=pool_timeout)
+        self._unpooled = self._open(poolclass=NullPool)
+        self._read_pool = ReadPool(self._unpooled, size=reads, timeout=pool_timeout)
         self._writers: list[WriteConnection] = []
         file = self.url.database if self.dialect == "sqlite" else None
         self._turns = Turns(file, _BUSY_MS / 1000) if file else None
@@ -148,13 +149,20 @@ class Database:
         with _AVAILABILITY:
             return self._read_pool.query_cached(key, work)
 
-    @contextlib.contextmanager
-    def write(self) -> Iterator[sa.Connection]:
+    def write(self) -> contextlib.AbstractContextManager[sa.Connection]:
         """Give a connection inside one transaction: committed when the block ends, rolled back when it raises."""
+        return self._write(self.engine)
+
+    def write_apart(self) -> contextlib.AbstractContextManager[sa.Connection]:
+        """Give what `write` gives, on a connection that is opened for it: it waits for none of this process's."""
+        return self._write(self._unpooled)
+
+    @contextlib.contextmanager
+    def _write(self, engine: sa.Engine) -> Iterator[sa.Connection]:
         with (
             _AVAILABILITY,
             contextlib.nullcontext() if self._turns is None else self._turns.turn(),
-            self.engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection,
+            engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection,
             connection.begin(),
         ):
             locks.bound_waits(connection)

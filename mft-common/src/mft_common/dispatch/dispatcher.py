@@ -160,7 +160,8 @@ class Dispatcher(Generic[K]):
     def _renew(self) -> None:
         """Renew the lease and recover the work of dead workers; MftError when the lease was lost."""
         began = time.monotonic()
-        with self._database.write() as connection:
+        # The pieces of this worker may wait for a lock with every connection that there is for them.
+        with self._database.write_apart() as connection:
             lease = dataclasses.replace(self._lease, ttl=self._work.refresh(connection).lease)
             known = self._workers.renew(connection, lease)
         if not known:
