@@ -4,6 +4,7 @@
 
 import errno
 import json
+import os
 import sys
 from pathlib import Path
 
@@ -89,17 +90,28 @@ class TlsData(TLS_DTPHandler, Sick):
 class Files(AbstractedFS):
     """Renames as on Windows where the options say so: never onto a file that is there.
 
-    With `taken_at_rename` another program takes the name just before that rename.
+    With `taken_at_rename` another program takes the name just before that rename; with `takes` it replaces the file of
+    that name before the first. With `retimes` a file has another time after a rename, as where it is copied; with
+    `vanishes` another program removes it then.
     """
+
+    time = 1_500_000_000
 
     def rename(self, src, dst):
         if OPTIONS.get("taken_at_rename") == Commands.renames:
             Path(dst).write_bytes(b"another program's")
+        if OPTIONS.get("takes") == Path(src).name and Commands.renames == 1:
+            Path(src).write_bytes(b"another program's")
         if OPTIONS.get("keeps_existing") and self.lexists(dst):
             raise FilesystemError("Cannot create a file when that file already exists")
         if OPTIONS.get("refused_at_rename") == Commands.renames:
             raise OSError(errno.EIO, "Input/output error")
         super().rename(src, dst)
+        if OPTIONS.get("vanishes"):
+            Path(dst).unlink()
+        if OPTIONS.get("retimes"):
+            Files.time += 7
+            os.utime(dst, (Files.time, Files.time))
 
 
 def spoil(path, change):
@@ -135,6 +147,9 @@ class Commands:
             self.respond(f'500 Command "{cmd}" not understood.')
             return
         if cmd == OPTIONS.get("hangs_at"):
+            return
+        if OPTIONS.get("hides_dots") and cmd in ("MLST", "SIZE", "MDTM") and "/." in args[0]:
+            self.respond("550 No such file or directory.")
             return
         super().process_command(cmd, *args, **kwargs)
 

@@ -5,7 +5,7 @@ from typing import Self
 
 
 class Closing(ABC):
-    """The part of every endpoint that makes it a context manager; a far side makes its own names durable."""
+    """The part of every endpoint that makes it a context manager, and what most far sides do by themselves."""
 
     @abstractmethod
     def close(self) -> None:
@@ -18,6 +18,10 @@ class Closing(ABC):
     def __exit__(self, *_: object) -> None:
         """Close."""
         self.close()
+
+    def end_deletions(self, token: str) -> None:
+        """Do nothing: the far side deletes a file by one call."""
+        del token
 
     def make_durable(self, path: str) -> None:
         """Do nothing: the far side has done what it can before the name was visible."""

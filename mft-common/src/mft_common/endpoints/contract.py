@@ -231,8 +231,12 @@ class Endpoint(Protocol):
     def delete(self, entry: Entry, *, token: str) -> None:
         """Delete a listed file; Changed when its version is no longer the listed one, NotFound when it is gone.
 
-        Where a deletion has several steps, one that was cut off is found by `token` (`Endpoints.end_deletions`).
+        Where a deletion has several steps, one that was cut off is found by `token` (`end_deletions`).
         """
+        ...
+
+    def end_deletions(self, token: str) -> None:
+        """End the deletions of `token` that were cut off, of the files of this folder and not of those below."""
         ...
 
     def make_durable(self, path: str) -> None:

@@ -24,6 +24,8 @@ _KINDS: Final[Mapping[str, tuple[str, str]]] = {
     "http": ("mft_common.endpoints.http", "open_http"),
     "https": ("mft_common.endpoints.http", "open_http"),
 }
+# The kinds whose files are moved aside before they are deleted.
+_DELETED_IN_STEPS: Final = ("file", "sftp", "ftp", "ftps")
 # What takes long to import: half a second each on two cores.
 _LIBRARIES: Final[Mapping[str, str]] = {"sftp": "asyncssh", "s3": "boto3"}
 SECTIONS: Final[Mapping[str, type]] = {"endpoints": dict, "allowed_folders": list}
@@ -107,11 +109,10 @@ class Endpoints:
     def end_deletions(self, url: str, token: str) -> None:
         """End the deletions of `token` in a folder that were cut off, so that no file stays aside; TransferError.
 
-        Every kind but `file:` deletes by one call, and has nothing to be ended: it is not opened.
+        The kinds that delete by one call have nothing to be ended, and are not opened.
         """
-        target = self.find(url)
-        if target.scheme == "file":
-            with open_file(target, self.folders) as endpoint:
+        if self.find(url).scheme in _DELETED_IN_STEPS:
+            with self.open(url) as endpoint:
                 endpoint.end_deletions(token)
 
 

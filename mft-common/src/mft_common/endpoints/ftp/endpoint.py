@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from mft_common.endpoints import aside_delete
+from mft_common.endpoints.aside_delete import Marks
 from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import (
@@ -15,10 +17,11 @@ from mft_common.endpoints.errors import (
     Unsupported,
 )
 from mft_common.endpoints.former import aside_name, former_name
+from mft_common.endpoints.ftp.files import FtpFiles, mark_of_entry, marks_of_line
 from mft_common.endpoints.ftp.lines import Line
 from mft_common.endpoints.ftp.listing import Listing
 from mft_common.endpoints.ftp.places import Place
-from mft_common.endpoints.ftp.publish import Names, remove, remove_unfinished, rename, restore_former
+from mft_common.endpoints.ftp.publish import Names, remove_unfinished, rename, restore_former
 from mft_common.endpoints.ftp.reader import FtpReader
 from mft_common.endpoints.ftp.replies import shown
 from mft_common.endpoints.ftp.session import Connections, Session
@@ -51,6 +54,7 @@ class FtpEndpoint(Closing):
             self.features = features_of(session, target)
             self._place = Place.of(target.folder, session.home)
         self._listing = Listing(self._connections, self._place)
+        self._files = FtpFiles(self._connections, self._place)
 
     def list(self, patterns: Patterns, *, recursive: bool = False, skipped: Skipped = ignore) -> Iterator[Entry]:
         """Yield the matching files, without times and versions where the server has no MLSD."""
@@ -105,13 +109,21 @@ class FtpEndpoint(Closing):
 
     def delete(self, entry: Entry, *, token: str) -> None:
         """Delete a file; Changed where its version, or its size where it has no version, is not that of `entry`."""
-        del token
         path, full = entry.path, self._place.checked(entry.path)
-        with self._connections.session() as session:
-            if not _same(entry, _entry(path, _there(session, full, path))):
+
+        def look() -> Marks:
+            with self._connections.session() as session:
+                line = _there(session, full, path)
+            if not _same(entry, _entry(path, line)):
                 raise Changed(f"{shown(path)}: changed since it was read, so it was not deleted")
-            if not remove(session, full, path):
-                raise NotFound(f"{shown(path)}: does not exist")
+            return marks_of_line(line)
+
+        mark = mark_of_entry(entry) or look()[1]
+        aside_delete.delete(self._files, path, mark, token, look)
+
+    def end_deletions(self, token: str) -> None:
+        """End the deletions of `token` that were cut off, of the files of this folder and not of those below."""
+        aside_delete.end_deletions(self._files, self._listing.temporaries(token, recursive=False), token)
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it."""
@@ -151,6 +163,9 @@ class FtpEndpoint(Closing):
         return tuple(sorted(path for path in ordered if self._remove(path, token)))
 
     def _remove(self, path: str, token: str) -> bool:
+        # A file that was moved aside to be deleted may be a newer one.
+        if aside_delete.end_deletion(self._files, path, token):
+            return True
         above, slash, name = path.rpartition("/")
         former = former_name(name, token)
         with self._connections.session() as session:

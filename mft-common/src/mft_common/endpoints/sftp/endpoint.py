@@ -6,12 +6,15 @@ from typing import Final
 
 import asyncssh
 
+from mft_common.endpoints import aside_delete
+from mft_common.endpoints.aside_delete import Marks, marks_of
 from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import Changed, Denied, Exists, NotFound, TransferError
 from mft_common.endpoints.former import former_name
 from mft_common.endpoints.names import Patterns, is_temporary, temporary_name
 from mft_common.endpoints.sftp.connection import Connection, Session
+from mft_common.endpoints.sftp.files import SftpFiles
 from mft_common.endpoints.sftp.listing import Listing
 from mft_common.endpoints.sftp.places import Place, check_regular, entry_of, lookup, shown
 from mft_common.endpoints.sftp.problems import has_no_reason
@@ -49,6 +52,7 @@ class SftpEndpoint(Closing):
         self._connection = connection
         self._place = Place(connection.target.folder)
         self._listing = Listing(connection, self._place)
+        self._files = SftpFiles(connection, self._place)
         self.features = features_of(session)
 
     def list(self, patterns: Patterns, *, recursive: bool = False, skipped: Skipped = ignore) -> Iterator[Entry]:
@@ -81,8 +85,18 @@ class SftpEndpoint(Closing):
 
     def delete(self, entry: Entry, *, token: str) -> None:
         """Delete a listed file; Changed where size or time are no longer the listed ones."""
-        del token
-        self._connection.call(self._delete(entry))
+        self._place.full(entry.path)
+        if not entry.version:
+            self._connection.call(self._look(entry))
+            self._files.remove(entry.path, entry.path)
+            return
+        mark, _ = marks_of(entry.size, entry.modified_at)
+        aside_delete.delete(self._files, entry.path, mark, token, lambda: self._connection.call(self._look(entry)))
+
+    def end_deletions(self, token: str) -> None:
+        """End the deletions of `token` that were cut off, of the files of this folder and not of those below."""
+        found = sorted(self._listing.temporaries(token, "", recursive=False))
+        aside_delete.end_deletions(self._files, found, token)
 
     def make_folder(self, path: str) -> None:
         """Make a folder and those above it, the endpoint's own included."""
@@ -100,7 +114,7 @@ class SftpEndpoint(Closing):
             found.update(self._listing.temporaries(token, folder, recursive=not temporaries))
         # Former files first: that a new one is unfinished tells whose file has the name.
         ordered = sorted(found, key=lambda path: (former_name(path.rpartition("/")[2], token) is None, path))
-        return tuple(sorted(path for path in ordered if self._connection.call(self._sweep(path, token))))
+        return tuple(sorted(path for path in ordered if self._remove_unfinished(path, token)))
 
     def close(self) -> None:
         """Close the connection; never raises."""
@@ -130,16 +144,18 @@ class SftpEndpoint(Closing):
         await publisher.target("fail")
         await publisher.publish("fail", taken=False)
 
-    async def _delete(self, entry: Entry) -> None:
-        full, name = self._place.full(entry.path), shown(entry.path)
+    async def _look(self, entry: Entry) -> Marks:
+        """Return the marks of a listed file; NotFound, Changed."""
+        name = shown(entry.path)
         session = await self._connection.session()
-        attributes = await lookup(self._connection, session, full, name)
+        attributes = await lookup(self._connection, session, self._place.full(entry.path), name)
         if attributes is None:
             raise NotFound(f"{name}: does not exist")
         check_regular(attributes, name)
-        if entry.version and entry_of(entry.path, attributes).version != entry.version:
+        now = entry_of(entry.path, attributes)
+        if entry.version and now.version != entry.version:
             raise Changed(f"{name}: changed since it was read, so it was not deleted")
-        await self._connection.ask(session.client.remove(full), name, session)
+        return marks_of(now.size, now.modified_at)
 
     async def _make_folder(self, full: bytes, name: str) -> None:
         session = await self._connection.session()
@@ -166,6 +182,12 @@ class SftpEndpoint(Closing):
     async def _is_folder(self, session: Session, full: bytes, name: str) -> bool:
         attributes = await self._connection.ask(session.client.stat(full), name, session)
         return entry_of("", attributes).kind == "folder"
+
+    def _remove_unfinished(self, path: str, token: str) -> bool:
+        # A file that was moved aside to be deleted may be a newer one.
+        if aside_delete.end_deletion(self._files, path, token):
+            return True
+        return self._connection.call(self._sweep(path, token))
 
     async def _sweep(self, path: str, token: str) -> bool:
         above, slash, hidden = path.rpartition("/")

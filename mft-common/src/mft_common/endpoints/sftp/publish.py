@@ -75,7 +75,7 @@ class Publisher:
         former = await self._former()
         if not taken and not former:
             try:
-                await self._rename(self._names.part, self._names.final)
+                await self.rename(self._names.part, self._names.final)
                 return ""
             except Exists:
                 pass
@@ -93,7 +93,7 @@ class Publisher:
         assert aside is not None
         part, final = await self.both()
         if final is None:
-            await self._rename(aside, self._names.final)
+            await self.rename(aside, self._names.final)
             logs.get("endpoints.sftp").warning("sftp.former_restored", file=self._names.shown)
         elif part is None:
             await self.remove(aside)
@@ -105,7 +105,7 @@ class Publisher:
         """Give a former file a name that no sweep removes."""
         kept = kept_name(decode(aside))
         with contextlib.suppress(Exists):
-            await self._rename(aside, encode(kept))
+            await self.rename(aside, encode(kept))
         fields = {"file": self._names.shown, "left": shown(kept.rpartition("/")[2])}
         logs.get("endpoints.sftp").warning("sftp.former_kept", **fields, why="another program has taken the name")
 
@@ -151,7 +151,7 @@ class Publisher:
         names = self._names
         if not self._session.hard_link:
             # The server's own rename refuses a name that is taken, or not; we looked a moment ago.
-            await self._rename(names.part, names.final)
+            await self.rename(names.part, names.final)
             return ""
         try:
             await self._connection.ask(self._session.client.link(names.part, names.final), names.shown, self._session)
@@ -160,14 +160,14 @@ class Publisher:
                 raise
             await self.target("fail")
             # The server's file system has no hard links.
-            await self._rename(names.part, names.final)
+            await self.rename(names.part, names.final)
             return ""
         # The file is delivered; a temporary name that cannot be removed now is left to the sweep.
         with contextlib.suppress(TransferError):
             await self.remove(names.part)
         return ""
 
-    async def _rename(self, old: bytes, new: bytes) -> None:
+    async def rename(self, old: bytes, new: bytes) -> None:
         """Rename a file to a name that must be free: NotFound, Exists or TargetIsFolder where stat tells a reason."""
         name = self._names.shown
         try:
@@ -199,12 +199,12 @@ class Publisher:
             if await self._former():
                 # An older content than the one that has the final name now.
                 await self.remove(names.aside)
-            await self._rename(names.final, names.aside)
+            await self.rename(names.final, names.aside)
         try:
-            await self._rename(names.part, names.final)
+            await self.rename(names.part, names.final)
         except TransferError as error:
             try:
-                await self._rename(names.aside, names.final)
+                await self.rename(names.aside, names.final)
             except TransferError as second:
                 log.warning("sftp.former_kept_aside", **fields, why=str(second))
             else:

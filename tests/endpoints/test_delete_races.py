@@ -1,0 +1,218 @@
+"""Files that take the name of one that is being deleted, over every kind of endpoint that deletes."""
+
+import os
+import random
+import threading
+
+import pytest
+from structlog.testing import capture_logs
+
+from mft_common.endpoints.aside_delete import marks_of
+from mft_common.endpoints.errors import Changed, Denied, NotFound, TransferError
+from mft_common.endpoints.former import KEPT, aside_name
+from mft_common.endpoints.ftp import open_ftp
+from mft_common.endpoints.names import Patterns
+from mft_common.endpoints.sftp import open_sftp
+from mft_common.endpoints.targets import Target
+from tests.servers.openssh import OpenSsh
+from tests.servers.pyftpd import Pyftpd
+
+TOKEN = "0123456789ABCDEF"
+ALL = Patterns(["*"])
+IN_STEPS = ("sftp", "ftp")
+
+
+@pytest.fixture
+def endpoint(far):
+    """An endpoint on the far side of a test."""
+    with far.open() as opened:
+        yield opened
+
+
+def replace(far, number, content):
+    """Replace the file `f` in one step, as a program does that cares for its readers."""
+    if not hasattr(far, "path"):
+        far.write_outside("f", content)
+        return
+    made = far.path.parent / f"{far.path.name}-{number}"
+    made.write_bytes(content)
+    made.replace(far.path / "f")
+
+
+def test_a_file_that_takes_the_name_amid_a_deletion_is_kept(far, endpoint):
+    """Whatever moment it comes at, it is there afterwards, and the deletion says what it has done."""
+    if not endpoint.features.deleting:
+        return
+    chance, tries = random.Random(7), 150 if hasattr(far, "path") else 5
+    for number in range(tries):
+        far.write_outside("f", b"to be deleted")
+        newer = b"newer %d" % number
+        other = threading.Timer(chance.uniform(0.0, 0.004), replace, (far, number, newer))
+        entry = endpoint.stat("f")
+        other.start()
+        try:
+            endpoint.delete(entry, token=TOKEN)
+        except (Changed, NotFound):
+            pass
+        finally:
+            other.join()
+        assert far.read_outside("f") == newer
+        assert far.names_outside() == ["f"]
+
+
+def aside(far, entry, token=TOKEN):
+    """Return the path at which a deletion of a listed file has it aside."""
+    version = entry.version.split("-" if far.kind == "sftp" else ":")[0]
+    return far.path / aside_name("f", token, marks_of(version, entry.modified_at)[0])
+
+
+@pytest.mark.parametrize("then", ["end_deletions", "sweep", "delete"])
+def test_a_deletion_that_was_cut_off_is_ended(far, endpoint, then):
+    """The listed file is removed by whatever comes next, and its deletion is no failure."""
+    if far.kind not in IN_STEPS:
+        return
+    far.write_outside("f", b"delivered")
+    entry = endpoint.stat("f")
+    (far.path / "f").rename(aside(far, entry))
+    assert list(endpoint.list(ALL)) == []
+    if then == "end_deletions":
+        far.endpoints().end_deletions("endpoint:far", TOKEN)
+    elif then == "sweep":
+        endpoint.sweep(TOKEN)
+    else:
+        endpoint.delete(entry, token=TOKEN)
+    assert far.names_outside() == []
+
+
+@pytest.mark.parametrize("then", ["end_deletions", "sweep", "delete"])
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_newer_file_that_was_moved_aside_gets_its_name_back(far, endpoint, then, taken):
+    """Where another one has the name by now, it is kept under a name that nothing removes."""
+    if far.kind not in IN_STEPS:
+        return
+    far.write_outside("f", b"delivered")
+    entry = endpoint.stat("f")
+    far.write_outside("f", b"another content")
+    (far.path / "f").rename(aside(far, entry))
+    if taken:
+        far.write_outside("f", b"the newest of all")
+    with capture_logs() as logs:
+        if then == "end_deletions":
+            far.endpoints().end_deletions("endpoint:far", TOKEN)
+        elif then == "sweep":
+            endpoint.sweep(TOKEN)
+        else:
+            with pytest.raises(Changed):
+                endpoint.delete(entry, token=TOKEN)
+        endpoint.sweep(TOKEN)
+    assert far.read_outside("f") == (b"the newest of all" if taken else b"another content")
+    assert [one.path for one in endpoint.list(ALL)] == ["f"]
+    kept = [name for name in far.names_outside() if name != "f"]
+    assert [name.endswith(f".{KEPT}.part") for name in kept] == [True] * taken
+    assert [far.read_outside(name) for name in kept] == [b"another content"] * taken
+    assert [line["event"] for line in logs] == ["file.newer_kept" if taken else "file.newer_restored"]
+
+
+def test_a_deletion_of_another_token_is_left_alone(far, endpoint):
+    """It belongs to other work, which may be under way."""
+    if far.kind not in IN_STEPS:
+        return
+    far.write_outside("f", b"delivered")
+    path = aside(far, endpoint.stat("f"), "FEDCBA9876543210")
+    (far.path / "f").rename(path)
+    endpoint.end_deletions(TOKEN)
+    endpoint.sweep(TOKEN)
+    assert far.names_outside() == [path.name]
+
+
+@pytest.fixture
+def sftp(tmp_path):
+    """Return a function that gives an endpoint of an sshd which refuses some requests, and its folder."""
+    opened = []
+
+    def start(refused):
+        server = OpenSsh(tmp_path / "ssh", key_types=("ed25519",), sftp_server_options=("-P", refused)).start()
+        opened.append(server)
+        (tmp_path / "files").mkdir()
+        target = Target(
+            scheme="sftp", host="127.0.0.1", port=server.port, user=server.user, key=server.key,
+            host_key=server.host_keys["ed25519"], folder=str(tmp_path / "files"),
+        )  # fmt: skip
+        opened.append(open_sftp(target))
+        return opened[-1], tmp_path / "files"
+
+    yield start
+    for one in reversed(opened):
+        getattr(one, "close", None) and one.close()
+        getattr(one, "stop", None) and one.stop()
+
+
+def test_a_server_that_refuses_to_rename_still_deletes(sftp):
+    """Then the name is looked at, and removed."""
+    endpoint, folder = sftp("rename,posix-rename,hardlink")
+    (folder / "f").write_bytes(b"x")
+    endpoint.delete(endpoint.stat("f"), token=TOKEN)
+    assert list(folder.iterdir()) == []
+
+
+def test_a_server_that_refuses_to_remove_leaves_the_source_under_its_name(sftp):
+    """The file is given its name back, and the error is that of the removal."""
+    endpoint, folder = sftp("remove")
+    (folder / "f").write_bytes(b"x")
+    with pytest.raises(Denied, match=r"^f: ") as caught:
+        endpoint.delete(endpoint.stat("f"), token=TOKEN)
+    assert not caught.value.leftover
+    assert [path.name for path in folder.iterdir()] == ["f"]
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_server_whose_renames_change_the_time_still_deletes(tmp_path, newer):
+    """It copies and deletes: the time tells nothing after that, and the size does."""
+    with Pyftpd(tmp_path, retimes=True) as server, open_ftp(server.target()) as endpoint:
+        (server.root / "f").write_bytes(b"delivered")
+        os.utime(server.root / "f", (1_000_000_000, 1_000_000_000))
+        entry = endpoint.stat("f")
+        if newer:
+            (server.root / "f").write_bytes(b"another content")
+            with pytest.raises(Changed):
+                endpoint.delete(entry, token=TOKEN)
+        else:
+            endpoint.delete(entry, token=TOKEN)
+        assert [path.name for path in server.root.iterdir()] == ["f"] * newer
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_server_that_hides_the_file_that_is_aside_still_deletes(tmp_path, newer):
+    """It tells nothing of names with a leading dot: the file gets its own back, and is looked at there."""
+    with Pyftpd(tmp_path, hides_dots=True, takes="f" if newer else "") as server, open_ftp(server.target()) as endpoint:
+        (server.root / "f").write_bytes(b"delivered")
+        entry = endpoint.stat("f")
+        if newer:
+            with pytest.raises(Changed):
+                endpoint.delete(entry, token=TOKEN)
+        else:
+            endpoint.delete(entry, token=TOKEN)
+        assert [(path.name, path.read_bytes()) for path in server.root.iterdir()] == [
+            ("f", b"another program's")
+        ] * newer
+
+
+def test_a_file_that_another_sweep_has_removed_meanwhile_is_deleted(tmp_path):
+    """It was moved aside, and is gone from there: its deletion is no failure."""
+    with Pyftpd(tmp_path, vanishes=True) as server, open_ftp(server.target()) as endpoint:
+        (server.root / "f").write_bytes(b"delivered")
+        endpoint.delete(endpoint.stat("f"), token=TOKEN)
+        assert list(server.root.iterdir()) == []
+
+
+def test_a_lost_connection_leaves_a_deletion_that_can_be_ended(tmp_path):
+    """The server renames and goes away: the error says that the file may be aside, and a second call deletes it."""
+    with Pyftpd(tmp_path, cut_at_rename=1, carried_out=True) as server, open_ftp(server.target()) as endpoint:
+        (server.root / "f").write_bytes(b"delivered")
+        entry = endpoint.stat("f")
+        with pytest.raises(TransferError) as caught:
+            endpoint.delete(entry, token=TOKEN)
+        assert caught.value.heals
+        assert caught.value.leftover
+        endpoint.delete(entry, token=TOKEN)
+        assert list(server.root.iterdir()) == []
