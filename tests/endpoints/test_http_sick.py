@@ -573,10 +573,15 @@ def test_a_circle_of_redirects_ends():
 
 
 class Keeper:
-    """Keeps what is PUT, and answers GET and HEAD with it, unless it is `blind`: then with 403."""
+    """Keeps what is PUT, and answers GET and HEAD with it, unless it is `blind`: then with 403.
 
-    def __init__(self, *, lost=0, told=0, put_status=201, blind=False):
+    The answers to the next `lost` PUTs are lost; these are carried out after `late` more GETs.
+    """
+
+    def __init__(self, *, lost=0, told=0, put_status=201, blind=False, late=0):
         self.files = {}
+        self.late = late
+        self.waiting = {}
         self.blind = blind
         self.puts = 0
         self.lost = lost
@@ -591,15 +596,19 @@ class Keeper:
                 return
             body = request.body()
             self.puts += 1
-            self.files[request.path] = body
             if self.lost:
                 self.lost -= 1
+                (self.waiting if self.late else self.files)[request.path] = body
                 return
+            self.files[request.path] = body
             request.answer(self.put_status)
         elif self.blind:
             request.answer(403)
         elif request.path not in self.files:
             request.answer(404)
+            self.late -= request.command == "GET"
+            if not self.late:
+                self.files.update(self.waiting)
         else:
             body = self.files[request.path]
             length = {"Content_Length": str(len(body) + self.told)} if request.command == "HEAD" else {}
@@ -687,6 +696,23 @@ def test_the_engine_sends_a_file_of_unknown_outcome_once(tmp_path, content):
         mover.move(here, here.stat("a.bin"), far, "a.bin")
     assert caught.value.tries == 2
     assert keeper.puts == 1
+
+
+@pytest.mark.parametrize(("content", "late"), [(b"x", 1), (CONTENT * 8, 1), (CONTENT * 8, 2)])
+def test_a_commit_that_is_carried_out_late_is_not_reported_as_the_file_of_another(tmp_path, content, late):
+    """The first look found nothing; where the next one does not either, a file that is there then may be ours."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.bin").write_bytes(content)
+    keeper = Keeper(lost=1, late=late)
+    mover = Mover(token=TOKEN, if_exists="fail", retries=3, delay=0.0)
+    with (
+        Web(keeper) as server,
+        endpoint(server) as far,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+        contextlib.nullcontext() if late == 1 else pytest.raises(OutcomeUnknown, match=r"a\.bin"),
+    ):
+        mover.move(here, here.stat("a.bin"), far, "a.bin")
+    assert (keeper.puts, keeper.files) == (1, {"/a.bin": content})
 
 
 def test_a_commit_that_is_never_answered_has_no_known_outcome(tmp_path):

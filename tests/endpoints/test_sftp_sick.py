@@ -8,6 +8,7 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -24,16 +25,20 @@ from mft_common.endpoints.errors import (
     Exists,
     Mismatch,
     NotFound,
+    OutcomeUnknown,
     TargetIsFolder,
     Transient,
 )
+from mft_common.endpoints.files import open_file
+from mft_common.endpoints.folders import LocalFolders
 from mft_common.endpoints.former import aside_name, former_name
 from mft_common.endpoints.names import Patterns, printable, temporary_name
 from mft_common.endpoints.sftp import open_sftp
 from mft_common.endpoints.sftp.connection import together
 from mft_common.endpoints.sftp.sealed import NOT_READ_BACK
 from mft_common.endpoints.sftp.writer import NO_SIZE, TAKEN_AWAY
-from mft_common.endpoints.targets import Target, Timeouts
+from mft_common.endpoints.targets import Target, Timeouts, parse_url
+from mft_common.transfer import Mover
 from tests.endpoints import sftp_replacer
 from tests.servers.processes import wait_until
 from tests.servers.sick_sftp import PASSWORD, USER, Calls, Plain, SickSftp, be_slow
@@ -265,6 +270,70 @@ def test_b2_a_lost_answer_and_a_file_that_is_taken_away(sick):
             writer.commit()
         assert writer.abort() is None
     assert content_of(sick, "taken/f") == CONTENT
+
+
+class Away(Calls):
+    """A server that ends every connection."""
+
+    def __init__(self, channel, server):
+        super().__init__(channel, server)
+        channel.get_connection().abort()
+
+
+class LinksAndLeaves(Calls):
+    def link(self, oldpath, newpath):
+        if self.local(oldpath).exists():
+            os.link(self.local(oldpath), self.local(newpath))
+            self.server.calls = Away
+            self.connection.abort()
+        else:
+            super().link(oldpath, newpath)
+
+
+@pytest.mark.parametrize("retries", [0, 2])
+@pytest.mark.parametrize("stopped", [False, True])
+def test_an_exclusive_commit_at_a_server_that_goes_away_has_no_known_outcome(sick, tmp_path, retries, stopped):
+    """The link was made, its answer is lost, and nothing tells that: a failure would be reported for a delivered file.
+
+    So it is where the caller stops the move meanwhile.
+    """
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "f").write_bytes(CONTENT)
+    stop = threading.Event()
+    mover = Mover(
+        token=TOKEN, if_exists="fail", retries=retries, delay=0.0, interrupt=stop,
+        retrying=lambda _number: stop.set() if stopped else None,
+    )  # fmt: skip
+    with (
+        connect(sick, LinksAndLeaves) as endpoint,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        mover.move(here, here.stat("f"), endpoint, "f")
+    assert caught.value.silent
+    assert caught.value.leftover
+    assert content_of(sick) == CONTENT
+
+
+def test_a_replacement_at_a_server_that_goes_away_may_be_sent_again(sick, tmp_path):
+    """A file that may be replaced is whole after another try: the error is that of the connection."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "f").write_bytes(CONTENT)
+
+    class Leaves(Calls):
+        def posix_rename(self, oldpath, newpath):
+            exists = self.local(oldpath).exists()
+            super().posix_rename(oldpath, newpath)
+            if exists:
+                self.server.calls = Away
+                self.connection.abort()
+
+    with (
+        connect(sick, Leaves) as endpoint,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+        pytest.raises(Transient),
+    ):
+        Mover(token=TOKEN).move(here, here.stat("f"), endpoint, "f")
 
 
 def spoil(calls, change):

@@ -63,8 +63,11 @@ class Exists(TransferError):
 class OutcomeUnknown(TransferError):
     """The file may be visible, whole, or not at all: a commit got no answer, and the far side does not let us look.
 
-    No other try follows: it would deliver the file twice, or be refused because of the first.
+    No other try follows: it would deliver the file twice, or be refused because of the first. `silent` is True where
+    the far side did not answer the look either: a later one may tell.
     """
+
+    silent = False
 
 
 class TargetIsFolder(TransferError):

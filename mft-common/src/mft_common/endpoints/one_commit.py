@@ -84,14 +84,13 @@ class OneCommit:
         except Transient:
             if not self._exclusive:
                 raise
-            found = None
+            raise unanswered(self._shown) from None
         if found is None and self._exclusive:
             raise self._unknown()
         return bool(found)
 
     def _unknown(self) -> OutcomeUnknown:
-        reason = "the commit got no answer, and the far side does not let us look"
-        return OutcomeUnknown(f"{self._shown}: it is not known whether it was delivered: {reason}")
+        return _unknown(self._shown, "the far side does not let us look")
 
     def _request(self) -> None:
         before, self._asked = self._asked, True
@@ -125,3 +124,19 @@ class OneCommit:
                     return replace(self._sealed, warning=f"the stored file could not be compared ({error})")
                 time.sleep(pause)
         raise AssertionError
+
+
+def unanswered(shown: str) -> OutcomeUnknown:
+    """Return the error of a commit that got no answer, as did the look for its file."""
+    error = _unknown(shown, "neither did the look for the file")
+    error.silent = True
+    return error
+
+
+def taken(shown: str) -> OutcomeUnknown:
+    """Return the error of a name that is taken: by the file of a commit without an answer, or by another one."""
+    return _unknown(shown, "a file of that name is there by now")
+
+
+def _unknown(shown: str, reason: str) -> OutcomeUnknown:
+    return OutcomeUnknown(f"{shown}: it is not known whether it was delivered: the commit got no answer, and {reason}")

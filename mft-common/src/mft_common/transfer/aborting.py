@@ -10,6 +10,7 @@ from mft_common import logs
 from mft_common.endpoints.contract import Stored, Writer
 from mft_common.endpoints.errors import Interrupted, OutcomeUnknown, TransferError
 from mft_common.endpoints.names import printable
+from mft_common.endpoints.one_commit import unanswered
 from mft_common.transfer.interrupt import Interrupt
 
 # How long an abort may take once the caller wants to stop; what it leaves is a sweep's.
@@ -17,12 +18,15 @@ _STOP_S: Final = 1.0
 _POLL_S: Final = 0.1
 
 
-def abort_because(writer: Writer, error: BaseException, interrupt: Interrupt, *, keep: bool = False) -> Stored | None:
+def abort_because(
+    writer: Writer, error: BaseException, interrupt: Interrupt, *, keep: bool = False, once: str = ""
+) -> Stored | None:
     """Abort an upload because of `error`; return the stored file where an unanswered commit had been carried out.
 
     After an interrupt it takes a second at most. An abort that is not over by then is left to a thread that does not
     outlive the process, and what it may leave to a sweep: `error.leftover` says so. OutcomeUnknown where it cannot be
-    found out whether an unanswered commit was carried out.
+    found out whether an unanswered commit was carried out: `once` names the file where such a commit may not be
+    repeated, and then an abort that fails has not found it out.
     """
     aborting: Future[Stored | None] = Future()
     context = contextvars.copy_context()
@@ -46,6 +50,10 @@ def abort_because(writer: Writer, error: BaseException, interrupt: Interrupt, *,
         logs.get("transfer").warning("abort.unanswered", leftover=printable(writer.temporary))
     if isinstance(error, TransferError):
         error.leftover = True
+    if once:
+        unknown = unanswered(once)
+        unknown.leftover = True
+        raise unknown
     return None
 
 

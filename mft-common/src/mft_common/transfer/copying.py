@@ -1,48 +1,25 @@
 """Copy one file under a temporary name, over as many tries as its caller makes."""
 
 import contextlib
-import time
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
 
-from mft_common.endpoints.contract import Checkpoint, Endpoint, Entry, IfExists, Reader, Stored, Verify, Writer
-from mft_common.endpoints.errors import Changed, Interrupted, Mismatch, OutcomeUnknown, TransferError
+from mft_common.endpoints.contract import Checkpoint, Endpoint, Entry, Reader, Stored, Writer
+from mft_common.endpoints.errors import (
+    Changed,
+    Exists,
+    Interrupted,
+    Mismatch,
+    NotSent,
+    OutcomeUnknown,
+    TransferError,
+    Transient,
+)
+from mft_common.endpoints.one_commit import taken
 from mft_common.transfer.aborting import abort_because
-from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.checkpoints import MoveCheckpoint
 from mft_common.transfer.digests import Digest, Digests
-from mft_common.transfer.interrupt import Interrupt
-from mft_common.transfer.reading import Piece, ReadAhead, pieces
-from mft_common.transfer.steps import MakeSteps, Step
-from mft_common.transfer.steps.chain import finished, new_steps, through
-
-# A source up to this size is read without a thread of its own.
-_SMALL: Final = 4 << 20
-# Between two checkpoints lies at least a twentieth of the file, within these bounds.
-_LEAST_BETWEEN: Final = 1 << 20
-_MOST_BETWEEN: Final = 64 << 20
-_PARTS: Final = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class CopyOptions:
-    """How a file is copied; `engine.Mover` says what each of these is."""
-
-    token: str
-    if_exists: IfExists
-    verify: Verify
-    steps: MakeSteps | None
-    md5: bool
-    keep_time: bool
-    bandwidth: Bandwidth
-    interrupt: Interrupt
-    begins: Callable[[str], None]
-    progress: Callable[[int], None]
-    progress_every: float
-    checkpointed: Callable[[Mapping[str, Any]], None]
-    checkpoint_every: float
+from mft_common.transfer.flow import CopyOptions, Flow
 
 
 @dataclass(frozen=True)
@@ -71,14 +48,17 @@ class Copy:
         self._checkpoint = checkpoint
         self._writer: Writer | None = None
         self._result: Copied | None = None
-        # What reads the source for an earlier try and has got no answer yet.
-        self._hung: ReadAhead | None = None
+        # Waits for the read of an earlier try that has got no answer yet.
+        self._wait: Callable[[], None] | None = None
         able = source.features.resume_read and destination.features.resume_write
         self._can_resume = able and options.steps is None
         self._resumed = 0
         # The names of unfinished files of earlier tries that could not be removed.
         self._unremoved: set[str] = set()
         self._committed = ""
+        # Whether a commit of the present writer got no answer, and of a former one, whose file may be there.
+        self._unanswered = False
+        self._may_be_there = False
 
     def result(self) -> Copied:
         """Return what was read and written; after `seal`."""
@@ -87,10 +67,24 @@ class Copy:
 
     def seal(self) -> None:
         """Copy the bytes under a temporary name, durably, and compare size and checksum."""
+        with self._told_from_ours():
+            self._seal()
+
+    @contextlib.contextmanager
+    def _told_from_ours(self) -> Iterator[None]:
+        """Raise OutcomeUnknown in place of Exists where the file may be that of an earlier try."""
+        try:
+            yield
+        except Exists as error:
+            if not self._may_be_there:
+                raise
+            raise taken(self._path) from error
+
+    def _seal(self) -> None:
         self._wait_for_the_source()
         reader, digests, position = self._resume() or self._begin()
         assert self._writer is not None
-        flow = _Flow(
+        flow = Flow(
             self._options, writer=self._writer, reader=reader, path=self._path, position=position, safe=self._safe
         )
         try:
@@ -99,7 +93,7 @@ class Copy:
                 if self._options.interrupt.is_set():
                     raise Interrupted(f"{self._path}: stopped before it was complete")
         finally:
-            self._hung = flow.close()
+            self._wait = flow.close()
         self._result = Copied(reader.entry, source, delivered, self._resumed)
         self.sealed = True
 
@@ -107,7 +101,12 @@ class Copy:
         """Make the sealed file visible."""
         assert self._writer is not None
         self._committed = self._writer.temporary
-        return self._writer.commit()
+        with self._told_from_ours():
+            try:
+                return self._writer.commit()
+            except Transient as error:
+                self._unanswered = self._unanswered or not isinstance(error, NotSent)
+                raise
 
     @property
     def unremoved(self) -> bool:
@@ -122,6 +121,7 @@ class Copy:
             # The commit got no answer: it is repeated.
             return
         self.sealed = False
+        self._may_be_there, self._unanswered = self._may_be_there or self._unanswered, False
         writer, self._writer = self._writer, None
         if writer is not None:
             # A file that is not sealed was not committed; a commit that may be begun anew replaces what there is.
@@ -139,13 +139,16 @@ class Copy:
         keep = keep and self._checkpoint is not None and not self.sealed
         if writer is None and self._checkpoint is not None and not keep:
             writer = self._left(error)
-        return None if writer is None else abort_because(writer, error, self._options.interrupt, keep=keep)
+        if writer is None:
+            return None
+        once = self._path if self._unanswered and self._options.if_exists == "fail" else ""
+        return abort_because(writer, error, self._options.interrupt, keep=keep, once=once)
 
     def _wait_for_the_source(self) -> None:
         """Wait for an unanswered read of an earlier try: one thread at a time uses an endpoint. Interrupted."""
-        if self._hung is not None:
-            self._hung.wait()
-            self._hung = None
+        if self._wait is not None:
+            self._wait()
+            self._wait = None
 
     def _left(self, error: BaseException) -> Writer | None:
         """Return a writer on the file that an earlier try left to be gone on with."""
@@ -213,119 +216,3 @@ class Copy:
         """Take note of what is safe at the destination."""
         self._checkpoint = MoveCheckpoint(entry, written, digests)
         self._options.checkpointed(self._checkpoint.as_json())
-
-
-class _Flow:
-    """The bytes of one try, from the reader through the steps to the writer."""
-
-    def __init__(
-        self, options: CopyOptions, *, writer: Writer, reader: Reader, path: str, position: int,
-        safe: Callable[[Entry, Checkpoint, Digests], None],
-    ) -> None:  # fmt: skip
-        self._options = options
-        self._writer = writer
-        self._reader = reader
-        self._path = path
-        self._position = position
-        self._safe = safe
-        self._ahead: ReadAhead | None = None
-        # Digests at the ends of the blocks since the last checkpoint.
-        self._points: deque[Digests] = deque()
-        self._flushed = position
-        self._flushed_at = self._reported_at = time.monotonic()
-        size = reader.entry.size
-        self._between = min(max((size or 0) // _PARTS, _LEAST_BETWEEN), _MOST_BETWEEN) if size else _MOST_BETWEEN
-
-    def run(self, digests: Digests, *, resumable: bool) -> tuple[Digest, Digest]:
-        """Move everything to the writer; return the digests of what was read and of what was written."""
-        with contextlib.ExitStack() as closing:
-            steps = new_steps(self._options.steps, closing)
-            written = Digests(md5=self._options.md5) if steps else None
-            try:
-                last = self._run(digests, steps, written, resumable=resumable)
-            except (TransferError, KeyboardInterrupt) as error:
-                if resumable and not isinstance(error, Changed | Mismatch):
-                    self._flush_at_the_end()
-                raise
-        source = last.result()
-        return source, source if written is None else written.result()
-
-    def _run(self, digests: Digests, steps: Sequence[Step], written: Digests | None, *, resumable: bool) -> Digests:
-        last = digests
-        for piece in self._pieces(digests):
-            last = piece.digests
-            self._options.bandwidth.take(len(piece.block), self._options.interrupt)
-            if self._options.interrupt.is_set():
-                raise Interrupted(f"{self._path}: stopped at byte {piece.end}")
-            self._feed(piece, steps, written)
-            self._report(piece.end)
-            if resumable:
-                self._checkpoint(piece)
-        self._write(finished(steps), written)
-        return last
-
-    def close(self) -> ReadAhead | None:
-        """End the reading; return what still reads because the source does not answer."""
-        if self._ahead is None:
-            self._reader.close()
-            return None
-        self._ahead.close()
-        return self._ahead if self._ahead.hung else None
-
-    def _pieces(self, digests: Digests) -> Iterator[Piece]:
-        found = pieces(self._reader, digests, self._options.bandwidth.block, self._path)
-        size = self._reader.entry.size
-        if size is not None and size - digests.size <= _SMALL:
-            yield from found
-            return
-        self._ahead = ReadAhead(found, self._reader, self._options.interrupt, self._path)
-        yield from self._ahead
-
-    def _feed(self, piece: Piece, steps: Sequence[Step], written: Digests | None) -> None:
-        if steps:
-            self._write(through(steps, piece.block), written)
-            return
-        start = piece.end - len(piece.block)
-        if piece.end <= self._position:
-            return
-        # The first bytes after a resume may be at the destination already: they are digested and not written again.
-        block = piece.block if start >= self._position else memoryview(piece.block)[self._position - start :]
-        self._writer.feed(block)
-
-    def _write(self, blocks: Iterable[bytes], written: Digests | None) -> None:
-        for block in blocks:
-            if block:
-                assert written is not None
-                written.update(block)
-                self._writer.feed(block)
-
-    def _report(self, done: int) -> None:
-        now = time.monotonic()
-        if now - self._reported_at >= self._options.progress_every and done != self._reader.entry.size:
-            self._reported_at = now
-            self._options.progress(done)
-
-    def _checkpoint(self, piece: Piece) -> None:
-        self._points.append(piece.digests)
-        if piece.end - self._flushed < self._between:
-            return
-        if time.monotonic() - self._flushed_at >= self._options.checkpoint_every:
-            self._flush()
-
-    def _flush(self) -> None:
-        written = self._writer.flush()
-        self._flushed_at = time.monotonic()
-        last: Digests | None = None
-        while self._points and self._points[0].size <= written.position:
-            last = self._points.popleft()
-        if last is not None and written.position > 0:
-            self._flushed = last.size
-            self._safe(self._reader.entry, written, last)
-
-    def _flush_at_the_end(self) -> None:
-        """Save what can be saved after the source failed; a writer that has failed itself saves nothing."""
-        try:
-            if self._points:
-                self._flush()
-        except TransferError:
-            return

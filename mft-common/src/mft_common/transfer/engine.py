@@ -10,8 +10,9 @@ from mft_common.endpoints.contract import Endpoint, Entry, IfExists, Stored, Ver
 from mft_common.endpoints.errors import Interrupted, OutcomeUnknown, TransferError, Transient
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.checkpoints import MoveCheckpoint
-from mft_common.transfer.copying import Copied, Copy, CopyOptions
+from mft_common.transfer.copying import Copied, Copy
 from mft_common.transfer.digests import Digest
+from mft_common.transfer.flow import CopyOptions
 from mft_common.transfer.interrupt import Interrupt
 from mft_common.transfer.steps import MakeSteps
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from mft_common.backoff import pause_after
-from mft_common.endpoints.errors import Interrupted, TransferError, Transient
+from mft_common.endpoints.errors import Interrupted, OutcomeUnknown, TransferError, Transient
 from mft_common.transfer import Interrupt
 from mqmft_svc.operations.managed.problems import Away, sentence_of
 
@@ -46,6 +46,10 @@ class Trying:
             tries += 1
 
     def give_up(self, error: TransferError) -> None:
-        """Raise Away for the last error of an endpoint that does not answer, where the run may go on later."""
-        if self.recover and isinstance(error, Transient):
+        """Raise Away for the last error of an endpoint that does not answer, where the run may go on later.
+
+        Another run looks for a file of which this one could not find out whether it was delivered.
+        """
+        silent = isinstance(error, Transient) or (isinstance(error, OutcomeUnknown) and error.silent)
+        if self.recover and silent:
             raise Away(sentence_of(error)) from error
