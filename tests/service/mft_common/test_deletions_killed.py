@@ -26,7 +26,7 @@ PROGRAM = textwrap.dedent("""
     from mft_common.endpoints.system import System
 
     folder, name, kill_at, newer, token = sys.argv[1:]
-    steps = {"make_folder", "rename", "link", "remove", "remove_folder", "sync"}
+    steps = {"make_folder", "rename", "rename_to_free", "link", "remove", "remove_folder", "sync"}
 
     class Killed(System):
         left = int(kill_at)

@@ -61,6 +61,9 @@ def test_a_file_that_changes_in_the_moment_of_its_deletion_stays(path, change, l
     """A newer file under the name is not deleted, and has its name afterwards, with and without hard links."""
 
     class Linkless(Late):
+        def rename_to_free(self, *_arguments):
+            raise OSError(errno.EINVAL, "no such flag")
+
         def link(self, *arguments):
             if not links:
                 raise PermissionError(1, "no links here")
@@ -134,6 +137,9 @@ def test_a_newer_file_is_put_back_over_none_where_there_are_no_hard_links(path):
     """Without hard links a file is renamed back, which would replace one that has taken the name meanwhile."""
 
     class Linkless(System):
+        def rename_to_free(self, *_arguments):
+            raise OSError(errno.EINVAL, "no such flag")
+
         def link(self, *arguments):
             raise PermissionError(1, "no links here")
 
@@ -166,3 +172,21 @@ def test_a_folder_that_comes_in_the_moment_of_the_deletion_stays(path):
         endpoint_of(path.parent, Late(act)).delete(entry, token=TOKEN)
     assert (path / "b").read_bytes() == b"theirs"
     assert names(path) == ["a.txt"]
+
+
+def test_a_newer_file_that_was_given_its_name_back_does_not_come_again(path):
+    """After a crash in that moment it has one name: once it is taken away, no sweep brings it back."""
+
+    class Crashing(Late):
+        def sync(self, descriptor):
+            if path.exists():
+                raise KeyboardInterrupt
+            super().sync(descriptor)
+
+    entry = endpoint_of(path.parent, System()).stat("a.txt")
+    with pytest.raises(KeyboardInterrupt):
+        endpoint_of(path.parent, Crashing(replaced_by(path, b"newer"))).delete(entry, token=TOKEN)
+    assert path.read_bytes() == b"newer"
+    path.unlink()
+    endpoint_of(path.parent, System()).end_deletions(TOKEN)
+    assert names(path) == []

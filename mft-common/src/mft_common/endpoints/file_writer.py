@@ -16,6 +16,8 @@ from mft_common.endpoints.system import System
 
 # The errors of link() on file systems without hard links.
 _NO_LINKS: Final = (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK)
+# The errors of a rename that must replace nothing, on file systems and in containers without that call.
+_NO_EXCLUSIVE_RENAME: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EPERM)
 # The errors of fsync() on folders of file systems that have no such call (CIFS and some of FUSE).
 _NO_FOLDER_SYNC: Final = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS)
 # A file up to this size is digested once more at its end, which costs some milliseconds.
@@ -267,8 +269,16 @@ def sync_folder(system: System, folder: int) -> None:
 def link_or_rename(system: System, name: str, folder: int, target: str, target_folder: int) -> bool:
     """Give a file a name that must be free; return whether it still has the former one too.
 
-    Without hard links the file is renamed: the name was free a moment ago; a file that came since is replaced whole.
+    It is renamed by one call where the file system can keep that from replacing a file, else linked. Where there are no
+    hard links either, a file that came since the caller looked is replaced whole.
     """
+    try:
+        system.rename_to_free(name, target, folder, target_folder)
+    except OSError as error:
+        if error.errno not in _NO_EXCLUSIVE_RENAME:
+            raise
+    else:
+        return False
     try:
         system.link(name, target, folder, target_folder)
     except OSError as error:

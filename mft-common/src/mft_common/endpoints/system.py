@@ -2,6 +2,7 @@
 
 import contextlib
 import ctypes
+import errno
 import os
 from collections.abc import Iterator
 from typing import Any, Final
@@ -15,18 +16,20 @@ _WRITE = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
 _START_WRITING: Final = 2
+_NO_REPLACE: Final = 1
 
 
-def _sync_file_range() -> Any | None:
-    """Return the C library's sync_file_range, None where there is none."""
+def _function(name: str, *types: Any) -> Any | None:
+    """Return a function of the C library, None where it has none of that name."""
     with contextlib.suppress(OSError, AttributeError):
-        function = ctypes.CDLL(None).sync_file_range
-        function.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+        function = getattr(ctypes.CDLL(None, use_errno=True), name)
+        function.argtypes = types
         return function
     return None
 
 
-_SYNC_FILE_RANGE: Final = _sync_file_range()
+_SYNC_FILE_RANGE: Final = _function("sync_file_range", ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+_RENAMEAT2: Final = _function("renameat2", ctypes.c_int, ctypes.c_char_p, ctypes.c_int, ctypes.c_char_p, ctypes.c_uint)
 
 
 class System:
@@ -114,6 +117,14 @@ class System:
     def rename(self, name: str, target: str, folder: int, target_folder: int | None = None) -> None:
         """Rename a file in one step, into another folder where one is given; it replaces a file of that name."""
         os.rename(name, target, src_dir_fd=folder, dst_dir_fd=folder if target_folder is None else target_folder)
+
+    def rename_to_free(self, name: str, target: str, folder: int, target_folder: int) -> None:
+        """Rename a file in one step to a name that must be free; not every file system and C library can do that."""
+        if _RENAMEAT2 is None:
+            raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        if _RENAMEAT2(folder, os.fsencode(name), target_folder, os.fsencode(target), _NO_REPLACE):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number))
 
     def link(self, name: str, target: str, folder: int, target_folder: int | None = None) -> None:
         """Give a file a second name that must be free, in another folder where one is given."""
