@@ -154,6 +154,8 @@ def test_a_worker_imports_once_what_the_configured_endpoints_need():
         ({"on": [], "email": ["a@x.test"]}, "transactions.0.notify.0.on: Shorter than"),
         ({"on": ["*"]}, "transactions.0.notify.0: needs email, webhook or both"),
         ({"on": ["*"], "email": ["a"]}, "transactions.0.notify.0.email.0: is no mail address"),
+        ({"on": ["*"], "email": ["a@x.test,b@x.test"]}, "transactions.0.notify.0.email.0: is no mail address"),
+        ({"on": ["*"], "email": ["all:a@x.test;"]}, "transactions.0.notify.0.email.0: is no mail address"),
         ({"on": ["*"], "webhook": "https://x.test/"}, "transactions.0.notify.0: a webhook and the secret"),
         ({"on": ["*"], "webhook": "https://x.test/", "secret": "clear"}, "transactions.0.notify.0.secret: a secret is"),
         ({"on": ["*"], "webhook": ["x"], "secret": {"env": "S"}}, "transactions.0.notify.0.webhook: is an https: URL"),

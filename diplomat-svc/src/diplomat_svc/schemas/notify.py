@@ -16,11 +16,14 @@ from mft_common.notify import Mail, Webhook
 # The webhooks of all transactions by their names, in the configuration that is stored for running workers.
 WEBHOOKS: Final = "webhooks"
 _LONGEST_ADDRESS: Final = 254
+# What separates and wraps addresses in the header of a mail: a text with these could stand for several.
+_NOT_IN_ADDRESSES: Final = frozenset(' ,;<>()"\\')
 
 
 def _address(value: str) -> None:
     local, at, domain = value.rpartition("@")
-    if not (local and at and domain) or len(value) > _LONGEST_ADDRESS or not value.isprintable() or " " in value:
+    plain = value.isprintable() and not _NOT_IN_ADDRESSES.intersection(value)
+    if not (local and at and domain) or len(value) > _LONGEST_ADDRESS or not plain:
         raise ValidationError("is no mail address")
 
 
