@@ -114,7 +114,8 @@ def add_sweep(database, number, temporaries=()):
 def swept(database, number):
     """Return the jobs whose temporary files a worker is to remove; those of `number` are gone then."""
     with database.write() as connection:
-        claimed = [each.job.sequence for each in sweeps.claim(connection, 1, 8)]
+        places = lambda keys: sweeps.destinations(connection, keys)  # noqa: E731
+        claimed = [each.key for each in SWEEPS.claim(connection, 1, 8, places)]
         SWEEPS.remove(connection, number)
     return claimed
 

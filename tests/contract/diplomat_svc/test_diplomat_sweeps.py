@@ -5,8 +5,7 @@ import pytest
 from diplomat_svc.domain.jobs import Job, Requester
 from diplomat_svc.domain.states import COMPLETE
 from diplomat_svc.domain.transactions import Destination, Source, Transaction
-from diplomat_svc.operations.sweeping import JobRemovals
-from diplomat_svc.store import jobs, transactions
+from diplomat_svc.store import jobs, sweeps, transactions
 from diplomat_svc.store.tables import SWEEPS, open_database
 
 
@@ -38,9 +37,8 @@ def database(database_url):
 
 def claim(database, now, most=8, busy=()):
     """Return the sequences of what a sweeper claims."""
-    removals = JobRemovals(None, None)
     with database.write() as connection:
-        places = lambda keys: removals.places(connection, keys)  # noqa: E731
+        places = lambda keys: sweeps.destinations(connection, keys)  # noqa: E731
         return [each.key for each in SWEEPS.claim(connection, now, most, places, busy)]
 
 
