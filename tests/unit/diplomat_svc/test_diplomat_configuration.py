@@ -118,6 +118,14 @@ def test_the_stop_of_a_worker_fits_into_the_time_of_its_tasks():
     assert longest < background_tasks.GRACE_S < local_hub._WORKER_GRACE_S < 40
 
 
+@pytest.mark.parametrize("key", ["sessions.idle", "sessions.absolute", "histories.update_rate", "jobs.lease"])
+def test_a_duration_that_nobody_could_keep_is_refused_18_a23_a45(key):
+    """A session of no length, an update rate of 0 and a lease of no length are problems of their keys."""
+    section, name = key.split(".")
+    assert _problems({"diplomat": {section: {name: "0s"}}}) == [f"diplomat.{key}: Must be greater than or equal to 1."]
+    read_sections({"diplomat": {section: {name: "1s"}}}, READER)
+
+
 def test_all_problems_come_at_once():
     """Problems of every section are reported together."""
     document = {

@@ -48,13 +48,15 @@ class _License(Schema):
 
 class _Sessions(Schema):
     limit = fields.Integer(strict=True, validate=validate.Range(min=1))
-    idle = config.Duration(allow_none=True)
-    absolute = config.Duration(allow_none=True)
+    # A session that ends at once would answer a connect with 200 and every request with 401.
+    idle = config.Duration(allow_none=True, validate=validate.Range(min=1))
+    absolute = config.Duration(allow_none=True, validate=validate.Range(min=1))
 
 
 class _Histories(Schema):
     enabled = fields.Boolean(**_YES)
-    update_rate = config.Duration()
+    # Clients are told whole seconds (A45).
+    update_rate = config.Duration(validate=validate.Range(min=1))
     keep = config.Duration(allow_none=True)
     keep_newest = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1))
 
