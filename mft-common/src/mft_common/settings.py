@@ -12,6 +12,9 @@ REQUIRED: Final = object()
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)?")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0, None: 1.0}
 _SIZE = re.compile(r"(\d+)(B|KiB|MiB|GiB|TiB)?")
+# A hundred years and 8 EiB: more has no use, and is no number that databases hold as milliseconds or bytes.
+_LONGEST_S: Final = 36_525 * 86_400.0
+_LARGEST: Final = (1 << 63) - 1
 _BYTES = {"B": 1, "KiB": 1 << 10, "MiB": 1 << 20, "GiB": 1 << 30, "TiB": 1 << 40, None: 1}
 
 S = TypeVar("S")
@@ -43,19 +46,25 @@ def boolean(raw: str) -> bool:
 
 
 def duration(raw: str) -> float:
-    """Read `10s`, `5m`, `24h`, `90d`, `250ms` or bare seconds; return seconds."""
+    """Read `10s`, `5m`, `24h`, `90d`, `250ms` or bare seconds, a hundred years at most; return seconds."""
     match = _DURATION.fullmatch(raw)
     if match is None:
         raise ValueError("is no duration such as 10s, 5m, 24h or 90d")
-    return float(match[1]) * _SECONDS[match[2]]
+    seconds = float(match[1]) * _SECONDS[match[2]]
+    if seconds > _LONGEST_S:
+        raise ValueError("is longer than 36525d")
+    return seconds
 
 
 def size(raw: str) -> int:
-    """Read `256KiB`, `8MiB` or bare bytes; return bytes."""
+    """Read `256KiB`, `8MiB` or bare bytes, less than 8 EiB; return bytes."""
     match = _SIZE.fullmatch(raw)
     if match is None:
         raise ValueError("is no size such as 256KiB or 8MiB")
-    return int(match[1]) * _BYTES[match[2]]
+    count = int(match[1]) * _BYTES[match[2]]
+    if count > _LARGEST:
+        raise ValueError("is 8 EiB or more")
+    return count
 
 
 def csv(raw: str) -> tuple[str, ...]:

@@ -126,6 +126,21 @@ def test_a_duration_that_nobody_could_keep_is_refused_18_a23_a45(key):
     read_sections({"diplomat": {section: {name: "1s"}}}, READER)
 
 
+@pytest.mark.parametrize("key", ["sessions.limit", "histories.keep_newest", "jobs.queue_limit", "log_buffer_lines"])
+def test_a_number_that_no_database_compares_is_refused_e45(key):
+    """With such a number of lines a view was answered 500, and with one of jobs none was ever purged."""
+    *sections, name = key.split(".")
+    for number, problems in ((10**9, []), (10**20, [f"diplomat.{key}: Must be"])):
+        document = {name: number}
+        for section in sections:
+            document = {section: document}
+        if not problems:
+            read_sections({"diplomat": document}, READER)
+            continue
+        (found,) = _problems({"diplomat": document})
+        assert found.startswith(problems[0])
+
+
 def test_all_problems_come_at_once():
     """Problems of every section are reported together."""
     document = {

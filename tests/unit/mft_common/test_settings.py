@@ -75,6 +75,22 @@ def test_bad_durations(text):
         settings.duration(text)
 
 
+@pytest.mark.parametrize("text", ["36526d", "999999999999999d", "9" * 400])
+def test_durations_beyond_a_hundred_years_are_refused(text):
+    """As milliseconds they are no number that a database holds, and the end of a wait that no clock reaches."""
+    assert settings.duration("36525d") == 36_525 * 86_400
+    with pytest.raises(ValueError, match="longer than 36525d"):
+        settings.duration(text)
+
+
+@pytest.mark.parametrize("text", ["8388608TiB", "9223372036854775808", "9" * 400])
+def test_sizes_beyond_every_file_are_refused(text):
+    """Databases hold sizes below 8 EiB."""
+    assert settings.size("9223372036854775807") == (1 << 63) - 1
+    with pytest.raises(ValueError, match="8 EiB or more"):
+        settings.size(text)
+
+
 def test_csv_drops_blanks():
     """A list loses blanks and empty names."""
     assert settings.csv(" a, b ,,c ") == ("a", "b", "c")

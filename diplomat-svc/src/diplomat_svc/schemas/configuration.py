@@ -32,6 +32,8 @@ _HISTORIES: Final = {
     "keep": "histories_keep",
     "keep_newest": "histories_newest",
 }
+# The greatest number of lines, jobs or sessions: more than any hub has, and one that every database can compare.
+_MOST: Final = 1_000_000_000
 _YES: dict[str, Any] = {"truthy": {True}, "falsy": {False}}
 
 
@@ -47,7 +49,7 @@ class _License(Schema):
 
 
 class _Sessions(Schema):
-    limit = fields.Integer(strict=True, validate=validate.Range(min=1))
+    limit = fields.Integer(strict=True, validate=validate.Range(min=1, max=_MOST))
     # A session that ends at once would answer a connect with 200 and every request with 401.
     idle = config.Duration(allow_none=True, validate=validate.Range(min=1))
     absolute = config.Duration(allow_none=True, validate=validate.Range(min=1))
@@ -58,7 +60,7 @@ class _Histories(Schema):
     # Clients are told whole seconds (A45).
     update_rate = config.Duration(validate=validate.Range(min=1))
     keep = config.Duration(allow_none=True)
-    keep_newest = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1))
+    keep_newest = fields.Integer(strict=True, allow_none=True, validate=validate.Range(min=1, max=_MOST))
 
 
 class _Logs(Schema):
@@ -68,7 +70,7 @@ class _Logs(Schema):
 
 class _Jobs(Schema):
     at_once = fields.Integer(strict=True, validate=validate.Range(min=1, max=64))
-    queue_limit = fields.Integer(strict=True, validate=validate.Range(min=1))
+    queue_limit = fields.Integer(strict=True, validate=validate.Range(min=1, max=_MOST))
     lease = config.Duration(validate=validate.Range(min=1))
     # A worker that is given less time than this would end without signing out, and its queued jobs with it.
     stop_grace = config.Duration(validate=validate.Range(max=LONGEST_STOP_GRACE_S))
@@ -79,7 +81,7 @@ class _Diplomat(Schema):
     license = fields.Nested(_License)
     display_name = fields.String(validate=validate.Length(min=1, max=255))
     sessions = fields.Nested(_Sessions)
-    log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1))
+    log_buffer_lines = fields.Integer(strict=True, validate=validate.Range(min=1, max=_MOST))
     histories = fields.Nested(_Histories)
     logs = fields.Nested(_Logs)
     jobs = fields.Nested(_Jobs)

@@ -105,7 +105,7 @@ class PromptRulesSchema(Schema):
         unknown = EXCLUDE
 
     unknown_users = fields.String(validate=validate.OneOf(("challenge", "deny")))
-    failures = fields.Integer(strict=True, validate=validate.Range(min=1))
+    failures = fields.Integer(strict=True, validate=validate.Range(min=1, max=1_000_000))
 
 
 # Thousands of accounts are read with it: a schema for each would take half of the time.
