@@ -68,7 +68,8 @@ def opened(data: Path, environ: Mapping[str, str]) -> Iterator[Access]:
     settings = Settings.from_env({**environ, **environment.database_urls(data, environ)})
     with databases.opened(SERVICE, _DATABASE, data, environ) as database:
         try:
-            yield Access(Monitors(database, _availability(database, settings), _agents, clock.now_ms), settings)
+            availability = _availability(database, settings)
+            yield Access(Monitors(database, availability, _agents, clock.now_ms, settings.call_hosts), settings)
         except RestError as error:
             raise Refused(str(error)) from error
 

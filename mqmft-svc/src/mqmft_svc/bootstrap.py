@@ -28,6 +28,7 @@ from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
 from mqmft_svc.operations import Operations
+from mqmft_svc.operations.calls.work import CallWork
 from mqmft_svc.operations.managed.sweeping import TransferRemovals
 from mqmft_svc.operations.managed.work import ManagedWork
 from mqmft_svc.operations.monitoring.watches import watcher_of
@@ -36,16 +37,18 @@ from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import agents
-from mqmft_svc.store.tables import APPLIED, INBOX, OUTBOX, WORKERS, metadata
+from mqmft_svc.store.tables import APPLIED, CALL_WORKERS, INBOX, OUTBOX, WORKERS, metadata
 
 _PURGE_EVERY_S: Final = 60.0
 _LOCK: Final = "worker.lock"
+_CALL_LOCK: Final = "call-worker.lock"
 # A cancelled transfer ends within 5 s (180).
 _OBEYS_WITHIN_S: Final = 3.0
 _DEMO_QMGR: Final = "QM1"
 # What children of the worker need in any case; its fork server imports it once.
 _CHILD_MODULES: Final = (
     "mqmft_svc.operations.agent_child",
+    "mqmft_svc.operations.calls.child",
     "mqmft_svc.operations.managed.child",
     "mqmft_svc.operations.monitoring.child",
 )
@@ -96,8 +99,15 @@ class Service:
             *ingestion.tasks(self.settings, self.database, self.operations.recorder),
             BackgroundTask(f"{SERVICE}-purge", self._purge),
             BackgroundTask(f"{SERVICE}-agents", self.prober().run),
+            *self.carrying_out(),
+        ]
+
+    def carrying_out(self) -> list[BackgroundTask]:
+        """Return the tasks that carry out what was asked for, and no others."""
+        return [
             BackgroundTask(f"{SERVICE}-managed", self.dispatcher().run),
             watcher_task(f"{SERVICE}-monitors", self.watcher()),
+            BackgroundTask(f"{SERVICE}-calls", self.call_dispatcher().run),
         ]
 
     def prober(self) -> Prober:
@@ -113,7 +123,8 @@ class Service:
         parts = (self.database, self.follower, self.runner)
         patience = self.settings.ack_timeout_ms / 1000 * self.settings.ack_retries
         lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
-        work = ManagedWork(*parts, patience_s=patience, now=self.operations.now)
+        hosts = self.settings.call_hosts
+        work = ManagedWork(*parts, patience_s=patience, now=self.operations.now, call_hosts=hosts)
         removals = TransferRemovals(self.follower, patience_s=patience, now=self.operations.now)
         sweeper = Sweeper(removals, self.database, self.runner, now=self.operations.now)
         beside = [BackgroundTask("sweeps", sweeper.run)]
@@ -125,9 +136,19 @@ class Service:
             raise ValueError("a worker is built with a runner")
         return watcher_of(self.database, self.follower, self.runner, self.operations.triggering, **options)
 
+    def call_dispatcher(self) -> Dispatcher[str]:
+        """Return the task that makes the calls that were asked for by themselves."""
+        if self.runner is None:
+            raise ValueError("a worker is built with a runner")
+        lock = Exclusive(self.settings.state / _CALL_LOCK) if self.database.dialect == "sqlite" else Shared()
+        work = CallWork(self.database, self.runner, hosts=self.settings.call_hosts, now=self.operations.now)
+        return Dispatcher(work, self.database, CALL_WORKERS, lock=lock)
+
     def _purge(self, stop: threading.Event) -> None:
         while not stop.wait(_PURGE_EVERY_S):
-            for purge in (self.operations.recorder.purge, self.operations.submitting.purge):
+            for purge in (
+                self.operations.recorder.purge, self.operations.submitting.purge, self.operations.calls.purge,
+            ):  # fmt: skip
                 while purge() and not stop.is_set():
                     pass
 

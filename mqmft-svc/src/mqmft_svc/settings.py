@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from mft_common.exchanges import AllowedHosts
 from mft_common.settings import boolean, choice, csv, from_env, integer, setting, text
 from mqmft_svc import SERVICE
 
@@ -17,6 +18,12 @@ def _at_least(least: int) -> Callable[[str], int]:
         return number
 
     return parse
+
+
+def _hosts(raw: str) -> tuple[str, ...]:
+    texts = csv(raw)
+    AllowedHosts.of(texts)
+    return texts
 
 
 def _unsupported(raw: str) -> bool:
@@ -70,6 +77,7 @@ class Settings:
     max_items: int = setting("MQMFT_MAX_ITEMS", _at_least(1), 10_000)
     ack_timeout_ms: int = setting("MQMFT_ACK_TIMEOUT_MS", _at_least(1), 60_000, doc="silence of an endpoint, each time")
     ack_retries: int = setting("MQMFT_ACK_RETRIES", _at_least(1), 5, doc="so many silences begin recovery")
+    call_hosts: tuple[str, ...] = setting("MQMFT_CALL_HOSTS", _hosts, (), doc="hosts that calls may reach")
     extensions: bool = setting("MQMFT_EXTENSIONS", boolean, default=True, doc="requests that are not IBM's")
     token_cookie: str = setting("MQMFT_TOKEN_COOKIE", text, "LtpaToken2")
     token_minutes: int = setting("MQMFT_TOKEN_MINUTES", _at_least(1), 120)

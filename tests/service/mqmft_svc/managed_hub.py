@@ -67,7 +67,9 @@ def hub(make):
 def recorded(hub):
     """Let the events of the hub become its record until the test ends."""
     bus = LocalBus({"mqmft-svc": hub.service.database})
-    tasks = [task for task in hub.service.background_tasks(bus) if not task.name.endswith(("managed", "agents"))]
+    tasks = [
+        task for task in hub.service.background_tasks(bus) if not task.name.endswith(("managed", "agents", "calls"))
+    ]
     with running(tasks):
         yield
 

@@ -7,7 +7,7 @@ import pytest
 from mft_common.errors import Unavailable
 from mft_common.events import Agent, Item, Side, Totals
 from mqmft_svc.operations import Operations
-from tests.service.mqmft_svc.mqmft_hub import BASE, ended, envelope, file_item, nobody, progressed, started, transfer_id
+from tests.service.mqmft_svc.mqmft_hub import BASE, ended, envelope, file_item, progressed, started, transfer_id
 
 TOTAL = "ibm-mq-rest-mft-total-transfers"
 DEFAULT = {"id", "sourceAgent", "destinationAgent", "originator", "statistics", "status"}
@@ -59,14 +59,6 @@ def test_5_any_other_path_is_404(hub, path):
     """Item 5: unknown paths and versions have the vendor's own 404."""
     answer = hub.ask(f"/ibmmq/rest{path}")
     assert (answer.status_code, msg(answer)) == (404, "0116E")
-
-
-@pytest.mark.parametrize("path", ["/monitor", "/monitor/M", "/call", "/call/C1"])
-def test_a_resource_that_is_not_built_is_404_after_the_rights(hub, path):
-    """Monitors and calls are refused to strangers first, and are no resources yet to others."""
-    answer = hub.ask(f"/ibmmq/rest/v3/admin/mft{path}")
-    assert (answer.status_code, msg(answer)) == (404, "0116E")
-    assert hub.ask(f"/ibmmq/rest/v3/admin/mft{path}", identity=nobody("absent")).status_code == 401
 
 
 @pytest.mark.parametrize("method", ["PUT", "PATCH", "OPTIONS", "BREW"])

@@ -92,7 +92,7 @@ def test_154_null_counts_as_absent():
         ({"transferSet__userProperties": {"crossdock.job": "1"}}, "transferSet.userProperties"),
         ({"transferSet__userProperties": {"a": 1}}, "transferSet.userProperties.a"),
         ({"scheduleTransfer": {"startTime": "06:00"}}, "scheduleTransfer"),
-        ({"transferSet__preSourceCall": {"type": "http"}}, "transferSet.preSourceCall"),
+        ({"transferSet__preSourceCall": {"type": "http"}}, "transferSet.preSourceCall.url"),
     ],
 )  # fmt: skip
 def test_154_177_a_wrong_attribute_is_named_by_its_path(values, name):

@@ -117,7 +117,7 @@ class Access:
             host=socket.gethostname(),
             now=clock.now_ms,
         )
-        return Submitting(self.database, availability, acceptor, now=clock.now_ms)
+        return Submitting(self.database, availability, acceptor, now=clock.now_ms, call_hosts=settings.call_hosts)
 
 
 def _agents(connection: sa.Connection) -> dict[str, Agent]:

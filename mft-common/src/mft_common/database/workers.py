@@ -23,14 +23,18 @@ class Lost(Generic[K]):
 
 
 class Workers:
-    """The workers of one service, in its table of leases. A worker's name is new at each of its starts."""
+    """The workers of one kind of a service, in its table of leases. A worker's name is new at each of its starts.
 
-    def __init__(self, leases: Leases) -> None:
+    `prefix` is that of the keys of their leases, which no other kind of the service has.
+    """
+
+    def __init__(self, leases: Leases, prefix: str = _PREFIX) -> None:
         self._leases = leases
+        self._prefix = prefix
 
     def sign_in(self, connection: sa.Connection, owner: str, ttl: float) -> Lease:
         """Add a worker, whose name is new, with a lease of `ttl` seconds."""
-        lease = self._leases.claim(connection, _PREFIX + owner, owner, ttl)
+        lease = self._leases.claim(connection, self._prefix + owner, owner, ttl)
         assert lease is not None
         return lease
 
@@ -48,7 +52,9 @@ class Workers:
 
     def find_dead(self, connection: sa.Connection, *, everyone: bool = False) -> list[str]:
         """Return the workers whose lease expired; with `everyone` all of them, because none can be alive."""
-        return [key.removeprefix(_PREFIX) for key in self._leases.lapsed(connection, _PREFIX, everyone=everyone)]
+        return [
+            key.removeprefix(self._prefix) for key in self._leases.lapsed(connection, self._prefix, everyone=everyone)
+        ]
 
     def find_alive(self, connection: sa.Connection) -> set[str]:
         """Return the workers whose lease lasts."""
@@ -80,9 +86,9 @@ class Workers:
 
     def remove_dead(self, connection: sa.Connection, owners: Sequence[str]) -> bool:
         """Delete the leases of dead workers; return whether no worker is left."""
-        self._leases.forget(connection, *(_PREFIX + owner for owner in owners))
-        return not self._leases.any_owned(connection, _PREFIX)
+        self._leases.forget(connection, *(self._prefix + owner for owner in owners))
+        return not self._leases.any_owned(connection, self._prefix)
 
     def is_signed_in(self, connection: sa.Connection, owner: str) -> bool:
         """Return whether `owner` has a lease, lapsed or not."""
-        return self._leases.owner(connection, _PREFIX + owner) is not None
+        return self._leases.owner(connection, self._prefix + owner) is not None

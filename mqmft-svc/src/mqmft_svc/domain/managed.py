@@ -1,8 +1,10 @@
 """A managed transfer as the worker carries it out; the record of it is built from its events like any other."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
+from mqmft_svc.domain.calls import CallState
 from mqmft_svc.domain.submissions import FOREVER, Submission
 
 Status = Literal["queued", "running", "over"]
@@ -20,7 +22,7 @@ class Managed:
     `recovering_since` is when it went into recovery, None while it moves; `retries` counts how often it was tried again
     after that or after a worker's death. `stop` is how someone who stopped it wants it to end, and `due_at` is when a
     worker may take it, 0 for at once. `owner` is the worker that runs it, "" for none, and `fence` counts how often it
-    was taken.
+    was taken. `calls` are those of its calls that were tried.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Managed:
     stop: Stop = ""
     owner: str = ""
     fence: int = 0
+    calls: Mapping[str, CallState] = field(default_factory=dict)
 
     @property
     def token(self) -> str:

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Self
 
+from mqmft_svc.domain.calls import CallRequest
+
 Kind = Literal["file", "directory", "queue", "dataset", "pds", "filespace"]
 EndOfLine = Literal["LF", "CRLF"]
 
@@ -83,7 +85,7 @@ class Submission:
     """A managed transfer that was asked for.
 
     `recovery_timeout` is in seconds: how long recovery goes on, `FOREVER` until it works. `retry_count` is how often an
-    item is tried again after an error that may heal.
+    item is tried again after an error that may heal. `calls` are by their names (173).
     """
 
     source_agent: AgentRequest
@@ -94,6 +96,7 @@ class Submission:
     recovery_timeout: int = FOREVER
     retry_count: int = 3
     user_properties: Mapping[str, str] = field(default_factory=dict)
+    calls: Mapping[str, CallRequest] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, of which `from_json` makes the same submission."""
@@ -103,7 +106,9 @@ class Submission:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Return the submission of plain data."""
         agents = {name: AgentRequest(**value[name]) for name in ("source_agent", "destination_agent")}
-        return cls(**{**value, **agents, "items": tuple(map(ItemRequest.from_json, value["items"]))})
+        items = tuple(map(ItemRequest.from_json, value["items"]))
+        calls = {name: CallRequest.from_json(call) for name, call in value.get("calls", {}).items()}
+        return cls(**{**value, **agents, "items": items, "calls": calls})
 
     @property
     def malformed(self) -> str:

@@ -35,6 +35,16 @@ class NoSuchTransfer(RestError):
     action = "Check the id, or ask for the list of transfers."
 
 
+class NoSuchCall(RestError):
+    """No call has that id (190)."""
+
+    msg_id = "MQWB0401E"
+    status = 404
+    message = "No call has the id '{id}'."
+    explanation = "The hub's record holds no call of that id."
+    action = "Check the id, or ask for the list of calls."
+
+
 class NoCoordinationQueueManager(RestError):
     """No coordination queue manager is named (128)."""
 

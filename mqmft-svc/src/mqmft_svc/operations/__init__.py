@@ -15,6 +15,7 @@ from mqmft_svc.operations.accepting import Acceptor
 from mqmft_svc.operations.access import Access
 from mqmft_svc.operations.agents import Agents
 from mqmft_svc.operations.availability import Availability
+from mqmft_svc.operations.call_requests import Calls
 from mqmft_svc.operations.monitoring.triggering import Triggering
 from mqmft_svc.operations.monitors import Monitors
 from mqmft_svc.operations.recording import Recorder
@@ -52,6 +53,9 @@ class Operations:
         self.agents = Agents(database, availability, agents, now)
         ids = TransferIds(settings.transfer_id_prefix)
         acceptor = Acceptor(self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now)
-        self.submitting = Submitting(database, availability, acceptor, now=now)
+        self.submitting = Submitting(database, availability, acceptor, now=now, call_hosts=settings.call_hosts)
+        self.calls = Calls(
+            database, availability, settings, applied_agents, ids=ids, host=socket.gethostname(), now=now
+        )
         self.triggering = Triggering(acceptor, now)
-        self.monitors = Monitors(database, availability, applied_agents, now)
+        self.monitors = Monitors(database, availability, applied_agents, now, settings.call_hosts)

@@ -62,14 +62,7 @@ class Acceptor:
     def agents_of(self, connection: sa.Connection, submission: Submission) -> tuple[Agent, Agent]:
         """Return the agents of a request; NoSuchAgent for one that is not there, or of another queue manager (155)."""
         agents = self._agents(connection)
-
-        def find(request: AgentRequest) -> Agent:
-            agent = agents.get(request.name)
-            if agent is None or agent.qmgr.upper() != request.qmgr:
-                raise NoSuchAgent(name=request.name)
-            return agent
-
-        return find(submission.source_agent), find(submission.destination_agent)
+        return required(agents, submission.source_agent), required(agents, submission.destination_agent)
 
     def add(self, connection: sa.Connection, transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
         """Store a new transfer; one that its agents do not carry out has ended when this returns how."""
@@ -98,12 +91,27 @@ def log_accepted(transfer: Managed, refusal: Refusal | None) -> None:
         log.info("transfer.refused", transfer=transfer.id, state=refusal.state, reason=refusal.reason)
 
 
+def required(agents: Mapping[str, Agent], request: AgentRequest) -> Agent:
+    """Return the agent that a request names; NoSuchAgent where it is not there, or of another queue manager."""
+    agent = agents.get(request.name)
+    if agent is None or agent.qmgr.upper() != request.qmgr:
+        raise NoSuchAgent(name=request.name)
+    return agent
+
+
+def not_allowed(agent: Agent, user: str) -> str | None:
+    """Return why an agent does not take requests of a user, None where it does."""
+    if agent.allow is None or user in agent.allow:
+        return None
+    return _NOT_ALLOWED.format(name=agent.name, user=user)
+
+
 def refusal_of(transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
     """Return how a transfer ends that the agents do not carry out, None for one that a worker has to try."""
     submission, user = transfer.submission, transfer.account
     for agent in agents:
-        if agent.allow is not None and user not in agent.allow:
-            return Refusal("notAuthorized", _NOT_ALLOWED.format(name=agent.name, user=user))
+        if reason := not_allowed(agent, user):
+            return Refusal("notAuthorized", reason)
     if reason := submission.malformed:
         return Refusal("malformed", f"{reason[0].upper()}{reason[1:]}.")
     for agent, kinds in zip(

@@ -14,6 +14,7 @@ from mqmft_svc.domain.monitors import STARTED, STOPPED, Monitor
 from mqmft_svc.domain.variables import names_in
 from mqmft_svc.errors import MonitorAmbiguous, MonitorExists, NoSuchAgent, NoSuchMonitor
 from mqmft_svc.operations.availability import Availability
+from mqmft_svc.operations.calls.checking import check_hosts
 from mqmft_svc.schemas.attributes import Selection
 from mqmft_svc.schemas.monitor_bodies import monitor_of, read_monitor
 from mqmft_svc.schemas.monitor_documents import default_document, whole_document
@@ -32,7 +33,9 @@ class Monitors:
         availability: Availability,
         agents: Callable[[sa.Connection], Agents],
         now: Clock,
+        call_hosts: Sequence[str] = (),
     ) -> None:
+        self._call_hosts = call_hosts
         self._database = database
         self._availability = availability
         self._agents = agents
@@ -60,9 +63,12 @@ class Monitors:
     def create(self, body: Mapping[str, Any], caller: Caller) -> Monitor:
         """Create the monitor that a body asks for; NoSuchAgent, MonitorExists, BodyInvalid (186, 188).
 
-        Its agent must exist, and the agents of its transfers where no variable names them.
+        Its agent must exist, and the agents of its transfers where no variable names them; the calls of these go to
+        hosts that calls may reach.
         """
         monitor, example = read_monitor(body, caller.user)
+        calls = {f"transferDefinition.transferSet.{name}": call for name, call in example.calls.items()}
+        check_hosts(self._call_hosts, calls)
         self._availability.require()
         with self._database.write() as connection:
             agents = self._agents(connection)

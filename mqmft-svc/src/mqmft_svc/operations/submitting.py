@@ -1,6 +1,6 @@
 """Take requests for managed transfers, and requests to stop them (1.J)."""
 
-import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 from mft_common.clock import Clock
@@ -9,15 +9,15 @@ from mqmft_svc.domain.callers import Caller
 from mqmft_svc.domain.submissions import Submission
 from mqmft_svc.domain.transfers import Transfer
 from mqmft_svc.errors import AlreadyEnded, NoSuchTransfer
+from mqmft_svc.operations import repeating
 from mqmft_svc.operations.accepting import Acceptor, log_accepted
 from mqmft_svc.operations.availability import Availability
+from mqmft_svc.operations.calls.checking import check_hosts
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as store
 from mqmft_svc.store import transfers as records
 from mqmft_svc.store.tables import SWEEPS
 
-# How long a repeated request with the same key gets the first one's answer (152).
-KEY_LASTS_MS: Final = 86_400_000
 _PURGE_AT_ONCE: Final = 500
 _ENDED: Final = "It has ended already"
 
@@ -25,7 +25,16 @@ _ENDED: Final = "It has ended already"
 class Submitting:
     """Writes a transfer, its first record and its event in one transaction, before anybody hears of it."""
 
-    def __init__(self, database: Database, availability: Availability, acceptor: Acceptor, *, now: Clock) -> None:
+    def __init__(
+        self,
+        database: Database,
+        availability: Availability,
+        acceptor: Acceptor,
+        *,
+        now: Clock,
+        call_hosts: Sequence[str] = (),
+    ) -> None:
+        self._call_hosts = call_hosts
         self._database = database
         self._availability = availability
         self._acceptor = acceptor
@@ -36,20 +45,18 @@ class Submitting:
 
         A request that no agent carries out is accepted and has ended when this returns: `malformed`, `notAuthorized`
         or `failed`. With the `key` of an earlier request of this caller the id of that one's transfer is returned.
+        BodyInvalid where a call goes to a host that calls may not reach.
         """
+        check_hosts(self._call_hosts, {f"transferSet.{name}": call for name, call in submission.calls.items()})
         self._availability.require()
-        # Any text is a key, of any length.
-        key = key and hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()
+        stored = repeating.digest(key)
         transfer = self._acceptor.new(submission, caller.user)
         now = transfer.submitted_at
         with self._database.write() as connection:
-            if key:
-                store.lock_keys(connection, caller.user)
-                if earlier := store.repeated(connection, caller.user, key, now - KEY_LASTS_MS):
-                    return earlier
+            if earlier := repeating.earlier(connection, caller.user, stored, now):
+                return earlier
             agents = self._acceptor.agents_of(connection, submission)
-            if key:
-                store.remember(connection, caller.user, key, transfer.id, now)
+            repeating.remember(connection, caller.user, stored, transfer.id, now)
             refusal = self._acceptor.add(connection, transfer, agents)
         log_accepted(transfer, refusal)
         return transfer.id
@@ -77,12 +84,13 @@ class Submitting:
             if transfer.began_at is not None:
                 # What an attempt has left is removed by a worker.
                 SWEEPS.add(connection, key, now)
+            store.forget_calls(connection, transfer)
             files = store.files_of(connection, key)
             self._acceptor.record(connection, transfer_events.ended(transfer, files, state, now))
 
     def purge(self) -> int:
         """Delete some of the transfers that ended a day ago, which the record alone keeps; return how many."""
-        before = self._now() - KEY_LASTS_MS
+        before = self._now() - repeating.KEY_LASTS_MS
         with self._database.write() as connection:
             return store.purge(connection, before, before, _PURGE_AT_ONCE)
 

@@ -3,7 +3,7 @@
 from flask import Blueprint
 
 from mqmft_svc.operations import Operations
-from mqmft_svc.routes import agents, hooks, login, monitors, transfers, unbuilt
+from mqmft_svc.routes import agents, calls, hooks, login, monitors, transfers
 from mqmft_svc.routes.rendering import error_renderer
 
 __all__ = ["blueprint", "error_renderer"]
@@ -12,6 +12,6 @@ __all__ = ["blueprint", "error_renderer"]
 def blueprint(operations: Operations) -> Blueprint:
     """Return all resources; credentials are checked before anything else (22)."""
     pages = Blueprint("mft", __name__)
-    for part in (hooks, transfers, agents, monitors, login, unbuilt):
+    for part in (hooks, transfers, calls, agents, monitors, login):
         part.add(pages, operations)
     return pages

@@ -59,6 +59,17 @@ TRANSFER: Final[Tree] = {
         },
     },
 }
+# Those of a call (190).
+CALL: Final[Tree] = {
+    "id": None,
+    "agent": _AGENT,
+    "originator": leaves("host userId mqmdUserId"),
+    "statistics": leaves("startTime endTime"),
+    "status": _STATUS | leaves("lastStatusUpdate"),
+    "job": leaves("name"),
+    "userProperties": None,
+    "call": leaves("type name outcome resultCode retryCount answer"),
+}
 _OTHER_SPELLINGS: Final[Mapping[str, str]] = {"originator.userID": "originator.userId"}
 
 

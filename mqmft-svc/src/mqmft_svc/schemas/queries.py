@@ -1,4 +1,4 @@
-"""Parse the query parameters of the transfer resource (1.D)."""
+"""Parse the query parameters of transfers and calls (1.D, 190)."""
 
 import re
 from collections.abc import Collection, Sequence
@@ -28,7 +28,7 @@ Pairs = Sequence[tuple[str, str]]
 
 @dataclass(frozen=True, kw_only=True)
 class ListQuery:
-    """The parameters of a list: at most `limit` transfers, nearest to `after` or `before`, ids in upper case."""
+    """The parameters of a list: at most `limit` elements, nearest to `after` or `before`, ids in upper case."""
 
     limit: int
     after: str | None = None
@@ -42,23 +42,41 @@ def list_query(pairs: Pairs, version: str, settings: Settings) -> ListQuery:
     strict = settings.list_attributes == "strict" or (settings.list_attributes == "by-version" and version == "v2")
     if "attributes" in given and strict:
         raise AttributesNeedId
+    return _page(given, settings, attributes.TRANSFER)
+
+
+def call_list(pairs: Pairs, settings: Settings) -> ListQuery:
+    """Read the parameters of `GET call`, whose list takes attributes always (190)."""
+    return _page(given_once(pairs, {"attributes", *_PAGE}, settings), settings, attributes.CALL)
+
+
+def _page(given: dict[str, str], settings: Settings, known: attributes.Tree) -> ListQuery:
     if "after" in given and "before" in given:
         raise AfterWithBefore
     return ListQuery(
         limit=_limit(given["limit"], settings.limit_max) if "limit" in given else settings.limit_default,
         after=given["after"].upper() if "after" in given else None,
         before=given["before"].upper() if "before" in given else None,
-        selection=_selection(given),
+        selection=_selection(given, known),
     )
 
 
 def single_query(pairs: Pairs, settings: Settings) -> Selection:
     """Read the parameters of `GET transfer/{id}`; raises the 400s of 31-34, 42 and 48."""
+    return _single(pairs, settings, attributes.TRANSFER, "transfers")
+
+
+def single_call(pairs: Pairs, settings: Settings) -> Selection:
+    """Read the parameters of `GET call/{id}`."""
+    return _single(pairs, settings, attributes.CALL, "calls")
+
+
+def _single(pairs: Pairs, settings: Settings, known: attributes.Tree, resource: str) -> Selection:
     given = given_once(pairs, {"attributes", *_PAGE}, settings)
     for name in _PAGE:
         if name in given:
-            raise PageWithId(name=name, resource="transfers")
-    return _selection(given)
+            raise PageWithId(name=name, resource=resource)
+    return _selection(given, known)
 
 
 def no_query(pairs: Pairs, settings: Settings) -> None:
@@ -66,8 +84,8 @@ def no_query(pairs: Pairs, settings: Settings) -> None:
     given_once(pairs, (), settings)
 
 
-def _selection(given: dict[str, str]) -> Selection:
-    return attributes.parse(given["attributes"]) if "attributes" in given else attributes.DEFAULT
+def _selection(given: dict[str, str], known: attributes.Tree) -> Selection:
+    return attributes.parse(given["attributes"], known) if "attributes" in given else attributes.DEFAULT
 
 
 def given_once(pairs: Pairs, known: Collection[str], settings: Settings) -> dict[str, str]:

@@ -6,9 +6,10 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, post_load, validate, validates_schema
 
 from mft_common.transfer.steps.text import UnknownEncoding, decoder_of, encoder_of
-from mqmft_svc.domain.submissions import AgentRequest, Destination, ItemRequest, Source, Submission
-from mqmft_svc.errors import BodyInvalid
+from mqmft_svc.domain.submissions import Destination, ItemRequest, Source, Submission
 from mqmft_svc.schemas import queues
+from mqmft_svc.schemas.bodies import AgentSchema, JobSchema, load, user_properties
+from mqmft_svc.schemas.calls import CallSchema
 from mqmft_svc.schemas.fields import (
     MISSING,
     NO_OBJECT,
@@ -24,7 +25,6 @@ from mqmft_svc.schemas.fields import (
 )
 
 _KINDS: Final = ("file", "directory", "queue", "dataset", "pds", "filespace")
-_RESERVED: Final = ("com.ibm.wmqfte.", "crossdock.")
 _MOST_ITEMS: Final = 1000
 _LONGEST_ENCODING: Final = 64
 _NO_ENCODING: Final = "it names no text encoding."
@@ -32,6 +32,12 @@ _MOST_TRIES: Final = 1000
 # Ten years: longer is for ever.
 _LONGEST_RECOVERY_S: Final = 315_360_000
 _TEXT_ALONE: Final = ("encoding", "end_of_line")
+_CALLS: Final = {
+    "pre_source_call": "preSourceCall",
+    "pre_destination_call": "preDestinationCall",
+    "post_destination_call": "postDestinationCall",
+    "post_source_call": "postSourceCall",
+}
 _LATER: Final = "this version of the hub does not serve it yet."
 
 
@@ -51,15 +57,6 @@ def _reads(name: str) -> None:
         encoder_of(name)
     except UnknownEncoding as error:
         raise ValidationError(_NO_ENCODING) from error
-
-
-class _AgentSchema(Strict):
-    name = needed()
-    qmgr = needed(data_key="qmgrName")
-
-    @post_load
-    def _made(self, loaded: dict[str, Any], **_kwargs: Any) -> AgentRequest:
-        return AgentRequest(name=loaded["name"].upper(), qmgr=loaded["qmgr"].upper())
 
 
 class _SideSchema(Strict):
@@ -130,12 +127,6 @@ class _ItemSchema(Strict):
         return ItemRequest(source=source, destination=destination, **loaded)
 
 
-def _check_properties(properties: Mapping[str, str]) -> None:
-    for name in properties:
-        if name.lower().startswith(_RESERVED):
-            raise ValidationError(f"names that begin with {' or '.join(_RESERVED)} are the system's.")
-
-
 class _SetSchema(Strict):
     items = fields.List(
         fields.Nested(_ItemSchema, error_messages={"null": NO_OBJECT}),
@@ -147,33 +138,24 @@ class _SetSchema(Strict):
     priority = Whole(validate=between(0, 9))
     recovery_timeout = Whole(data_key="recoveryTimeout", validate=between(-1, _LONGEST_RECOVERY_S))
     retry_count = Whole(data_key="retryCount", validate=between(0, _MOST_TRIES))
-    user_properties = fields.Dict(
-        keys=Text(validate=long(256)),
-        values=Text(),
-        data_key="userProperties",
-        validate=_check_properties,
-        error_messages={"invalid": NO_OBJECT},
-    )
-    pre_source_call = _NotServed(data_key="preSourceCall")
-    post_source_call = _NotServed(data_key="postSourceCall")
-    pre_destination_call = _NotServed(data_key="preDestinationCall")
-    post_destination_call = _NotServed(data_key="postDestinationCall")
-
-
-class _JobSchema(Strict):
-    name = Text(validate=validate.Length(max=256, error="it must have 256 characters at most."))
+    user_properties = user_properties()
+    pre_source_call = fields.Nested(CallSchema, data_key="preSourceCall")
+    pre_destination_call = fields.Nested(CallSchema, data_key="preDestinationCall")
+    post_destination_call = fields.Nested(CallSchema, data_key="postDestinationCall")
+    post_source_call = fields.Nested(CallSchema, data_key="postSourceCall")
 
 
 class _SubmissionSchema(Strict):
-    source_agent = nested(_AgentSchema, data_key="sourceAgent")
-    destination_agent = nested(_AgentSchema, data_key="destinationAgent")
+    source_agent = nested(AgentSchema, data_key="sourceAgent")
+    destination_agent = nested(AgentSchema, data_key="destinationAgent")
     transfer_set = nested(_SetSchema, data_key="transferSet")
-    job = fields.Nested(_JobSchema)
+    job = fields.Nested(JobSchema)
     schedule = _NotServed(data_key="scheduleTransfer")
 
     @post_load
     def _made(self, loaded: dict[str, Any], **_kwargs: Any) -> Submission:
         values = loaded.pop("transfer_set")
+        values["calls"] = {call: values.pop(name) for name, call in _CALLS.items() if name in values}
         job_name = loaded.pop("job", {}).get("name", "")
         return Submission(**loaded, **values | {"items": tuple(values["items"])}, job_name=job_name)
 
@@ -183,28 +165,5 @@ _SCHEMA: Final = _SubmissionSchema()
 
 def submission(body: Mapping[str, Any]) -> Submission:
     """Return the transfer that a body asks for; BodyInvalid names the path of the attribute that is wrong (154)."""
-    try:
-        loaded: Submission = _SCHEMA.load(_without_nulls(body))
-    except ValidationError as error:
-        name, reason = _first(error.messages_dict)
-        raise BodyInvalid(name=name, reason=reason) from error
+    loaded: Submission = load(_SCHEMA, body)
     return loaded
-
-
-def _without_nulls(value: Any) -> Any:
-    """Leave out the attributes that are null; an element of an array is no attribute."""
-    if isinstance(value, dict):
-        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
-    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
-
-
-def _first(messages: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return path and reason of the first problem, such as `transferSet.item[0].source.name`."""
-    path, found = "", messages
-    while isinstance(found, dict):
-        name, found = next(iter(found.items()))
-        if isinstance(name, int):
-            path += f"[{name}]"
-        elif name not in ("_schema", "key", "value"):
-            path += f".{name}" if path else str(name)
-    return path, str(found[0])

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -10,6 +11,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mft_common.database import advisory_lock
 from mft_common.database.leases import LeaseLost
 from mft_common.database.statements import Connection, Statement
+from mqmft_svc.domain.calls import CallState
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import Submission
@@ -50,6 +52,7 @@ def insert(connection: sa.Connection, transfer: Managed) -> None:
         sa.insert(managed).values(
             **values,
             submission=json.dumps(submission.to_json()),
+            calls="{}",
             source_agent=submission.source_agent.name,
             destination_agent=submission.destination_agent.name,
             priority=submission.priority,
@@ -66,12 +69,25 @@ def find(connection: sa.Connection, id_: str, *, lock: bool = False) -> Managed 
 
 def _managed(row: Any) -> Managed:
     plain = {name: getattr(row, name) for name in _PLAIN}
-    return Managed(submission=Submission.from_json(json.loads(row.submission)), **plain)
+    calls = {name: CallState.from_json(state) for name, state in json.loads(row.calls).items()}
+    return Managed(submission=Submission.from_json(json.loads(row.submission)), calls=calls, **plain)
 
 
 def update(connection: sa.Connection, id_: str, **values: Any) -> None:
     """Change columns of a transfer."""
     connection.execute(sa.update(managed).where(_C.id == id_).values(**values))
+
+
+def put_calls(connection: sa.Connection, transfer: Managed) -> None:
+    """Store how the calls of a transfer went so far."""
+    update(connection, transfer.id, calls=json.dumps({name: one.to_json() for name, one in transfer.calls.items()}))
+
+
+def forget_calls(connection: sa.Connection, transfer: Managed) -> None:
+    """Remove the calls of a transfer that is over: their URLs and headers may hold secrets."""
+    if transfer.submission.calls:
+        submission = replace(transfer.submission, calls={})
+        update(connection, transfer.id, submission=json.dumps(submission.to_json()), calls="{}")
 
 
 def any_due(connection: Connection, now: int) -> bool:

@@ -1,4 +1,4 @@
-"""Define the tables: transfers, their items, a counter of transfers, agents, managed transfers, monitors."""
+"""Define the tables: transfers, their items, a counter of transfers, agents, managed transfers, calls, monitors."""
 
 from typing import Any, Final
 
@@ -98,6 +98,7 @@ managed: Final = sa.Table(
     sa.Column("owner", sa.String(64), nullable=False),
     _number("fence"),
     _number("ended_at", nullable=True),
+    sa.Column("calls", sa.Text(), nullable=False, server_default="{}"),
 )
 sa.Index("managed_place", managed.c.status, managed.c.priority.desc(), managed.c.submitted_at)
 managed_file: Final = sa.Table(
@@ -118,7 +119,36 @@ sweeps: Final = sa.Table(
 )
 sa.Index("sweeps_due", sweeps.c.due_at, sweeps.c.transfer)
 
-# Which transfer a request with an `Idempotency-Key` has made (152).
+# The calls that were asked for by themselves, see domain.managed_calls; `request` is JSON, "" once a call is over.
+managed_call: Final = sa.Table(
+    "managed_call",
+    metadata,
+    sa.Column("arrival", _NUMBER, sa.Identity(), primary_key=True),
+    sa.Column("id", sa.String(48), nullable=False),
+    sa.Column("agent", sa.String(28), nullable=False),
+    *(_text(name) for name in ("qmgr", "name", "account", "host")),
+    sa.Column("request_id", sa.String(64), nullable=False),
+    *(_text(name) for name in ("job_name", "user_properties", "request")),
+    _number("started_at"),
+    _number("ended_at", nullable=True),
+    _number("updated_at"),
+    sa.Column("state", sa.String(20), nullable=False),
+    _text("description"),
+    sa.Column("outcome", sa.String(16), nullable=False),
+    sa.Column("result_code", sa.Integer(), nullable=False),
+    _text("answer"),
+    sa.Column("tries", sa.Integer(), nullable=False),
+    sa.Column("phase", sa.String(16), nullable=False),
+    _number("due_at"),
+    sa.Column("owner", sa.String(64), nullable=False),
+    _number("fence"),
+    sqlite_autoincrement=True,
+)
+sa.Index("managed_call_id", managed_call.c.id, unique=True)
+sa.Index("managed_call_place", managed_call.c.started_at, managed_call.c.arrival)
+sa.Index("managed_call_due", managed_call.c.phase, managed_call.c.due_at, managed_call.c.arrival)
+
+# Which transfer or call a request with an `Idempotency-Key` has made (152).
 submission_key: Final = sa.Table(
     "submission_key",
     metadata,
@@ -147,6 +177,7 @@ LEASES: Final = Leases(metadata)
 WATCHES: Final = Memory(metadata)
 WORKERS: Final = Workers(LEASES)
 SWEEPS: Final = Sweeps(sweeps.c.transfer)
+CALL_WORKERS: Final = Workers(LEASES, "call-worker/")
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
 APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft", "endpoints", "allowed_folders")

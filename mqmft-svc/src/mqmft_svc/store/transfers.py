@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mqmft_svc.domain.transfers import Item, Transfer
+from mqmft_svc.store import keyset
 from mqmft_svc.store.tables import counter, item, transfer
 
 _CHUNK: Final = 500
@@ -20,7 +21,6 @@ _BRIEF: Final = (
     *("destination_agent", "host", "account", "files", "successes", "failures", "warnings"),
 )
 _STORED: Final = tuple(name for name in _FIELDS if name != "arrival")
-_PLACE: Final = sa.tuple_(_T.started_at, _T.arrival)
 # Statements are built once: building one costs more than running it.
 _WHOLE: Final = sa.select(*(_T[name] for name in _FIELDS))
 _ONE: Final = _WHOLE.where(_T.id == sa.bindparam("id"))
@@ -220,17 +220,12 @@ def newest(
     """
     query = sa.select(*(_T[name] for name in (_BRIEF if brief else _FIELDS))).limit(limit)
     query = query.where(*matching.conditions())
-    if after is not None:
-        query = query.where(_place_of(after) < _PLACE).order_by(_T.started_at, _T.arrival)
-        return [_transfer(row) for row in reversed(connection.execute(query).all())]
-    if before is not None:
-        query = query.where(_place_of(before) > _PLACE)
-    query = query.order_by(_T.started_at.desc(), _T.arrival.desc())
-    return [_transfer(row) for row in connection.execute(query)]
+    marks = {name: None if one is None else _place_of(one) for name, one in (("after", after), ("before", before))}
+    return [_transfer(row) for row in keyset.newest(connection, query, (_T.started_at, _T.arrival), **marks)]
 
 
-def _place_of(record: Transfer) -> Any:
-    return sa.tuple_(sa.literal(record.started_at), sa.literal(record.arrival))
+def _place_of(record: Transfer) -> tuple[int, int]:
+    return record.started_at, record.arrival
 
 
 def delete_older(connection: sa.Connection, before: int, limit: int) -> int:

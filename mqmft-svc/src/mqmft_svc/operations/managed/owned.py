@@ -14,8 +14,10 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
 from mft_common.events import Event
+from mqmft_svc.domain.calls import CallState
 from mqmft_svc.domain.managed import FIRST_PAUSE_S, LONGEST_PAUSE_S, Managed
 from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.operations.calls.logging import log_try
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as store
 from mqmft_svc.store.tables import OUTBOX, SWEEPS, WORKERS
@@ -97,6 +99,14 @@ class OwnedTransfer:
         if self._event_is_due():
             self._write()
 
+    def called(self, name: str, state: CallState) -> None:
+        """Store how a try of a call went."""
+        transfer = replace(self.transfer, calls={**self.transfer.calls, name: state})
+        with self._held() as connection:
+            store.put_calls(connection, transfer)
+        self.transfer = transfer
+        log_try(transfer.submission.calls[name], state, transfer=transfer.id, name=name)
+
     def require(self, lease: Lease) -> None:
         """Raise LeaseLost unless the transfer is this worker's, whose lease lasts."""
         with self._database.write() as connection:
@@ -134,6 +144,7 @@ class OwnedTransfer:
         store.update(connection, self.transfer.id, status="over", ended_at=now, owner="")
         if left:
             SWEEPS.add(connection, self.transfer.id, now)
+        store.forget_calls(connection, self.transfer)
         # The record has the reason of each file, the line that of the first.
         reason = description or next((one.description for one in self.files if one.state == "failed"), "")
         log = logs.get("managed")

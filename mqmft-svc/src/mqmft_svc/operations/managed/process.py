@@ -8,9 +8,10 @@ from mft_common.database.leases import Lease, LeaseLost
 from mft_common.dispatch import Child, Runner, until_written
 from mft_common.errors import Unavailable
 from mft_common.process.runner import CHECKPOINT, MAY_COMMIT, PROGRESS, End, Json, MessageTooLarge, PoolFull
+from mqmft_svc.domain.calls import CallState
 from mqmft_svc.operations.managed.held import HELD
 from mqmft_svc.operations.managed.owned import OwnedTransfer
-from mqmft_svc.operations.managed.reports import BEGAN_FILE, DELIVERED, ENDED_FILE, FILES, FOUND
+from mqmft_svc.operations.managed.reports import BEGAN_FILE, CALLED, DELIVERED, ENDED_FILE, FILES, FOUND
 from mqmft_svc.operations.managed.transfer_events import outcome
 
 # The end of a transfer that the end of its worker interrupts: the next worker goes on with it.
@@ -74,6 +75,12 @@ class TransferProcess:
             return owned.require(self._lease)
         if kind == FILES:
             return owned.known(data["after"])
+        self._write(kind, data)
+        return None
+
+    def _write(self, kind: str, data: Json) -> None:
+        """Write a report."""
+        owned = self._owned
         if kind == PROGRESS:
             owned.progress(data["position"], data["bytes_done"])
         elif kind == CHECKPOINT:
@@ -83,11 +90,12 @@ class TransferProcess:
         elif kind == BEGAN_FILE:
             values = {name: value for name, value in data.items() if name != "position"}
             owned.change(data["position"], {**values, "state": "moving"})
+        elif kind == CALLED:
+            owned.called(data["name"], CallState.from_json(data["state"]))
         elif kind == DELIVERED:
             owned.put(data)
         elif kind == ENDED_FILE:
             owned.note(data)
-        return None
 
     def _ended(self, end: End) -> None:
         """Write the end of the transfer or of this try of it."""
@@ -96,7 +104,8 @@ class TransferProcess:
             if reason := end.result["recover"]:
                 owned.recover(reason)
             else:
-                owned.end(outcome(owned.files), left=end.result["left"])
+                state, reason = end.result.get("end") or (outcome(owned.files), "")
+                owned.end(state, reason, left=end.result["left"])
         elif self._child.asked == INTERRUPTED:
             # It may be killed before it has stopped; what it has left is gone on with.
             owned.hand_back()

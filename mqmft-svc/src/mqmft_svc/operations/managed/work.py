@@ -1,6 +1,6 @@
 """Tell a dispatcher about the managed transfers: which to take, how to run and to stop them (220, 225)."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from mft_common.database.leases import Lease, LeaseLost
 from mft_common.dispatch import Begin, Limits, Runner, StopRequest
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.managed import Managed
+from mqmft_svc.operations.managed import calling
 from mqmft_svc.operations.managed.child import RUN
 from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.operations.managed.process import INTERRUPTED, TransferProcess
@@ -50,7 +51,8 @@ class ManagedWork:
     """The managed transfers, as the work of a dispatcher; `runner` runs them.
 
     A transfer waits while one of its agents has as many as it takes at once, or is stopped. `patience_s` is how long
-    an endpoint may be silent before the transfer goes into recovery. `lease` is that of the workers, in seconds.
+    an endpoint may be silent before the transfer goes into recovery. `call_hosts` are those that its calls may reach.
+    `lease` is that of the workers, in seconds.
     """
 
     interrupted = INTERRUPTED
@@ -63,6 +65,7 @@ class ManagedWork:
         *,
         patience_s: float,
         now: Clock,
+        call_hosts: Sequence[str] = (),
         lease: float = _LEASE_S,
     ) -> None:
         # A transfer that is interrupted goes on with the next worker: no end is waited for.
@@ -72,6 +75,7 @@ class ManagedWork:
         self._runner = runner
         self._patience_s = patience_s
         self._now = now
+        self._call_hosts = call_hosts
 
     def refresh(self, connection: sa.Connection) -> Limits:
         """Look at the configuration; the limits are always the same."""
@@ -127,6 +131,7 @@ class ManagedWork:
         # Of the files the child asks for in pages: a payload has a limit.
         payload = payload_of(section, transfer, agents, self._patience_s)
         payload |= {"files": None, "more": bool(files), "confirm_s": lease.ttl / 3}
+        payload["calls"] = calling.payload_of(transfer, self._call_hosts)
         process = TransferProcess(self._runner, owned, RUN, payload, lease)
         begin(transfer.id, transfer.request_id, process)
         return True
