@@ -23,6 +23,7 @@ from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared
+from mft_common.schedules import timers_task
 from mft_common.watching import Watcher, watcher_task
 from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
@@ -98,6 +99,7 @@ class Service:
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
             *ingestion.tasks(self.settings, self.database, self.operations.recorder),
             BackgroundTask(f"{SERVICE}-purge", self._purge),
+            timers_task(f"{SERVICE}-schedules", self.operations.scheduling.timers()),
             BackgroundTask(f"{SERVICE}-agents", self.prober().run),
             *self.carrying_out(),
         ]
@@ -219,6 +221,7 @@ def build(
             coordination_qmgr=_coordination_qmgr(settings, section),
             agents=section.agents,
             applied_agents=lambda connection: follower.refresh(connection).agents,
+            applied_zone=lambda connection: follower.refresh(connection).timezone,
             applied_qmgr=lambda connection: _coordination_qmgr(settings, follower.refresh(connection)),
             now=now,
         ),

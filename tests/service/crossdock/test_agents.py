@@ -100,6 +100,7 @@ def test_184_an_agent_is_active_while_a_transfer_runs(service, run):
         host="hub",
         request_id="r",
         submitted_at=1,
+        queued_at=1,
         status="running",
     )
     with service.database.write() as connection:

@@ -1,9 +1,11 @@
 import pytest
 
+from mft_common.clock import parse_iso
 from mqmft_svc.schemas.definitions import MAX_FILE, Definitions, DefinitionUnreadable, read_definitions
 from mqmft_svc.schemas.submissions import submission
 from tests.unit.mqmft_svc import definition_samples as samples
 
+NOW = parse_iso("2026-06-01T00:00Z")
 QUAY = {"name": "QUAY", "qmgrName": "QMHARBOUR"}
 SHED = {"name": "SHED", "qmgrName": "QMINLAND"}
 FILE_ITEM = {
@@ -45,7 +47,7 @@ QUEUE_ITEM = {
 
 def read(*documents):
     """Return what documents define."""
-    found = Definitions()
+    found = Definitions(now=NOW)
     for document in documents:
         read_definitions(document.encode(), "d.xml", found)
     return found
@@ -183,12 +185,12 @@ def test_encodings_are_written_by_the_names_of_the_hub(given, expected):
 
 
 def test_every_body_is_one_that_the_hub_takes():
-    """Items 155 to 173: what is printed can be posted, but for its name and its schedule."""
+    """Items 155 to 176: what is printed can be posted, but for its name."""
     found = read(samples.TEMPLATE, samples.REQUEST, samples.SCHEDULES, samples.monitor())
     bodies = [*found.transfers, *(monitor["transferDefinition"] for monitor in found.monitors)]
     assert len(bodies) == 5
     for body in bodies:
-        submission({name: value for name, value in body.items() if name not in {"name", "scheduleTransfer"}})
+        submission({name: value for name, value in body.items() if name != "name"})
 
 
 NOT_CARRIED = {
@@ -228,6 +230,18 @@ NOT_CARRIED = {
     "a reply": (samples.REQUEST.replace("<transferSet", '<reply QMGR="A">Q</reply><transferSet'), "reply: is"),
     "a priority": (samples.REQUEST.replace('priority="0"', 'priority="11"'), "priority is not carried over: '11'"),
     "an interval": (samples.REQUEST.replace('"days"', '"fortnights"'), "repeat: is not carried over"),
+    "a start that has passed": (
+        samples.REQUEST.replace(">2031-05-04T21:00<", ">2019-05-04T21:00<"),
+        "the hub would refuse scheduleTransfer.startTime: 2019-05-04T21:00 has passed",
+    ),
+    "an end before the start": (
+        samples.SCHEDULES.replace("2032-05-04", "2031-05-03"),
+        "the hub would refuse scheduleTransfer.endTime: it is before the start.",
+    ),
+    "no occurrence": (
+        samples.REQUEST.replace("<expireCount>9<", "<expireCount>0<"),
+        "the hub would refuse scheduleTransfer.occurrenceCount: it must be between 1 and",
+    ),
     "a time": (samples.REQUEST.replace(">2031-05-04T21:00<", ">soon<"), "schedule: is not carried over"),
     "a type": (samples.REQUEST.replace('type="directory"', 'type="tape"'), "the type 'tape' is not known"),
     "a second condition": (

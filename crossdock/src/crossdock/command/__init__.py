@@ -16,13 +16,14 @@ from crossdock.command import (
     monitors,
     mqmft,
     notifications,
+    schedules,
     transfers,
 )
 
 _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
-    jobs.job, notifications.notification, agents.agent, transfers.transfer, monitors.monitor, deadletters.deadletter,
-    importing.import_, mqmft.mqmft, keys.key, maintenance.scrub, maintenance.docs,
+    jobs.job, notifications.notification, agents.agent, transfers.transfer, schedules.schedule, monitors.monitor,
+    deadletters.deadletter, importing.import_, mqmft.mqmft, keys.key, maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
 

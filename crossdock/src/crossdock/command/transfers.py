@@ -11,6 +11,7 @@ import click
 
 from crossdock.command.jobs import FORMAT
 from crossdock.command.options import DATA, environ, prints_errors
+from crossdock.command.schedules import schedule_options
 from mft_common.clock import now_ms, parse_iso
 from mft_common.settings import duration
 from mqmft_svc.domain.states import RANKS
@@ -118,6 +119,7 @@ def transfer_show(*, id_: str, form: str, data: Path) -> None:
 @click.option("--retries", type=int, help="Further tries of a file.  [default: 3]")
 @click.option("--property", "properties", multiple=True, metavar="NAME=VALUE", callback=_properties,
               help="A user property; may be repeated.")  # fmt: skip
+@schedule_options
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), metavar="REQUEST",
               help="The body of a POST transfer as JSON instead, - for standard input.")  # fmt: skip
 @click.option("--watch", is_flag=True, help="Wait for the transfer's end; the exit code tells it.")
@@ -129,6 +131,7 @@ def transfer_submit(*, file: Path | None, watch: bool, form: str, data: Path, **
 
     SOURCE is a file below the root of its agent, a pattern (* and ? in the name), or a folder where it ends with / or
     with --recursive; DESTINATION is a file, or a folder where it ends with /. The account is `system`.
+    With --start the transfer waits for its time; see `crossdock schedule`.
     Exit codes: 0 accepted, with --watch successful; 2 refused. Where the transfer has ended, also at once: 1 failed,
     4 some files were moved and some not, 5 cancelled or taken back. 130 interrupted (the transfer goes on).
     """

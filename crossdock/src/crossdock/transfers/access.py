@@ -18,15 +18,18 @@ from mft_common.ids import TransferIds, new_request_id
 from mqmft_svc import SERVICE
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.callers import Caller
+from mqmft_svc.domain.managed import Schedule
 from mqmft_svc.domain.transfers import Item, Transfer
 from mqmft_svc.errors import NoSuchAgent, NoSuchTransfer, RestError
 from mqmft_svc.operations.accepting import Acceptor
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.recording import Recorder
+from mqmft_svc.operations.scheduling import Scheduling
 from mqmft_svc.operations.submitting import Submitting
-from mqmft_svc.schemas.config import declared_agents
+from mqmft_svc.schemas.config import declared_agents, declared_timezone
 from mqmft_svc.schemas.submissions import submission
 from mqmft_svc.settings import Settings
+from mqmft_svc.store import schedules
 from mqmft_svc.store import transfers as store
 from mqmft_svc.store.tables import APPLIED
 from mqmft_svc.store.transfers import Filter
@@ -106,18 +109,51 @@ class Access:
             found = _found(connection, id_)
         self._submitting().cancel(found.id)
 
-    def _submitting(self) -> Submitting:
-        settings, qmgr = self.settings, applied_qmgr(self.settings)
+    def schedules(self) -> Sequence[tuple[Schedule, int | None]]:
+        """Return the schedules that are not over, each with its next time; the next one to run comes first."""
         with self.database.read() as connection:
-            availability = Availability(settings.enabled, qmgr(connection))
-        acceptor = Acceptor(
-            Recorder(self.database, settings, qmgr),
+            return schedules.fetch(connection)
+
+    def delete_schedule(self, id_: str) -> None:
+        """Remove a schedule by its id, or by an end of it that no other id has."""
+        key = id_.upper()
+        found = [one.id for one, _ in self.schedules() if one.id == key or one.id.endswith(key)]
+        if len(key) < _SHORTEST_END or not found:
+            raise Refused(f"no schedule has the id {id_}, or an end of it of {_SHORTEST_END} digits or more")
+        if len(found) > 1:
+            raise Refused(f"several schedules have ids that end with {key}: write more of it")
+        if not self._scheduling().delete(found[0]):
+            raise Refused(f"the schedule {found[0]} has ended meanwhile")
+
+    def _submitting(self) -> Submitting:
+        with self.database.read() as connection:
+            availability = Availability(self.settings.enabled, applied_qmgr(self.settings)(connection))
+        return Submitting(
+            self.database,
+            availability,
+            self._acceptor(),
+            self._scheduling(),
+            now=clock.now_ms,
+            call_hosts=self.settings.call_hosts,
+        )
+
+    def _scheduling(self) -> Scheduling:
+        return Scheduling(self.database, self._acceptor(), _zone, now=clock.now_ms)
+
+    def _acceptor(self) -> Acceptor:
+        return Acceptor(
+            Recorder(self.database, self.settings, applied_qmgr(self.settings)),
             _agents,
-            ids=TransferIds(settings.transfer_id_prefix),
+            ids=TransferIds(self.settings.transfer_id_prefix),
             host=socket.gethostname(),
             now=clock.now_ms,
         )
-        return Submitting(self.database, availability, acceptor, now=clock.now_ms, call_hosts=settings.call_hosts)
+
+
+def _zone(connection: sa.Connection) -> str:
+    """Return the hub's time zone in the configuration that is in force."""
+    _, document, _ = APPLIED.fetch(connection)
+    return declared_timezone(document)
 
 
 def _agents(connection: sa.Connection) -> dict[str, Agent]:

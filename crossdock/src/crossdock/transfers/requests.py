@@ -32,6 +32,11 @@ class Words:
     recovery_timeout: int | None = None
     retries: int | None = None
     properties: Mapping[str, str] = field(default_factory=dict)
+    start: str | None = None
+    time_base: str | None = None
+    every: tuple[int, str] | None = None
+    count: int | None = None
+    end: str | None = None
 
     def body(self, qmgr_of: Callable[[str], str]) -> dict[str, Any]:
         """Return the body of the request; `qmgr_of` returns the queue manager of an agent.
@@ -54,6 +59,16 @@ class Words:
                 "actionIfExists": self.if_exists,
             },
         }
+        frequency, interval = (None, None) if self.every is None else self.every
+        schedule = {
+            "startTime": self.start,
+            "timeBase": self.time_base,
+            "occurrenceInterval": interval,
+            "occurrenceFrequency": frequency,
+            "occurrenceCount": self.count,
+            "endTime": self.end,
+        }
+        scheduled = any(value is not None for value in schedule.values())
         return {
             "job": {"name": self.job},
             "sourceAgent": {"name": self.source_agent, "qmgrName": qmgr_of(self.source_agent)},
@@ -65,6 +80,7 @@ class Words:
                 "retryCount": self.retries,
                 "userProperties": dict(self.properties),
             },
+            "scheduleTransfer": schedule if scheduled else None,
         }
 
 

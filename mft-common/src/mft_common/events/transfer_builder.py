@@ -44,10 +44,13 @@ class TransferEvents:
         """Return the transfer whose started or ended event is known."""
         return cls(**{name: getattr(head, name) for name in (*_HEAD, "job_name", "user_properties", "caused_by")})
 
-    def started(self, totals: Totals, items: Sequence[Item] | None = None) -> TransferStarted:
-        """Return the first event; `items` are at most 1,000, None where they are not known yet."""
+    def started(self, totals: Totals, items: Sequence[Item] | None = None, description: str = "") -> TransferStarted:
+        """Return the first event; `items` are at most 1,000, None where they are not known yet.
+
+        `description` says what the transfer waits for, where that is known.
+        """
         known = None if items is None else tuple(items)
-        return TransferStarted(**self._head(), state="started", totals=totals, items=known)
+        return TransferStarted(**self._head(), state="started", totals=totals, items=known, description=description)
 
     def progressed(self, totals: Totals, items: Sequence[Item] = ()) -> list[TransferProgressed]:
         """Return the events of the totals so far and of the items that changed: one at least."""

@@ -7,7 +7,8 @@ from typing import Final, Literal
 from mqmft_svc.domain.calls import CallState
 from mqmft_svc.domain.submissions import FOREVER, Submission
 
-Status = Literal["queued", "running", "over"]
+# `scheduled` waits for its time, `queued` for a worker.
+Status = Literal["scheduled", "queued", "running", "over"]
 Stop = Literal["", "cancelled", "deleted"]
 
 LONGEST_PAUSE_S: Final = 300.0
@@ -21,8 +22,9 @@ class Managed:
     `host` is that of the hub. `began_at` is when a worker took it first, `ended_at` when it had its final state.
     `recovering_since` is when it went into recovery, None while it moves; `retries` counts how often it was tried again
     after that or after a worker's death. `stop` is how someone who stopped it wants it to end, and `due_at` is when a
-    worker may take it, 0 for at once. `owner` is the worker that runs it, "" for none, and `fence` counts how often it
-    was taken. `calls` are those of its calls that were tried.
+    worker may take it, 0 for at once. `queued_at` is since when it waits for one, which gives its place among others.
+    `owner` is the worker that runs it, "" for none, and `fence` counts how often it was
+    taken. `calls` are those of its calls that were tried.
     """
 
     id: str
@@ -31,6 +33,7 @@ class Managed:
     host: str
     request_id: str
     submitted_at: int
+    queued_at: int
     status: Status = "queued"
     due_at: int = 0
     began_at: int | None = None
@@ -54,3 +57,20 @@ class Managed:
             return False
         since = now if self.recovering_since is None else self.recovering_since
         return now - since >= timeout * 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """A schedule that is not over; times in milliseconds.
+
+    `id` is that of the transfer which its request made: the first occurrence. `runs` counts the transfers whose time
+    has come; the last of them is `latest`, "" before the first.
+    """
+
+    id: str
+    submission: Submission
+    zone: str
+    account: str
+    made_at: int
+    runs: int = 0
+    latest: str = ""

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Self
 
 from mqmft_svc.domain.calls import CallRequest
+from mqmft_svc.domain.schedules import ScheduleRequest
 
 Kind = Literal["file", "directory", "queue", "dataset", "pds", "filespace"]
 EndOfLine = Literal["LF", "CRLF"]
@@ -97,6 +98,7 @@ class Submission:
     retry_count: int = 3
     user_properties: Mapping[str, str] = field(default_factory=dict)
     calls: Mapping[str, CallRequest] = field(default_factory=dict)
+    schedule: ScheduleRequest | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, of which `from_json` makes the same submission."""
@@ -106,9 +108,10 @@ class Submission:
     def from_json(cls, value: Mapping[str, Any]) -> Self:
         """Return the submission of plain data."""
         agents = {name: AgentRequest(**value[name]) for name in ("source_agent", "destination_agent")}
+        schedule = ScheduleRequest(**value["schedule"]) if value.get("schedule") else None
         items = tuple(map(ItemRequest.from_json, value["items"]))
         calls = {name: CallRequest.from_json(call) for name, call in value.get("calls", {}).items()}
-        return cls(**{**value, **agents, "items": items, "calls": calls})
+        return cls(**{**value, **agents, "items": items, "calls": calls, "schedule": schedule})
 
     @property
     def malformed(self) -> str:

@@ -19,6 +19,7 @@ from mqmft_svc.operations.call_requests import Calls
 from mqmft_svc.operations.monitoring.triggering import Triggering
 from mqmft_svc.operations.monitors import Monitors
 from mqmft_svc.operations.recording import Recorder
+from mqmft_svc.operations.scheduling import Scheduling
 from mqmft_svc.operations.submitting import Submitting
 from mqmft_svc.operations.transfers import Transfers
 from mqmft_svc.settings import Settings
@@ -28,7 +29,8 @@ class Operations:
     """The operations of each resource, and the record.
 
     `coordination_qmgr` is empty where none is named; `agents` are those of the configuration by name. Of `applied_qmgr`
-    see Recorder; `applied_agents` reads the agents of the configuration that was applied last.
+    see Recorder; `applied_agents` and `applied_zone` read the agents and the hub's time zone of the configuration that
+    was applied last.
     """
 
     def __init__(
@@ -41,6 +43,7 @@ class Operations:
         agents: Mapping[str, Agent],
         applied_agents: Callable[[sa.Connection], Mapping[str, Agent]],
         applied_qmgr: Callable[[sa.Connection], str],
+        applied_zone: Callable[[sa.Connection], str],
         now: Clock = clock.now_ms,
     ) -> None:
         self.settings = settings
@@ -53,7 +56,10 @@ class Operations:
         self.agents = Agents(database, availability, agents, now)
         ids = TransferIds(settings.transfer_id_prefix)
         acceptor = Acceptor(self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now)
-        self.submitting = Submitting(database, availability, acceptor, now=now, call_hosts=settings.call_hosts)
+        self.scheduling = Scheduling(database, acceptor, applied_zone, now=now)
+        self.submitting = Submitting(
+            database, availability, acceptor, self.scheduling, now=now, call_hosts=settings.call_hosts
+        )
         self.calls = Calls(
             database, availability, settings, applied_agents, ids=ids, host=socket.gethostname(), now=now
         )

@@ -22,6 +22,7 @@ from mqmft_svc.store.tables import OUTBOX
 
 _NO_BROKER: Final = "The agent {name} has no message broker."
 _NO_QUEUES: Final = "The agent {name} has a message broker, but this version of the hub moves no messages."
+_NO_AGENT: Final = "The agent {name} is not configured any more."
 _NOT_ALLOWED: Final = "The agent {name} does not take requests of the user {user}."
 
 
@@ -56,7 +57,7 @@ class Acceptor:
         now = self._now()
         return Managed(
             id=self._ids.new(), submission=submission, account=account, host=self._host,
-            request_id=logs.request_id()[:64], submitted_at=now,
+            request_id=logs.request_id()[:64], submitted_at=now, queued_at=now,
         )  # fmt: skip
 
     def agents_of(self, connection: sa.Connection, submission: Submission) -> tuple[Agent, Agent]:
@@ -64,16 +65,49 @@ class Acceptor:
         agents = self._agents(connection)
         return required(agents, submission.source_agent), required(agents, submission.destination_agent)
 
-    def add(self, connection: sa.Connection, transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
-        """Store a new transfer; one that its agents do not carry out has ended when this returns how."""
-        refusal = refusal_of(transfer, agents) or _full(connection, agents[0])
-        events: list[Event] = [transfer_events.started(transfer)]
+    def add(
+        self, connection: sa.Connection, transfer: Managed, agents: tuple[Agent, Agent], description: str = ""
+    ) -> Refusal | None:
+        """Store a new transfer; one that its agents do not carry out has ended when this returns how.
+
+        `description` says what it waits for; one that waits for its time takes no place at its agent.
+        """
+        refusal = _refusal(transfer, agents)
+        if refusal is None and transfer.status == "queued":
+            refusal = _full(connection, agents[0])
+        self._store(connection, transfer, refusal, description)
+        return refusal
+
+    def add_later(self, connection: sa.Connection, transfer: Managed, description: str) -> None:
+        """Store a new transfer that was asked for earlier, when its agents may have been others."""
+        refusal = self._refusal_now(connection, transfer)
+        self._store(connection, transfer, refusal, description)
+        log_accepted(transfer, refusal)
+
+    def release(self, connection: sa.Connection, transfer: Managed) -> None:
+        """Let a transfer that has waited for its time wait for a worker, or end it as its agents would a new one."""
+        refusal, now = self._refusal_now(connection, transfer), self._now()
+        if refusal is None:
+            store.update(connection, transfer.id, status="queued", queued_at=now, due_at=0)
+            return
+        store.update(connection, transfer.id, status="over", ended_at=now)
+        self.record(connection, transfer_events.ended(transfer, (), refusal.state, now, refusal.reason))
+        log_accepted(transfer, refusal)
+
+    def _refusal_now(self, connection: sa.Connection, transfer: Managed) -> Refusal | None:
+        try:
+            agents = self.agents_of(connection, transfer.submission)
+        except NoSuchAgent as error:
+            return Refusal("failed", _NO_AGENT.format(name=error.words["name"]))
+        return _refusal(transfer, agents) or _full(connection, agents[0])
+
+    def _store(self, connection: sa.Connection, transfer: Managed, refusal: Refusal | None, description: str) -> None:
+        events: list[Event] = [transfer_events.started(transfer, description)]
         if refusal is None:
             store.insert(connection, transfer)
         else:
             events += transfer_events.ended(transfer, (), refusal.state, self._now(), refusal.reason)
         self.record(connection, events)
-        return refusal
 
     def record(self, connection: sa.Connection, events: list[Event]) -> None:
         """Send events, and make the record that they stand for in the same transaction."""
@@ -106,7 +140,7 @@ def not_allowed(agent: Agent, user: str) -> str | None:
     return _NOT_ALLOWED.format(name=agent.name, user=user)
 
 
-def refusal_of(transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
+def _refusal(transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
     """Return how a transfer ends that the agents do not carry out, None for one that a worker has to try."""
     submission, user = transfer.submission, transfer.account
     for agent in agents:

@@ -1,6 +1,7 @@
 """Take requests for managed transfers, and requests to stop them (1.J)."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from mft_common.clock import Clock
@@ -14,7 +15,9 @@ from mqmft_svc.operations.accepting import Acceptor, log_accepted
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.calls.checking import check_hosts
 from mqmft_svc.operations.managed import transfer_events
+from mqmft_svc.operations.scheduling import Scheduling, description
 from mqmft_svc.store import managed as store
+from mqmft_svc.store import schedules
 from mqmft_svc.store import transfers as records
 from mqmft_svc.store.tables import SWEEPS
 
@@ -30,6 +33,7 @@ class Submitting:
         database: Database,
         availability: Availability,
         acceptor: Acceptor,
+        scheduling: Scheduling,
         *,
         now: Clock,
         call_hosts: Sequence[str] = (),
@@ -38,14 +42,16 @@ class Submitting:
         self._database = database
         self._availability = availability
         self._acceptor = acceptor
+        self._scheduling = scheduling
         self._now = now
 
     def submit(self, submission: Submission, caller: Caller, key: str = "") -> str:
-        """Accept a transfer and return its id; NoSuchAgent, and then nothing is recorded (151-155).
+        """Accept a transfer and return its id; NoSuchAgent and BodyInvalid, and then nothing is recorded (151-155).
 
         A request that no agent carries out is accepted and has ended when this returns: `malformed`, `notAuthorized`
-        or `failed`. With the `key` of an earlier request of this caller the id of that one's transfer is returned.
-        BodyInvalid where a call goes to a host that calls may not reach.
+        or `failed`. One with a schedule begins when its time has come. With the `key` of an earlier request of this
+        caller the id of that one's transfer is returned.
+        BodyInvalid also where a call goes to a host that calls may not reach.
         """
         check_hosts(self._call_hosts, {f"transferSet.{name}": call for name, call in submission.calls.items()})
         self._availability.require()
@@ -56,17 +62,28 @@ class Submitting:
             if earlier := repeating.earlier(connection, caller.user, stored, now):
                 return earlier
             agents = self._acceptor.agents_of(connection, submission)
+            plan = self._scheduling.plan(connection, submission, agents[0], now)
             repeating.remember(connection, caller.user, stored, transfer.id, now)
-            refusal = self._acceptor.add(connection, transfer, agents)
+            if plan is None:
+                refusal = self._acceptor.add(connection, transfer, agents)
+            else:
+                transfer = replace(transfer, status="scheduled", due_at=plan.first)
+                refusal = self._acceptor.add(connection, transfer, agents, description(plan.first, plan.zone))
+                if refusal is None:
+                    self._scheduling.add(connection, transfer, plan)
         log_accepted(transfer, refusal)
         return transfer.id
 
     def cancel(self, id_: str) -> None:
-        """Take a transfer back before it began, or stop it (180); NoSuchTransfer, AlreadyEnded."""
+        """Take a transfer back before it began, or stop it (180); NoSuchTransfer, AlreadyEnded.
+
+        One that waits for its time is taken back with its whole schedule.
+        """
         self._availability.require()
         key = id_.upper()
         now = self._now()
         with self._database.write() as connection:
+            schedules.lock(connection)
             known = key.isascii() and key.isalnum() and len(key) <= 48
             record = records.find(connection, key) if known else None
             transfer = store.find(connection, key, lock=True) if known else None
@@ -79,6 +96,8 @@ class Submitting:
             if transfer.status == "running":
                 store.update(connection, key, stop="cancelled")
                 return
+            if transfer.status == "scheduled":
+                schedules.delete(connection, key)
             state = "deleted" if transfer.began_at is None else "cancelled"
             store.update(connection, key, status="over", stop=state, ended_at=now)
             if transfer.began_at is not None:

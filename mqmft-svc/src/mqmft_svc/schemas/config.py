@@ -27,9 +27,13 @@ _QMGR_OR_NONE: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{0,48}\Z", error="Not 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """The coordination queue manager, empty when none is named, the agents by their name, and all endpoints."""
+    """The coordination queue manager, empty when none is named, the agents by their name, and all endpoints.
+
+    `timezone` is that of schedules which name no other one.
+    """
 
     coordination_qmgr: str = ""
+    timezone: str = "UTC"
     agents: Mapping[str, Agent] = field(default_factory=dict)
     endpoints: Endpoints = field(default_factory=Endpoints)
 
@@ -65,6 +69,7 @@ class _SectionSchema(Schema):
         unknown = RAISE
 
     coordination_qmgr = fields.String(validate=_QMGR_OR_NONE)
+    timezone = fields.String(load_default="UTC", validate=_zone)
     agents = fields.Dict(keys=fields.String(validate=AGENT_NAME), values=fields.Nested(_AgentSchema))
     # The bodies of requests (1.J, 1.L), as `crossdock import ibm-mft` writes them.
     transfers = fields.List(fields.Dict(keys=fields.String()), metadata=UNUSED)
@@ -93,7 +98,17 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
             agents[name] = agent
     if problems:
         raise ConfigError(sorted(problems))
-    return Section(coordination_qmgr=loaded.get("coordination_qmgr", ""), agents=agents, endpoints=endpoints)
+    return Section(
+        coordination_qmgr=loaded.get("coordination_qmgr", ""),
+        timezone=loaded["timezone"],
+        agents=agents,
+        endpoints=endpoints,
+    )
+
+
+def declared_timezone(document: Mapping[str, Any]) -> str:
+    """Return the hub's own time zone in a valid configuration."""
+    return str(_SectionSchema().load(document.get(_SECTION) or {})["timezone"])
 
 
 def declared_agents(document: Mapping[str, Any]) -> list[Agent]:

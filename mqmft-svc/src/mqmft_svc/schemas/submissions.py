@@ -23,6 +23,7 @@ from mqmft_svc.schemas.fields import (
     nested,
     some,
 )
+from mqmft_svc.schemas.schedules import ScheduleSchema
 
 _KINDS: Final = ("file", "directory", "queue", "dataset", "pds", "filespace")
 _MOST_ITEMS: Final = 1000
@@ -38,14 +39,6 @@ _CALLS: Final = {
     "post_destination_call": "postDestinationCall",
     "post_source_call": "postSourceCall",
 }
-_LATER: Final = "this version of the hub does not serve it yet."
-
-
-class _NotServed(fields.Field[None]):
-    """An attribute of the protocol that is refused."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Mapping[str, Any] | None, **kwargs: Any) -> None:  # noqa: ARG002
-        raise ValidationError(_LATER)
 
 
 def _reads(name: str) -> None:
@@ -150,7 +143,7 @@ class _SubmissionSchema(Strict):
     destination_agent = nested(AgentSchema, data_key="destinationAgent")
     transfer_set = nested(_SetSchema, data_key="transferSet")
     job = fields.Nested(JobSchema)
-    schedule = _NotServed(data_key="scheduleTransfer")
+    schedule = fields.Nested(ScheduleSchema, data_key="scheduleTransfer")
 
     @post_load
     def _made(self, loaded: dict[str, Any], **_kwargs: Any) -> Submission:

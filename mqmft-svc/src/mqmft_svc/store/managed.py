@@ -21,7 +21,7 @@ _C: Final = managed.c
 _F: Final = managed_file.c
 _K: Final = submission_key.c
 _PLAIN: Final = (
-    *("id", "account", "host", "request_id", "submitted_at", "status", "due_at", "began_at", "ended_at"),
+    *("id", "account", "host", "request_id", "submitted_at", "queued_at", "status", "due_at", "began_at", "ended_at"),
     *("recovering_since", "retries", "stop", "owner", "fence"),
 )
 _STOPPED: Final = sa.select(agent.c.name).where(agent.c.stopped_at.is_not(None))
@@ -103,7 +103,7 @@ def next_due(
     None where there is none. Those of agents that are stopped wait on.
     """
     has_room = _C.source_agent.not_in(full_sources), _C.destination_agent.not_in(full_destinations)
-    found = sa.select(_C.id).where(*_MAY_BEGIN, *has_room).order_by(_C.priority.desc(), _C.submitted_at, _C.id)
+    found = sa.select(_C.id).where(*_MAY_BEGIN, *has_room).order_by(_C.priority.desc(), _C.queued_at, _C.id)
     return connection.execute(found.limit(1), {"now": now}).scalar()
 
 

@@ -9,6 +9,7 @@ from mft_common.database.leases import Leases
 from mft_common.database.sweeps import Sweeps
 from mft_common.database.workers import Workers
 from mft_common.events import Inbox, Outbox
+from mft_common.schedules import Timers
 from mft_common.watching import Memory
 from mqmft_svc import SERVICE
 
@@ -89,6 +90,7 @@ managed: Final = sa.Table(
     sa.Column("destination_agent", sa.String(28), nullable=False),
     sa.Column("priority", sa.SmallInteger(), nullable=False),
     _number("submitted_at"),
+    _number("queued_at"),
     sa.Column("status", sa.String(16), nullable=False),
     _number("due_at"),
     _number("began_at", nullable=True),
@@ -100,7 +102,7 @@ managed: Final = sa.Table(
     _number("ended_at", nullable=True),
     sa.Column("calls", sa.Text(), nullable=False, server_default="{}"),
 )
-sa.Index("managed_place", managed.c.status, managed.c.priority.desc(), managed.c.submitted_at)
+sa.Index("managed_place", managed.c.status, managed.c.priority.desc(), managed.c.queued_at)
 managed_file: Final = sa.Table(
     "managed_file",
     metadata,
@@ -173,6 +175,20 @@ monitor: Final = sa.Table(
 )
 sa.Index("monitor_name", monitor.c.name, monitor.c.agent, unique=True)
 
+# The schedules that are not over, see domain.managed; the timer of each has its next time.
+schedule: Final = sa.Table(
+    "schedule",
+    metadata,
+    sa.Column("id", sa.String(48), primary_key=True),
+    _text("submission"),
+    sa.Column("zone", sa.String(64), nullable=False),
+    _text("account"),
+    _number("made_at"),
+    _number("runs"),
+    sa.Column("latest", sa.String(48), nullable=False),
+)
+
+TIMERS: Final = Timers(metadata)
 LEASES: Final = Leases(metadata)
 WATCHES: Final = Memory(metadata)
 WORKERS: Final = Workers(LEASES)

@@ -20,10 +20,10 @@ _STATES: Final[Mapping[str, str]] = {
 _NAME_ONLY: Final = ("file", "directory")
 
 
-def started(transfer: Managed) -> TransferStarted:
+def started(transfer: Managed, description: str = "") -> TransferStarted:
     """Return the event of a new transfer, with its items as far as they are known: where each is one thing (179)."""
     known = _known(transfer, "started", "")
-    return _transfer(transfer).started(Totals(files=len(known or ())), known)
+    return _transfer(transfer).started(Totals(files=len(known or ())), known, description)
 
 
 def progressed(

@@ -6,7 +6,10 @@ from typing import Any, Final
 from xml.etree.ElementTree import Element
 
 from mft_common import xml
+from mft_common.clock import now_ms
 from mft_common.errors import MftError
+from mft_common.schedules import time_zone
+from mqmft_svc.domain.schedules import plan
 from mqmft_svc.errors import BodyInvalid
 from mqmft_svc.schemas.config import AGENT_NAME, QMGR_NAME, RESERVED
 from mqmft_svc.schemas.definitions.monitors import read_monitor
@@ -16,6 +19,7 @@ from mqmft_svc.schemas.submissions import submission
 
 MAX_FILE: Final = 16 << 20
 _MAX_ELEMENTS: Final = 200_000
+_UTC: Final = time_zone("UTC")
 _NO_QMGR: Final = "UNKNOWN"
 # Roots that hold no definition of their own, and why they cannot be carried over.
 _NOT_CARRIED: Final[Mapping[str, str]] = {
@@ -32,13 +36,15 @@ class DefinitionUnreadable(MftError):  # noqa: N818 -- as MessageUnreadable
 class Definitions:
     """The entries that files of definitions become, and in words what is not carried over.
 
-    `agents` maps names to queue managers. A transfer is the body of a request with its `name`.
+    `agents` maps names to queue managers. A transfer is the body of a request with its `name`. `now` (ms) is the time
+    from which a schedule has to be ahead; its zone counts as UTC.
     """
 
     agents: dict[str, str] = field(default_factory=dict)
     transfers: list[dict[str, Any]] = field(default_factory=list)
     monitors: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+    now: int = field(default_factory=now_ms, compare=False)
 
     def add_agents(self, node: Node, definition: Mapping[str, Any]) -> None:
         """Add the agents of a transfer."""
@@ -92,16 +98,18 @@ def _add_transfer(element: Element, path: str, name: str, into: Definitions) -> 
     body = read_transfer(node)
     node.finish()
     if body is not None:
-        _note_refusal(node, body)
+        _note_refusal(node, body, into)
         into.add_agents(node, body)
         taken = {each["name"] for each in into.transfers}
         into.transfers.append({"name": _unique(name, taken), **body})
 
 
-def _note_refusal(node: Node, body: Mapping[str, Any]) -> None:
-    """Note what in a body the hub would refuse if it were posted; a schedule has been looked at already."""
+def _note_refusal(node: Node, body: Mapping[str, Any], into: Definitions) -> None:
+    """Note what in a body the hub would refuse if it were posted now, but for agents that it lacks."""
     try:
-        submission({name: value for name, value in body.items() if name != "scheduleTransfer"})
+        wanted = submission(body)
+        if wanted.schedule is not None:
+            plan(wanted.schedule, _UTC, into.now)
     except BodyInvalid as error:
         node.note(one_line(f"the hub would refuse {error.words['name']}: {error.words['reason']}"))
 
@@ -155,7 +163,7 @@ def _monitor(root: Element, name: str, into: Definitions) -> None:
     if any((each["name"], each["agentName"]) == (body["name"], body["agentName"]) for each in into.monitors):
         node.note("is not carried over: the agent has a monitor of that name already")
         return
-    _note_refusal(node, body["transferDefinition"])
+    _note_refusal(node, body["transferDefinition"], into)
     into.add_agents(node, body["transferDefinition"])
     into.monitors.append(body)
 
