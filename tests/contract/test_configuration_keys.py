@@ -131,8 +131,7 @@ def test_each_value_of_a_section_is_read_or_its_key_is_reported(kind, packages, 
 @pytest.mark.parametrize(
     ("settings", "package", "guards"),
     [
-        # This one refuses every value but the one that is built.
-        (MqmftSettings, "mqmft-svc", {"cache_reset_on_start"}),
+        (MqmftSettings, "mqmft-svc", set()),
         (SertaintySettings, "sertainty-svc", set()),
         # A property of the settings reads this one.
         (DiplomatSettings, "diplomat-svc", {"database_url"}),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mft_common import settings
+from mft_common.clock import now_ms
 
 DATABASES: Final = {
     "GATEWAY": "gateway",
@@ -60,6 +61,8 @@ def of_one_machine(data: Path, environ: Mapping[str, str], *, host: str, demo: b
         "MFT_INTERNAL_KEYS": key,
         "MFT_DATA": str(data),
         "MFT_DEMO": "1" if demo else "0",
+        # All processes of this start have one moment, also those that are replaced later.
+        "MQMFT_STARTED_AT": str(now_ms()),
     }
 
 

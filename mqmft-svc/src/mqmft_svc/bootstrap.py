@@ -37,7 +37,7 @@ from mqmft_svc.operations.probing import Prober
 from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.settings import Settings
-from mqmft_svc.store import agents
+from mqmft_svc.store import agents, visibility
 from mqmft_svc.store.tables import APPLIED, CALL_WORKERS, INBOX, OUTBOX, WORKERS, metadata
 
 _PURGE_EVERY_S: Final = 60.0
@@ -99,6 +99,7 @@ class Service:
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
             *ingestion.tasks(self.settings, self.database, self.operations.recorder),
             BackgroundTask(f"{SERVICE}-purge", self._purge),
+            *self.visibility_tasks(),
             timers_task(f"{SERVICE}-schedules", self.operations.scheduling.timers()),
             BackgroundTask(f"{SERVICE}-agents", self.prober().run),
             *self.carrying_out(),
@@ -145,6 +146,18 @@ class Service:
         lock = Exclusive(self.settings.state / _CALL_LOCK) if self.database.dialect == "sqlite" else Shared()
         work = CallWork(self.database, self.runner, hosts=self.settings.call_hosts, now=self.operations.now)
         return Dispatcher(work, self.database, CALL_WORKERS, lock=lock)
+
+    def visibility_tasks(self, every: float = visibility.NOTED_EVERY_S) -> list[BackgroundTask]:
+        """Return the task that lets processes which start later join this run of the hub (200), if one is needed."""
+        if not self.settings.cache_reset_on_start or self.settings.started_at is not None:
+            return []
+
+        def run(stop: threading.Event) -> None:
+            while not stop.wait(every):
+                with self.database.write() as connection:
+                    visibility.note(connection, self.operations.now())
+
+        return [BackgroundTask(f"{SERVICE}-visibility", run)]
 
     def _purge(self, stop: threading.Event) -> None:
         while not stop.wait(_PURGE_EVERY_S):
@@ -196,6 +209,8 @@ def build(
         # Processes that start at the same time apply the configuration one after another.
         advisory_lock(connection, f"{SERVICE} configuration")
         APPLIED.store(connection, config, reader.folder)
+        if settings.cache_reset_on_start:
+            visibility.begin(connection, now(), settings.started_at)
         agents.apply(connection, {one.name: one.definition for one in section.agents.values()}, now())
     filestore = Filestore.configured(settings.filestore_url, settings.internal_keys, settings.state)
 

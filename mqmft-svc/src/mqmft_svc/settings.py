@@ -26,12 +26,6 @@ def _hosts(raw: str) -> tuple[str, ...]:
     return texts
 
 
-def _unsupported(raw: str) -> bool:
-    if boolean(raw):
-        raise ValueError("cannot be switched on yet")
-    return False
-
-
 def _broker(raw: str) -> str | None:
     if raw and not raw.startswith(("amqp://", "amqps://")):
         raise ValueError("is no amqp: or amqps: URL")
@@ -72,7 +66,8 @@ class Settings:
     csrf_status: str = setting("MQMFT_CSRF_STATUS", choice("401", "403"), "401")
     limit_default: int = setting("MQMFT_LIMIT_DEFAULT", _at_least(1), 100)
     limit_max: int = setting("MQMFT_LIMIT_MAX", _at_least(1), 10_000)
-    cache_reset_on_start: bool = setting("MQMFT_CACHE_RESET_ON_START", _unsupported, default=False)
+    cache_reset_on_start: bool = setting("MQMFT_CACHE_RESET_ON_START", boolean, default=False)
+    started_at: int | None = setting("MQMFT_STARTED_AT", _at_least(0), None, doc="when the hub has started, in ms")
     keep_days: int = setting("MQMFT_KEEP_DAYS", _at_least(0), 0)
     max_items: int = setting("MQMFT_MAX_ITEMS", _at_least(1), 10_000)
     ack_timeout_ms: int = setting("MQMFT_ACK_TIMEOUT_MS", _at_least(1), 60_000, doc="silence of an endpoint, each time")

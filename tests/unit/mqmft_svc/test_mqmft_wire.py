@@ -98,7 +98,8 @@ def test_settings_are_read_and_every_problem_is_named():
         "MQMFT_SECURITY": "maybe",
         "MQMFT_LIMIT_MAX": "0",
         "MQMFT_CSRF_STATUS": "404",
-        "MQMFT_CACHE_RESET_ON_START": "1",
+        "MQMFT_CACHE_RESET_ON_START": "yes",
+        "MQMFT_STARTED_AT": "-1",
     }
     with pytest.raises(SettingsError) as caught:
         Settings.from_env(wrong)

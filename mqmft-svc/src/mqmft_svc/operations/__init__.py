@@ -52,7 +52,7 @@ class Operations:
         self.access = Access(directory, settings)
         self.recorder = Recorder(database, settings, applied_qmgr, now)
         availability = Availability(settings.enabled, coordination_qmgr)
-        self.transfers = Transfers(database, availability)
+        self.transfers = Transfers(database, availability, reset=settings.cache_reset_on_start)
         self.agents = Agents(database, availability, agents, now)
         ids = TransferIds(settings.transfer_id_prefix)
         acceptor = Acceptor(self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now)

@@ -14,6 +14,7 @@ from mqmft_svc.schemas.attributes import Selection
 from mqmft_svc.schemas.documents import default_document, whole_document
 from mqmft_svc.schemas.queries import ListQuery
 from mqmft_svc.store import transfers as store
+from mqmft_svc.store import visibility
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,11 +26,12 @@ class Answer:
 
 
 class Transfers:
-    """The transfer resource."""
+    """The transfer resource; with `reset` it has only what began since the hub started (200)."""
 
-    def __init__(self, database: Database, availability: Availability) -> None:
+    def __init__(self, database: Database, availability: Availability, *, reset: bool) -> None:
         self._database = database
         self._availability = availability
+        self._reset = reset
 
     def list_transfers(self, query: ListQuery) -> Answer:
         """Return the newest transfers, or those nearest to one of them (37-45)."""
@@ -40,9 +42,10 @@ class Transfers:
                 name: self._mark(connection, id_) for name, id_ in (("after", query.after), ("before", query.before))
             }
             plain = not selection.paths and not selection.everything
-            records = store.newest(connection, query.limit, **marks, brief=plain)
+            matching = store.Filter(since=visibility.since(connection)) if self._reset else store.EVERY
+            records = store.newest(connection, query.limit, matching, **marks, brief=plain)
             items = store.items(connection, [one.arrival for one in records]) if selection.needs_items else {}
-            total = store.count(connection)
+            total = self._count(connection)
         shown = [self._document(one, items.get(one.arrival, ()), selection, plain=plain) for one in records]
         return Answer(transfers=shown, total=total)
 
@@ -53,8 +56,17 @@ class Transfers:
             record = self._find(connection, id_)
             plain = not selection.paths and not selection.everything
             items = store.items(connection, [record.arrival])[record.arrival] if selection.needs_items else []
-            total = store.count(connection)
+            total = self._count(connection)
         return Answer(transfers=[self._document(record, items, selection, plain=plain, single=True)], total=total)
+
+    def require_visible(self, id_: str) -> None:
+        """Raise NoSuchTransfer for a transfer of the time before the start that hides it."""
+        if self._reset:
+            with self._database.read() as connection:
+                self._find(connection, id_)
+
+    def _count(self, connection: sa.Connection) -> int:
+        return visibility.count(connection) if self._reset else store.count(connection)
 
     def _document(
         self, record: Transfer, items: Sequence[Item], selection: Selection, *, plain: bool, single: bool = False
@@ -73,6 +85,6 @@ class Transfers:
         key = id_.upper()
         # A text that cannot be an id is not looked up: PostgreSQL refuses some, such as those with a NUL.
         found = store.find(connection, key) if key.isascii() and key.isalnum() and len(key) <= 48 else None
-        if found is None:
+        if found is None or (self._reset and found.started_at < visibility.since(connection)):
             raise NoSuchTransfer(id=id_)
         return found

@@ -40,6 +40,7 @@ def add(pages: Blueprint, operations: Operations) -> None:
     def delete_transfer(transfer_id: str) -> Response:
         http.check_write(operations)
         queries.no_query(http.pairs(), settings)
+        operations.transfers.require_visible(transfer_id)
         operations.submitting.cancel(transfer_id)
         return http.empty_response({}, 202)
 

@@ -64,6 +64,19 @@ counter: Final = sa.Table(
     "counter", metadata, sa.Column("slot", sa.SmallInteger(), primary_key=True, autoincrement=False), _number("value")
 )
 
+# The moment from which on transfers are visible where a start hides the earlier ones: one row, or none where no start
+# has. How many are hidden is a sum over a few rows that triggers keep, as in `counter` (200).
+visible_since: Final = sa.Table(
+    "visible_since",
+    metadata,
+    sa.Column("id", sa.SmallInteger(), primary_key=True, autoincrement=False),
+    _number("since"),
+    _number("noted_at"),
+)
+hidden: Final = sa.Table(
+    "hidden", metadata, sa.Column("slot", sa.SmallInteger(), primary_key=True, autoincrement=False), _number("value")
+)
+
 # The last finding about each agent of the applied configuration, and since when an operator has stopped it, see
 # domain.agents.
 agent: Final = sa.Table(
