@@ -1,6 +1,7 @@
 """Fixtures: a hub without a worker, and the command on its data folder."""
 
 import logging
+from urllib.parse import quote
 
 import pytest
 import structlog
@@ -40,7 +41,8 @@ def make_hub(tmp_path, database):
     made = []
 
     def make(config):
-        environ = {"BANK_PASSWORD": secret("password-of-bank"), "BROKER": secret("url-of-broker")}
+        broker = f"amqp://hub:{quote(secret('password-of-broker'), safe='')}@127.0.0.1:5672/"
+        environ = {"BANK_PASSWORD": secret("password-of-bank"), "BROKER": broker}
         values = {"MQMFT_DATABASE_URL": f"sqlite:///{tmp_path}/state/mqmft-svc/mqmft.db", **database}
         made.append(Hub(tmp_path, config, Reader(tmp_path, environ, data=tmp_path), **values))
         return made[-1]
