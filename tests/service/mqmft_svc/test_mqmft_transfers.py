@@ -333,6 +333,16 @@ def test_200_old_transfers_are_deleted_in_batches(make_hub):
         assert connection.exec_driver_sql("SELECT COUNT(*) FROM item").scalar() == 0
 
 
+def test_200_a_transfer_is_as_old_as_its_end(make_hub):
+    """Item 200: one that began long ago, such as one that waited for its time, is kept for its days too."""
+    hub = make_hub(MQMFT_KEEP_DAYS="1", now=lambda: BASE)
+    day = 86_400_000
+    for number, over in ((1, BASE - day - 1), (2, BASE - day), (3, BASE - 1)):
+        hub.upload(number, at=BASE - 9 * day, ended_at=over)
+    assert hub.service.operations.recorder.purge() == 1
+    assert sorted(ids(hub.mft())) == [2, 3]
+
+
 def test_241_the_list_reads_its_index_and_nothing_else(hub):
     """Item 241: SQLite's own plan of the list, of its pages and of the total names indexes, and no scan or sort."""
     hub.upload(1)

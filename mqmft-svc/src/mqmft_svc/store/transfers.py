@@ -229,11 +229,12 @@ def _place_of(record: Transfer) -> tuple[int, int]:
 
 
 def delete_older(connection: sa.Connection, before: int, limit: int) -> int:
-    """Delete at most `limit` of the transfers that are over and began before `before` (ms); return how many.
+    """Delete at most `limit` of the transfers that were over before `before` (ms); return how many.
 
+    One that began long ago, such as one that waited for its time, may have ended just now.
     Transfers that a worker changes at the moment are left for another call: a deletion waits for no lock.
     """
-    old = sa.select(_T.arrival).where(_T.started_at < before, _T.ended_at.is_not(None))
+    old = sa.select(_T.arrival).where(_T.started_at < before, _T.ended_at < before)
     chosen = old.order_by(_T.started_at).limit(limit).with_for_update(skip_locked=True)
     arrivals = connection.execute(chosen).scalars().all()
     return connection.execute(transfer.delete().where(_T.arrival.in_(arrivals))).rowcount if arrivals else 0
