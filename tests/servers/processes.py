@@ -88,3 +88,11 @@ def end(process: subprocess.Popen[bytes], how: signal.Signals = signal.SIGKILL) 
     if process.poll() is None:
         os.killpg(process.pid, how)
     process.wait(30)
+
+
+def is_running(pid: int) -> bool:
+    """Return whether a process is there and has not ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

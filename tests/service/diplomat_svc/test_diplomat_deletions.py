@@ -2,12 +2,11 @@
 
 import os
 import signal
-from pathlib import Path
 
 import pytest
 
 from mft_common.process.descendants import with_descendants
-from tests.servers.processes import program, wait_until
+from tests.servers.processes import is_running, program, wait_until
 from tests.service.diplomat_svc.worker_program import start_worker
 
 OLD, NEWER = b"delivered", b"newer than what was delivered"
@@ -47,14 +46,6 @@ def killed_in_the_middle(made, name):
         child.wait()
         child.stdout.close()
         wait_until(lambda: not any(is_running(pid) for pid in processes))
-
-
-def is_running(pid):
-    """Return whether a process is there and has not ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def hidden(made):
