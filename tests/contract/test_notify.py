@@ -407,6 +407,30 @@ def test_a_slow_receiver_holds_up_no_other_notification(database, delivery, chan
         thread.join(20)
 
 
+def test_a_worker_that_stops_waits_for_no_receiver_that_drips(database, delivery, channels, hook, now):
+    """It ends within seconds, its process too, and the notification is tried again once its attempt's time is over."""
+    slow = Dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+    stop = threading.Event()
+    channels.append(Channels(webhooks={"slow": Webhook(url=f"http://127.0.0.1:{slow.port}", secret=SECRET)}))
+    add(database, hooked("slow"))
+    thread = threading.Thread(target=delivery_task("notify", delivery, poll=0.1).run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: [one.attempts for one in listing(database, given_up=False)] == [1], what="the attempt")
+        stop.set()
+        thread.join(5)
+        assert not thread.is_alive()
+        (left,) = [one for one in threading.enumerate() if one.name.startswith("notify")]
+        assert left.daemon
+    finally:
+        slow.close()
+    left.join(20)
+    channels.append(Channels(webhooks={"slow": channels[0].webhooks["hook"]}))
+    now.at += 200_000
+    assert delivery.step() == 1
+    assert listing(database, given_up=False) == []
+
+
 def test_rows_that_were_given_up_or_wait_cost_a_claim_nothing(database, now):
     """A claim over 20,000 rows of one receiver takes about as long as one over few; it was quadratic."""
     rows = [

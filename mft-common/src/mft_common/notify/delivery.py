@@ -19,6 +19,8 @@ from mft_common.process.background_tasks import BackgroundTask
 _ATTEMPT_MS: Final = 180_000
 _AT_ONCE: Final = 8
 _POLL_S: Final = 1.0
+# How long a stop waits for the attempts that are under way.
+_STOP_S: Final = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,18 +100,19 @@ class Delivery:
 def delivery_task(name: str, delivery: Delivery, *, poll: float = _POLL_S) -> BackgroundTask:
     """Return the task of a worker that delivers until it is stopped; it looks for new rows every `poll` seconds.
 
-    Eight receivers at most are served at once, each by one attempt; one that is slow holds up no other.
+    Eight receivers at most are served at once, each by one attempt; one that is slow holds up no other. An attempt that
+    is not over soon after the stop is left to its thread, and its notification to an attempt of another worker.
     """
 
     def run(stop: threading.Event) -> None:
         running: dict[Future[None], Receiver] = {}
-        with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix=name) as pool:
+        try:
             while not stop.is_set():
                 taken = (
                     delivery.claim(_AT_ONCE - len(running), set(running.values())) if len(running) < _AT_ONCE else ()
                 )
                 for one in taken:
-                    running[pool.submit(delivery.attempt, one)] = (one.kind, one.target)
+                    running[_begun(name, delivery, one)] = (one.kind, one.target)
                 if running:
                     wait(running, timeout=poll, return_when=FIRST_COMPLETED)
                 else:
@@ -117,5 +120,23 @@ def delivery_task(name: str, delivery: Delivery, *, poll: float = _POLL_S) -> Ba
                 for future in [future for future in running if future.done()]:
                     del running[future]
                     future.result()
+        finally:
+            wait(running, timeout=_STOP_S if stop.is_set() else None)
 
     return BackgroundTask(name, run)
+
+
+def _begun(name: str, delivery: Delivery, notification: Notification) -> Future[None]:
+    """Begin an attempt in a thread for which the end of the process does not wait."""
+    attempt: Future[None] = Future()
+
+    def run() -> None:
+        try:
+            delivery.attempt(notification)
+        except BaseException as error:  # noqa: BLE001 -- the task raises it
+            attempt.set_exception(error)
+        else:
+            attempt.set_result(None)
+
+    threading.Thread(target=run, name=name, daemon=True).start()
+    return attempt
