@@ -80,8 +80,8 @@ def test_a_file_that_comes_while_a_changed_one_is_put_back_is_not_replaced(path)
     """Where the name is taken again, both newer files stay, and the error says where the first one is."""
 
     class Busy(Late):
-        def rename(self, name, target, *folders):
-            super().rename(name, target, *folders)
+        def rename_to_free(self, name, target, *folders):
+            super().rename_to_free(name, target, *folders)
             path.write_bytes(b"newest")
 
     entry = endpoint_of(path.parent, System()).stat("a.txt")
@@ -190,3 +190,36 @@ def test_a_newer_file_that_was_given_its_name_back_does_not_come_again(path):
     path.unlink()
     endpoint_of(path.parent, System()).end_deletions(TOKEN)
     assert names(path) == []
+
+
+@pytest.mark.parametrize("name", ["a.txt", "n" * 250])
+def test_two_deletions_of_one_version_lose_no_newer_file(path, name):
+    """One stood still after its look, and another has moved a newer file aside meanwhile: an even newer one comes."""
+    path = path.rename(path.with_name(name))
+
+    class Slow(System):
+        def __init__(self, act, *, dies):
+            self._act, self._dies = act, dies
+
+        def status(self, asked, folder):
+            if self._act is None and self._dies:
+                raise KeyboardInterrupt
+            found = super().status(asked, folder)
+            if asked == name and self._act is not None:
+                act, self._act = self._act, None
+                act()
+            return found
+
+    entry = endpoint_of(path.parent, System()).stat(name)
+
+    def act():
+        with pytest.raises(KeyboardInterrupt):
+            endpoint_of(path.parent, Slow(replaced_by(path, b"newer"), dies=True)).delete(entry, token=TOKEN)
+        assert not path.exists()
+        path.write_bytes(b"newest")
+
+    with pytest.raises(Changed):
+        endpoint_of(path.parent, Slow(act, dies=False)).delete(entry, token=TOKEN)
+    assert path.read_bytes() == b"newest"
+    assert sorted(one.read_bytes() for one in path.parent.rglob("*") if one.is_file()) == [b"newer", b"newest"]
+    assert len(names(path)) == 2

@@ -16,7 +16,7 @@ from mft_common import logs
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Changed, NotFound, TransferError, of_os_error, os_errors
 from mft_common.endpoints.file_listing import mark_of, version_of
-from mft_common.endpoints.file_writer import link_or_rename
+from mft_common.endpoints.file_writer import link_or_rename, renamed_to_free
 from mft_common.endpoints.former import KEPT, aside_name, deleted_name
 from mft_common.endpoints.names import printable
 from mft_common.endpoints.system import System
@@ -114,17 +114,29 @@ class _Deletion:
 
     def move_aside(self, name: str) -> None:
         """Rename the file; from here on `end` is needed."""
+        try:
+            self._move_aside(name)
+        except FileExistsError:
+            # A worker that has lost its right to the job has moved a file aside meanwhile, which may be a newer one.
+            self.end()
+            self._move_aside(name)
+
+    def _move_aside(self, name: str) -> None:
         if self._name != _LONG:
-            self._system.rename(name, self._hidden, self._folder)
+            self._rename(name, self._hidden, self._folder)
             return
         with contextlib.suppress(FileExistsError):
             self._system.make_folder(self._hidden, self._folder)
         try:
             with self._opened() as private:
-                self._system.rename(name, name, self._folder, private)
+                self._rename(name, name, private)
         except FileNotFoundError:
             self.end()
             raise
+
+    def _rename(self, name: str, hidden: str, folder: int) -> None:
+        if not renamed_to_free(self._system, name, self._folder, hidden, folder):
+            self._system.rename(name, hidden, self._folder, folder)
 
     def end(self) -> bool:
         """Remove the file that is aside, or give it its name back where it is another than was to be deleted.
@@ -136,7 +148,8 @@ class _Deletion:
         try:
             with self._opened() as private:
                 removed = [self._end(_Place(name, private), name) for name in sorted(self._system.names(private))]
-            if not self.kept:
+            # A folder in which a newer file is kept has another name by now.
+            with contextlib.suppress(FileNotFoundError):
                 self._system.remove_folder(self._hidden, self._folder)
         except (FileNotFoundError, NotADirectoryError):
             return False

@@ -266,18 +266,24 @@ def sync_folder(system: System, folder: int) -> None:
             raise
 
 
+def renamed_to_free(system: System, name: str, folder: int, target: str, target_folder: int) -> bool:
+    """Rename a file to a name that must be free; return False where no rename can be kept from replacing a file."""
+    try:
+        system.rename_to_free(name, target, folder, target_folder)
+    except OSError as error:
+        if error.errno not in _NO_EXCLUSIVE_RENAME:
+            raise
+        return False
+    return True
+
+
 def link_or_rename(system: System, name: str, folder: int, target: str, target_folder: int) -> bool:
     """Give a file a name that must be free; return whether it still has the former one too.
 
     It is renamed by one call where the file system can keep that from replacing a file, else linked. Where there are no
     hard links either, a file that came since the caller looked is replaced whole.
     """
-    try:
-        system.rename_to_free(name, target, folder, target_folder)
-    except OSError as error:
-        if error.errno not in _NO_EXCLUSIVE_RENAME:
-            raise
-    else:
+    if renamed_to_free(system, name, folder, target, target_folder):
         return False
     try:
         system.link(name, target, folder, target_folder)
