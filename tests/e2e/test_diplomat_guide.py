@@ -223,3 +223,24 @@ def test_the_sessions_of_an_account_that_changed_end_at_once_a24(configured, cli
         assert jim.ask("requestType=transactionStatuses")[0] == 401
         assert jim.connect(password)[0] == 401
         apply({"Administrator": account}, password)
+
+
+def test_a_summary_tells_when_the_hub_was_started_45(configured, client, tmp_path):
+    """Every web process tells the same time, also those that replace the first ones when a configuration is applied."""
+    hub, password = configured()
+    jim = client(hub)
+    assert jim.connect(password)[0] == 200
+    assert jim.ask("requestType=runNow&transactionName=slow")[0] == 200
+
+    def told():
+        _, root = jim.ask("requestType=summary&transactionName=slow")
+        return next(line for line in root.findtext("summary").splitlines() if line.startswith("Server: "))
+
+    first = told()
+    for bandwidth in ("21KiB/s", "22KiB/s"):
+        document = yaml.safe_load((tmp_path / "own.yaml").read_text())
+        document["transactions"][0]["bandwidth"] = bandwidth
+        (tmp_path / "own.yaml").write_text(yaml.safe_dump(document))
+        applied = crossdock("apply", "own.yaml", "--data", tmp_path / "data", cwd=tmp_path)
+        assert applied.returncode == 0, applied.stderr
+        assert {told() for _ in range(20)} == {first}

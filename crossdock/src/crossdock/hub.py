@@ -104,12 +104,14 @@ def build(
     apply_accounts: bool = False,
     applied: AppliedFile | None = None,
     runner: Runner | None = None,
+    started_at: int | None = None,
 ) -> Hub:
     """Build gateway and services from one environment and one configuration; ConfigError lists every problem.
 
     With `apply_accounts` the account directory is brought to the configuration as well; one process does that for all.
     A process that outlives changes of the configuration gives the file `applied`: its jobs use filestore-svc by the
-    configuration that the file holds. `runner` runs work in children.
+    configuration that the file holds. `runner` runs work in children. `started_at` is when the hub was started,
+    in milliseconds: web processes are replaced while it runs.
     """
     made = gateway.bootstrap.build_with(
         gateway.settings.Settings.from_env(environ), document if apply_accounts else None, reader
@@ -124,6 +126,8 @@ def build(
             more: dict[str, Any] = {}
             if name in _WITH_CHILDREN:
                 more["runner"] = runner
+            if package is diplomat_svc:
+                more["started_at"] = started_at
             services[name] = package.bootstrap.build(
                 settings, directory=made.operations, config=document, reader=reader, **more
             )

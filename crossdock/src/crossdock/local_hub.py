@@ -14,6 +14,7 @@ from crossdock.listeners import Listeners
 from crossdock.supervisor import Process
 from gateway.settings import Settings
 from mft_common import config, logs
+from mft_common.clock import now_ms
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
 from mft_common.process import memory
@@ -42,6 +43,7 @@ class LocalHub:
         self._state = state
         self._data = state.parent
         self._workers = workers
+        self._started_at = now_ms()
         self._configuration: Configuration | None = None
         self._applied = AppliedFile(state / "applied.yaml")
         logs.configure("crossdock", from_env(Settings, settings).log_level)
@@ -139,4 +141,6 @@ class LocalHub:
 
     def _build(self, applied: AppliedFile | None = None, runner: Runner | None = None) -> hub.Hub:
         assert self._configuration is not None
-        return hub.build(self._settings, *self._configuration, applied=applied, runner=runner)
+        return hub.build(
+            self._settings, *self._configuration, applied=applied, runner=runner, started_at=self._started_at
+        )

@@ -170,11 +170,13 @@ def build(
     environ: Mapping[str, str] | None = None,
     runner: Runner | None = None,
     clock: Clock = now_ms,
+    started_at: int | None = None,
 ) -> Service:
     """Open the database and apply the configured transactions; ConfigError lists every problem.
 
     Arguments that are None come from the settings: the configuration's file and the gateway's URL. `runner` is the
     worker's; a web process has none.
+    `started_at` is when the hub was started, in milliseconds, where this process is not the first one of it.
     `reader` resolves secrets; without one, a reader of `environ` and of the folder of the configuration's file does.
     The configuration is stored in the same transaction as the transactions, where a worker that runs already finds it.
     """
@@ -220,7 +222,7 @@ def build(
         clock=clock,
         writer=JobWriter(database, clock, socket.gethostname()),
         log_views=LogViews(database, views, options.log_buffer_lines),
-        server=Server(socket.gethostname(), clock(), zone),
+        server=Server(socket.gethostname(), clock() if started_at is None else started_at, zone),
     )
     checks: dict[str, Callable[[], None]] = {"database": database.ping}
     if database.dialect == "sqlite":
