@@ -139,6 +139,16 @@ def test_a_store_that_has_another_size_is_no_success(endpoint, store, size):
     assert not store.uploads
 
 
+def test_a_store_that_tells_no_time_of_an_object_is_read(endpoint, store):
+    """The time is unknown, which is no error."""
+    store.time = {}
+    store.objects["in/f"] = Object(b"content")
+    entry = endpoint.stat("f")
+    assert (entry.size, entry.modified_at) == (7, None)
+    with contextlib.closing(endpoint.open(entry)) as reader:
+        assert reader.read() == b"content"
+
+
 def test_a_part_that_was_stored_with_another_content_is_a_mismatch(endpoint, store):
     """The answer to each part holds the MD5 of what was stored."""
     store.alter_part = b"!"

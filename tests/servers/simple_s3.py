@@ -38,10 +38,10 @@ class SimpleS3:
     `lose` names calls (`put`, `create`, `part`, `complete`) whose next answer is lost after they were carried out;
     `refuse` maps calls to the status of their next answer, `always_refuse` to that of each. `conditions` is False for a
     store that refuses If-None-Match, `passes_over` True for one that passes over it. `size_told` is added to the sizes
-    that HEAD tells. `stays` is how many aborts leave a part behind. `alter_part` is appended to each part, `body_cut`
-    ends the bodies of GET, `ranges` is False where Range is ignored. `opaque` is True where the versions of objects are
-    no MD5. `late` lets the next completion lose its answer, and be carried out right before the next completion or
-    abort.
+    that HEAD tells. `time` is the header with the time of an object. `stays` is how many aborts leave a part behind.
+    `alter_part` is appended to each part, `body_cut` ends the bodies of GET, `ranges` is False where Range is ignored.
+    `opaque` is True where the versions of objects are no MD5. `late` lets the next completion lose its answer, and be
+    carried out right before the next completion or abort.
     """
 
     def __init__(self) -> None:
@@ -54,6 +54,7 @@ class SimpleS3:
         self.conditions = True
         self.passes_over = False
         self.size_told = 0
+        self.time = {"Last_Modified": "Sat, 28 Nov 2026 20:00:00 GMT"}
         self.stays = 0
         self.alter_part = b""
         self.body_cut: int | None = None
@@ -164,7 +165,7 @@ class SimpleS3:
             200,
             Content_Length=str(len(found.body) + self.size_told),
             ETag=found.etag,
-            Last_Modified="Sat, 28 Nov 2026 20:00:00 GMT",
+            **self.time,
             **mark,
         )
 
@@ -181,7 +182,7 @@ class SimpleS3:
             content[: self.body_cut],
             Content_Length=str(len(content)),
             ETag=found.etag,
-            Last_Modified="Sat, 28 Nov 2026 20:00:00 GMT",
+            **self.time,
             **ranged,
         )
 

@@ -46,10 +46,10 @@ def _session() -> Any:
 
 @dataclass(frozen=True)
 class Found:
-    """An object: its size in bytes, the time in milliseconds, its ETag, and the mark of its upload."""
+    """An object: its size in bytes, the time in milliseconds where the store tells it, its ETag, its upload's mark."""
 
     size: int
-    modified_at: int
+    modified_at: int | None
     version: str
     mark: str
 
@@ -242,10 +242,16 @@ def version_of(answer: Mapping[str, Any]) -> str:
     return str(answer["ETag"]).strip('"')
 
 
+def time_of(answer: Mapping[str, Any]) -> int | None:
+    """Return the time of an object in milliseconds, None where the store tells none."""
+    at = answer.get("LastModified")
+    return None if at is None else int(at.timestamp() * 1000)
+
+
 def _found(answer: Mapping[str, Any]) -> Found:
     return Found(
         int(answer["ContentLength"]),
-        int(answer["LastModified"].timestamp() * 1000),
+        time_of(answer),
         version_of(answer),
         str(answer.get("Metadata", {}).get(_MARK, "")),
     )

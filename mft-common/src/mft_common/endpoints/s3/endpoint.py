@@ -8,7 +8,7 @@ from mft_common.endpoints.closing import Closing
 from mft_common.endpoints.contract import Checkpoint, Entry, Features, IfExists, Skipped, ignore
 from mft_common.endpoints.errors import BadName, NotFound, Unsupported
 from mft_common.endpoints.names import Patterns, check_path, printable
-from mft_common.endpoints.s3.bucket import AT_ONCE, Bucket, version_of
+from mft_common.endpoints.s3.bucket import AT_ONCE, Bucket, time_of, version_of
 from mft_common.endpoints.s3.parts import ROOM, Room, part_size
 from mft_common.endpoints.s3.reader import S3Reader
 from mft_common.endpoints.s3.uploads import read_name
@@ -66,8 +66,7 @@ class S3Endpoint(Closing):
                     skipped(path, str(error))
                     continue
                 if patterns.match(path.rpartition("/")[2]):
-                    at = int(each["LastModified"].timestamp() * 1000)
-                    yield Entry(path, int(each["Size"]), at, version_of(each))
+                    yield Entry(path, int(each["Size"]), time_of(each), version_of(each))
             if not after:
                 return
 
