@@ -28,5 +28,7 @@ def payload(endpoints, source, destination, items, **changes):
         "files": None,
         "patience_s": 5.0,
         "confirm_s": 5.0,
+        "brokers": {"source": {"agent": "QUAY", "qmgr": "QM1"}, "destination": {"agent": "BANK", "qmgr": "QM2"}},
+        "account": "mftadmin",
         **changes,
     }

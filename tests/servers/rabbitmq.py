@@ -2,6 +2,7 @@
 
 import atexit
 import base64
+import json
 import os
 import shutil
 import subprocess
@@ -46,6 +47,18 @@ class RabbitMQ:
         self.api("PUT", f"/vhosts/{name}")
         self.api("PUT", f"/permissions/{name}/{self._user}", b'{"configure":".*","write":".*","read":".*"}')
         return name
+
+    def add_user(self, name: str, password: str, vhost: str) -> str:
+        """Make a user of a vhost, and return its `amqp:` URL; `drop_user` removes it."""
+        body = json.dumps({"password": password, "tags": ""}).encode()
+        self.api("PUT", f"/users/{name}", body)
+        self.api("PUT", f"/permissions/{vhost}/{name}", b'{"configure":"","write":".*","read":".*"}')
+        secret = urllib.parse.quote(password, safe="")
+        return f"amqp://{name}:{secret}@{self.host}:{self.port}/{vhost}"
+
+    def drop_user(self, name: str) -> None:
+        """Remove a user."""
+        self.api("DELETE", f"/users/{name}")
 
     def drop_vhost(self, name: str) -> None:
         """Remove a vhost with its queues."""

@@ -54,6 +54,9 @@ _CHILD_MODULES: Final = (
     "mqmft_svc.operations.monitoring.child",
 )
 
+# What children need for queues.
+_QUEUE_MODULES: Final = ("mqmft_svc.operations.managed.queues.moves",)
+
 
 def child_modules(document: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the modules for the children of a worker with this configuration, which need not be valid.
@@ -63,8 +66,10 @@ def child_modules(document: Mapping[str, Any]) -> tuple[str, ...]:
     section = document.get("ibm_mq_mft")
     declared = [document.get("endpoints"), section.get("agents") if isinstance(section, dict) else None]
     entries = [entry for each in declared if isinstance(each, dict) for entry in each.values()]
-    given = [entry.get(key) for entry in entries if isinstance(entry, dict) for key in ("url", "root")]
-    return (*_CHILD_MODULES, *modules_for(url for url in given if isinstance(url, str)))
+    entries = [entry for entry in entries if isinstance(entry, dict)]
+    given = [entry.get(key) for entry in entries for key in ("url", "root")]
+    of_queues = _QUEUE_MODULES if any("queues" in entry for entry in entries) else ()
+    return (*_CHILD_MODULES, *of_queues, *modules_for(url for url in given if isinstance(url, str)))
 
 
 def new_runner(settings: Settings, environ: Mapping[str, str]) -> Runner:

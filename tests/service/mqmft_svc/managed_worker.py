@@ -63,13 +63,16 @@ class Transfer:
         end = self.start(**changes).wait(60)
         assert isinstance(end.refusal, Killed), end
 
-    def sweep(self, sources=()):
+    def sweep(self, sources=(), groups=()):
         """Remove what it left; return the problem."""
         temporaries = [file.temporary for file in self.files.values() if file.temporary]
-        order = {name: self.payload[name] for name in ("transfer_id", "token", "source", "destination", "endpoints")}
+        names = ("transfer_id", "token", "source", "destination", "endpoints", "brokers")
+        order = {name: self.payload[name] for name in names}
         order |= {
             "patience_s": 5.0,
             "temporaries": temporaries,
+            "groups": list(groups),
+            "has_files": True,
             "folders": sorted({source.rpartition("/")[0] for source in sources}),
         }
         end = self._runner.run(SWEEP, order, lambda _kind, _data: None).wait(60)

@@ -181,7 +181,11 @@ def test_155_an_agent_that_is_not_there_is_404_and_nothing_is_recorded(hub, valu
         ({"sourceAgent__name": "VAULT"}, "notAuthorized", "VAULT"),
         ({"transferSet__item__0__source__type": "queue"}, "failed", "QUAY has no message broker"),
         ({"transferSet__item__0__destination__type": "queue"}, "failed", "YARD has no message broker"),
-        ({"sourceAgent__name": "WIRE", "transferSet__item__0__source__type": "queue"}, "failed", "broker"),
+        (
+            {"transferSet__item__0__source__type": "queue", "transferSet__item__0__destination__type": "queue"},
+            "malformed",
+            "from a queue to a queue",
+        ),
     ],
 )
 def test_178_231_what_an_agent_does_not_carry_out_is_accepted_and_has_ended(hub, values, state, words):

@@ -64,7 +64,9 @@ def move(tmp_path):
             folder = os.open(tmp_path / "to", os.O_RDONLY | os.O_DIRECTORY)
             destination.endpoint = FileEndpoint(Folder(folder, system=disk), system=disk)
             sealed = Sealed(source.endpoint.stat("a"), SHA256, {"delivered_size": 7})
-            work = Work(TOKEN, heard, source, destination, Trying(threading.Event(), 0, recover=True))
+            work = Work(
+                TOKEN, heard, {"source": source, "destination": destination}, Trying(threading.Event(), 0, recover=True)
+            )
             file = ManagedFile(position=0, item=0, source="a", destination="a", state="moving")
             FileMove(work, one, file.changed(checkpoint=sealed.as_json()), None).run()
         return disk, heard.file, (tmp_path / "from/a").exists()

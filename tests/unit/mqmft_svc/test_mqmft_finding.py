@@ -157,7 +157,6 @@ def test_218_several_files_to_one_file_all_fail(find, source):
         ("d", {}, "BFGTR0072E: d: is a directory, and the source's type is file."),
         ("d/a", DIRECTORY, "BFGTR0072E: d/a: is a file and no directory."),
         ("d/a/b", {}, "BFGTR0072E: "),
-        ("Q", {"type": "queue"}, "BFGTR0072E: Q: the agent has no message broker for this transfer."),
         ("x" * 300, {}, "BFGTR0072E: "),
     ],
 )

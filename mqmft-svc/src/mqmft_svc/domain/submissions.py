@@ -62,6 +62,11 @@ class ItemRequest:
     mode: Literal["binary", "text"] = "binary"
     checksum: Literal["md5", "none"] = "md5"
 
+    @property
+    def has_queue(self) -> bool:
+        """Whether one of its sides is a queue."""
+        return "queue" in (self.source.type, self.destination.type)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data, of which `from_json` makes the same request."""
         return asdict(self)

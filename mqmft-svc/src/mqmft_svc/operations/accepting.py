@@ -21,7 +21,6 @@ from mqmft_svc.store import managed as store
 from mqmft_svc.store.tables import OUTBOX
 
 _NO_BROKER: Final = "The agent {name} has no message broker."
-_NO_QUEUES: Final = "The agent {name} has a message broker, but this version of the hub moves no messages."
 _NO_AGENT: Final = "The agent {name} is not configured any more."
 _NOT_ALLOWED: Final = "The agent {name} does not take requests of the user {user}."
 
@@ -153,8 +152,9 @@ def _refusal(transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
         ({item.source.type for item in submission.items}, {item.destination.type for item in submission.items}),
         strict=True,
     ):
-        if "queue" in kinds:
-            return Refusal("failed", (_NO_QUEUES if agent.queues else _NO_BROKER).format(name=agent.name))
+        # Where other items of the request can be moved, each of these fails by itself.
+        if kinds == {"queue"} and not agent.queues:
+            return Refusal("failed", _NO_BROKER.format(name=agent.name))
     return None
 
 

@@ -79,6 +79,11 @@ class BrokerConnection:
         """Whether the connection is open, as far as this side can know."""
         return not self._gone.is_set()
 
+    @property
+    def error(self) -> BaseException | None:
+        """The reason for which the connection was lost, or did not come about."""
+        return self._error
+
     def __enter__(self) -> Self:
         self.open()
         return self
@@ -152,6 +157,10 @@ class BrokerConnection:
         channel.add_on_return_callback(self._returned)
         channel.add_on_cancel_callback(lambda _frame: self._fail(Unavailable("the broker deleted the queue")))
         self._settings.declare(channel)
+        self._prepare(channel)
+
+    def _prepare(self, channel: Any) -> None:
+        """Choose the channel's mode; the connection is ready afterwards."""
         channel.confirm_delivery(self._confirmed, callback=self._confirms_selected)
 
     def _confirms_selected(self, _frame: Any) -> None:

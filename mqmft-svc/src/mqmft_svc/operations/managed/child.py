@@ -45,13 +45,34 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
 def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, str]:
     """Remove the unfinished files of a transfer at its destination, `temporaries` among them.
 
-    Deletions in the `folders` of its sources that were cut off are ended first: a newer file that was moved aside gets
-    its name back.
+    Without `has_files` the destinations are queues alone; each of the `groups`, a queue and an id, is marked as
+    incomplete there. Deletions in the `folders` of its sources that were cut off are ended first: a newer file that was
+    moved aside gets its name back.
     Return the `problem` that prevented it, or "".
     """
     order = Order.from_json({"items": (), "files": None, "retry_count": 0, "recover": False, **payload})
-    problems = [_end_deletions(order, payload["folders"]), _sweep(order, tuple(payload["temporaries"]))]
+    problems = [_end_deletions(order, payload["folders"])]
+    if payload["has_files"]:
+        problems.append(_sweep(order, tuple(payload["temporaries"])))
+    problems += [_mark(order, queue, group) for queue, group in payload["groups"]]
     return {"problem": next(filter(None, problems), "")}
+
+
+def _mark(order: Order, queue: str, group: str) -> str:
+    # Imported here because queues alone need pika.
+    from mqmft_svc.operations.managed.queues.incomplete import mark_incomplete
+    from mqmft_svc.operations.managed.queues.settings import settings_of
+
+    if not order.brokers[DESTINATION].url:
+        return "its agent has no message broker any more"
+    try:
+        mark_incomplete(settings_of(order, DESTINATION, queue), group)
+    except NotFound:
+        # Without the queue nobody waits for the rest of the group.
+        return ""
+    except TransferError as error:
+        return str(error)
+    return ""
 
 
 def _end_deletions(order: Order, folders: Iterable[str]) -> str:

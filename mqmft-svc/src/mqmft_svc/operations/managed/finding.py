@@ -46,23 +46,25 @@ def failed(item: ItemRequest, error: TransferError) -> Found:
     return Found(source=item.source.name, destination=item.destination.name, failure=description_of(error))
 
 
-def files_of(item: ItemRequest, source: Root, destination: Root, check: Check = _go_on) -> list[Found]:
+def files_of(item: ItemRequest, source: Root, destination: Root | None, check: Check = _go_on) -> list[Found]:
     """Return the files of an item by their names; one that has failed where the item has none, or cannot be done.
+
+    Without a `destination` all files go into the queue that the item names.
 
     An empty directory has none and has not failed. Raises errors that may heal, and what `check` raises, which is
     called for each file that is listed.
     """
     try:
-        target = _target(item, destination)
+        target = item.destination.name if destination is None else _target(item, destination)
         files = _files(item, source, check)
-        is_folder = _is_folder(item, target, destination)
+        is_folder = destination is not None and _is_folder(item, target, destination)
     except Interrupted:
         raise
     except TransferError as error:
         if error.heals:
             raise
         return [failed(item, error)]
-    several = not is_folder and len(files) > 1
+    several = destination is not None and not is_folder and len(files) > 1
     return [
         Found(
             source=file.path,
@@ -74,11 +76,17 @@ def files_of(item: ItemRequest, source: Root, destination: Root, check: Check = 
     ]
 
 
+def messages_of(item: ItemRequest, destination: Root) -> Found:
+    """Return the file that the messages of a queue become; a TransferError where it has no name (229)."""
+    target = _target(item, destination)
+    if _is_folder(item, target, destination):
+        raise NotPossible(f"{item.destination.name}: is a directory, and messages of a queue have no file's name")
+    return Found(source=item.source.name, destination=target)
+
+
 def _target(item: ItemRequest, destination: Root) -> str:
     for side in (item.source, item.destination):
-        if side.type == "queue":
-            raise NotPossible(f"{side.name}: the agent has no message broker for this transfer")
-        if side.type not in ("file", "directory"):
+        if side.type not in ("file", "directory", "queue"):
             raise NotPossible(f"{side.name}: only an agent on z/OS has a {side.type}")
     return destination.path(item.destination.name)
 

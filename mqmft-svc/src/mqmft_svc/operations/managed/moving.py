@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 from mft_common.clock import now_ms
-from mft_common.endpoints.contract import Entry
+from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Interrupted, NotFound, TransferError
 from mft_common.transfer import Copied, Moved, Mover
 from mft_common.transfer.steps import MakeSteps
@@ -14,6 +14,7 @@ from mft_common.transfer.steps.text import TargetEnds, Text
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import EndOfLine, ItemRequest
 from mqmft_svc.operations.managed import committed
+from mqmft_svc.operations.managed.order import DESTINATION, SOURCE
 from mqmft_svc.operations.managed.problems import NotPossible, description_of, sentence, sentence_of
 from mqmft_svc.operations.managed.reports import Reports
 from mqmft_svc.operations.managed.roots import Root
@@ -30,9 +31,18 @@ class Work:
 
     token: str
     reports: Reports
-    source: Root
-    destination: Root
+    roots: Mapping[str, Root]
     trying: Trying
+
+    @property
+    def source(self) -> Root:
+        """The root of the source agent, which is open where an item has files there."""
+        return self.roots[SOURCE]
+
+    @property
+    def destination(self) -> Root:
+        """The root of the destination agent, which is open where an item has files there."""
+        return self.roots[DESTINATION]
 
 
 class FileMove:
@@ -68,8 +78,7 @@ class FileMove:
         except TransferError as error:
             self._fail(error)
             return
-        if self._item.source.disposition == "delete":
-            self._delete_source()
+        self._finish_source()
         state = "warning" if self._file.description else "successful"
         self._end(self._file.changed(state=state, temporary="", checkpoint=None))
 
@@ -97,11 +106,7 @@ class FileMove:
         return True
 
     def _deliver(self) -> None:
-        entry = self._entry
-        if entry is None:
-            entry = self._work.trying.call(lambda: self._work.source.look(self._file.source))
-        if entry.kind == "folder":
-            raise NotPossible(f"{self._file.source}: is a directory by now")
+        entry = self._find_entry()
         self._file = self._file.changed(size=entry.size, modified_at=entry.modified_at)
         self._work.trying.call(lambda: self._check_destination(entry))
         moved = self._move(entry)
@@ -112,16 +117,31 @@ class FileMove:
             self._warn(sentence(moved.warning))
         self._delivered = moved.entry if moved.durable else None
 
+    def _find_entry(self) -> Entry:
+        """Return the source as it is now."""
+        entry = self._entry
+        if entry is None:
+            entry = self._work.trying.call(lambda: self._work.source.look(self._file.source))
+        if entry.kind == "folder":
+            raise NotPossible(f"{self._file.source}: is a directory by now")
+        return entry
+
     def _move(self, entry: Entry) -> Moved:
-        source, destination = self._work.source, self._work.destination
+        source, destination = self._ends()
         try:
-            return self._mover().move(
-                source.endpoint, entry, destination.endpoint, self._file.destination, self._file.checkpoint
-            )
+            return self._mover().move(source, entry, destination, self._file.destination, self._file.checkpoint)
         except NotFound:
             # Which side lacks something, the error does not tell.
-            self._work.trying.call(lambda: source.look(entry.path))
+            self._work.trying.call(lambda: self._look_for_source(entry))
             raise
+
+    def _ends(self) -> tuple[Endpoint, Endpoint]:
+        """Return what the file is read from, and what it is written to."""
+        return self._work.source.endpoint, self._work.destination.endpoint
+
+    def _look_for_source(self, entry: Entry) -> None:
+        """Raise SourceMissing where the source is gone."""
+        self._work.source.look(entry.path)
 
     def _mover(self) -> Mover:
         position, trying = self._file.position, self._work.trying
@@ -194,6 +214,11 @@ class FileMove:
         digests = {"source_md5": source.md5, "source_sha256": source.sha256}
         return {**sizes, **digests, "delivered_md5": delivered.md5, "delivered_sha256": delivered.sha256}
 
+    def _finish_source(self) -> None:
+        """Do with the source what was asked for, once the file is delivered."""
+        if self._item.source.disposition == "delete":
+            self._delete_source()
+
     def _delete_source(self) -> None:
         """Delete the version that was read, where the delivered file is durable; else a warning says why not (224)."""
         entry = self._delivered
@@ -219,12 +244,17 @@ class FileMove:
 
     def _fail(self, error: TransferError) -> None:
         """End the file as failed; Away where another run may go on instead."""
-        self._work.trying.give_up(error)
+        if self._may_recover(error):
+            self._work.trying.give_up(error)
         if error.leftover and self._file.temporary:
             self._former.append(self._file.temporary)
         tries = self._file.tries + error.tries
         values = {"tries": tries, "temporary": "", "checkpoint": None}
         self._end(self._file.changed(state="failed", description=description_of(error), **values))
+
+    def _may_recover(self, _error: TransferError) -> bool:
+        """Return whether another run may go on after an error that did not heal in this one."""
+        return True
 
     def _end(self, file: ManagedFile) -> None:
         """Remove unfinished files of former tries, then report the end."""

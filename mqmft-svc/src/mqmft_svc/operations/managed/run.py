@@ -1,6 +1,6 @@
 """Run a managed transfer: find the files of its items, then move one after another."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 
@@ -9,10 +9,11 @@ from mft_common.endpoints.errors import Interrupted, TransferError
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import ItemRequest
 from mqmft_svc.operations.managed.committed import Sealed
-from mqmft_svc.operations.managed.finding import Found, failed, files_of
+from mqmft_svc.operations.managed.finding import Found, failed, files_of, messages_of
 from mqmft_svc.operations.managed.moving import FileMove, Work
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order
 from mqmft_svc.operations.managed.problems import description_of, sentence_of
+from mqmft_svc.operations.managed.queues.required import require_broker
 from mqmft_svc.operations.managed.reports import Reports
 from mqmft_svc.operations.managed.roots import Root
 from mqmft_svc.operations.managed.trying import Trying
@@ -44,15 +45,14 @@ class Run:
             return
         with ExitStack() as stack:
             try:
-                source = stack.enter_context(closing(self._open(SOURCE)))
-                destination = stack.enter_context(closing(self._open(DESTINATION)))
+                roots = {side: stack.enter_context(closing(self._open(side))) for side in self._order.sides}
             except Interrupted:
                 raise
             except TransferError as error:
                 self._fail_all(known, error)
                 return
-            waiting = self._find(known, lambda item: self._files_of(item, source, destination))
-            work = Work(self._order.token, self._reports, source, destination, self._trying)
+            waiting = self._find(known, lambda item: self._files_of(item, roots))
+            work = Work(self._order.token, self._reports, roots, self._trying)
             for one in waiting:
                 self._move(work, one)
 
@@ -64,9 +64,16 @@ class Run:
     def _open(self, side: str) -> Root:
         return self._trying.call(lambda: Root(self._order, side))
 
-    def _files_of(self, item: ItemRequest, source: Root, destination: Root) -> list[Found]:
+    def _files_of(self, item: ItemRequest, roots: Mapping[str, Root]) -> list[Found]:
+        def find() -> list[Found]:
+            require_broker(self._order, item)
+            if item.source.type == "queue":
+                return [messages_of(item, roots[DESTINATION])]
+            target = None if item.destination.type == "queue" else roots[DESTINATION]
+            return files_of(item, roots[SOURCE], target, self._trying.check_stop)
+
         try:
-            return self._trying.call(lambda: files_of(item, source, destination, self._trying.check_stop))
+            return self._trying.call(find)
         except Interrupted:
             raise
         except TransferError as error:
@@ -98,11 +105,20 @@ class Run:
                 yield file
 
     def _move(self, work: Work, one: _Waiting) -> None:
-        move = FileMove(work, self._order.items[one.file.item], one.file, one.entry)
+        move = self._new_move(work, one)
         try:
             move.run()
         finally:
             self.left = self.left or move.left
+
+    def _new_move(self, work: Work, one: _Waiting) -> FileMove:
+        item = self._order.items[one.file.item]
+        if not item.has_queue:
+            return FileMove(work, item, one.file, one.entry)
+        # Imported here because queues alone need pika.
+        from mqmft_svc.operations.managed.queues.moves import queue_move
+
+        return queue_move(work, self._order, item, one.file, one.entry)
 
     def _fail_all(self, known: list[ManagedFile], error: TransferError) -> None:
         """End every file because a root cannot be opened; one that is delivered keeps its source."""
@@ -121,7 +137,7 @@ class Run:
     def _as_delivered(self, file: ManagedFile) -> ManagedFile:
         """Return a file as delivered where an earlier run was cut off after its commit, as the destination shows."""
         sealed = Sealed.of(file.checkpoint)
-        if sealed is None:
+        if sealed is None or self._order.items[file.item].destination.type == "queue":
             return file
         try:
             with closing(Root(self._order, DESTINATION)) as destination:

@@ -50,7 +50,9 @@ class TransferRemovals:
         if transfer is None or agents is None:
             raise MftError("its agents are not configured any more")
         left = {
-            "temporaries": [one.temporary for one in files if one.temporary],
+            "temporaries": [one.temporary for one in files if one.temporary and not _is_put(transfer, one)],
+            "groups": [[one.destination, one.temporary] for one in files if one.temporary and _is_put(transfer, one)],
+            "has_files": any(item.destination.type != "queue" for item in transfer.submission.items),
             "folders": sorted({split(one.source)[0] for one in files if _may_be_aside(transfer, one)}),
         }
         return RemovalOrder({**payload_of(section, transfer, agents, self._patience_s), **left})
@@ -64,6 +66,11 @@ class TransferRemovals:
         if gives_up:
             logs.get("managed").error("sweep.given_up", transfer=claimed.key, problem=problem)
         return gives_up
+
+
+def _is_put(transfer: Managed, file: ManagedFile) -> bool:
+    """Return whether a file goes into a queue, where what is unfinished is a group of messages."""
+    return transfer.submission.items[file.item].destination.type == "queue"
 
 
 def _may_be_aside(transfer: Managed, file: ManagedFile) -> bool:

@@ -10,7 +10,7 @@ from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import OVER, ManagedFile
 from mqmft_svc.domain.queues import shown
 from mqmft_svc.domain.submissions import AgentRequest, Destination, ItemRequest, Source
-from mqmft_svc.operations.managed.queue_sides import queue_side
+from mqmft_svc.operations.managed.queue_sides import queue_reason, queue_side
 
 PROTOCOL: Final = "ibm-mq-mft"
 _STATES: Final[Mapping[str, str]] = {
@@ -41,6 +41,8 @@ def ended(transfer: Managed, files: Sequence[ManagedFile], state: str, at: int, 
     last = "failed" if state == "partiallySuccessful" else state
     items = [_item(transfer, one) if one.state in OVER else replace(_item(transfer, one), state=last) for one in files]
     items = items or _known(transfer, last, description) or []
+    if state == "failed":
+        description = description or queue_reason(transfer, files)
     return _transfer(transfer).ended(state, _totals(transfer, files), items, at, description)
 
 

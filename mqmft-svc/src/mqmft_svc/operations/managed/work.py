@@ -14,6 +14,7 @@ from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.operations.managed import calling
 from mqmft_svc.operations.managed.child import RUN
+from mqmft_svc.operations.managed.order import DESTINATION, SOURCE
 from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.operations.managed.process import INTERRUPTED, TransferProcess
 from mqmft_svc.schemas.config import Section
@@ -34,6 +35,8 @@ def agents_of(section: Section, transfer: Managed) -> tuple[Agent, Agent] | None
 def payload_of(section: Section, transfer: Managed, agents: tuple[Agent, Agent], patience_s: float) -> dict[str, Any]:
     """Return what a child gets for a transfer: nothing that its agents do not name."""
     source, destination = agents
+    sources = {item.source.type for item in transfer.submission.items}
+    destinations = {item.destination.type for item in transfer.submission.items}
     return {
         "transfer_id": transfer.id,
         "token": transfer.token,
@@ -44,7 +47,14 @@ def payload_of(section: Section, transfer: Managed, agents: tuple[Agent, Agent],
         "retry_count": transfer.submission.retry_count,
         "recover": transfer.submission.recovery_timeout != 0,
         "patience_s": patience_s,
+        "brokers": {SOURCE: _broker(source, sources), DESTINATION: _broker(destination, destinations)},
+        "account": transfer.account,
     }
+
+
+def _broker(agent: Agent, kinds: Collection[str]) -> dict[str, str]:
+    """Return the message broker of an agent, without its URL where no item needs it."""
+    return {"agent": agent.name, "qmgr": agent.qmgr, "url": agent.queues if "queue" in kinds else ""}
 
 
 class ManagedWork:

@@ -1,0 +1,4 @@
+"""Put messages into the queues of a RabbitMQ server that others own, and take messages from them.
+
+Only children of workers import `connection`, which needs pika.
+"""

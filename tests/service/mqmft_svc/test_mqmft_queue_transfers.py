@@ -1,0 +1,116 @@
+"""Transfers from and to queues as a worker carries them out, over a real RabbitMQ (91, 92, 225, 231)."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from mft_common.config import Reader
+from tests.servers.made_secrets import secret
+from tests.servers.processes import free_port
+from tests.servers.queues import Queue
+from tests.service.mqmft_svc.mqmft_hub import Hub
+from tests.service.mqmft_svc.test_mqmft_managed import ended, recorded, submit, whole, worker
+
+__all__ = ["recorded"]
+
+PASSWORD = secret("password-of-a-broker")
+
+
+@pytest.fixture
+def user_url(rabbitmq_server, amqp_url):
+    """The URL of a user of the test's vhost, whose password is a secret; it may declare nothing."""
+    vhost = amqp_url.rpartition("/")[2]
+    yield rabbitmq_server.add_user(vhost, PASSWORD, vhost)
+    rabbitmq_server.drop_user(vhost)
+
+
+@pytest.fixture
+def make(tmp_path, database_url, runner, user_url):
+    """Return a function that builds the service as another process does, over one database."""
+    made = []
+    for folder in ("quay", "yard"):
+        (tmp_path / folder).mkdir()
+    agents = {
+        "QUAY": {"qmgr": "QM1", "root": "file:quay"},
+        "BANK": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "BROKER"}},
+        "GONE": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "NOBODY"}},
+        "REFUSED": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "WRONG"}},
+    }
+
+    def make():
+        config = {"ibm_mq_mft": {"coordination_qmgr": "QM1", "agents": agents}}
+        port = urlsplit(user_url).port
+        wrong = user_url.replace("amqp://", "amqp://x", 1)
+        environ = {"BROKER": user_url, "NOBODY": user_url.replace(str(port), str(free_port())), "WRONG": wrong}
+        reader = Reader(tmp_path, environ, data=tmp_path)
+        made.append(Hub(tmp_path, config=config, reader=reader, runner=runner, MQMFT_DATABASE_URL=database_url))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.service.close()
+
+
+@pytest.fixture
+def hub(make):
+    """A hub with an agent that has a broker, and others whose broker is of no use."""
+    return make()
+
+
+@pytest.fixture
+def queue(amqp_url):
+    """An empty queue."""
+    made = Queue(amqp_url)
+    yield made
+    made.close()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_91_92_228_the_record_of_a_file_that_went_into_a_queue(hub, tmp_path, queue):
+    """Items 92, 94, 179 and 228: what was asked for at once; at the end counts, lengths, ids and checksums."""
+    (tmp_path / "quay" / "a").write_bytes(b"one\ntwo\n")
+    options = {"d_type": "queue", "d_delimiterType": "binary", "d_delimiter": "x0A", "d_setMqProperties": True}
+    id_ = submit(hub, ("a", "Q", options), destination="BANK")
+    before = whole(hub, id_)["transferSet"]["item"][0]["destination"]
+    assert before["queue"] == {
+        "name": "Q@QM1", "messageCount": 0, "messageLength": 0, "messageOrGroupId": "", "delimiterType": "binary",
+        "delimiter": "1", "delimiterPosition": "postfix", "includeDelimiterInMessage": False,
+    }  # fmt: skip
+    with worker(hub):
+        found = ended(hub, id_)
+    messages = queue.take()
+    assert [body for _, body in messages] == [b"one", b"two"]
+    assert found["status"]["description"] == "BFGRP0032I: All files were transferred."
+    (item,) = found["transferSet"]["item"]
+    assert (item["destination"]["type"], item["destination"]["actionIfExists"]) == ("queue", "")
+    assert item["destination"]["queue"] == before["queue"] | {
+        "messageCount": 2, "messageLength": 6, "messageOrGroupId": messages[0][0].headers["JMSXGroupID"],
+    }  # fmt: skip
+    assert set(item["destination"]) == {"type", "actionIfExists", "checksum", "queue"}
+    assert item["source"]["file"]["size"] == found["transferSet"]["bytesSent"] == 8
+    assert {properties.headers["WMQFTETransferId"] for properties, _ in messages} == {id_}
+    assert {properties.headers["WMQFTEMqmdUser"] for properties, _ in messages} == {"mftadmin"}
+
+
+@pytest.mark.usefixtures("recorded", "queue")
+@pytest.mark.parametrize(
+    ("agent", "name", "reason"),
+    [
+        ("GONE", "Q", "the message broker of the agent GONE does not answer"),
+        ("REFUSED", "Q", "the message broker of the agent REFUSED refuses the user"),
+        ("BANK", "NOPE", "the message broker of the agent BANK has no queue NOPE"),
+        ("QUAY", "Q", "agent QUAY has no message broker"),
+    ],
+)
+def test_231_without_a_broker_the_transfer_fails_and_says_so(hub, tmp_path, agent, name, reason):
+    """Item 231: 202, then `failed` with the agent and the word broker in both descriptions."""
+    (tmp_path / "quay" / "a").write_bytes(b"one")
+    id_ = submit(hub, ("a", name, {"d_type": "queue"}), destination=agent, retryCount=0)
+    with worker(hub):
+        found = ended(hub, id_)
+    assert found["status"]["state"] == "failed"
+    assert reason in found["status"]["description"]
+    assert found["status"]["description"].startswith("BFGRP003")
+    (item,) = found["transferSet"]["item"]
+    assert (item["status"]["state"], reason in item["status"]["description"]) == ("failed", True)
+    assert item["status"]["description"].startswith("BFGTR0072E: ")
