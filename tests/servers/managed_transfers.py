@@ -30,5 +30,6 @@ def payload(endpoints, source, destination, items, **changes):
         "confirm_s": 5.0,
         "brokers": {"source": {"agent": "QUAY", "qmgr": "QM1"}, "destination": {"agent": "BANK", "qmgr": "QM2"}},
         "account": "mftadmin",
+        "private": str(endpoints.folders.data / "private"),
         **changes,
     }

@@ -18,6 +18,15 @@ class Queue:
         for body in bodies:
             self._channel.basic_publish("", self.name, body, pika.BasicProperties(delivery_mode=2, **properties))
 
+    def put_many(self, bodies):
+        """Put many messages into it, in one transaction."""
+        channel = self._connection.channel()
+        channel.tx_select()
+        for body in bodies:
+            channel.basic_publish("", self.name, body, pika.BasicProperties(delivery_mode=2))
+        channel.tx_commit()
+        channel.close()
+
     def put_group(self, group, *bodies, last=True, first=1):
         """Put a group of messages into it, without the mark of the last one where it is not complete."""
         for number, body in enumerate(bodies, first):

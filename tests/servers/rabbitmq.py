@@ -60,6 +60,11 @@ class RabbitMQ:
         """Remove a user."""
         self.api("DELETE", f"/users/{name}")
 
+    def held(self, vhost: str, queue: str) -> int:
+        """Return how many messages of a queue were delivered and not acknowledged."""
+        queues = json.loads(self.api("GET", f"/queues/{vhost}?enable_queue_totals=true&disable_stats=true"))
+        return next(int(one["messages_unacknowledged"]) for one in queues if one["name"] == queue)
+
     def drop_vhost(self, name: str) -> None:
         """Remove a vhost with its queues."""
         self.api("DELETE", f"/vhosts/{name}")

@@ -132,7 +132,8 @@ class Service:
         patience = self.settings.ack_timeout_ms / 1000 * self.settings.ack_retries
         lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
         hosts = self.settings.call_hosts
-        work = ManagedWork(*parts, patience_s=patience, now=self.operations.now, call_hosts=hosts)
+        private = self.settings.state / "private"
+        work = ManagedWork(*parts, patience_s=patience, now=self.operations.now, call_hosts=hosts, private=private)
         removals = TransferRemovals(self.follower, patience_s=patience, now=self.operations.now)
         sweeper = Sweeper(removals, self.database, self.runner, now=self.operations.now)
         beside = [BackgroundTask("sweeps", sweeper.run)]

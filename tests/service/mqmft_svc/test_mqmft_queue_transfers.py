@@ -1,15 +1,21 @@
 """Transfers from and to queues as a worker carries them out, over a real RabbitMQ (91, 92, 225, 231)."""
 
+import hashlib
+import threading
 from urllib.parse import urlsplit
 
 import pytest
 
 from mft_common.config import Reader
+from mft_common.database.leases import LeaseLost
+from mqmft_svc.operations.managed.reports import DELIVERED
+from mqmft_svc.operations.managed.work import ManagedWork
+from mqmft_svc.store.tables import WORKERS
 from tests.servers.made_secrets import secret
-from tests.servers.processes import free_port
+from tests.servers.processes import free_port, wait_until
 from tests.servers.queues import Queue
+from tests.service.mqmft_svc.managed_hub import ended, recorded, row, submit, whole, worker
 from tests.service.mqmft_svc.mqmft_hub import Hub
-from tests.service.mqmft_svc.test_mqmft_managed import ended, recorded, submit, whole, worker
 
 __all__ = ["recorded"]
 
@@ -114,3 +120,63 @@ def test_231_without_a_broker_the_transfer_fails_and_says_so(hub, tmp_path, agen
     (item,) = found["transferSet"]["item"]
     assert (item["status"]["state"], reason in item["status"]["description"]) == ("failed", True)
     assert item["status"]["description"].startswith("BFGTR0072E: ")
+
+
+@pytest.mark.usefixtures("recorded")
+def test_91_229_the_record_of_messages_that_became_a_file(hub, tmp_path, queue):
+    """Items 91, 94, 95 and 229: what was taken, its checksum, and the file with its own."""
+    queue.put(b"one", b"two")
+    options = {"s_type": "queue", "s_delimiter": "x0A", "d_actionIfExists": "overwrite"}
+    id_ = submit(hub, ("Q", "in/out", options), source="BANK", destination="QUAY")
+    with worker(hub):
+        found = ended(hub, id_)
+    assert (tmp_path / "quay" / "in" / "out").read_bytes() == b"one\ntwo\n"
+    (item,) = found["transferSet"]["item"]
+    assert item["source"] == {
+        "type": "queue", "disposition": "delete",
+        "queue": {"name": "Q@QM1", "messageCount": 2, "setMqProperties": False},
+        "checksum": {"method": "md5", "value": hashlib.md5(b"onetwo", usedforsecurity=False).hexdigest().upper()},
+    }  # fmt: skip
+    assert (item["destination"]["file"]["path"], item["destination"]["file"]["size"]) == ("in/out", 8)
+    assert (found["status"]["state"], found["transferSet"]["bytesSent"]) == ("successful", 6)
+
+
+@pytest.mark.usefixtures("recorded")
+def test_229_messages_that_come_again_are_taken_by_no_other_transfer(hub, tmp_path, queue):
+    """Items 225 and 229: while one that has delivered them waits for its next try, another one waits too."""
+    queue.put(b"one")
+    first = submit(hub, ("Q", "first", {"s_type": "queue"}), source="BANK", destination="QUAY")
+    cut_off(hub, first)
+    assert (tmp_path / "quay" / "first").read_bytes() == b"one"
+    other = submit(hub, ("Q", "other", {"s_type": "queue", "s_messageWaitTime": 30}), source="BANK", destination="QUAY")
+    with worker(hub):
+        wait_until(lambda: row(hub, first).status == "over")
+        queue.put(b"two")
+        assert ended(hub, other)["status"]["state"] == "successful"
+    assert whole(hub, first)["status"]["state"] == "successful"
+    assert (tmp_path / "quay" / "first").read_bytes() == b"one"
+    assert (tmp_path / "quay" / "other").read_bytes() == b"two"
+
+
+def cut_off(hub, id_):
+    """Let a worker carry a transfer out up to the report that its file is delivered, and die then."""
+    database, configuration = hub.service.database, hub.service.follower
+    work = ManagedWork(database, configuration, hub.service.runner, patience_s=5.0, now=hub.service.operations.now)
+    with database.write() as connection:
+        lease = WORKERS.sign_in(connection, "dying", 0.5)
+    begun = []
+    assert work.take(lease, lambda _key, _request, process: begun.append(process))
+    (process,) = begun
+    delivered = threading.Event()
+    hear = process._on_message
+
+    def stop_at_delivered(kind, data):
+        if kind == DELIVERED:
+            delivered.set()
+            process.abandon("")
+            raise LeaseLost("the worker has died")
+        return hear(kind, data)
+
+    process._on_message = stop_at_delivered
+    process.run()
+    assert delivered.is_set()

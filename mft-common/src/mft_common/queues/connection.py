@@ -3,9 +3,11 @@
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from concurrent.futures import wait as wait_for
+from functools import partial
+from itertools import groupby
 from typing import Any, Final, Literal, Self
 
 import pika
@@ -23,10 +25,12 @@ Mode = Literal["confirms", "transaction", "reading"]
 _POLL_S: Final = 0.1
 _PERSISTENT: Final = 2
 # The messages of one call of `take`, and how long the next one may take to come.
-MOST_AT_ONCE: Final = 1000
+MOST_AT_ONCE: Final = 10_000
 _LATEST_S: Final = 1.0
 # More bytes wait for their reader a while each before others are read from the network.
 _AHEAD: Final = 16 << 20
+# The commands that a queue takes at once, with room to spare.
+_AT_ONCE: Final = 24
 _HOLD_S: Final = 5.0
 
 
@@ -74,6 +78,8 @@ class QueueConnection(BrokerConnection):
         self._mode = mode
         self._interrupt = interrupt
         self._returned_any = False
+        # How often messages were taken: each is a consumer of its own, whose messages are settled by themselves.
+        self._consumers = 0
 
     def __enter__(self) -> Self:
         self.open()
@@ -135,6 +141,7 @@ class QueueConnection(BrokerConnection):
 
         self._ask(lambda answer: self._channel.basic_qos(prefetch_count=wanted, callback=answer))
         tag = self._ask(consume).method.consumer_tag
+        self._consumers += 1
         came = 0
         while came < wanted and (found := inbox.get(self._waits)) is not None:
             came += 1
@@ -144,19 +151,20 @@ class QueueConnection(BrokerConnection):
         while (found := inbox.get(lambda: False)) is not None:
             yield found
 
-    def acknowledge(self, tags: Sequence[int], *, all_before: bool = False) -> None:
-        """Remove messages from the queue, or all up to the last one; return when the broker has been told."""
-        if all_before:
-            self.ack(tags[-1], multiple=True)
-        else:
-            for tag in tags:
-                self.ack(tag, multiple=False)
-        self.count()
+    def settle(self, held: Sequence[int], mine: Container[int]) -> bool:
+        """Remove those messages that are `mine` from the queue, and give back the others of all that are `held`.
 
-    def release(self, tags: Iterable[int]) -> None:
-        """Give messages back to the queue."""
-        for tag in tags:
-            self._call(lambda tag=tag: self._channel.basic_nack(tag, requeue=True))  # type: ignore[misc]
+        Return whether that is sure to be done. A quorum queue takes some 30 commands of a channel at once, and forgets
+        those that wait when the channel is closed: then the messages come again.
+        """
+        runs = [(is_mine, max(run)) for is_mine, run in groupby(sorted(held), lambda tag: tag in mine)]
+        for is_mine, last in runs:
+            if is_mine:
+                self.ack(last, multiple=True)
+            else:
+                self._call(partial(self._channel_nack, last))
+        self.count()
+        return len(runs) + self._consumers <= _AT_ONCE
 
     def _message(self, one: Outgoing) -> Message:
         properties = pika.BasicProperties(
@@ -193,6 +201,9 @@ class QueueConnection(BrokerConnection):
         return answer.result()
 
     # The methods below run in the connection's own thread.
+
+    def _channel_nack(self, last: int) -> None:
+        self._channel.basic_nack(last, multiple=True, requeue=True)
 
     def _prepare(self, channel: Any) -> None:
         if self._mode == "confirms":

@@ -7,6 +7,8 @@ from typing import Any, Final, Literal, Self
 # `waiting` and `moving` are not over; a file with a warning arrived.
 FileState = Literal["waiting", "moving", "successful", "warning", "failed"]
 OVER: Final = ("successful", "warning", "failed")
+# In the checkpoint of a file that was made of messages: their digests, until they are removed from their queue.
+TAKEN: Final = "taken"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,11 @@ class ManagedFile:
     def over(self) -> bool:
         """Whether nothing more is done about the file."""
         return self.state in OVER
+
+    @property
+    def has_taken(self) -> bool:
+        """Whether messages of a queue may be in the file, and still in the queue."""
+        return not self.over and self.checkpoint is not None and TAKEN in self.checkpoint
 
     def to_json(self) -> dict[str, Any]:
         """Return plain data, of which `from_json` makes the same file."""

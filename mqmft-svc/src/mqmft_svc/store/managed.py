@@ -15,6 +15,7 @@ from mqmft_svc.domain.calls import CallState
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import Submission
+from mqmft_svc.store import managed_queues
 from mqmft_svc.store.tables import agent, managed, managed_file, submission_key, sweeps
 
 _C: Final = managed.c
@@ -58,6 +59,7 @@ def insert(connection: sa.Connection, transfer: Managed) -> None:
             priority=submission.priority,
         )
     )
+    managed_queues.insert(connection, transfer)
 
 
 def find(connection: sa.Connection, id_: str, *, lock: bool = False) -> Managed | None:
@@ -100,9 +102,14 @@ def next_due(
 ) -> str | None:
     """Return the waiting transfer of the highest priority, and then of the greatest age, whose agents have room (220).
 
-    None where there is none. Those of agents that are stopped wait on.
+    None where there is none. Those of agents that are stopped wait on, and those that take messages from a queue that
+    another one has claimed.
     """
-    has_room = _C.source_agent.not_in(full_sources), _C.destination_agent.not_in(full_destinations)
+    has_room = (
+        _C.source_agent.not_in(full_sources),
+        _C.destination_agent.not_in(full_destinations),
+        managed_queues.is_free(_C.id),
+    )
     found = sa.select(_C.id).where(*_MAY_BEGIN, *has_room).order_by(_C.priority.desc(), _C.queued_at, _C.id)
     return connection.execute(found.limit(1), {"now": now}).scalar()
 
@@ -160,7 +167,10 @@ def take(connection: sa.Connection, id_: str, owner: str, now: int) -> Managed |
     began_at = sa.func.coalesce(_C.began_at, now)
     values = {"status": "running", "owner": owner, "fence": _C.fence + 1, "began_at": began_at}
     taken = sa.update(managed).where(_C.id == id_, _C.status == "queued").values(**values)
-    return find(connection, id_) if connection.execute(taken).rowcount == 1 else None
+    if connection.execute(taken).rowcount != 1:
+        return None
+    managed_queues.claim(connection, id_, claimed=True)
+    return find(connection, id_)
 
 
 def hold(connection: sa.Connection, transfer: Managed) -> None:
@@ -207,8 +217,9 @@ def purge(connection: sa.Connection, before: int, keys_before: int, most: int) -
     connection.execute(sa.delete(submission_key).where(_K.at <= keys_before))
     is_left = sa.exists().where(sweeps.c.transfer == _C.id)
     old = sa.select(_C.id).where(_C.status == "over", _C.ended_at < before, sa.not_(is_left)).limit(most)
-    ids: Sequence[str] = list(connection.execute(old).scalars())
+    ids: list[str] = list(connection.execute(old).scalars())
     if ids:
         connection.execute(sa.delete(managed_file).where(_F.transfer.in_(ids)))
+        managed_queues.purge(connection, ids)
         connection.execute(sa.delete(managed).where(_C.id.in_(ids)))
     return len(ids)

@@ -163,6 +163,17 @@ sa.Index("managed_call_id", managed_call.c.id, unique=True)
 sa.Index("managed_call_place", managed_call.c.started_at, managed_call.c.arrival)
 sa.Index("managed_call_due", managed_call.c.phase, managed_call.c.due_at, managed_call.c.arrival)
 
+# The queues that managed transfers take messages from, see store.managed_queues.
+managed_queue: Final = sa.Table(
+    "managed_queue",
+    metadata,
+    sa.Column("transfer", sa.String(48), sa.ForeignKey("managed.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("agent", sa.String(28), primary_key=True),
+    sa.Column("queue", sa.String(255), primary_key=True),
+    sa.Column("claimed", sa.Boolean(), nullable=False),
+)
+sa.Index("managed_queue_name", managed_queue.c.agent, managed_queue.c.queue)
+
 # Which transfer or call a request with an `Idempotency-Key` has made (152).
 submission_key: Final = sa.Table(
     "submission_key",

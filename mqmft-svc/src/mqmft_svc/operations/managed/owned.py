@@ -20,6 +20,7 @@ from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.calls.logging import log_try
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as store
+from mqmft_svc.store import managed_queues
 from mqmft_svc.store.tables import OUTBOX, SWEEPS, WORKERS
 
 _EVENT_EVERY_MS: Final = 1000
@@ -175,6 +176,8 @@ class OwnedTransfer:
             OUTBOX.add(connection, *self._progressed(waiting))
             values = {"retries": waiting.retries, "recovering_since": waiting.recovering_since}
             store.update(connection, waiting.id, status="queued", due_at=due_at, owner="", **values)
+            # Messages of a file that may be there already come again: they are nobody else's.
+            managed_queues.claim(connection, waiting.id, claimed=any(one.has_taken for one in self._files.values()))
         self.transfer = waiting
         return None
 

@@ -123,6 +123,10 @@ class Run:
     def _fail_all(self, known: list[ManagedFile], error: TransferError) -> None:
         """End every file because a root cannot be opened; one that is delivered keeps its source."""
         for one in self._find(known, lambda item: [failed(item, error)]):
+            if one.file.delivered and self._order.items[one.file.item].source.type == "queue":
+                # What is left to do is the broker's part.
+                self._move(Work(self._order.token, self._reports, {}, self._trying), one)
+                continue
             file = self._as_delivered(one.file).changed(checkpoint=None)
             self.left = self.left or bool(file.temporary) or file.delivered
             if not file.delivered:

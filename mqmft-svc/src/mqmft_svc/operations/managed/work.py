@@ -1,6 +1,7 @@
 """Tell a dispatcher about the managed transfers: which to take, how to run and to stop them (220, 225)."""
 
 from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -62,7 +63,7 @@ class ManagedWork:
 
     A transfer waits while one of its agents has as many as it takes at once, or is stopped. `patience_s` is how long
     an endpoint may be silent before the transfer goes into recovery. `call_hosts` are those that its calls may reach.
-    `lease` is that of the workers, in seconds.
+    `lease` is that of the workers, in seconds. `private` is a folder for what children may not release yet.
     """
 
     interrupted = INTERRUPTED
@@ -77,6 +78,7 @@ class ManagedWork:
         now: Clock,
         call_hosts: Sequence[str] = (),
         lease: float = _LEASE_S,
+        private: Path = Path("private"),
     ) -> None:
         # A transfer that is interrupted goes on with the next worker: no end is waited for.
         self.limits = Limits(_AT_ONCE, lease, 0.0)
@@ -86,6 +88,7 @@ class ManagedWork:
         self._patience_s = patience_s
         self._now = now
         self._call_hosts = call_hosts
+        self._private = private
 
     def refresh(self, connection: sa.Connection) -> Limits:
         """Look at the configuration; the limits are always the same."""
@@ -140,7 +143,7 @@ class ManagedWork:
             return True
         # Of the files the child asks for in pages: a payload has a limit.
         payload = payload_of(section, transfer, agents, self._patience_s)
-        payload |= {"files": None, "more": bool(files), "confirm_s": lease.ttl / 3}
+        payload |= {"files": None, "more": bool(files), "confirm_s": lease.ttl / 3, "private": str(self._private)}
         payload["calls"] = calling.payload_of(transfer, self._call_hosts)
         process = TransferProcess(self._runner, owned, RUN, payload, lease)
         begin(transfer.id, transfer.request_id, process)

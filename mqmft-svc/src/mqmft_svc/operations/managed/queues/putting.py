@@ -7,15 +7,14 @@ from typing import Any
 from mft_common.clock import iso
 from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import OutcomeUnknown, TransferError
-from mft_common.queues.settings import BrokerAway
 from mft_common.transfer import Copied, Moved
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import ItemRequest
 from mqmft_svc.operations.managed.committed import Sealed
-from mqmft_svc.operations.managed.moving import FileMove, Work
+from mqmft_svc.operations.managed.moving import Work
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order
 from mqmft_svc.operations.managed.queues.incomplete import BrokenOff, mark_incomplete
-from mqmft_svc.operations.managed.queues.settings import settings_of
+from mqmft_svc.operations.managed.queues.queue_move import QueueMove
 from mqmft_svc.operations.managed.queues.splitting import splitter_of
 from mqmft_svc.operations.managed.queues.target import Delivery, QueueTarget
 
@@ -28,18 +27,14 @@ def group_of(transfer_id: str, position: int) -> str:
     return hashlib.sha256(f"{transfer_id}/{position}".encode()).hexdigest()[:_ID_DIGITS].upper()
 
 
-class Put(FileMove):
+class Put(QueueMove):
     """A file on its way into a queue; the `temporary` of the file is the group that is visible and not complete."""
 
     def __init__(self, work: Work, order: Order, item: ItemRequest, file: ManagedFile, entry: Entry | None) -> None:
-        super().__init__(work, item, file, entry)
-        self._order = order
-        self._settings = settings_of(order, DESTINATION, file.destination)
+        super().__init__(work, order, item, file, entry, side=DESTINATION, name=file.destination)
         self._group = group_of(order.transfer_id, file.position)
         # What an earlier run has left is no file.
         self._former = []
-        # Once the broker has answered it is waited for.
-        self._has_answered = file.state == "moving"
         self._target: QueueTarget | None = None
 
     def _was_committed(self) -> bool:
@@ -89,7 +84,6 @@ class Put(FileMove):
         return self._work.source.endpoint, self._target
 
     def _begins(self, temporary: str) -> None:
-        self._has_answered = True
         if self._began and temporary != self._file.temporary:
             # A group that was marked as incomplete, or is visible from now on: no name that a sweep removes.
             self._file = self._file.changed(temporary=temporary)
@@ -108,14 +102,13 @@ class Put(FileMove):
         return values | {"message_count": sent.count, "message_id": self._group}
 
     def _may_recover(self, error: TransferError) -> bool:
-        """A broker that has never answered fails the file (231); one that was lost is waited for (225)."""
-        if not self._has_answered and isinstance(error, BrokerAway):
-            return False
-        if self._proof is not None and error.heals:
+        """Note where the commit was not carried out, before another run goes on."""
+        may_recover = super()._may_recover(error)
+        if may_recover and self._proof is not None and error.heals:
             # The commit was not carried out, which a later run could not know.
             self._proof = None
             self._work.reports.checkpoint(self._file.position, {})
-        return True
+        return may_recover
 
     def _end(self, file: ManagedFile) -> None:
         """Report the end; a group that could not be marked as incomplete is left to a sweep."""

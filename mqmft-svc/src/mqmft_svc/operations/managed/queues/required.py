@@ -11,8 +11,6 @@ def require_broker(order: Order, item: ItemRequest) -> None:
     for side, place in ((item.source, SOURCE), (item.destination, DESTINATION)):
         if side.type != "queue":
             continue
-        if place == SOURCE:
-            raise NotPossible(f"{side.name}: this version of the hub takes no messages from a message broker yet")
         broker = order.brokers.get(place, Broker())
         if not broker.url:
             raise NotPossible(f"The agent {broker.agent} has no message broker")

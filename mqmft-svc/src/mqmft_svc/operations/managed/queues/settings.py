@@ -6,6 +6,7 @@ from mft_common.queues.settings import QueueSettings
 from mqmft_svc.domain.queues import queue_of
 from mqmft_svc.operations.managed.order import Order
 
+_HEARTBEAT_S: Final = 10
 _CONNECT_S: Final = 10.0
 _ANSWER_S: Final = 60.0
 
@@ -17,6 +18,7 @@ def settings_of(order: Order, side: str, name: str) -> QueueSettings:
         url=broker.url,
         queue=queue_of(name),
         broker=f"the message broker of the agent {broker.agent}",
+        heartbeat=_HEARTBEAT_S,
         connect_timeout=min(_CONNECT_S, order.patience_s),
         confirm_timeout=min(_ANSWER_S, order.patience_s),
     )
