@@ -24,8 +24,8 @@ Mode = Literal["confirms", "transaction", "reading"]
 
 _POLL_S: Final = 0.1
 _PERSISTENT: Final = 2
-# The messages of one call of `take`, and how long the next one may take to come.
-MOST_AT_ONCE: Final = 10_000
+# The messages of one call of `take`, which come back in their order, and how long the next one may take to come.
+MOST_AT_ONCE: Final = 50_000
 _LATEST_S: Final = 1.0
 # More bytes wait for their reader a while each before others are read from the network.
 _AHEAD: Final = 16 << 20
@@ -130,10 +130,12 @@ class QueueConnection(BrokerConnection):
             raise TransferError(f"{self._queue.broker} refuses the messages for the queue {self._queue.queue}")
 
     def take(self, most: int) -> Iterator[Taken]:
-        """Take the messages that are there, at most so many, in the mode `reading`; each as soon as it has come."""
-        wanted = min(most, self.count(), MOST_AT_ONCE)
-        if not wanted:
-            return
+        """Take the messages that are there, at most so many, in the mode `reading`; each as soon as it has come.
+
+        Where there is none a first one is waited for, a second at most: a queue of which no node answers is said to be
+        empty as well.
+        """
+        wanted = max(1, min(most, self.count(), MOST_AT_ONCE))
         inbox = _Inbox()
 
         def consume(answer: Callable[[Any], None]) -> None:

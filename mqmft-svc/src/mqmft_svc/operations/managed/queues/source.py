@@ -21,8 +21,8 @@ from mqmft_svc.operations.managed.queues.joining import joined
 
 # A file has this many messages at most: the digest of each is kept until they are acknowledged.
 MOST_MESSAGES: Final = 200_000
-# After a lost connection the broker needs a moment to give back what was taken.
-_GRACE_S: Final = 3.0
+# After a lost connection, or its own restart, the broker needs a while to give back what was taken.
+_GRACE_S: Final = 15.0
 _POLL_S: Final = 0.2
 
 
@@ -65,11 +65,20 @@ class All:
 
     def messages(self, until: float) -> Iterator[Taken]:
         """Yield them in the order of the queue."""
-        while not (ready := self._connection.count()):
-            if time.monotonic() >= until or self._interrupt.wait(_POLL_S):
-                return
-        self.is_cut = ready > self._most
-        left = min(ready, self._most)
+        taken = 0
+        while (
+            not (ready := self._connection.count()) and time.monotonic() < until and not self._interrupt.wait(_POLL_S)
+        ):
+            pass
+        if not ready:
+            # Nobody may know of its messages; what is taken one after another would come back in another order.
+            for message in self._connection.take(1):
+                self._last = message.tag
+                taken = 1
+                yield message
+            ready = self._connection.count() if taken else 0
+        self.is_cut = ready > self._most - taken
+        left = min(ready, self._most - taken)
         while left:
             came = 0
             for message in self._connection.take(left):
