@@ -1,10 +1,12 @@
 """Measure managed transfers of a whole hub, beside `cp && sync` in the same run.
 
-Run: python bench/managed.py [large] [files] [small], all of them without one.
+Run: python bench/managed.py [large] [files] [small] [monitor], all of them without one.
 
 - large: 1 GiB between two agents with md5, from the request to the record's end.
 - files: one transfer of many small files.
 - small: many transfers of one small file each, requested one after another.
+- monitor: a resource monitor over a folder of 100,000 files, polled every second: how much of the processor it takes
+  while nothing comes, and after what time a new file has begun a transfer.
 """
 
 import argparse
@@ -33,7 +35,14 @@ LARGE_MIB = 1024
 FILES = 1000
 SMALL = 200
 ROUNDS = 3
+MONITORED = 100_000
+IDLE_S = 60.0
+NEW_FILES = 6
+BETWEEN_S = 10.0
+INTERVAL_S = 1
 TRANSFERS = "/ibmmq/rest/v3/admin/mft/transfer"
+MONITORS = "/ibmmq/rest/v3/admin/mft/monitor"
+TOTAL = "ibm-mq-rest-mft-total-transfers"
 AGENTS = {"QUAY": "file:quay", "YARD": "file:yard"}
 
 
@@ -76,18 +85,48 @@ class Hub:
         """Return the processes of the hub."""
         return with_descendants([self.hub.program.pid])
 
+    def processor(self):
+        """Return the processor time of all processes of the hub so far, those that have ended among them."""
+        return sum(_processor_of(pid) for pid in self.pids())
+
+    def monitor(self, folder):
+        """Create a monitor of a folder of QUAY; what it finds is a transfer of no file, up to 1,000 at once."""
+        body = {
+            "name": "BENCH",
+            "type": "directory",
+            "agentName": "QUAY",
+            "general": {"pollInterval": INTERVAL_S, "pollIntervalUnit": "seconds", "matchesPerTask": 1000},
+            "resource": {"name": folder},
+            "triggerCondition": {"type": "matchAll"},
+            "transferDefinition": self._body(({"name": "seen"}, {"name": "seen", "actionIfExists": "overwrite"})),
+        }
+        headers = {**self._headers, "Content-Type": "application/json"}
+        self._connection.request("POST", MONITORS, json.dumps(body), headers)
+        answer = self._connection.getresponse()
+        assert (answer.status, answer.read()) == (201, b"")
+
+    def total(self):
+        """Return the number of transfers in the record."""
+        self._connection.request("GET", f"{TRANSFERS}?limit=1", headers=self._headers)
+        answer = self._connection.getresponse()
+        answer.read()
+        return int(answer.getheader(TOTAL))
+
     def submit(self, *items):
         """Request a transfer of items, each a source and a destination, and return its address."""
-        body = {
+        headers = {**self._headers, "Content-Type": "application/json"}
+        self._connection.request("POST", TRANSFERS, json.dumps(self._body(*items)), headers)
+        answer = self._connection.getresponse()
+        assert (answer.status, answer.read()) == (202, b"")
+        return answer.getheader("Location").partition("/ibmmq/")[2]
+
+    @staticmethod
+    def _body(*items):
+        return {
             "sourceAgent": {"name": "QUAY", "qmgrName": "QM1"},
             "destinationAgent": {"name": "YARD", "qmgrName": "QM1"},
             "transferSet": {"item": [{"source": source, "destination": target} for source, target in items]},
         }
-        headers = {**self._headers, "Content-Type": "application/json"}
-        self._connection.request("POST", TRANSFERS, json.dumps(body), headers)
-        answer = self._connection.getresponse()
-        assert (answer.status, answer.read()) == (202, b"")
-        return answer.getheader("Location").partition("/ibmmq/")[2]
 
     def statistics(self, address):
         """Return state and statistics of a transfer."""
@@ -160,7 +199,59 @@ def small(hub, verdict):
     verdict.goal("small managed transfers a second", SMALL / seconds, at_least=20)
 
 
-PARTS = {"large": large, "files": files, "small": small}
+def monitor(hub, verdict):
+    """Measure a monitor of a large folder: while nothing comes, and from a new file to its transfer."""
+    folder = hub.data / "quay/large-folder"
+    folder.mkdir()
+    (hub.data / "quay/seen").write_bytes(b"x")
+    for number in range(MONITORED):
+        (folder / f"f{number:06d}.csv").touch()
+    pause = threading.Event()
+    before = _share(hub, pause)
+    first = hub.total()
+    began = time.perf_counter()
+    hub.monitor("large-folder")
+    _until(hub, pause, first + MONITORED // 1000)
+    print(f"{MONITORED} files seen for the first time, and their transfers begun: {time.perf_counter() - began:.1f} s")
+    # Until the transfers have ended, and no look is due for what they have found.
+    pause.wait(30)
+    idle = _share(hub, pause)
+    latencies = []
+    used = hub.processor()
+    began = time.perf_counter()
+    for number in range(NEW_FILES):
+        pause.wait(BETWEEN_S + number / NEW_FILES)
+        known, written = hub.total(), time.perf_counter()
+        (folder / f"new{number}.csv").touch()
+        _until(hub, pause, known + 1)
+        latencies.append(time.perf_counter() - written)
+    busy = (hub.processor() - used) / (time.perf_counter() - began)
+    print(f"share of a core: without a monitor {before:.2%}, idle {idle:.2%}, a new file every 11 s {busy:.2%}")
+    print(f"new files begin a transfer after {', '.join(f'{one:.2f}' for one in latencies)} s")
+    verdict.goal(f"a new file among {MONITORED}: seconds beyond the interval", max(latencies) - INTERVAL_S, at_most=2)
+    verdict.goal(f"idle monitor of {MONITORED} files, % of a core", (idle - before) * 100, at_most=5)
+
+
+def _processor_of(pid):
+    """Return the processor seconds of a process, and of its children that have ended."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+
+
+def _share(hub, pause):
+    used, began = hub.processor(), time.perf_counter()
+    pause.wait(IDLE_S)
+    return (hub.processor() - used) / (time.perf_counter() - began)
+
+
+def _until(hub, pause, total):
+    deadline = time.monotonic() + 300
+    while hub.total() < total:
+        assert time.monotonic() < deadline
+        pause.wait(0.02)
+
+
+PARTS = {"large": large, "files": files, "small": small, "monitor": monitor}
 
 
 def main():
