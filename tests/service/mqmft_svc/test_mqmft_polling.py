@@ -9,6 +9,7 @@ import pytest
 from mft_common.config import Reader
 from mqmft_svc.operations.monitoring.listing import Place
 from mqmft_svc.schemas.monitor_bodies import monitor_of
+from mqmft_svc.store import agents
 from mqmft_svc.store import monitors as store
 from tests.servers.monitor_bodies import body, config
 from tests.servers.monitored import Polls, create, sources, transfers
@@ -346,6 +347,19 @@ def test_220_files_wait_while_their_agent_takes_no_more_transfers(make, write):
     polls.poll(times=6)
     found = transfers(hub)
     assert (len(found), {one["status"]["state"] for one in found}) == (4, {"started"})
+
+
+def test_185_the_monitors_of_an_agent_that_is_stopped_look_at_nothing(hub, polls, write):
+    """Items 184, 185: nothing is lost by it; what came meanwhile triggers once the agent is started."""
+    create(hub, body())
+    polls.poll()
+    for stop in (lambda connection: agents.stop(connection, "QUAY", 1), lambda one: agents.start(one, "QUAY")):
+        with hub.service.database.write() as connection:
+            assert stop(connection)
+        (state,) = (one["state"] for one in hub.ask("/ibmmq/rest/v3/admin/mft/monitor").json["monitor"])
+        write(f"while-{state}")
+        polls.poll(times=4)
+        assert len(transfers(hub)) == {"stopped": 0, "started": 2}[state]
 
 
 @pytest.mark.parametrize("pattern", ["(a+)+b", "(a|a)*b", r"(\w+\s?)*x"])

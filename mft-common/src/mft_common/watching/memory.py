@@ -82,6 +82,10 @@ class Memory:
             self._new_generation(connection, key, definition)
             connection.execute(sa.delete(self._handled).where(self._handled.c.watch == key))
 
+    def reread(self, connection: sa.Connection) -> None:
+        """Let the worker that scans read the definitions anew: which of them are in force depends on more than they."""
+        self._count(connection)
+
     def wake(self, connection: sa.Connection, folder: str) -> None:
         """Ask the worker that scans a folder to do so soon; it sees this after the commit."""
         insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert

@@ -19,6 +19,7 @@ from mqmft_svc.schemas.attributes import Selection
 from mqmft_svc.schemas.monitor_bodies import monitor_of, read_monitor
 from mqmft_svc.schemas.monitor_documents import default_document, whole_document
 from mqmft_svc.schemas.monitor_queries import MonitorQuery, Place
+from mqmft_svc.store import agents as agent_store
 from mqmft_svc.store import monitors as store
 
 Agents = Mapping[str, Agent]
@@ -45,20 +46,20 @@ class Monitors:
     def list_monitors(self, query: MonitorQuery) -> list[dict[str, Any]]:
         """Return the monitors that match, by name (185)."""
         self._availability.require()
-        found, agents = self._fetch(None)
+        found, running = self._fetch(None)
         return [
             _document(monitor, state, query.selection)
             for monitor in found
-            if query.matches(monitor, state := _state(monitor, agents))
+            if query.matches(monitor, state := _state(monitor, running))
         ]
 
     def get_monitor(self, name: str, selection: Selection) -> list[dict[str, Any]]:
         """Return the monitors of a name, which is in upper case, one for each agent that has one; NoSuchMonitor."""
         self._availability.require()
-        found, agents = self._fetch(name)
+        found, running = self._fetch(name)
         if not found:
             raise NoSuchMonitor(name=name, where="")
-        return [_document(monitor, _state(monitor, agents), selection) for monitor in found]
+        return [_document(monitor, _state(monitor, running), selection) for monitor in found]
 
     def create(self, body: Mapping[str, Any], caller: Caller) -> Monitor:
         """Create the monitor that a body asks for; NoSuchAgent, MonitorExists, BodyInvalid (186, 188).
@@ -98,9 +99,11 @@ class Monitors:
             change(connection, monitor)
         self._log.info(event, monitor=monitor.name, agent=monitor.agent)
 
-    def _fetch(self, name: str | None) -> tuple[Sequence[Monitor], Agents]:
+    def _fetch(self, name: str | None) -> tuple[Sequence[Monitor], set[str]]:
+        """Return the monitors, or those of one name, and the agents that are not stopped."""
         with self._database.read() as connection:
-            return store.fetch(connection, monitor_of, name), self._agents(connection)
+            running = self._agents(connection).keys() - agent_store.stopped(connection)
+            return store.fetch(connection, monitor_of, name), running
 
 
 def _one(found: Sequence[Monitor], agents: Agents, name: str, place: Place) -> Monitor:
@@ -120,9 +123,9 @@ def _one(found: Sequence[Monitor], agents: Agents, name: str, place: Place) -> M
     return meant[0]
 
 
-def _state(monitor: Monitor, agents: Agents) -> str:
-    """Return the state: a monitor of an agent that is not configured any more looks at nothing."""
-    return STARTED if monitor.agent in agents else STOPPED
+def _state(monitor: Monitor, running: set[str]) -> str:
+    """Return the state: a monitor of an agent that is stopped, or not configured any more, looks at nothing."""
+    return STARTED if monitor.agent in running else STOPPED
 
 
 def _document(monitor: Monitor, state: str, selection: Selection) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mqmft_svc.domain.agents import ACTIVE, READY, STARTING, Status
 from mqmft_svc.store import managed
-from mqmft_svc.store.tables import agent
+from mqmft_svc.store.tables import WATCHES, agent
 
 _C: Final = agent.c
 
@@ -61,10 +61,20 @@ def update(connection: sa.Connection, name: str, definition: str, status: Status
 
 def stop(connection: sa.Connection, name: str, now: int) -> bool:
     """Stop an agent; one that is stopped keeps its time. False where there is no such agent."""
-    values = {"stopped_at": sa.func.coalesce(_C.stopped_at, now)}
-    return connection.execute(sa.update(agent).where(_C.name == name).values(**values)).rowcount == 1
+    return _set(connection, name, sa.func.coalesce(_C.stopped_at, now))
 
 
 def start(connection: sa.Connection, name: str) -> bool:
     """Start an agent that was stopped; False where there is no such agent."""
-    return connection.execute(sa.update(agent).where(_C.name == name).values(stopped_at=None)).rowcount == 1
+    return _set(connection, name, None)
+
+
+def stopped(connection: sa.Connection) -> set[str]:
+    """Return the agents that are stopped."""
+    return set(connection.execute(sa.select(_C.name).where(_C.stopped_at.is_not(None))).scalars())
+
+
+def _set(connection: sa.Connection, name: str, stopped_at: Any) -> bool:
+    # The monitors of an agent that is stopped look at nothing.
+    WATCHES.reread(connection)
+    return connection.execute(sa.update(agent).where(_C.name == name).values(stopped_at=stopped_at)).rowcount == 1

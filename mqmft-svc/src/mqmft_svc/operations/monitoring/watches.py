@@ -17,6 +17,7 @@ from mqmft_svc.operations.monitoring.listing import SILENCE_S, ChildListing, Pla
 from mqmft_svc.operations.monitoring.triggering import Triggering, batch_of
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.schemas.monitor_bodies import monitor_of
+from mqmft_svc.store import agents
 from mqmft_svc.store import monitors as store
 from mqmft_svc.store.tables import LEASES, WATCHES
 
@@ -39,7 +40,8 @@ def watcher_of(
     """Return the watcher of all monitors of directories; `options` are those of Watcher."""
 
     def definitions(connection: sa.Connection) -> Iterable[Watch]:
-        monitors = store.fetch(connection, monitor_of)
+        stopped = agents.stopped(connection)
+        monitors = (one for one in store.fetch(connection, monitor_of) if one.agent not in stopped)
         return [watch_of(monitor, triggering) for monitor in monitors if monitor.type == DIRECTORY]
 
     def listing(folder: str) -> ChildListing:
