@@ -85,6 +85,10 @@ class Hub:
         """Return the processes of the hub."""
         return with_descendants([self.hub.program.pid])
 
+    def reconnect(self):
+        """Use another connection from now on."""
+        self._connection.close()
+
     def processor(self):
         """Return the processor time of all processes of the hub so far, those that have ended among them."""
         return sum(_processor_of(pid) for pid in self.pids())
@@ -221,6 +225,7 @@ def monitor(hub, verdict):
     began = time.perf_counter()
     for number in range(NEW_FILES):
         pause.wait(BETWEEN_S + number / NEW_FILES)
+        hub.reconnect()
         known, written = hub.total(), time.perf_counter()
         (folder / f"new{number}.csv").touch()
         _until(hub, pause, known + 1)
@@ -241,7 +246,10 @@ def _processor_of(pid):
 def _share(hub, pause):
     used, began = hub.processor(), time.perf_counter()
     pause.wait(IDLE_S)
-    return (hub.processor() - used) / (time.perf_counter() - began)
+    share = (hub.processor() - used) / (time.perf_counter() - began)
+    # The hub has closed the idle connection.
+    hub.reconnect()
+    return share
 
 
 def _until(hub, pause, total):

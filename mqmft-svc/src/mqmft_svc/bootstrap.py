@@ -168,8 +168,11 @@ class Service:
     def _purge(self, stop: threading.Event) -> None:
         while not stop.wait(_PURGE_EVERY_S):
             for purge in (
-                self.operations.recorder.purge, self.operations.submitting.purge, self.operations.calls.purge,
-            ):  # fmt: skip
+                self.operations.recorder.purge,
+                self.operations.submitting.purge,
+                self.operations.calls.purge,
+                self.operations.monitors.purge,
+            ):
                 while purge() and not stop.is_set():
                     pass
 

@@ -2,6 +2,7 @@
 
 import socket
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import sqlalchemy as sa
 
@@ -63,5 +64,5 @@ class Operations:
         self.calls = Calls(
             database, availability, settings, applied_agents, ids=ids, host=socket.gethostname(), now=now
         )
-        self.triggering = Triggering(acceptor, now)
+        self.triggering = Triggering(acceptor, now, Path(settings.data).absolute())
         self.monitors = Monitors(database, availability, applied_agents, now, settings.call_hosts)

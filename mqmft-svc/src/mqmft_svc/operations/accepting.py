@@ -51,13 +51,17 @@ class Acceptor:
         self._host = host
         self._now = now
 
-    def new(self, submission: Submission, account: str) -> Managed:
+    def new(self, submission: Submission, account: str, *, caused_by: str | None = None) -> Managed:
         """Return a transfer of its own id, which is not stored yet."""
         now = self._now()
         return Managed(
             id=self._ids.new(), submission=submission, account=account, host=self._host,
-            request_id=logs.request_id()[:64], submitted_at=now, queued_at=now,
+            request_id=logs.request_id()[:64], submitted_at=now, queued_at=now, caused_by=caused_by,
         )  # fmt: skip
+
+    def agents(self, connection: sa.Connection) -> Mapping[str, Agent]:
+        """Return the agents of the configuration that was applied last."""
+        return self._agents(connection)
 
     def agents_of(self, connection: sa.Connection, submission: Submission) -> tuple[Agent, Agent]:
         """Return the agents of a request; NoSuchAgent for one that is not there, or of another queue manager (155)."""

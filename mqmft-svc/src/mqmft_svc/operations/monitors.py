@@ -1,7 +1,7 @@
 """Answer the requests for resource monitors (1.L)."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -20,8 +20,12 @@ from mqmft_svc.schemas.monitor_bodies import monitor_of, read_monitor
 from mqmft_svc.schemas.monitor_documents import default_document, whole_document
 from mqmft_svc.schemas.monitor_queries import MonitorQuery, Place
 from mqmft_svc.store import agents as agent_store
+from mqmft_svc.store import deliveries
 from mqmft_svc.store import monitors as store
 
+# How long it is known which transfer wrote a file that no monitor has seen.
+_KEPT_MS: Final = 7 * 86_400_000
+_PURGE_AT_ONCE: Final = 500
 Agents = Mapping[str, Agent]
 
 
@@ -91,6 +95,11 @@ class Monitors:
     def delete_history(self, name: str, place: Place) -> None:
         """Forget what a monitor has seen: what meets its condition triggers again; NoSuchMonitor, MonitorAmbiguous."""
         self._change(name, place, store.forget, "monitor.history_deleted")
+
+    def purge(self) -> int:
+        """Delete some of the old notes about which transfer wrote a file; return how many."""
+        with self._database.write() as connection:
+            return deliveries.purge(connection, self._now() - _KEPT_MS, _PURGE_AT_ONCE)
 
     def _change(self, name: str, place: Place, change: Callable[[sa.Connection, Monitor], None], event: str) -> None:
         self._availability.require()

@@ -8,9 +8,11 @@ import sqlalchemy as sa
 from mft_common import clock, logs
 from mft_common.clock import Clock
 from mft_common.database import Database
+from mqmft_svc.domain.places import place_of
 from mqmft_svc.domain.states import is_final
 from mqmft_svc.domain.transfers import Change, Item, Transfer, new_transfer
 from mqmft_svc.settings import Settings
+from mqmft_svc.store import deliveries
 from mqmft_svc.store import transfers as store
 
 _PURGE_AT_ONCE: Final = 500
@@ -25,6 +27,23 @@ def _of_network(record: Transfer, group: Sequence[Change]) -> list[Change]:
 def _apply(record: Transfer, group: Sequence[Change]) -> None:
     for change in _of_network(record, group):
         record.apply(change)
+
+
+def _note_deliveries(
+    connection: sa.Connection, records: Mapping[str, Transfer], waiting: Mapping[str, list[Change]]
+) -> None:
+    """Note which files the transfers of the hub have written, for the monitors that see them."""
+    if not deliveries.any_monitor(connection):
+        return
+    rows = []
+    for id_, record in records.items():
+        for change in waiting[id_] if not record.network else ():
+            for item in change.items:
+                if item.leaves.get("state") == "successful" and (path := item.leaves.get("destination.path")):
+                    size = item.leaves.get("destination.size") or 0
+                    place = place_of(record.protocol, record.destination_agent, path)
+                    rows.append({"place": place, "transfer": id_, "size": size, "at": change.time})
+    deliveries.note(connection, rows)
 
 
 class Recorder:
@@ -65,6 +84,7 @@ class Recorder:
             records |= known
             self._record_items(connection, records, waiting)
             self._count_items(connection, list(records.values()))
+            _note_deliveries(connection, records, waiting)
             # A transfer that was purged between the two steps is inserted in another round.
             waiting = {id_: group for id_, group in waiting.items() if id_ not in records}
 

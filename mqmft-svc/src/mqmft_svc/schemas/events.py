@@ -1,13 +1,16 @@
 """Turn the events of transfers into changes of the record (4.A, 4.B)."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from mft_common.events import Envelope, Item, TransferEnded, TransferProgressed, TransferStarted
 from mqmft_svc.domain import transfers
 from mqmft_svc.domain.descriptions import item_description
 from mqmft_svc.domain.states import is_final
 from mqmft_svc.domain.transfers import COUNTERS, FINAL_SEQUENCE, Change, Head
+
+# The user property by which the record shows the transfer whose file set another one off.
+CAUSED_BY: Final = "crossdock.caused_by"
 
 
 def _head(event: TransferStarted | TransferEnded, rank: int) -> Head:
@@ -23,7 +26,10 @@ def _head(event: TransferStarted | TransferEnded, rank: int) -> Head:
         "label": origin.label or "",
         "job_name": event.job_name,
     }
-    return Head(rank=rank, submitted_at=event.submitted_at, texts=texts, user_properties=dict(event.user_properties))
+    properties = dict(event.user_properties)
+    if event.caused_by:
+        properties[CAUSED_BY] = event.caused_by
+    return Head(rank=rank, submitted_at=event.submitted_at, texts=texts, user_properties=properties)
 
 
 def _leaves(one: Item) -> Iterator[tuple[str, Any]]:

@@ -23,7 +23,7 @@ _F: Final = managed_file.c
 _K: Final = submission_key.c
 _PLAIN: Final = (
     *("id", "account", "host", "request_id", "submitted_at", "queued_at", "status", "due_at", "began_at", "ended_at"),
-    *("recovering_since", "retries", "stop", "owner", "fence"),
+    *("recovering_since", "retries", "stop", "owner", "fence", "caused_by"),
 )
 _STOPPED: Final = sa.select(agent.c.name).where(agent.c.stopped_at.is_not(None))
 _MAY_BEGIN: Final = (

@@ -114,6 +114,7 @@ managed: Final = sa.Table(
     _number("fence"),
     _number("ended_at", nullable=True),
     sa.Column("calls", sa.Text(), nullable=False, server_default="{}"),
+    sa.Column("caused_by", sa.String(48)),
 )
 sa.Index("managed_place", managed.c.status, managed.c.priority.desc(), managed.c.queued_at)
 managed_file: Final = sa.Table(
@@ -198,6 +199,18 @@ monitor: Final = sa.Table(
     sqlite_autoincrement=True,
 )
 sa.Index("monitor_name", monitor.c.name, monitor.c.agent, unique=True)
+
+# Which transfer of the hub wrote a file last, by the digest of its place, see domain.places.
+delivery: Final = sa.Table(
+    "delivery",
+    metadata,
+    sa.Column("place", sa.LargeBinary(16), primary_key=True),
+    sa.Column("transfer", sa.String(48), nullable=False),
+    _number("size"),
+    _number("at"),
+    sqlite_with_rowid=False,
+)
+sa.Index("delivery_at", delivery.c.at)
 
 # The schedules that are not over, see domain.managed; the timer of each has its next time.
 schedule: Final = sa.Table(

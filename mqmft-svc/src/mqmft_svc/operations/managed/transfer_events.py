@@ -66,6 +66,7 @@ def _transfer(transfer: Managed) -> TransferEvents:
         began_at=transfer.began_at,
         job_name=submission.job_name,
         user_properties=submission.user_properties,
+        caused_by=transfer.caused_by,
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -11,13 +12,14 @@ from mft_common.clock import Clock
 from mft_common.ids import new_request_id
 from mft_common.watching import Later
 from mqmft_svc.domain.monitors import Match, Monitor
+from mqmft_svc.domain.places import places_of
 from mqmft_svc.domain.submissions import AgentRequest, Submission
 from mqmft_svc.domain.variables import OF_FILE, BadVariable, names_in, replaced, values_of
 from mqmft_svc.errors import BodyInvalid, NoSuchAgent
 from mqmft_svc.operations.accepting import Acceptor
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.schemas.submissions import submission
-from mqmft_svc.store import managed
+from mqmft_svc.store import deliveries, managed
 
 _MOST_ITEMS: Final = 1000
 _WILDCARDS: Final = frozenset("*?")
@@ -32,10 +34,11 @@ class _Expanded:
 
 
 class Triggering:
-    """Makes a transfer of a batch of matches."""
+    """Makes a transfer of a batch of matches; `data` is the data folder."""
 
-    def __init__(self, acceptor: Acceptor, now: Clock) -> None:
+    def __init__(self, acceptor: Acceptor, now: Clock, data: Path) -> None:
         self._acceptor = acceptor
+        self._data = data
         self._now = now
         self._log = logs.get("monitors")
 
@@ -47,7 +50,8 @@ class Triggering:
         """
         with logs.request_scope(new_request_id()):
             expanded = _expanded(monitor, matches, self._now(), queue)
-            transfer = self._acceptor.new(expanded.submission, monitor.account)
+            cause = self._cause(connection, monitor, matches)
+            transfer = self._acceptor.new(expanded.submission, monitor.account, caused_by=cause)
             reason, agents = expanded.malformed, None
             if not reason:
                 try:
@@ -67,6 +71,14 @@ class Triggering:
                 "monitor.triggered", monitor=monitor.name, agent=monitor.agent, transfer=transfer.id,
                 matches=len(matches), refused=reason,
             )  # fmt: skip
+
+    def _cause(self, connection: sa.Connection, monitor: Monitor, matches: Sequence[Match]) -> str | None:
+        """Return the transfer of the hub that wrote a file of a batch, the first one that is known."""
+        agent = self._acceptor.agents(connection).get(monitor.agent)
+        if agent is None:
+            return None
+        found = (deliveries.find(connection, list(places_of(agent, one.path, self._data)), one.size) for one in matches)
+        return next(filter(None, found), None)
 
 
 def batch_of(monitor: Monitor) -> int:

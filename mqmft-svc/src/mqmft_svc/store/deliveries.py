@@ -1,0 +1,44 @@
+"""Store which transfer wrote a place last, as far as a monitor may see its files."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
+
+from mft_common.database.statements import Statement
+from mqmft_svc.store.tables import delivery, monitor
+
+_C: Final = delivery.c
+_ANY_MONITOR: Final = Statement(sa.select(monitor.c.number).limit(1))
+
+
+def any_monitor(connection: sa.Connection) -> bool:
+    """Return whether there is a monitor: without one nobody asks for deliveries."""
+    return _ANY_MONITOR.first(connection, {}) is not None
+
+
+def note(connection: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Store deliveries, each with `place`, `transfer`, `size` and `at`; the last one of a place counts."""
+    # Sorted: workers that store the same places in different orders would deadlock.
+    latest = sorted({row["place"]: row for row in rows}.values(), key=lambda row: bytes(row["place"]))
+    if not latest:
+        return
+    insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
+    added = insert(delivery)
+    values = {name: added.excluded[name] for name in ("transfer", "size", "at")}
+    connection.execute(added.on_conflict_do_update(index_elements=["place"], set_=values), latest)
+
+
+def find(connection: sa.Connection, places: Sequence[bytes], size: int | None) -> str | None:
+    """Return the transfer that last wrote one of these places with this size; with None any size."""
+    found = sa.select(_C.transfer).where(_C.place.in_(places)).order_by(_C.at.desc()).limit(1)
+    if size is not None:
+        found = found.where(_C.size == size)
+    return connection.execute(found).scalar()
+
+
+def purge(connection: sa.Connection, before: int, most: int) -> int:
+    """Delete some of the deliveries before a time; return how many."""
+    old = sa.select(_C.place).where(_C.at < before).limit(most)
+    return connection.execute(sa.delete(delivery).where(_C.place.in_(old))).rowcount
