@@ -158,7 +158,7 @@ def test_a_large_folder_that_shows_nothing_new_is_looked_at_again_after_its_inte
 
     step(1.0)
     assert hub.taken() == ["x"]
-    assert pauses() == 12.0
+    assert pauses() == 6.0
     while len(listings) < 2:
         step(1.0)
     assert listings[1] - listings[0] >= 60

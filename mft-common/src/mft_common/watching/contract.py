@@ -101,6 +101,8 @@ class Listing(Protocol):
 
     # Whether a listing may take long, so that it must not hold up those of other folders.
     remote: bool
+    # Whether `unchanged` can return True.
+    tells_changes: bool
     # Whether the last listing saw every folder, so that a name that was not in it is gone.
     complete: bool
     # The folder that the last listing read, as its file system names it; None where that is not known.

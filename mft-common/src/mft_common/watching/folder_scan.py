@@ -25,7 +25,7 @@ _LONGEST_PAUSE_S: Final = 300.0
 # A folder without a watch is looked at this often. Scans that find something, and those of a folder whose modification
 # time stays the same, take at most these shares of the time.
 _IDLE_S: Final = 10.0
-_SHARE: Final = 4
+_SHARE: Final = 2
 _SLOW_SHARE: Final = 20
 # A folder whose listing takes longer is scanned beside the others.
 _LONG_S: Final = 0.1
@@ -123,8 +123,8 @@ class FolderScan:
     def _next(self, states: Sequence[WatchState], *, quiet: bool) -> float:
         """Return when to scan again: after the interval, or earlier where a file settles before.
 
-        After a `quiet` scan, which found nothing new, the next one is no later for having taken long: it will list the
-        folder where its modification time has changed, or when enough time has passed.
+        After a `quiet` scan, which found nothing new, the next one is no later for having taken long, where a folder
+        tells by its modification time whether it has to be listed.
         """
         if self._wanted:
             return 0.0
@@ -134,7 +134,7 @@ class FolderScan:
             settle = min(state.watch.settle for state in states)
             settled = min(sighting.since for sighting in self._sightings.values()) + settle + _MARGIN_S
             pause = min(pause, max(settled - now, _MARGIN_S)) if settled > now else pause
-        rest = 0.0 if quiet and self.listing.unchanged() else self._listing_s * _SHARE
+        rest = 0.0 if quiet and self.listing.tells_changes else self._listing_s * _SHARE
         return now + max(pause, rest)
 
     def _load(self, states: Sequence[WatchState]) -> None:

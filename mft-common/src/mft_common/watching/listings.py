@@ -31,6 +31,7 @@ class LocalListing:
     """
 
     remote = False
+    tells_changes = True
 
     def __init__(self, folder: LocalFolder) -> None:
         self._folder = folder
@@ -106,6 +107,7 @@ class EndpointListing:
     """
 
     remote = True
+    tells_changes = False
 
     def __init__(self, connect: Callable[[], Endpoint]) -> None:
         self._connect = connect

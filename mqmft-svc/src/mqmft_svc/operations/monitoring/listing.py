@@ -71,6 +71,7 @@ class ChildListing:
         self._configuration = configuration
         self._runner = runner
         self._silence = silence
+        self.tells_changes = False
         self._times: list[tuple[str, int]] | None = None
         # The definition of the agent at the last listing, whose times these are.
         self._definition = ""
@@ -91,6 +92,7 @@ class ChildListing:
         agent = section.agents.get(self._place.agent)
         if agent is None:
             raise NotFound(f"the agent {self._place.agent} is not configured")
+        self.tells_changes = agent.target.scheme == "file"
         order = {
             "transfer_id": _NO_TOKEN,
             "token": _NO_TOKEN,
