@@ -150,7 +150,7 @@ def test_check_names_the_keys_that_have_no_effect_yet(tmp_path):
         "transactions": [{**TRANSACTION, "retries": {"job_delay": "9s"}}],
         "ibm_mq_mft": {
             "agents": {"A": {"qmgr": "Q", "root": "file:a", "allow": ["mftadmin"]}},
-            "monitors": [{"name": "M"}],
+            "transfers": [{"name": "T"}],
         },
         "data_protector": {"kem": "x25519"},
     }
@@ -158,5 +158,5 @@ def test_check_names_the_keys_that_have_no_effect_yet(tmp_path):
     result = CliRunner().invoke(main, ["check", str(file)])
     assert result.exit_code == 0, result.output
     assert result.stderr.splitlines() == [
-        f"{key}: has no effect yet" for key in ("ibm_mq_mft.monitors", "data_protector.kem")
+        f"{key}: has no effect yet" for key in ("ibm_mq_mft.transfers", "data_protector.kem")
     ]

@@ -37,7 +37,7 @@ from mqmft_svc.operations.probing import Prober
 from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.settings import Settings
-from mqmft_svc.store import agents, visibility
+from mqmft_svc.store import agents, monitors, visibility
 from mqmft_svc.store.tables import APPLIED, CALL_WORKERS, INBOX, OUTBOX, WORKERS, metadata
 
 _PURGE_EVERY_S: Final = 60.0
@@ -221,6 +221,7 @@ def build(
         if settings.cache_reset_on_start:
             visibility.begin(connection, now(), settings.started_at)
         agents.apply(connection, {one.name: one.definition for one in section.agents.values()}, now())
+        monitors.apply(connection, section.monitors, now())
     filestore = Filestore.configured(settings.filestore_url, settings.internal_keys, settings.state)
 
     def with_filestore(given: Section) -> Section:

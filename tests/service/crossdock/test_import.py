@@ -36,7 +36,7 @@ def test_definitions_become_a_configuration_that_the_hub_accepts(run, tmp_path):
     file.write_text(result.stdout)
     checked = CliRunner().invoke(main, ["check", str(file)])
     assert checked.exit_code == 0, checked.output
-    assert checked.stderr.splitlines() == [f"ibm_mq_mft.{key}: has no effect yet" for key in ("transfers", "monitors")]
+    assert checked.stderr.splitlines() == ["ibm_mq_mft.transfers: has no effect yet"]
 
 
 def test_what_is_not_carried_over_is_a_line_on_stderr(run):

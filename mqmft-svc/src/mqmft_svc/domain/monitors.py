@@ -19,6 +19,11 @@ SIZES: Final[Mapping[str, int]] = {"bytes": 1, "KB": 1 << 10, "MB": 1 << 20, "GB
 _KEY: Final = "monitor/"
 
 
+def key_of(number: int) -> str:
+    """Return the name under which the matches of a monitor are remembered."""
+    return f"{_KEY}{number}"
+
+
 @dataclass(frozen=True, kw_only=True)
 class Condition:
     """The condition of a monitor.
@@ -59,7 +64,7 @@ class Monitor:
     @property
     def key(self) -> str:
         """The name under which its matches are remembered."""
-        return f"{_KEY}{self.number}"
+        return key_of(self.number)
 
     @property
     def definition(self) -> Mapping[str, Any]:

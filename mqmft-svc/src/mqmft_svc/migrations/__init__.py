@@ -1,3 +1,3 @@
 """Revisions of this service's tables."""
 
-HEAD = "0013"
+HEAD = "0014"

@@ -16,6 +16,8 @@ from mft_common.errors import ConfigError
 from mft_common.schedules.zones import time_zone
 from mqmft_svc.domain.agents import ROOTS, Agent
 from mqmft_svc.domain.brokers import is_broker
+from mqmft_svc.domain.monitors import Monitor
+from mqmft_svc.schemas.configured_monitors import read_monitors
 
 _SECTION: Final = "ibm_mq_mft"
 SECTIONS: Final[Sections] = {_SECTION: dict, **registry.SECTIONS}
@@ -27,7 +29,7 @@ _QMGR_OR_NONE: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{0,48}\Z", error="Not 
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """The coordination queue manager, empty when none is named, the agents by their name, and all endpoints.
+    """The coordination queue manager, empty when none is named, agents by their name, monitors, and all endpoints.
 
     `timezone` is that of schedules which name no other one.
     """
@@ -35,6 +37,7 @@ class Section:
     coordination_qmgr: str = ""
     timezone: str = "UTC"
     agents: Mapping[str, Agent] = field(default_factory=dict)
+    monitors: tuple[Monitor, ...] = ()
     endpoints: Endpoints = field(default_factory=Endpoints)
 
 
@@ -73,7 +76,7 @@ class _SectionSchema(Schema):
     agents = fields.Dict(keys=fields.String(validate=AGENT_NAME), values=fields.Nested(_AgentSchema))
     # The bodies of requests (1.J, 1.L), as `crossdock import ibm-mft` writes them.
     transfers = fields.List(fields.Dict(keys=fields.String()), metadata=UNUSED)
-    monitors = fields.List(fields.Dict(keys=fields.String()), metadata=UNUSED)
+    monitors = fields.List(fields.Dict(keys=fields.String()))
 
 
 def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
@@ -96,12 +99,14 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
         agent = _agent(name, entry, endpoints, secrets, path)
         if agent is not None:
             agents[name] = agent
+    monitors = read_monitors(loaded.get("monitors", ()), loaded.get("agents", {}), problems, f"{_SECTION}.monitors")
     if problems:
         raise ConfigError(sorted(problems))
     return Section(
         coordination_qmgr=loaded.get("coordination_qmgr", ""),
         timezone=loaded["timezone"],
         agents=agents,
+        monitors=monitors,
         endpoints=endpoints,
     )
 

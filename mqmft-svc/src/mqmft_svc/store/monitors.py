@@ -1,13 +1,13 @@
 """Store resource monitors."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mqmft_svc.domain.monitors import Monitor
+from mqmft_svc.domain.monitors import Monitor, key_of
 from mqmft_svc.store.tables import WATCHES, monitor
 
 _C: Final = monitor.c
@@ -23,8 +23,27 @@ def insert(connection: sa.Connection, new: Monitor, now: int) -> int | None:
     added = insert_into(monitor).values(**row).on_conflict_do_nothing(index_elements=["name", "agent"])
     number = connection.execute(added.returning(_C.number)).scalar()
     if number is not None:
-        WATCHES.define(connection, Monitor(**{**vars(new), "number": number}).key, document)
+        WATCHES.define(connection, key_of(number), document)
     return number
+
+
+def apply(connection: sa.Connection, monitors: Iterable[Monitor], now: int) -> None:
+    """Keep the monitors of a configuration: one that stays remembers what it has seen, one that is gone is deleted.
+
+    Of a name that a request has used before, the configuration's definition is in force.
+    """
+    kept = set()
+    for one in monitors:
+        insert(connection, one, now)
+        row = connection.execute(sa.select(monitor).where(_C.name == one.name, _C.agent == one.agent)).one()
+        kept.add(row.number)
+        document = json.dumps(one.document, sort_keys=True)
+        values = {"document": document, "account": one.account, "configured": True}
+        connection.execute(sa.update(monitor).where(_C.number == row.number).values(**values))
+        WATCHES.define(connection, key_of(row.number), document)
+    former = connection.execute(sa.select(_C.number).where(_C.configured, _C.number.not_in(kept))).scalars().all()
+    WATCHES.remove(connection, *map(key_of, former))
+    connection.execute(sa.delete(monitor).where(_C.number.in_(former)))
 
 
 def fetch(connection: sa.Connection, read: Read, name: str | None = None) -> Sequence[Monitor]:

@@ -186,7 +186,8 @@ submission_key: Final = sa.Table(
 )
 sa.Index("submission_key_at", submission_key.c.at)
 
-# The resource monitors (1.L), each with its definition as the resource shows it; a number is never used again.
+# The resource monitors (1.L), each with its definition as the resource shows it; a number is never used again. Those of
+# crossdock.yaml are `configured`.
 monitor: Final = sa.Table(
     "monitor",
     metadata,
@@ -196,6 +197,7 @@ monitor: Final = sa.Table(
     _text("document"),
     _text("account"),
     _number("created_at"),
+    sa.Column("configured", sa.Boolean(), nullable=False, server_default=sa.false()),
     sqlite_autoincrement=True,
 )
 sa.Index("monitor_name", monitor.c.name, monitor.c.agent, unique=True)

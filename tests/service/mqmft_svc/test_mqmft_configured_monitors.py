@@ -1,0 +1,106 @@
+"""The monitors of crossdock.yaml, over both kinds of database."""
+
+import pytest
+
+from mft_common.config import Reader
+from mft_common.errors import ConfigError
+from tests.servers.monitor_bodies import body, config
+from tests.servers.monitored import Polls, create, sources, transfers
+from tests.service.mqmft_svc.mqmft_hub import Hub, caller
+
+
+@pytest.fixture
+def make(tmp_path, database_url, runner):
+    """Return a function that applies a configuration with these monitors."""
+    made = []
+    (tmp_path / "quay/in").mkdir(parents=True)
+    (tmp_path / "quay/other").mkdir()
+
+    def make(*monitors):
+        given = config()
+        given["ibm_mq_mft"]["monitors"] = list(monitors)
+        hub = Hub(
+            tmp_path, config=given, reader=Reader(tmp_path, {}, data=tmp_path), runner=runner,
+            MQMFT_DATABASE_URL=database_url,
+        )  # fmt: skip
+        made.append(hub.service.close)
+        return hub
+
+    def polls(hub):
+        found = Polls(hub)
+        made.append(found.close)
+        return found
+
+    make.polls = polls
+    yield make
+    for close in reversed(made):
+        close()
+
+
+def names(hub):
+    """Return the names of all monitors."""
+    return [one["name"] for one in hub.ask("/ibmmq/rest/v3/admin/mft/monitor").json["monitor"]]
+
+
+def test_186_the_monitors_of_the_configuration_are_created_and_deleted_with_it(make, tmp_path):
+    """They begin transfers of the account `system`; those that were created by a request stay."""
+    hub = make(body("one"), body("two", agentName="YARD"))
+    create(hub, body("mine"))
+    assert names(hub) == ["MINE", "ONE", "TWO"]
+    (tmp_path / "quay/in/x").write_bytes(b"x")
+    polls = make.polls(hub)
+    polls.poll(times=2)
+    found = {one["job"]["name"]: one["originator"]["userId"] for one in transfers(hub)}
+    assert found == {"MINE": "mftadmin", "ONE": "system"}
+    assert names(make(body("two", agentName="YARD"))) == ["MINE", "TWO"]
+    assert names(make()) == ["MINE"]
+    with hub.service.database.read() as connection:
+        rows = connection.exec_driver_sql("SELECT watch FROM watch_handled").scalars().all()
+    assert len(rows) == 1
+
+
+def test_237_a_monitor_of_the_configuration_remembers_what_it_has_seen(make, tmp_path):
+    """Also where its definition changes, which reaches a watcher that runs."""
+    hub = make(body())
+    polls = make.polls(hub)
+    (tmp_path / "quay/in/x").write_bytes(b"x")
+    polls.poll(times=2)
+    make(body())
+    polls.poll(times=3)
+    make(body(transferDefinition__job={"name": "renamed"}))
+    (tmp_path / "quay/in/y").write_bytes(b"y")
+    polls.poll(times=5)
+    assert sources(hub) == [["in/x"], ["in/y"]]
+    assert [one["job"]["name"] for one in transfers(hub)] == ["WATCH", "renamed"]
+
+
+def test_186_the_configuration_takes_over_a_name(make):
+    """Its definition is in force then, and it goes with the configuration."""
+    hub = make()
+    create(hub, body(resource__name="other"), identity=caller("me"))
+    make(body())
+    (shown,) = hub.ask("/ibmmq/rest/v3/admin/mft/monitor/watch?attributes=resource").json["monitor"]
+    assert shown["resource"]["name"] == "in"
+    assert names(make()) == []
+
+
+def test_186_every_problem_of_a_monitor_is_named_by_its_path(make):
+    """All at once, before anything is applied."""
+    wrong = [
+        body("a*"),
+        body("b", agentName="NONE"),
+        body("c", triggerCondition={"type": "sometimes"}),
+        body("d", transferDefinition__sourceAgent__name="NONE"),
+        body("e"),
+        body("E"),
+    ]
+    with pytest.raises(ConfigError) as raised:
+        make(*wrong)
+    places = [problem.partition(": ")[0].removeprefix("ibm_mq_mft.monitors") for problem in raised.value.problems]
+    assert places == [
+        "[0].name",
+        "[1].agentName",
+        "[2].triggerCondition.type",
+        "[3].transferDefinition.sourceAgent",
+        "[5].name",
+    ]
