@@ -26,7 +26,7 @@ _LONGEST_PAUSE_S: Final = 300.0
 # time stays the same, take at most these shares of the time.
 _IDLE_S: Final = 10.0
 _SHARE: Final = 2
-_SLOW_SHARE: Final = 20
+_SLOW_SHARE: Final = 40
 # A folder whose listing takes longer is scanned beside the others.
 _LONG_S: Final = 0.1
 # After this many files that failed by themselves the others wait for the next scan.
