@@ -1,6 +1,7 @@
 """Monitors look at the folders of agents, and begin transfers, over both kinds of database (4.H)."""
 
 import itertools
+import json
 import os
 import time
 
@@ -251,6 +252,21 @@ def test_238_a_name_with_a_wildcard_begins_no_transfer_of_other_files(hub, polls
     (found,) = transfers(hub)
     assert found["status"]["state"] == "malformed"
     assert "${FilePath}" in found["status"]["description"]
+
+
+def test_54_a_name_that_is_not_utf_8_is_transferred_by_its_bytes(hub, polls, tmp_path):
+    """Items 54, 188: the file is found by its bytes; texts beside the items have a mark where a byte is no text."""
+    (tmp_path / "quay/in").joinpath(os.fsdecode(b"caf\xe9.csv")).write_bytes(b"x")
+    (tmp_path / "quay/in/line\nbreak").write_bytes(b"x")
+    create(hub, body(transferDefinition__job={"name": "got ${FileName}"}))
+    polls.poll(times=2)
+    found = {one["job"]["name"]: one for one in transfers(hub)}
+    assert sorted(found) == ["got caf\ufffd.csv", "got line\ufffdbreak"]
+    assert {one["status"]["state"] for one in found.values()} == {"started"}
+    with hub.service.database.read() as connection:
+        submissions = connection.exec_driver_sql("SELECT submission FROM managed").scalars().all()
+    names = {json.loads(one)["items"][0]["source"]["name"] for one in submissions}
+    assert {os.fsencode(name) for name in names} == {b"in/caf\xe9.csv", b"in/line\nbreak"}
 
 
 def test_215_the_agents_of_a_monitor_serve_its_creator_or_not(make, write):

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mft_common.events import Envelope, Item, TransferEnded, TransferProgressed, TransferStarted
+from mft_common.events.catalogue.fields import storable
 from mqmft_svc.domain import transfers
 from mqmft_svc.domain.descriptions import item_description
 from mqmft_svc.domain.states import is_final
@@ -39,7 +40,8 @@ def _leaves(one: Item) -> Iterator[tuple[str, Any]]:
     for side, values in (("source", one.source), ("destination", one.destination)):
         for name, value in vars(values).items():
             if value is not None:
-                yield f"{side}.{name}", value
+                # An event that has not been written yet may have bytes of a name that are no text.
+                yield f"{side}.{name}", storable(value) if isinstance(value, str) else value
 
 
 def change_of(envelope: Envelope[Any]) -> Change:

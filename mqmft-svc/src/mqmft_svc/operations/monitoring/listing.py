@@ -134,7 +134,10 @@ class ChildListing:
             raise Transient(str(error)) from error
         try:
             while (end := handle.wait(_LOOK_S)) is None:
-                if self._closed or time.monotonic() - heard > self._silence:
+                if self._closed:
+                    handle.kill()
+                    raise Transient(f"the look at the agent {self._place.agent} was ended")
+                if time.monotonic() - heard > self._silence:
                     handle.kill()
                     raise Transient(f"the agent {self._place.agent} did not answer within {self._silence:g} s")
         finally:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from mft_common import logs
 from mft_common.clock import Clock
+from mft_common.endpoints.names import printable
 from mft_common.ids import new_request_id
 from mft_common.watching import Later
 from mqmft_svc.domain.monitors import Match, Monitor
@@ -106,7 +107,10 @@ def _expanded(monitor: Monitor, matches: Sequence[Match], now: int, queue: str) 
 
 
 def _body(definition: Mapping[str, Any], first: Mapping[str, str], each: Sequence[Mapping[str, str]]) -> dict[str, Any]:
-    """Return the body of the request; an item with a variable of the file comes once for each match, others once."""
+    """Return the body of the request; an item with a variable of the file comes once for each match, others once.
+
+    Texts beside the items stand in columns and logs, which hold no byte that is no text.
+    """
     transfer_set = definition["transferSet"]
     items: list[dict[str, Any]] = []
     for item in transfer_set["item"]:
@@ -115,7 +119,8 @@ def _body(definition: Mapping[str, Any], first: Mapping[str, str], each: Sequenc
             if one not in items:
                 items.append(one)
     rest = {name: value for name, value in transfer_set.items() if name != "item"}
-    body: dict[str, Any] = replaced({**definition, "transferSet": rest}, first)
+    shown = {name: printable(value) for name, value in first.items()}
+    body: dict[str, Any] = replaced({**definition, "transferSet": rest}, shown)
     body["transferSet"]["item"] = items
     return body
 
