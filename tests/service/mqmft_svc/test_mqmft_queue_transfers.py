@@ -5,6 +5,7 @@ import threading
 from urllib.parse import urlsplit
 
 import pytest
+import sqlalchemy as sa
 
 from mft_common.config import Reader
 from mft_common.database.leases import LeaseLost
@@ -163,7 +164,7 @@ def cut_off(hub, id_):
     database, configuration = hub.service.database, hub.service.follower
     work = ManagedWork(database, configuration, hub.service.runner, patience_s=5.0, now=hub.service.operations.now)
     with database.write() as connection:
-        lease = WORKERS.sign_in(connection, "dying", 0.5)
+        lease = WORKERS.sign_in(connection, "dying", 60.0)
     begun = []
     assert work.take(lease, lambda _key, _request, process: begun.append(process))
     (process,) = begun
@@ -180,3 +181,5 @@ def cut_off(hub, id_):
     process._on_message = stop_at_delivered
     process.run()
     assert delivered.is_set()
+    with database.write() as connection:
+        connection.execute(sa.text("UPDATE leases SET until = 0 WHERE key = :key"), {"key": lease.key})
