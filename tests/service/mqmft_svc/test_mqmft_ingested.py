@@ -1,9 +1,11 @@
 import pytest
+import sqlalchemy as sa
 
 from mqmft_svc import bootstrap
 from mqmft_svc.schemas.attributes import Selection
 from mqmft_svc.schemas.transferlog import read_message
 from mqmft_svc.settings import Settings
+from mqmft_svc.store.tables import delivery, monitor
 from tests.service.mqmft_svc.mqmft_hub import envelope, started, transfer_id
 from tests.unit.mqmft_svc import transferlog_messages as messages
 
@@ -44,6 +46,17 @@ def test_198_a_network_cannot_take_the_id_of_a_transfer_of_the_hub(hub):
     hub.tell(envelope(started(1), 1))
     record(hub.service, "harbour", messages.completed(id_=transfer_id(1)))
     assert shown(hub.service, transfer_id(1))["status"]["state"] == "started"
+
+
+def test_198_a_network_cannot_say_where_a_transfer_of_the_hub_wrote(hub):
+    """Item 198: a monitor would name the hub's transfer as the cause of what it begins for such a file."""
+    hub.tell(envelope(started(1), 1))
+    with hub.service.database.write() as connection:
+        row = {"name": "M", "agent": "A", "document": "{}", "account": "", "created_at": 1}
+        connection.execute(sa.insert(monitor), row)
+    record(hub.service, "harbour", messages.progress(50, [messages.item(1)], id_=transfer_id(1)))
+    with hub.service.database.read() as connection:
+        assert connection.execute(sa.select(delivery)).all() == []
 
 
 def test_180_a_transfer_of_a_network_names_it_where_it_cannot_be_stopped(hub):

@@ -10,6 +10,7 @@ from mft_common.clock import now_ms
 from mqmft_svc import bootstrap
 from mqmft_svc.schemas.transferlog import read_message
 from mqmft_svc.settings import Settings
+from mqmft_svc.store import deliveries
 from mqmft_svc.store import transfers as store
 from tests.unit.mqmft_svc import transferlog_messages as messages
 
@@ -81,3 +82,17 @@ def test_200_a_purge_waits_for_no_worker_that_changes_an_old_transfer(on_postgre
         with database.write() as other:
             assert store.delete_older(other, now_ms(), 10) == 2
     assert on_postgresql.operations.recorder.purge() == 1
+
+
+def test_a_purge_of_deliveries_waits_for_no_worker_that_stores_one(on_postgresql):
+    """A worker stores the places of a batch in order, and a purge takes them in another: in turn both would wait."""
+    database = on_postgresql.database
+    rows = [{"place": bytes([number]), "transfer": "T", "size": 1, "at": 1} for number in range(3)]
+    with database.write() as connection:
+        deliveries.note(connection, rows)
+    with database.write() as connection:
+        deliveries.note(connection, [{**rows[1], "at": 9}])
+        with database.write() as other:
+            assert deliveries.purge(other, 5, 10) == 2
+    with database.read() as connection:
+        assert deliveries.find(connection, [bytes([1])], None) == "T"

@@ -37,7 +37,7 @@ def _note_deliveries(
         return
     rows = []
     for id_, record in records.items():
-        for change in waiting[id_] if not record.network else ():
+        for change in _of_network(record, waiting[id_]) if not record.network else ():
             for item in change.items:
                 if item.leaves.get("state") == "successful" and (path := item.leaves.get("destination.path")):
                     size = item.leaves.get("destination.size") or 0

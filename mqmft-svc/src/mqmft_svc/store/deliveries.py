@@ -39,6 +39,7 @@ def find(connection: sa.Connection, places: Sequence[bytes], size: int | None) -
 
 
 def purge(connection: sa.Connection, before: int, most: int) -> int:
-    """Delete some of the deliveries before a time; return how many."""
-    old = sa.select(_C.place).where(_C.at < before).limit(most)
-    return connection.execute(sa.delete(delivery).where(_C.place.in_(old))).rowcount
+    """Delete some of the deliveries before a time; return how many. Those that a worker changes now are left."""
+    old = sa.select(_C.place).where(_C.at < before).limit(most).with_for_update(skip_locked=True)
+    places = connection.execute(old).scalars().all()
+    return connection.execute(sa.delete(delivery).where(_C.place.in_(places))).rowcount if places else 0
