@@ -26,8 +26,9 @@ class ManagedCall:
 
     `name` is the part of its URL that is shown, and `request` what is sent, None once the call is over: URL and headers
     may hold secrets. `state` is one of the words for transfers. `result_code` and `answer` are those of the last try.
-    `phase` says whether a worker may take it from `due_at` on; `owner` is the worker that runs it, "" for none, and
-    `fence` counts how often it was taken. `arrival` counts calls in the order of their requests.
+    `phase` says whether a worker may take it from `due_at` on, which is the time of its end once it is over; `owner` is
+    the worker that runs it, "" for none, and `fence` counts how often it was taken. `arrival` counts calls in the order
+    of their requests.
     """
 
     id: str

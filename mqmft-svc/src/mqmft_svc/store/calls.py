@@ -112,7 +112,8 @@ def running(connection: sa.Connection) -> list[ManagedCall]:
 
 
 def delete_older(connection: sa.Connection, before: int, limit: int) -> int:
-    """Delete at most `limit` of the calls that are over and began before `before` (ms); return how many."""
-    old = sa.select(_C.arrival).where(_C.started_at < before, _C.phase == "over")
-    chosen = old.order_by(_C.started_at).limit(limit).scalar_subquery()
+    """Delete at most `limit` of the calls that were over before `before` (ms); return how many."""
+    # A call that is over is due no more: its time there is that of its end, which an index has.
+    old = sa.select(_C.arrival).where(_C.phase == "over", _C.due_at < before)
+    chosen = old.order_by(_C.due_at).limit(limit).scalar_subquery()
     return connection.execute(sa.delete(managed_call).where(_C.arrival.in_(chosen))).rowcount

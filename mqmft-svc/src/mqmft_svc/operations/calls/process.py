@@ -85,7 +85,8 @@ class CallProcess:
         }  # fmt: skip
         if state.outcome:
             final = "successful" if state.outcome == "success" else "failed"
-            values |= {"phase": "over", "state": final, "ended_at": max(now, self._call.started_at)}
+            ended_at = max(now, self._call.started_at)
+            values |= {"phase": "over", "state": final, "ended_at": ended_at, "due_at": ended_at}
         else:
             values |= {"phase": "queued", "due_at": now + request.retry_wait_s * 1000}
         with self._database.write() as connection:
