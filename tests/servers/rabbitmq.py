@@ -62,8 +62,15 @@ class RabbitMQ:
 
     def held(self, vhost: str, queue: str) -> int:
         """Return how many messages of a queue were delivered and not acknowledged."""
+        return self._totals(vhost, queue)["messages_unacknowledged"]
+
+    def waiting(self, vhost: str, queue: str) -> int:
+        """Return how many messages of a queue can be taken, as the server tells every few seconds."""
+        return self._totals(vhost, queue)["messages_ready"]
+
+    def _totals(self, vhost: str, queue: str) -> dict[str, int]:
         queues = json.loads(self.api("GET", f"/queues/{vhost}?enable_queue_totals=true&disable_stats=true"))
-        return next(int(one["messages_unacknowledged"]) for one in queues if one["name"] == queue)
+        return next(one for one in queues if one["name"] == queue)
 
     def drop_vhost(self, name: str) -> None:
         """Remove a vhost with its queues."""
