@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mqmft_svc.domain.agents import STATES, TYPES, Agent
-from mqmft_svc.errors import AgentNameInvalid, PageWithId, ParameterUnknown
+from mqmft_svc.errors import AgentNameInvalid, ParameterUnknown
 from mqmft_svc.schemas import attributes
 from mqmft_svc.schemas.attributes import Selection, leaves
-from mqmft_svc.schemas.queries import Pairs, given_once, wildcards
+from mqmft_svc.schemas.queries import Pairs, given_once, selection_of, single_of, wildcards
 from mqmft_svc.settings import Settings
 
 _FILTERS: Final = ("name", "type", "state")
@@ -52,17 +52,13 @@ def list_query(pairs: Pairs, settings: Settings) -> AgentQuery:
         name=name_pattern(given["name"]) if given.get("name", _ANY) != _ANY else None,
         type=_one_of(given, "type", TYPES, "all"),
         state=_one_of(given, "state", STATES, _ANY),
-        selection=_selection(given),
+        selection=selection_of(given, _KNOWN),
     )
 
 
 def single_query(pairs: Pairs, settings: Settings) -> Selection:
     """Read the parameters of `GET agent/{name}`; raises the 400s of 31-34, 48 and 183."""
-    given = given_once(pairs, {"attributes", *_FILTERS}, settings)
-    for name in _FILTERS:
-        if name in given:
-            raise PageWithId(name=name, resource="agents")
-    return _selection(given)
+    return single_of(pairs, settings, _KNOWN, "agents", _FILTERS)
 
 
 def agent_name(text: str) -> str:
@@ -90,7 +86,3 @@ def _one_of(given: Mapping[str, str], name: str, values: tuple[str, ...], everyt
     if value not in values:
         raise ParameterUnknown(name=f"{name}={value}")
     return value
-
-
-def _selection(given: Mapping[str, str]) -> Selection:
-    return attributes.parse(given["attributes"], _KNOWN) if "attributes" in given else attributes.DEFAULT

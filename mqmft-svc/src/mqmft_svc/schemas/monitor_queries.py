@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mqmft_svc.domain.monitors import STATES, TYPES, Monitor
-from mqmft_svc.errors import MonitorNameInvalid, PageWithId, ParameterUnknown
+from mqmft_svc.errors import MonitorNameInvalid, ParameterUnknown
 from mqmft_svc.schemas import attributes
 from mqmft_svc.schemas.agent_queries import agent_name, name_pattern
 from mqmft_svc.schemas.attributes import Selection, leaves
 from mqmft_svc.schemas.monitor_bodies import LONGEST_NAME, monitor_name
-from mqmft_svc.schemas.queries import Pairs, given_once, wildcards
+from mqmft_svc.schemas.queries import Pairs, given_once, selection_of, single_of, wildcards
 from mqmft_svc.settings import Settings
 
 _ANY: Final = "*"
@@ -64,17 +64,13 @@ def list_query(pairs: Pairs, settings: Settings) -> MonitorQuery:
         agent=name_pattern(agent) if agent != _ANY else None,
         state=_one_of(given, "state", STATES),
         type=_one_of(given, "type", TYPES),
-        selection=_selection(given),
+        selection=selection_of(given, _KNOWN),
     )
 
 
 def single_query(pairs: Pairs, settings: Settings) -> Selection:
     """Read the parameters of `GET monitor/{name}`; raises the 400s of 31-34 and 48."""
-    given = given_once(pairs, {"attributes", *_FILTERS}, settings)
-    for name in _FILTERS:
-        if name in given:
-            raise PageWithId(name=name, resource="monitors")
-    return _selection(given)
+    return single_of(pairs, settings, _KNOWN, "monitors", _FILTERS)
 
 
 def place_query(pairs: Pairs, settings: Settings) -> Place:
@@ -104,7 +100,3 @@ def _one_of(given: Mapping[str, str], name: str, values: tuple[str, ...]) -> str
     if value not in values:
         raise ParameterUnknown(name=f"{name}={value}")
     return value
-
-
-def _selection(given: Mapping[str, str]) -> Selection:
-    return attributes.parse(given["attributes"], _KNOWN) if "attributes" in given else attributes.DEFAULT

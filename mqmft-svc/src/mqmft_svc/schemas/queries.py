@@ -1,7 +1,7 @@
 """Parse the query parameters of transfers and calls (1.D, 190)."""
 
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,26 +57,32 @@ def _page(given: dict[str, str], settings: Settings, known: attributes.Tree) -> 
         limit=_limit(given["limit"], settings.limit_max) if "limit" in given else settings.limit_default,
         after=given["after"].upper() if "after" in given else None,
         before=given["before"].upper() if "before" in given else None,
-        selection=_selection(given, known),
+        selection=selection_of(given, known),
     )
 
 
 def single_query(pairs: Pairs, settings: Settings) -> Selection:
     """Read the parameters of `GET transfer/{id}`; raises the 400s of 31-34, 42 and 48."""
-    return _single(pairs, settings, attributes.TRANSFER, "transfers")
+    return single_of(pairs, settings, attributes.TRANSFER, "transfers")
 
 
 def single_call(pairs: Pairs, settings: Settings) -> Selection:
     """Read the parameters of `GET call/{id}`."""
-    return _single(pairs, settings, attributes.CALL, "calls")
+    return single_of(pairs, settings, attributes.CALL, "calls")
 
 
-def _single(pairs: Pairs, settings: Settings, known: attributes.Tree, resource: str) -> Selection:
-    given = given_once(pairs, {"attributes", *_PAGE}, settings)
-    for name in _PAGE:
+def single_of(
+    pairs: Pairs, settings: Settings, known: attributes.Tree, resource: str, of_list: Collection[str] = _PAGE
+) -> Selection:
+    """Read the parameters of one of a `resource`, which has the attributes `known`; raises the 400s of 31-34 and 48.
+
+    The parameters `of_list`, which are those of its list, are refused.
+    """
+    given = given_once(pairs, {"attributes", *of_list}, settings)
+    for name in of_list:
         if name in given:
             raise PageWithId(name=name, resource=resource)
-    return _selection(given, known)
+    return selection_of(given, known)
 
 
 def no_query(pairs: Pairs, settings: Settings) -> None:
@@ -84,7 +90,8 @@ def no_query(pairs: Pairs, settings: Settings) -> None:
     given_once(pairs, (), settings)
 
 
-def _selection(given: dict[str, str], known: attributes.Tree) -> Selection:
+def selection_of(given: Mapping[str, str], known: attributes.Tree) -> Selection:
+    """Return the attributes to show, of a resource that has those of `known`."""
     return attributes.parse(given["attributes"], known) if "attributes" in given else attributes.DEFAULT
 
 
