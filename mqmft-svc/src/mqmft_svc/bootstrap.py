@@ -55,7 +55,7 @@ _CHILD_MODULES: Final = (
 )
 
 # What children need for queues.
-_QUEUE_MODULES: Final = ("mqmft_svc.operations.managed.queues.moves",)
+_QUEUE_MODULES: Final = ("mqmft_svc.operations.managed.queues.moves", "mqmft_svc.operations.monitoring.queue_child")
 
 
 def child_modules(document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from mft_common.config import Reader
-from mqmft_svc.operations.monitoring.listing import Place
+from mqmft_svc.operations.monitoring.place import Place
 from mqmft_svc.schemas.monitor_bodies import monitor_of
 from mqmft_svc.store import agents
 from mqmft_svc.store import monitors as store

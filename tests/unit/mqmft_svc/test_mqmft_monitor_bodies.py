@@ -12,7 +12,7 @@ from tests.servers.monitor_bodies import body
     [
         ({"name": 7}, "name"),
         ({"type": "folder"}, "type"),
-        ({"type": "queue"}, "type"),
+        ({"type": "queue"}, "triggerCondition.type"),
         ({"agentName": None}, "agentName"),
         ({"resource": None}, "resource"),
         ({"resource__name": ""}, "resource.name"),

@@ -15,7 +15,7 @@ _QMGR: Final = click.option("--qmgr", help="The queue manager of that agent.")
 
 @click.group()
 def monitor() -> None:
-    """Resource monitors: folders of agents that are looked at, and begin transfers."""
+    """Resource monitors: folders and queues of agents that are looked at, and begin transfers."""
 
 
 @monitor.command("list")

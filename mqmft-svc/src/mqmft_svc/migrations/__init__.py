@@ -1,3 +1,3 @@
 """Revisions of this service's tables."""
 
-HEAD = "0014"
+HEAD = "0015"

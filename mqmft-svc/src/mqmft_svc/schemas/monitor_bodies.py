@@ -8,11 +8,10 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields, validates_schema
 
 from mqmft_svc.domain import variables
-from mqmft_svc.domain.monitors import CONDITIONS, DIRECTORY, INTERVALS, MATCHES, QUEUE, SIZES, TYPES, Condition, Monitor
+from mqmft_svc.domain.monitors import CONDITIONS, DIRECTORY, INTERVALS, MATCHES, SIZES, TYPES, Condition, Monitor
 from mqmft_svc.domain.submissions import Submission
 from mqmft_svc.errors import BodyInvalid, MonitorNameInvalid
 from mqmft_svc.schemas.fields import (
-    LATER,
     MISSING,
     NO_OBJECT,
     NotServed,
@@ -102,8 +101,6 @@ class _MonitorSchema(Strict):
 
     @validates_schema
     def _check(self, loaded: Mapping[str, Any], **_kwargs: Any) -> None:
-        if loaded["type"] == QUEUE:
-            raise ValidationError(LATER, "type")
         kinds = CONDITIONS[loaded["type"]]
         if loaded["condition"]["type"] not in kinds:
             problem = f"of a {loaded['type']} it must be one of {', '.join(kinds)}."

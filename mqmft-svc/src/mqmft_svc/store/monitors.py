@@ -8,9 +8,10 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mqmft_svc.domain.monitors import Monitor, key_of
-from mqmft_svc.store.tables import WATCHES, monitor
+from mqmft_svc.store.tables import WATCHES, managed, monitor
 
 _C: Final = monitor.c
+_UNDER_WAY: Final = ("queued", "running")
 # Makes a monitor of its document, the account of its creator and its number.
 Read = Callable[[Mapping[str, Any], str, int], Monitor]
 
@@ -51,6 +52,20 @@ def fetch(connection: sa.Connection, read: Read, name: str | None = None) -> Seq
     found = sa.select(monitor).order_by(_C.name, _C.agent)
     rows = connection.execute(found if name is None else found.where(_C.name == name))
     return [read(json.loads(row.document), row.account, row.number) for row in rows]
+
+
+def note_transfer(connection: sa.Connection, known: Monitor, transfer: str) -> None:
+    """Note the transfer that a monitor has begun last, and that was not refused."""
+    connection.execute(sa.update(monitor).where(_C.number == known.number).values(last_transfer=transfer))
+
+
+def last_transfer(connection: sa.Connection, key: str) -> tuple[str | None, bool]:
+    """Return the transfer that the monitor of a key has begun last, None for none, and whether it is under way."""
+    number = int(key.rpartition("/")[2])
+    joined = monitor.outerjoin(managed, sa.and_(managed.c.id == _C.last_transfer, managed.c.status.in_(_UNDER_WAY)))
+    found = sa.select(_C.last_transfer, managed.c.id).select_from(joined).where(_C.number == number)
+    row = connection.execute(found).one_or_none()
+    return (None, False) if row is None else (row[0], row[1] is not None)
 
 
 def delete(connection: sa.Connection, gone: Monitor) -> None:

@@ -198,6 +198,7 @@ monitor: Final = sa.Table(
     _text("account"),
     _number("created_at"),
     sa.Column("configured", sa.Boolean(), nullable=False, server_default=sa.false()),
+    sa.Column("last_transfer", sa.String(48)),
     sqlite_autoincrement=True,
 )
 sa.Index("monitor_name", monitor.c.name, monitor.c.agent, unique=True)

@@ -12,7 +12,7 @@ from mft_common.clock import Clock
 from mft_common.endpoints.names import printable
 from mft_common.ids import new_request_id
 from mft_common.watching import Later
-from mqmft_svc.domain.monitors import Match, Monitor
+from mqmft_svc.domain.monitors import QUEUE, Match, Monitor
 from mqmft_svc.domain.places import places_of
 from mqmft_svc.domain.submissions import AgentRequest, Submission
 from mqmft_svc.domain.variables import OF_FILE, BadVariable, names_in, replaced, values_of
@@ -20,7 +20,7 @@ from mqmft_svc.errors import BodyInvalid, NoSuchAgent
 from mqmft_svc.operations.accepting import Acceptor
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.schemas.submissions import submission
-from mqmft_svc.store import deliveries, managed
+from mqmft_svc.store import deliveries, managed, monitors
 
 _MOST_ITEMS: Final = 1000
 _WILDCARDS: Final = frozenset("*?")
@@ -68,6 +68,8 @@ class Triggering:
                     raise Later(f"{source.maximum_queued_transfers} transfers wait at the agent {source.name}")
                 refusal = self._acceptor.add(connection, transfer, agents)
                 reason = refusal.reason if refusal else ""
+                if monitor.type == QUEUE and refusal is None:
+                    monitors.note_transfer(connection, monitor, transfer.id)
             self._log.info(
                 "monitor.triggered", monitor=monitor.name, agent=monitor.agent, transfer=transfer.id,
                 matches=len(matches), refused=reason,

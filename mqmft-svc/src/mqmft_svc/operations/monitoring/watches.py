@@ -1,4 +1,4 @@
-"""Say what the watcher of folders has to look at for each monitor of a directory (4.H)."""
+"""Say what the watcher of folders has to look at for each monitor (4.H)."""
 
 import secrets
 from collections.abc import Iterable, Sequence
@@ -10,10 +10,14 @@ from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.database import Database
 from mft_common.dispatch import Runner
 from mft_common.endpoints.names import Patterns
-from mft_common.watching import TEMPORARY, Found, Watch, Watcher
-from mqmft_svc.domain.monitors import DIRECTORY, Match, Monitor
+from mft_common.watching import TEMPORARY, Found, Listing, Watch, Watcher
+from mqmft_svc.domain.monitors import QUEUE, Match, Monitor
+from mqmft_svc.domain.queues import queue_of
 from mqmft_svc.operations.managed.paths import joined
-from mqmft_svc.operations.monitoring.listing import SILENCE_S, ChildListing, Place
+from mqmft_svc.operations.monitoring.children import SILENCE_S
+from mqmft_svc.operations.monitoring.listing import ChildListing
+from mqmft_svc.operations.monitoring.place import Place
+from mqmft_svc.operations.monitoring.queue_listing import QueueListing
 from mqmft_svc.operations.monitoring.triggering import Triggering, batch_of
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.schemas.monitor_bodies import monitor_of
@@ -37,15 +41,17 @@ def watcher_of(
     silence: float = SILENCE_S,
     **options: object,
 ) -> Watcher:
-    """Return the watcher of all monitors of directories; `options` are those of Watcher."""
+    """Return the watcher of all monitors; `options` are those of Watcher."""
 
     def definitions(connection: sa.Connection) -> Iterable[Watch]:
         stopped = agents.stopped(connection)
         monitors = (one for one in store.fetch(connection, monitor_of) if one.agent not in stopped)
-        return [watch_of(monitor, triggering) for monitor in monitors if monitor.type == DIRECTORY]
+        return [watch_of(monitor, triggering) for monitor in monitors]
 
-    def listing(folder: str) -> ChildListing:
-        return ChildListing(Place.from_text(folder), database, configuration, runner, silence=silence)
+    def listing(folder: str) -> Listing:
+        place = Place.from_text(folder)
+        kind = QueueListing if place.type == QUEUE else ChildListing
+        return kind(place, database, configuration, runner, silence=silence)
 
     given = {"owner": secrets.token_hex(16), **options}
     return Watcher(_NAME, database, WATCHES, LEASES, definitions=definitions, listing=listing, **given)  # type: ignore[arg-type]
@@ -56,7 +62,10 @@ def watch_of(monitor: Monitor, triggering: Triggering) -> Watch:
     condition = monitor.condition
 
     def handle(connection: sa.Connection, files: Sequence[Found]) -> None:
-        triggering.begin(connection, monitor, [_match(monitor, one) for one in files])
+        if monitor.type == QUEUE:
+            triggering.begin(connection, monitor, (), queue_of(monitor.resource))
+        else:
+            triggering.begin(connection, monitor, [_match(monitor, one) for one in files])
 
     def wanted(found: Found) -> bool:
         return condition.size == 0 or (found.size is not None and found.size >= condition.size)

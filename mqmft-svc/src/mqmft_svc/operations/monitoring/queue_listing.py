@@ -1,0 +1,85 @@
+"""Show the queue of a monitor to the watcher as a folder: of one file while its condition is met."""
+
+from collections.abc import Iterator
+from typing import Final
+
+from mft_common.applied_configuration import ConfigurationFollower
+from mft_common.database import Database
+from mft_common.dispatch import Runner
+from mft_common.endpoints.errors import NotFound, Transient
+from mft_common.watching import Found
+from mqmft_svc.domain.queues import qmgr_of, queue_of
+from mqmft_svc.operations.monitoring.children import Child
+from mqmft_svc.operations.monitoring.place import Place
+from mqmft_svc.schemas.config import Section
+from mqmft_svc.store import monitors as store
+
+# By name: only children import pika.
+_LOOK: Final = "mqmft_svc.operations.monitoring.queue_child:look"
+_FIRST: Final = "first"
+
+
+class QueueListing:
+    """A queue as a listing. Its one file has the identity of the last transfer of its monitor and of its messages.
+
+    So the queue triggers again once that transfer has ended and the condition is still met, or met again, and never
+    while it is under way, which may not have taken its messages yet. A transfer that was refused is not repeated
+    before the number of messages has changed.
+    """
+
+    remote = True
+    tells_changes = False
+
+    def __init__(
+        self,
+        place: Place,
+        database: Database,
+        configuration: ConfigurationFollower[Section],
+        runner: Runner,
+        *,
+        silence: float,
+    ) -> None:
+        self.complete = True
+        self.root: str | None = None
+        self._place = place
+        self._database = database
+        self._configuration = configuration
+        self._child = Child(runner, place.agent, silence)
+        # How many messages there were when no group was complete.
+        self._known = 0
+
+    def unchanged(self) -> bool:
+        """Return False: only its broker knows."""
+        return False
+
+    def files(self, *, depth: int | None) -> Iterator[Found]:
+        """Yield one file where the condition is met; TransferError."""
+        del depth
+        place = self._place
+        with self._database.read() as connection:
+            section = self._configuration.refresh(connection)
+            last, under_way = store.last_transfer(connection, place.key)
+        agent = section.agents.get(place.agent)
+        if agent is None:
+            raise NotFound(f"the agent {place.agent} is not configured")
+        if not agent.queues:
+            raise Transient(f"the agent {place.agent} has no message broker")
+        if qmgr_of(place.resource) not in ("", agent.qmgr.upper()):
+            raise NotFound(
+                f"the queue {place.resource} is not one of the agent {place.agent}, whose are of {agent.qmgr}"
+            )
+        if under_way:
+            return
+        groups = place.condition == "completeMessageGroups"
+        payload = {
+            "agent": place.agent, "url": agent.queues, "queue": queue_of(place.resource), "groups": groups,
+            "known": self._known, "patience_s": self._child.silence,
+        }  # fmt: skip
+        _, result = self._child.run(_LOOK, payload)
+        self._known = 0 if result["met"] else result["count"]
+        if result["met"]:
+            yield Found(queue_of(place.resource), f"{last or _FIRST} {result['count']}", None, None)
+
+    def close(self) -> None:
+        """Kill the child of a look that is under way."""
+        self._child.close()

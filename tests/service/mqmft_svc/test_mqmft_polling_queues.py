@@ -1,0 +1,135 @@
+"""Monitors of queues of a real RabbitMQ, over both kinds of database (187)."""
+
+import pytest
+
+from mft_common.config import Reader
+from tests.servers.monitor_bodies import body, config
+from tests.servers.monitored import Polls, create, transfers
+from tests.servers.processes import free_port
+from tests.servers.queues import Queue
+from tests.service.mqmft_svc.mqmft_hub import Hub
+
+
+@pytest.fixture
+def hub(tmp_path, database_url, runner, amqp_url):
+    (tmp_path / "yard").mkdir()
+    given = config({"QUAY": "file:quay", "YARD": "file:yard", "GONE": "file:yard", "NONE": "file:yard"})
+    given["ibm_mq_mft"]["agents"]["QUAY"]["queues"] = {"env": "BROKER"}
+    given["ibm_mq_mft"]["agents"]["GONE"]["queues"] = {"env": "GONE"}
+    environ = {"BROKER": amqp_url, "GONE": f"amqp://guest:guest@127.0.0.1:{free_port()}/"}
+    made = Hub(
+        tmp_path, config=given, reader=Reader(tmp_path, environ, data=tmp_path), runner=runner,
+        MQMFT_DATABASE_URL=database_url,
+    )  # fmt: skip
+    yield made
+    made.service.close()
+
+
+@pytest.fixture
+def polls(hub):
+    made = Polls(hub)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def queue(amqp_url):
+    made = Queue(amqp_url)
+    yield made
+    made.close()
+
+
+def queue_body(condition, name="WATCH", queue="Q", agent="QUAY", **changes):
+    """Return the body of a monitor whose transfer takes messages of its queue into a file."""
+    return body(
+        name,
+        type="queue",
+        agentName=agent,
+        resource={"name": queue},
+        triggerCondition={"type": condition},
+        transferDefinition__transferSet={
+            "item": [
+                {
+                    "source": {"name": "${QueueName}", "type": "queue"},
+                    "destination": {"name": "got/${QueueName}-${CurrentTimeStamp}"},
+                }
+            ]
+        },
+        **changes,
+    )
+
+
+def ended(hub):
+    """End the transfers that are under way, as a worker does."""
+    with hub.service.database.write() as connection:
+        connection.exec_driver_sql("UPDATE managed SET status = 'over'")
+
+
+@pytest.mark.parametrize("name", ["Q", "Q@QM1"])
+def test_187_a_queue_that_is_not_empty_begins_a_transfer(hub, polls, queue, name):
+    """Item 187: one at a time, and again where messages are left or have come once it has ended."""
+    create(hub, queue_body("queueNotEmpty", queue=name))
+    polls.poll(times=2)
+    assert transfers(hub) == []
+    queue.put(b"1", b"2")
+    polls.poll(times=4)
+    (first,) = transfers(hub)
+    assert first["transferSet"]["item"][0]["source"]["queue"]["name"] == "Q@QM1"
+    assert first["transferSet"]["item"][0]["destination"]["file"]["path"].startswith("got/Q-2")
+    assert (first["status"]["state"], queue.count()) == ("started", 2)
+    ended(hub)
+    polls.poll(5, times=4)
+    assert len(transfers(hub)) == 2
+    assert queue.bodies() == [b"1", b"2"]
+    ended(hub)
+    polls.poll(5, times=4)
+    assert len(transfers(hub)) == 2
+    queue.put(b"3")
+    polls.poll(5, times=2)
+    assert len(transfers(hub)) == 3
+
+
+def test_187_a_group_begins_a_transfer_once_it_is_complete(hub, polls, queue):
+    """Item 187: whatever the order of its messages and of other ones; the look leaves them all in the queue."""
+    create(hub, queue_body("completeMessageGroups"))
+    queue.put(b"alone")
+    queue.put_group("a", b"1", b"2", last=False)
+    queue.put_group("b", b"2", first=2)
+    polls.poll(5, times=3)
+    assert transfers(hub) == []
+    queue.put_group("a", b"3", first=3)
+    polls.poll(5, times=3)
+    assert len(transfers(hub)) == 1
+    assert sorted(queue.bodies()) == [b"1", b"2", b"2", b"3", b"alone"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "word"),
+    [
+        ({"agent": "GONE"}, "does not answer"),
+        ({"agent": "NONE"}, "has no message broker"),
+        ({"queue": "MISSING"}, "no queue MISSING"),
+        ({"queue": "Q@QM9"}, "Q@QM9"),
+    ],
+)
+def test_231_a_queue_that_cannot_be_asked_begins_nothing(hub, polls, queue, log, changes, word):
+    """Item 231: the log says why, without the address of the broker."""
+    create(hub, queue_body("queueNotEmpty", **changes))
+    queue.put(b"1")
+    polls.poll(times=2)
+    assert transfers(hub) == []
+    assert word in log.getvalue()
+    assert "guest" not in log.getvalue()
+
+
+def test_188_a_queue_has_no_file(hub, polls, queue):
+    """Item 188: a variable of a file has no value; the transfer is malformed, and comes once for these messages."""
+    create(hub, queue_body("queueNotEmpty", transferDefinition__job={"name": "${FileName}"}))
+    queue.put(b"1")
+    polls.poll(5, times=3)
+    (found,) = transfers(hub)
+    assert found["status"]["state"] == "malformed"
+    assert "${FileName}" in found["status"]["description"]
+    queue.put(b"2")
+    polls.poll(5, times=3)
+    assert len(transfers(hub)) == 2
