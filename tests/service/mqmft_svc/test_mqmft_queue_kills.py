@@ -176,7 +176,8 @@ def one_round(hub, worker, queues, folder, number):
     assert (folder / "quay" / f"g{number}").read_bytes() == b"".join(body + b"\n" for body in messages)
     assert out_of.bodies() == []
     sent, bodies = the_file(hub, put), into.bodies()
-    assert bodies in ([], lines)
+    # A quorum queue may have the first messages alone of a transaction whose commit was cut off: the last is not there.
+    assert bodies == lines[: len(bodies)]
     kept = (folder / "quay" / f"f{number}").exists()
     if sent.state == "failed":
         assert "not sent twice" in sent.description
