@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from mft_common.clock import iso, now_ms, parse_iso
 from mft_common.config import Reader
 from mqmft_svc.store.tables import OUTBOX, TIMERS, managed, schedule
+from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
 from tests.service.mqmft_svc.mqmft_hub import Hub, caller
 
@@ -64,7 +65,7 @@ def make(tmp_path, database_url, runner, clock):
     def make(agents=AGENTS, timezone="Europe/Amsterdam", now=clock):
         section = {"coordination_qmgr": "QM1", "timezone": timezone, "agents": agents}
         reader = Reader(tmp_path, {}, data=tmp_path)
-        environ = {"MQMFT_DATABASE_URL": database_url}
+        environ = {"MQMFT_DATABASE_URL": database_url, "MQMFT_CALL_HOSTS": "partner.example"}
         made.append(Hub(tmp_path, config={"ibm_mq_mft": section}, reader=reader, runner=runner, now=now, **environ))
         return made[-1]
 
@@ -314,6 +315,21 @@ def test_235_a_schedule_is_removed_with_the_transfer_that_waits(hub, clock):
     assert rows(hub)[begun].status == "queued"
     assert (rows(hub, schedule), next_times(hub)) == ({}, {})
     assert step(hub, clock, FIRST + 10 * DAY) == 0
+
+
+def test_232_a_transfer_that_is_over_before_it_begins_keeps_no_secrets_of_its_calls(make, clock):
+    """Item 232: one whose schedule was removed, and one that its agents do not carry out when its time has come."""
+    hub, token = make(), secret("token-of-a-scheduled-call")
+    calls = {"postSourceCall": {"type": "http", "url": f"https://partner.example/{token}"}}
+    body = {**BODY, "transferSet": {**BODY["transferSet"], **calls}}
+    removed, refused = (accepted(hub, {"startTime": "2026-06-01T06:00"}, body=body) for _ in range(2))
+    assert [token in rows(hub)[id_].submission for id_ in (removed, refused)] == [True, True]
+    assert hub.service.operations.scheduling.delete(removed)
+    assert step(make({name: one for name, one in AGENTS.items() if name != "YARD"}), clock, FIRST) == 1
+    assert [(rows(hub)[id_].status, token in rows(hub)[id_].submission) for id_ in (removed, refused)] == [
+        ("over", False), ("over", False),
+    ]  # fmt: skip
+    assert rows(hub, schedule) == {}
 
 
 def test_182_one_that_waits_for_its_time_takes_no_place_at_its_agent(hub, clock):

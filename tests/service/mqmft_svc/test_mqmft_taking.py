@@ -3,9 +3,13 @@
 import base64
 import hashlib
 import threading
+import time
 
 import pytest
 
+from mft_common.queues.connection import QueueConnection
+from mft_common.queues.settings import QueueSettings
+from mqmft_svc.operations.managed.queues.groups import OneGroup
 from tests.servers.diplomat_jobs import tree
 from tests.servers.managed_transfers import item
 from tests.servers.processes import free_port, wait_until
@@ -169,6 +173,31 @@ def test_229_one_complete_group_in_its_own_order(take, quorum, taken_again):
     assert one.run() == OVER
     assert whole(one) == {"out": b"b1,b2,b3,"}
     assert taken_again(quorum) == [b"alone", b"a1", b"a2", b""]
+
+
+def test_229_a_group_of_absurd_numbers_holds_up_no_other(take, quorum, taken_again):
+    """Item 229: the number of its last message costs nothing; numbers that are doubled or below 1 complete no group."""
+    quorum.put(b"huge", headers={"JMSXGroupID": "H", "JMSXGroupSeq": 2**40, "JMS_IBM_Last_Msg_In_Group": True})
+    for number, last in ((-1, False), (0, False), (1, False), (1, False), (4, True)):
+        quorum.put(b"odd", headers={"JMSXGroupID": "O", "JMSXGroupSeq": number, "JMS_IBM_Last_Msg_In_Group": last})
+    quorum.put_group("C", b"c1")
+    one = take(from_queue(use_groups=True))
+    assert one.run() == OVER
+    assert whole(one) == {"out": b"c1"}
+    assert taken_again(quorum) == [b"huge", *[b"odd"] * 5]
+
+
+def test_229_a_group_is_looked_for_among_so_many_messages(amqp_url, queue, tmp_path):
+    """Item 229: others that keep coming do not make it wait, and hold, for ever."""
+    settings = QueueSettings(url=amqp_url, queue="Q")
+    queue.put(*[b"alone"] * 5)
+    with QueueConnection(settings, "reading", threading.Event()) as connection:
+        group = OneGroup(connection, threading.Event(), tmp_path / "private", 5)
+        began = time.monotonic()
+        assert list(group.messages(began + 20)) == []
+        assert time.monotonic() - began < 15
+        assert group.settle()
+    assert queue.bodies() == [b"alone"] * 5
 
 
 def test_229_a_group_that_becomes_complete_is_waited_for(take, quorum, amqp_url, taken_again):

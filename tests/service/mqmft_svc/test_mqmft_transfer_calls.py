@@ -292,6 +292,18 @@ def test_232_secrets_of_a_call_are_nowhere_but_at_its_receiver(hub, server, capf
     assert (token in str(texts), other in str(texts), str(lines).count(token)) == (False, False, 0)
 
 
+def test_232_an_answer_that_repeats_a_long_secret_is_kept_without_the_part_that_was_read_last(hub, server):
+    """What is read of an answer ends amid the secret."""
+    token = secret("long-token-of-a-call") * 100
+    token = token[:4000]
+    server.answers = [(200, {}, b"\n".join([token.encode()] * 8))]
+    id_ = submit(hub, ("a", "a"), preSourceCall=call(server, headers={"X-Token": token}))
+    with capture_logs() as lines, worker(hub):
+        assert ended(hub, id_)["status"]["state"] == "successful"
+    (tried,) = [line for line in lines if line["event"] == "call.tried"]
+    assert tried["received"] == "***\n" * 3
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_234_two_workers_make_each_call_once(hub, make, server):
     """Neither makes a call of the other's transfers."""

@@ -1,5 +1,9 @@
 """Calls as requests state them: what is accepted, what is refused, and what is not shown (232)."""
 
+import base64
+import html
+import json
+
 import pytest
 
 from mqmft_svc.domain.calls import CallRequest, CallState, Try
@@ -109,6 +113,40 @@ def test_232_what_is_shown_of_a_call_holds_no_secret():
     assert "abcdefgh" not in repr(call)
     assert "key" not in repr(call)
     assert call.without_secrets(f"1 {URL} abcdefgh-and-more abcdefgh key=0123456789 in") == "1 *** *** *** *** in"
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda text: json.dumps({"X-Key": text}),
+        lambda text: json.dumps({"X-Key": text}).replace("/", "\\/"),
+        html.escape,
+        lambda text: html.escape(text, quote=False),
+    ],
+)
+def test_232_a_secret_is_found_however_an_answer_writes_it(written):
+    """JSON and HTML escape characters of it."""
+    call = read(headers={"X-Key": 'one"and/<other>&'})
+    assert "and" not in call.without_secrets(written('one"and/<other>&'))
+
+
+def test_232_a_secret_is_found_decoded_and_as_it_was_sent():
+    """The values of a query and steps of a path one by one, and what a login says."""
+    login = base64.b64encode(b"treasury:hidden-word").decode()
+    url = "https://partner.example/of%2Fa-long-step/in?sig=abc%2Fdef%2B1+2&x=1"
+    call = read(url=url, headers={"Authorization": f"Basic {login}", "X": "Basic ?"})
+    for text in ("sig=abc%2Fdef%2B1+2", "of%2Fa-long-step", "of/a-long-step", "hidden-word", "treasury:hidden-word"):
+        assert call.without_secrets(text) == "***"
+    assert call.without_secrets("<abc%2Fdef%2B1+2> <abc/def+1 2>") == "<***> <***>"
+
+
+def test_232_a_secret_in_which_a_text_breaks_off_is_taken_out():
+    """All of it that is there, and nothing of a text that ends by itself."""
+    call = read(headers={"Authorization": "Bearer abcdefgh"})
+    assert call.without_secrets("x abcdefgh y abcdefg", is_cut=True) == "x *** y "
+    assert call.without_secrets("x Bearer abcd", is_cut=True) == "x "
+    assert call.without_secrets("x abcdefgh", is_cut=True) == "x ***"
+    assert call.without_secrets("x abcdefg") == "x abcdefg"
 
 
 def test_232_a_call_is_tried_until_it_succeeds_or_its_tries_are_over():

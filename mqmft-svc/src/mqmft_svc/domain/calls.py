@@ -1,9 +1,11 @@
 """HTTP calls, as requests ask for them, and how they went (4.F)."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal, Self
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import urlsplit
+
+from mqmft_svc.domain.call_secrets import without_secrets
 
 # The calls of a transfer, in the order in which they are made; the first two come before its first byte.
 BEFORE: Final = ("preSourceCall", "preDestinationCall")
@@ -12,11 +14,6 @@ AFTER: Final = ("postDestinationCall", "postSourceCall")
 # The most characters of an answer that are kept (232).
 ANSWER_LENGTH: Final = 1000
 _WITHOUT_BODY: Final = ("GET", "HEAD")
-# What stands in the place of a secret.
-HIDDEN: Final = "***"
-# Shorter texts are no secrets, and would be found in any answer.
-_SHORTEST_SECRET: Final = 6
-_SHORTEST_TOKEN: Final = 12
 
 Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 Outcome = Literal["", "success", "failure"]
@@ -78,24 +75,9 @@ class CallRequest:
         """Return whether an answer of this status is a success."""
         return any(least <= status <= most for least, most in self.success_codes)
 
-    def without_secrets(self, text: str) -> str:
+    def without_secrets(self, text: str, *, is_cut: bool = False) -> str:
         """Return a text of the far side, such as an echo, without the secrets of URL and headers."""
-        for secret in sorted(set(self._secrets()), key=len, reverse=True):
-            text = text.replace(secret, HIDDEN)
-        return text
-
-    def _secrets(self) -> Iterator[str]:
-        parts = urlsplit(self.url)
-        target = f"{parts.path}?{parts.query}" if parts.query else parts.path
-        yield from _long_enough((self.url, target, parts.query), _SHORTEST_SECRET)
-        yield from _long_enough((value for _, value in parse_qsl(parts.query)), _SHORTEST_SECRET)
-        yield from _long_enough((unquote(step) for step in parts.path.split("/")), _SHORTEST_TOKEN)
-        for value in self.headers.values():
-            yield from _long_enough((value, *value.split()), _SHORTEST_SECRET)
-
-
-def _long_enough(texts: Iterable[str], least: int) -> Iterator[str]:
-    return (text for text in texts if len(text) >= least)
+        return without_secrets(text, self.url, self.headers, is_cut=is_cut)
 
 
 @dataclass(frozen=True, kw_only=True)

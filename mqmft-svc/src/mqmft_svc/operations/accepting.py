@@ -93,7 +93,7 @@ class Acceptor:
         if refusal is None:
             store.update(connection, transfer.id, status="queued", queued_at=now, due_at=0)
             return
-        store.update(connection, transfer.id, status="over", ended_at=now)
+        store.end(connection, transfer, now)
         self.record(connection, transfer_events.ended(transfer, (), refusal.state, now, refusal.reason))
         log_accepted(transfer, refusal)
 

@@ -91,7 +91,7 @@ class Scheduling:
             waiting = transfers.find(connection, id_, lock=True)
             if waiting is not None and waiting.status == "scheduled":
                 now = self._now()
-                transfers.update(connection, id_, status="over", stop="deleted", ended_at=now)
+                transfers.end(connection, waiting, now, stop="deleted")
                 self._acceptor.record(connection, transfer_events.ended(waiting, (), "deleted", now, _REMOVED))
         logs.get("schedules").info("schedule.deleted", schedule=id_)
         return True

@@ -99,11 +99,10 @@ class Submitting:
             if transfer.status == "scheduled":
                 schedules.delete(connection, key)
             state = "deleted" if transfer.began_at is None else "cancelled"
-            store.update(connection, key, status="over", stop=state, ended_at=now)
+            store.end(connection, transfer, now, stop=state)
             if transfer.began_at is not None:
                 # What an attempt has left is removed by a worker.
                 SWEEPS.add(connection, key, now)
-            store.forget_calls(connection, transfer)
             files = store.files_of(connection, key)
             self._acceptor.record(connection, transfer_events.ended(transfer, files, state, now))
 

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mqmft_svc.domain.calls import AFTER, BEFORE, HIDDEN, shown_url
+from mqmft_svc.domain.call_secrets import HIDDEN
+from mqmft_svc.domain.calls import AFTER, BEFORE, shown_url
 from mqmft_svc.domain.monitors import Monitor
 
 _MORE: Final = (

@@ -85,11 +85,12 @@ def put_calls(connection: sa.Connection, transfer: Managed) -> None:
     update(connection, transfer.id, calls=json.dumps({name: one.to_json() for name, one in transfer.calls.items()}))
 
 
-def forget_calls(connection: sa.Connection, transfer: Managed) -> None:
-    """Remove the calls of a transfer that is over: their URLs and headers may hold secrets."""
+def end(connection: sa.Connection, transfer: Managed, at: int, **values: Any) -> None:
+    """End a transfer, and remove its calls: their URLs and headers may hold secrets."""
     if transfer.submission.calls:
         submission = replace(transfer.submission, calls={})
-        update(connection, transfer.id, submission=json.dumps(submission.to_json()), calls="{}")
+        values = {**values, "submission": json.dumps(submission.to_json()), "calls": "{}"}
+    update(connection, transfer.id, status="over", ended_at=at, **values)
 
 
 def any_due(connection: Connection, now: int) -> bool:

@@ -8,7 +8,7 @@ from mft_common import exchanges
 from mft_common.exchanges import AddressRefused, AllowedHosts, NoAnswer
 from mqmft_svc.domain.calls import ANSWER_LENGTH, CallRequest, Try
 
-# A character has four bytes at most; a secret that begins within the answer is to be found as a whole.
+# A character has four bytes at most; behind them there is room for secrets, which are replaced by shorter texts.
 _KEPT_BYTES: Final = 4 * ANSWER_LENGTH + 8192
 _NOT_LISTED: Final = "the host is not one that calls may reach"
 # The same for every try of a call, also after a crash: a receiver can tell that it had the call already.
@@ -53,4 +53,4 @@ def _headers(call: CallRequest, id_: str) -> dict[str, str]:
 def _kept(call: CallRequest, body: bytes) -> str:
     """Return the first characters of an answer as text that every database takes."""
     text = body.decode("utf-8", "replace").replace("\0", "\N{REPLACEMENT CHARACTER}")
-    return call.without_secrets(text)[:ANSWER_LENGTH]
+    return call.without_secrets(text, is_cut=len(body) >= _KEPT_BYTES)[:ANSWER_LENGTH]

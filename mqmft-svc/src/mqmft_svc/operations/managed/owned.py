@@ -142,10 +142,9 @@ class OwnedTransfer:
     def _end(self, connection: sa.Connection, state: str, description: str, *, left: bool) -> None:
         now = self._now()
         OUTBOX.add(connection, *transfer_events.ended(self.transfer, self.files, state, now, description))
-        store.update(connection, self.transfer.id, status="over", ended_at=now, owner="")
+        store.end(connection, self.transfer, now, owner="")
         if left:
             SWEEPS.add(connection, self.transfer.id, now)
-        store.forget_calls(connection, self.transfer)
         # The record has the reason of each file, the line that of the first.
         reason = description or next((one.description for one in self.files if one.state == "failed"), "")
         log = logs.get("managed")

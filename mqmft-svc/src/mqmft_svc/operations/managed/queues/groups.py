@@ -39,7 +39,10 @@ class _Group:
     @property
     def is_complete(self) -> bool:
         """Whether all messages of the group are there."""
-        return not self.is_broken and self.last is not None and self.places.keys() == set(range(1, self.last + 1))
+        # As many different numbers as the last one says; one that others have put in may be of any size.
+        return (
+            not self.is_broken and self.last == len(self.places) and self.places.keys() == set(range(1, self.last + 1))
+        )
 
 
 class OneGroup:
@@ -82,16 +85,16 @@ class OneGroup:
         return self._connection.settle(self._held, self._tags)
 
     def _find(self, until: float) -> _Group | None:
-        """Take messages until a group is complete; None where none is in time."""
+        """Take messages until a group is complete; None where none is in time, or among the most that are held."""
         while True:
             came = False
             complete = None
-            for message in self._connection.take(min(_AT_ONCE, self._most - len(self._held))):
+            for message in self._connection.take(_AT_ONCE):
                 came = True
                 group = self._hold(message)
                 if complete is None and group is not None and group.is_complete:
                     complete = group
-            if complete is not None:
+            if complete is not None or len(self._held) >= self._most:
                 return complete
             if not came and (time.monotonic() >= until or self._interrupt.wait(_POLL_S)):
                 return None
