@@ -103,6 +103,18 @@ def test_187_a_group_begins_a_transfer_once_it_is_complete(hub, polls, queue):
     assert sorted(queue.bodies()) == [b"1", b"2", b"2", b"3", b"alone"]
 
 
+def test_187_a_group_that_no_transfer_takes_begins_none(hub, polls, queue):
+    """Item 187: one that is marked as incomplete, and one whose last message has a number that no group reaches."""
+    create(hub, queue_body("completeMessageGroups"))
+    queue.put_group("a", b"1", b"2", last=False)
+    marks = {"JMSXGroupID": "a", "JMSXGroupSeq": 3, "JMS_IBM_Last_Msg_In_Group": True, "crossdock-incomplete": True}
+    queue.put(b"", headers=marks)
+    queue.put(b"huge", headers={"JMSXGroupID": "b", "JMSXGroupSeq": 2**40, "JMS_IBM_Last_Msg_In_Group": True})
+    polls.poll(5, times=3)
+    assert transfers(hub) == []
+    assert queue.bodies() == [b"1", b"2", b"", b"huge"]
+
+
 @pytest.mark.parametrize(
     ("changes", "word"),
     [

@@ -7,8 +7,8 @@ from typing import Any, Final
 from mft_common.endpoints.errors import TransferError, reason_of
 from mft_common.process.runner import Channel
 from mft_common.queues.connection import QueueConnection
-from mft_common.queues.messages import GROUP, LAST, SEQUENCE
 from mft_common.queues.settings import QueueSettings
+from mqmft_svc.operations.managed.queues.groups import Group, note
 
 # A group that is complete only behind so many messages is not found.
 _MOST_MESSAGES: Final = 10_000
@@ -44,20 +44,14 @@ def look(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
 
 def _has_complete_group(connection: QueueConnection, count: int) -> bool:
     """Return whether all messages of any group are there; what was taken goes back as the connection is closed."""
-    numbers: dict[str, set[int]] = {}
-    last: dict[str, int] = {}
+    groups: dict[str, Group] = {}
     left = min(count, _MOST_MESSAGES)
     while left > 0:
         came = 0
         for message in connection.take(left):
             came += 1
-            group, number = message.headers.get(GROUP), message.headers.get(SEQUENCE)
-            if not isinstance(group, str) or not isinstance(number, int):
-                continue
-            numbers.setdefault(group, set()).add(number)
-            if message.headers.get(LAST) is True:
-                last[group] = number
+            note(groups, message)
         if not came:
             break
         left -= came
-    return any(numbers[group] == set(range(1, number + 1)) for group, number in last.items())
+    return any(group.is_complete for group in groups.values())

@@ -29,10 +29,10 @@ class _Place:
 
 
 @dataclass
-class _Group:
-    """The messages of a group by their numbers; `last` is the number of the last one, None before it has come."""
+class Group:
+    """The numbers of the messages of a group; `last` is that of the last one, None before it has come."""
 
-    places: dict[int, _Place] = field(default_factory=dict)
+    numbers: set[int] = field(default_factory=set)
     last: int | None = None
     is_broken: bool = False
 
@@ -40,9 +40,23 @@ class _Group:
     def is_complete(self) -> bool:
         """Whether all messages of the group are there."""
         # As many different numbers as the last one says; one that others have put in may be of any size.
-        return (
-            not self.is_broken and self.last == len(self.places) and self.places.keys() == set(range(1, self.last + 1))
-        )
+        return not self.is_broken and self.last == len(self.numbers) and self.numbers == set(range(1, self.last + 1))
+
+
+def note(groups: dict[str, Group], message: Taken) -> Group | None:
+    """Note a message in its group, and return that; None for a message that belongs to none."""
+    name, number = message.headers.get(GROUP), message.headers.get(SEQUENCE)
+    if not isinstance(name, str) or (INCOMPLETE not in message.headers and not isinstance(number, int)):
+        return None
+    group = groups.setdefault(name, Group())
+    if INCOMPLETE in message.headers:
+        group.is_broken = True
+        return group
+    assert isinstance(number, int)
+    group.numbers.add(number)
+    if message.headers.get(LAST) is True:
+        group.last = number
+    return group
 
 
 class OneGroup:
@@ -62,17 +76,17 @@ class OneGroup:
             self._bodies = tempfile.SpooledTemporaryFile(_IN_MEMORY, dir=str(private))  # noqa: SIM115 -- closed by `messages`
         self._end = 0
         self._held: list[int] = []
-        self._groups: dict[str, _Group] = {}
+        self._groups: dict[str, Group] = {}
+        self._places: dict[str, dict[int, _Place]] = {}
         self._tags: set[int] = set()
 
     def messages(self, until: float) -> Iterator[Taken]:
         """Yield the messages of the group in its own order."""
         with self._bodies:
-            group = self._find(until)
-            if group is None:
+            name = self._find(until)
+            if name is None:
                 return
-            assert group.last is not None
-            places = [group.places[number] for number in range(1, group.last + 1)]
+            places = [place for _, place in sorted(self._places[name].items())]
             self._tags = {place.message.tag for place in places}
             for place in places:
                 with os_errors("a private file"):
@@ -84,37 +98,34 @@ class OneGroup:
         """Remove the group from the queue, and give back all other messages."""
         return self._connection.settle(self._held, self._tags)
 
-    def _find(self, until: float) -> _Group | None:
-        """Take messages until a group is complete; None where none is in time, or among the most that are held."""
+    def _find(self, until: float) -> str | None:
+        """Take messages until a group is complete, and return its name.
+
+        None where none is complete in time, or among as many messages as are held at most.
+        """
         while True:
             came = False
-            complete = None
+            complete: str | None = None
             for message in self._connection.take(_AT_ONCE):
                 came = True
-                group = self._hold(message)
-                if complete is None and group is not None and group.is_complete:
-                    complete = group
+                if complete is None:
+                    complete = self._hold(message)
+                self._held.append(message.tag)
             if complete is not None or len(self._held) >= self._most:
                 return complete
             if not came and (time.monotonic() >= until or self._interrupt.wait(_POLL_S)):
                 return None
 
-    def _hold(self, message: Taken) -> _Group | None:
-        """Keep a message that belongs to a group; return that."""
-        self._held.append(message.tag)
-        name, number = message.headers.get(GROUP), message.headers.get(SEQUENCE)
-        if not isinstance(name, str) or (INCOMPLETE not in message.headers and not isinstance(number, int)):
+    def _hold(self, message: Taken) -> str | None:
+        """Keep a message that belongs to a group; return the name of a group that is complete by it."""
+        group = note(self._groups, message)
+        if group is None or group.is_broken:
             return None
-        group = self._groups.setdefault(name, _Group())
-        if INCOMPLETE in message.headers:
-            group.is_broken = True
-            return group
-        assert isinstance(number, int)
         with os_errors("a private file"):
             self._bodies.seek(self._end)
             self._bodies.write(message.body)
-        group.places[number] = _Place(replace(message, body=b""), self._end, len(message.body))
+        name: str = message.headers[GROUP]
+        place = _Place(replace(message, body=b""), self._end, len(message.body))
+        self._places.setdefault(name, {})[message.headers[SEQUENCE]] = place
         self._end += len(message.body)
-        if message.headers.get(LAST) is True:
-            group.last = number
-        return group
+        return name if group.is_complete else None
