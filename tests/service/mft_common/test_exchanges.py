@@ -64,6 +64,17 @@ def test_a_request_has_its_method_path_headers_and_body(server):
     assert (headers["X-One"], headers["Host"]) == ("1", f"127.0.0.1:{server.port}")
 
 
+def test_interim_answers_are_skipped():
+    """A request whose answer comes after them has not failed, and is not sent again."""
+    interim = b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
+    server = Dripping(interim + b"HTTP/1.1 201 Created\r\nContent-Length: 2\r\n\r\nok")
+    try:
+        answer = send(Request(url=f"http://127.0.0.1:{server.port}/"), within=9, idle=9, keep=9)
+    finally:
+        server.close()
+    assert (answer.status, answer.body) == (201, b"ok")
+
+
 def test_a_redirect_is_an_answer_and_is_not_followed(server):
     """The place that it names gets no request."""
     server.answers = [(307, {"Location": "/elsewhere"}, b"")]

@@ -12,9 +12,9 @@ _Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 _ENTRY: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._*-]+)(?::([0-9]{1,5}))?", re.ASCII)
 _LOCALHOST: Final = "localhost"
 _NAT64: Final = ipaddress.ip_network("64:ff9b::/96")
-# Metadata services of clouds that are on no link: Amazon's and Google's by IPv6, Alibaba's, Oracle's.
+# Metadata services of clouds that are on no link: Amazon's and Google's by IPv6, Alibaba's, Oracle's, Azure's.
 _METADATA: Final = frozenset(
-    map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192"))
+    map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254", "100.100.100.200", "192.0.0.192", "168.63.129.16"))
 )
 _THIS_NETWORK: Final = ipaddress.ip_network("0.0.0.0/8")
 _MOST_PORT: Final = 65_535
