@@ -148,7 +148,7 @@ def test_a_worker_that_cannot_renew_its_lease_kills_its_children_e13(slow, hub, 
         transaction("slow", source={"files": ["slow"]}, bandwidth="20KiB/s"), diplomat={"jobs": {"lease": "1s"}}
     ).log_in()
     database, away, errors = made.service.database, threading.Event(), []
-    write, query = database.write, database.query
+    write, apart, query = database.write, database.write_apart, database.query
 
     def refused(real):
         def call(*arguments):
@@ -158,7 +158,7 @@ def test_a_worker_that_cannot_renew_its_lease_kills_its_children_e13(slow, hub, 
 
         return call
 
-    database.write, database.query = refused(write), refused(query)
+    database.write, database.write_apart, database.query = refused(write), refused(apart), refused(query)
 
     def work():
         try:
