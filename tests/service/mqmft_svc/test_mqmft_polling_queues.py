@@ -4,7 +4,7 @@ import pytest
 
 from mft_common.config import Reader
 from tests.servers.monitor_bodies import body, config
-from tests.servers.monitored import Polls, create, transfers
+from tests.servers.monitored import TOKEN, Polls, create, transfers
 from tests.servers.processes import free_port
 from tests.servers.queues import Queue
 from tests.service.mqmft_svc.mqmft_hub import Hub
@@ -14,7 +14,8 @@ from tests.service.mqmft_svc.mqmft_hub import Hub
 def hub(tmp_path, database_url, runner, amqp_url):
     (tmp_path / "yard").mkdir()
     given = config({"QUAY": "file:quay", "YARD": "file:yard", "GONE": "file:yard", "NONE": "file:yard"})
-    given["ibm_mq_mft"]["agents"]["QUAY"]["queues"] = {"env": "BROKER"}
+    given["ibm_mq_mft"]["agents"]["QUAY"] |= {"queues": {"env": "BROKER"}, "message_groups": True}
+    given["ibm_mq_mft"]["agents"]["YARD"]["queues"] = {"env": "BROKER"}
     given["ibm_mq_mft"]["agents"]["GONE"]["queues"] = {"env": "GONE"}
     environ = {"BROKER": amqp_url, "GONE": f"amqp://guest:guest@127.0.0.1:{free_port()}/"}
     made = Hub(
@@ -145,3 +146,30 @@ def test_188_a_queue_has_no_file(hub, polls, queue):
     queue.put(b"2")
     polls.poll(5, times=3)
     assert len(transfers(hub)) == 2
+
+
+def test_187_229_groups_are_looked_for_where_the_agent_says_that_its_queues_keep_them(hub, polls, queue):
+    """Items 178, 187 and 229: elsewhere a message that is looked at again and again may be dropped by its queue."""
+    queue.put_group("a", b"1", b"2")
+    where = "/ibmmq/rest/v3/admin/mft/monitor"
+    answer = hub.ask(where, "POST", json=queue_body("completeMessageGroups", agent="YARD"), headers=TOKEN)
+    error = answer.json["error"][0]
+    assert (answer.status_code, error["msgId"]) == (400, "MQWB0971E")
+    assert "triggerCondition.type" in error["message"]
+    assert "message_groups" in error["message"]
+    asked = queue_body("queueNotEmpty", agent="YARD")["transferDefinition"]
+    for item in asked["transferSet"]["item"]:
+        item["source"] |= {"name": "Q", "useGroups": True}
+        item["destination"]["name"] = "got"
+    asked["sourceAgent"] = {"name": "YARD", "qmgrName": "QM1"}
+    answer = hub.mft(method="POST", json=asked, headers=TOKEN)
+    assert answer.status_code == 202, answer.json
+    (found,) = transfers(hub)
+    assert found["status"]["state"] == "malformed"
+    assert "message_groups" in found["status"]["description"]
+    assert queue.bodies() == [b"1", b"2"]
+    # A monitor that was created while the agent allowed it looks at nothing once it does not.
+    create(hub, queue_body("completeMessageGroups"))
+    object.__setattr__(hub.service.follower.current.agents["QUAY"], "message_groups", False)
+    polls.poll(5, times=3)
+    assert len(transfers(hub)) == 1

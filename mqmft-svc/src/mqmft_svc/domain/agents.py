@@ -34,8 +34,9 @@ def type_of(scheme: str) -> str:
 class Agent:
     """An agent as crossdock.yaml declares it: `root` is its URL there, `target` what that names.
 
-    `queues` is the URL of its message broker, "" where it has none; `allow` names the accounts that it serves, None for
-    all of them.
+    `queues` is the URL of its message broker, "" where it has none. `message_groups` says that its queues keep a
+    message however often it is looked at and given back, so that complete groups can be looked for. `allow` names the
+    accounts that it serves, None for all of them.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Agent:
     description: str = ""
     timezone: str = "UTC"
     queues: str = field(default="", repr=False)
+    message_groups: bool = False
     allow: tuple[str, ...] | None = None
     maximum_queued_transfers: int = 1000
     maximum_source_transfers: int = 25
@@ -54,6 +56,16 @@ class Agent:
     def type(self) -> str:
         """The agent's type."""
         return type_of(self.target.scheme)
+
+    @property
+    def no_groups(self) -> str:
+        """The reason why no complete groups are looked for in its queues, "" where they are."""
+        if self.message_groups:
+            return ""
+        return (
+            f"complete groups are not looked for in the queues of the agent {self.name}: a queue with a delivery limit "
+            "drops messages that are looked at and given back too often (message_groups of crossdock.yaml)"
+        )
 
     @property
     def definition(self) -> str:

@@ -8,10 +8,11 @@ TYPES: Final = ("directory", "queue")
 STATES: Final = ("started", "stopped")
 STARTED, STOPPED = STATES
 DIRECTORY, QUEUE = TYPES
+GROUPS: Final = "completeMessageGroups"
 # The conditions of each type of resource (187).
 CONDITIONS: Final[Mapping[str, tuple[str, ...]]] = {
     DIRECTORY: ("matchAll", "matchNone", "noChangeInSize", "sizeGreaterOrEqualTo"),
-    QUEUE: ("queueNotEmpty", "completeMessageGroups"),
+    QUEUE: ("queueNotEmpty", GROUPS),
 }
 MATCHES: Final = ("wildcard", "regex")
 INTERVALS: Final[Mapping[str, int]] = {"seconds": 1, "minutes": 60, "hours": 3600, "days": 86_400}

@@ -149,7 +149,8 @@ def _refusal(transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:
     for agent in agents:
         if reason := not_allowed(agent, user):
             return Refusal("notAuthorized", reason)
-    if reason := submission.malformed:
+    groups = any(item.source.use_groups for item in submission.items if item.source.type == "queue")
+    if reason := submission.malformed or (agents[0].no_groups if groups and agents[0].queues else ""):
         return Refusal("malformed", f"{reason[0].upper()}{reason[1:]}.")
     for agent, kinds in zip(
         agents,

@@ -10,9 +10,9 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.callers import Caller
-from mqmft_svc.domain.monitors import STARTED, STOPPED, Monitor
+from mqmft_svc.domain.monitors import GROUPS, STARTED, STOPPED, Monitor
 from mqmft_svc.domain.variables import names_in
-from mqmft_svc.errors import MonitorAmbiguous, MonitorExists, NoSuchAgent, NoSuchMonitor
+from mqmft_svc.errors import BodyInvalid, MonitorAmbiguous, MonitorExists, NoSuchAgent, NoSuchMonitor
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.calls.checking import check_hosts
 from mqmft_svc.schemas.attributes import Selection
@@ -79,6 +79,8 @@ class Monitors:
             agents = self._agents(connection)
             if monitor.agent not in agents:
                 raise NoSuchAgent(name=monitor.agent)
+            if monitor.condition.type == GROUPS and (reason := agents[monitor.agent].no_groups):
+                raise BodyInvalid(name="triggerCondition.type", reason=f"{reason}.")
             for side, asked in (("sourceAgent", example.source_agent), ("destinationAgent", example.destination_agent)):
                 agent = agents.get(asked.name)
                 if not names_in(monitor.definition[side]) and (agent is None or agent.qmgr.upper() != asked.qmgr):

@@ -61,6 +61,7 @@ class _AgentSchema(Schema):
     description = fields.String()
     timezone = fields.String(validate=_zone)
     queues = fields.Raw()
+    message_groups = fields.Boolean(truthy={True}, falsy={False})
     allow = fields.List(fields.String())
     maximum_queued_transfers = _maximum()
     maximum_source_transfers = _maximum()

@@ -8,6 +8,7 @@ from mft_common.database import Database
 from mft_common.dispatch import Runner
 from mft_common.endpoints.errors import NotFound, Transient
 from mft_common.watching import Found
+from mqmft_svc.domain.monitors import GROUPS
 from mqmft_svc.domain.queues import qmgr_of, queue_of
 from mqmft_svc.operations.monitoring.children import Child
 from mqmft_svc.operations.monitoring.place import Place
@@ -70,7 +71,9 @@ class QueueListing:
             )
         if under_way:
             return
-        groups = place.condition == "completeMessageGroups"
+        groups = place.condition == GROUPS
+        if groups and agent.no_groups:
+            raise Transient(agent.no_groups)
         payload = {
             "agent": place.agent, "url": agent.queues, "queue": queue_of(place.resource), "groups": groups,
             "known": self._known, "patience_s": self._child.silence,
