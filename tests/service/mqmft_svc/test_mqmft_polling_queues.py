@@ -168,8 +168,16 @@ def test_187_229_groups_are_looked_for_where_the_agent_says_that_its_queues_keep
     assert found["status"]["state"] == "malformed"
     assert "message_groups" in found["status"]["description"]
     assert queue.bodies() == [b"1", b"2"]
-    # A monitor that was created while the agent allowed it looks at nothing once it does not.
+
+
+def test_187_a_monitor_of_groups_looks_at_nothing_once_its_agent_does_not_allow_it(hub, polls, queue):
+    """Item 187: the configuration can change after the monitor was created; no message is given back any more."""
     create(hub, queue_body("completeMessageGroups"))
+    polls.poll(5, times=2)
     object.__setattr__(hub.service.follower.current.agents["QUAY"], "message_groups", False)
+    queue.put_group("a", b"1", b"2")
     polls.poll(5, times=3)
+    assert transfers(hub) == []
+    object.__setattr__(hub.service.follower.current.agents["QUAY"], "message_groups", True)
+    polls.poll(600, times=3)
     assert len(transfers(hub)) == 1
