@@ -33,7 +33,7 @@ def _ignore(_kind: str, _data: Json) -> None:
 
 @dataclass(frozen=True)
 class RemovalOrder:
-    """What the child of a removal gets, and what answers its questions."""
+    """The payload of the child of a removal, and the function that answers its questions."""
 
     payload: Json
     answer: OnMessage = _ignore

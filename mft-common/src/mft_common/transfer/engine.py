@@ -54,7 +54,7 @@ class Moved:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What went wrong and may touch the integrity of the file, or of what lies beside it."""
+        """The warning about the integrity of the file, or of what lies beside it."""
         unremoved = "an unfinished upload of an earlier try could not be removed" if self.unremoved else ""
         return tuple(text for text in (self.warning, unremoved) if text)
 

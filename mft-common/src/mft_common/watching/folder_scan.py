@@ -37,7 +37,7 @@ _MARGIN_S: Final = 0.002
 
 @dataclass(frozen=True)
 class Store:
-    """Where scans write: the memory, and the lease of those who made them, without which nothing is written."""
+    """The memory that scans write, and the lease of those who made them, without which they write nothing."""
 
     database: Database
     memory: Memory

@@ -30,7 +30,7 @@ _LAST_YEAR: Final = 9998
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleRequest:
-    """What `scheduleTransfer` states: `start` is `2026-03-01T06:00` or `06:00`, `end` such a date and time or "".
+    """The times of a `scheduleTransfer`: `start` is `2026-03-01T06:00` or `06:00`, `end` such a date and time or "".
 
     With an `interval` there is an occurrence every `frequency` of them, without one there is one in all; `count` is how
     many there are, None for any number.

@@ -17,7 +17,7 @@ FOREVER: Final = -1
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """Where an item comes from; `encoding` and `end_of_line` count in text mode alone (158-168).
+    """The source of an item; `encoding` and `end_of_line` count in text mode alone (158-168).
 
     `message_wait_s` is how long to wait for the first message of a queue.
     """
@@ -36,7 +36,7 @@ class Source:
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """Where an item goes; `encoding` and `end_of_line` count in text mode alone (158-167)."""
+    """The destination of an item; `encoding` and `end_of_line` count in text mode alone (158-167)."""
 
     name: str
     type: Kind = "file"

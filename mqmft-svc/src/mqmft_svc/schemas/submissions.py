@@ -53,7 +53,7 @@ def _reads(name: str) -> None:
 
 
 class _SideSchema(Strict):
-    """What source and destination have in common (158-168)."""
+    """The attributes that source and destination have in common (158-168)."""
 
     name = needed()
     type = Text(validate=some(*_KINDS))

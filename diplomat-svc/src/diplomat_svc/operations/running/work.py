@@ -96,7 +96,7 @@ class Found:
 
     @property
     def lost_copies(self) -> str:
-        """What is to be told of a file that has changed since its delivery, with copies missing; "" for any other."""
+        """The warning about a file that has changed since its delivery, with copies missing; "" for any other."""
         if self.is_delivered or self.earlier is None or self.earlier.copies_pending is None:
             return ""
         return (

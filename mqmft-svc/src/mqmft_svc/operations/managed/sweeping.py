@@ -25,7 +25,7 @@ _FOR_MS: Final = 86_400_000
 
 
 class TransferRemovals:
-    """What transfers have left, as the removals of a sweeper; what cannot be removed for a day is given up.
+    """The leftovers of transfers, as the removals of a sweeper; what cannot be removed for a day is given up.
 
     Transfers to one agent wait for each other. An endpoint that is silent for `patience_s` does not answer.
     """

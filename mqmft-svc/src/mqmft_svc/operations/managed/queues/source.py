@@ -28,7 +28,7 @@ _POLL_S: Final = 0.2
 
 @dataclass(frozen=True)
 class Messages:
-    """What was taken from a queue: the digests of its messages, and that of their bodies one after another."""
+    """The messages that were taken from a queue: the digest of each, and that of their bodies one after another."""
 
     identities: bytes
     count: int

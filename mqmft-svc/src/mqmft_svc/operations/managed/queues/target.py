@@ -44,7 +44,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Sent:
-    """What was put into the queue: how many messages, and the digest of their bodies one after another."""
+    """The messages that were put into the queue: their number, and the digest of their bodies one after another."""
 
     count: int
     bodies: Digest
