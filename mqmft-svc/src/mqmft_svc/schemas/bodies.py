@@ -49,17 +49,17 @@ def user_properties() -> fields.Dict:
 def load(schema: Schema, body: Mapping[str, Any]) -> Any:
     """Return what a schema makes of a body; BodyInvalid names the path of the attribute that is wrong."""
     try:
-        return schema.load(_without_nulls(body))
+        return schema.load(without_nulls(body))
     except ValidationError as error:
         name, reason = _first(error.messages_dict)
         raise BodyInvalid(name=name, reason=reason) from error
 
 
-def _without_nulls(value: Any) -> Any:
+def without_nulls(value: Any) -> Any:
     """Leave out the attributes that are null; an element of an array is no attribute."""
     if isinstance(value, dict):
-        return {name: _without_nulls(one) for name, one in value.items() if one is not None}
-    return [_without_nulls(one) for one in value] if isinstance(value, list) else value
+        return {name: without_nulls(one) for name, one in value.items() if one is not None}
+    return [without_nulls(one) for one in value] if isinstance(value, list) else value
 
 
 def _first(messages: Mapping[Any, Any]) -> tuple[str, str]:

@@ -87,22 +87,3 @@ def texts(**options: Any) -> fields.Dict:
 def needed(**options: Any) -> Text:
     """Return the field of a text that must be there."""
     return Text(required=True, error_messages={"required": MISSING}, validate=long(), **options)
-
-
-def without_nulls(value: Any) -> Any:
-    """Leave out the attributes that are null; an element of an array is no attribute."""
-    if isinstance(value, dict):
-        return {name: without_nulls(one) for name, one in value.items() if one is not None}
-    return [without_nulls(one) for one in value] if isinstance(value, list) else value
-
-
-def first_problem(messages: Mapping[Any, Any]) -> tuple[str, str]:
-    """Return path and reason of the first problem, such as `transferSet.item[0].source.name`."""
-    path, found = "", messages
-    while isinstance(found, dict):
-        name, found = next(iter(found.items()))
-        if isinstance(name, int):
-            path += f"[{name}]"
-        elif name not in ("_schema", "key", "value"):
-            path += f".{name}" if path else str(name)
-    return path, str(found[0])

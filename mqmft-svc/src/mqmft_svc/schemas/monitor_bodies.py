@@ -11,6 +11,7 @@ from mqmft_svc.domain import variables
 from mqmft_svc.domain.monitors import CONDITIONS, DIRECTORY, INTERVALS, MATCHES, SIZES, TYPES, Condition, Monitor
 from mqmft_svc.domain.submissions import Submission
 from mqmft_svc.errors import BodyInvalid, MonitorNameInvalid
+from mqmft_svc.schemas.bodies import load, without_nulls
 from mqmft_svc.schemas.fields import (
     MISSING,
     NO_OBJECT,
@@ -19,13 +20,11 @@ from mqmft_svc.schemas.fields import (
     Text,
     Whole,
     between,
-    first_problem,
     long,
     needed,
     nested,
     some,
     texts,
-    without_nulls,
 )
 from mqmft_svc.schemas.patterns import PatternInvalid, check_regex
 from mqmft_svc.schemas.submissions import submission
@@ -130,11 +129,7 @@ def read_monitor(body: Mapping[str, Any], account: str) -> tuple[Monitor, Submis
     absent.
     """
     given = _without_empty_patterns(without_nulls(body))
-    try:
-        loaded: dict[str, Any] = _SCHEMA.load(given)
-    except ValidationError as error:
-        name, reason = first_problem(error.messages_dict)
-        raise BodyInvalid(name=name, reason=reason) from error
+    loaded: dict[str, Any] = load(_SCHEMA, given)
     document = _with_defaults(given, loaded)
     example = _example(document)
     return monitor_of(document, account), example
