@@ -54,7 +54,8 @@ def states(database):
 
 def owners(connection):
     """Return the owners of the running pieces."""
-    return dict(connection.execute(sa.select(C.number, C.owner).where(C.state == "running")).tuples().all())
+    rows = connection.execute(sa.select(C.number, C.owner).where(C.state == "running"))
+    return {row.number: row.owner for row in rows}
 
 
 class PieceProcess:
