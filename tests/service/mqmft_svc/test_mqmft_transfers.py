@@ -301,6 +301,7 @@ def test_123_128_a_database_that_does_not_answer_is_503_of_java(hub):
         agents={},
         applied_agents=lambda _connection: {},
         applied_qmgr=lambda _connection: "QM1",
+        applied_zone=lambda _connection: "UTC",
     )
     hub.serve(dataclasses.replace(hub.service, operations=operations))
     answer = hub.mft()
