@@ -81,7 +81,7 @@ def hang(channel, payload):
 def remove(channel, payload):
     """Return the payload as the problem of a removal, ask, die, or hang; `hang PATH` notes the process id there."""
     word, _, path = payload.partition(" ")
-    if path:
+    if word == "hang" and path:
         Path(path).write_text(str(os.getpid()))
     if word == "hang":
         channel.interrupt.wait()
