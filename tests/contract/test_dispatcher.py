@@ -146,7 +146,7 @@ def test_the_pieces_of_a_dead_worker_are_recovered_by_those_that_live_e14(databa
 
 
 def test_work_is_recovered_and_cleared_away_before_a_worker_signs_in_e15(database, worker):
-    """What begins by itself waits for `recovered`; readiness sees the worker only after that."""
+    """Tasks that begin work by themselves wait for `recovered`; readiness sees the worker only after that."""
     add(database, "first_byte")
     with database.write() as connection:
         WORKERS.sign_in(connection, "dead", 60.0)

@@ -171,7 +171,7 @@ def test_a_database_that_is_away_when_a_removal_ends_is_told_later(database, swe
 
 
 def test_a_worker_that_starts_sweeps_for_a_time_and_not_for_longer(database, runner):
-    """What is not done by then is tried again by the task beside its work."""
+    """A removal that is not done by then is tried again by the task beside its work."""
     things = Things({10: "", 11: "", 20: "hang"})
     with database.write() as connection:
         for key in things.payloads:

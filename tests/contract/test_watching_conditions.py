@@ -1,4 +1,4 @@
-"""What a watch asks of a folder beside names: none at all, more than a name, how deep, and how often."""
+"""The conditions of a watch beside names: no file at all, more than a name, how deep, and how often."""
 
 import dataclasses
 import os
@@ -45,7 +45,7 @@ def test_a_watch_of_vacancy_is_called_once_no_file_matches_and_again_after_one_h
 
 
 def test_a_vacancy_that_its_handler_refused_is_handed_over_later(hub):
-    """What is not stored was not remembered either."""
+    """A vacancy that is not stored was not remembered either."""
     hub.define("a", vacancy=True, settle=0.0, looks=1)
     calls = []
 

@@ -40,7 +40,7 @@ def replace(far, number, content):
 
 
 def test_a_file_that_takes_the_name_amid_a_deletion_is_kept(far, endpoint):
-    """Whatever moment it comes at, it is there afterwards, and the deletion says what it has done."""
+    """The new file is there afterwards, whatever moment it came at, and the deletion says what it has done."""
     if not endpoint.features.deleting:
         return
     chance, tries = random.Random(7), 150 if hasattr(far, "path") else 5

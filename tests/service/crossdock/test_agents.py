@@ -126,7 +126,7 @@ def states(run):
 
 
 def test_a_folder_without_a_hub_is_refused(run, tmp_path):
-    """Nothing is made where no hub was ever started, and where it has no such database."""
+    """The command makes no file where no hub was ever started, and where it has no such database."""
     result = run()
     assert (result.exit_code, "no hub's data" in result.stderr) == (2, True)
     (tmp_path / "state").mkdir()

@@ -115,7 +115,7 @@ def _cell(made, row, column=1):
 
 
 def test_a_job_that_is_active_moves_its_transaction_to_the_first_row_a41(dock):
-    """Whatever the job before ended with."""
+    """The active job comes first, whatever the job before ended with."""
     dock.run("one")
     writer = dock.service.operations.writer
     with dock.service.database.write() as connection:

@@ -104,7 +104,7 @@ def run_all(service):
 
 
 def test_jobs_in_every_state_end_after_the_upgrade_e15(old, database_url, transaction, tmp_path, runner):
-    """What is over stays as it was, what waits runs or is missed, what was active is tried again or is incomplete."""
+    """Jobs that are over stay as they were, waiting ones run or are missed, active ones run again or end."""
     raw = transaction(NAME, source={"files": ["none"]}, retries=RETRIES, fail_if_not_found=True)
     one = stored(old, raw)
     for number, completion in enumerate(COMPLETIONS, 1):

@@ -134,7 +134,7 @@ def test_a_newer_file_gets_its_name_back(tmp_path, ended, name):
 
 
 def test_the_sweep_of_a_destination_in_the_same_folder_removes_no_newer_file(tmp_path):
-    """What a job delivers into the folder of its sources is swept there by the same token."""
+    """A file that a job delivers into the folder of its sources is swept there by the same token."""
     for folder in each_kill(tmp_path, "a.txt", "newer"):
         endpoint_of(folder).sweep(TOKEN)
         assert contents(folder) == {"a.txt": "newer", "other": "other"}

@@ -1,4 +1,4 @@
-"""What transfers that are over have left is removed, over both kinds of database: 180 and 225."""
+"""The leftovers of transfers that are over are removed, over both kinds of database: 180 and 225."""
 
 import pytest
 import sqlalchemy as sa
@@ -65,7 +65,7 @@ def exists(hub, id_):
 
 @pytest.mark.usefixtures("recorded")
 def test_180_what_was_left_where_no_agent_is_configured_any_more_is_given_up_after_a_day(hub, make):
-    """Nothing can be removed there, and others are not held up."""
+    """A transfer whose leftovers cannot be removed holds up no others."""
     ids = [submit(hub, ("a", "a"), source="ONE") for _ in range(2)]
     later = make({name: entry for name, entry in AGENTS.items() if name != "ONE"})
     leaves(hub, ids[0], ended_at=now_ms() - 86_500_000)

@@ -293,7 +293,7 @@ def test_232_secrets_of_a_call_are_nowhere_but_at_its_receiver(hub, server, capf
 
 
 def test_232_an_answer_that_repeats_a_long_secret_is_kept_without_the_part_that_was_read_last(hub, server):
-    """What is read of an answer ends amid the secret."""
+    """The part of an answer that is read ends amid the secret."""
     token = secret("long-token-of-a-call") * 100
     token = token[:4000]
     server.answers = [(200, {}, b"\n".join([token.encode()] * 8))]

@@ -39,7 +39,7 @@ def test_232_success_codes_are_ranges():
 
 @pytest.mark.parametrize("kind", ["executable", "antScript", "jcl"])
 def test_191_programs_are_refused_by_their_type(kind):
-    """Nothing on the host is executed; the other attributes of such a call are not what is wrong with it."""
+    """No program on the host is executed; the other attributes of such a call are not what is wrong with it."""
     with pytest.raises(BodyInvalid) as error:
         load(CallSchema(), {"type": kind, "name": "backup.sh", "retryCount": 1})
     assert "'type'" in str(error.value)

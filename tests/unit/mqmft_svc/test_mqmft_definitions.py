@@ -276,7 +276,7 @@ NOT_CARRIED = {
 
 @pytest.mark.parametrize(("document", "note"), NOT_CARRIED.values(), ids=NOT_CARRIED.keys())
 def test_whatever_is_not_carried_over_is_named(document, note):
-    """Nothing is lost in silence, and each note begins with the file."""
+    """The import loses nothing in silence, and each note begins with the file."""
     notes = read(document).notes
     assert any(note in each for each in notes), notes
     assert all(each.startswith("d.xml") for each in notes)
@@ -322,7 +322,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("document", HOSTILE.values(), ids=HOSTILE.keys())
 def test_hostile_files_are_refused_with_a_reason_of_one_line(document):
-    """Nothing is expanded, fetched or carried over."""
+    """The parser expands, fetches and carries over nothing."""
     found = Definitions()
     with pytest.raises(DefinitionUnreadable) as refused:
         read_definitions(document.encode(), "d.xml", found)

@@ -1,4 +1,4 @@
-"""What a request says about queues: names, delimiters, and the sides of an item in the record (91, 92, 158, 167)."""
+"""The attributes of queues: names, delimiters, and the sides of an item in the record (91, 92, 158, 167)."""
 
 import pytest
 

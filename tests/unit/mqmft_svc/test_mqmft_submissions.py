@@ -140,7 +140,7 @@ _NAMES = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0
 
 @given(_NAMES, _NAMES, st.integers(0, 9), st.integers(-1, 1000), st.dictionaries(_NAMES, _NAMES, max_size=3))
 def test_a_stored_request_comes_back_as_it_was(name, target, priority, timeout, properties):
-    """What the worker reads from the database is what the client had sent."""
+    """The worker reads from the database the request that the client had sent."""
     body = changed(
         transferSet__item__0__source__name=name,
         transferSet__item__0__destination__name=target,

@@ -1,4 +1,4 @@
-"""What a managed transfer does with the last error of an endpoint."""
+"""The end of a managed transfer after the last error of an endpoint."""
 
 import threading
 
