@@ -8,8 +8,12 @@ import pytest
 import structlog
 
 from mft_common import logs
+from mft_common.config import Reader
 from mft_common.process.runner import Runner, child_environment
 from mqmft_svc.bootstrap import child_modules
+from tests.servers.answering import Answering
+from tests.servers.monitored import Polls
+from tests.servers.queues import Queue
 from tests.service.mqmft_svc.mqmft_hub import Hub
 
 
@@ -33,6 +37,51 @@ def make_hub(tmp_path):
     yield make
     for one in made:
         one.service.close()
+
+
+@pytest.fixture
+def open_hub(tmp_path, database_url):
+    """Build the service with a configuration and its secrets, as another process does, over one database."""
+    made = []
+
+    def open_hub(config, environ=(), **options):
+        reader = Reader(tmp_path, dict(environ), data=tmp_path)
+        made.append(Hub(tmp_path, config=config, reader=reader, **{"MQMFT_DATABASE_URL": database_url, **options}))
+        return made[-1]
+
+    yield open_hub
+    for one in made:
+        one.service.close()
+
+
+@pytest.fixture
+def open_polls(open_hub):
+    """Begin to look at the resources of monitors, poll by poll."""
+    made = []
+
+    def open_polls(hub, **options):
+        made.append(Polls(hub, **options))
+        return made[-1]
+
+    yield open_polls
+    for one in made:
+        one.close()
+
+
+@pytest.fixture
+def server():
+    """A receiver of calls, on loopback."""
+    made = Answering()
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def queue(amqp_url):
+    """An empty queue."""
+    made = Queue(amqp_url)
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="module")

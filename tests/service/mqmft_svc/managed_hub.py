@@ -6,14 +6,13 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from mft_common.config import Reader
 from mft_common.events import LocalBus
 from mft_common.process.background_tasks import start_tasks
 from mqmft_svc.store.tables import managed, sweeps
 from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, wait_until
 from tests.servers.silent_peer import Peer
-from tests.service.mqmft_svc.mqmft_hub import Hub, caller
+from tests.service.mqmft_svc.mqmft_hub import caller
 
 PATIENT = {"connect": "10m", "idle": "1h"}
 PASSWORD = secret("password-of-agents")
@@ -36,9 +35,8 @@ def peer():
 
 
 @pytest.fixture
-def make(tmp_path, database_url, runner, peer):
-    """Return a function that builds the service as another process does, over one database."""
-    made = []
+def make(tmp_path, open_hub, runner, peer):
+    """Return a function that builds the service with agents, as another process does."""
     for folder in ("quay", "yard"):
         (tmp_path / folder).mkdir()
 
@@ -48,13 +46,9 @@ def make(tmp_path, database_url, runner, peer):
             for name, port in (("hangs", peer.port), ("away", free_port()))
         }
         config = {"ibm_mq_mft": {"coordination_qmgr": "QM1", "agents": agents}, "endpoints": endpoints}
-        reader = Reader(tmp_path, {"PASSWORD": PASSWORD}, data=tmp_path)
-        made.append(Hub(tmp_path, config=config, reader=reader, runner=runner, MQMFT_DATABASE_URL=database_url))
-        return made[-1]
+        return open_hub(config, {"PASSWORD": PASSWORD}, runner=runner)
 
-    yield make
-    for one in made:
-        one.service.close()
+    return make
 
 
 @pytest.fixture
@@ -88,16 +82,21 @@ def running(tasks):
 
 
 @contextlib.contextmanager
-def worker(hub):
-    """Carry out transfers within the block, as one worker of its own."""
+def dispatching(dispatcher):
+    """Let a dispatcher work within the block, as that of one worker of its own."""
     stop = threading.Event()
-    thread = threading.Thread(target=hub.service.dispatcher().run, args=(stop,))
+    thread = threading.Thread(target=dispatcher.run, args=(stop,))
     thread.start()
     try:
         yield
     finally:
         stop.set()
         thread.join(30)
+
+
+def worker(hub):
+    """Carry out transfers within the block."""
+    return dispatching(hub.service.dispatcher())
 
 
 def submit(hub, *items, source="QUAY", destination="YARD", **transfer_set):

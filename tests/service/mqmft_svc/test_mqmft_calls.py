@@ -1,18 +1,15 @@
 """The resource `call`, over both kinds of database and a real web server: items 190 and 191."""
 
-import contextlib
 import json
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 
 from mft_common.clock import now_ms
-from mft_common.config import Reader
 from mft_common.process.runner import End
 from mqmft_svc.domain.calls import Try
 from mqmft_svc.operations.calls.process import INTERRUPTED, CallProcess
@@ -21,8 +18,8 @@ from mqmft_svc.store.tables import CALL_WORKERS, managed_call
 from tests.servers.answering import Answering
 from tests.servers.made_secrets import secret
 from tests.servers.processes import end, wait_until
-from tests.service.mqmft_svc.managed_hub import CSRF
-from tests.service.mqmft_svc.mqmft_hub import Hub, caller
+from tests.service.mqmft_svc.managed_hub import CSRF, dispatching
+from tests.service.mqmft_svc.mqmft_hub import caller
 
 ROOT = Path(__file__).parents[3]
 CONFIG = {
@@ -38,32 +35,19 @@ READER = caller("reader", ("MFTWebAdminRO",))
 
 
 @pytest.fixture
-def server():
-    """A receiver of calls, on loopback."""
-    made = Answering()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def environ(database_url):
     """The settings of web process and worker."""
     return {"MQMFT_DATABASE_URL": database_url, "MQMFT_CALL_HOSTS": "127.0.0.1"}
 
 
 @pytest.fixture
-def make(tmp_path, runner, environ):
-    """Return a function that builds the service as another process does, over one database."""
-    made = []
+def make(open_hub, runner, environ):
+    """Return a function that builds the service as another process does."""
 
-    def make(now=now_ms, **changes):
-        reader, values = Reader(tmp_path, {}, data=tmp_path), {**environ, **changes}
-        made.append(Hub(tmp_path, config=CONFIG, reader=reader, runner=runner, now=now, **values))
-        return made[-1]
+    def make(**changes):
+        return open_hub(CONFIG, runner=runner, **{**environ, **changes})
 
-    yield make
-    for one in made:
-        one.service.close()
+    return make
 
 
 @pytest.fixture
@@ -71,17 +55,9 @@ def hub(make):
     return make()
 
 
-@contextlib.contextmanager
 def worker(hub):
-    """Make calls within the block, as one worker of its own."""
-    stop = threading.Event()
-    thread = threading.Thread(target=hub.service.call_dispatcher().run, args=(stop,))
-    thread.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        thread.join(30)
+    """Make calls within the block."""
+    return dispatching(hub.service.call_dispatcher())
 
 
 def ask(hub, path="", version="v3", **options):

@@ -4,31 +4,23 @@ import dataclasses
 
 import pytest
 
-from mft_common.config import Reader
 from mft_common.events import Agent
 from tests.servers.monitor_bodies import body, config
-from tests.servers.monitored import Polls, create, transfers
-from tests.service.mqmft_svc.mqmft_hub import Hub, ended, envelope, file_item
+from tests.servers.monitored import create, transfers
+from tests.service.mqmft_svc.mqmft_hub import ended, envelope, file_item
 
 AGENTS = {"QUAY": "file:quay", "YARD": "file:yard", "STORE": "filestore:/dock", "DRY": "endpoint:dock/dry"}
 ENDPOINTS = {"dock": {"url": "file:the/dock"}}
 
 
 @pytest.fixture
-def hub(tmp_path, database_url, runner):
-    made = Hub(
-        tmp_path, config=config(AGENTS, endpoints=ENDPOINTS), reader=Reader(tmp_path, {}, data=tmp_path), runner=runner,
-        MQMFT_DATABASE_URL=database_url,
-    )  # fmt: skip
-    yield made
-    made.service.close()
+def hub(open_hub, runner):
+    return open_hub(config(AGENTS, endpoints=ENDPOINTS), runner=runner)
 
 
 @pytest.fixture
-def polls(hub):
-    made = Polls(hub)
-    yield made
-    made.close()
+def polls(open_polls, hub):
+    return open_polls(hub)
 
 
 def delivered(hub, number, path, *, agent="DIPLOMAT", protocol="diplomat", size=3, state="successful"):

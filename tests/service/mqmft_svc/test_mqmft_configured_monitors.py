@@ -2,39 +2,24 @@
 
 import pytest
 
-from mft_common.config import Reader
 from mft_common.errors import ConfigError
 from tests.servers.monitor_bodies import body, config
-from tests.servers.monitored import Polls, create, sources, transfers
-from tests.service.mqmft_svc.mqmft_hub import Hub, caller
+from tests.servers.monitored import create, sources, transfers
+from tests.service.mqmft_svc.mqmft_hub import caller
 
 
 @pytest.fixture
-def make(tmp_path, database_url, runner):
+def make(tmp_path, open_hub, runner):
     """Return a function that applies a configuration with these monitors."""
-    made = []
     (tmp_path / "quay/in").mkdir(parents=True)
     (tmp_path / "quay/other").mkdir()
 
     def make(*monitors):
         given = config()
         given["ibm_mq_mft"]["monitors"] = list(monitors)
-        hub = Hub(
-            tmp_path, config=given, reader=Reader(tmp_path, {}, data=tmp_path), runner=runner,
-            MQMFT_DATABASE_URL=database_url,
-        )  # fmt: skip
-        made.append(hub.service.close)
-        return hub
+        return open_hub(given, runner=runner)
 
-    def polls(hub):
-        found = Polls(hub)
-        made.append(found.close)
-        return found
-
-    make.polls = polls
-    yield make
-    for close in reversed(made):
-        close()
+    return make
 
 
 def names(hub):
@@ -42,13 +27,13 @@ def names(hub):
     return [one["name"] for one in hub.ask("/ibmmq/rest/v3/admin/mft/monitor").json["monitor"]]
 
 
-def test_186_the_monitors_of_the_configuration_are_created_and_deleted_with_it(make, tmp_path):
+def test_186_the_monitors_of_the_configuration_are_created_and_deleted_with_it(make, tmp_path, open_polls):
     """They begin transfers of the account `system`; those that were created by a request stay."""
     hub = make(body("one"), body("two", agentName="YARD"))
     create(hub, body("mine"))
     assert names(hub) == ["MINE", "ONE", "TWO"]
     (tmp_path / "quay/in/x").write_bytes(b"x")
-    polls = make.polls(hub)
+    polls = open_polls(hub)
     polls.poll(times=2)
     found = {one["job"]["name"]: one["originator"]["userId"] for one in transfers(hub)}
     assert found == {"MINE": "mftadmin", "ONE": "system"}
@@ -59,10 +44,10 @@ def test_186_the_monitors_of_the_configuration_are_created_and_deleted_with_it(m
     assert len(rows) == 1
 
 
-def test_237_a_monitor_of_the_configuration_remembers_what_it_has_seen(make, tmp_path):
+def test_237_a_monitor_of_the_configuration_remembers_what_it_has_seen(make, tmp_path, open_polls):
     """Also where its definition changes, which reaches a watcher that runs."""
     hub = make(body())
-    polls = make.polls(hub)
+    polls = open_polls(hub)
     (tmp_path / "quay/in/x").write_bytes(b"x")
     polls.poll(times=2)
     make(body())

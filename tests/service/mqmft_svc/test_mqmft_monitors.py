@@ -30,15 +30,8 @@ class Monitors:
 
 
 @pytest.fixture
-def hub(tmp_path, database_url):
-    made = Hub(
-        tmp_path,
-        config=config({"QUAY": "file:quay", "YARD": "file:yard", "A/B": "file:ab"}),
-        reader=Reader(tmp_path, {}, data=tmp_path),
-        MQMFT_DATABASE_URL=database_url,
-    )
-    yield made
-    made.service.close()
+def hub(open_hub):
+    return open_hub(config({"QUAY": "file:quay", "YARD": "file:yard", "A/B": "file:ab"}))
 
 
 @pytest.fixture
@@ -134,19 +127,13 @@ def test_185_the_list_has_filters(monitors):
     assert problem(monitors.get("?limit=1")) == (400, "MQWB0967E")
 
 
-def test_185_a_monitor_of_an_agent_that_is_not_configured_any_more_is_stopped(monitors, tmp_path, database_url):
+def test_185_a_monitor_of_an_agent_that_is_not_configured_any_more_is_stopped(monitors, open_hub):
     """Item 185: the state says whether its resource is looked at."""
     assert monitors.post(body()).status_code == 201
-    later = Hub(
-        tmp_path, config=config({"YARD": "file:yard"}), reader=Reader(tmp_path, {}, data=tmp_path),
-        MQMFT_DATABASE_URL=database_url,
-    )  # fmt: skip
-    try:
-        (found,) = Monitors(later).get().json["monitor"]
-        assert found["state"] == "stopped"
-        assert Monitors(later).names("?state=started") == []
-    finally:
-        later.service.close()
+    later = open_hub(config({"YARD": "file:yard"}))
+    (found,) = Monitors(later).get().json["monitor"]
+    assert found["state"] == "stopped"
+    assert Monitors(later).names("?state=started") == []
 
 
 @pytest.mark.parametrize("name", ["NONE", "a" * 300, "*", "a%25b", "\u00e9t\u00e9"])

@@ -7,40 +7,25 @@ import time
 
 import pytest
 
-from mft_common.config import Reader
 from mqmft_svc.operations.monitoring.place import Place
 from mqmft_svc.schemas.monitor_bodies import monitor_of
 from mqmft_svc.store import agents
 from mqmft_svc.store import monitors as store
 from tests.servers.monitor_bodies import body, config
-from tests.servers.monitored import Polls, create, sources, transfers
-from tests.service.mqmft_svc.mqmft_hub import Hub, caller
+from tests.servers.monitored import create, sources, transfers
+from tests.service.mqmft_svc.mqmft_hub import caller
 
 
 @pytest.fixture
-def make(tmp_path, database_url, runner):
+def make(tmp_path, open_hub, runner):
     """Return a function that builds the service as another worker does, over one database."""
-    made = []
 
     def make(given=None, **environ):
         for name in ("quay/in", "yard"):
             (tmp_path / name).mkdir(parents=True, exist_ok=True)
-        hub = Hub(
-            tmp_path, config=given or config(), reader=Reader(tmp_path, {}, data=tmp_path), runner=runner,
-            MQMFT_DATABASE_URL=database_url, **environ,
-        )  # fmt: skip
-        made.append(hub.service.close)
-        return hub
+        return open_hub(given or config(), runner=runner, **environ)
 
-    def polls(hub, **options):
-        found = Polls(hub, **options)
-        made.append(found.close)
-        return found
-
-    make.polls = polls
-    yield make
-    for close in reversed(made):
-        close()
+    return make
 
 
 @pytest.fixture
@@ -49,8 +34,8 @@ def hub(make):
 
 
 @pytest.fixture
-def polls(make, hub):
-    return make.polls(hub)
+def polls(open_polls, hub):
+    return open_polls(hub)
 
 
 @pytest.fixture
@@ -269,12 +254,12 @@ def test_54_a_name_that_is_not_utf_8_is_transferred_by_its_bytes(hub, polls, tmp
     assert {os.fsencode(name) for name in names} == {b"in/caf\xe9.csv", b"in/line\nbreak"}
 
 
-def test_215_the_agents_of_a_monitor_serve_its_creator_or_not(make, write):
+def test_215_the_agents_of_a_monitor_serve_its_creator_or_not(make, write, open_polls):
     """Items 15, 215: the `allow` list of an agent holds for the account that created the monitor."""
     given = config()
     given["ibm_mq_mft"]["agents"]["YARD"]["allow"] = ["treasury"]
     hub = make(given)
-    polls = make.polls(hub)
+    polls = open_polls(hub)
     create(hub, body("ONE"), identity=caller("clerk"))
     create(hub, body("TWO"), identity=caller("treasury"))
     write("x")
@@ -315,10 +300,10 @@ def test_189_a_history_that_is_deleted_triggers_again(hub, polls, write):
         assert connection.exec_driver_sql("SELECT count(*) FROM watch_handled").scalar() == 0
 
 
-def test_237_another_worker_goes_on_without_triggering_twice(make, write):
+def test_237_another_worker_goes_on_without_triggering_twice(make, write, open_polls):
     """Item 237: of two workers one polls; after it the other one knows what was seen."""
     hub = make()
-    first, second = make.polls(hub), make.polls(make())
+    first, second = open_polls(hub), open_polls(make())
     create(hub, body())
     for number in range(3):
         write(f"f{number}")
@@ -347,12 +332,12 @@ def test_237_a_monitor_is_never_polled_more_often_than_once_a_second(hub, polls,
     assert min(after - before for before, after in itertools.pairwise(looked)) >= 3.0
 
 
-def test_220_files_wait_while_their_agent_takes_no_more_transfers(make, write):
+def test_220_files_wait_while_their_agent_takes_no_more_transfers(make, write, open_polls):
     """A match is not lost because as many transfers wait as the agent takes: it triggers later."""
     given = config()
     given["ibm_mq_mft"]["agents"]["QUAY"]["maximum_queued_transfers"] = 2
     hub = make(given)
-    polls = make.polls(hub)
+    polls = open_polls(hub)
     create(hub, body())
     for number in range(5):
         write(f"f{number}")

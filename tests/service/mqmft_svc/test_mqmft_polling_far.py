@@ -11,39 +11,30 @@ from pathlib import Path
 
 import pytest
 
-from mft_common.config import Reader
 from tests.servers.made_secrets import secret
 from tests.servers.monitor_bodies import body, config
-from tests.servers.monitored import Polls, create, sources, transfers
+from tests.servers.monitored import create, sources, transfers
 from tests.servers.openssh import OpenSsh
 from tests.servers.processes import wait_until
 from tests.servers.s3 import KEY_ID, SECRET, S3Server
 from tests.servers.silent_peer import Peer
-from tests.service.mqmft_svc.mqmft_hub import Hub
 
 PASSWORD = secret("password-of-monitored-agents")
 PATIENT = {"connect": "10m", "idle": "1h"}
 
 
 @pytest.fixture
-def make(tmp_path, database_url, runner):
+def make(tmp_path, open_hub, open_polls, runner):
     """Return a function that builds a service with agents, and its watcher."""
-    made = []
 
     def make(agents, endpoints=(), environ=(), **options):
         for name in ("quay/in", "yard"):
             (tmp_path / name).mkdir(parents=True, exist_ok=True)
         given = config({"QUAY": "file:quay", "YARD": "file:yard", **agents}, endpoints=dict(endpoints))
-        reader = Reader(tmp_path, dict(environ), data=tmp_path)
-        hub = Hub(tmp_path, config=given, reader=reader, runner=runner, MQMFT_DATABASE_URL=database_url)
-        made.append(hub.service.close)
-        polls = Polls(hub, **options)
-        made.append(polls.close)
-        return hub, polls
+        hub = open_hub(given, environ, runner=runner)
+        return hub, open_polls(hub, **options)
 
-    yield make
-    for close in reversed(made):
-        close()
+    return make
 
 
 def test_237_the_folder_of_an_sftp_server_is_polled(make, tmp_path):

@@ -2,42 +2,25 @@
 
 import pytest
 
-from mft_common.config import Reader
 from tests.servers.monitor_bodies import body, config
-from tests.servers.monitored import TOKEN, Polls, create, transfers
+from tests.servers.monitored import TOKEN, create, transfers
 from tests.servers.processes import free_port
-from tests.servers.queues import Queue
-from tests.service.mqmft_svc.mqmft_hub import Hub
 
 
 @pytest.fixture
-def hub(tmp_path, database_url, runner, amqp_url):
+def hub(tmp_path, open_hub, runner, amqp_url):
     (tmp_path / "yard").mkdir()
     given = config({"QUAY": "file:quay", "YARD": "file:yard", "GONE": "file:yard", "NONE": "file:yard"})
     given["ibm_mq_mft"]["agents"]["QUAY"] |= {"queues": {"env": "BROKER"}, "message_groups": True}
     given["ibm_mq_mft"]["agents"]["YARD"]["queues"] = {"env": "BROKER"}
     given["ibm_mq_mft"]["agents"]["GONE"]["queues"] = {"env": "GONE"}
     environ = {"BROKER": amqp_url, "GONE": f"amqp://guest:guest@127.0.0.1:{free_port()}/"}
-    made = Hub(
-        tmp_path, config=given, reader=Reader(tmp_path, environ, data=tmp_path), runner=runner,
-        MQMFT_DATABASE_URL=database_url,
-    )  # fmt: skip
-    yield made
-    made.service.close()
+    return open_hub(given, environ, runner=runner)
 
 
 @pytest.fixture
-def polls(hub):
-    made = Polls(hub)
-    yield made
-    made.close()
-
-
-@pytest.fixture
-def queue(amqp_url):
-    made = Queue(amqp_url)
-    yield made
-    made.close()
+def polls(open_polls, hub):
+    return open_polls(hub)
 
 
 def queue_body(condition, name="WATCH", queue="Q", agent="QUAY", **changes):

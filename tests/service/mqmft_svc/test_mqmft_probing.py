@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-from mft_common.config import Reader
 from mqmft_svc.operations.agent_child import PROBE
 from mqmft_svc.operations.probing import Prober
 from mqmft_svc.store.tables import LEASES
@@ -20,7 +19,6 @@ from tests.servers.processes import free_port, program, wait_until
 from tests.servers.s3 import KEY_ID, SECRET, S3Server
 from tests.servers.silent_peer import Peer
 from tests.servers.unkillable import unkillable
-from tests.service.mqmft_svc.mqmft_hub import Hub
 
 # A server that hangs is waited for longer than a test lasts, unless its probe is killed.
 PATIENT = {"connect": "10m", "idle": "1h"}
@@ -45,9 +43,8 @@ class Recorded:
 
 
 @pytest.fixture
-def make(tmp_path, database_url):
+def make(open_hub):
     """Return a function that builds the service with agents, as another process does, over one database."""
-    made = []
 
     def make(agents, endpoints=(), environ=(), allowed=()):
         config = {
@@ -58,13 +55,9 @@ def make(tmp_path, database_url):
             "endpoints": dict(endpoints),
             "allowed_folders": list(allowed),
         }
-        reader = Reader(tmp_path, dict(environ), data=tmp_path)
-        made.append(Hub(tmp_path, config=config, reader=reader, MQMFT_DATABASE_URL=database_url))
-        return made[-1]
+        return open_hub(config, environ)
 
-    yield make
-    for one in made:
-        one.service.close()
+    return make
 
 
 @pytest.fixture

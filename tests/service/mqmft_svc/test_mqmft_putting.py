@@ -9,7 +9,6 @@ import pytest
 from tests.servers.diplomat_jobs import tree
 from tests.servers.managed_transfers import TOKEN, item
 from tests.servers.processes import free_port
-from tests.servers.queues import Queue
 from tests.servers.silent_peer import Peer
 from tests.service.mqmft_svc.managed_worker import children, transfer
 
@@ -19,14 +18,6 @@ OVER = {"recover": "", "stopped": False, "left": False}
 LINES = {"delimiter_type": "binary", "delimiter": "x0A"}
 GROUP, SEQUENCE, LAST = "JMSXGroupID", "JMSXGroupSeq", "JMS_IBM_Last_Msg_In_Group"
 INCOMPLETE = "crossdock-incomplete"
-
-
-@pytest.fixture
-def queue(amqp_url):
-    """An empty queue."""
-    made = Queue(amqp_url)
-    yield made
-    made.close()
 
 
 def brokers(url):

@@ -7,16 +7,13 @@ from urllib.parse import urlsplit
 import pytest
 import sqlalchemy as sa
 
-from mft_common.config import Reader
 from mft_common.database.leases import LeaseLost
 from mqmft_svc.operations.managed.reports import DELIVERED
 from mqmft_svc.operations.managed.work import ManagedWork
 from mqmft_svc.store.tables import WORKERS
 from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, wait_until
-from tests.servers.queues import Queue
 from tests.service.mqmft_svc.managed_hub import ended, recorded, row, submit, whole, worker
-from tests.service.mqmft_svc.mqmft_hub import Hub
 
 __all__ = ["recorded"]
 
@@ -32,9 +29,8 @@ def user_url(rabbitmq_server, amqp_url):
 
 
 @pytest.fixture
-def make(tmp_path, database_url, runner, user_url):
-    """Return a function that builds the service as another process does, over one database."""
-    made = []
+def hub(tmp_path, open_hub, runner, user_url):
+    """A hub with an agent that has a broker, and others whose broker is of no use."""
     for folder in ("quay", "yard"):
         (tmp_path / folder).mkdir()
     agents = {
@@ -43,33 +39,10 @@ def make(tmp_path, database_url, runner, user_url):
         "GONE": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "NOBODY"}},
         "REFUSED": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "WRONG"}},
     }
-
-    def make():
-        config = {"ibm_mq_mft": {"coordination_qmgr": "QM1", "agents": agents}}
-        port = urlsplit(user_url).port
-        wrong = user_url.replace("amqp://", "amqp://x", 1)
-        environ = {"BROKER": user_url, "NOBODY": user_url.replace(str(port), str(free_port())), "WRONG": wrong}
-        reader = Reader(tmp_path, environ, data=tmp_path)
-        made.append(Hub(tmp_path, config=config, reader=reader, runner=runner, MQMFT_DATABASE_URL=database_url))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.service.close()
-
-
-@pytest.fixture
-def hub(make):
-    """A hub with an agent that has a broker, and others whose broker is of no use."""
-    return make()
-
-
-@pytest.fixture
-def queue(amqp_url):
-    """An empty queue."""
-    made = Queue(amqp_url)
-    yield made
-    made.close()
+    port = urlsplit(user_url).port
+    wrong = user_url.replace("amqp://", "amqp://x", 1)
+    environ = {"BROKER": user_url, "NOBODY": user_url.replace(str(port), str(free_port())), "WRONG": wrong}
+    return open_hub({"ibm_mq_mft": {"coordination_qmgr": "QM1", "agents": agents}}, environ, runner=runner)
 
 
 @pytest.mark.usefixtures("recorded")

@@ -12,11 +12,10 @@ import pytest
 import sqlalchemy as sa
 
 from mft_common.clock import iso, now_ms, parse_iso
-from mft_common.config import Reader
 from mqmft_svc.store.tables import OUTBOX, TIMERS, managed, schedule
 from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
-from tests.service.mqmft_svc.mqmft_hub import Hub, caller
+from tests.service.mqmft_svc.mqmft_hub import caller
 
 CSRF = {"ibm-mq-rest-csrf-token": ""}
 AGENTS = {
@@ -58,20 +57,14 @@ def clock():
 
 
 @pytest.fixture
-def make(tmp_path, database_url, runner, clock):
-    """Return a function that builds the service as another process does, over one database."""
-    made = []
+def make(open_hub, runner, clock):
+    """Return a function that builds the service as another process does."""
 
     def make(agents=AGENTS, timezone="Europe/Amsterdam", now=clock):
         section = {"coordination_qmgr": "QM1", "timezone": timezone, "agents": agents}
-        reader = Reader(tmp_path, {}, data=tmp_path)
-        environ = {"MQMFT_DATABASE_URL": database_url, "MQMFT_CALL_HOSTS": "partner.example"}
-        made.append(Hub(tmp_path, config={"ibm_mq_mft": section}, reader=reader, runner=runner, now=now, **environ))
-        return made[-1]
+        return open_hub({"ibm_mq_mft": section}, runner=runner, now=now, MQMFT_CALL_HOSTS="partner.example")
 
-    yield make
-    for one in made:
-        one.service.close()
+    return make
 
 
 @pytest.fixture

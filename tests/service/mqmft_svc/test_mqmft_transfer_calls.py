@@ -10,17 +10,14 @@ import pytest
 import sqlalchemy as sa
 from structlog.testing import capture_logs
 
-from mft_common.config import Reader
 from mft_common.events import LocalBus
 from mqmft_svc.domain.calls import CallState
 from mqmft_svc.store import managed as store
 from mqmft_svc.store.tables import WORKERS, managed
-from tests.servers.answering import Answering
 from tests.servers.dripping import Dripping
 from tests.servers.made_secrets import secret
 from tests.servers.processes import end, free_port, wait_until
 from tests.service.mqmft_svc.managed_hub import CSRF, ended, files, row, running, stop, submit, whole, worker
-from tests.service.mqmft_svc.mqmft_hub import Hub
 
 ROOT = Path(__file__).parents[3]
 CONFIG = {
@@ -33,35 +30,22 @@ ORDER = ["preSourceCall", "preDestinationCall", "postDestinationCall", "postSour
 
 
 @pytest.fixture
-def server():
-    """A receiver of calls, on loopback."""
-    made = Answering()
-    yield made
-    made.close()
-
-
-@pytest.fixture
 def environ(database_url):
     """The settings of web process and worker."""
     return {"MQMFT_DATABASE_URL": database_url, "MQMFT_CALL_HOSTS": "127.0.0.1"}
 
 
 @pytest.fixture
-def make(tmp_path, runner, environ):
-    """Return a function that builds the service as another process does, over one database."""
-    made = []
+def make(tmp_path, open_hub, runner, environ):
+    """Return a function that builds the service as another process does."""
     for name, content in (("quay/a", b"content"), ("yard/there", b"")):
         (tmp_path / name).parent.mkdir()
         (tmp_path / name).write_bytes(content)
 
     def make(**changes):
-        reader = Reader(tmp_path, {}, data=tmp_path)
-        made.append(Hub(tmp_path, config=CONFIG, reader=reader, runner=runner, **{**environ, **changes}))
-        return made[-1]
+        return open_hub(CONFIG, runner=runner, **{**environ, **changes})
 
-    yield make
-    for one in made:
-        one.service.close()
+    return make
 
 
 @pytest.fixture

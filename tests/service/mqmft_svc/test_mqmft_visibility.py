@@ -6,13 +6,12 @@ import threading
 import pytest
 import sqlalchemy as sa
 
-from mft_common.config import Reader
 from mqmft_svc.store import transfers as records
 from mqmft_svc.store import visibility
 from mqmft_svc.store.tables import transfer, visible_since
 from mqmft_svc.store.transfers import Filter
 from tests.servers.processes import wait_until
-from tests.service.mqmft_svc.mqmft_hub import BASE, Hub, ended, envelope, progressed, started, transfer_id
+from tests.service.mqmft_svc.mqmft_hub import BASE, ended, envelope, progressed, started, transfer_id
 
 TOTAL = "ibm-mq-rest-mft-total-transfers"
 SECOND = 1000
@@ -36,23 +35,21 @@ def clock():
 
 
 @pytest.fixture
-def start(tmp_path, database_url, clock):
+def start(open_hub, clock):
     """Start the service as another process does, over one database; with `reset` it hides what was before."""
     made = []
 
     def start(*, reset=True, at=None, **environ):
         clock.at = clock.at if at is None else at
-        values = {"MQMFT_DATABASE_URL": database_url, "MQMFT_CACHE_RESET_ON_START": "1" if reset else "0", **environ}
+        values = {"MQMFT_CACHE_RESET_ON_START": "1" if reset else "0", **environ}
         agents = {name: {"qmgr": "QM1", "root": f"file:{name.lower()}"} for name in ("QUAY", "YARD")}
         config = {"ibm_mq_mft": {"coordination_qmgr": "QM1", "agents": agents}}
-        made.append(Hub(tmp_path, config=config, reader=Reader(tmp_path, {}, data=tmp_path), now=clock, **values))
+        made.append(open_hub(config, now=clock, **values))
         # The events of hubs over one database are those of one producer.
         made[-1].sequence = 1000 * len(made)
         return made[-1]
 
-    yield start
-    for one in made:
-        one.service.close()
+    return start
 
 
 def shown(hub):
