@@ -6,6 +6,7 @@ import sqlalchemy as sa
 from mft_common.database import leases
 from mft_common.database.leases import Leases
 from mft_common.database.workers import Lost, Workers
+from mft_common.errors import Unavailable
 from tests.servers.databases import with_tables
 
 METADATA = sa.MetaData()
@@ -94,6 +95,32 @@ def test_a_worker_that_signs_in_and_takes_a_piece_during_a_search_has_not_lost_i
 
     with database.read() as connection:
         assert WORKERS.find_lost(connection, owners) == Lost({}, [])
+
+
+def test_lost_pieces_are_run_again_and_the_dead_workers_are_forgotten(database):
+    """Those that another worker was faster with are not counted; a worker whose pieces fail again is not forgotten."""
+    dead = do(database, "sign_in", "dead", 60.0)
+    do(database, "sign_in", "alive", 60.0)
+    lapse(database, dead)
+    seen = []
+
+    def again(key, by):
+        seen.append((key, by))
+        return key != 2
+
+    def owners(_connection):
+        return {1: "dead", 2: "dead", 3: "alive"}
+
+    def away(_key, _by):
+        raise Unavailable("the database is away")
+
+    with pytest.raises(Unavailable):
+        WORKERS.take_over(database, owners, away)
+    assert do(database, "is_signed_in", "dead")
+    assert WORKERS.take_over(database, owners, again) == 1
+    assert seen == [(1, "dead"), (2, "dead")]
+    assert not do(database, "is_signed_in", "dead")
+    assert do(database, "is_signed_in", "alive")
 
 
 def test_the_lease_of_other_work_is_no_worker(database):

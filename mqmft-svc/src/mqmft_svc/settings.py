@@ -3,11 +3,13 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from mft_common.exchanges import AllowedHosts
 from mft_common.settings import boolean, choice, csv, from_env, integer, setting, text
 from mqmft_svc import SERVICE
+
+_DAY_MS: Final = 86_400_000
 
 
 def _at_least(least: int) -> Callable[[str], int]:
@@ -85,6 +87,10 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings; SettingsError names every variable that is wrong."""
         return from_env(cls, environ)
+
+    def kept_since(self, now: int) -> int | None:
+        """Return the time (ms) before which ended work is forgotten, None where it is kept for ever (200)."""
+        return None if self.keep_days == 0 else now - self.keep_days * _DAY_MS
 
     @property
     def state(self) -> Path:

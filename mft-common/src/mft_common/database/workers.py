@@ -6,6 +6,7 @@ from typing import Final, Generic, TypeVar
 
 import sqlalchemy as sa
 
+from mft_common.database.engine import Database
 from mft_common.database.leases import Lease, Leases
 from mft_common.database.statements import Connection
 
@@ -83,6 +84,29 @@ class Workers:
         alive = set(self.find_dead(connection, everyone=True)).difference(dead)
         lost = {key: by for key, by in found.items() if by not in alive or (by == owner and key not in running)}
         return Lost(lost, dead)
+
+    def take_over(
+        self,
+        database: Database,
+        owners: Callable[[sa.Connection], Mapping[K, str | None]],
+        again: Callable[[K, str | None], bool],
+        *,
+        exclusive: bool = False,
+        owner: str = "",
+        running: Collection[K] = (),
+    ) -> int:
+        """Call `again` with each lost piece and its owner, see `find_lost`, then forget the dead workers.
+
+        `again` lets a piece run once more, in a transaction of its own, and returns whether it did: another worker may
+        have been faster. Returns how many did.
+        """
+        with database.read() as connection:
+            lost = self.find_lost(connection, owners, exclusive=exclusive, owner=owner, running=running)
+        count = sum(again(key, by) for key, by in lost.pieces.items())
+        if lost.dead:
+            with database.write() as connection:
+                self.remove_dead(connection, lost.dead)
+        return count
 
     def remove_dead(self, connection: sa.Connection, owners: Sequence[str]) -> bool:
         """Delete the leases of dead workers; return whether no worker is left."""

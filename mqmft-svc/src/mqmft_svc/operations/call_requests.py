@@ -12,6 +12,7 @@ from mft_common.database import Database
 from mft_common.ids import TransferIds
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.callers import Caller
+from mqmft_svc.domain.ids import is_id
 from mqmft_svc.domain.managed_calls import CallSubmission, ManagedCall
 from mqmft_svc.errors import NoSuchCall
 from mqmft_svc.operations import repeating
@@ -26,7 +27,6 @@ from mqmft_svc.store import calls as store
 
 _RESOURCE: Final = "call"
 _PURGE_AT_ONCE: Final = 500
-_DAY_MS: Final = 86_400_000
 
 
 class Calls:
@@ -104,11 +104,11 @@ class Calls:
 
     def purge(self) -> int:
         """Delete one batch of the calls that are older than MQMFT_KEEP_DAYS; return how many (200)."""
-        days = self._settings.keep_days
-        if days == 0:
+        since = self._settings.kept_since(self._now())
+        if since is None:
             return 0
         with self._database.write() as connection:
-            return store.delete_older(connection, self._now() - days * _DAY_MS, _PURGE_AT_ONCE)
+            return store.delete_older(connection, since, _PURGE_AT_ONCE)
 
 
 def _refused(call: ManagedCall, reason: str) -> ManagedCall:
@@ -124,8 +124,7 @@ def _document(call: ManagedCall, selection: Selection, *, plain: bool) -> dict[s
 
 def _find(connection: sa.Connection, id_: str) -> ManagedCall:
     key = id_.upper()
-    # A text that cannot be an id is not looked up: PostgreSQL refuses some, such as those with a NUL.
-    found = store.find(connection, key) if key.isascii() and key.isalnum() and len(key) <= 48 else None
+    found = store.find(connection, key) if is_id(key) else None
     if found is None:
         raise NoSuchCall(id=id_)
     return found

@@ -16,7 +16,6 @@ from mqmft_svc.store import deliveries
 from mqmft_svc.store import transfers as store
 
 _PURGE_AT_ONCE: Final = 500
-_DAY_MS: Final = 86_400_000
 
 
 def _of_network(record: Transfer, group: Sequence[Change]) -> list[Change]:
@@ -131,8 +130,8 @@ class Recorder:
 
     def purge(self) -> int:
         """Delete one batch of the transfers that are older than MQMFT_KEEP_DAYS; return how many (200)."""
-        days = self._settings.keep_days
-        if days == 0:
+        since = self._settings.kept_since(self._now())
+        if since is None:
             return 0
         with self._database.write() as connection:
-            return store.delete_older(connection, self._now() - days * _DAY_MS, _PURGE_AT_ONCE)
+            return store.delete_older(connection, since, _PURGE_AT_ONCE)

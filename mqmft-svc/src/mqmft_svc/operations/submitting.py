@@ -7,6 +7,7 @@ from typing import Final
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mqmft_svc.domain.callers import Caller
+from mqmft_svc.domain.ids import is_id
 from mqmft_svc.domain.submissions import Submission
 from mqmft_svc.domain.transfers import Transfer
 from mqmft_svc.errors import AlreadyEnded, NoSuchTransfer
@@ -84,7 +85,7 @@ class Submitting:
         now = self._now()
         with self._database.write() as connection:
             schedules.lock(connection)
-            known = key.isascii() and key.isalnum() and len(key) <= 48
+            known = is_id(key)
             record = records.find(connection, key) if known else None
             transfer = store.find(connection, key, lock=True) if known else None
             if transfer is None:

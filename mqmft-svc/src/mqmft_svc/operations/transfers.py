@@ -7,6 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from mft_common.database import Database
+from mqmft_svc.domain.ids import is_id
 from mqmft_svc.domain.transfers import Item, Transfer
 from mqmft_svc.errors import NoSuchTransfer
 from mqmft_svc.operations.availability import Availability
@@ -83,8 +84,7 @@ class Transfers:
 
     def _find(self, connection: sa.Connection, id_: str) -> Transfer:
         key = id_.upper()
-        # A text that cannot be an id is not looked up: PostgreSQL refuses some, such as those with a NUL.
-        found = store.find(connection, key) if key.isascii() and key.isalnum() and len(key) <= 48 else None
+        found = store.find(connection, key) if is_id(key) else None
         if found is None or (self._reset and found.started_at < visibility.since(connection)):
             raise NoSuchTransfer(id=id_)
         return found

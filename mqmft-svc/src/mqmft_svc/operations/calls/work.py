@@ -54,13 +54,10 @@ class CallWork:
             calls.update({one.id: one for one in store.running(connection)})
             return {one.id: one.owner for one in calls.values()}
 
-        with self._database.read() as connection:
-            lost = CALL_WORKERS.find_lost(connection, owners, exclusive=exclusive, owner=owner, running=running)
-        recovered = sum(self._queue(calls[id_]) for id_ in lost.pieces)
-        if lost.dead:
-            with self._database.write() as connection:
-                CALL_WORKERS.remove_dead(connection, lost.dead)
-        return recovered
+        return CALL_WORKERS.take_over(
+            self._database, owners, lambda id_, _by: self._queue(calls[id_]),
+            exclusive=exclusive, owner=owner, running=running,
+        )  # fmt: skip
 
     def _queue(self, call: ManagedCall) -> bool:
         try:

@@ -97,13 +97,9 @@ class ManagedWork:
 
     def recover(self, *, exclusive: bool = False, owner: str = "", running: Collection[str] = ()) -> int:
         """Queue the transfers that no worker runs any more, each with one retry more; return how many."""
-        with self._database.read() as connection:
-            lost = WORKERS.find_lost(connection, store.owners, exclusive=exclusive, owner=owner, running=running)
-        recovered = sum(self._recover(id_, by) for id_, by in lost.pieces.items())
-        if lost.dead:
-            with self._database.write() as connection:
-                WORKERS.remove_dead(connection, lost.dead)
-        return recovered
+        return WORKERS.take_over(
+            self._database, store.owners, self._recover, exclusive=exclusive, owner=owner, running=running
+        )
 
     def _recover(self, id_: str, owner: str | None) -> bool:
         with self._database.read() as connection:

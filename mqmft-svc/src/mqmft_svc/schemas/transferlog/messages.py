@@ -6,6 +6,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from mft_common import xml
+from mqmft_svc.domain.ids import is_id
 from mqmft_svc.domain.states import is_final
 from mqmft_svc.domain.transfers import COUNTERS, FINAL_SEQUENCE, LOG_SEQUENCE, Change, Head, Item
 from mqmft_svc.schemas.transferlog.items import current_leaves, read_item
@@ -51,7 +52,7 @@ def read_message(body: bytes, network: str) -> Change | None:
 
 def _id(root: Element) -> str:
     id_ = attribute(root, "ID").upper()
-    if not (id_.isascii() and id_.isalnum() and len(id_) <= 48):
+    if not is_id(id_):
         raise MessageUnreadable(f"the id {id_[:60]!r} is not 1 to 48 letters and digits")
     return id_
 
