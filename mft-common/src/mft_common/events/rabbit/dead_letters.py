@@ -2,12 +2,14 @@
 
 import contextlib
 import hashlib
-from collections.abc import Collection, Iterator
-from typing import Any, Final
+import time
+from collections.abc import Callable, Collection, Iterator
+from typing import Any, Final, TypeVar
 
 import pika
-from pika.exceptions import AMQPError, NackError, UnroutableError
+from pika.exceptions import AMQPError, ConnectionClosedByBroker, NackError, UnroutableError
 
+from mft_common.backoff import delays
 from mft_common.errors import Unavailable
 from mft_common.events.bus import DeadLetter
 from mft_common.events.catalogue.fields import storable
@@ -20,6 +22,13 @@ from mft_common.events.topology import dead_queue
 _PERSISTENT: Final = 2
 # A message id of AMQP holds 255 bytes.
 _NAME_LENGTH: Final = 48
+# AMQP's reply code of an internal error: RabbitMQ gives it for a queue that has been declared and has no leader yet.
+_INTERNAL_ERROR: Final = 541
+_FIRST_PAUSE: Final = 0.2
+_LONGEST_PAUSE: Final = 1.0
+_TRIES: Final = 6
+
+T = TypeVar("T")
 
 
 def _message(
@@ -104,18 +113,39 @@ def _taken(channel: Any, service: str, limit: int | None) -> Iterator[tuple[int,
         yield method.delivery_tag, _letter(properties, body), properties, body
 
 
+def retry_without_leader(operation: Callable[[], T]) -> T:
+    """Return the result of `operation`, which is tried again while the queue has no leader, for 3 seconds at most."""
+    for pause in delays(_FIRST_PAUSE, _LONGEST_PAUSE, _TRIES):
+        try:
+            return operation()
+        except Unavailable as error:
+            cause = error.__cause__
+            if not isinstance(cause, ConnectionClosedByBroker) or cause.reply_code != _INTERNAL_ERROR:
+                raise
+            time.sleep(pause)
+    return operation()
+
+
 def dead_letters(settings: Settings, service: str, limit: int) -> list[DeadLetter]:
     """List up to `limit` dead letters, oldest first; they stay in the queue, in their order."""
-    with _channel(settings, f"{service}-dead-letters") as channel:
-        found = {
-            (letter.source, letter.id): letter for _tag, letter, _properties, _body in _taken(channel, service, limit)
-        }
-    return list(found.values())
+
+    def fetch() -> list[DeadLetter]:
+        with _channel(settings, f"{service}-dead-letters") as channel:
+            taken = [letter for _tag, letter, _properties, _body in _taken(channel, service, limit)]
+        return list({(letter.source, letter.id): letter for letter in taken}.values())
+
+    return retry_without_leader(fetch)
 
 
 def replay(settings: Settings, service: str, ids: Collection[str] | None) -> int:
     """Publish dead letters, all or those `ids`, to the queue of `service`; each is removed once that is confirmed."""
     replayed: set[tuple[str, str]] = set()
+    retry_without_leader(lambda: _replay(settings, service, ids, replayed))
+    return len(replayed)
+
+
+def _replay(settings: Settings, service: str, ids: Collection[str] | None, replayed: set[tuple[str, str]]) -> None:
+    """Publish the dead letters that are not in `replayed` yet, and add each to it."""
     with _channel(settings, f"{service}-replay") as channel:
         letters = list(_taken(channel, service, None))
         for tag, letter, properties, body in letters:
@@ -134,4 +164,3 @@ def replay(settings: Settings, service: str, ids: Collection[str] | None) -> int
                 raise Unavailable(f"RabbitMQ refused a replay: {error!r}") from error
             channel.basic_ack(tag)
             replayed.add((letter.source, letter.id))
-    return len(replayed)
