@@ -14,7 +14,14 @@ from pathlib import Path
 import pytest
 
 from mft_common.process import file_locks
-from mft_common.process.runner import MessageTooLarge, PoolFull, Runner, RunnerUnavailable, child_environment
+from mft_common.process.runner import (
+    MessageTooLarge,
+    PoolFull,
+    Runner,
+    RunnerUnavailable,
+    TimedHandle,
+    child_environment,
+)
 from tests.servers.processes import wait_until
 
 WORK = "tests.servers.pieces_of_work"
@@ -119,6 +126,18 @@ def test_a_child_that_hangs_is_killed_with_its_programs_within_two_seconds_e8(ru
         assert time.monotonic() - began < 2
     assert (end.exit_code, end.killed) == (-signal.SIGKILL, True)
     assert not any(alive(pid) for pid in (pids["pid"], *pids["programs"])), "also what left the group and its parent"
+
+
+def test_a_child_with_a_longest_time_is_killed_when_it_is_over(runner):
+    """A child that ends before is not overdue; one that was killed is polled until its process has ended."""
+    quick = TimedHandle(runner.run(f"{WORK}:first_byte", 1, Heard()), 20)
+    assert wait_until(quick.poll, what="the end of the quick child").completed
+    assert not quick.overdue
+    slow = TimedHandle(runner.run(f"{WORK}:hang", {"how": "signals"}, Heard()), 0.2)
+    assert slow.poll() is None
+    assert not slow.overdue
+    assert wait_until(slow.poll, what="the end of the slow child").reason == "was killed by SIGKILL"
+    assert slow.overdue
 
 
 def test_a_worker_that_refuses_a_message_kills_the_child(runner):

@@ -15,7 +15,7 @@ from mft_common.database import Database
 from mft_common.database.sweeps import Claimed, Sweeps
 from mft_common.dispatch.child import Runner
 from mft_common.errors import MftError, Unavailable
-from mft_common.process.runner import End, Handle, Json, OnMessage
+from mft_common.process.runner import End, Json, OnMessage, TimedHandle
 
 # A key as in `Sweeps`.
 K = TypeVar("K", int, str)
@@ -71,12 +71,10 @@ class Removals(Protocol[K]):
         ...
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Begun(Generic[K]):
     claimed: Claimed[K]
-    handle: Handle
-    until: float
-    killed: bool = False
+    child: TimedHandle
 
 
 class Sweeper(Generic[K]):
@@ -164,22 +162,19 @@ class _Turn(Generic[K]):
             self._log.exception("sweep.not_begun", key=claimed.key)
             self._end(claimed, f"an internal error ({type(error).__name__})")
         else:
-            self._begun.append(_Begun(claimed, handle, time.monotonic() + self._longest))
+            self._begun.append(_Begun(claimed, TimedHandle(handle, self._longest)))
 
     def _is_over(self, one: _Begun[K]) -> bool:
         """Return whether a removal has ended and that is stored."""
-        end = one.handle.wait(0)
+        end = one.child.poll()
         if end is None:
-            if time.monotonic() >= one.until and not one.killed:
-                one.killed = True
-                one.handle.kill()
             return False
         return self._end(one.claimed, self._problem(one, end), end.result if end.completed else None)
 
     def _problem(self, one: _Begun[K], end: End) -> str:
         if end.completed:
             return str(end.result["problem"])
-        return f"it took longer than {self._longest:g} s" if one.killed else f"its process {end.reason}"
+        return f"it took longer than {self._longest:g} s" if one.child.overdue else f"its process {end.reason}"
 
     def _end(self, claimed: Claimed[K], problem: str, result: Json = None) -> bool:
         """Store the end of a try; return False while the database is away."""
@@ -199,7 +194,7 @@ class _Turn(Generic[K]):
         """Kill what is under way, and let it be tried again as if this try had not been."""
         begun, self._begun = self._begun, []
         for one in begun:
-            one.handle.kill()
+            one.child.kill()
         # Where the database is away the next try comes by itself.
         with contextlib.suppress(Unavailable), self._database.write() as connection:
             for one in begun:

@@ -3,7 +3,6 @@
 import secrets
 import threading
 import time
-from dataclasses import dataclass
 from typing import Final
 
 from mft_common import clock, logs
@@ -13,7 +12,7 @@ from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
 from mft_common.dispatch import Runner
 from mft_common.endpoints.registry import Endpoints
-from mft_common.process.runner import Handle, Json, PoolFull
+from mft_common.process.runner import Json, PoolFull, TimedHandle
 from mqmft_svc.domain.agents import PROBE_EVERY_S, UNREACHABLE, Agent, Status
 from mqmft_svc.operations.agent_child import PROBE
 from mqmft_svc.schemas.config import Section
@@ -31,13 +30,6 @@ _LONGEST_S: Final = 20.0
 
 # An agent and the digest of its definition: with another definition it is another thing to probe.
 _Key = tuple[str, str]
-
-
-@dataclass
-class _Begun:
-    handle: Handle
-    until: float
-    killed: bool = False
 
 
 class Prober:
@@ -116,7 +108,7 @@ class _Turn:
         self._every = every
         self._longest = longest
         self._due: dict[_Key, float] = {}
-        self._begun: dict[_Key, _Begun] = {}
+        self._begun: dict[_Key, TimedHandle] = {}
         self._silent: set[_Key] = set()
 
     def step(self, section: Section, now: Clock) -> dict[_Key, Status]:
@@ -152,26 +144,21 @@ class _Turn:
         except PoolFull:
             # It stays due.
             return
-        self._begun[key] = _Begun(handle, time.monotonic() + self._longest)
+        self._begun[key] = TimedHandle(handle, self._longest)
         self._due[key] = time.monotonic() + self._every
 
     def _ended(self, key: _Key, now: Clock) -> Status | None:
-        """Return what a probe has found; None while it runs, and where its process failed.
-
-        One that was killed is over once its process has ended: a process that waits for a disk which is gone does not,
-        and another one for each later probe would leave no process for other work.
-        """
-        begun = self._begun[key]
-        end = begun.handle.wait(0)
-        if end is None:
-            if begun.killed or time.monotonic() < begun.until:
-                return None
-            begun.killed = True
-            begun.handle.kill()
+        """Return what a probe has found; None while it runs, and where its process failed."""
+        child = self._begun[key]
+        was_overdue = child.overdue
+        end = child.poll()
+        if child.overdue and not was_overdue:
             self._silent.add(key)
             return Status(UNREACHABLE, now(), f"it did not answer within {self._longest:g} s")
+        if end is None:
+            return None
         del self._begun[key]
-        if begun.killed:
+        if was_overdue:
             return None
         self._silent.discard(key)
         if not end.completed:
@@ -181,8 +168,8 @@ class _Turn:
 
     def end(self) -> None:
         """Kill the probes that are under way."""
-        for begun in self._begun.values():
-            begun.handle.kill()
+        for child in self._begun.values():
+            child.kill()
 
 
 def _ignore(_kind: str, _data: Json) -> None:

@@ -13,6 +13,7 @@ from mft_common.process.runner.messages import (
     OnMessage,
 )
 from mft_common.process.runner.runner import PoolFull, Runner, RunnerUnavailable, child_environment
+from mft_common.process.runner.timed import TimedHandle
 
 __all__ = [
     "BEGAN",
@@ -30,5 +31,6 @@ __all__ = [
     "PoolFull",
     "Runner",
     "RunnerUnavailable",
+    "TimedHandle",
     "child_environment",
 ]
