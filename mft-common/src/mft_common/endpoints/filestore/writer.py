@@ -11,6 +11,7 @@ from mft_common.endpoints.contract import BLOCK, Begins, Checkpoint, IfExists, S
 from mft_common.endpoints.errors import Exists, Mismatch, NotFound, TransferError, Transient, os_errors
 from mft_common.endpoints.filestore.calls import Calls, answering, content, quoted
 from mft_common.endpoints.names import temporary_name
+from mft_common.endpoints.sending import send_all
 
 # How long a commit is waited for in all; filestore-svc answers each request within 20 s, that it is still at work.
 _COMMIT_S: Final = 120.0
@@ -75,7 +76,7 @@ class FilestoreWriter:
             headers = {"Upload-Offset": str(self._position)}
             self._sending = self._start("PATCH", headers=headers, length=size - self._position)
         try:
-            self._sending.send(block)
+            send_all(self._sending.sock, block)
         except OSError as error:
             # A refusal may have come before all bytes were sent.
             self._finish()

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from mft_common.endpoints.errors import TransferError, Transient
 from mft_common.endpoints.ftp import replies
+from mft_common.endpoints.sending import send_all
 
 
 class Control(Protocol):
@@ -60,11 +61,8 @@ class Data:
 
     def write(self, block: bytes | memoryview) -> None:
         """Send bytes; where the server ended the transfer before, raise the reason that it gave."""
-        rest = memoryview(block)
         try:
-            while rest:
-                # `sendall` would count its time limit over the whole block.
-                rest = rest[self._connection.send(rest) :]
+            send_all(self._connection, block)
         except OSError as error:
             raise self._broken(error) from error
 

@@ -14,6 +14,7 @@ from mft_common.endpoints.http.headers import encoding_of, length_of
 from mft_common.endpoints.http.reader import HttpReader
 from mft_common.endpoints.names import printable
 from mft_common.endpoints.one_commit import OneCommit
+from mft_common.endpoints.sending import send_all
 
 _ANSWER: Final = 1 << 16
 # How long to wait for the answer of a server that has closed its side.
@@ -141,7 +142,7 @@ class HttpWriter:
             content = b"%x\r\n%b\r\n" % (len(content), content)
         try:
             with http_errors(self._shown):
-                put.send(content)
+                send_all(put.sock, content)
         except Transient:
             if status := _early_status(put):
                 raise self._refusal(status) from None

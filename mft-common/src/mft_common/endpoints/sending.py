@@ -1,0 +1,13 @@
+"""Send bytes over a socket whose time limit is that of each wait."""
+
+import socket
+
+
+def send_all(connection: socket.socket, content: bytes | bytearray | memoryview) -> None:
+    """Send all bytes; TimeoutError once the far side has taken none for as long as the socket's limit.
+
+    `sendall` would count its limit over the whole content, however steadily the far side takes it.
+    """
+    rest = memoryview(content)
+    while rest:
+        rest = rest[connection.send(rest) :]
