@@ -3,45 +3,21 @@
 from collections.abc import Iterator
 from typing import Final
 
-from mft_common.applied_configuration import ConfigurationFollower
-from mft_common.database import Database
-from mft_common.dispatch import Runner
-from mft_common.endpoints.errors import NotFound
 from mft_common.watching import Found
 from mft_common.watching.listings import unmodified
 from mqmft_svc.operations.monitoring.child import LIST
-from mqmft_svc.operations.monitoring.children import Child
-from mqmft_svc.operations.monitoring.place import Place
-from mqmft_svc.schemas.config import Section
+from mqmft_svc.operations.monitoring.resource_listing import ResourceListing
 
 # The listings of monitors belong to no transfer.
 _NO_TOKEN: Final = "0" * 16
 
 
-class ChildListing:
-    """The files of a monitor's folder that match; see Listing. A child that sends nothing for `silence` s is killed."""
+class ChildListing(ResourceListing):
+    """The files of a monitor's folder that match; see Listing."""
 
-    remote = True
-
-    def __init__(
-        self,
-        place: Place,
-        database: Database,
-        configuration: ConfigurationFollower[Section],
-        runner: Runner,
-        *,
-        silence: float,
-    ) -> None:
-        self.complete = False
-        self.root: str | None = None
-        self._place = place
-        self._database = database
-        self._configuration = configuration
-        self._child = Child(runner, place.agent, silence)
-        self.tells_changes = False
-        self._times: list[tuple[str, int]] | None = None
-        # The definition of the agent at the last listing, whose times these are.
-        self._definition = ""
+    # The times of the folders at the last listing, and the definition of the agent whose they are.
+    _times: list[tuple[str, int]] | None = None
+    _definition = ""
 
     def unchanged(self) -> bool:
         """Return whether the folders of a root on this machine have the modification times of the last listing."""
@@ -54,9 +30,7 @@ class ChildListing:
         self._times, self.complete = None, False
         with self._database.read() as connection:
             section = self._configuration.refresh(connection)
-        agent = section.agents.get(self._place.agent)
-        if agent is None:
-            raise NotFound(f"the agent {self._place.agent} is not configured")
+        agent = self._agent_of(section)
         self.tells_changes = agent.target.scheme == "file"
         order = {
             "transfer_id": _NO_TOKEN,
@@ -74,7 +48,3 @@ class ChildListing:
             self._times, self._definition = [(path, at) for path, at in result["times"]], agent.definition
         for path, identity, size, modified_at in rows:
             yield Found(path, identity, size, modified_at)
-
-    def close(self) -> None:
-        """Kill the child of a listing that is under way."""
-        self._child.close()

@@ -3,16 +3,11 @@
 from collections.abc import Iterator
 from typing import Final
 
-from mft_common.applied_configuration import ConfigurationFollower
-from mft_common.database import Database
-from mft_common.dispatch import Runner
 from mft_common.endpoints.errors import NotFound, Transient
 from mft_common.watching import Found
 from mqmft_svc.domain.monitors import GROUPS
 from mqmft_svc.domain.queues import qmgr_of, queue_of
-from mqmft_svc.operations.monitoring.children import Child
-from mqmft_svc.operations.monitoring.place import Place
-from mqmft_svc.schemas.config import Section
+from mqmft_svc.operations.monitoring.resource_listing import ResourceListing
 from mqmft_svc.store import monitors as store
 
 # By name: only children import pika.
@@ -20,7 +15,7 @@ _LOOK: Final = "mqmft_svc.operations.monitoring.queue_child:look"
 _FIRST: Final = "first"
 
 
-class QueueListing:
+class QueueListing(ResourceListing):
     """A queue as a listing. Its one file has the identity of the last transfer of its monitor and of its messages.
 
     So the queue triggers again once that transfer has ended and the condition is still met, or met again, and never
@@ -28,26 +23,9 @@ class QueueListing:
     before the number of messages has changed.
     """
 
-    remote = True
-    tells_changes = False
-
-    def __init__(
-        self,
-        place: Place,
-        database: Database,
-        configuration: ConfigurationFollower[Section],
-        runner: Runner,
-        *,
-        silence: float,
-    ) -> None:
-        self.complete = True
-        self.root: str | None = None
-        self._place = place
-        self._database = database
-        self._configuration = configuration
-        self._child = Child(runner, place.agent, silence)
-        # How many messages there were when no group was complete.
-        self._known = 0
+    complete = True
+    # How many messages there were when no group was complete.
+    _known = 0
 
     def unchanged(self) -> bool:
         """Return False: only its broker knows."""
@@ -60,9 +38,7 @@ class QueueListing:
         with self._database.read() as connection:
             section = self._configuration.refresh(connection)
             last, under_way = store.last_transfer(connection, place.key)
-        agent = section.agents.get(place.agent)
-        if agent is None:
-            raise NotFound(f"the agent {place.agent} is not configured")
+        agent = self._agent_of(section)
         if not agent.queues:
             raise Transient(f"the agent {place.agent} has no message broker")
         if qmgr_of(place.resource) not in ("", agent.qmgr.upper()):
@@ -82,7 +58,3 @@ class QueueListing:
         self._known = 0 if result["met"] else result["count"]
         if result["met"]:
             yield Found(queue_of(place.resource), f"{last or _FIRST} {result['count']}", None, None)
-
-    def close(self) -> None:
-        """Kill the child of a look that is under way."""
-        self._child.close()
