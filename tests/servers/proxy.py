@@ -3,7 +3,11 @@
 import contextlib
 import socket
 import threading
+import time
 from typing import Self
+
+# What a throttled way has missed for so long it makes up for.
+_LATE_S = 0.2
 
 
 class Proxy:
@@ -21,10 +25,15 @@ class Proxy:
         self._left: dict[str, int | None] = {"to_server": None, "to_client": None}
         # Bytes that may still pass in each direction before no more do; None for any number.
         self._until_stall: dict[str, int | None] = {}
-        # Bytes that came for the server.
+        # Bytes that came for the server, and those that passed on to the client.
         self.to_server = 0
+        self.to_client = 0
+        # Bytes a second that pass to the client; None for any number.
+        self._rate: float | None = None
         self._to_server = threading.Event()
         self._to_client = threading.Event()
+        # Set at the end alone: its waits are pauses.
+        self._pause = threading.Event()
         self.resume()
         self._threads = [threading.Thread(target=self._accept, daemon=True)]
 
@@ -34,6 +43,7 @@ class Proxy:
 
     def __exit__(self, *_error: object) -> None:
         self._refusing = True
+        self._pause.set()
         self.resume()
         # Closing a listener does not end an accept that waits on it.
         with contextlib.suppress(OSError):
@@ -65,6 +75,10 @@ class Proxy:
     def accept(self) -> None:
         """Accept new connections again."""
         self._refusing = False
+
+    def throttle(self, rate: float | None) -> None:
+        """Let so many bytes a second pass to the client, on each connection; None for any number."""
+        self._rate = rate
 
     @property
     def stalled(self) -> bool:
@@ -114,17 +128,31 @@ class Proxy:
 
     def _pump(self, source: socket.socket, sink: socket.socket, way: str) -> None:
         gate = self._to_server if way == "to_server" else self._to_client
+        due = 0.0
         with contextlib.suppress(OSError):
             while block := source.recv(65536):
                 self._count(len(block), way, gate)
                 gate.wait()
                 block, last = self._passing(block, way)
+                due = self._delay(len(block), way, due)
                 sink.sendall(block)
                 if last:
                     self.cut()
         for side in (source, sink):
             with contextlib.suppress(OSError):
                 side.shutdown(socket.SHUT_RDWR)
+
+    def _delay(self, size: int, way: str, due: float) -> float:
+        """Wait until so many bytes are due on a throttled way, and count them; return when the next ones are."""
+        if way == "to_server":
+            return due
+        now = time.monotonic()
+        if self._rate is not None:
+            due = max(due, now - _LATE_S) + size / self._rate
+            self._pause.wait(max(0.0, due - now))
+        with self._lock:
+            self.to_client += size
+        return due
 
     def _count(self, size: int, way: str, gate: threading.Event) -> None:
         """Stall a direction when the bytes that may pass are used up."""

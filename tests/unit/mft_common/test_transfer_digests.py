@@ -28,6 +28,19 @@ def test_small_and_large_blocks_have_the_digests_of_their_bytes(md5):
     assert found.md5 == (hashlib.md5(content, usedforsecurity=False).hexdigest() if md5 else None)
 
 
+@pytest.mark.parametrize("md5", [False, True])
+def test_another_process_continues_digests_from_their_states(md5):
+    """The states are texts; digests that lack one of them begin anew."""
+    digests, content = taken(md5)
+    again = Digests.restored(digests.size, digests.state, md5=md5)
+    again.update(b"end")
+    found = again.result()
+    assert found.sha256 == hashlib.sha256(content + b"end").hexdigest()
+    assert found.md5 == (hashlib.md5(content + b"end", usedforsecurity=False).hexdigest() if md5 else None)
+    assert Digests.restored(digests.size, {}, md5=md5) is None
+    assert Digests.restored(digests.size, {"sha256": digests.state["sha256"]}, md5=True) is None
+
+
 def test_a_child_process_takes_digests_with_threads_of_its_own():
     """A fork has none of the threads that its parent had made."""
     _, content = taken(md5=True)

@@ -15,7 +15,7 @@ from filestore_svc.store.partials import Digested, Partial
 from filestore_svc.wire.bodies import IncompleteBody
 from filestore_svc.wire.tus import Patch
 from mft_common.clock import Clock
-from mft_common.resumable_sha256 import AVAILABLE, new_sha256, readable, state_of
+from mft_common.resumable_digests import AVAILABLE, new_sha256, readable, state_of
 
 # A kill costs at most this many bytes of a long piece: the client sends them again.
 _SYNC: Final = 32 << 20

@@ -27,12 +27,12 @@ class MoveCheckpoint:
             "position": self.written.position,
             "state": dict(self.written.state),
             "digested": self.digests.size if state else 0,
-            "sha256": state,
+            **state,
         }
 
     @classmethod
     def of_json(cls, value: dict[str, Any], *, md5: bool = False) -> Self:
         """Return the checkpoint of a JSON object; KeyError or TypeError for one of another version."""
-        restored = None if md5 else Digests.restored(value["digested"], value["sha256"])
+        restored = Digests.restored(value["digested"], value, md5=md5)
         written = Checkpoint(value["position"], value["state"])
         return cls(Entry(**value["entry"]), written, restored or Digests(md5=md5))

@@ -2,13 +2,13 @@
 
 import base64
 import functools
-import hashlib
 import os
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
-from mft_common.resumable_sha256 import new_sha256, readable, state_of
+from mft_common.resumable_digests import md5_readable, new_md5, new_sha256, readable, state_of
 
 # Of larger blocks both digests are taken at once, which is worth the change of threads: MD5 takes longer than SHA-256.
 _AT_ONCE: Final = 256 << 10
@@ -39,7 +39,7 @@ class Digests:
     def __init__(self, *, md5: bool = False) -> None:
         self.size = 0
         self._sha256: Any = new_sha256()
-        self._md5 = hashlib.md5(usedforsecurity=False) if md5 else None
+        self._md5: Any = new_md5() if md5 else None
 
     def update(self, block: bytes) -> None:
         """Digest the next bytes."""
@@ -65,16 +65,22 @@ class Digests:
         return Digest(self.size, self._sha256.hexdigest(), None if self._md5 is None else self._md5.hexdigest())
 
     @property
-    def state(self) -> str:
-        """The state that another process continues from; "" where that is not possible (an MD5, or no OpenSSL)."""
-        return "" if self._md5 is not None else base64.b64encode(state_of(self._sha256)).decode()
+    def state(self) -> dict[str, str]:
+        """The states that another process continues from; empty where that is not possible (no OpenSSL)."""
+        states = {"sha256": state_of(self._sha256)}
+        if self._md5 is not None:
+            states["md5"] = state_of(self._md5)
+        if not all(states.values()):
+            return {}
+        return {name: base64.b64encode(state).decode() for name, state in states.items()}
 
     @classmethod
-    def restored(cls, size: int, state: str) -> Self | None:
+    def restored(cls, size: int, state: Mapping[str, str], *, md5: bool = False) -> Self | None:
         """Return the digests of the first `size` bytes from `state`; None where it cannot be continued here."""
-        raw = base64.b64decode(state)
-        if not readable(raw):
+        sha256, of_md5 = (base64.b64decode(state.get(name, "")) for name in ("sha256", "md5"))
+        if not readable(sha256) or (md5 and not md5_readable(of_md5)):
             return None
         made = cls()
-        made.size, made._sha256 = size, new_sha256(raw)
+        made.size, made._sha256 = size, new_sha256(sha256)
+        made._md5 = new_md5(of_md5) if md5 else None
         return made
