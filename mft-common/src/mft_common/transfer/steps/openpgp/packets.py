@@ -7,9 +7,8 @@ from typing import Final
 
 # Marker, public-key and symmetric-key encrypted session keys come before the packet with the data.
 _BEFORE: Final = (1, 3, 10)
-_ARMOR: Final = re.compile(
-    rb"\A\s*-----BEGIN PGP MESSAGE-----[^\n]*\n(?:[^\n]*:[^\n]*\n)*\s*\n(?P<body>[A-Za-z0-9+/\s]*)"
-)
+_ARMOR: Final = b"-----BEGIN PGP MESSAGE-----"
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/\s]*")
 # What may lie before the packet with the data: the session key for some hundred recipients.
 HEAD: Final = 1 << 16
 
@@ -31,10 +30,14 @@ def encryption_packet(head: bytes) -> int | None:
 
 
 def _binary(head: bytes) -> bytes:
-    found = _ARMOR.match(head.replace(b"\r\n", b"\n"))
-    if found is None:
+    """Return the bytes of an armored message, `head` where it is none, in time that grows with the length alone."""
+    armor, *lines = head.replace(b"\r\n", b"\n").lstrip().split(b"\n")
+    if not armor.startswith(_ARMOR):
         return head
-    text = b"".join(found["body"].split())
+    # A blank line ends the headers.
+    begin = next((place for place, line in enumerate(lines) if not line.strip()), len(lines))
+    found = _BASE64.match(b"\n".join(lines[begin:]))
+    text = b"".join(found[0].split()) if found else b""
     try:
         return base64.b64decode(text[: len(text) - len(text) % 4])
     except binascii.Error:
