@@ -96,3 +96,18 @@ def test_a_purge_of_deliveries_waits_for_no_worker_that_stores_one(on_postgresql
             assert deliveries.purge(other, 5, 10) == 2
     with database.read() as connection:
         assert deliveries.find(connection, [bytes([1])], None) == "T"
+
+
+def test_an_older_delivery_that_comes_again_replaces_no_newer_one(service):
+    """Its event is delivered again, or after that of the newer one, in the same batch too."""
+    place = b"place"
+    older = {"place": place, "transfer": "A", "size": 1, "at": 5}
+    newer = {"place": place, "transfer": "B", "size": 2, "at": 9}
+    same = {"place": place, "transfer": "A", "size": 3, "at": 9}
+    for batches in ([[newer], [older]], [[newer, older]], [[older], [newer], [older, same]]):
+        with service.database.write() as connection:
+            deliveries.purge(connection, 10, 10)
+            for batch in batches:
+                deliveries.note(connection, batch)
+            assert deliveries.find(connection, [place], 2) == "B"
+            assert deliveries.find(connection, [place], 1) is None

@@ -19,15 +19,23 @@ def any_monitor(connection: sa.Connection) -> bool:
 
 
 def note(connection: sa.Connection, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Store deliveries, each with `place`, `transfer`, `size` and `at`; the last one of a place counts."""
+    """Store deliveries, each with `place`, `transfer`, `size` and `at`; the one with the latest time of a place counts.
+
+    Events come in any order, and again: of two with the same time that of the greater id counts.
+    """
     # Sorted: workers that store the same places in different orders would deadlock.
-    latest = sorted({row["place"]: row for row in rows}.values(), key=lambda row: bytes(row["place"]))
+    latest = sorted({row["place"]: row for row in sorted(rows, key=_moment)}.values(), key=lambda row: row["place"])
     if not latest:
         return
     insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
     added = insert(delivery)
     values = {name: added.excluded[name] for name in ("transfer", "size", "at")}
-    connection.execute(added.on_conflict_do_update(index_elements=["place"], set_=values), latest)
+    newer = sa.tuple_(added.excluded.at, added.excluded.transfer) >= sa.tuple_(_C.at, _C.transfer)
+    connection.execute(added.on_conflict_do_update(index_elements=["place"], set_=values, where=newer), latest)
+
+
+def _moment(row: Mapping[str, Any]) -> tuple[int, str]:
+    return row["at"], row["transfer"]
 
 
 def find(connection: sa.Connection, places: Sequence[bytes], size: int | None) -> str | None:
