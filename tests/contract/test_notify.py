@@ -38,6 +38,7 @@ METADATA = sa.MetaData()
 NOTIFICATIONS = Notifications(METADATA)
 SECRET = secret("hook-secret")
 PASSWORD = secret("mail-password")
+DAY_MS = 86_400_000
 TOKEN = "url-token-2342"
 
 
@@ -196,6 +197,23 @@ def test_after_its_last_attempt_an_operator_finds_it_and_replays_or_discards_it(
     assert (listing(database, given_up=False), listing(database, given_up=True)) == ([], [])
 
 
+def test_a_notification_that_was_given_up_is_kept_for_90_days(database, delivery, hook, now):
+    """They count from when it was given up; one that is still tried stays, however old."""
+    add(database, hooked(number=1))
+    hook.answers = [503] * 4
+    while not listing(database, given_up=True):
+        now.at += 500
+        delivery.step()
+    add(database, hooked(number=2))
+    now.at += 90 * DAY_MS
+    assert delivery.purge() == 0
+    assert [json.loads(one.body)["data"]["number"] for one in listing(database, given_up=True)] == [1]
+    now.at += 1
+    assert delivery.purge() == 1
+    assert listing(database, given_up=True) == []
+    assert delivery.step() == 1
+
+
 def test_one_receiver_that_fails_delays_no_other(database, delivery, hook, server, now):
     """A notification in its pause holds up neither other receivers nor later ones of its own."""
     add(database, hooked(number=1), *mail(["a@x.test"], "s", "t", 0), hooked(number=2))
@@ -307,7 +325,7 @@ def test_a_late_failure_changes_nothing_of_a_later_attempt(database, delivery, h
     hook.answers = [500]
     assert delivery.step() == 1
     with database.write() as connection:
-        NOTIFICATIONS.failed(connection, frozen, "late", None)
+        NOTIFICATIONS.failed(connection, frozen, "late", 0, over=True)
     ((one),) = listing(database, given_up=False)
     assert (one.attempts, one.reason) == (2, "the receiver answered 500")
 

@@ -48,7 +48,7 @@ from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
 from mft_common.joblog import Retention, purge_task
-from mft_common.notify import Delivery, delivery_task
+from mft_common.notify import Delivery, delivery_task, purge_given_up_task
 from mft_common.process.background_tasks import BackgroundTask, begin_after
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared
@@ -106,6 +106,7 @@ class Service:
             lateness_task(self.operations.writer),
             audit_task(self.operations.writer, Auditor(self.database, lambda: self._applied().audit)),
             delivery_task("notifications", self.delivery()),
+            purge_given_up_task("notification-purge", self.delivery()),
             sweep_task(self.database, self.operations.log_views.views, self.operations.directory),
             *bus.relay_tasks(self.database, self.outbox),
             *bus.maintenance_tasks(self.database, self.outbox, INBOX),

@@ -17,7 +17,7 @@ def database(tmp_path):
     with made.write() as connection:
         NOTIFICATIONS.add(connection, *mail(["a@x.test", "b@x.test"], "one: Failure", "text", 1_790_000_000_000))
         taken, _ = NOTIFICATIONS.claim(connection, 1, 2, 8)
-        NOTIFICATIONS.failed(connection, taken, "the mail server answered 550", None)
+        NOTIFICATIONS.failed(connection, taken, "the mail server answered 550", 3, over=True)
     yield made
     made.close()
 

@@ -13,12 +13,17 @@ from mft_common.notify import mails, webhooks
 from mft_common.notify.channels import Channels
 from mft_common.notify.errors import NotDelivered
 from mft_common.notify.notifications import Notification, Notifications, Receiver
-from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.background_tasks import BackgroundTask, periodic_task
 
 # More than the time limits of one attempt allow.
 _ATTEMPT_MS: Final = 180_000
 _AT_ONCE: Final = 8
 _POLL_S: Final = 1.0
+# How long an operator finds a notification that was given up, and how many are deleted at once.
+_GIVEN_UP_KEEP_MS: Final = 90 * 86_400_000
+_PURGE_AT_ONCE: Final = 500
+_PURGE_FIRST_S: Final = 600.0
+_PURGE_EVERY_S: Final = 86_400.0
 # How long a stop waits for the attempts that are under way.
 _STOP_S: Final = 2.0
 
@@ -89,12 +94,22 @@ class Delivery:
 
     def _failed(self, notification: Notification, reason: str) -> None:
         over = notification.attempts >= self.tries
-        pause = pause_after(notification.attempts, self.first_ms, self.most_ms)
+        pause = 0 if over else pause_after(notification.attempts, self.first_ms, self.most_ms)
         with self.database.write() as connection:
-            self.notifications.failed(connection, notification, reason, None if over else self.now() + pause)
+            self.notifications.failed(connection, notification, reason, self.now() + pause, over=over)
         log = logs.get("notify")
         write, event = (log.error, "notification.given_up") if over else (log.warning, "notification.failed")
         write(event, id=notification.id, kind=notification.kind, attempt=notification.attempts, reason=reason)
+
+    def purge(self) -> int:
+        """Delete the notifications that were given up 90 days ago, and return how many there were."""
+        before, deleted = self.now() - _GIVEN_UP_KEEP_MS, 0
+        while True:
+            with self.database.write() as connection:
+                count = self.notifications.purge(connection, before, _PURGE_AT_ONCE)
+            deleted += count
+            if count < _PURGE_AT_ONCE:
+                return deleted
 
 
 def delivery_task(name: str, delivery: Delivery, *, poll: float = _POLL_S) -> BackgroundTask:
@@ -124,6 +139,15 @@ def delivery_task(name: str, delivery: Delivery, *, poll: float = _POLL_S) -> Ba
             wait(running, timeout=_STOP_S if stop.is_set() else None)
 
     return BackgroundTask(name, run)
+
+
+def purge_given_up_task(name: str, delivery: Delivery) -> BackgroundTask:
+    """Return the task of a worker that purges ten minutes after its start and then once a day."""
+
+    def purge() -> None:
+        logs.get("notify").info("notification.purged", deleted=delivery.purge())
+
+    return periodic_task(name, purge, every=_PURGE_EVERY_S, first=_PURGE_FIRST_S)
 
 
 def _begun(name: str, delivery: Delivery, notification: Notification) -> Future[None]:

@@ -130,16 +130,16 @@ class Notifications:
         connection.execute(sa.delete(self.table).where(self.table.c.id == notification.id))
 
     def failed(
-        self, connection: sa.Connection, notification: Notification, reason: str, not_before: int | None
+        self, connection: sa.Connection, notification: Notification, reason: str, not_before: int, *, over: bool = False
     ) -> None:
-        """Store why an attempt failed, and the time of the next one; None gives the notification up.
+        """Store why an attempt failed, and the time of the next one; with `over` it is given up at that time.
 
         An attempt whose time had run out meanwhile, and that another worker repeated, changes nothing.
         """
         c = self.table.c
-        values = {"reason": storable(reason[:_REASON_LENGTH]), "given_up": not_before is None}
+        values = {"reason": storable(reason[:_REASON_LENGTH]), "given_up": over}
         mine = (c.id == notification.id, c.attempts == notification.attempts)
-        connection.execute(sa.update(self.table).where(*mine).values(**values, not_before=not_before or 0))
+        connection.execute(sa.update(self.table).where(*mine).values(**values, not_before=not_before))
 
     def listing(self, connection: sa.Connection, *, given_up: bool = True) -> list[Notification]:
         """Return the notifications that were given up, or those that are still tried; the oldest first."""
@@ -158,6 +158,13 @@ class Notifications:
         """Delete notifications that were given up, those with the ids `chosen`; return how many."""
         c = self.table.c
         return connection.execute(sa.delete(self.table).where(c.given_up, c.id.in_(chosen))).rowcount
+
+    def purge(self, connection: sa.Connection, before: int, most: int) -> int:
+        """Delete some of the notifications that were given up before a time, `most` at most; return how many."""
+        c = self.table.c
+        # Rows of earlier versions lack the time when they were given up.
+        old = sa.select(c.position).where(c.given_up, c.not_before < before, c.created_at < before).limit(most)
+        return connection.execute(sa.delete(self.table).where(c.position.in_(old))).rowcount
 
 
 def _notification(row: Any) -> Notification:
