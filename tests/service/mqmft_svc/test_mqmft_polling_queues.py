@@ -49,6 +49,36 @@ def ended(hub):
         connection.exec_driver_sql("UPDATE managed SET status = 'over'")
 
 
+def failed(hub):
+    """Let the transfers that are under way fail, as a worker does: their messages are in the queue again."""
+    ended(hub)
+    with hub.service.database.write() as connection:
+        connection.exec_driver_sql("UPDATE transfer SET state = 'failed' WHERE state = 'started'")
+
+
+def test_187_a_transfer_that_failed_is_repeated_later_and_later(hub, polls, queue, log):
+    """Items 187 and 229: a queue may drop messages that come back too often; a success ends the pauses."""
+    create(hub, queue_body("queueNotEmpty"))
+    queue.put(b"1")
+    waited = []
+    for count in range(1, 5):
+        seconds = 0
+        while len(transfers(hub)) < count:
+            polls.poll()
+            seconds += 1
+        waited.append(seconds)
+        failed(hub)
+    # The pauses after an error of a look are 5, 10 and 20 s.
+    assert waited[0] <= 1
+    assert [5 <= waited[1] < 10, 15 <= waited[2] < 25, 35 <= waited[3] < 50] == [True] * 3, waited
+    assert f"its last transfer, {transfers(hub)[-2]['id']}, has ended without success" in log.getvalue()
+    while len(transfers(hub)) < 5:
+        polls.poll(30)
+    ended(hub)
+    polls.poll(2)
+    assert len(transfers(hub)) == 6
+
+
 @pytest.mark.parametrize("name", ["Q", "Q@QM1"])
 def test_187_a_queue_that_is_not_empty_begins_a_transfer(hub, polls, queue, name):
     """Item 187: one at a time, and again where messages are left or have come once it has ended."""

@@ -137,6 +137,18 @@ def test_229_an_empty_queue_fails_and_so_does_a_missing_one(take, quorum):
     assert tree(one.destination) == {}
 
 
+def test_221_229_an_existing_file_fails_the_item_before_a_message_is_taken(take, amqp_url):
+    """Items 221 and 229: a queue that drops what comes back keeps its messages, and the file stays as it is."""
+    queue = Queue(amqp_url, "L", **{"x-delivery-limit": 0})
+    queue.put(b"new")
+    one = take(from_queue("L"))
+    (one.destination / "out").write_bytes(b"old")
+    assert one.run() == OVER
+    assert (one.one().state, one.one().description[:10]) == ("failed", "BFGIO0006E")
+    assert (whole(one), queue.bodies()) == ({"out": b"old"}, [b"new"])
+    queue.close()
+
+
 def test_229_the_first_message_is_waited_for(take, quorum, amqp_url):
     """Item 229: `messageWaitTime` in seconds; what comes later is no part of the file."""
     one = take(from_queue(message_wait_s=30))

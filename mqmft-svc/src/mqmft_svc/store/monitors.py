@@ -2,18 +2,30 @@
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mqmft_svc.domain.monitors import Monitor, key_of
-from mqmft_svc.store.tables import WATCHES, managed, monitor
+from mqmft_svc.store.tables import WATCHES, managed, monitor, transfer
 
 _C: Final = monitor.c
 _UNDER_WAY: Final = ("queued", "running")
+# What ends so has given its messages back.
+_FAILED: Final = ("failed", "cancelled", "deleted")
 # Makes a monitor of its document, the account of its creator and its number.
 Read = Callable[[Mapping[str, Any], str, int], Monitor]
+
+
+@dataclass(frozen=True)
+class LastTransfer:
+    """The transfer that a monitor has begun last; `id` is None for none."""
+
+    id: str | None = None
+    is_under_way: bool = False
+    has_failed: bool = False
 
 
 def insert(connection: sa.Connection, new: Monitor, now: int) -> int | None:
@@ -54,18 +66,22 @@ def fetch(connection: sa.Connection, read: Read, name: str | None = None) -> Seq
     return [read(json.loads(row.document), row.account, row.number) for row in rows]
 
 
-def note_transfer(connection: sa.Connection, known: Monitor, transfer: str) -> None:
+def note_transfer(connection: sa.Connection, known: Monitor, id_: str) -> None:
     """Note the transfer that a monitor has begun last, and that was not refused."""
-    connection.execute(sa.update(monitor).where(_C.number == known.number).values(last_transfer=transfer))
+    connection.execute(sa.update(monitor).where(_C.number == known.number).values(last_transfer=id_))
 
 
-def last_transfer(connection: sa.Connection, key: str) -> tuple[str | None, bool]:
-    """Return the transfer that the monitor of a key has begun last, None for none, and whether it is under way."""
+def last_transfer(connection: sa.Connection, key: str) -> LastTransfer:
+    """Return the transfer that the monitor of a key has begun last."""
     number = int(key.rpartition("/")[2])
     joined = monitor.outerjoin(managed, sa.and_(managed.c.id == _C.last_transfer, managed.c.status.in_(_UNDER_WAY)))
-    found = sa.select(_C.last_transfer, managed.c.id).select_from(joined).where(_C.number == number)
+    joined = joined.outerjoin(transfer, transfer.c.id == _C.last_transfer)
+    found = sa.select(_C.last_transfer, managed.c.id, transfer.c.state).select_from(joined).where(_C.number == number)
     row = connection.execute(found).one_or_none()
-    return (None, False) if row is None else (row[0], row[1] is not None)
+    if row is None:
+        return LastTransfer()
+    id_, under_way, state = row
+    return LastTransfer(id_, is_under_way=under_way is not None, has_failed=state in _FAILED)
 
 
 def delete(connection: sa.Connection, gone: Monitor) -> None:

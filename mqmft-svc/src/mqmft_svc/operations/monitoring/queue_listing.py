@@ -13,6 +13,8 @@ from mqmft_svc.store import monitors as store
 # By name: only children import pika.
 _LOOK: Final = "mqmft_svc.operations.monitoring.queue_child:look"
 _FIRST: Final = "first"
+# After six pauses, of five minutes together, the next transfer begins.
+_MOST_PAUSES: Final = 6
 
 
 class QueueListing(ResourceListing):
@@ -20,12 +22,17 @@ class QueueListing(ResourceListing):
 
     So the queue triggers again once that transfer has ended and the condition is still met, or met again, and never
     while it is under way, which may not have taken its messages yet. A transfer that was refused is not repeated
-    before the number of messages has changed.
+    before the number of messages has changed. One that failed is repeated later and later: a queue may drop messages
+    that come back too often.
     """
 
     complete = True
     # How many messages there were when no group was complete.
     _known = 0
+    # The last transfer that has failed, how many have in a row, and how often that is still an error of a look.
+    _failed: str | None = None
+    _failures = 0
+    _pauses = 0
 
     def unchanged(self) -> bool:
         """Return False: only its broker knows."""
@@ -37,7 +44,7 @@ class QueueListing(ResourceListing):
         place = self._place
         with self._database.read() as connection:
             section = self._configuration.refresh(connection)
-            last, under_way = store.last_transfer(connection, place.key)
+            last = store.last_transfer(connection, place.key)
         agent = self._agent_of(section)
         if not agent.queues:
             raise Transient(f"the agent {place.agent} has no message broker")
@@ -45,7 +52,7 @@ class QueueListing(ResourceListing):
             raise NotFound(
                 f"the queue {place.resource} is not one of the agent {place.agent}, whose are of {agent.qmgr}"
             )
-        if under_way:
+        if last.is_under_way:
             return
         groups = place.condition == GROUPS
         if groups and agent.no_groups:
@@ -57,4 +64,20 @@ class QueueListing(ResourceListing):
         _, result = self._child.run(_LOOK, payload)
         self._known = 0 if result["met"] else result["count"]
         if result["met"]:
-            yield Found(queue_of(place.resource), f"{last or _FIRST} {result['count']}", None, None)
+            self._pause_after(last)
+            yield Found(queue_of(place.resource), f"{last.id or _FIRST} {result['count']}", None, None)
+
+    def _pause_after(self, last: store.LastTransfer) -> None:
+        """Raise Transient after a transfer that has failed: once after the first in a row, twice after the second.
+
+        The pause after an error of a look is twice as long as the one before.
+        """
+        if not last.has_failed:
+            self._failures = self._pauses = 0
+        elif last.id != self._failed:
+            self._failed = last.id
+            self._failures += 1
+            self._pauses = min(self._failures, _MOST_PAUSES)
+        if self._pauses:
+            self._pauses -= 1
+            raise Transient(f"its last transfer, {last.id}, has ended without success: the next one begins later")

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mft_common.endpoints.contract import Endpoint, Entry
-from mft_common.endpoints.errors import Interrupted, NotFound, TransferError
+from mft_common.endpoints.errors import Exists, Interrupted, NotFound, TransferError
 from mft_common.queues.settings import BrokerAway
 from mft_common.transfer import Copied, Moved
 from mqmft_svc.domain.managed_files import TAKEN, ManagedFile
@@ -53,12 +53,15 @@ class Take(QueueMove):
         return Entry(self._settings.queue)
 
     def _check_destination(self, entry: Entry) -> None:
-        """Raise NotRegular for a link (217); make the folder that is missing."""
+        """Raise NotRegular for a link (217), and Exists before a message is taken (221); make the missing folder."""
         del entry
         destination, path = self._work.destination, self._file.destination
-        if destination.endpoint.features.folders:
+        keeps = self._item.destination.if_exists == "error"
+        if keeps or destination.endpoint.features.folders:
             with suppress(NotFound):
-                destination.look(path)
+                found = destination.look(path)
+                if keeps and found.kind == "file":
+                    raise Exists(f"{path}: exists already")
         destination.make_folder_of(path)
 
     def _ends(self) -> tuple[Endpoint, Endpoint]:
