@@ -32,7 +32,7 @@ from mft_common.endpoints.http.redirects import kind_of
 from mft_common.endpoints.targets import Target, Timeouts, parse_url
 from mft_common.transfer import Mover
 from tests.servers.made_secrets import secret
-from tests.servers.web import Web
+from tests.servers.web import Web, after_interim_answers
 
 TOKEN = "0123456789ABCDEF"
 CONTENT = random.Random(16).randbytes(300_000)
@@ -406,6 +406,16 @@ def test_credentials_follow_no_redirect_to_another_host(status):
         assert server.requests[0].headers["Authorization"].startswith("Basic ")
 
 
+def test_interim_answers_of_the_place_that_a_redirect_names_are_skipped():
+    """The connections to where redirects lead are others than those to the endpoint."""
+    with (
+        Web(after_interim_answers(lambda request: request.answer(200, CONTENT))) as away,
+        Web(redirecting(f"{away.url}/b")) as server,
+        endpoint(server, redirects=(f"127.0.0.1:{away.port}",)) as far,
+    ):
+        assert fetch(far, "a") == CONTENT
+
+
 def test_a_redirect_without_credentials_is_followed():
     """An address that moved is found; names and passwords in its location are not used."""
     with (
@@ -624,6 +634,17 @@ def test_an_upload_arrives_as_it_was(declared, content):
         stored = put(far, "a.bin", content, size=len(content) if declared else None)
     assert keeper.files == {"/a.bin": content}
     assert (stored.size, stored.replaced) == (len(content), False)
+
+
+@pytest.mark.parametrize("if_exists", ["replace", "fail"])
+def test_interim_answers_are_skipped(if_exists):
+    """A request whose answer comes after them has not failed: a file that was stored is not sent again."""
+    keeper = Keeper()
+    with Web(after_interim_answers(keeper)) as server, endpoint(server) as far:
+        stored = put(far, "a.bin", CONTENT, size=len(CONTENT), if_exists=if_exists)
+        assert far.stat("a.bin").size == len(CONTENT)
+        assert fetch(far, "a.bin") == CONTENT
+    assert (keeper.puts, stored.size, stored.warning) == (1, len(CONTENT), "")
 
 
 @pytest.mark.parametrize("if_exists", ["replace", "fail"])

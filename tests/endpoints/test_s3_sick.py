@@ -44,7 +44,7 @@ from tests.servers.programs import Program
 from tests.servers.proxy import Proxy
 from tests.servers.s3 import S3Server
 from tests.servers.simple_s3 import Object, SimpleS3
-from tests.servers.web import Web
+from tests.servers.web import Web, after_interim_answers
 
 TOKEN = "0123456789ABCDEF"
 OTHER = "FEDCBA9876543210"
@@ -416,6 +416,16 @@ def test_an_answer_that_proves_the_content_spares_a_request(endpoint, store):
     stored = write(endpoint, "f", b"abc")
     assert stored.version == hashlib.md5(b"abc").hexdigest()
     assert store.calls == ["put"]
+
+
+def test_interim_answers_are_skipped(store):
+    """An object that was stored is not sent again because another answer came before the final one."""
+    with Web(after_interim_answers(store)) as server, open_s3(target_of(server), part=PART) as far:
+        content = content_of(3 * PART)
+        assert write(far, "f", content).size == len(content)
+        assert write(far, "g", b"abc", if_exists="fail").size == 3
+    assert (store.objects["in/f"].body, store.objects["in/g"].body) == (content, b"abc")
+    assert store.calls.count("put") == 1
 
 
 def test_a_body_is_sent_without_asking_before(endpoint, server):

@@ -118,3 +118,13 @@ class Web:
         with contextlib.suppress(OSError):
             self._server.server_close()
         self._thread.join(5)
+
+
+def after_interim_answers(respond: Callable[[Request], None]) -> Callable[[Request], None]:
+    """Return a respond that first sends two interim answers, as servers may to any request (RFC 9110, 15.2)."""
+
+    def answered(request: Request) -> None:
+        request.wfile.write(b"HTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n")
+        respond(request)
+
+    return answered

@@ -12,13 +12,11 @@ import requests
 
 from mft_common.exchanges.deadline import Deadline
 from mft_common.exchanges.errors import NoAnswer
+from mft_common.final_answers import FinalAnswer
 
 # Decides by the address that was found for a host's name, and the port, whether a connection may be made.
 Permit = Callable[[str, int], bool]
 _HTTPS: Final = "https"
-_CONTINUE: Final = 100
-# All but 101, after which no HTTP follows.
-_INTERIM: Final = range(102, 200)
 _LATE: Final = "the answer took too long"
 
 
@@ -71,19 +69,10 @@ def send(request: Request, *, within: float, idle: float, permit: Permit | None 
     return answer
 
 
-class _Response(http.client.HTTPResponse):
-    """The final answer to a request: interim ones before it, such as 102 and 103, are skipped (RFC 9110, 15.2)."""
-
-    def _read_status(self) -> tuple[str, int, str]:
-        # The base class, whose declaration lacks this, skips the interim answers of one status alone.
-        version, status, reason = super()._read_status()  # type: ignore[misc]
-        return version, _CONTINUE if status in _INTERIM else status, reason
-
-
 class _Connection(http.client.HTTPConnection):
     """A connection to a server that the deadline covers from the look-up of its name on."""
 
-    response_class = _Response
+    response_class = FinalAnswer
 
     def __init__(self, request: Request, deadline: Deadline, idle: float, permit: Permit | None) -> None:
         parts = urlsplit(request.url)

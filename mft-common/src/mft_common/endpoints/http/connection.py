@@ -14,9 +14,11 @@ from urllib3.util.wait import wait_for_read
 
 from mft_common.endpoints.errors import Unsupported
 from mft_common.endpoints.http.errors import http_errors
+from mft_common.endpoints.http.pools import manager
 from mft_common.endpoints.http.redirects import KindOf, Redirects, kind_of, pools
 from mft_common.endpoints.names import check_path, printable
 from mft_common.endpoints.targets import PORTS, Target
+from mft_common.final_answers import FinalAnswer
 
 # How many threads may use one endpoint at once, each with a connection that is kept.
 AT_ONCE: Final = 16
@@ -37,11 +39,8 @@ class Connection:
         host = f"[{target.host}]" if ":" in target.host else target.host
         self.origin = f"{target.scheme}://{host}:{target.port or PORTS[target.scheme]}"
         self._redirects = Redirects(target, self.origin, kind_of)
-        self._pool = urllib3.PoolManager(
-            num_pools=1,
-            maxsize=AT_ONCE,
-            retries=False,
-            ssl_context=self._secure() if target.scheme == "https" else None,
+        self._pool = manager(
+            num_pools=1, maxsize=AT_ONCE, ssl_context=self._secure() if target.scheme == "https" else None
         )
         # The connections to where redirects lead, made with the first one.
         self._away: urllib3.PoolManager | None = None
@@ -103,6 +102,7 @@ class Connection:
             )
         else:
             new = HTTPConnection(target.host, target.port or None, timeout=target.timeouts.connect)
+        new.response_class = FinalAnswer
         new.connect()
         new.sock.settimeout(target.timeouts.idle)
         return new

@@ -8,12 +8,13 @@ from typing import Final, Literal
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 import urllib3
-from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connection import HTTPConnection
 from urllib3.exceptions import NameResolutionError, NewConnectionError
 from urllib3.util.connection import create_connection
 
 from mft_common.addresses import Address, parse
 from mft_common.endpoints.errors import Denied
+from mft_common.endpoints.http.pools import Plain, Secure, manager
 from mft_common.endpoints.targets import PORTS, WEB, Target
 
 Kind = Literal["public", "private", "loopback", "link-local", "unusable"]
@@ -104,23 +105,15 @@ def pools(check: Callable[[str, Sequence[str]], None], *, most: int, context: ss
     The address that was checked is the one that is connected to, so that a name cannot get another one in between.
     """
 
-    class Plain(HTTPConnection):
+    class PlainAway(Plain):
         def _new_conn(self) -> socket.socket:
             return _connected(self, check)
 
-    class Secure(HTTPSConnection):
+    class SecureAway(Secure):
         def _new_conn(self) -> socket.socket:
             return _connected(self, check)
 
-    class PlainPool(urllib3.HTTPConnectionPool):
-        ConnectionCls = Plain
-
-    class SecurePool(urllib3.HTTPSConnectionPool):
-        ConnectionCls = Secure
-
-    manager = urllib3.PoolManager(num_pools=4, maxsize=most, retries=False, ssl_context=context)
-    manager.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
-    return manager
+    return manager(PlainAway, SecureAway, num_pools=4, maxsize=most, ssl_context=context)
 
 
 def _connected(connection: HTTPConnection, check: Callable[[str, Sequence[str]], None]) -> socket.socket:

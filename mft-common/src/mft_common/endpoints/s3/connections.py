@@ -1,10 +1,14 @@
-"""Let the connections of a client of S3 wait for each byte of an upload as long as for each byte of an answer."""
+"""Let the connections of a client of S3 wait for each byte of an upload as long as for each byte of an answer.
+
+They skip interim answers, as those of web endpoints do.
+"""
 
 from typing import Any, Final
 
 import botocore.awsrequest
 
 from mft_common.endpoints.sending import send_all
+from mft_common.final_answers import FinalAnswer
 
 _HTTP: Final = botocore.awsrequest.AWSHTTPConnectionPool
 _HTTPS: Final = botocore.awsrequest.AWSHTTPSConnectionPool
@@ -20,6 +24,8 @@ def pools(idle: float) -> dict[str, Any]:
 
 def _pool(base: Any, idle: float) -> Any:
     class Connection(base.ConnectionCls):  # type: ignore[misc]
+        response_class = FinalAnswer
+
         def send(self, data: bytes | bytearray | memoryview) -> None:
             if self.sock is None:
                 self.connect()
