@@ -1,7 +1,7 @@
-"""Measure moves to and from a bucket beside the AWS client; run by endpoints.py.
+"""Measure moves to and from a bucket beside the AWS client and rclone; run by endpoints.py.
 
 The server is moto's, over TLS on loopback. It serves from one interpreter and closes each connection, so the figures
-are as much those of the server as of the client. The AWS client moves ten files at a time.
+are as much those of the server as of the client. The AWS client moves ten files at a time, rclone four.
 """
 
 import contextlib
@@ -22,9 +22,11 @@ from tests.servers.s3 import KEY_ID, SECRET, S3Server
 def run(folder, *, large):
     """Print the figures."""
     del large
-    measure.need("aws")
-    with contextlib.closing(Aws(folder)) as peer:
-        far_files.run("s3", peer, folder)
+    measure.need("aws", "rclone")
+    for number, client in enumerate((Aws, Rclone)):
+        (folder / str(number)).mkdir()
+        with contextlib.closing(client(folder / str(number))) as peer:
+            far_files.run("s3", peer, folder / str(number))
 
 
 class Aws:
@@ -54,6 +56,7 @@ class Aws:
         return measure.version_of(["aws", "--version"]).split()[0]
 
     def run(self, way, folder):
+        """Copy a folder's files there, or the files of these names to a folder."""
         there, here = f"s3://{self.bucket}/", f"{folder}-down/" if way == "down" else f"{folder}/"
         names = [file.name for file in folder.iterdir()]
         ends = [here, there] if way == "up" else [there, here]
@@ -67,3 +70,36 @@ class Aws:
 
     def close(self):
         self.server.program.kill()
+
+
+class Rclone(Aws):
+    """The program rclone against moto, as it is without options for speed."""
+
+    @staticmethod
+    def start():
+        """Start it and let it do nothing."""
+        subprocess.run(["rclone", "version"], check=True, capture_output=True)
+
+    @staticmethod
+    def version():
+        """Return what it calls itself."""
+        return measure.version_of(["rclone", "version"])
+
+    def run(self, way, folder):
+        """Copy a folder's files there, or the files of these names to a folder."""
+        there, here = f"bucket:{self.bucket}", f"{folder}-down" if way == "down" else str(folder)
+        ends = [here, there] if way == "up" else [there, here]
+        more = ["--include", f"{next(folder.iterdir()).name[:5]}*"]
+        # It takes authorities from an option, and refuses to start with this variable.
+        environment = {
+            **{name: value for name, value in self._environment.items() if name != "AWS_CA_BUNDLE"},
+            "RCLONE_CONFIG_BUCKET_TYPE": "s3",
+            "RCLONE_CONFIG_BUCKET_PROVIDER": "Other",
+            "RCLONE_CONFIG_BUCKET_ENDPOINT": self.server.url,
+            "RCLONE_CONFIG_BUCKET_ENV_AUTH": "true",
+            "RCLONE_CONFIG_BUCKET_NO_CHECK_BUCKET": "true",
+            # moto refuses to name the version of an object in a bucket without versions, which rclone would ask for.
+            "RCLONE_CONFIG_BUCKET_NO_HEAD": "true",
+        }
+        command = ["rclone", "copy", "--config", os.devnull, "--ca-cert", str(self.tls[0]), *more, *ends]
+        subprocess.run(command, check=True, env=environment)

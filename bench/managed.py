@@ -154,23 +154,30 @@ def large(hub, verdict):
     """Measure one large file, beside cp and sync of the same folders."""
     source, target = hub.data / "quay/large", hub.data / "yard/large"
     make_large(source, LARGE_MIB)
-    figures = {"cp && sync": [], "managed": []}
+    figures = {"cp && sync": [], "md5sum": [], "managed": []}
     for _ in range(ROUNDS):
         target.unlink(missing_ok=True)
         began = time.perf_counter()
         subprocess.run(["cp", source, target], check=True)
         subprocess.run(["sync", "-f", target], check=True)
         figures["cp && sync"].append(time.perf_counter() - began)
+        began = time.perf_counter()
+        subprocess.run(["md5sum", target], check=True, stdout=subprocess.DEVNULL)
+        figures["md5sum"].append(time.perf_counter() - began)
         target.unlink()
         with measure.PeakMemory(*hub.pids()) as memory:
             began = time.perf_counter()
             hub.wait(hub.submit(({"name": "large"}, {"name": "large"})))
             figures["managed"].append(time.perf_counter() - began)
         assert target.stat().st_size == LARGE_MIB << 20
-    peer, ours = (measure.median(times) for times in figures.values())
-    print(f"1 GiB     cp && sync {peer:.2f} s; managed, md5 and SHA-256 of both sides, {ours:.2f} s")
+    peer, digest, ours = (measure.median(times) for times in figures.values())
+    print(f"1 GiB     cp && sync {peer:.2f} s, md5sum {digest:.2f} s; managed, MD5 and SHA-256, {ours:.2f} s")
     print(f"memory    {memory.growth:.0f} MB more at the peak of any process that ran before")
-    verdict.goal("1 GiB, times cp && sync (where the processor hashes that fast)", peer / ours, at_least=0.8)
+    if digest <= peer:
+        verdict.goal("1 GiB, times cp && sync", peer / ours, at_least=0.8)
+    else:
+        print("          this processor takes longer for the MD5 of 1 GiB than for cp && sync")
+    verdict.goal("1 GiB, times cp && sync && md5sum", (peer + digest) / ours, at_least=0.9)
     source.unlink()
     target.unlink()
 
