@@ -136,7 +136,7 @@ class Service:
         work = ManagedWork(*parts, patience_s=patience, now=self.operations.now, call_hosts=hosts, private=private)
         removals = TransferRemovals(self.follower, patience_s=patience, now=self.operations.now)
         sweeper = Sweeper(removals, self.database, self.runner, now=self.operations.now)
-        beside = [BackgroundTask("sweeps", sweeper.run)]
+        beside = [BackgroundTask("sweeps", sweeper.run), work.telling()]
         return Dispatcher(work, self.database, WORKERS, lock=lock, beside=beside, obeys_within=_OBEYS_WITHIN_S)
 
     def watcher(self, **options: Any) -> Watcher:

@@ -31,7 +31,8 @@ _FILE_BYTES: Final = 2048
 class OwnedTransfer:
     """A transfer that this worker has, and its files; every write raises LeaseLost where another has it by now.
 
-    Its event of progress is sent at most once a second (203).
+    Its event of progress is sent at most once a second (203). What came too soon after one is told by `tell`, which any
+    thread may call.
     """
 
     def __init__(self, database: Database, transfer: Managed, files: Iterable[ManagedFile], now: Clock) -> None:
@@ -45,7 +46,7 @@ class OwnedTransfer:
         self._told_at = 0
         # Whether it moves again, and that is not stored yet.
         self._moved = False
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     @property
     def files(self) -> list[ManagedFile]:
@@ -99,6 +100,18 @@ class OwnedTransfer:
         self._change([self._files[position].changed(state="moving", bytes_done=bytes_done)])
         if self._event_is_due():
             self._write()
+
+    def tell(self) -> None:
+        """Store and tell what no event has told yet, where one is due: the child may have nothing to report for long.
+
+        A transfer that is not this worker's any more is left alone.
+        """
+        with self._lock:
+            if self._untold and self._event_is_due():
+                try:
+                    self._write()
+                except LeaseLost:
+                    self._untold.clear()
 
     def called(self, name: str, state: CallState) -> None:
         """Store how a try of a call went."""
@@ -186,10 +199,11 @@ class OwnedTransfer:
             self._moved = True
 
     def _change(self, files: Iterable[ManagedFile]) -> None:
-        for one in files:
-            self._files[one.position] = one
-            self._unstored.add(one.position)
-            self._untold.add(one.position)
+        with self._lock:
+            for one in files:
+                self._files[one.position] = one
+                self._unstored.add(one.position)
+                self._untold.add(one.position)
 
     def _event_is_due(self) -> bool:
         # A clock that was set back lets an event be sent early, and not an hour without one pass.
@@ -201,13 +215,14 @@ class OwnedTransfer:
 
     def _write(self) -> None:
         """Store the files that changed, with an event of progress where one is due."""
-        tells = self._event_is_due()
-        with self._held() as connection:
+        with self._lock:
+            tells = self._event_is_due()
+            with self._held() as connection:
+                if tells:
+                    OUTBOX.add(connection, *self._progressed(self.transfer))
             if tells:
-                OUTBOX.add(connection, *self._progressed(self.transfer))
-        if tells:
-            self._told_at = self._now()
-            self._untold.clear()
+                self._told_at = self._now()
+                self._untold.clear()
 
     @contextmanager
     def _held(self) -> Iterator[sa.Connection]:

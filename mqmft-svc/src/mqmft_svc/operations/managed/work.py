@@ -1,5 +1,7 @@
 """Tell a dispatcher about the managed transfers: which to take, how to run and to stop them (220, 225)."""
 
+import threading
+import weakref
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -11,6 +13,7 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
 from mft_common.dispatch import Begin, Limits, Runner, StopRequest
+from mft_common.process.background_tasks import BackgroundTask, periodic_task
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.operations.managed import calling
@@ -24,6 +27,7 @@ from mqmft_svc.store.tables import WORKERS
 
 _AT_ONCE: Final = 32
 _LEASE_S: Final = 15.0
+_TELL_EVERY_S: Final = 0.5
 
 
 def agents_of(section: Section, transfer: Managed) -> tuple[Agent, Agent] | None:
@@ -89,6 +93,9 @@ class ManagedWork:
         self._now = now
         self._call_hosts = call_hosts
         self._private = private
+        # Those that this worker carries out, and the lock to look at them; one that is over is gone with its process.
+        self._owned: weakref.WeakSet[OwnedTransfer] = weakref.WeakSet()
+        self._lock = threading.Lock()
 
     def refresh(self, connection: sa.Connection) -> Limits:
         """Look at the configuration; the limits are always the same."""
@@ -141,6 +148,8 @@ class ManagedWork:
         payload = payload_of(section, transfer, agents, self._patience_s)
         payload |= {"files": None, "more": bool(files), "confirm_s": lease.ttl / 3, "private": str(self._private)}
         payload["calls"] = calling.payload_of(transfer, self._call_hosts)
+        with self._lock:
+            self._owned.add(owned)
         process = TransferProcess(self._runner, owned, RUN, payload, lease)
         begin(transfer.id, transfer.request_id, process)
         return True
@@ -152,6 +161,17 @@ class ManagedWork:
         full = [name for name, one in agents if destinations.get(name, 0) >= one.maximum_destination_transfers]
         found = store.next_due(connection, now, full_sources, full)
         return None if found is None else store.take(connection, found, owner, now)
+
+    def telling(self) -> BackgroundTask:
+        """Return the task that tells how the transfers go whose children have nothing to report (226)."""
+
+        def tell() -> None:
+            with self._lock:
+                running = tuple(self._owned)
+            for owned in running:
+                owned.tell()
+
+        return periodic_task("progress", tell, every=_TELL_EVERY_S)
 
     def stop_requests(self, owner: str) -> Mapping[str, StopRequest]:
         """Return the running transfers of a worker that somebody wants to stop."""
