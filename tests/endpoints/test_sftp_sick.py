@@ -730,7 +730,7 @@ class OddNames(Calls):
 
 
 def test_b6_a_name_that_is_not_utf_8_breaks_no_listing(sick):
-    """It is listed with its bytes, read, delivered and shown with U+FFFD; a name that is a path is skipped."""
+    """It is listed with its bytes, read, delivered and shown with each of them; a name that is a path is skipped."""
     for name in (b"ok.csv", b"\xff.csv"):
         (sick.root / os.fsdecode(name)).write_bytes(name)
     skipped = []
@@ -741,7 +741,7 @@ def test_b6_a_name_that_is_not_utf_8_breaks_no_listing(sick):
         assert reader.read() == b"\xff.csv"
         reader.close()
         prepared(endpoint, "\udcfe.csv").commit()
-    assert printable(found[1].path) == "\ufffd.csv"
+    assert printable(found[1].path) == "\\xff.csv"
     assert skipped == ["../up.csv", "a/b.csv", "nul\0.csv", ""]
     assert (sick.root / "\udcfe.csv").read_bytes() == CONTENT
 

@@ -12,6 +12,8 @@ from urllib.parse import unquote_plus
 
 import structlog
 
+from mft_common.storable_text import storable
+
 _request_id: ContextVar[str] = ContextVar("request_id", default="")
 _SECRET_NAMES = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|answer|authorization|cookie|^key$|_key$|session_id", re.IGNORECASE
@@ -131,6 +133,16 @@ def _shorten(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping
     return event
 
 
+def _make_text(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    r"""Show the bytes of names that are no UTF-8 as `\xNN`: a reader of JSON may refuse half of a surrogate pair."""
+    for name, value in event.items():
+        if isinstance(value, str):
+            event[name] = storable(value)
+        elif isinstance(value, list | tuple):
+            event[name] = [storable(one) if isinstance(one, str) else one for one in value]
+    return event
+
+
 def _redact_path(path: str) -> str:
     """Redact the query in a decoded path whose question mark the client had escaped."""
     before, mark, query = path.partition("?")
@@ -148,6 +160,7 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
         _redact,
         _shorten,
         structlog.processors.UnicodeDecoder(),
+        _make_text,
     ]
     global _least  # noqa: PLW0603 -- one level for the process, like structlog's own settings
     number = _least = logging.getLevelNamesMapping()[level.upper()]
@@ -164,7 +177,7 @@ def configure(service: str, level: str = "info", stream: TextIO | None = None) -
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(sort_keys=False, default=str),
             ],
-            foreign_pre_chain=[*shared[:-1], structlog.stdlib.add_logger_name],
+            foreign_pre_chain=[*shared[:-2], structlog.stdlib.add_logger_name],
         )
     )
     root = logging.getLogger()

@@ -58,6 +58,17 @@ def test_203_a_monitor_names_the_transfer_whose_file_it_has_found(hub, polls, tm
     assert any(f'"caused_by":"{cause}"' in str(row).replace(" ", "") for row in rows)
 
 
+def test_203_54_a_file_whose_name_is_not_utf_8_has_its_cause(hub, polls, tmp_path):
+    """The events have the bytes of its name as escapes, and the folder has the bytes."""
+    create(hub, body())
+    cause = delivered(hub, 1, "quay/in/caf\udce9")
+    (tmp_path / "quay/in").mkdir(parents=True)
+    (tmp_path / "quay/in/caf\udce9").write_bytes(b"123")
+    polls.poll()
+    managed = next(one for one in transfers(hub) if one["job"]["name"] == "WATCH")
+    assert managed["userProperties"] == {"crossdock.caused_by": cause}
+
+
 @pytest.mark.parametrize(
     "changes",
     [

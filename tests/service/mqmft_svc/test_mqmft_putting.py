@@ -97,13 +97,14 @@ def test_228_pieces_of_a_size_and_an_empty_file(put, queue):
     ]  # fmt: skip
 
 
-def test_228_the_properties_of_mft_say_where_a_message_comes_from(put, queue):
-    """Item 228, `setMqProperties`: on each message of a group, under the names that the agents of IBM use."""
-    one = put(to_queue("d/a", set_mq_properties=True, **LINES), files={"d/a": b"1\n2"})
+@pytest.mark.parametrize(("name", "shown"), [("d/a", "d/a"), ("d/caf\udce9", r"d/caf\xe9")])
+def test_228_the_properties_of_mft_say_where_a_message_comes_from(put, queue, name, shown):
+    """Items 54 and 228, `setMqProperties`: on each message of a group, under the names that the agents of IBM use."""
+    one = put(to_queue(name, set_mq_properties=True, **LINES), files={name: b"1\n2"})
     one.run()
     for properties, _ in queue.take():
         values = properties.headers
-        assert (values["WMQFTETransferId"], values["WMQFTEFileName"]) == (TOKEN, "d/a")
+        assert (values["WMQFTETransferId"], values["WMQFTEFileName"]) == (TOKEN, shown)
         assert (values["WMQFTESourceAgent"], values["WMQFTEDestinationAgent"]) == ("QUAY", "BANK")
         assert (values["WMQFTEFileSize"], values["WMQFTEFileIndex"], values["WMQFTEMqmdUser"]) == (3, 0, "mftadmin")
         assert values["WMQFTEFileLastModified"].endswith("Z")

@@ -59,6 +59,12 @@ def test_no_text_makes_a_second_line_of_a_log_a60(text):
     line.encode()
 
 
+def test_a_byte_that_is_no_utf_8_is_the_same_mark_in_a_log_whoever_wrote_its_text_a60():
+    """The texts of errors show such bytes as escapes; other escapes stay."""
+    assert names.log_text("a\udcff, b\\xe9: does not exist\n") == "a\ufffd, b\ufffd: does not exist\\n"
+    assert names.log_text("\\x1b") == "\\x1b"
+
+
 @given(st.text(min_size=1))
 def test_definitions_survive_being_stored_with_a_job(name):
     """A definition is the same after it was stored with a job."""

@@ -40,6 +40,13 @@ def test_fields_that_hold_secrets_are_redacted(stream):
     assert lines(stream)[0]["token"] == logs.REDACTED
 
 
+def test_bytes_of_names_that_are_no_utf_8_are_shown_in_a_line(stream):
+    """A reader of JSON may refuse half of a surrogate pair."""
+    logs.get("uploads").info("file.stored", file="caf\udce9 ü", names=["a\udcff", "b"])
+    line = lines(stream)[0]
+    assert (line["file"], line["names"]) == (r"caf\xe9 ü", [r"a\xff", "b"])
+
+
 def test_lines_of_the_standard_library_have_the_same_form(stream):
     """A library's log line is JSON with the request id as well."""
     with logs.request_scope("r2"):

@@ -77,7 +77,7 @@ def test_218_a_hidden_file_is_matched_by_a_leading_dot_alone():
         (NotRegular("a: is a link"), "BFGIO0056E: a: is a link."),
         (Denied("a: access is refused"), "BFGTR0072E: a: access is refused."),
         (NotFound("a: the folder was removed"), "BFGTR0072E: a: the folder was removed."),
-        (NotPossible("a: \udcff"), "BFGTR0072E: a: \ufffd."),
+        (NotPossible("a: \udcff"), "BFGTR0072E: a: \\xff."),
         (Transient(""), "BFGTR0072E: Transient."),
     ],
 )

@@ -10,6 +10,8 @@ from diplomat_svc.domain.transactions import Transaction
 
 _VARIABLE: Final = re.compile(r"<%(.+?)%>", re.DOTALL)
 _DOTS: Final = (".", "..")
+# A byte of a name that is no UTF-8, as texts of errors show it.
+_BYTE: Final = re.compile(r"\\x[89a-f][0-9a-f]")
 
 
 def controls(text: str) -> bool:
@@ -95,6 +97,11 @@ def archive_path(path: str, sequence: str) -> str:
 def printable(text: str) -> str:
     """Return `text` for one line of a log: control characters as escapes, lone surrogates as U+FFFD (A60)."""
     return "".join(_safe(character) for character in text)
+
+
+def log_text(text: str) -> str:
+    """Return `text` as `printable` does, with U+FFFD also for the bytes that texts of errors show as escapes (A60)."""
+    return printable(_BYTE.sub("\ufffd", text))
 
 
 def _safe(character: str) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from diplomat_svc.domain.jobs import FileRecord, Job
-from diplomat_svc.domain.names import printable, shown_label
+from diplomat_svc.domain.names import log_text, printable, shown_label
 from diplomat_svc.domain.states import (
     ACTIVE,
     DELAYED,
@@ -186,7 +186,7 @@ class JobWriter:
 
         No name and no value can forge a line of the log (58, A59, A60, E39).
         """
-        line = f'Transaction "{printable(job.definition.name)}"; {printable(text)}'
+        line = f'Transaction "{printable(job.definition.name)}"; {log_text(text)}'
         if label:
             line += f" [{printable(label)}]"
         jobs.add_record(connection, job.sequence, self.clock() if at is None else at, severity, line)

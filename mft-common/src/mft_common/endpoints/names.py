@@ -41,8 +41,8 @@ def check_path(path: str) -> str:
 
 
 def printable(path: str) -> str:
-    """Return a path for logs and answers: bytes that are not UTF-8 and control characters become U+FFFD."""
-    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    r"""Return a path for logs and answers: bytes that are not UTF-8 become `\xNN`, control characters U+FFFD."""
+    text = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return "".join(character if character.isprintable() else "\ufffd" for character in text)
 
 

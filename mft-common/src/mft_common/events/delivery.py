@@ -12,10 +12,10 @@ from mft_common.database import Database
 from mft_common.database.transient import is_transient
 from mft_common.events import outbox_rows
 from mft_common.events.catalogue import Event
-from mft_common.events.catalogue.fields import storable
 from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
 from mft_common.events.inbox import CursorMove, Failures, Inbox, Unreadable
+from mft_common.storable_text import storable
 
 Handler = Callable[[sa.Connection, Envelope[Any]], None]
 

@@ -6,8 +6,8 @@ from typing import Any, Final, Generic, TypeVar
 
 from mft_common import clock
 from mft_common.events.catalogue import EVENTS, Event
-from mft_common.events.catalogue.fields import storable
 from mft_common.events.errors import EventError
+from mft_common.storable_text import storable
 
 SPECVERSION: Final = "1.0"
 CONTENT_TYPE: Final = "application/cloudevents+json"

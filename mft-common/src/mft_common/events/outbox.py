@@ -10,7 +10,7 @@ from mft_common import ids as identifiers
 from mft_common.database.statements import Statement
 from mft_common.events import tables
 from mft_common.events.catalogue import Event
-from mft_common.events.catalogue.fields import storable
+from mft_common.storable_text import storable
 
 _COLUMNS: Final = ("id", "type", "subject", "time", "correlationid", "data")
 

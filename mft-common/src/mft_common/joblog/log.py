@@ -6,7 +6,7 @@ from typing import Final, Protocol, cast
 import sqlalchemy as sa
 
 from mft_common.database.statements import Connection, Statement
-from mft_common.events.catalogue.fields import storable
+from mft_common.storable_text import storable
 
 _NUMBER = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 _PAGE: Final = 10_000

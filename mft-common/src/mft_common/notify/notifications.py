@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, Protocol
 import sqlalchemy as sa
 
 from mft_common import clock, ids
-from mft_common.events.catalogue.fields import storable
+from mft_common.storable_text import storable
 
 Kind = Literal["webhook", "mail"]
 # The kind and the target of a notification.

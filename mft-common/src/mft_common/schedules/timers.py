@@ -19,10 +19,10 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mft_common.backoff import pause_after
 from mft_common.database.transient import is_transient
 from mft_common.errors import MftError
-from mft_common.events.catalogue.fields import storable
 from mft_common.schedules.misfires import Firing, Misfire, read_due
 from mft_common.schedules.repeating import Interval
 from mft_common.schedules.section import Schedule, of_text, to_text
+from mft_common.storable_text import storable
 
 _FIRST_PAUSE_MS: Final = 1_000
 _LONGEST_PAUSE_MS: Final = 300_000

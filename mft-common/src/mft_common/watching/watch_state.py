@@ -5,7 +5,7 @@ from typing import Final
 
 from mft_common import logs
 from mft_common.backoff import pause_after
-from mft_common.events.catalogue.fields import storable
+from mft_common.storable_text import storable
 from mft_common.watching.contract import Found, Watch
 
 _FIRST_PAUSE_S: Final = 5.0

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from mft_common.endpoints.targets import REFERENCE
+from mft_common.storable_text import storable
 from mqmft_svc.domain.agents import Agent
 
 MANAGED: Final = "ibm-mq-mft"
@@ -34,5 +35,6 @@ def places_of(agent: Agent, path: str, data: Path) -> Iterator[bytes]:
 
 
 def _digest(agent: str, path: str) -> bytes:
-    steps = "/".join(step for step in path.split("/") if step not in ("", "."))
-    return hashlib.blake2b(f"{agent}\0{steps}".encode("utf-8", "surrogateescape"), digest_size=_DIGEST_BYTES).digest()
+    # An event has the bytes of a name that are no UTF-8 as the escapes of `storable`.
+    steps = storable("/".join(step for step in path.split("/") if step not in ("", ".")))
+    return hashlib.blake2b(f"{agent}\0{steps}".encode(), digest_size=_DIGEST_BYTES).digest()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from mft_common.events import Envelope, Item, TransferEnded, TransferProgressed, TransferStarted
-from mft_common.events.catalogue.fields import storable
+from mft_common.storable_text import storable
 from mqmft_svc.domain import transfers
 from mqmft_svc.domain.descriptions import item_description
 from mqmft_svc.domain.states import is_final

@@ -6,19 +6,10 @@ from typing import Any, ClassVar
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, post_dump, post_load, validate
 
 from mft_common import clock
+from mft_common.storable_text import storable
 
 TRANSFER_ID = validate.Regexp(r"\A[0-9A-F]{48}\Z", error="Not 48 upper-case hex digits.")
 NOT_NEGATIVE = validate.Range(min=0)
-
-
-def storable(text: str) -> str:
-    """Return a text that any database column and any UTF-8 reader can hold.
-
-    Bytes of a file's name that are no Unicode, and NUL, become escapes.
-    """
-    if not text.isascii():
-        text = text.encode("utf-8", "backslashreplace").decode()
-    return text.replace("\0", "\\x00")
 
 
 class Text(fields.String):

@@ -13,7 +13,8 @@ from typing import Any, Final
 from marshmallow import ValidationError, fields
 
 from mft_common import clock
-from mft_common.events.catalogue.fields import Moment, Row, Text, Whole, WireSchema, YesNo, storable
+from mft_common.events.catalogue.fields import Moment, Row, Text, Whole, WireSchema, YesNo
+from mft_common.storable_text import storable
 
 Write = Callable[[Any], str]
 Check = Callable[[Any], Any]

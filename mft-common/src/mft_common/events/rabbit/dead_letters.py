@@ -12,12 +12,12 @@ from pika.exceptions import AMQPError, ConnectionClosedByBroker, NackError, Unro
 from mft_common.backoff import delays
 from mft_common.errors import Unavailable
 from mft_common.events.bus import DeadLetter
-from mft_common.events.catalogue.fields import storable
 from mft_common.events.envelope import CONTENT_TYPE, parse
 from mft_common.events.errors import EventError
 from mft_common.events.rabbit.broker_connection import Delivered, Settings
 from mft_common.events.rabbit.publish_batch import Message
 from mft_common.events.topology import dead_queue
+from mft_common.storable_text import storable
 
 _PERSISTENT: Final = 2
 # A message id of AMQP holds 255 bytes.

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from mft_common.endpoints.errors import Interrupted
+from mft_common.storable_text import storable
 from mqmft_svc.domain.calls import AFTER, BEFORE, CallRequest, CallState
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import ManagedFile
@@ -110,7 +111,8 @@ def _item(item: ItemRequest, source: str, destination: str, file: ManagedFile | 
     sides = ((item.source.type, source), (item.destination.type, destination))
     # A directory of the request has become files.
     shown = [
-        {"type": "file" if kind == "directory" and file is not None else kind, "name": name} for kind, name in sides
+        {"type": "file" if kind == "directory" and file is not None else kind, "name": storable(name)}
+        for kind, name in sides
     ]
     status = {"state": _STATES.get(state, state), "description": description}
     return {"mode": item.mode, "status": status, "source": shown[0], "destination": shown[1]}

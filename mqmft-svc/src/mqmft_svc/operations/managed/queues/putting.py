@@ -7,6 +7,7 @@ from typing import Any
 from mft_common.clock import iso
 from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import OutcomeUnknown, TransferError
+from mft_common.storable_text import storable
 from mft_common.transfer import Copied, Moved
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import ItemRequest
@@ -72,7 +73,7 @@ class Put(QueueMove):
             "WMQFTETransferMode": self._item.mode,
             "WMQFTESourceAgent": order.brokers[SOURCE].agent,
             "WMQFTEDestinationAgent": order.brokers[DESTINATION].agent,
-            "WMQFTEFileName": self._file.source,
+            "WMQFTEFileName": storable(self._file.source),
             "WMQFTEFileSize": entry.size or 0,
             "WMQFTEFileLastModified": "" if modified_at is None else iso(modified_at),
             "WMQFTEFileIndex": self._file.position,
