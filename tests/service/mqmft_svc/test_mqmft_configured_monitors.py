@@ -4,7 +4,7 @@ import pytest
 
 from mft_common.errors import ConfigError
 from tests.servers.monitor_bodies import body, config
-from tests.servers.monitored import create, sources, transfers
+from tests.servers.monitored import TOKEN, create, sources, transfers
 from tests.service.mqmft_svc.mqmft_hub import caller
 
 
@@ -25,6 +25,11 @@ def make(tmp_path, open_hub, runner):
 def names(hub):
     """Return the names of all monitors."""
     return [one["name"] for one in hub.ask("/ibmmq/rest/v3/admin/mft/monitor").json["monitor"]]
+
+
+def delete(hub, path):
+    """Send a request to delete a monitor or its history."""
+    return hub.ask(f"/ibmmq/rest/v3/admin/mft/monitor{path}", "DELETE", headers=TOKEN)
 
 
 def test_186_the_monitors_of_the_configuration_are_created_and_deleted_with_it(make, tmp_path, open_polls):
@@ -89,3 +94,16 @@ def test_186_every_problem_of_a_monitor_is_named_by_its_path(make):
         "[3].transferDefinition.sourceAgent",
         "[5].name",
     ]
+
+
+def test_189_a_request_deletes_no_monitor_of_the_configuration(make):
+    """Item 189: the answer names crossdock.yaml, the monitor stays; its history, and others, can be deleted."""
+    hub = make(body("one"))
+    create(hub, body("mine"))
+    answer = delete(hub, "/one")
+    assert (answer.status_code, answer.json["error"][0]["msgId"]) == (400, "MQWB0975E")
+    assert "declared in crossdock.yaml" in answer.json["error"][0]["message"]
+    assert names(hub) == ["MINE", "ONE"]
+    assert delete(hub, "/one/history").status_code == 204
+    assert delete(hub, "/mine").status_code == 204
+    assert delete(make(), "/one").status_code == 404

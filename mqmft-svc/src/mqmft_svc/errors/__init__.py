@@ -11,7 +11,13 @@ from mqmft_svc.errors.access import (
 )
 from mqmft_svc.errors.base import Internal, RestError
 from mqmft_svc.errors.bodies import BodyInvalid, BodyNotJson, BodyTooLarge, ContentTypeWrong
-from mqmft_svc.errors.monitors import MonitorAmbiguous, MonitorExists, MonitorNameInvalid, NoSuchMonitor
+from mqmft_svc.errors.monitors import (
+    MonitorAmbiguous,
+    MonitorDeclared,
+    MonitorExists,
+    MonitorNameInvalid,
+    NoSuchMonitor,
+)
 from mqmft_svc.errors.parameters import (
     AfterWithBefore,
     AgentNameInvalid,
@@ -58,6 +64,7 @@ __all__ = [
     "MethodNotAllowed",
     "MftDisabled",
     "MonitorAmbiguous",
+    "MonitorDeclared",
     "MonitorExists",
     "MonitorNameInvalid",
     "NoCoordinationQueueManager",

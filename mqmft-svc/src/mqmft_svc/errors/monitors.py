@@ -37,6 +37,16 @@ class MonitorAmbiguous(RestError):
     action = "Name the agent with the parameter 'agent'."
 
 
+class MonitorDeclared(RestError):
+    """A request to delete a monitor of the configuration (189)."""
+
+    msg_id = "MQWB0975E"
+    status = 400
+    message = "The monitor '{name}' of the agent '{agent}' is declared in crossdock.yaml, and no request deletes it."
+    explanation = "The hub would create it again at its next start, or when its configuration is applied."
+    action = "Ask the operator of the hub to remove it from the list 'monitors' of crossdock.yaml, and to apply that."
+
+
 class MonitorExists(RestError):
     """A name that a monitor of the agent has already (186)."""
 

@@ -12,7 +12,7 @@ from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.callers import Caller
 from mqmft_svc.domain.monitors import GROUPS, STARTED, STOPPED, Monitor
 from mqmft_svc.domain.variables import names_in
-from mqmft_svc.errors import BodyInvalid, MonitorAmbiguous, MonitorExists, NoSuchAgent, NoSuchMonitor
+from mqmft_svc.errors import BodyInvalid, MonitorAmbiguous, MonitorDeclared, MonitorExists, NoSuchAgent, NoSuchMonitor
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.calls.checking import check_hosts
 from mqmft_svc.schemas.attributes import Selection
@@ -91,8 +91,11 @@ class Monitors:
         return monitor
 
     def delete(self, name: str, place: Place) -> None:
-        """Delete a monitor: after this returns it begins no transfer; NoSuchMonitor, MonitorAmbiguous (189)."""
-        self._change(name, place, store.delete, "monitor.deleted")
+        """Delete a monitor: after this returns it begins no transfer (189).
+
+        NoSuchMonitor, MonitorAmbiguous, MonitorDeclared for one of the configuration, which would create it again.
+        """
+        self._change(name, place, _delete, "monitor.deleted")
 
     def delete_history(self, name: str, place: Place) -> None:
         """Forget what a monitor has seen: what meets its condition triggers again; NoSuchMonitor, MonitorAmbiguous."""
@@ -115,6 +118,12 @@ class Monitors:
         with self._database.read() as connection:
             running = self._agents(connection).keys() - agent_store.stopped(connection)
             return store.fetch(connection, monitor_of, name), running
+
+
+def _delete(connection: sa.Connection, monitor: Monitor) -> None:
+    if store.is_configured(connection, monitor):
+        raise MonitorDeclared(name=monitor.name, agent=monitor.agent)
+    store.delete(connection, monitor)
 
 
 def _one(found: Sequence[Monitor], agents: Agents, name: str, place: Place) -> Monitor:

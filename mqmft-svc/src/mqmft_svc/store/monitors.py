@@ -84,6 +84,12 @@ def last_transfer(connection: sa.Connection, key: str) -> LastTransfer:
     return LastTransfer(id_, is_under_way=under_way is not None, has_failed=state in _FAILED)
 
 
+def is_configured(connection: sa.Connection, known: Monitor) -> bool:
+    """Return whether crossdock.yaml declares a monitor; it stays so until the end of the transaction."""
+    found = sa.select(_C.configured).where(_C.number == known.number).with_for_update()
+    return bool(connection.execute(found).scalar())
+
+
 def delete(connection: sa.Connection, gone: Monitor) -> None:
     """Delete a monitor with all that it remembers; nothing that it has found begins a transfer after the commit."""
     WATCHES.remove(connection, gone.key)
