@@ -1,6 +1,7 @@
 """The errors of this protocol, each an id with its status and its sentences (ibm-mq-mft.md 1.H)."""
 
 from mqmft_svc.errors.access import (
+    AgentNotAuthorized,
     CredentialsMissing,
     CredentialsWrong,
     CsrfHeaderMissing,
@@ -46,6 +47,7 @@ from mqmft_svc.errors.resources import (
 __all__ = [
     "AfterWithBefore",
     "AgentNameInvalid",
+    "AgentNotAuthorized",
     "AlreadyEnded",
     "AttributeNotApplicable",
     "AttributeRepeated",

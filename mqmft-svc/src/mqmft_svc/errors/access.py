@@ -30,6 +30,16 @@ class TopicNotAuthorized(RestError):
     action = "Ask for subscribe authority on the topic, or for the role MFTWebAdminRO."
 
 
+class AgentNotAuthorized(RestError):
+    """The list `allow` of an agent does not hold the account (180, 186, 189)."""
+
+    msg_id = "MQWB0103E"
+    status = 403
+    message = "The agent '{agent}' does not take requests of the user '{user}'."
+    explanation = "The configuration of the hub lists the users whose requests this agent takes."
+    action = "Ask the operator of the hub to add the user to the list 'allow' of the agent."
+
+
 class CredentialsMissing(RestError):
     """A request without credentials (11)."""
 

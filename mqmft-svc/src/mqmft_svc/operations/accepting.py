@@ -13,7 +13,7 @@ from mft_common.ids import TransferIds
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.submissions import AgentRequest, Submission
-from mqmft_svc.errors import NoSuchAgent
+from mqmft_svc.errors import AgentNotAuthorized, NoSuchAgent
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.operations.recording import Recorder
 from mqmft_svc.schemas.events import change_of_event
@@ -141,6 +141,12 @@ def not_allowed(agent: Agent, user: str) -> str | None:
     if agent.allow is None or user in agent.allow:
         return None
     return _NOT_ALLOWED.format(name=agent.name, user=user)
+
+
+def require_allowed(agent: Agent | None, user: str) -> None:
+    """Raise AgentNotAuthorized where an agent does not take requests of a user; None is one that is gone."""
+    if agent is not None and not_allowed(agent, user):
+        raise AgentNotAuthorized(agent=agent.name, user=user)
 
 
 def _refusal(transfer: Managed, agents: tuple[Agent, Agent]) -> Refusal | None:

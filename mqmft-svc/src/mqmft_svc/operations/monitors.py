@@ -13,6 +13,7 @@ from mqmft_svc.domain.callers import Caller
 from mqmft_svc.domain.monitors import GROUPS, STARTED, STOPPED, Monitor
 from mqmft_svc.domain.variables import names_in
 from mqmft_svc.errors import BodyInvalid, MonitorAmbiguous, MonitorDeclared, MonitorExists, NoSuchAgent, NoSuchMonitor
+from mqmft_svc.operations.accepting import require_allowed
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.calls.checking import check_hosts
 from mqmft_svc.schemas.attributes import Selection
@@ -68,8 +69,8 @@ class Monitors:
     def create(self, body: Mapping[str, Any], caller: Caller) -> Monitor:
         """Create the monitor that a body asks for; NoSuchAgent, MonitorExists, BodyInvalid (186, 188).
 
-        Its agent must exist, and the agents of its transfers where no variable names them; the calls of these go to
-        hosts that calls may reach.
+        Its agent must exist and take requests of the caller (AgentNotAuthorized). The agents of its transfers must
+        exist where no variable names them; the calls of these go to hosts that calls may reach.
         """
         monitor, example = read_monitor(body, caller.user)
         calls = {f"transferDefinition.transferSet.{name}": call for name, call in example.calls.items()}
@@ -79,6 +80,7 @@ class Monitors:
             agents = self._agents(connection)
             if monitor.agent not in agents:
                 raise NoSuchAgent(name=monitor.agent)
+            require_allowed(agents[monitor.agent], caller.user)
             if monitor.condition.type == GROUPS and (reason := agents[monitor.agent].no_groups):
                 raise BodyInvalid(name="triggerCondition.type", reason=f"{reason}.")
             for side, asked in (("sourceAgent", example.source_agent), ("destinationAgent", example.destination_agent)):
@@ -90,26 +92,41 @@ class Monitors:
         self._log.info("monitor.created", monitor=monitor.name, agent=monitor.agent, user=caller.user)
         return monitor
 
-    def delete(self, name: str, place: Place) -> None:
+    def delete(self, name: str, place: Place, caller: Caller | None = None) -> None:
         """Delete a monitor: after this returns it begins no transfer (189).
 
-        NoSuchMonitor, MonitorAmbiguous, MonitorDeclared for one of the configuration, which would create it again.
+        NoSuchMonitor, MonitorAmbiguous, MonitorDeclared for one of the configuration, which would create it again. A
+        caller changes monitors of others only where their agent takes the caller's requests (AgentNotAuthorized);
+        without one it is the operator of the hub, who changes any.
         """
-        self._change(name, place, _delete, "monitor.deleted")
+        self._change(name, place, caller, _delete, "monitor.deleted")
 
-    def delete_history(self, name: str, place: Place) -> None:
-        """Forget what a monitor has seen: what meets its condition triggers again; NoSuchMonitor, MonitorAmbiguous."""
-        self._change(name, place, store.forget, "monitor.history_deleted")
+    def delete_history(self, name: str, place: Place, caller: Caller | None = None) -> None:
+        """Forget what a monitor has seen: what meets its condition triggers again; errors and callers as in `delete`.
+
+        Monitors of the configuration can forget as well.
+        """
+        self._change(name, place, caller, store.forget, "monitor.history_deleted")
 
     def purge(self) -> int:
         """Delete some of the old notes about which transfer wrote a file; return how many."""
         with self._database.write() as connection:
             return deliveries.purge(connection, self._now() - _KEPT_MS, _PURGE_AT_ONCE)
 
-    def _change(self, name: str, place: Place, change: Callable[[sa.Connection, Monitor], None], event: str) -> None:
+    def _change(
+        self,
+        name: str,
+        place: Place,
+        caller: Caller | None,
+        change: Callable[[sa.Connection, Monitor], None],
+        event: str,
+    ) -> None:
         self._availability.require()
         with self._database.write() as connection:
-            monitor = _one(store.fetch(connection, monitor_of, name), self._agents(connection), name, place)
+            agents = self._agents(connection)
+            monitor = _one(store.fetch(connection, monitor_of, name), agents, name, place)
+            if caller is not None and caller.user != monitor.account:
+                require_allowed(agents.get(monitor.agent), caller.user)
             change(connection, monitor)
         self._log.info(event, monitor=monitor.name, agent=monitor.agent)
 

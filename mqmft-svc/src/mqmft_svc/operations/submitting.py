@@ -12,7 +12,7 @@ from mqmft_svc.domain.submissions import Submission
 from mqmft_svc.domain.transfers import Transfer
 from mqmft_svc.errors import AlreadyEnded, NoSuchTransfer
 from mqmft_svc.operations import repeating
-from mqmft_svc.operations.accepting import Acceptor, log_accepted
+from mqmft_svc.operations.accepting import Acceptor, log_accepted, require_allowed
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.calls.checking import check_hosts
 from mqmft_svc.operations.managed import transfer_events
@@ -75,10 +75,11 @@ class Submitting:
         log_accepted(transfer, refusal)
         return transfer.id
 
-    def cancel(self, id_: str) -> None:
-        """Take a transfer back before it began, or stop it (180); NoSuchTransfer, AlreadyEnded.
+    def cancel(self, id_: str, caller: Caller | None = None) -> None:
+        """Take a transfer back before it began, or stop it (180); NoSuchTransfer, AgentNotAuthorized, AlreadyEnded.
 
-        One that waits for its time is taken back with its whole schedule.
+        One that waits for its time is taken back with its whole schedule. A caller stops those of others only where
+        their agents take the caller's requests; without one it is the operator of the hub, who stops any.
         """
         self._availability.require()
         key = id_.upper()
@@ -92,6 +93,10 @@ class Submitting:
                 if record is None:
                     raise NoSuchTransfer(id=id_)
                 raise AlreadyEnded(id=key, reason=_reason(record))
+            if caller is not None and caller.user != transfer.account:
+                agents, wanted = self._acceptor.agents(connection), transfer.submission
+                for asked in (wanted.source_agent, wanted.destination_agent):
+                    require_allowed(agents.get(asked.name), caller.user)
             if transfer.status == "over":
                 raise AlreadyEnded(id=key, reason=_ENDED)
             if transfer.status == "running":

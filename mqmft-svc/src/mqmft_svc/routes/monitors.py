@@ -37,12 +37,12 @@ def add(pages: Blueprint, operations: Operations) -> None:
     def delete_monitor(version: str, name: str) -> Response:  # noqa: ARG001 -- all versions answer alike
         http.check_write(operations)
         place = monitor_queries.place_query(http.pairs(), settings)
-        monitors.delete(monitor_queries.name_of(name), place)
+        monitors.delete(monitor_queries.name_of(name), place, http.caller())
         return http.empty_response({})
 
     @pages.delete(f"{BASE}{MFT}/monitor/<name>/history")
     def delete_monitor_history(version: str, name: str) -> Response:  # noqa: ARG001 -- all versions answer alike
         http.check_write(operations)
         place = monitor_queries.place_query(http.pairs(), settings)
-        monitors.delete_history(monitor_queries.name_of(name), place)
+        monitors.delete_history(monitor_queries.name_of(name), place, http.caller())
         return http.empty_response({})

@@ -41,7 +41,7 @@ def add(pages: Blueprint, operations: Operations) -> None:
         http.check_write(operations)
         queries.no_query(http.pairs(), settings)
         operations.transfers.require_visible(transfer_id)
-        operations.submitting.cancel(transfer_id)
+        operations.submitting.cancel(transfer_id, http.caller())
         return http.empty_response({}, 202)
 
 
