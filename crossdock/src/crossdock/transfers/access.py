@@ -138,7 +138,7 @@ class Access:
         )
 
     def _scheduling(self) -> Scheduling:
-        return Scheduling(self.database, self._acceptor(), _zone, now=clock.now_ms)
+        return Scheduling(self.database, self._acceptor(), _zone, most=self.settings.max_schedules, now=clock.now_ms)
 
     def _acceptor(self) -> Acceptor:
         return Acceptor(

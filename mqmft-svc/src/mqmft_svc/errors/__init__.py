@@ -11,7 +11,7 @@ from mqmft_svc.errors.access import (
     TopicNotAuthorized,
 )
 from mqmft_svc.errors.base import Internal, RestError
-from mqmft_svc.errors.bodies import BodyInvalid, BodyNotJson, BodyTooLarge, ContentTypeWrong
+from mqmft_svc.errors.bodies import BodyInvalid, BodyNotJson, BodyTooLarge, ContentTypeWrong, TooManySchedules
 from mqmft_svc.errors.monitors import (
     MonitorAmbiguous,
     MonitorDeclared,
@@ -83,5 +83,6 @@ __all__ = [
     "RestError",
     "RoleMissing",
     "TokenInvalid",
+    "TooManySchedules",
     "TopicNotAuthorized",
 ]

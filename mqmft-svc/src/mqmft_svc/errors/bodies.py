@@ -25,6 +25,16 @@ class BodyInvalid(RestError):
     action = "Correct the attribute, and send the request again."
 
 
+class TooManySchedules(RestError):
+    """A scheduled transfer beyond those that the hub keeps (174, MQMFT_MAX_SCHEDULES)."""
+
+    msg_id = "MQWB0971E"
+    status = 400
+    message = "The body's attribute 'scheduleTransfer' is refused: {most} scheduled transfers wait already."
+    explanation = "The hub keeps no more schedules that are not over than the setting MQMFT_MAX_SCHEDULES says."
+    action = "Take back scheduled transfers that are not needed, or ask the operator of the hub for a higher limit."
+
+
 class ContentTypeWrong(RestError):
     """A body of another type than JSON (143)."""
 

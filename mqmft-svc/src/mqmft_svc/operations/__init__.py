@@ -57,7 +57,7 @@ class Operations:
         self.agents = Agents(database, availability, agents, now)
         ids = TransferIds(settings.transfer_id_prefix)
         acceptor = Acceptor(self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now)
-        self.scheduling = Scheduling(database, acceptor, applied_zone, now=now)
+        self.scheduling = Scheduling(database, acceptor, applied_zone, most=settings.max_schedules, now=now)
         self.submitting = Submitting(
             database, availability, acceptor, self.scheduling, now=now, call_hosts=settings.call_hosts
         )

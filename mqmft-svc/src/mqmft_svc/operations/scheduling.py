@@ -16,6 +16,7 @@ from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.managed import Managed, Schedule
 from mqmft_svc.domain.schedules import Plan, plan, shown
 from mqmft_svc.domain.submissions import Submission
+from mqmft_svc.errors import TooManySchedules
 from mqmft_svc.operations.accepting import Acceptor
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as transfers
@@ -27,17 +28,18 @@ _REMOVED: Final = "Its schedule was removed."
 
 
 class Scheduling:
-    """The schedules of managed transfers; `zone` reads the name of the hub's own time zone.
+    """The schedules of managed transfers, `most` at once; `zone` reads the name of the hub's own time zone.
 
     What a worker does at a time commits together with the timer's next time, so that no occurrence is lost or doubled.
     """
 
     def __init__(
-        self, database: Database, acceptor: Acceptor, zone: Callable[[sa.Connection], str], *, now: Clock
+        self, database: Database, acceptor: Acceptor, zone: Callable[[sa.Connection], str], *, most: int, now: Clock
     ) -> None:
         self._database = database
         self._acceptor = acceptor
         self._zone = zone
+        self._most = most
         self._now = now
 
     def timers(self) -> TimerService:
@@ -54,6 +56,15 @@ class Scheduling:
         else:
             zone = source.timezone if wanted.time_base == "source" else self._zone(connection)
         return plan(wanted, time_zone(zone), now)
+
+    def require_room(self, connection: sa.Connection) -> None:
+        """Raise TooManySchedules where there is no room for one more before this transaction ends.
+
+        It comes before the transaction writes anything: a worker that fires a timer holds the lock when it writes.
+        """
+        store.lock(connection)
+        if store.count(connection) >= self._most:
+            raise TooManySchedules(most=self._most)
 
     def add(self, connection: sa.Connection, transfer: Managed, plan: Plan) -> None:
         """Store the schedule of a transfer that was stored as one that waits for its time."""

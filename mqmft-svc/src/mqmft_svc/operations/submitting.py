@@ -47,7 +47,9 @@ class Submitting:
         self._now = now
 
     def submit(self, submission: Submission, caller: Caller, key: str = "") -> str:
-        """Accept a transfer and return its id; NoSuchAgent and BodyInvalid, and then nothing is recorded (151-155).
+        """Accept a transfer and return its id (151-155).
+
+        NoSuchAgent, BodyInvalid and TooManySchedules, and then nothing is recorded.
 
         A request that no agent carries out is accepted and has ended when this returns: `malformed`, `notAuthorized`
         or `failed`. One with a schedule begins when its time has come. With the `key` of an earlier request of this
@@ -64,6 +66,8 @@ class Submitting:
                 return earlier
             agents = self._acceptor.agents_of(connection, submission)
             plan = self._scheduling.plan(connection, submission, agents[0], now)
+            if plan is not None:
+                self._scheduling.require_room(connection)
             repeating.remember(connection, caller.user, stored, transfer.id, now)
             if plan is None:
                 refusal = self._acceptor.add(connection, transfer, agents)

@@ -35,6 +35,11 @@ def insert(connection: sa.Connection, one: Schedule, plan: Plan, now: int) -> No
         TIMERS.set(connection, f"{PREFIX}{one.id}", plan.repeats, min(now, plan.first - 1), misfire="once")
 
 
+def count(connection: sa.Connection) -> int:
+    """Return how many schedules are not over."""
+    return connection.execute(sa.select(sa.func.count()).select_from(schedule)).scalar_one()
+
+
 def find(connection: sa.Connection, id_: str) -> Schedule | None:
     """Return a schedule; the caller that changes it holds the lock."""
     row = connection.execute(sa.select(schedule).where(_C.id == id_)).one_or_none()
