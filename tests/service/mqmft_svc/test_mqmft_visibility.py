@@ -16,6 +16,11 @@ from tests.service.mqmft_svc.mqmft_hub import BASE, ended, envelope, progressed,
 TOTAL = "ibm-mq-rest-mft-total-transfers"
 SECOND = 1000
 CSRF = {"ibm-mq-rest-csrf-token": ""}
+REQUEST = {
+    "sourceAgent": {"name": "QUAY", "qmgrName": "QM1"},
+    "destinationAgent": {"name": "YARD", "qmgrName": "QM1"},
+    "transferSet": {"item": [{"source": {"name": "a"}, "destination": {"name": "b"}}]},
+}
 
 
 class Clock:
@@ -262,3 +267,24 @@ def test_200_the_command_shows_all_of_the_record(start):
     second = start(at=BASE + 60 * SECOND)
     with second.service.database.read() as connection:
         assert [one.id for one in records.newest(connection, 5)] == [transfer_id(1)]
+
+
+def test_152_a_request_that_is_repeated_after_a_start_can_be_read_by_its_address(start, clock):
+    """Item 152: no second transfer is made; the address works for reading and stopping, and no list has it (200)."""
+    first = start()
+    key = {**CSRF, "Idempotency-Key": "k1"}
+    paths = [first.mft(method="POST", json=REQUEST, headers=key).headers["Location"]]
+    other = first.mft(method="POST", json=REQUEST, headers=CSRF).headers["Location"].rpartition("/")[2]
+    clock.at += 60 * SECOND
+    again = start()
+    path = f"/{paths[0].rpartition('/')[2]}"
+    assert again.mft(path).status_code == 404
+    paths.append(again.mft(method="POST", json=REQUEST, headers=key).headers["Location"])
+    assert paths[0] == paths[1]
+    assert again.mft(path).json["transfer"][0]["status"]["state"] == "started"
+    assert again.mft(f"/{other}").status_code == 404
+    assert shown(again) == ([], 0)
+    assert again.mft(path, method="DELETE", headers=CSRF).status_code == 202
+    assert again.mft(path).json["transfer"][0]["status"]["state"] == "deleted"
+    clock.at += 60 * SECOND
+    assert start().mft(path).status_code == 404

@@ -22,7 +22,7 @@ def earlier(connection: sa.Connection, account: str, stored: str, now: int) -> s
     if not stored:
         return None
     store.lock_keys(connection, account)
-    return store.repeated(connection, account, stored, now - KEY_LASTS_MS)
+    return store.repeated(connection, account, stored, now - KEY_LASTS_MS, now)
 
 
 def remember(connection: sa.Connection, account: str, stored: str, id_: str, now: int) -> None:

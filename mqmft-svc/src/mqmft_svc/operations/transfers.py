@@ -14,8 +14,8 @@ from mqmft_svc.operations.availability import Availability
 from mqmft_svc.schemas.attributes import Selection
 from mqmft_svc.schemas.documents import default_document, whole_document
 from mqmft_svc.schemas.queries import ListQuery
+from mqmft_svc.store import managed, visibility
 from mqmft_svc.store import transfers as store
-from mqmft_svc.store import visibility
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,6 +85,12 @@ class Transfers:
     def _find(self, connection: sa.Connection, id_: str) -> Transfer:
         key = id_.upper()
         found = store.find(connection, key) if is_id(key) else None
-        if found is None or (self._reset and found.started_at < visibility.since(connection)):
+        if found is None or (self._reset and self._is_hidden(connection, found)):
             raise NoSuchTransfer(id=id_)
         return found
+
+    @staticmethod
+    def _is_hidden(connection: sa.Connection, found: Transfer) -> bool:
+        """Return whether a transfer began before the start, and its request was not repeated since (152)."""
+        since = visibility.since(connection)
+        return found.started_at < since and not managed.was_repeated(connection, found.id, since)

@@ -198,10 +198,16 @@ def files_of(connection: sa.Connection, id_: str) -> list[ManagedFile]:
     return [ManagedFile.from_json(json.loads(data)) for data in rows]
 
 
-def repeated(connection: sa.Connection, account: str, key: str, since: int) -> str | None:
-    """Return the transfer that an account's request with this key has made after `since`, if any."""
-    found = sa.select(_K.transfer).where(_K.account == account, _K.key == key, _K.at > since)
-    return connection.execute(found).scalar()
+def repeated(connection: sa.Connection, account: str, key: str, since: int, now: int) -> str | None:
+    """Return the transfer that an account's request with this key has made after `since`, if any; note the repeat."""
+    again = sa.update(submission_key).where(_K.account == account, _K.key == key, _K.at > since)
+    return connection.execute(again.values(repeated_at=now).returning(_K.transfer)).scalar()
+
+
+def was_repeated(connection: sa.Connection, id_: str, since: int) -> bool:
+    """Return whether the request that has made a transfer was repeated at `since` or later."""
+    found = sa.select(_K.transfer).where(_K.transfer == id_, _K.repeated_at >= since)
+    return connection.execute(found.limit(1)).first() is not None
 
 
 def remember(connection: sa.Connection, account: str, key: str, id_: str, now: int) -> None:

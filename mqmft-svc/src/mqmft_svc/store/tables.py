@@ -175,7 +175,7 @@ managed_queue: Final = sa.Table(
 )
 sa.Index("managed_queue_name", managed_queue.c.agent, managed_queue.c.queue)
 
-# Which transfer or call a request with an `Idempotency-Key` has made (152).
+# Which transfer or call a request with an `Idempotency-Key` has made (152), and when the request was repeated last.
 submission_key: Final = sa.Table(
     "submission_key",
     metadata,
@@ -183,8 +183,10 @@ submission_key: Final = sa.Table(
     sa.Column("key", sa.String(255), primary_key=True),
     sa.Column("transfer", sa.String(48), nullable=False),
     _number("at"),
+    _number("repeated_at", nullable=True),
 )
 sa.Index("submission_key_at", submission_key.c.at)
+sa.Index("submission_key_transfer", submission_key.c.transfer)
 
 # The resource monitors (1.L), each with its definition as the resource shows it; a number is never used again. Those of
 # crossdock.yaml are `configured`.
