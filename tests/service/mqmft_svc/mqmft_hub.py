@@ -27,9 +27,13 @@ ADMIN = {"roles": ["MFTWebAdmin"]}
 
 
 class FakeDirectory:
-    """Has the one account `mftadmin`; tokens are counted."""
+    """Has the one account `mftadmin` for logins; tokens are counted.
+
+    Monitors and schedules find every account, those of `changed` as they are there: None is one that is gone.
+    """
 
     def __init__(self):
+        self.changed = {}
         self.open = {}
         self.opened_with = []
 
@@ -38,6 +42,13 @@ class FakeDirectory:
         if name == "throttled":
             return Throttled(30)
         return Account(name=name, grant=ADMIN) if (name, password) == ("mftadmin", "mftadmin") else Wrong()
+
+    def account(self, service, name):
+        """See Directory; an error that stands for an account is raised."""
+        found = self.changed.get(name, Account(name=name, grant=ADMIN))
+        if isinstance(found, Exception):
+            raise found
+        return found
 
     def open_session(self, **request):
         """See Directory."""

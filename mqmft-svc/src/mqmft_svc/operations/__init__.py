@@ -17,6 +17,7 @@ from mqmft_svc.operations.access import Access
 from mqmft_svc.operations.agents import Agents
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.call_requests import Calls
+from mqmft_svc.operations.creators import Creators
 from mqmft_svc.operations.monitoring.triggering import Triggering
 from mqmft_svc.operations.monitors import Monitors
 from mqmft_svc.operations.recording import Recorder
@@ -57,12 +58,15 @@ class Operations:
         self.agents = Agents(database, availability, agents, now)
         ids = TransferIds(settings.transfer_id_prefix)
         acceptor = Acceptor(self.recorder, applied_agents, ids=ids, host=socket.gethostname(), now=now)
-        self.scheduling = Scheduling(database, acceptor, applied_zone, most=settings.max_schedules, now=now)
+        creators = Creators(directory, settings, now)
+        self.scheduling = Scheduling(
+            database, acceptor, applied_zone, most=settings.max_schedules, now=now, creators=creators
+        )
         self.submitting = Submitting(
             database, availability, acceptor, self.scheduling, now=now, call_hosts=settings.call_hosts
         )
         self.calls = Calls(
             database, availability, settings, applied_agents, ids=ids, host=socket.gethostname(), now=now
         )
-        self.triggering = Triggering(acceptor, now, Path(settings.data).absolute())
+        self.triggering = Triggering(acceptor, creators, now, Path(settings.data).absolute())
         self.monitors = Monitors(database, availability, applied_agents, now, settings.call_hosts)

@@ -81,15 +81,23 @@ class Acceptor:
         self._store(connection, transfer, refusal, description)
         return refusal
 
-    def add_later(self, connection: sa.Connection, transfer: Managed, description: str) -> None:
-        """Store a new transfer that was asked for earlier, when its agents may have been others."""
-        refusal = self._refusal_now(connection, transfer)
+    def add_later(
+        self, connection: sa.Connection, transfer: Managed, description: str, refusal: Refusal | None = None
+    ) -> None:
+        """Store a new transfer that was asked for earlier, when its agents may have been others.
+
+        With a `refusal` it ends so, whatever its agents would do.
+        """
+        refusal = refusal or self._refusal_now(connection, transfer)
         self._store(connection, transfer, refusal, description)
         log_accepted(transfer, refusal)
 
-    def release(self, connection: sa.Connection, transfer: Managed) -> None:
-        """Let a transfer that has waited for its time wait for a worker, or end it as its agents would a new one."""
-        refusal, now = self._refusal_now(connection, transfer), self._now()
+    def release(self, connection: sa.Connection, transfer: Managed, refusal: Refusal | None = None) -> None:
+        """Let a transfer that has waited for its time wait for a worker, or end it as its agents would a new one.
+
+        With a `refusal` it ends so, whatever its agents would do.
+        """
+        refusal, now = refusal or self._refusal_now(connection, transfer), self._now()
         if refusal is None:
             store.update(connection, transfer.id, status="queued", queued_at=now, due_at=0)
             return

@@ -17,7 +17,8 @@ from mqmft_svc.domain.managed import Managed, Schedule
 from mqmft_svc.domain.schedules import Plan, plan, shown
 from mqmft_svc.domain.submissions import Submission
 from mqmft_svc.errors import TooManySchedules
-from mqmft_svc.operations.accepting import Acceptor
+from mqmft_svc.operations.accepting import Acceptor, Refusal
+from mqmft_svc.operations.creators import Creators
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as transfers
 from mqmft_svc.store import schedules as store
@@ -30,16 +31,26 @@ _REMOVED: Final = "Its schedule was removed."
 class Scheduling:
     """The schedules of managed transfers, `most` at once; `zone` reads the name of the hub's own time zone.
 
+    `creators` are the accounts that have made them; only a worker, which fires them, needs these.
+
     What a worker does at a time commits together with the timer's next time, so that no occurrence is lost or doubled.
     """
 
     def __init__(
-        self, database: Database, acceptor: Acceptor, zone: Callable[[sa.Connection], str], *, most: int, now: Clock
+        self,
+        database: Database,
+        acceptor: Acceptor,
+        zone: Callable[[sa.Connection], str],
+        *,
+        most: int,
+        now: Clock,
+        creators: Creators | None = None,
     ) -> None:
         self._database = database
         self._acceptor = acceptor
         self._zone = zone
         self._most = most
+        self._creators = creators
         self._now = now
 
     def timers(self) -> TimerService:
@@ -75,19 +86,26 @@ class Scheduling:
         store.insert(connection, made, plan, transfer.submitted_at)
 
     def fire(self, connection: sa.Connection, firing: Firing) -> None:
-        """Let the transfer of a due time begin: the one that waits for it, or else a new one."""
+        """Let the transfer of a due time begin: the one that waits for it, or else a new one.
+
+        It ends as `notAuthorized` where its account is gone or has lost the role. Unavailable where the gateway is
+        away: the timer is tried again then.
+        """
         schedule = store.find(connection, firing.key.removeprefix(store.PREFIX))
         if schedule is None:
             return
+        reason = self._creators.refusal(schedule.account) if self._creators is not None else ""
+        refusal = Refusal("notAuthorized", reason) if reason else None
         with logs.request_scope(new_request_id()):
             first = transfers.find(connection, schedule.id, lock=True)
             if first is not None and first.status == "scheduled":
-                self._acceptor.release(connection, first)
+                self._acceptor.release(connection, first, refusal)
                 started = first.id
             else:
                 submission = replace(schedule.submission, schedule=None)
                 again = self._acceptor.new(submission, schedule.account)
-                self._acceptor.add_later(connection, again, description(firing.due_at, time_zone(schedule.zone)))
+                waited_for = description(firing.due_at, time_zone(schedule.zone))
+                self._acceptor.add_later(connection, again, waited_for, refusal)
                 started = again.id
             logs.get("schedules").info("schedule.fired", schedule=schedule.id, transfer=started)
         store.count_run(connection, schedule.id, started)

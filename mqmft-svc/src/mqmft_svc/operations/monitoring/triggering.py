@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.endpoints.names import printable
+from mft_common.errors import Unavailable
 from mft_common.ids import new_request_id
 from mft_common.watching import Later
 from mqmft_svc.domain.monitors import QUEUE, Match, Monitor
@@ -18,6 +19,7 @@ from mqmft_svc.domain.submissions import AgentRequest, Submission
 from mqmft_svc.domain.variables import OF_FILE, BadVariable, names_in, replaced, values_of
 from mqmft_svc.errors import BodyInvalid, NoSuchAgent
 from mqmft_svc.operations.accepting import Acceptor
+from mqmft_svc.operations.creators import Creators
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.schemas.submissions import submission
 from mqmft_svc.store import deliveries, managed, monitors
@@ -35,10 +37,11 @@ class _Expanded:
 
 
 class Triggering:
-    """Makes a transfer of a batch of matches; `data` is the data folder."""
+    """Makes a transfer of a batch of matches; `data` is the data folder, `creators` are the accounts of monitors."""
 
-    def __init__(self, acceptor: Acceptor, now: Clock, data: Path) -> None:
+    def __init__(self, acceptor: Acceptor, creators: Creators, now: Clock, data: Path) -> None:
         self._acceptor = acceptor
+        self._creators = creators
         self._data = data
         self._now = now
         self._log = logs.get("monitors")
@@ -46,21 +49,23 @@ class Triggering:
     def begin(self, connection: sa.Connection, monitor: Monitor, matches: Sequence[Match], queue: str = "") -> None:
         """Begin the transfer of some matches, of none for a condition that is met by an absence (238).
 
-        Its originator is the creator of the monitor. Later where as many transfers wait at its source agent as that
-        takes.
+        Its originator is the creator of the monitor; it ends as `notAuthorized` where that account is gone or has lost
+        the role. Later where as many transfers wait at its source agent as that takes, or the gateway is away.
         """
         with logs.request_scope(new_request_id()):
             expanded = _expanded(monitor, matches, self._now(), queue)
             cause = self._cause(connection, monitor, matches)
             transfer = self._acceptor.new(expanded.submission, monitor.account, caused_by=cause)
-            reason, agents = expanded.malformed, None
+            state, reason, agents = "malformed", expanded.malformed, None
+            if gone := self._refusal(monitor):
+                state, reason = "notAuthorized", gone
             if not reason:
                 try:
                     agents = self._acceptor.agents_of(connection, expanded.submission)
                 except NoSuchAgent as error:
                     reason = f"There is no agent {error.words['name']}."
             if agents is None:
-                end = transfer_events.ended(transfer, (), "malformed", self._now(), reason)
+                end = transfer_events.ended(transfer, (), state, self._now(), reason)
                 self._acceptor.record(connection, [transfer_events.started(transfer), *end])
             else:
                 source = agents[0]
@@ -74,6 +79,12 @@ class Triggering:
                 "monitor.triggered", monitor=monitor.name, agent=monitor.agent, transfer=transfer.id,
                 matches=len(matches), refused=reason,
             )  # fmt: skip
+
+    def _refusal(self, monitor: Monitor) -> str:
+        try:
+            return self._creators.refusal(monitor.account)
+        except Unavailable as error:
+            raise Later(str(error)) from error
 
     def _cause(self, connection: sa.Connection, monitor: Monitor, matches: Sequence[Match]) -> str | None:
         """Return the transfer of the hub that wrote a file of a batch, the first one that is known."""
