@@ -31,8 +31,8 @@ def ibm_mft(files: Iterable[Path], roots: Mapping[str, str]) -> tuple[str, list[
     unknown = sorted(roots.keys() - found.agents.keys())
     if unknown:
         raise CannotStart(f"no definition names the agent {', '.join(unknown)}")
-    found.name_queue_managers()
-    section: dict[str, Any] = {"agents": {name: _agent(name, qmgr, roots) for name, qmgr in found.agents.items()}}
+    found.finish()
+    section: dict[str, Any] = {"agents": _agents(found.agents, roots)}
     if found.transfers:
         section["transfers"] = found.transfers
     if found.monitors:
@@ -41,7 +41,17 @@ def ibm_mft(files: Iterable[Path], roots: Mapping[str, str]) -> tuple[str, list[
     return _HEAD + text, list(dict.fromkeys(found.notes))
 
 
-def _agent(name: str, qmgr: str, roots: Mapping[str, str]) -> dict[str, str]:
-    # A name may hold slashes and dots; as a folder it is one step below `agents`.
-    folder = name.replace("/", "_").replace(".", "_")
-    return {"qmgr": qmgr, "root": roots.get(name, f"file:agents/{folder}")}
+def _agents(qmgrs: Mapping[str, str], roots: Mapping[str, str]) -> dict[str, dict[str, str]]:
+    """Return the agents of a configuration by their queue managers; no two of them share a folder that is made up."""
+    found: dict[str, dict[str, str]] = {}
+    taken: set[str] = set()
+    for name, qmgr in qmgrs.items():
+        # A name may hold slashes and dots; as a folder it is one step below `agents`.
+        folder = plain = name.replace("/", "_").replace(".", "_")
+        number = 1
+        while folder in taken:
+            number += 1
+            folder = f"{plain}-{number}"
+        taken.add(folder)
+        found[name] = {"qmgr": qmgr, "root": roots.get(name, f"file:agents/{folder}")}
+    return found

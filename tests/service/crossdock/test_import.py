@@ -5,6 +5,9 @@ from click.testing import CliRunner
 from crossdock.command import main
 from tests.unit.mqmft_svc import definition_samples as samples
 
+# Agents whose names differ in signs that are no part of a folder's name.
+NAMES = ("A.B", "A_B", "A/B")
+
 
 @pytest.fixture
 def run(tmp_path):
@@ -90,3 +93,108 @@ def test_texts_of_definitions_reach_the_terminal_and_the_file_as_texts(run):
     assert "\u009b" not in result.output
     assert len(result.stderr.splitlines()) == 1
     assert yaml.safe_load(result.stdout)["ibm_mq_mft"]["transfers"][0]["name"] == name
+
+
+@pytest.fixture
+def checked(run, tmp_path):
+    """Return a function that imports documents, and checks what is printed; it gives the section and the notes."""
+
+    def checked(*documents):
+        result = run(*documents)
+        file = tmp_path / "crossdock.yaml"
+        file.write_text(result.stdout)
+        check = CliRunner().invoke(main, ["check", str(file)])
+        assert check.exit_code == 0, check.output
+        return yaml.safe_load(result.stdout)["ibm_mq_mft"], result.stderr
+
+    return checked
+
+
+@pytest.mark.parametrize(
+    ("document", "reason"),
+    [
+        (samples.monitor().replace('maxSize="5"', 'maxSize="5000"'), "matchesPerTask: it must be between 1 and 1000"),
+        (samples.monitor().replace(">20<", ">0<"), "pollInterval: it must be between"),
+        (samples.monitor(resource='<directory recursionLevel="9999">/out</directory>'), "resource.recursionLevel"),
+        (samples.monitor(name="a/b"), "'A/B' is no monitor's name"),
+        (samples.monitor('<fileSizeSame polls="1000000"/>'), "noFileSizeChangePollCount"),
+        (samples.monitor("<queueNotEmpty/>"), "triggerCondition.type: of a directory"),
+        (
+            samples.monitor(r'<fileMatch><pattern type="regex">\p{Alpha}+</pattern></fileMatch>'),
+            "no regular expression",
+        ),
+        (samples.monitor().replace('key="suffix"', 'key=""'), "defaultVariables"),
+        (samples.monitor().replace("QUAY", "QU AY"), "there is no agent QU AY"),
+        (samples.monitor().replace('agent="QUAY"', 'agent="CLIENT"'), "there is no agent CLIENT"),
+    ],
+)
+def test_a_monitor_that_the_hub_would_refuse_is_left_out_and_named(checked, document, reason):
+    """One such monitor would keep the whole hub from starting."""
+    section, notes = checked(document, samples.monitor(name="good"))
+    assert [one["name"] for one in section["monitors"]] == ["GOOD"]
+    (line,) = [line for line in notes.splitlines() if "is not carried over: the hub would refuse" in line]
+    assert reason in line
+    assert "d0.xml: monitor" in line
+
+
+def test_queue_managers_that_no_definition_tells_are_written_into_transfers_as_well(checked):
+    """A transfer names the queue manager of an agent as the agent does; a monitor's own agent is declared."""
+    source = '<sourceAgent agent="QUAY" QMgr="QMHARBOUR"/>'
+    one = samples.monitor().replace(source, '<sourceAgent agent="QUAY"/>')
+    two = samples.monitor(name="two").replace("<agent>QUAY</agent>", "<agent>CRANE</agent>")
+    section, notes = checked(one, two)
+    named = [each["transferDefinition"]["sourceAgent"]["qmgrName"] for each in section["monitors"]]
+    assert named == ["QMHARBOUR", "QMHARBOUR"]
+    assert section["agents"]["CRANE"]["qmgr"] == "UNKNOWN"
+    assert notes.splitlines() == ["crossdock: agent CRANE: no queue manager is named; UNKNOWN is written"]
+
+
+def test_agents_whose_names_differ_in_signs_alone_have_folders_of_their_own(checked):
+    """Two agents over one folder would move each other's files."""
+    found = [samples.monitor(name=f"w{number}").replace("QUAY", name) for number, name in enumerate(NAMES)]
+    section, _ = checked(*found)
+    roots = [section["agents"][name]["root"] for name in NAMES]
+    assert roots == ["file:agents/A_B", "file:agents/A_B-2", "file:agents/A_B-3"]
+
+
+@pytest.mark.parametrize(
+    ("condition", "shown"),
+    [
+        (
+            '<pattern>data*.c?v</pattern><exclude type="regex">.*tmp</exclude>',
+            (r"data.*\.c.v", ".*tmp"),
+        ),
+        ('<pattern>*</pattern><exclude type="regex">b+</exclude>', (r"(?!\.).*", "b+")),
+        ('<pattern type="regex">a+</pattern><exclude>*.tmp</exclude>', ("a+", r".*\.tmp")),
+        ('<pattern>.x*</pattern><exclude type="regex">b+</exclude>', (r"\.x.*", "b+")),
+    ],
+)
+def test_a_wildcard_beside_a_regular_expression_becomes_one(checked, condition, shown):
+    """A monitor of the hub has patterns of one kind; as an expression `data*` would match other names."""
+    section, notes = checked(samples.monitor(f"<fileMatch>{condition}</fileMatch>"))
+    trigger = section["monitors"][0]["triggerCondition"]
+    assert (trigger["includePattern"], trigger["excludePattern"], trigger["matchPattern"]) == (*shown, "regex")
+    assert notes == ""
+
+
+@pytest.mark.parametrize(
+    ("written", "time", "base", "noted"),
+    [
+        ("2031-05-04T21:00Z", "2031-05-04T21:00", "utc", ""),
+        ("2031-05-04T21:00+0000", "2031-05-04T21:00", "utc", ""),
+        ("2031-05-04T21:00:00-03:00", "2031-05-05T00:00", "utc", "distance from UTC"),
+        ("2031-05-04T21:00", "2031-05-04T21:00", "source", ""),
+        ("2031-05-04T21:00 CET", None, None, "it has no time"),
+    ],
+)
+def test_a_time_with_its_distance_from_utc_is_carried_over_as_that_instant(checked, written, time, base, noted):
+    """It would count in the zone of the hub or of the agent, hours beside what was meant, without a word."""
+    document = samples.REQUEST.replace(' timezone="Europe/Amsterdam"', "").replace("2031-05-04T21:00", written)
+    document = document.replace("<expireCount>9</expireCount>", "<expireTime>2032-05-04T21:00</expireTime>")
+    section, notes = checked(document)
+    planned = section["transfers"][0].get("scheduleTransfer", {})
+    assert (planned.get("startTime"), planned.get("timeBase")) == (time, base)
+    if time is not None:
+        assert planned["endTime"] == time.replace("2031", "2032")
+    assert noted in notes
+    assert bool(noted) == bool(notes)

@@ -83,6 +83,7 @@ def test_186_every_problem_of_a_monitor_is_named_by_its_path(make):
         body("d", transferDefinition__sourceAgent__name="NONE"),
         body("e"),
         body("E"),
+        body("f", transferDefinition__destinationAgent__qmgrName="QM9"),
     ]
     with pytest.raises(ConfigError) as raised:
         make(*wrong)
@@ -93,6 +94,7 @@ def test_186_every_problem_of_a_monitor_is_named_by_its_path(make):
         "[2].triggerCondition.type",
         "[3].transferDefinition.sourceAgent",
         "[5].name",
+        "[6].transferDefinition.destinationAgent.qmgrName",
     ]
 
 

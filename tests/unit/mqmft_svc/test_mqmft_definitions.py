@@ -201,7 +201,7 @@ NOT_CARRIED = {
     "a long wait": (samples.TEMPLATE.replace('"30"', '"9999"'), "the hub would refuse transferSet.item[1].source"),
     "a monitor's transfer that is refused": (
         samples.monitor(item=samples.TASK_ITEM.replace("${FilePath}", "x" * 5_000)),
-        "the hub would refuse transferSet.item[0].source.name",
+        "the hub would refuse transferDefinition.transferSet.item[0].source.name",
     ),
     "an encoding": (samples.TEMPLATE.replace("IBM-1047", "IBM-939"), "no encoding of the name 'IBM-939'"),
     "an end of line": (samples.TEMPLATE.replace("CRLF", "NEL"), "the end of line 'NEL' is not carried over"),
@@ -277,9 +277,10 @@ NOT_CARRIED = {
 @pytest.mark.parametrize(("document", "note"), NOT_CARRIED.values(), ids=NOT_CARRIED.keys())
 def test_whatever_is_not_carried_over_is_named(document, note):
     """The import loses nothing in silence, and each note begins with the file."""
-    notes = read(document).notes
-    assert any(note in each for each in notes), notes
-    assert all(each.startswith("d.xml") for each in notes)
+    found = read(document)
+    found.finish()
+    assert any(note in each for each in found.notes), found.notes
+    assert all(each.startswith("d.xml") for each in found.notes)
 
 
 def test_every_attribute_and_element_of_a_definition_is_carried_over_or_named():

@@ -77,5 +77,5 @@ def test_a_damaged_definition_is_read_or_refused(body):
     found = Definitions()
     with contextlib.suppress(DefinitionUnreadable):
         read_definitions(body, "d.xml", found)
-        found.name_queue_managers()
+        found.finish()
     assert all("\n" not in note for note in found.notes)

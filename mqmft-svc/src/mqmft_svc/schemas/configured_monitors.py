@@ -34,6 +34,10 @@ def read_monitors(
             if not names_in(monitor.definition[side])
         }
         problems += [f"{here}.{name}: there is no agent {one}" for name, one in wanted.items() if one not in agents]
+        for side, agent in asked.items():
+            qmgr = agents[agent.name]["qmgr"] if agent.name in agents else ""
+            if f"transferDefinition.{side}" in wanted and qmgr and qmgr.upper() != agent.qmgr:
+                problems.append(f"{here}.transferDefinition.{side}.qmgrName: the agent {agent.name} is of {qmgr}")
         if found.setdefault((monitor.name, monitor.agent), monitor) is not monitor:
             problems.append(f"{here}.name: the agent {monitor.agent} has a monitor {monitor.name} already")
     return tuple(found.values())

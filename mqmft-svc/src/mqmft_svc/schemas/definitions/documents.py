@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from xml.etree.ElementTree import Element
 
+from marshmallow import ValidationError, validate
+
 from mft_common import xml
 from mft_common.clock import now_ms
 from mft_common.errors import MftError
@@ -12,6 +14,7 @@ from mft_common.schedules import time_zone
 from mqmft_svc.domain.schedules import plan
 from mqmft_svc.errors import BodyInvalid
 from mqmft_svc.schemas.config import AGENT_NAME, QMGR_NAME, RESERVED
+from mqmft_svc.schemas.configured_monitors import read_monitors
 from mqmft_svc.schemas.definitions.monitors import read_monitor
 from mqmft_svc.schemas.definitions.nodes import Node, local, one_line
 from mqmft_svc.schemas.definitions.transfers import read_transfer
@@ -21,6 +24,9 @@ MAX_FILE: Final = 16 << 20
 _MAX_ELEMENTS: Final = 200_000
 _UTC: Final = time_zone("UTC")
 _NO_QMGR: Final = "UNKNOWN"
+_SIDES: Final = ("sourceAgent", "destinationAgent")
+# The characters of the reasons for which a monitor is left out.
+_REASONS: Final = 400
 # Roots that hold no definition of their own, and why they cannot be carried over.
 _NOT_CARRIED: Final[Mapping[str, str]] = {
     "transferSpecifications": "it lists files for a request and names no agents",
@@ -45,28 +51,54 @@ class Definitions:
     monitors: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     now: int = field(default_factory=now_ms, compare=False)
+    # Where each monitor was read.
+    paths: list[str] = field(default_factory=list, compare=False)
 
     def add_agents(self, node: Node, definition: Mapping[str, Any]) -> None:
         """Add the agents of a transfer."""
-        for side in ("sourceAgent", "destinationAgent"):
-            name, qmgr = definition[side]["name"], definition[side]["qmgrName"]
-            known = self.agents.get(name, "")
-            if known and qmgr and qmgr != known:
-                node.note(f"agent {one_line(name)} is of {one_line(qmgr)} here and of {one_line(known)} elsewhere")
-            elif not AGENT_NAME.regex.match(name) or name in RESERVED:
-                node.note(f"the hub can have no agent of the name {one_line(name)!r}")
-            else:
-                if qmgr and not QMGR_NAME.regex.match(qmgr):
-                    node.note(f"{one_line(qmgr)!r} is no name of a queue manager")
-                    qmgr = ""
-                self.agents[name] = known or qmgr
+        for side in _SIDES:
+            self.add_agent(node, definition[side]["name"], definition[side]["qmgrName"])
 
-    def name_queue_managers(self) -> None:
+    def add_agent(self, node: Node, name: str, qmgr: str) -> None:
+        """Add an agent; `qmgr` is "" where its queue manager is not told."""
+        known = self.agents.get(name, "")
+        if known and qmgr and qmgr != known:
+            node.note(f"agent {one_line(name)} is of {one_line(qmgr)} here and of {one_line(known)} elsewhere")
+        elif not _fits(AGENT_NAME, name) or name in RESERVED:
+            node.note(f"the hub can have no agent of the name {one_line(name)!r}")
+        else:
+            if qmgr and not _fits(QMGR_NAME, qmgr):
+                node.note(f"{one_line(qmgr)!r} is no name of a queue manager")
+                qmgr = ""
+            self.agents[name] = known or qmgr
+
+    def finish(self) -> None:
+        """Name the queue managers that no definition tells, and leave out the monitors that the hub would refuse.
+
+        The hub refuses a configuration as a whole. Both are noted.
+        """
+        self._name_queue_managers()
+        agents = {name: {"qmgr": qmgr} for name, qmgr in self.agents.items()}
+        kept = []
+        for path, monitor in zip(self.paths, self.monitors, strict=True):
+            problems: list[str] = []
+            read_monitors([monitor], agents, problems, "")
+            if problems:
+                reasons = "; ".join(problem.removeprefix("[0].") for problem in problems)
+                self.notes.append(f"{path}: is not carried over: the hub would refuse {one_line(reasons, _REASONS)}")
+            else:
+                kept.append(monitor)
+        self.monitors[:] = kept
+
+    def _name_queue_managers(self) -> None:
         """Give a name to the queue manager of each agent that no definition tells one of, and note it."""
         for name, qmgr in self.agents.items():
             if not qmgr:
                 self.agents[name] = _NO_QMGR
                 self.notes.append(f"agent {name}: no queue manager is named; {_NO_QMGR} is written")
+        for body in (*self.transfers, *(one["transferDefinition"] for one in self.monitors)):
+            for side in _SIDES:
+                body[side]["qmgrName"] = body[side]["qmgrName"] or self.agents.get(body[side]["name"], _NO_QMGR)
 
 
 def read_definitions(body: bytes, name: str, into: Definitions) -> None:
@@ -89,6 +121,14 @@ def read_definitions(body: bytes, name: str, into: Definitions) -> None:
     _ROOTS[kind](root, name, into)
 
 
+def _fits(check: validate.Regexp, text: str) -> bool:
+    try:
+        check(text)
+    except ValidationError:
+        return False
+    return True
+
+
 def _parts(root: Element, tag: str) -> Iterator[Element]:
     return (each for each in root if local(each.tag) == tag)
 
@@ -107,7 +147,8 @@ def _add_transfer(element: Element, path: str, name: str, into: Definitions) -> 
 def _note_refusal(node: Node, body: Mapping[str, Any], into: Definitions) -> None:
     """Note what in a body the hub would refuse if it were posted now, but for agents that it lacks."""
     try:
-        wanted = submission(body)
+        named = {side: {**body[side], "qmgrName": body[side]["qmgrName"] or _NO_QMGR} for side in _SIDES}
+        wanted = submission({**body, **named})
         if wanted.schedule is not None:
             plan(wanted.schedule, _UTC, into.now)
     except BodyInvalid as error:
@@ -163,8 +204,9 @@ def _monitor(root: Element, name: str, into: Definitions) -> None:
     if any((each["name"], each["agentName"]) == (body["name"], body["agentName"]) for each in into.monitors):
         node.note("is not carried over: the agent has a monitor of that name already")
         return
-    _note_refusal(node, body["transferDefinition"], into)
     into.add_agents(node, body["transferDefinition"])
+    into.add_agent(node, body["agentName"], "")
+    into.paths.append(node.path)
     into.monitors.append(body)
 
 

@@ -86,13 +86,26 @@ def _trigger(node: Node) -> dict[str, Any] | None:
 
 
 def _patterns(kind: Node) -> dict[str, Any]:
+    """Return the patterns of names; a wildcard beside a regular expression becomes one, as both are of one kind."""
     found: dict[str, Any] = {}
+    wildcards = []
     for name, key in (("pattern", "includePattern"), ("exclude", "excludePattern")):
         if (pattern := kind.child(name)) and pattern.text:
             found[key] = pattern.text
             if pattern.attribute("type").lower() == "regex":
                 found["matchPattern"] = "regex"
+            else:
+                wildcards.append(key)
+    if "matchPattern" in found:
+        found |= {key: _as_regex(found[key], included=key == "includePattern") for key in wildcards}
     return found
+
+
+def _as_regex(wildcard: str, *, included: bool) -> str:
+    """Return the regular expression of a wildcard, which includes hidden files only where it begins with a dot."""
+    steps = {"*": ".*", "?": "."}
+    expression = "".join(steps.get(one) or re.escape(one) for one in wildcard)
+    return rf"(?!\.){expression}" if included and wildcard[:1] in steps else expression
 
 
 def _file_match(kind: Node) -> dict[str, Any] | None:

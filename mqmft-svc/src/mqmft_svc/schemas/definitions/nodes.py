@@ -9,11 +9,11 @@ _MARKUP: Final = frozenset(("version", "schemaLocation", "noNamespaceSchemaLocat
 _LONGEST: Final = 80
 
 
-def one_line(text: str) -> str:
-    """Return a text of a definition as it can be shown in one line of a terminal."""
+def one_line(text: str, most: int = _LONGEST) -> str:
+    """Return a text of a definition as it can be shown in one line of a terminal, of so many characters at most."""
     line = " ".join(text.split())
     shown = "".join(each if each.isprintable() else "?" for each in line)
-    return shown if len(shown) <= _LONGEST else f"{shown[:_LONGEST]}..."
+    return shown if len(shown) <= most else f"{shown[:most]}..."
 
 
 def local(tag: str) -> str:

@@ -1,6 +1,8 @@
 """Read requests, templates and scheduled transfers as bodies of a request (1.J)."""
 
 import re
+from contextlib import suppress
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from mqmft_svc.schemas.definitions.items import read_item
@@ -8,7 +10,10 @@ from mqmft_svc.schemas.definitions.nodes import Node, one_line
 
 _SYSTEM_KEYS: Final = "com.ibm.wmqfte."
 _CALLS: Final = ("preSourceCall", "postSourceCall", "preDestinationCall", "postDestinationCall")
-_START: Final = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d)")
+_TIME: Final = re.compile(
+    r"(\d{4}-\d\d-\d\dT\d\d:\d\d)(?::\d\d(?:\.\d+)?)?(?:(Z)|([+-])(\d\d):?(\d\d))?", re.ASCII | re.IGNORECASE
+)
+_UTC: Final = frozenset(("UTC", "GMT", "ETC/UTC"))
 _INTERVALS: Final = ("minutes", "hours", "days", "weeks", "months", "years")
 _TIME_BASES: Final = ("admin", "source", "utc")
 _MOST_PRIORITY: Final = 9
@@ -82,7 +87,7 @@ def _refuse_calls(node: Node, files: Node | None) -> None:
 
 def _add_schedule(schedule: Node, body: dict[str, Any]) -> None:
     submit = schedule.child("submit")
-    start = _START.match(submit.text) if submit else None
+    start = _time(submit.text) if submit else None
     schedule.ignore("next")
     if submit is None or start is None:
         schedule.refuse("it has no time of the first transfer")
@@ -92,18 +97,42 @@ def _add_schedule(schedule: Node, body: dict[str, Any]) -> None:
     if base not in _TIME_BASES:
         submit.note(f"the time base {one_line(base)!r} is not known; 'admin' is written")
         base = "admin"
-    if zone.upper() in {"UTC", "GMT", "ETC/UTC"}:
+    moment, offset = start
+    if zone.upper() in _UTC or (offset is not None and not zone):
         base = "utc"
+        moment = _in_utc(moment, offset)
+        if offset:
+            submit.note("its distance from UTC is not carried over; it and further times are written in UTC")
     elif zone:
         where = "of the hub" if base == "admin" else "of the source agent's `timezone`"
         submit.note(f"the time zone {one_line(zone)} is not carried over; the time is one {where}")
-    planned: dict[str, Any] = {"startTime": start[1], "timeBase": base}
+    planned: dict[str, Any] = {"startTime": moment, "timeBase": base}
     if repeat := schedule.child("repeat"):
-        _add_repeat(repeat, planned)
+        _add_repeat(repeat, planned, offset)
     body["scheduleTransfer"] = planned
 
 
-def _add_repeat(repeat: Node, planned: dict[str, Any]) -> None:
+def _time(text: str) -> tuple[str, timedelta | None] | None:
+    """Return date and time of a text, and how far they are ahead of UTC where it says so; None for no time."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    if found[2]:
+        return found[1], timedelta()
+    if not found[3]:
+        return found[1], None
+    return found[1], (-1 if found[3] == "-" else 1) * timedelta(hours=int(found[4]), minutes=int(found[5]))
+
+
+def _in_utc(moment: str, offset: timedelta | None) -> str:
+    """Return a date and time in UTC; a date that does not exist stays as it is, and is refused later."""
+    with suppress(ValueError, OverflowError):
+        return (datetime.fromisoformat(moment) - (offset or timedelta())).strftime("%Y-%m-%dT%H:%M")
+    return moment
+
+
+def _add_repeat(repeat: Node, planned: dict[str, Any], offset: timedelta | None) -> None:
+    """Add how a schedule repeats; `offset` is that of its start, which counts for an end without one."""
     frequency = repeat.child("frequency")
     interval = frequency.attribute("interval").lower() if frequency else ""
     if frequency is None or interval not in _INTERVALS or not re.fullmatch("[0-9]{1,9}", frequency.text):
@@ -117,7 +146,8 @@ def _add_repeat(repeat: Node, planned: dict[str, Any]) -> None:
         else:
             count.refuse(f"{one_line(count.text)!r} is no number")
     if end:
-        if found := _START.match(end.text):
-            planned["endTime"] = found[1]
+        if found := _time(end.text):
+            utc = planned["timeBase"] == "utc"
+            planned["endTime"] = _in_utc(found[0], offset if found[1] is None else found[1]) if utc else found[0]
         else:
             end.refuse(f"{one_line(end.text)!r} is no time")
