@@ -1,5 +1,6 @@
 """Open the endpoints that a command names: URLs, paths of this machine, and names of crossdock.yaml."""
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -104,4 +105,5 @@ def url_of(text: str) -> str:
     path = Path(text)
     # Links above the last step are the user's own business; no endpoint follows one.
     absolute = path.parent.resolve() / path.name if path.name and path.name != ".." else path.resolve()
-    return f"file:{quote(str(absolute))}{'/' if text.endswith('/') and str(absolute) != '/' else ''}"
+    # Bytes: a name of this machine need not be UTF-8.
+    return f"file:{quote(os.fsencode(absolute))}{'/' if text.endswith('/') and str(absolute) != '/' else ''}"

@@ -6,7 +6,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,8 +75,11 @@ def make(wanted: Wanted, secret: Path, public: Path, passphrase_file: Path | Non
         texts = openpgp.make_key(
             Path(folder), wanted.user_id, wanted.passphrase, algorithm=wanted.algorithm, years=wanted.years
         )
-    for path, text in zip((secret, public), texts, strict=True):
-        write(path, text)
+    with ExitStack() as made:
+        for path, text in zip((secret, public), texts, strict=True):
+            write(path, text)
+            made.callback(path.unlink, missing_ok=True)
+        made.pop_all()
     reference = "{env: PGP_PASSPHRASE}" if passphrase_file is None else f"{{file: {_quoted(passphrase_file)}}}"
     entry = f"{{secret: {{file: {_quoted(secret)}}}, passphrase: {reference}}}"
     return f"openpgp:\n  {wanted.name}: {entry}"
@@ -106,11 +109,16 @@ def export(key: openpgp.Key) -> str:
 
 
 def write(path: Path, text: str) -> None:
-    """Write a new file that its owner alone can read."""
-    with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write a new file that its owner alone can read; one that cannot be written whole is removed."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 def _folder() -> AbstractContextManager[str]:

@@ -144,6 +144,43 @@ def test_what_cannot_be_used_is_exit_code_2(here, arguments):
     assert not (here / "to").exists()
 
 
+def test_what_cannot_be_used_is_one_object_in_json(here):
+    """A program that reads the report also learns that its rate is none."""
+    code, made = report("from", "to", "--bandwidth", "10")
+    assert (code, made) == (2, {"exit_code": 2, "error": "--bandwidth: is no rate such as 10MiB/s"})
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("closed", [True, False])
+def test_a_report_that_cannot_be_written_keeps_no_file_from_being_copied(here, form, closed):
+    """The exit code 2 says that nothing was tried, which would have a script copy everything again."""
+    read, write = os.pipe()
+    os.close(read)
+    with Path("/dev/full").open("wb") as full, os.fdopen(write, "wb") as pipe:
+        done = subprocess.run(
+            command("from", "to", "--recursive", "--format", form), stdout=pipe if closed else full,
+            stderr=subprocess.PIPE, text=True, check=False,
+        )  # fmt: skip
+    assert done.returncode == 74, done.stderr
+    assert done.stderr.splitlines()[-1].startswith("crossdock: the report could not be written: ")
+    assert found(here / "to") == CONTENT
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_copy_itself_is_exit_code_130(here, number):
+    """The exit code 1 says that files failed; here the configuration is still being read."""
+    os.mkfifo(here / "slow.yaml")
+    with (
+        subprocess.Popen(command("from", "to", "--config", "slow.yaml", "--format", "json"), stdout=-1) as running,
+        (here / "slow.yaml").open("wb"),
+    ):
+        running.send_signal(number)
+        stdout, _ = running.communicate(timeout=20)
+    assert running.returncode == 130
+    assert json.loads(stdout)["exit_code"] == 130
+    assert not (here / "to").exists()
+
+
 @pytest.mark.parametrize("arguments", [("from", "to", "--include", "*.zip"), ("from/none.txt", "to"), ("none/", "to")])
 def test_nothing_found_is_exit_code_3(here, arguments):
     """A script can tell an empty folder from a failure; the destination is not touched."""
@@ -189,6 +226,17 @@ def test_a_named_endpoint_is_found_in_the_configuration_and_only_its_secrets_are
     result = run("from", "endpoint:other")
     assert result.exit_code == 2
     assert "endpoints.other.password: the environment has no variable NOT_HERE" in result.stderr
+
+
+def test_an_argument_may_name_a_file_of_any_bytes(here):
+    """The shell completes a name that is not UTF-8 as it is; a folder of such a name is refused with a reason."""
+    source, target = os.fsdecode(b"from/\xff.txt"), os.fsdecode(b"to/\xfe.txt")
+    Path(source).write_bytes(b"x")
+    assert run(source, target).exit_code == 0
+    assert [os.fsencode(path) for path in Path("to").iterdir()] == [b"to/\xfe.txt"]
+    refused = run("from", os.fsdecode(b"to\xff/"))
+    assert (refused.exit_code, refused.exception.__class__) == (2, SystemExit)
+    assert refused.stderr == "crossdock: a file: URL's escapes are not UTF-8\n"
 
 
 def test_names_of_any_bytes_are_copied_and_shown_without_control_characters(here):

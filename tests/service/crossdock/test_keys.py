@@ -1,7 +1,11 @@
 """`crossdock key`: list, show, new, import, export, and the `openpgp` section of the configuration."""
 
 import json
+import shlex
 import stat
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -10,6 +14,8 @@ from crossdock.command import main
 from mft_common.config import Reader
 from mft_common.transfer.steps.openpgp import program, read_keys
 from tests.servers.gnupg import PASSPHRASE, Partner
+from tests.servers.processes import wait_until
+from tests.servers.small_disk import run_on_small_disk
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +100,40 @@ def test_a_new_key_is_written_for_its_owner_alone_and_works_in_the_configuration
     assert rows[0]["fingerprint"] in listed
     assert "pref-sym-algos: 9 8 7" in preferences
     assert "pref-aead" not in preferences
+
+
+def test_files_of_a_key_that_have_no_room_are_not_left_in_part(folder, tmp_path):
+    """The disk is full: half a secret key would be in the way of the next `key new`, and look like a key."""
+    disk = tmp_path / "disk"
+    arguments = ["key", "new", "new", "--user-id", "New <new@example.org>", "--algorithm", "ed25519"]
+    arguments += ["--secret", tmp_path / "secret.asc", "--public", disk / "public.asc"]
+    arguments += ["--passphrase-file", folder / "pass"]
+    command = shlex.join(map(str, [sys.executable, "-m", "crossdock", *arguments]))
+    script = f"head -c 4M /dev/zero > {disk}/filler; {command}; echo $? $(ls {disk})"
+    done = run_on_small_disk(["bash", "-c", script], disk, mebibytes=1)
+    assert done.stdout.split() == ["2", "filler"], done.stderr
+    assert "No space left on device" in done.stderr
+    assert not (tmp_path / "secret.asc").exists()
+
+
+def test_a_signal_leaves_no_folder_with_the_secret_key(folder, tmp_path):
+    """The key is made in memory, where no later command would look for it."""
+    arguments = ["--secret", tmp_path / "s", "--public", tmp_path / "p", "--passphrase-file", folder / "pass"]
+    arguments += ["--user-id", "New <new@example.org>", "--algorithm", "rsa4096"]
+    command = [sys.executable, "-m", "crossdock", "key", "new", "new", *arguments]
+    before = made_by_agents()
+    with subprocess.Popen(map(str, command), stderr=subprocess.PIPE, text=True) as running:
+        wait_until(lambda: made_by_agents() - before)
+        made = made_by_agents() - before
+        running.terminate()
+        stderr = running.communicate(timeout=20)[1]
+    assert (running.returncode, stderr) == (130, "crossdock: interrupted\n")
+    assert not any(path.exists() for path in made)
+
+
+def made_by_agents():
+    """Return the files of secret keys in memory; that of the subkey is the second one of a new key."""
+    return set(Path("/dev/shm").glob("crossdock-key-*/openpgp-*/private-keys-v1.d/*.key"))
 
 
 def test_a_passphrase_can_be_typed(folder, tmp_path):

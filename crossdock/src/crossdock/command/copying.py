@@ -38,14 +38,14 @@ def copy_files(
     endpoint:NAME[/FOLDER] of the configuration. A SOURCE that names one file is copied to the name DESTINATION, or into
     it where it is a folder or ends with /; of a folder its files are copied.
 
-    Exit codes: 0 all copied, 1 some failed, 2 usage or configuration, 3 nothing found, 4 an end cannot be reached, 130
-    interrupted.
+    Exit codes: 0 all copied, 1 some failed, 2 usage or configuration, 3 nothing found, 4 an end cannot be reached, 74
+    the report could not be written, 130 interrupted.
     """
     from crossdock.copying import Request, console
 
     request = Request(
         source=source, destination=destination, include=include, recursive=recursive, resume=resume,
-        bandwidth=console.rate_of(bandwidth), at_once=at_once, retries=retries, replace=not no_replace,
-        encrypt_to=encrypt_to,
+        at_once=at_once,
+        retries=retries, replace=not no_replace, encrypt_to=encrypt_to,
     )  # fmt: skip
-    sys.exit(console.run(request, config, data.absolute(), environ(), json_format=form == "json"))
+    sys.exit(console.run(request, config, data.absolute(), environ(), rate=bandwidth, json_format=form == "json"))

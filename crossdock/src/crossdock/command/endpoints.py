@@ -43,7 +43,8 @@ def endpoint_check_one(*, name: str, config: Path | None, data: Path, form: str)
     """Connect to an endpoint, list it, and say what its far side can do.
 
     NAME is that of an endpoint in the configuration, or a URL. Shows the host keys of an SFTP server, and what to write
-    where to pin one. Exit codes: 0 it can be used, 1 it cannot, 2 usage or configuration.
+    where to pin one. Exit codes: 0 it can be used, 1 it cannot, 2 usage or configuration,
+    130 interrupted.
     """
     from crossdock import endpoint_check
 

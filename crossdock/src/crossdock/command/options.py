@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from crossdock.output import INTERRUPTED, OUTPUT_FAILED, USAGE, discard_unwritable, shown_reason, terminable
 from mft_common.errors import ConfigError, MftError
 
 FOLDER = click.Path(path_type=Path, file_okay=False)
@@ -19,12 +20,21 @@ FORMAT = click.option("--format", "form", type=click.Choice(("text", "json")), d
 
 
 def prints_errors(run: Callable[..., Any]) -> Callable[..., Any]:
-    """Print the hub's own errors as lines on stderr without a stack trace, and exit with code 2."""
+    """Print the hub's own errors as lines on stderr without a stack trace, and exit with code 2.
+
+    SIGINT and SIGTERM end a command that does not handle them with code 130, after what it has open is released; an
+    output that cannot be written is code 74.
+    """
 
     @wraps(run)
     def wrapped(*args: Any, **kwargs: Any) -> Any:
+        code = USAGE
         try:
-            return run(*args, **kwargs)
+            with terminable():
+                return run(*args, **kwargs)
+        except KeyboardInterrupt:
+            code = INTERRUPTED
+            click.echo("crossdock: interrupted", err=True)
         except ConfigError as error:
             click.echo(f"crossdock: the configuration has {len(error.problems)} problem(s):", err=True)
             for problem in error.problems:
@@ -32,10 +42,11 @@ def prints_errors(run: Callable[..., Any]) -> Callable[..., Any]:
         except MftError as error:
             click.echo(f"crossdock: {error}", err=True)
         except OSError as error:
-            # Its own text begins with a number.
-            reason = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
-            click.echo(f"crossdock: {reason}", err=True)
-        sys.exit(2)
+            text = shown_reason(error)
+            if discard_unwritable():
+                code, text = OUTPUT_FAILED, f"the output could not be written: {text}"
+            click.echo(f"crossdock: {text}", err=True)
+        sys.exit(code)
 
     return wrapped
 

@@ -4,6 +4,8 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
@@ -15,8 +17,9 @@ from crossdock.copying.bars import Bars, TerminalBars
 from crossdock.copying.command import Request
 from crossdock.copying.command import run as run_copy
 from crossdock.copying.encryption import encrypting
-from crossdock.copying.report import NOT_REACHED, USAGE, FileResult, print_result
+from crossdock.copying.report import ALL_COPIED, NOT_REACHED, UNREPORTED, USAGE, FileResult, Report, print_result
 from crossdock.ends import Ends, url_of
+from crossdock.output import Output, shown_reason
 from mft_common.config import Rate
 from mft_common.endpoints.errors import BadName, TransferError, Unsupported, reason_of
 from mft_common.errors import ConfigError, MftError
@@ -39,51 +42,86 @@ def rate_of(text: str | None) -> int | None:
     return int(rate)
 
 
-def run(request: Request, config: Path | None, data: Path, environ: Mapping[str, str], *, json_format: bool) -> int:
-    """Copy, print the outcome, and return the exit code; bars are shown only where stderr is a terminal."""
+@dataclass(frozen=True)
+class _Printer:
+    """Prints lines for people, or one JSON object; what cannot be printed keeps no file from being copied."""
+
+    json_format: bool
+    output: Output = field(default_factory=Output)
+
+    def say(self, line: str) -> None:
+        if not self.json_format:
+            self.output.print(lambda: click.echo(line))
+
+    def complain(self, line: str) -> None:
+        if not self.json_format:
+            with suppress(OSError):
+                click.echo(line, err=True)
+
+    def finished(self, result: FileResult) -> None:
+        print_result(result, self.say, self.complain)
+
+    def report(self, report: Report, source: str) -> int:
+        """Print the end of a copy; return the exit code."""
+        if self.json_format:
+            self._print_json(report.as_json())
+        else:
+            report.print_summary(self.complain, source)
+        if self.output.problem:
+            with suppress(OSError):
+                click.echo(f"crossdock: the report could not be written: {self.output.problem}", err=True)
+        return report.exit_code or (UNREPORTED if self.output.problem else ALL_COPIED)
+
+    def refuse(self, error: Exception) -> int:
+        """Print why nothing was tried; return the exit code. Raises errors that are printed elsewhere."""
+        refused = isinstance(error, TransferError) and not isinstance(error, _MISTAKES)
+        code = NOT_REACHED if refused else USAGE
+        if self.json_format:
+            self._print_json({"exit_code": code, "error": shown_reason(error)})
+        elif isinstance(error, TransferError):
+            self.complain(f"crossdock: {reason_of(error)}")
+        else:
+            raise error
+        return code
+
+    def _print_json(self, value: Any) -> None:
+        self.output.print(lambda: click.echo(json.dumps(value)))
+
+
+def run(
+    request: Request, config: Path | None, data: Path, environ: Mapping[str, str], *, rate: str | None,
+    json_format: bool,
+) -> int:  # fmt: skip
+    """Copy, print the outcome, and return the exit code; bars are shown only where stderr is a terminal.
+
+    `rate` is the limit of bytes per second as it was given.
+    """
     console = Console(stderr=True)
     bars = TerminalBars(console) if console.is_terminal and not json_format else Bars()
-
-    def say(line: str) -> None:
-        if not json_format:
-            click.echo(line)
-
-    def complain(line: str) -> None:
-        if not json_format:
-            click.echo(line, err=True)
-
-    def finished(result: FileResult) -> None:
-        print_result(result, say, complain)
-
+    printer = _Printer(json_format)
     try:
+        request = replace(request, bandwidth=rate_of(rate))
         ends = Ends.read(config, data, environ, url_of(request.source), url_of(request.destination))
         ends.check_argument(request.source)
         ends.check_argument(request.destination)
         with encrypting(request.encrypt_to, config, data, environ) as steps:
-            report = run_copy(request, ends, data, bars=bars, finished=finished, complain=complain, steps=steps)
+            report = run_copy(
+                request, ends, data, bars=bars, finished=printer.finished, complain=printer.complain, steps=steps
+            )
+    except KeyboardInterrupt:
+        # A signal that came before the copy itself.
+        report = Report(interrupted=True)
     except (MftError, OSError) as error:
-        refused = isinstance(error, TransferError) and not isinstance(error, _MISTAKES)
-        code = NOT_REACHED if refused else USAGE
-        if json_format:
-            _print_json({"exit_code": code, "error": reason_of(error)})
-            return code
-        if not isinstance(error, TransferError):
-            raise
-        complain(f"crossdock: {reason_of(error)}")
-        return code
-    _print_json(report.as_json()) if json_format else report.print_summary(complain, request.source)
+        return printer.refuse(error)
+    code = printer.report(report, request.source)
     if report.abandoned:
-        _end_at_once(report.exit_code)
-    return report.exit_code
+        _end_at_once(code)
+    return code
 
 
 def _end_at_once(code: int) -> NoReturn:
     """End the process: neither the interpreter's end nor a library's may wait for a far side that does not answer."""
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
     os._exit(code)
-
-
-def _print_json(value: Any) -> None:
-    json.dump(value, sys.stdout)
-    sys.stdout.write("\n")

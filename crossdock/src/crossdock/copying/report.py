@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from crossdock.output import OUTPUT_FAILED
 from mft_common.endpoints.names import printable
 from mft_common.endpoints.targets import without_query
 
@@ -12,6 +13,7 @@ SOME_FAILED: Final = 1
 USAGE: Final = 2
 NOTHING_FOUND: Final = 3
 NOT_REACHED: Final = 4
+UNREPORTED: Final = OUTPUT_FAILED
 INTERRUPTED: Final = 130
 EXIT_CODES: Final = {
     ALL_COPIED: "every file was copied and verified",
@@ -19,6 +21,7 @@ EXIT_CODES: Final = {
     USAGE: "the command, the configuration or a key cannot be used; nothing was tried",
     NOTHING_FOUND: "the source has no file of that name or pattern",
     NOT_REACHED: "the source or the destination cannot be reached, or refuses this user",
+    UNREPORTED: "every file was copied and verified, but the report could not be written to standard output",
     INTERRUPTED: "stopped by SIGINT or SIGTERM; files copied before are complete",
 }
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
