@@ -56,7 +56,6 @@ def unused(document: Mapping[str, Any]) -> list[str]:
     """Return the paths of keys that are validated and have no effect yet."""
     return [
         *diplomat_svc.schemas.configuration.unused(document),
-        *mqmft_svc.schemas.config.unused(document),
         *sertainty_svc.schemas.unused(document),
     ]
 

@@ -204,7 +204,6 @@ def build(
     """
     if config is None:
         config = configuration.load(Path(settings.config), sections.SECTIONS, whole=False) if settings.config else {}
-        configuration.warn_unused(sections.unused(config))
     reader = replace(reader or reader_for(settings, {}), data=Path(settings.data).absolute())
     section = sections.read_sections(config, reader)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None

@@ -1,9 +1,7 @@
-"""The subcommands `transfer list|show|submit|watch|cancel`."""
+"""The subcommands `transfer list|show|submit|templates|watch|cancel`."""
 
 import json
 import sys
-from contextlib import suppress
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,39 +10,11 @@ import click
 from crossdock.command.jobs import FORMAT
 from crossdock.command.options import DATA, environ, prints_errors
 from crossdock.command.schedules import schedule_options
-from mft_common.clock import now_ms, parse_iso
-from mft_common.settings import duration
+from crossdock.command.transfer_words import check_words, properties_option, time_option
 from mqmft_svc.domain.states import RANKS
 
 _STOPPED: Final = 130
-# The words of a request that has no file.
-_NEEDED: Final = ("source", "destination", "source_agent", "destination_agent")
 _ID: Final = click.argument("id_", metavar="ID")
-
-
-def _time(_context: click.Context, _parameter: click.Parameter, text: str | None) -> int | None:
-    """Return milliseconds: of a duration the time so long ago, of a time without a zone that of UTC."""
-    if text is None:
-        return None
-    with suppress(ValueError):
-        moment = datetime.fromisoformat(text)
-        return parse_iso((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).isoformat())
-    try:
-        return now_ms() - round(duration(text) * 1000)
-    except ValueError as error:
-        raise click.BadParameter(
-            f"{text!r} is neither a time such as 2026-03-04T17:45 nor an age such as 2h"
-        ) from error
-
-
-def _properties(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for one in given:
-        name, equals, value = one.partition("=")
-        if not equals or not name:
-            raise click.BadParameter(f"{one!r} is not of the form NAME=VALUE")
-        found[name] = value
-    return found
 
 
 @click.group()
@@ -60,8 +30,10 @@ def transfer() -> None:
 @click.option("--agent", "agents", multiple=True, help="From or to this agent; may be repeated.")
 @click.option("--protocol", "protocols", multiple=True, help="Of this protocol; may be repeated.")
 @click.option("--job", help="With this name of the job.")
-@click.option("--since", metavar="TIME", callback=_time, help="Begun at this time or later: 2026-03-04T17:45Z, or 2h.")
-@click.option("--until", metavar="TIME", callback=_time, help="Begun before this time.")
+@click.option(
+    "--since", metavar="TIME", callback=time_option, help="Begun at this time or later: 2026-03-04T17:45Z, or 2h."
+)
+@click.option("--until", metavar="TIME", callback=time_option, help="Begun before this time.")
 @click.option("--after", metavar="ID", help="Those that follow this one in the list: the next page.")
 @FORMAT
 @DATA
@@ -117,30 +89,42 @@ def transfer_show(*, id_: str, form: str, data: Path) -> None:
 @click.option("--priority", type=int, help="0 to 9; those of higher priority begin first.  [default: 0]")
 @click.option("--recovery-timeout", type=int, help="Seconds to recover for; -1 for ever.  [default: -1]")
 @click.option("--retries", type=int, help="Further tries of a file.  [default: 3]")
-@click.option("--property", "properties", multiple=True, metavar="NAME=VALUE", callback=_properties,
+@click.option("--property", "properties", multiple=True, metavar="NAME=VALUE", callback=properties_option,
               help="A user property; may be repeated.")  # fmt: skip
 @schedule_options
 @click.option("--file", type=click.Path(path_type=Path, dir_okay=False, allow_dash=True), metavar="REQUEST",
               help="The body of a POST transfer as JSON instead, - for standard input.")  # fmt: skip
+@click.option(
+    "--template",
+    metavar="NAME",
+    help="A transfer of crossdock.yaml instead; --start and the like replace its schedule.",
+)
 @click.option("--watch", is_flag=True, help="Wait for the transfer's end; the exit code tells it.")
 @FORMAT
 @DATA
 @prints_errors
-def transfer_submit(*, file: Path | None, watch: bool, form: str, data: Path, **words: Any) -> None:
+def transfer_submit(
+    *, file: Path | None, template: str | None, watch: bool, form: str, data: Path, **words: Any
+) -> None:
     """Move files from one agent to another, and print the id of the transfer.
 
     SOURCE is a file below the root of its agent, a pattern (* and ? in the name), or a folder where it ends with / or
     with --recursive; DESTINATION is a file, or a folder where it ends with /. The account is `system`.
+    --template takes one of the transfers that crossdock.yaml names, see `crossdock transfer templates`.
     With --start the transfer waits for its time; see `crossdock schedule`.
     Exit codes: 0 accepted, with --watch successful; 2 refused. Where the transfer has ended, also at once: 1 failed,
     4 some files were moved and some not, 5 cancelled or taken back. 130 interrupted (the transfer goes on).
     """
     from crossdock.transfers import opened
-    from crossdock.transfers.requests import read
+    from crossdock.transfers.requests import Words, read, with_schedule
 
-    wanted = _words(words, alone=file is None)
+    check_words(words, file, template)
     with opened(data.absolute(), environ()) as access:
-        id_ = access.submit(wanted.body(access.qmgr_of) if file is None else read(file))
+        if template is not None:
+            body = with_schedule(access.template(template), words)
+        else:
+            body = Words(**words).body(access.qmgr_of) if file is None else read(file)
+        id_ = access.submit(body)
         if form == "table":
             click.echo(id_)
         if watch:
@@ -149,6 +133,22 @@ def transfer_submit(*, file: Path | None, watch: bool, form: str, data: Path, **
     if form == "json":
         _print_document(found, items)
     _exit_if_over(found)
+
+
+@transfer.command("templates")
+@FORMAT
+@DATA
+@prints_errors
+def transfer_templates(*, form: str, data: Path) -> None:
+    """List the transfers that crossdock.yaml names, which `submit --template` submits."""
+    from crossdock.transfers import opened, printing
+
+    with opened(data.absolute(), environ()) as access:
+        found = access.templates()
+    if form == "json":
+        _print_json([{"name": name, **body} for name, body in found.items()])
+    else:
+        click.echo(printing.templates(found))
 
 
 @transfer.command("watch")
@@ -178,17 +178,6 @@ def transfer_cancel(*, id_: str, data: Path) -> None:
 
     with opened(data.absolute(), environ()) as access:
         access.cancel(id_)
-
-
-def _words(given: dict[str, Any], *, alone: bool) -> Any:
-    """Return the words of a request; with a file beside them, which is the whole request, there may be none."""
-    from crossdock.transfers.requests import Words
-
-    if not alone and any(value not in (None, {}) and value is not False for value in given.values()):
-        raise click.UsageError("--file is the whole request: no other word of one can be given")
-    if alone and not all(given[name] for name in _NEEDED):
-        raise click.UsageError("SOURCE, DESTINATION, --from and --to are needed, or --file")
-    return Words(**given)
 
 
 def _watch(access: Any, id_: str, form: str) -> None:

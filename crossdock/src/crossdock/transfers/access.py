@@ -26,7 +26,7 @@ from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.recording import Recorder
 from mqmft_svc.operations.scheduling import Scheduling
 from mqmft_svc.operations.submitting import Submitting
-from mqmft_svc.schemas.config import declared_agents, declared_timezone
+from mqmft_svc.schemas.config import declared_agents, declared_timezone, declared_transfers
 from mqmft_svc.schemas.submissions import submission
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import schedules
@@ -96,6 +96,19 @@ class Access:
         if found is None:
             raise NoSuchAgent(name=agent.upper())
         return found.qmgr
+
+    def templates(self) -> Mapping[str, Mapping[str, Any]]:
+        """Return the bodies of the transfers that the configuration in force names, by their names."""
+        with self.database.read() as connection:
+            _, document, _ = APPLIED.fetch(connection)
+        return declared_transfers(document)
+
+    def template(self, name: str) -> Mapping[str, Any]:
+        """Return the body of a transfer that the configuration in force names."""
+        found = self.templates().get(name)
+        if found is None:
+            raise Refused(f"crossdock.yaml has no transfer {name!r}; `crossdock transfer templates` lists those it has")
+        return found
 
     def submit(self, body: Mapping[str, Any]) -> str:
         """Accept the transfer that the body of a `POST transfer` asks for; it is on disk when this returns its id."""

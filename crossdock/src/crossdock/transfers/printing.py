@@ -1,14 +1,16 @@
 """Show transfers as tables for people, and as the documents of the REST API for programs."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from crossdock.jobs.printing import moment, table
 from diplomat_svc.domain.names import printable
 from mqmft_svc.domain.transfers import Item, Transfer
 from mqmft_svc.schemas.documents import whole_document
+from mqmft_svc.schemas.submissions import submission
 
 _HEAD: Final = ("ID", "STATE", "FROM", "TO", "FILES", "BYTES", "STARTED", "ENDED")
+_TEMPLATE_HEAD: Final = ("NAME", "FROM", "TO", "ITEMS", "JOB", "START")
 _ITEM_HEAD: Final = ("SOURCE", "DESTINATION", "STATE", "SIZE", "MD5", "REASON")
 # The half of an id that differs; the other one names the hub.
 _DIFFERS: Final = 16
@@ -55,6 +57,19 @@ def transfer(one: Transfer, items: Sequence[Item]) -> str:
     if not items:
         return "\n".join(lines)
     return "\n".join((*lines, "", table(_ITEM_HEAD, (_row(item.leaves) for item in items))))
+
+
+def templates(found: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return the table of `transfer templates`, of the bodies of requests by their names."""
+    wanted = {name: submission(body) for name, body in found.items()}
+    rows = (
+        (
+            name, one.source_agent.name, one.destination_agent.name, str(len(one.items)), one.job_name or "-",
+            "-" if one.schedule is None else one.schedule.start,
+        )
+        for name, one in wanted.items()
+    )  # fmt: skip
+    return table(_TEMPLATE_HEAD, rows)
 
 
 def end(one: Transfer) -> str:

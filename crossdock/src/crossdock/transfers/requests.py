@@ -12,6 +12,7 @@ from mqmft_svc.errors import BodyTooLarge
 _JSON: Final = "application/json"
 _STDIN: Final = Path("-")
 _WILDCARDS: Final = frozenset("*?")
+SCHEDULE_WORDS: Final = ("start", "time_base", "every", "count", "end")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +60,7 @@ class Words:
                 "actionIfExists": self.if_exists,
             },
         }
-        frequency, interval = (None, None) if self.every is None else self.every
-        schedule = {
-            "startTime": self.start,
-            "timeBase": self.time_base,
-            "occurrenceInterval": interval,
-            "occurrenceFrequency": frequency,
-            "occurrenceCount": self.count,
-            "endTime": self.end,
-        }
-        scheduled = any(value is not None for value in schedule.values())
+        schedule = {name: getattr(self, name) for name in SCHEDULE_WORDS}
         return {
             "job": {"name": self.job},
             "sourceAgent": {"name": self.source_agent, "qmgrName": qmgr_of(self.source_agent)},
@@ -80,8 +72,30 @@ class Words:
                 "retryCount": self.retries,
                 "userProperties": dict(self.properties),
             },
-            "scheduleTransfer": schedule if scheduled else None,
+            "scheduleTransfer": scheduled(**schedule),
         }
+
+
+def scheduled(
+    *, start: str | None, time_base: str | None, every: tuple[int, str] | None, count: int | None, end: str | None
+) -> dict[str, Any] | None:
+    """Return the `scheduleTransfer` of the words of a schedule, None where there is none."""
+    frequency, interval = (None, None) if every is None else every
+    schedule = {
+        "startTime": start,
+        "timeBase": time_base,
+        "occurrenceInterval": interval,
+        "occurrenceFrequency": frequency,
+        "occurrenceCount": count,
+        "endTime": end,
+    }
+    return schedule if any(value is not None for value in schedule.values()) else None
+
+
+def with_schedule(body: Mapping[str, Any], words: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return a body with the schedule of these words in the place of its own; without words as it is."""
+    schedule = scheduled(**{name: words[name] for name in SCHEDULE_WORDS})
+    return body if schedule is None else {**body, "scheduleTransfer": schedule}
 
 
 def read(file: Path) -> dict[str, Any]:

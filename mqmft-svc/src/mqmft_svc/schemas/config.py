@@ -7,7 +7,7 @@ from typing import Any, Final
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
 from mft_common import logs
-from mft_common.config import UNUSED, Reader, Sections, problems_of, unused_keys
+from mft_common.config import Reader, Sections, problems_of
 from mft_common.endpoints import registry
 from mft_common.endpoints.errors import TransferError
 from mft_common.endpoints.registry import Endpoints, read_endpoints
@@ -18,6 +18,7 @@ from mqmft_svc.domain.agents import ROOTS, Agent
 from mqmft_svc.domain.brokers import is_broker
 from mqmft_svc.domain.monitors import Monitor
 from mqmft_svc.schemas.configured_monitors import read_monitors
+from mqmft_svc.schemas.configured_transfers import Bodies, body_of, read_transfers
 
 _SECTION: Final = "ibm_mq_mft"
 SECTIONS: Final[Sections] = {_SECTION: dict, **registry.SECTIONS}
@@ -31,12 +32,13 @@ _QMGR_OR_NONE: Final = validate.Regexp(r"\A[A-Za-z0-9._/%]{0,48}\Z", error="Not 
 class Section:
     """The coordination queue manager, empty when none is named, agents by their name, monitors, and all endpoints.
 
-    `timezone` is that of schedules which name no other one.
+    `timezone` is that of schedules which name no other one. `transfers` are the bodies of requests by their names.
     """
 
     coordination_qmgr: str = ""
     timezone: str = "UTC"
     agents: Mapping[str, Agent] = field(default_factory=dict)
+    transfers: Bodies = field(default_factory=dict)
     monitors: tuple[Monitor, ...] = ()
     endpoints: Endpoints = field(default_factory=Endpoints)
 
@@ -76,7 +78,7 @@ class _SectionSchema(Schema):
     timezone = fields.String(load_default="UTC", validate=_zone)
     agents = fields.Dict(keys=fields.String(validate=AGENT_NAME), values=fields.Nested(_AgentSchema))
     # The bodies of requests (1.J, 1.L), as `crossdock import ibm-mft` writes them.
-    transfers = fields.List(fields.Dict(keys=fields.String()), metadata=UNUSED)
+    transfers = fields.List(fields.Dict(keys=fields.String()))
     monitors = fields.List(fields.Dict(keys=fields.String()))
 
 
@@ -100,6 +102,7 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
         agent = _agent(name, entry, endpoints, secrets, path)
         if agent is not None:
             agents[name] = agent
+    transfers = read_transfers(loaded.get("transfers", ()), loaded.get("agents", {}), problems, f"{_SECTION}.transfers")
     monitors = read_monitors(loaded.get("monitors", ()), loaded.get("agents", {}), problems, f"{_SECTION}.monitors")
     if problems:
         raise ConfigError(sorted(problems))
@@ -107,6 +110,7 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
         coordination_qmgr=loaded.get("coordination_qmgr", ""),
         timezone=loaded["timezone"],
         agents=agents,
+        transfers=transfers,
         monitors=monitors,
         endpoints=endpoints,
     )
@@ -126,6 +130,12 @@ def declared_agents(document: Mapping[str, Any]) -> list[Agent]:
     return [_declared_agent(name, one, document) for name, one in sorted(entries.items())]
 
 
+def declared_transfers(document: Mapping[str, Any]) -> Bodies:
+    """Return the bodies of the named transfers of a valid configuration by their names, in its order."""
+    entries = _SectionSchema().load(document.get(_SECTION) or {}).get("transfers", ())
+    return {one["name"]: body_of(one) for one in entries}
+
+
 def _declared_agent(name: str, entry: dict[str, Any], document: Mapping[str, Any]) -> Agent:
     values = _values(entry) | {"queues": logs.REDACTED if "queues" in entry else ""}
     return Agent(name=name, target=Target(scheme=_scheme(entry["root"], document)), **values)
@@ -139,11 +149,6 @@ def _scheme(root: str, document: Mapping[str, Any]) -> str:
 
 def _values(entry: dict[str, Any]) -> dict[str, Any]:
     return {**entry, "allow": tuple(entry["allow"]) if "allow" in entry else None}
-
-
-def unused(document: Mapping[str, Any]) -> list[str]:
-    """Return the paths of keys that are validated and have no effect yet."""
-    return unused_keys(_SectionSchema(), document.get(_SECTION), _SECTION)
 
 
 def _is_broken(root: str, declared: Mapping[str, Any], endpoints: Endpoints) -> bool:

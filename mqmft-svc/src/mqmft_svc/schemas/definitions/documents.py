@@ -1,6 +1,6 @@
 """Read one file of definitions: a template, a request, a list of schedules or a monitor."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from xml.etree.ElementTree import Element
@@ -15,6 +15,7 @@ from mqmft_svc.domain.schedules import plan
 from mqmft_svc.errors import BodyInvalid
 from mqmft_svc.schemas.config import AGENT_NAME, QMGR_NAME, RESERVED
 from mqmft_svc.schemas.configured_monitors import read_monitors
+from mqmft_svc.schemas.configured_transfers import read_transfers
 from mqmft_svc.schemas.definitions.monitors import read_monitor
 from mqmft_svc.schemas.definitions.nodes import Node, local, one_line
 from mqmft_svc.schemas.definitions.transfers import read_transfer
@@ -25,7 +26,7 @@ _MAX_ELEMENTS: Final = 200_000
 _UTC: Final = time_zone("UTC")
 _NO_QMGR: Final = "UNKNOWN"
 _SIDES: Final = ("sourceAgent", "destinationAgent")
-# The characters of the reasons for which a monitor is left out.
+# The characters of the reasons for which a definition is left out.
 _REASONS: Final = 400
 # Roots that hold no definition of their own, and why they cannot be carried over.
 _NOT_CARRIED: Final[Mapping[str, str]] = {
@@ -51,8 +52,9 @@ class Definitions:
     monitors: list[dict[str, Any]] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     now: int = field(default_factory=now_ms, compare=False)
-    # Where each monitor was read.
-    paths: list[str] = field(default_factory=list, compare=False)
+    # Where each transfer and each monitor was read.
+    transfer_paths: list[str] = field(default_factory=list, compare=False)
+    monitor_paths: list[str] = field(default_factory=list, compare=False)
 
     def add_agents(self, node: Node, definition: Mapping[str, Any]) -> None:
         """Add the agents of a transfer."""
@@ -73,22 +75,28 @@ class Definitions:
             self.agents[name] = known or qmgr
 
     def finish(self) -> None:
-        """Name the queue managers that no definition tells, and leave out the monitors that the hub would refuse.
+        """Name the queue managers that no definition tells, and leave out what the hub would refuse.
 
         The hub refuses a configuration as a whole. Both are noted.
         """
         self._name_queue_managers()
+        self.transfers[:] = self._accepted(self.transfer_paths, self.transfers, read_transfers)
+        self.monitors[:] = self._accepted(self.monitor_paths, self.monitors, read_monitors)
+
+    def _accepted(
+        self, paths: Sequence[str], entries: Sequence[dict[str, Any]], read: Callable[..., object]
+    ) -> list[dict[str, Any]]:
         agents = {name: {"qmgr": qmgr} for name, qmgr in self.agents.items()}
         kept = []
-        for path, monitor in zip(self.paths, self.monitors, strict=True):
+        for path, entry in zip(paths, entries, strict=True):
             problems: list[str] = []
-            read_monitors([monitor], agents, problems, "")
+            read([entry], agents, problems, "")
             if problems:
                 reasons = "; ".join(problem.removeprefix("[0].") for problem in problems)
                 self.notes.append(f"{path}: is not carried over: the hub would refuse {one_line(reasons, _REASONS)}")
             else:
-                kept.append(monitor)
-        self.monitors[:] = kept
+                kept.append(entry)
+        return kept
 
     def _name_queue_managers(self) -> None:
         """Give a name to the queue manager of each agent that no definition tells one of, and note it."""
@@ -138,19 +146,24 @@ def _add_transfer(element: Element, path: str, name: str, into: Definitions) -> 
     body = read_transfer(node)
     node.finish()
     if body is not None:
-        _note_refusal(node, body, into)
+        _note_schedule(node, body, into.now)
         into.add_agents(node, body)
         taken = {each["name"] for each in into.transfers}
+        into.transfer_paths.append(node.path)
         into.transfers.append({"name": _unique(name, taken), **body})
 
 
-def _note_refusal(node: Node, body: Mapping[str, Any], into: Definitions) -> None:
-    """Note what in a body the hub would refuse if it were posted now, but for agents that it lacks."""
+def _note_schedule(node: Node, body: Mapping[str, Any], now: int) -> None:
+    """Note what in a schedule the hub would refuse if it were posted now; a later request may give another start."""
+    named = {side: {**body[side], "qmgrName": body[side]["qmgrName"] or _NO_QMGR} for side in _SIDES}
     try:
-        named = {side: {**body[side], "qmgrName": body[side]["qmgrName"] or _NO_QMGR} for side in _SIDES}
         wanted = submission({**body, **named})
+    except BodyInvalid:
+        # A transfer that is refused as a whole is left out.
+        return
+    try:
         if wanted.schedule is not None:
-            plan(wanted.schedule, _UTC, into.now)
+            plan(wanted.schedule, _UTC, now)
     except BodyInvalid as error:
         node.note(one_line(f"the hub would refuse {error.words['name']}: {error.words['reason']}"))
 
@@ -206,7 +219,7 @@ def _monitor(root: Element, name: str, into: Definitions) -> None:
         return
     into.add_agents(node, body["transferDefinition"])
     into.add_agent(node, body["agentName"], "")
-    into.paths.append(node.path)
+    into.monitor_paths.append(node.path)
     into.monitors.append(body)
 
 
