@@ -86,3 +86,59 @@ def test_194_the_files_of_a_running_transfer_are_counted_by_their_items(service)
     assert counted(service) == (4, 2, 1, 1)
     record(service, "mq", messages.completed(code=20, failures=2, total=4), first)
     assert counted(service) == (4, 2, 2, 0)
+
+
+def item_states(service):
+    """Return the states of the items, in their order."""
+    return [one["status"]["state"] for one in shown(service, messages.ID)["transferSet"]["item"]]
+
+
+@pytest.mark.parametrize("late", [False, True])
+def test_194_a_transfer_that_was_stopped_has_only_the_files_that_arrived(service, late):
+    """Items 75, 93 and 194: those that are told, in any order; the one on its way was stopped with the transfer."""
+    told = [messages.progress(50, [messages.item(1), messages.item(2, code=1)], total=4)]
+    end = messages.completed(code=41, total=4)
+    record(service, "mq", messages.started(total=4), messages.status(60, 2, 64, total=4))
+    for body in (end, *told) if late else (*told, end):
+        record(service, "mq", body)
+    assert counted(service) == (4, 1, 1, 0)
+    assert item_states(service) == ["successful", "failed", "cancelled"]
+    assert shown(service, messages.ID)["status"]["description"] == "BFGRP0033I: The transfer was cancelled."
+
+
+@pytest.mark.parametrize(("code", "state"), [(43, "malformed"), (53, "notAuthorized")])
+def test_194_a_transfer_that_was_refused_has_no_successes(service, code, state):
+    """Items 75 and 194: no file of it has arrived, whatever its statistics leave out."""
+    record(service, "mq", messages.started(total=4), messages.completed(code=code, total=4))
+    assert counted(service) == (4, 0, 0, 0)
+    status = shown(service, messages.ID)["status"]
+    assert (status["state"], status["description"][:10]) == (state, "BFGRP0037I")
+
+
+@pytest.mark.parametrize("late", [False, True])
+@pytest.mark.parametrize(("code", "expected", "outcome"), [(0, (4, 4, 0), "BFGRP0032I"), (40, (4, 0, 4), "BFGRP0034I")])
+def test_194_an_end_without_a_total_keeps_what_is_known(service, late, code, expected, outcome):
+    """Items 73 to 75, 83 and 212: counters that a message leaves out are not 0, in any order."""
+    bodies = [messages.started(total=4), messages.progress(50, [messages.item(1)], total=4, sent=100)]
+    end = messages.log("completed", 90, f'<status resultCode="{code}"/>')
+    for body in (end, *bodies) if late else (*bodies, end):
+        record(service, "mq", body)
+    assert counted(service)[:3] == expected
+    assert shown(service, messages.ID)["transferSet"]["bytesSent"] == 100
+    assert shown(service, messages.ID)["status"]["description"].startswith(outcome)
+
+
+def test_75_a_transfer_that_failed_before_its_first_file_has_no_successes(service):
+    """Item 75: its statistics count no failure, and no file has arrived."""
+    record(service, "mq", messages.completed(code=40, supplement="BFGRP0037I: no agent", total=4))
+    assert counted(service) == (4, 0, 4, 0)
+
+
+def test_93_an_item_whose_end_is_not_told_has_that_of_its_transfer(service):
+    """Item 93: a status message is the last one about it, or comes after the end; a partial success says nothing."""
+    record(service, "mq", messages.started(), messages.completed(), messages.status(95, 0, 64))
+    assert item_states(service) == ["successful"]
+    other = messages.ID.upper()[:-1] + "2"
+    bodies = (messages.completed(code=20, failures=1, id_=other), messages.status(95, 0, 64, id_=other))
+    record(service, "mq", *bodies)
+    assert shown(service, other)["transferSet"]["item"][0]["status"]["state"] == "inProgress"

@@ -1,5 +1,6 @@
 """The record of messages in the order in which their agents sent them, without a database."""
 
+from mqmft_svc.domain.states import counts_all_files
 from mqmft_svc.domain.transfers import new_transfer
 from mqmft_svc.schemas.documents import whole_document
 from mqmft_svc.schemas.transferlog import read_message
@@ -15,6 +16,8 @@ def shown(*bodies):
         transfer.apply(change)
         for one in change.items:
             items[one.position] = items[one.position].merged(one) if one.position in items else one
+    if not counts_all_files(transfer.state):
+        transfer.count_items(items.values())
     return whole_document(transfer, [items[place] for place in sorted(items)])
 
 

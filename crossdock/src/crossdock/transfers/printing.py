@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from crossdock.jobs.printing import moment, table
 from diplomat_svc.domain.names import printable
-from mqmft_svc.domain.transfers import Item, Transfer
+from mqmft_svc.domain.transfers import Item, Transfer, item_state
 from mqmft_svc.schemas.documents import whole_document
 from mqmft_svc.schemas.submissions import submission
 
@@ -56,7 +56,7 @@ def transfer(one: Transfer, items: Sequence[Item]) -> str:
     lines = [f"{name.ljust(width)}  {text}" for name, text in shown.items()]
     if not items:
         return "\n".join(lines)
-    return "\n".join((*lines, "", table(_ITEM_HEAD, (_row(item.leaves) for item in items))))
+    return "\n".join((*lines, "", table(_ITEM_HEAD, (_row(item.leaves, item_state(one, item)) for item in items))))
 
 
 def templates(found: Mapping[str, Mapping[str, Any]]) -> str:
@@ -81,11 +81,11 @@ def _text(name: str, value: Any) -> str:
     return moment(value) if name in _TIMES else str(value)
 
 
-def _row(leaves: dict[str, Any]) -> tuple[str, ...]:
+def _row(leaves: dict[str, Any], state: str) -> tuple[str, ...]:
     return (
         _side(leaves, "source"),
         _side(leaves, "destination"),
-        str(leaves.get("state", "started")),
+        state,
         str(leaves.get("source.size", "-")),
         leaves.get("destination.md5") or leaves.get("source.md5") or "-",
         leaves.get("description") or "-",

@@ -38,6 +38,12 @@ def final_description(state: str, counters: Mapping[str, int], reason: str) -> s
     return f"{outcome}: {reason or _OTHER_ENDS.get(state) or _SENTENCES[outcome]}"
 
 
+def has_no_reason(state: str, description: str) -> bool:
+    """Return whether the description of a transfer that is over was made without a reason of its producer."""
+    sentence = description.partition(": ")[2]
+    return sentence == _OTHER_ENDS[state] if state in _OTHER_ENDS else sentence in _SENTENCES.values()
+
+
 def item_description(state: str, reason: str) -> str:
     """Return the description of an item; a failed one gets an id, unless its producer gave another (97)."""
     if state != "failed" or _HAS_ID.match(reason):

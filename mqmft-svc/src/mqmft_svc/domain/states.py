@@ -19,6 +19,15 @@ RANKS: Final[Mapping[str, int]] = {
 }
 
 
+# The ends after which each file has arrived or failed (75); those of other ends may have done neither.
+_COUNTED: Final = frozenset(("successful", "partiallySuccessful", "failed"))
+
+
 def is_final(state: str) -> bool:
     """Return whether no event may change the state any more."""
     return RANKS[state] == FINAL_RANK
+
+
+def counts_all_files(state: str) -> bool:
+    """Return whether successes and failures are all files."""
+    return state in _COUNTED

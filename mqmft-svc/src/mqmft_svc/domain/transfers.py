@@ -4,8 +4,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from mqmft_svc.domain.descriptions import final_description
-from mqmft_svc.domain.states import RANKS, is_final
+from mqmft_svc.domain.descriptions import final_description, has_no_reason
+from mqmft_svc.domain.states import RANKS, counts_all_files, is_final
 
 # The sequence of the items of an ended event: they outrank every progress message, whatever its number.
 FINAL_SEQUENCE: Final = 2**62
@@ -77,6 +77,9 @@ class Change:
 
 
 COUNTERS: Final = ("files", "successes", "failures", "warnings", "bytes_sent", "retries")
+# Messages of networks may leave out the others: those never become less (194).
+_OUTCOMES: Final = ("successes", "failures", "warnings")
+_GROWING: Final = tuple(name for name in COUNTERS if name not in _OUTCOMES)
 TEXTS: Final = (
     *("source_agent", "source_qmgr", "destination_agent", "destination_qmgr"),
     *("host", "account", "mqmd_user", "label", "job_name"),
@@ -134,11 +137,29 @@ class Transfer:
         if change.began_at is not None:
             self.began_at = change.began_at if self.began_at is None else min(self.began_at, change.began_at)
         self._apply_head(change)
-        if was_final:
-            return
+        known = self.files
+        if self.network:
+            for name in _GROWING:
+                setattr(self, name, max(getattr(self, name), change.counters[name]))
+        if not was_final:
+            self._apply_state(change, ends=ends)
+        if self.network and counts_all_files(self.state):
+            if self.state == "failed" and self.failures in (0, known):
+                # Of such an end the messages need not say that every file has failed.
+                self.failures = self.files
+            self.successes = max(0, self.files - self.failures)
+            self._describe_again()
+
+    def _describe_again(self) -> None:
+        """Name the outcome by the counters of the record, which messages may have brought after the end."""
+        if has_no_reason(self.state, self.description):
+            counters = {name: getattr(self, name) for name in COUNTERS}
+            self.description = final_description(self.state, counters, "")
+
+    def _apply_state(self, change: Change, *, ends: bool) -> None:
         if ends or change.sequence >= self.sequence:
             self.description = change.description
-            for name in COUNTERS:
+            for name in _OUTCOMES if self.network else COUNTERS:
                 setattr(self, name, change.counters[name])
         if ends:
             self.ended_at = change.ended_at
@@ -148,11 +169,17 @@ class Transfer:
             self.state = change.state
 
     def count_items(self, items: Iterable[Item]) -> None:
-        """Set the counters of files from all items: no message of a network tells them while a transfer runs (194)."""
+        """Set the counters of files from all items (194).
+
+        No message of a network tells them while a transfer runs, nor how many arrived before it was stopped.
+        """
         outcomes = [(one.leaves.get("state"), one.leaves.get("description")) for one in items]
+        failures = sum(state == "failed" for state, _ in outcomes)
         self.successes = sum(state == "successful" for state, _ in outcomes)
-        self.failures = sum(state == "failed" for state, _ in outcomes)
+        self.failures = max(self.failures, failures) if is_final(self.state) else failures
         self.warnings = sum(state == "successful" and description != "" for state, description in outcomes)
+        if is_final(self.state):
+            self._describe_again()
 
     def _apply_head(self, change: Change) -> None:
         head = change.head
@@ -180,3 +207,14 @@ def new_transfer(change: Change, home_qmgr: str) -> Transfer:
     return Transfer(
         id=change.id, protocol=change.protocol, started_at=change.time, home_qmgr=home_qmgr, network=change.network
     )
+
+
+def item_state(record: Transfer, item: Item) -> str:
+    """Return the state of an item as it is shown.
+
+    An item of a network whose last message was lost, or is late, has the state of its transfer's end; not after a
+    partial success, which says nothing about one item.
+    """
+    state = str(item.leaves.get("state", "started"))
+    over = record.network != "" and is_final(record.state) and record.state != "partiallySuccessful"
+    return record.state if over and not is_final(state) else state

@@ -9,7 +9,7 @@ from mft_common import clock, logs
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mqmft_svc.domain.places import place_of
-from mqmft_svc.domain.states import is_final
+from mqmft_svc.domain.states import counts_all_files
 from mqmft_svc.domain.transfers import Change, Item, Transfer, new_transfer
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import deliveries
@@ -119,8 +119,8 @@ class Recorder:
 
     @staticmethod
     def _count_items(connection: sa.Connection, records: Sequence[Transfer]) -> None:
-        """Count the items of the transfers of networks that still run."""
-        running = [record for record in records if record.network and not is_final(record.state)]
+        """Count the items of the transfers of networks that still run, or were stopped."""
+        running = [record for record in records if record.network and not counts_all_files(record.state)]
         if not running:
             return
         items = store.items(connection, [record.arrival for record in running])

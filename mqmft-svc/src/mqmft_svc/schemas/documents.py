@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from mft_common.clock import iso
-from mqmft_svc.domain.transfers import Item, Transfer
+from mqmft_svc.domain.transfers import Item, Transfer, item_state
 
 _PLAIN_FILE: Final = (("size", "size", 0), ("encoding", "encoding", ""), ("endOfLine", "end_of_line", ""))
 _SOURCE_QUEUE: Final = (
@@ -57,7 +57,7 @@ def whole_document(record: Transfer, items: Iterable[Item]) -> dict[str, Any]:
     document["transferSet"] = {
         "startTime": _time(record.began_at),
         "bytesSent": record.bytes_sent,
-        "item": [_item(one.leaves) for one in items],
+        "item": [_item({**one.leaves, "state": item_state(record, one)}) for one in items],
     }
     return document
 
@@ -66,7 +66,7 @@ def _item(leaves: dict[str, Any]) -> dict[str, Any]:
     source, destination = _side(leaves, "source."), _side(leaves, "destination.")
     return {
         "mode": leaves.get("mode", "binary"),
-        "status": {"state": leaves.get("state", "started"), "description": leaves.get("description", "")},
+        "status": {"state": leaves["state"], "description": leaves.get("description", "")},
         "source": _shown(source, {"disposition": source.get("disposition", "leave")}, _SOURCE_QUEUE),
         "destination": _shown(destination, {"actionIfExists": _if_exists(destination)}, _DESTINATION_QUEUE),
     }

@@ -91,7 +91,7 @@ def _log_change(root: Element, action: Element, network: str, tie: int) -> Chang
         sequence=sequence,
         state=state,
         description=supplement_of(status),
-        counters=_counters(root, transfer_set, state),
+        counters=_counters(root, transfer_set),
         items=items,
         head=_head(root, 2 if over else 1, min((at for at in known if at is not None), default=time)),
         began_at=began_at,
@@ -125,7 +125,8 @@ def _status_change(root: Element, network: str, tie: int) -> Change:
     )
 
 
-def _counters(root: Element, transfer_set: Element | None, state: str) -> dict[str, int]:
+def _counters(root: Element, transfer_set: Element | None) -> dict[str, int]:
+    """Return what a message counts; how many files arrived follows from the end of the record."""
     files = number(attribute(transfer_set, "total")) or 0
     counters = dict.fromkeys(COUNTERS, 0) | {
         "files": files,
@@ -138,12 +139,6 @@ def _counters(root: Element, transfer_set: Element | None, state: str) -> dict[s
             "warnings": number(text_of(statistics, "numFileWarnings")) or 0,
             "retries": number(text_of(statistics, "retryCount")) or 0,
         }
-        if is_final(state):
-            counters["successes"] = max(0, files - counters["failures"])
-    elif state == "successful":
-        counters["successes"] = files
-    elif state == "failed":
-        counters["failures"] = files
     return counters
 
 
