@@ -1,5 +1,7 @@
 """Files that are delivered and whose copies or other members are missing: no later attempt delivers them again."""
 
+import json
+
 import pytest
 
 from mft_common.config import Reader
@@ -139,6 +141,8 @@ def test_a_member_that_failed_is_delivered_in_the_next_attempt_and_the_others_ar
     names = [f"{name}-{SEQUENCE}" for name in MEMBERS]
     copies = dict(zip([f"delivered/{name}" for name in names], MEMBERS.values(), strict=True))
     assert tree(made.data / "archive") == {f"originals/x-{SEQUENCE}.zip": archive_of(MEMBERS), **copies}
+    (file,) = made.rows("SELECT archived FROM files")
+    assert json.loads(file.archived)["additional"] == [names[place] for place in (0, 1, 3, 4, 2)]
     assert tree(made.data / "from") == {}
     assert made.rows("SELECT 1 FROM members") == []
 

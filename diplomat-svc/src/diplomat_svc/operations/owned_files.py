@@ -82,7 +82,8 @@ class OwnedFiles:
     ) -> None:
         """Write a file's record before its temporary file is made (E20); again where the answer got lost.
 
-        What an earlier attempt left at the destination stays known.
+        What an earlier attempt left at the destination stays known, and the copies of the members of an archive that it
+        did not deliver whole. Copies of a file that it delivered are of another version: the file is delivered again.
         """
         before = self._files.get(place)
         left = () if before is None else tuple(name for name in before.temporaries if name != temporary)
@@ -95,6 +96,7 @@ class OwnedFiles:
             began_at=self._row.clock(),
             temporaries=(*left, temporary) if temporary else left,
             checkpoint=None if before is None else before.checkpoint,
+            archived={} if before is None or before.delivered else before.archived,
         )
         if before is not None:
             self._count(before, file)
