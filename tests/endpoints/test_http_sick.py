@@ -736,6 +736,28 @@ def test_a_commit_that_is_carried_out_late_is_not_reported_as_the_file_of_anothe
     assert (keeper.puts, keeper.files) == (1, {"/a.bin": content})
 
 
+def test_a_guard_that_refuses_hides_no_unknown_outcome(tmp_path):
+    """The answer got lost and nobody may look: a refusal of the next try does not tell that the file is not there."""
+    (tmp_path / "here").mkdir()
+    (tmp_path / "here" / "a.bin").write_bytes(b"x")
+    keeper, asked = Keeper(lost=1, blind=True), []
+
+    def guard():
+        asked.append(keeper.puts)
+        if len(asked) > 1:
+            raise ConnectionRefusedError
+
+    mover = Mover(token=TOKEN, if_exists="fail", retries=3, delay=0.0, guard=guard)
+    with (
+        Web(keeper) as server,
+        endpoint(server) as far,
+        open_file(parse_url("file:here"), LocalFolders(tmp_path)) as here,
+        pytest.raises(OutcomeUnknown) as caught,
+    ):
+        mover.move(here, here.stat("a.bin"), far, "a.bin")
+    assert (caught.value.tries, asked) == (2, [0, 1])
+
+
 def test_a_commit_that_is_never_answered_has_no_known_outcome(tmp_path):
     """The server takes the file and falls silent: when the tries are over, the file may be there."""
     (tmp_path / "here").mkdir()

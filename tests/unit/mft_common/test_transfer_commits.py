@@ -120,3 +120,40 @@ def test_a_commit_whose_answer_is_lost_finds_its_own_file(folders, if_exists, ca
     moved = move(folders, Losing(), if_exists=if_exists, retries=retries, delay=0.0)
     assert (moved.delivered.size, moved.replaced, sum(writes)) == (len(CONTENT), False, len(CONTENT))
     assert names(folders / "to") == ["b.txt"]
+
+
+def test_a_guard_that_refuses_after_an_unanswered_commit_hides_no_delivered_file(folders):
+    """The file is visible and stays: it is told as delivered, and not as one of which nothing is there."""
+    asked = []
+
+    class RefusedError(Exception):
+        pass
+
+    class Losing(System):
+        def rename(self, *arguments):
+            super().rename(*arguments)
+            raise OSError(errno.EIO, "made to fail")
+
+    def guard():
+        asked.append(names(folders / "to"))
+        if len(asked) > 1:
+            raise RefusedError
+
+    moved = move(folders, Losing(), guard=guard, retries=1, delay=0.0)
+    assert asked == [[f".b.txt.{TOKEN}.part"], ["b.txt"]]
+    assert (moved.delivered.size, moved.retries) == (len(CONTENT), 1)
+    assert (folders / "to" / "b.txt").read_bytes() == CONTENT
+
+
+def test_a_guard_that_refuses_before_any_commit_leaves_nothing(folders):
+    """Its own error is raised, and nothing is visible."""
+
+    class RefusedError(Exception):
+        pass
+
+    def guard():
+        raise RefusedError
+
+    with pytest.raises(RefusedError):
+        move(folders, System(), guard=guard)
+    assert names(folders / "to") == []

@@ -40,6 +40,8 @@ class Copy:
         checkpoint: MoveCheckpoint | None,
     ) -> None:  # fmt: skip
         self.sealed = False
+        # How often it was tried, the present try included.
+        self.tries = 1
         self._options = options
         self._source = source
         self._entry = entry

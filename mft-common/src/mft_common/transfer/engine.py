@@ -110,24 +110,25 @@ class Mover:
         `resume` is what `checkpointed` was called with by an earlier move of the same token, entry and path; where the
         source has changed since, or either end cannot go on, the file begins anew. The error's `tries` says how often
         it was tried. A commit that got no answer is repeated, not begun anew: the file may be there already. Where it
-        can neither be repeated nor looked for, the error is OutcomeUnknown and no other. Deleting the source is the
-        caller's: it knows what else must be safe before.
+        can neither be repeated nor looked for, the error is OutcomeUnknown and no other. A `guard` or another call-back
+        that raises after such a commit changes neither: a file that is there is returned as delivered. Deleting the
+        source is the caller's: it knows what else must be safe before.
         """
         copy = Copy(
             self._options(), source=source, entry=entry, destination=destination, path=path,
             checkpoint=self._checkpoint(resume, entry),
         )  # fmt: skip
         try:
-            stored, tries = self._try(copy, path)
+            stored = self._try(copy, path)
         except BaseException as error:
             found = self._abort(copy, error)
-            if found is None or not isinstance(error, TransferError):
+            if found is None or not isinstance(error, Exception):
                 raise
-            stored, tries = found, error.tries
+            stored = found
         result = copy.result()
         return Moved(
-            result.source, result.delivered, result.entry, tries - 1, result.resumed, stored.replaced, stored.version,
-            stored.warning, stored.durable, copy.unremoved,
+            result.source, result.delivered, result.entry, copy.tries - 1, result.resumed, stored.replaced,
+            stored.version, stored.warning, stored.durable, copy.unremoved,
         )  # fmt: skip
 
     def _abort(self, copy: Copy, error: BaseException) -> Stored | None:
@@ -135,14 +136,13 @@ class Mover:
         try:
             return copy.abort(error, keep=self.keep and isinstance(error, _MAY_GO_ON))
         except OutcomeUnknown as unknown:
-            if not isinstance(error, TransferError):
+            if not isinstance(error, Exception):
                 return None
-            unknown.tries = error.tries
+            unknown.tries = copy.tries
             raise unknown from error
 
-    def _try(self, copy: Copy, path: str) -> tuple[Stored, int]:
-        """Return the stored file and the number of tries it took."""
-        tries = 1
+    def _try(self, copy: Copy, path: str) -> Stored:
+        """Return the stored file."""
         while True:
             try:
                 if not copy.sealed:
@@ -153,15 +153,15 @@ class Mover:
                     self.sealed(copy.result())
                 self._check_stop(path, "before it became visible")
                 self.guard()
-                return copy.commit(), tries
+                return copy.commit()
             except TransferError as error:
-                error.tries = tries
-                if not error.heals or tries > self.retries:
+                error.tries = copy.tries
+                if not error.heals or copy.tries > self.retries:
                     raise
                 copy.prepare_again(error)
-            self._wait(pause_after(tries, self.delay, _LONGEST_DELAY_S), path, tries)
-            self.retrying(tries)
-            tries += 1
+            self._wait(pause_after(copy.tries, self.delay, _LONGEST_DELAY_S), path, copy.tries)
+            self.retrying(copy.tries)
+            copy.tries += 1
 
     def _wait(self, delay: float, path: str, tries: int) -> None:
         if self.interrupt.wait(delay):
