@@ -1,5 +1,6 @@
 """Uploads to servers that take the bytes slowly: the limit is that of a wait without a byte, not of a block."""
 
+import socket
 import time
 
 import pytest
@@ -8,6 +9,7 @@ from mft_common.endpoints.errors import Transient
 from mft_common.endpoints.filestore import Filestore, calls
 from mft_common.endpoints.http import open_http
 from mft_common.endpoints.s3 import open_s3
+from mft_common.endpoints.sending import send_all
 from mft_common.endpoints.targets import Target, Timeouts
 from tests.servers.slow_reader import SlowReader
 
@@ -62,3 +64,14 @@ def test_a_bucket_that_takes_no_more_bytes_is_given_up_after_the_idle_limit():
         with pytest.raises(Transient):
             writer.commit()
         assert time.monotonic() - began < 10
+
+
+def test_bytes_that_could_not_be_sent_can_be_dropped_while_the_error_is_kept():
+    """The memory of a part is given back before anybody asks for its error."""
+    near, far = socket.socketpair()
+    far.close()
+    content = bytearray(1 << 20)
+    with near, pytest.raises(OSError) as caught:  # noqa: PT011 -- of which kind depends on the moment
+        send_all(near, content)
+    content.clear()
+    assert caught.value.errno

@@ -6,8 +6,11 @@ import socket
 def send_all(connection: socket.socket, content: bytes | bytearray | memoryview) -> None:
     """Send all bytes; TimeoutError once the far side has taken none for as long as the socket's limit.
 
-    `sendall` would count its limit over the whole content, however steadily the far side takes it.
+    `sendall` would count its limit over the whole content, however steadily the far side takes it. No view of the
+    content is left, also in an error: its owner may empty it.
     """
-    rest = memoryview(content)
-    while rest:
-        rest = rest[connection.send(rest) :]
+    sent = 0
+    with memoryview(content) as view:
+        while sent < len(view):
+            with view[sent:] as rest:
+                sent += connection.send(rest)
