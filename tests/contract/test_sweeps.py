@@ -66,6 +66,19 @@ def test_a_removal_is_due_from_its_time_on_and_later_each_time(database):
     assert pauses == [1, 2, 4, 8, 16, 32, 60, 60, 60]
 
 
+def test_a_clock_that_was_set_back_leaves_no_removal_waiting_for_years(database):
+    """A time that lies later than any pause was written by the clock before."""
+    now, later = 200, 40 * 365 * 86_400_000
+    assert keys(claim(database, later, most=1)) == ["a"]
+    assert keys(claim(database, now, known={"a": "one"})) == ["a"]
+    assert not claim(database, now, known={"a": "one"})
+    with database.write() as connection:
+        for key in PLACES:
+            SWEEPS.remove(connection, key)
+        SWEEPS.add(connection, "a", later)
+    assert is_due(database, now)
+
+
 def test_one_place_is_claimed_once_at_a_time(database):
     """The work at a far side that hangs waits for each other, and no other far side waits for it."""
     assert keys(claim(database, 100)) == ["a", "b"]

@@ -17,6 +17,8 @@ K = TypeVar("K", int, str)
 
 _FIRST_MS: Final = 60_000
 _MOST_MS: Final = 3_600_000
+# No pause is as long as this: a time that is later was written before the clock was set back, and is due.
+_LATEST_MS: Final = 24 * _MOST_MS
 # How many due removals are read at a time while places that are free are looked for.
 _PAGE: Final = 1_000
 
@@ -36,8 +38,8 @@ class Sweeps(Generic[K]):
     def __init__(self, key: sa.Column[K]) -> None:
         self._table = key.table
         self._key: sa.Column[K] = key
-        due = self._table.c.due_at <= sa.bindparam("now", type_=sa.BigInteger)
-        self._any_due = Statement(sa.select(key).where(due).limit(1))
+        now = sa.bindparam("now", type_=sa.BigInteger)
+        self._any_due = Statement(sa.select(key).where(self._is_due(now)).limit(1))
         self._count = Statement(sa.select(sa.func.count()).select_from(self._table))
 
     def add(self, connection: sa.Connection, key: K, now: int) -> None:
@@ -87,10 +89,15 @@ class Sweeps(Generic[K]):
                     claimed.append(Claimed(key, tries + 1, found[key]))
         return claimed
 
+    def _is_due(self, now: sa.ColumnElement[int]) -> sa.ColumnElement[bool]:
+        due_at = self._table.c.due_at
+        return sa.or_(due_at <= now, due_at > now + _LATEST_MS)
+
     def _due(self, connection: sa.Connection, now: int) -> Iterator[Sequence[sa.Row[K, int, int]]]:
         """Yield pages of the removals that are due, the one that is due for longest first."""
         c = self._table.c
-        due = sa.select(self._key, c.tries, c.due_at).where(c.due_at <= now).order_by(c.due_at, self._key).limit(_PAGE)
+        is_due = self._is_due(sa.literal(now, sa.BigInteger()))
+        due = sa.select(self._key, c.tries, c.due_at).where(is_due).order_by(c.due_at, self._key).limit(_PAGE)
         page = connection.execute(due).all()
         while page:
             yield page
