@@ -134,6 +134,7 @@ class Deletion:
                 error.leftover = True
                 raise
             return False
+        self._is_back = False
         return True
 
     def end(self) -> bool:
@@ -173,7 +174,22 @@ class Deletion:
             return False
         if self._seen is None:
             return self._restored == listed
-        return self._restored != self._seen and self._restored[1] == listed[1]
+        return self._restored != self._seen and self._restored[1] == listed[1] and self._changes_times()
+
+    def _changes_times(self) -> bool:
+        """Return whether a rename gives a file another time, by moving the file aside and back once more.
+
+        One that has another time since it got its name back, and keeps that, is a newer file that has replaced it.
+        """
+        if not self.move_aside():
+            return False
+        try:
+            seen = self._files.marks(self._hidden)
+            has_its_name = self._put_back(self._mark if seen is None else seen[0])
+        except TransferError as error:
+            error.leftover = not self._is_back
+            raise
+        return has_its_name and seen != self._restored
 
     def _end(self) -> bool:
         marks = self._files.marks(self._hidden)
