@@ -180,3 +180,17 @@ def test_a_worker_that_cannot_renew_its_lease_kills_its_children_e13(slow, hub, 
     assert len(errors) == 1
     with made.work():
         wait_until(lambda: untouched(made), within=5)
+
+
+@pytest.mark.parametrize(("status", "completion"), [("Cancelling", "Cancelled"), ("Terminating", "Terminated")])
+def test_a_child_that_dies_before_it_hears_of_a_request_ends_its_job_as_it_was_asked_to_e7_e8(
+    slow, runner, status, completion
+):
+    """An accepted request decides how the job ends, as where its far side fails at that moment."""
+    with slow.work():
+        slow.run("slow")
+        begun(slow)
+        set_status(slow, status)
+        os.kill(child_of(runner), signal.SIGSEGV)
+        assert slow.finished("slow").findtext("completionStatus") == completion
+    wait_until(lambda: untouched(slow), within=5)

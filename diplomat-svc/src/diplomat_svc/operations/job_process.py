@@ -64,10 +64,11 @@ class JobProcess:
             if self._queue_again(reason):
                 return None
             # An earlier attempt may have left something.
-            return self._end(FAILURE, reason, left=self._owned.job.attempt > 1)
+            return self._end(*self._as_asked(FAILURE, reason), left=self._owned.job.attempt > 1)
         except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end
             logs.get("jobs").exception("job.failed", sequence=self._owned.job.sequence)
-            return self._end(FAILURE, f"An internal error ended the job ({type(error).__name__}).", left=True)
+            reason = f"An internal error ended the job ({type(error).__name__})."
+            return self._end(*self._as_asked(FAILURE, reason), left=True)
         # Where the job is no longer this worker's, neither are its temporary files.
         if isinstance(end.refusal, NotOwner):
             return None
@@ -136,22 +137,28 @@ class JobProcess:
 
     def _outcome(self, end: End) -> tuple[str, str | None]:
         """Return completion status and reason (E10, E11); None for the reason that a request to stop has stored."""
-        completion = end.result["completion"] if end.completed else None
-        if completion == FAILURE:
-            # What the stop cut off, or a far side that answers at last, may fail before the child hears of the stop.
-            with contextlib.suppress(Unavailable):
-                self._child.note(self._owned.stop_request())
-        if completion is not None and not (completion == FAILURE and self._child.asked):
-            return completion, end.result["reason"]
-        if self._child.asked:
-            return self._child.asked, _STOPPED.get(self._child.asked)
+        if end.completed and end.result["completion"] is not None:
+            return self._as_asked(end.result["completion"], end.result["reason"])
         if end.refusal is not None:
-            return FAILURE, f"An internal error ended the job ({type(end.refusal).__name__})."
+            return self._as_asked(FAILURE, f"An internal error ended the job ({type(end.refusal).__name__}).")
         if end.error:
-            return FAILURE, f"An internal error ended the job ({end.error})."
+            return self._as_asked(FAILURE, f"An internal error ended the job ({end.error}).")
         if not end.completed:
-            return FAILURE, f"The process of the job {end.reason}."
-        return INCOMPLETE, _STOPPED[INCOMPLETE]
+            return self._as_asked(FAILURE, f"The process of the job {end.reason}.")
+        asked = self._child.asked or INCOMPLETE
+        return asked, _STOPPED.get(asked)
+
+    def _as_asked(self, completion: str, reason: str | None) -> tuple[str, str | None]:
+        """Return how a job ends: a failure as a request to stop says that was accepted before, if there is one.
+
+        What the stop cut off, or a far side that answers at last, may fail before the child hears of the stop.
+        """
+        if completion != FAILURE:
+            return completion, reason
+        with contextlib.suppress(Unavailable):
+            self._child.note(self._owned.stop_request())
+        asked = self._child.asked
+        return (asked, _STOPPED.get(asked)) if asked else (completion, reason)
 
     def _end(self, completion: str, reason: str | None, *, left: bool) -> None:
         """End the job, again and again while the database is away: no other worker may do it."""
