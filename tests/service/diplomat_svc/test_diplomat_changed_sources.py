@@ -11,6 +11,7 @@ from tests.servers.processes import wait_until
 from tests.service.diplomat_svc.cut_attempts import (
     BOTH,
     LARGE,
+    RETRIES,
     SEQUENCE,
     SLOW,
     attempt,
@@ -19,6 +20,7 @@ from tests.service.diplomat_svc.cut_attempts import (
     next_attempt,
     part_in,
 )
+from tests.service.diplomat_svc.worker_program import kill, start_worker
 
 ONE_NAME = {"files": "out.csv"}
 
@@ -35,6 +37,34 @@ def test_a_file_that_came_since_does_not_replace_that_of_an_earlier_attempt_e26(
     assert tree(made.data / "to") == {"out.csv": LARGE}
     assert tree(made.data / "from") == {"b": files[1]}
     assert any("b was left where it is: the file of an earlier attempt has its name" in text for text in log(made))
+
+
+@pytest.mark.parametrize("came", ["new", "f000"])
+def test_a_file_that_came_since_replaces_no_packed_archive_whose_sources_are_deleted_e24_e26(
+    hub, transaction, runner, came
+):
+    """The worker was killed once all sources of the archive were deleted, and before the job had its end."""
+    files = {f"f{number:03}": b"x" for number in range(300)}
+    one = transaction("one", retries=RETRIES, delete_source=True, compress={"zip": "x.zip"})
+    made = configured(hub, files, one)
+    source = made.data / "from"
+    worker = start_worker(made)
+    try:
+        made.run("one")
+        wait_until(lambda: len(list(source.iterdir())) < len(files), every=0.001, what="the first deletion")
+        # With the lock of the database held, the worker cannot write the end.
+        with made.service.database.write():
+            wait_until(lambda: not list(source.iterdir()), what="the last deletion")
+            kill(worker)
+    finally:
+        kill(worker)
+    archive = (made.data / "to" / "x.zip").read_bytes()
+    (source / came).write_bytes(b"newer")
+    assert next_attempt(made) == "Successful", log(made)
+    assert tree(made.data / "to") == {"x.zip": archive}
+    assert tree(source) == {came: b"newer"}
+    text = f"{came} was left where it is: the archive of an earlier attempt is delivered."
+    assert any(text in one for one in log(made))
 
 
 def test_a_new_version_of_the_only_file_is_delivered_b17(hub, transaction, runner):

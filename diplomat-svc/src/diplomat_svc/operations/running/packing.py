@@ -22,19 +22,21 @@ from mft_common.transfer.steps.keep import Kept
 def deliver_packed(work: Work, source: Endpoint, found: Sequence[Found], target: Endpoint) -> list[Arrived]:
     """Deliver one archive of all files (see `Deliver`): all of them arrive, or none.
 
-    Where an earlier attempt has delivered the archive, the files that it did not hold are left to the next job; where
-    it may have, all are.
+    Where an earlier attempt has delivered the archive, the files that it did not hold are left to the next job, also
+    where the sources of all others are deleted: their archive would be replaced. Where it may have, all are left.
     """
     if any(one.is_unknown for one in found):
         for one in found:
             work.leave(one)
         return []
-    delivered = [one for one in found if one.is_delivered]
-    if not delivered:
+    reports = work.reports
+    if not (reports.job.delivered or reports.unknown):
         return _deliver(work, source, found, target) if found else []
+    delivered = [one for one in found if one.is_delivered]
+    how = "is" if reports.job.delivered else "may be"
     for one in found:
         if not one.is_delivered:
-            text = f"{one.entry.name} was left where it is: the archive of an earlier attempt is delivered."
+            text = f"{one.entry.name} was left where it is: the archive of an earlier attempt {how} delivered."
             work.reports.note(text, Severity.WARNING)
             if one.lost_copies:
                 work.reports.warn_file(one.place, one.lost_copies)
