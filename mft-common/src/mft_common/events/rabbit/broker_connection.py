@@ -15,6 +15,9 @@ from mft_common.events.rabbit.publish_batch import Message, Outcome, PublishBatc
 from mft_common.events.topology import EXCHANGE, Topology
 
 _CLOSE_S: Final = 3.0
+_UNREADABLE: Final = (
+    "its URL is not of the form amqp://user:password@host:port/vhost; a / in user or password is written %2F, and so on"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +35,15 @@ class Settings:
         declare(channel, self.topology)
 
     def parameters(self, name: str) -> pika.URLParameters:
-        """Return pika's parameters for a connection that shows as `name` in the broker's lists."""
-        parameters = pika.URLParameters(self.url)
+        """Return pika's parameters for a connection that shows as `name` in the broker's lists.
+
+        ValueError without any part of a URL that cannot be read: errors are logged, and a sign in a password that
+        ought to be escaped makes a part of it the port.
+        """
+        try:
+            parameters = pika.URLParameters(self.url)
+        except (ValueError, TypeError):
+            raise ValueError(_UNREADABLE) from None
         parameters.heartbeat = self.heartbeat
         parameters.connection_attempts = 1
         parameters.socket_timeout = self.connect_timeout
