@@ -109,3 +109,18 @@ def test_189_a_request_deletes_no_monitor_of_the_configuration(make):
     assert delete(hub, "/one/history").status_code == 204
     assert delete(hub, "/mine").status_code == 204
     assert delete(make(), "/one").status_code == 404
+
+
+def test_187_a_changed_definition_makes_no_poll_shorter(make, tmp_path, open_polls):
+    """Item 187: the look that it brings at once does not count as one after which a file has kept its size."""
+    condition = {"type": "noChangeInSize", "noFileSizeChangePollCount": 1}
+    minute = {"triggerCondition": condition, "general": {"pollInterval": 1}}
+    hub = make(body(**minute))
+    polls = open_polls(hub)
+    (tmp_path / "quay/in/x").write_bytes(b"the begin of a file")
+    polls.poll()
+    make(body(**minute, transferDefinition__job={"name": "renamed"}))
+    polls.poll(seconds=2.0, times=5)
+    assert sources(hub) == []
+    polls.poll(seconds=60.0)
+    assert sources(hub) == [["in/x"]]

@@ -75,7 +75,8 @@ def watch_of(monitor: Monitor, triggering: Triggering) -> Watch:
         folder=Place.of(monitor).to_text(),
         handle=handle,
         depth=monitor.depth,
-        settle=0.0,
+        # Looks that come early, such as the first one by a changed definition, are no polls.
+        settle=float(condition.polls * monitor.interval_s),
         # A file is seen once before it can have kept its size for a poll.
         looks=condition.polls + 1,
         interval=float(monitor.interval_s),
