@@ -8,6 +8,7 @@ import stat
 import struct
 import tracemalloc
 import zipfile
+import zlib
 
 import pytest
 
@@ -134,6 +135,32 @@ def test_one_name_that_leads_out_refuses_the_whole_archive(unpack, bad):
     """The good members of such an archive are not released either."""
     with pytest.raises(BadArchive, match="whole archive is refused"):
         unpack(made("good.txt", bad, "other.txt"))
+
+
+@pytest.mark.parametrize("bad", ["../out", "/etc/out", "a\\b", ""])
+def test_a_name_of_an_extra_field_that_leads_out_refuses_the_whole_archive(unpack, monkeypatch, bad):
+    """Python 3.12 and later read a second name of each member (0x7075), by which it is delivered."""
+    if bad:
+        with pytest.raises(BadArchive, match="whole archive is refused"):
+            unpack(two_names(monkeypatch, bad))
+    else:
+        assert unpack(two_names(monkeypatch, "better")) == {"better": b"x"}
+
+
+def two_names(monkeypatch, second):
+    """Return an archive of a member `first`, which has a second name; let zipfile read that, whatever its version."""
+
+    def decode(info, *_):
+        info.filename = second if info.extra else info.filename
+
+    monkeypatch.setattr(zipfile.ZipInfo, "_decodeExtra", decode)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        info = zipfile.ZipInfo("first")
+        name = second.encode()
+        info.extra = struct.pack("<HHBL", 0x7075, 5 + len(name), 1, zlib.crc32(b"first")) + name
+        archive.writestr(info, b"x")
+    return file.getvalue()
 
 
 def test_a_link_refuses_the_whole_archive(unpack):

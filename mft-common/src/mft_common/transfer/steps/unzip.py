@@ -179,8 +179,9 @@ def _check_directory(found: list[zipfile.ZipInfo], size: int, limits: Limits) ->
         raise BadArchive(f"the archive has {len(found)} members; {limits.members} are allowed")
     folded_names: dict[str, str] = {}
     for info in found:
-        # zipfile cuts a name at a NUL byte; the name as it was given is the one to check.
-        _check_member(info, info.orig_filename)
+        # zipfile cuts a name at a NUL byte, and Python 3.12 takes that of an extra field: both names are checked.
+        for name in dict.fromkeys((info.orig_filename, info.filename)):
+            _check_member(info, name)
         folded = _folded(info.filename)
         if (other := folded_names.get(folded)) is not None:
             same = other.removesuffix("/") == info.filename.removesuffix("/")
