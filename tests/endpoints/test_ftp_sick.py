@@ -14,6 +14,7 @@ from mft_common.endpoints.contract import BLOCK, Entry
 from mft_common.endpoints.errors import (
     AuthenticationFailed,
     DiskFull,
+    Exists,
     Mismatch,
     TransferError,
     Transient,
@@ -585,6 +586,32 @@ def test_other_calls_while_a_transfer_is_open(pyftpd):
         writer.commit()
         assert len(endpoint._connections._idle) == 4
     assert (server.root / "out").read_bytes() == b"absub/c"
+
+
+@pytest.mark.parametrize("character", ["\x0b", "\x0c", "\x1c", "\x85", "\u2028"])
+def test_a_name_with_a_line_end_of_unicode_is_looked_up_whole(pyftpd, character):
+    """A file that is taken for one that is not there would be replaced although it must not be."""
+    server, name = pyftpd(), f"a{character}b"
+    (server.root / name).write_bytes(b"before")
+    with open_ftp(server.target()) as far:
+        with pytest.raises(Exists):
+            fill(far.writer(name, token=TOKEN, if_exists="fail"), b"after").commit()
+        assert read(far, far.stat(name)) == b"before"
+    assert (server.root / name).read_bytes() == b"before"
+
+
+@pytest.mark.parametrize("facts", [True, False])
+def test_a_name_that_is_listed_twice_is_one_file(pyftpd, tmp_path, facts):
+    """A name with a line's end in it looks like two, of which one may be that of another file."""
+    with contextlib.ExitStack() as running:
+        target = pyftpd().target() if facts else running.enter_context(vsftpd(tmp_path))
+        for name in ("ok", "ok\nok"):
+            (tmp_path / "root" / name).write_bytes(name.encode())
+        with open_ftp(target) as far:
+            skipped = []
+            (entry,) = far.list(ALL, skipped=lambda path, why: skipped.append((path, why)))
+            assert read(far, entry) == b"ok"
+    assert ("ok", "is listed twice, because another name holds a line's end") in skipped
 
 
 def test_a_line_end_in_a_name_is_refused(pyftpd):

@@ -71,18 +71,23 @@ class Listing:
         with self._connections.session() as session:
             self._enter(session, folder)
             texts, parse = self._texts(session, folder)
-        found, unknown = [], 0
+        found: dict[str, Line] = {}
+        unknown = 0
         for text in texts:
             line = parse(text)
             if line is None:
                 unknown += 1
+            elif line.name in found:
+                # One of the two is another name with a line's end in it; which one cannot be told.
+                path = f"{folder}/{line.name}" if folder else line.name
+                skipped(path, "is listed twice, because another name holds a line's end")
             elif line.kind != "itself" and _can_be_named(line.name, folder, skipped):
-                found.append(line)
+                found[line.name] = line
         if unknown:
             log = logs.get("endpoints.ftp")
             log.warning("ftp.listing_lines_unknown", folder=replies.shown(folder), lines=unknown)
             skipped(folder, f"{unknown} lines of the server's listing are of an unknown form")
-        return found
+        return list(found.values())
 
     def _enter(self, session: Session, folder: str) -> None:
         full = self._place.full(folder)

@@ -96,7 +96,7 @@ class Session:
 
     def _learn(self) -> None:
         answer = self.attempt("FEAT") or ""
-        for line in answer.splitlines()[1:-1]:
+        for line in _inner_lines(answer):
             word, _, rest = line.strip().partition(" ")
             # `REST STREAM` is another offer than REST alone.
             self.offers[word.lower()] = rest
@@ -193,7 +193,7 @@ class Session:
         """Return what has the name `full`, None where nothing has that can be seen."""
         if self.lists_facts:
             answer = self.attempt(f"MLST {full}", name)
-            lines = [] if answer is None else answer.splitlines()[1:-1]
+            lines = [] if answer is None else _inner_lines(answer)
             line = parse_facts(lines[0].removeprefix(" ")) if lines else None
             if line is not None and line.kind == "itself":
                 return Line(name, "folder")
@@ -240,6 +240,14 @@ class Session:
             with contextlib.suppress(TransferError), self.answers(""):
                 self._client.putcmd("QUIT")
         self.drop()
+
+
+def _inner_lines(answer: str) -> list[str]:
+    """Return the lines of an answer between its first and its last one.
+
+    Not by `splitlines`: a name may hold other characters that end a line in Unicode.
+    """
+    return answer.split("\n")[1:-1]
 
 
 class Connections:
