@@ -73,6 +73,13 @@ def _json(result):
     return json.loads(result.stdout.splitlines()[-1])
 
 
+@pytest.mark.parametrize("arguments", [("transaction", "show"), ("transaction", "run"), ("job", "list")])
+def test_a_name_that_is_not_utf_8_is_refused(run, arguments):
+    """No transaction has such a name: a stack trace ended with the code of a job that failed."""
+    result = run(*arguments, "\udcff")
+    assert (result.exit_code, result.stderr) == (2, "crossdock: an argument is not UTF-8\n")
+
+
 def test_transactions_are_listed_and_shown(run):
     """A table for people, objects for programs, and one definition by name or id."""
     result = run("transaction", "list")

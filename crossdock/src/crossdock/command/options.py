@@ -41,6 +41,9 @@ def prints_errors(run: Callable[..., Any]) -> Callable[..., Any]:
                 click.echo(f"  {problem}", err=True)
         except MftError as error:
             click.echo(f"crossdock: {error}", err=True)
+        except UnicodeEncodeError:
+            # A database and an address take no other text.
+            click.echo("crossdock: an argument is not UTF-8", err=True)
         except OSError as error:
             text = shown_reason(error)
             if discard_unwritable():
