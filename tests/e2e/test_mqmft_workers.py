@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import signal
 
 import pytest
 
@@ -104,4 +105,30 @@ def test_225_a_killed_worker_is_taken_over_and_the_transfer_goes_on_from_its_che
     assert before - kept < AGAIN
     assert hub.both[1].ended(id_, within=150)["status"]["state"] == "successful"
     assert proxy.to_client - before < SIZE - kept + AGAIN // 8
+    assert is_whole(hub, id_, content)
+
+
+@pytest.mark.parametrize("frozen", ["worker", "all"])
+def test_225_a_frozen_worker_writes_nothing_when_it_goes_on_after_its_lease(hub, proxy, content, frozen):
+    """The worker alone or with its children: another one ends the transfer, and what wakes up changes nothing."""
+    first = hub.worker()
+    id_ = hub.both[0].submit(body("FAR", "YARD", ("large", "large")))
+    in_the_middle(hub, id_)
+    (first.send if frozen == "worker" else first.send_to_all)(signal.SIGSTOP)
+    hub.worker()
+    assert hub.both[1].ended(id_, within=150)["status"]["state"] == "successful"
+    there = (hub.data / "yard/large").stat()
+    rows = hub.rows("SELECT * FROM managed"), hub.rows("SELECT * FROM managed_file")
+    (first.send if frozen == "worker" else first.send_to_all)(signal.SIGCONT)
+    lost = '"task": "mqmft-svc-managed", "error": "MftError"'
+    wait_until(lambda: lost in first.log.read_text(), what="the end of the lease in the log")
+    id_after = hub.both[0].submit(body("FAR", "YARD", ("none", "none")))
+    assert hub.both[1].ended(id_after)["status"]["state"] == "failed"
+    now = (hub.data / "yard/large").stat()
+    assert (now.st_ino, now.st_mtime_ns, now.st_size) == (there.st_ino, there.st_mtime_ns, there.st_size)
+    mine = (
+        hub.rows(f"SELECT * FROM managed WHERE id = '{id_}'"),
+        hub.rows(f"SELECT * FROM managed_file WHERE transfer = '{id_}'"),
+    )
+    assert mine == rows
     assert is_whole(hub, id_, content)

@@ -107,8 +107,8 @@ class Replicas:
         log = self._folder / f"worker-{len(self.workers)}.log"
         made = Program([sys.executable, "-m", "mqmft_svc.worker"], log, env=clean_environment(**environ)).start()
         self.workers.append(made)
-        # Each dispatcher says so, that of transfers and that of calls.
-        wait_until(lambda: made.log.read_text().count("worker.ready") >= 2, within=60, what="a worker that is ready")
+        # Each of its dispatchers says so: those of transfers, of their calls and of other calls.
+        wait_until(lambda: made.log.read_text().count("worker.ready") >= 3, within=60, what="a worker that is ready")
         return made
 
     def kill_workers(self) -> None:

@@ -22,7 +22,7 @@ from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
-from mft_common.process.worker_lock import Exclusive, Shared
+from mft_common.process.worker_lock import Exclusive, Shared, WorkerLock
 from mft_common.schedules import timers_task
 from mft_common.watching import Watcher, watcher_task
 from mqmft_svc import SERVICE
@@ -30,6 +30,7 @@ from mqmft_svc.events import handlers
 from mqmft_svc.migrations import HEAD
 from mqmft_svc.operations import Operations
 from mqmft_svc.operations.calls.work import CallWork
+from mqmft_svc.operations.managed.call_work import TransferCallWork
 from mqmft_svc.operations.managed.sweeping import TransferRemovals
 from mqmft_svc.operations.managed.work import ManagedWork
 from mqmft_svc.operations.monitoring.watches import watcher_of
@@ -38,11 +39,12 @@ from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import agents, monitors, visibility
-from mqmft_svc.store.tables import APPLIED, CALL_WORKERS, INBOX, OUTBOX, WORKERS, metadata
+from mqmft_svc.store.tables import APPLIED, CALL_WORKERS, INBOX, OUTBOX, TRANSFER_CALL_WORKERS, WORKERS, metadata
 
 _PURGE_EVERY_S: Final = 60.0
 _LOCK: Final = "worker.lock"
 _CALL_LOCK: Final = "call-worker.lock"
+_TRANSFER_CALL_LOCK: Final = "transfer-call-worker.lock"
 # A cancelled transfer ends within 5 s (180).
 _OBEYS_WITHIN_S: Final = 3.0
 _DEMO_QMGR: Final = "QM1"
@@ -50,6 +52,7 @@ _DEMO_QMGR: Final = "QM1"
 _CHILD_MODULES: Final = (
     "mqmft_svc.operations.agent_child",
     "mqmft_svc.operations.calls.child",
+    "mqmft_svc.operations.managed.calling",
     "mqmft_svc.operations.managed.child",
     "mqmft_svc.operations.monitoring.child",
 )
@@ -116,6 +119,7 @@ class Service:
             BackgroundTask(f"{SERVICE}-managed", self.dispatcher().run),
             watcher_task(f"{SERVICE}-monitors", self.watcher()),
             BackgroundTask(f"{SERVICE}-calls", self.call_dispatcher().run),
+            BackgroundTask(f"{SERVICE}-transfer-calls", self.transfer_call_dispatcher().run),
         ]
 
     def prober(self) -> Prober:
@@ -130,10 +134,9 @@ class Service:
             raise ValueError("a worker is built with a runner")
         parts = (self.database, self.follower, self.runner)
         patience = self.settings.ack_timeout_ms / 1000 * self.settings.ack_retries
-        lock = Exclusive(self.settings.state / _LOCK) if self.database.dialect == "sqlite" else Shared()
-        hosts = self.settings.call_hosts
+        lock = self._lock(_LOCK)
         private = self.settings.state / "private"
-        work = ManagedWork(*parts, patience_s=patience, now=self.operations.now, call_hosts=hosts, private=private)
+        work = ManagedWork(*parts, patience_s=patience, now=self.operations.now, private=private)
         removals = TransferRemovals(self.follower, patience_s=patience, now=self.operations.now)
         sweeper = Sweeper(removals, self.database, self.runner, now=self.operations.now)
         beside = [BackgroundTask("sweeps", sweeper.run), work.telling()]
@@ -149,9 +152,19 @@ class Service:
         """Return the task that makes the calls that were asked for by themselves."""
         if self.runner is None:
             raise ValueError("a worker is built with a runner")
-        lock = Exclusive(self.settings.state / _CALL_LOCK) if self.database.dialect == "sqlite" else Shared()
         work = CallWork(self.database, self.runner, hosts=self.settings.call_hosts, now=self.operations.now)
-        return Dispatcher(work, self.database, CALL_WORKERS, lock=lock)
+        return Dispatcher(work, self.database, CALL_WORKERS, lock=self._lock(_CALL_LOCK))
+
+    def transfer_call_dispatcher(self) -> Dispatcher[str]:
+        """Return the task that makes the calls of managed transfers."""
+        if self.runner is None:
+            raise ValueError("a worker is built with a runner")
+        work = TransferCallWork(self.database, self.runner, hosts=self.settings.call_hosts, now=self.operations.now)
+        return Dispatcher(work, self.database, TRANSFER_CALL_WORKERS, lock=self._lock(_TRANSFER_CALL_LOCK))
+
+    def _lock(self, name: str) -> WorkerLock:
+        """Return the lock of one kind of worker: on SQLite there is one of it."""
+        return Exclusive(self.settings.state / name) if self.database.dialect == "sqlite" else Shared()
 
     def visibility_tasks(self, every: float = visibility.NOTED_EVERY_S) -> list[BackgroundTask]:
         """Return the task that lets processes which start later join this run of the hub (200), if one is needed."""

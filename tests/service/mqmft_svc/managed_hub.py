@@ -94,9 +94,11 @@ def dispatching(dispatcher):
         thread.join(30)
 
 
+@contextlib.contextmanager
 def worker(hub):
-    """Carry out transfers within the block."""
-    return dispatching(hub.service.dispatcher())
+    """Carry out transfers and their calls within the block."""
+    with dispatching(hub.service.dispatcher()), dispatching(hub.service.transfer_call_dispatcher()):
+        yield
 
 
 def submit(hub, *items, source="QUAY", destination="YARD", **transfer_set):

@@ -13,7 +13,7 @@ from structlog.testing import capture_logs
 from mft_common.events import LocalBus
 from mqmft_svc.domain.calls import CallState
 from mqmft_svc.store import managed as store
-from mqmft_svc.store.tables import WORKERS, managed
+from mqmft_svc.store.tables import TRANSFER_CALL_WORKERS, managed
 from tests.servers.dripping import Dripping
 from tests.servers.made_secrets import secret
 from tests.servers.processes import end, free_port, wait_until
@@ -227,11 +227,11 @@ def test_180_a_cancel_between_two_tries_ends_the_transfer_at_once(hub, server):
 def test_234_calls_that_are_over_are_not_made_again_by_the_next_worker(hub, server):
     """A transfer whose worker died after its first call goes on with the second."""
     id_ = submit(hub, ("a", "a"), preSourceCall=call(server), preDestinationCall=call(server))
+    over = json.dumps({"preSourceCall": CallState(tries=1, outcome="success").to_json()})
     with hub.service.database.write() as connection:
-        taken = store.take(connection, id_, "dead", 1)
-        over = {"preSourceCall": CallState(tries=1, outcome="success")}
-        store.put_calls(connection, type(taken)(**{**vars(taken), "calls": over}))
-        assert WORKERS.sign_in(connection, "dead", 0.2).owner == "dead"
+        assert store.give(connection, id_, "dead", 1)
+        store.update(connection, id_, calls=over, receiver=server.url)
+        assert TRANSFER_CALL_WORKERS.sign_in(connection, "dead", 0.2).owner == "dead"
     with worker(hub):
         assert ended(hub, id_)["status"]["state"] == "successful"
     assert [body["call"] for body in bodies(server)] == ["preDestinationCall"]

@@ -24,8 +24,8 @@ class Managed:
     after that or after a worker's death. `stop` is how someone who stopped it wants it to end, and `due_at` is when a
     worker may take it, 0 for at once. `queued_at` is since when it waits for one, which gives its place among others.
     `owner` is the worker that runs it, "" for none, and `fence` counts how often it was taken. `calls` are those of its
-    calls that were tried. `caused_by` is the transfer that wrote the file for which a monitor began this one, None
-    where none is known.
+    calls that were tried, and `receiver` is that of the call which comes next, "" where bytes come next. `caused_by` is
+    the transfer that wrote the file for which a monitor began this one, None where none is known.
     """
 
     id: str
@@ -46,6 +46,7 @@ class Managed:
     fence: int = 0
     calls: Mapping[str, CallState] = field(default_factory=dict)
     caused_by: str | None = None
+    receiver: str = ""
 
     @property
     def token(self) -> str:

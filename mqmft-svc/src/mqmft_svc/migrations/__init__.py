@@ -1,3 +1,3 @@
 """Revisions of this service's tables."""
 
-HEAD = "0016"
+HEAD = "0017"

@@ -1,7 +1,7 @@
 """Write new managed transfers, each with its first record and its events, in the caller's transaction."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import sqlalchemy as sa
@@ -11,7 +11,9 @@ from mft_common.clock import Clock
 from mft_common.events import Event
 from mft_common.ids import TransferIds
 from mqmft_svc.domain.agents import Agent
+from mqmft_svc.domain.calls import BEFORE
 from mqmft_svc.domain.managed import Managed
+from mqmft_svc.domain.next_calls import receiver_of
 from mqmft_svc.domain.submissions import AgentRequest, Submission
 from mqmft_svc.errors import AgentNotAuthorized, NoSuchAgent
 from mqmft_svc.operations.managed import transfer_events
@@ -54,10 +56,11 @@ class Acceptor:
     def new(self, submission: Submission, account: str, *, caused_by: str | None = None) -> Managed:
         """Return a transfer of its own id, which is not stored yet."""
         now = self._now()
-        return Managed(
+        made = Managed(
             id=self._ids.new(), submission=submission, account=account, host=self._host,
             request_id=logs.request_id()[:64], submitted_at=now, queued_at=now, caused_by=caused_by,
         )  # fmt: skip
+        return replace(made, receiver=receiver_of(made, BEFORE))
 
     def agents(self, connection: sa.Connection) -> Mapping[str, Agent]:
         """Return the agents of the configuration that was applied last."""

@@ -44,8 +44,7 @@ def fetch(connection: sa.Connection) -> dict[str, tuple[str, Status]]:
 
 def fetch_with_transfers(connection: sa.Connection) -> dict[str, tuple[str, Status]]:
     """Return the same as `fetch`; an agent that is ready, and from or to which a transfer runs, is active."""
-    sources, destinations = managed.running_of(connection)
-    busy = {*sources, *destinations}
+    busy = managed.busy_agents(connection)
     return {
         name: (definition, replace(status, finding=ACTIVE) if name in busy and status.finding == READY else status)
         for name, (definition, status) in fetch(connection).items()

@@ -23,15 +23,17 @@ _F: Final = managed_file.c
 _K: Final = submission_key.c
 _PLAIN: Final = (
     *("id", "account", "host", "request_id", "submitted_at", "queued_at", "status", "due_at", "began_at", "ended_at"),
-    *("recovering_since", "retries", "stop", "owner", "fence", "caused_by"),
+    *("recovering_since", "retries", "stop", "owner", "fence", "caused_by", "receiver"),
 )
 _STOPPED: Final = sa.select(agent.c.name).where(agent.c.stopped_at.is_not(None))
+NOT_STOPPED: Final = (_C.source_agent.not_in(_STOPPED), _C.destination_agent.not_in(_STOPPED))
 _MAY_BEGIN: Final = (
     _C.status == "queued",
+    _C.receiver == "",
     _C.due_at <= sa.bindparam("now", type_=sa.BigInteger),
-    _C.source_agent.not_in(_STOPPED),
-    _C.destination_agent.not_in(_STOPPED),
+    *NOT_STOPPED,
 )
+_MOVES: Final = (_C.status == "running", _C.receiver == "")
 _ANY_DUE: Final = Statement(sa.select(_C.id).where(*_MAY_BEGIN).limit(1))
 
 
@@ -53,7 +55,7 @@ def insert(connection: sa.Connection, transfer: Managed) -> None:
         sa.insert(managed).values(
             **values,
             submission=json.dumps(submission.to_json()),
-            calls="{}",
+            calls=calls_json(transfer),
             source_agent=submission.source_agent.name,
             destination_agent=submission.destination_agent.name,
             priority=submission.priority,
@@ -80,9 +82,9 @@ def update(connection: sa.Connection, id_: str, **values: Any) -> None:
     connection.execute(sa.update(managed).where(_C.id == id_).values(**values))
 
 
-def put_calls(connection: sa.Connection, transfer: Managed) -> None:
-    """Store how the calls of a transfer went so far."""
-    update(connection, transfer.id, calls=json.dumps({name: one.to_json() for name, one in transfer.calls.items()}))
+def calls_json(transfer: Managed) -> str:
+    """Return how the calls of a transfer went so far, as its column has it."""
+    return json.dumps({name: one.to_json() for name, one in transfer.calls.items()})
 
 
 def end(connection: sa.Connection, transfer: Managed, at: int, **values: Any) -> None:
@@ -94,7 +96,7 @@ def end(connection: sa.Connection, transfer: Managed, at: int, **values: Any) ->
 
 
 def any_due(connection: Connection, now: int) -> bool:
-    """Return whether a transfer waits for a worker; one of an agent that is stopped waits for that."""
+    """Return whether a transfer waits for a worker to move bytes; one of an agent that is stopped waits for that."""
     return _ANY_DUE.first(connection, {"now": now}) is not None
 
 
@@ -127,22 +129,27 @@ def ended_before(connection: sa.Connection, id_: str, at: int) -> bool:
 
 
 def running_of(connection: sa.Connection) -> tuple[dict[str, int], dict[str, int]]:
-    """Return how many transfers run from and to each agent."""
+    """Return how many transfers run from and to each agent; one that waits for the answer to a call takes no place."""
     sources, destinations = (
         {
             row[0]: row[1]
-            for row in connection.execute(
-                sa.select(column, sa.func.count()).where(_C.status == "running").group_by(column)
-            )
+            for row in connection.execute(sa.select(column, sa.func.count()).where(*_MOVES).group_by(column))
         }
         for column in (_C.source_agent, _C.destination_agent)
     )
     return sources, destinations
 
 
+def busy_agents(connection: sa.Connection) -> set[str]:
+    """Return the agents from or to which a transfer runs."""
+    found = connection.execute(sa.select(_C.source_agent, _C.destination_agent).where(_C.status == "running"))
+    return {name for row in found for name in row}
+
+
 def queued_of(connection: sa.Connection, agent: str) -> int:
-    """Return how many transfers wait that begin at an agent."""
-    mine = sa.select(sa.func.count()).where(_C.status == "queued", _C.source_agent == agent)
+    """Return how many transfers wait that begin at an agent; one that waits for its next call is none of them."""
+    waits = sa.or_(_C.receiver == "", _C.began_at.is_(None))
+    mine = sa.select(sa.func.count()).where(_C.status == "queued", _C.source_agent == agent, waits)
     return connection.execute(mine).scalar_one()
 
 
@@ -158,20 +165,25 @@ def stop_requests(connection: sa.Connection, owner: str) -> dict[str, str]:
 
 
 def owners(connection: sa.Connection) -> dict[str, str]:
-    """Return the workers of the running transfers, by the transfers' ids."""
-    found = connection.execute(sa.select(_C.id, _C.owner).where(_C.status == "running"))
+    """Return the workers of the transfers that they move, by the transfers' ids."""
+    found = connection.execute(sa.select(_C.id, _C.owner).where(*_MOVES))
     return {row.id: row.owner for row in found}
 
 
 def take(connection: sa.Connection, id_: str, owner: str, now: int) -> Managed | None:
     """Give a waiting transfer to a worker, who holds the lock of the queue; None where it was stopped meanwhile."""
-    began_at = sa.func.coalesce(_C.began_at, now)
-    values = {"status": "running", "owner": owner, "fence": _C.fence + 1, "began_at": began_at}
-    taken = sa.update(managed).where(_C.id == id_, _C.status == "queued").values(**values)
-    if connection.execute(taken).rowcount != 1:
+    if not give(connection, id_, owner, now):
         return None
     managed_queues.claim(connection, id_, claimed=True)
     return find(connection, id_)
+
+
+def give(connection: sa.Connection, id_: str, owner: str, now: int) -> bool:
+    """Make a worker the owner of a waiting transfer; False where that was stopped meanwhile."""
+    began_at = sa.func.coalesce(_C.began_at, now)
+    values = {"status": "running", "owner": owner, "fence": _C.fence + 1, "began_at": began_at}
+    taken = sa.update(managed).where(_C.id == id_, _C.status == "queued").values(**values)
+    return connection.execute(taken).rowcount == 1
 
 
 def hold(connection: sa.Connection, transfer: Managed) -> None:

@@ -115,6 +115,7 @@ managed: Final = sa.Table(
     _number("ended_at", nullable=True),
     sa.Column("calls", sa.Text(), nullable=False, server_default="{}"),
     sa.Column("caused_by", sa.String(48)),
+    sa.Column("receiver", sa.Text(), nullable=False, server_default=""),
 )
 sa.Index("managed_place", managed.c.status, managed.c.priority.desc(), managed.c.queued_at)
 managed_file: Final = sa.Table(
@@ -236,6 +237,7 @@ WATCHES: Final = Memory(metadata)
 WORKERS: Final = Workers(LEASES)
 SWEEPS: Final = Sweeps(sweeps.c.transfer)
 CALL_WORKERS: Final = Workers(LEASES, "call-worker/")
+TRANSFER_CALL_WORKERS: Final = Workers(LEASES, "transfer-call-worker/")
 OUTBOX: Final = Outbox(SERVICE, metadata)
 INBOX: Final = Inbox(metadata)
 APPLIED: Final = AppliedConfiguration(metadata, "ibm_mq_mft", "endpoints", "allowed_folders")

@@ -56,7 +56,7 @@ class CallProcess:
             return self._settle(lambda: self._tried(request, tried))
         if self._child.asked and not end.completed:
             return self._settle(lambda: self._wait(self._now()))
-        return self._settle(lambda: self._tried(request, _try_of(end)))
+        return self._settle(lambda: self._tried(request, try_of(end)))
 
     def _payload(self, request: CallRequest) -> dict[str, Any]:
         call = self._call
@@ -104,7 +104,8 @@ def _hear(_kind: str, _data: Json) -> Json:
     return None
 
 
-def _try_of(end: End) -> Try:
+def try_of(end: End) -> Try:
+    """Return how the try of a child went."""
     if end.completed:
         return Try.from_json(end.result)
     return Try(reason=f"the process of the call {end.reason}")

@@ -5,7 +5,6 @@ from typing import Any, Final
 
 from mft_common.endpoints.errors import Interrupted, NotFound, TransferError
 from mft_common.process.runner import Channel, CommitRefused
-from mqmft_svc.operations.managed.calling import TransferCalls
 from mqmft_svc.operations.managed.held import HeldInterrupt
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order, url_of
 from mqmft_svc.operations.managed.problems import Away
@@ -21,25 +20,18 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Run a managed transfer.
 
     Return why it has to go on later (`recover`, "" where it has not), whether it was `stopped` or is no longer the
-    worker's, and whether unfinished files or sources that were moved aside may be `left`. A call that failed decides
-    about the `end`: the final state, and the reason.
+    worker's, and whether unfinished files or sources that were moved aside may be `left`.
     """
     order = Order.from_json(payload)
     trying = Trying(HeldInterrupt(channel, payload["confirm_s"]), order.retry_count, recover=order.recover)
-    reports = Reports(channel)
-    attempt = Run(order, reports, trying)
-    calls = TransferCalls.of(payload.get("calls"), order, reports, trying)
+    attempt = Run(order, Reports(channel), trying)
     try:
-        if reason := calls.before():
-            return {"recover": "", "stopped": False, "left": False, "end": ["failed", reason]}
         attempt.run()
-        reason = calls.after()
     except (Interrupted, CommitRefused):
         return {"recover": "", "stopped": True, "left": True}
     except Away as error:
         return {"recover": str(error), "stopped": False, "left": True}
-    over = {"recover": "", "stopped": False, "left": attempt.left}
-    return {**over, "end": ["partiallySuccessful", reason]} if reason else over
+    return {"recover": "", "stopped": False, "left": attempt.left}
 
 
 def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, str]:

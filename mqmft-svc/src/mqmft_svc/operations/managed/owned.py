@@ -14,10 +14,8 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
 from mft_common.events import Event
-from mqmft_svc.domain.calls import CallState
 from mqmft_svc.domain.managed import FIRST_PAUSE_S, LONGEST_PAUSE_S, Managed
 from mqmft_svc.domain.managed_files import ManagedFile
-from mqmft_svc.operations.calls.logging import log_try
 from mqmft_svc.operations.managed import transfer_events
 from mqmft_svc.store import managed as store
 from mqmft_svc.store import managed_queues
@@ -113,14 +111,6 @@ class OwnedTransfer:
                 except LeaseLost:
                     self._untold.clear()
 
-    def called(self, name: str, state: CallState) -> None:
-        """Store how a try of a call went."""
-        transfer = replace(self.transfer, calls={**self.transfer.calls, name: state})
-        with self._held() as connection:
-            store.put_calls(connection, transfer)
-        self.transfer = transfer
-        log_try(transfer.submission.calls[name], state, transfer=transfer.id, name=name)
-
     def require(self, lease: Lease) -> None:
         """Raise LeaseLost unless the transfer is this worker's, whose lease lasts."""
         with self._database.write() as connection:
@@ -181,15 +171,20 @@ class OwnedTransfer:
         # Not the time: a clock that is set back would let it wait.
         self._wait(self.transfer, 0)
 
-    def _wait(self, waiting: Managed, due_at: int) -> None:
+    def _wait(self, waiting: Managed, due_at: int, *, tells: bool = True, left: bool = False) -> None:
+        """Let a worker go on with the transfer at a time; with `left` unfinished files are removed meanwhile."""
         with self._held() as connection:
             if stop := store.stop_of(connection, waiting.id):
                 return self._end(connection, stop, "", left=True)
-            OUTBOX.add(connection, *self._progressed(waiting))
+            if tells:
+                OUTBOX.add(connection, *self._progressed(waiting))
             values = {"retries": waiting.retries, "recovering_since": waiting.recovering_since}
-            store.update(connection, waiting.id, status="queued", due_at=due_at, owner="", **values)
+            calls = {"receiver": waiting.receiver, "calls": store.calls_json(waiting)}
+            store.update(connection, waiting.id, status="queued", due_at=due_at, owner="", **values, **calls)
             # Messages of a file that may be there already come again: they are nobody else's.
             managed_queues.claim(connection, waiting.id, claimed=any(one.has_taken for one in self._files.values()))
+            if left:
+                SWEEPS.add(connection, waiting.id, self._now())
         self.transfer = waiting
         return None
 

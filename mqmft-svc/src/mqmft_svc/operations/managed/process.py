@@ -8,11 +8,9 @@ from mft_common.database.leases import Lease, LeaseLost
 from mft_common.dispatch import Child, Runner, until_written
 from mft_common.errors import Unavailable
 from mft_common.process.runner import CHECKPOINT, MAY_COMMIT, PROGRESS, End, Json, MessageTooLarge, PoolFull
-from mqmft_svc.domain.calls import CallState
+from mqmft_svc.operations.managed.called import CalledTransfer
 from mqmft_svc.operations.managed.held import HELD
-from mqmft_svc.operations.managed.owned import OwnedTransfer
-from mqmft_svc.operations.managed.reports import BEGAN_FILE, CALLED, DELIVERED, ENDED_FILE, FILES, FOUND
-from mqmft_svc.operations.managed.transfer_events import outcome
+from mqmft_svc.operations.managed.reports import BEGAN_FILE, DELIVERED, ENDED_FILE, FILES, FOUND
 
 # The end of a transfer that the end of its worker interrupts: the next worker goes on with it.
 INTERRUPTED: Final = "interrupted"
@@ -26,7 +24,7 @@ class TransferProcess:
     """
 
     def __init__(
-        self, runner: Runner, owned: OwnedTransfer, target: str, payload: Mapping[str, Any], lease: Lease
+        self, runner: Runner, owned: CalledTransfer, target: str, payload: Mapping[str, Any], lease: Lease
     ) -> None:
         self._child = Child(runner)
         self._owned = owned
@@ -90,8 +88,6 @@ class TransferProcess:
         elif kind == BEGAN_FILE:
             values = {name: value for name, value in data.items() if name != "position"}
             owned.change(data["position"], {**values, "state": "moving"})
-        elif kind == CALLED:
-            owned.called(data["name"], CallState.from_json(data["state"]))
         elif kind == DELIVERED:
             owned.put(data)
         elif kind == ENDED_FILE:
@@ -104,8 +100,7 @@ class TransferProcess:
             if reason := end.result["recover"]:
                 owned.recover(reason)
             else:
-                state, reason = end.result.get("end") or (outcome(owned.files), "")
-                owned.end(state, reason, left=end.result["left"])
+                owned.moved(left=end.result["left"])
         elif self._child.asked == INTERRUPTED:
             # It may be killed before it has stopped; what it has left is gone on with.
             owned.hand_back()

@@ -4,7 +4,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from mft_common.process.runner import CHECKPOINT, PROGRESS, Channel
-from mqmft_svc.domain.calls import CallState
 from mqmft_svc.domain.managed_files import ManagedFile
 
 FILES: Final = "files"
@@ -13,7 +12,6 @@ BEGAN_FILE: Final = "began"
 DELIVERED: Final = "delivered"
 # Not `ended`, which is the end of the child.
 ENDED_FILE: Final = "file_ended"
-CALLED: Final = "called"
 # The files of one message, which has a limit of bytes as well.
 PAGE: Final = 1000
 _PAGE_BYTES: Final = 1 << 20
@@ -68,10 +66,6 @@ class Reports:
     def delivered(self, file: ManagedFile) -> None:
         """Report that a file is at its destination durably, while something is left to do about its source."""
         self._channel.ask(DELIVERED, file.to_json())
-
-    def called(self, name: str, state: CallState) -> None:
-        """Report a try of a call; the return means that a later run knows of it."""
-        self._channel.ask(CALLED, {"name": name, "state": state.to_json()})
 
     def ended(self, file: ManagedFile) -> None:
         """Report that a file is over, which another run would find out too: nobody waits for it to be stored."""

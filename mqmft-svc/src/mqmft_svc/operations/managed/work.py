@@ -2,7 +2,7 @@
 
 import threading
 import weakref
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,7 +16,7 @@ from mft_common.dispatch import Begin, Limits, Runner, StopRequest
 from mft_common.process.background_tasks import BackgroundTask, periodic_task
 from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.managed import Managed
-from mqmft_svc.operations.managed import calling
+from mqmft_svc.operations.managed.called import CalledTransfer
 from mqmft_svc.operations.managed.child import RUN
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE
 from mqmft_svc.operations.managed.owned import OwnedTransfer
@@ -62,12 +62,25 @@ def _broker(agent: Agent, kinds: Collection[str]) -> dict[str, str]:
     return {"agent": agent.name, "qmgr": agent.qmgr, "url": agent.queues if "queue" in kinds else ""}
 
 
+def recover_lost(database: Database, id_: str, owner: str | None, now: Clock) -> bool:
+    """Queue a transfer of a worker that has died, with one retry more; False where another worker was faster."""
+    with database.read() as connection:
+        transfer, files = store.find(connection, id_), store.files_of(connection, id_)
+    if transfer is None or transfer.owner != owner:
+        return False
+    try:
+        OwnedTransfer(database, transfer, files, now).recover("the worker of the transfer has died")
+    except LeaseLost:
+        return False
+    return True
+
+
 class ManagedWork:
     """The managed transfers, as the work of a dispatcher; `runner` runs them.
 
     A transfer waits while one of its agents has as many as it takes at once, or is stopped. `patience_s` is how long
-    an endpoint may be silent before the transfer goes into recovery. `call_hosts` are those that its calls may reach.
-    `lease` is that of the workers, in seconds. `private` is a folder for what children may not release yet.
+    an endpoint may be silent before the transfer goes into recovery. `lease` is that of the workers, in seconds.
+    `private` is a folder for what children may not release yet.
     """
 
     interrupted = INTERRUPTED
@@ -80,7 +93,6 @@ class ManagedWork:
         *,
         patience_s: float,
         now: Clock,
-        call_hosts: Sequence[str] = (),
         lease: float = _LEASE_S,
         private: Path = Path("private"),
     ) -> None:
@@ -91,7 +103,6 @@ class ManagedWork:
         self._runner = runner
         self._patience_s = patience_s
         self._now = now
-        self._call_hosts = call_hosts
         self._private = private
         # Those that this worker carries out, and the lock to look at them; one that is over is gone with its process.
         self._owned: weakref.WeakSet[OwnedTransfer] = weakref.WeakSet()
@@ -105,20 +116,9 @@ class ManagedWork:
     def recover(self, *, exclusive: bool = False, owner: str = "", running: Collection[str] = ()) -> int:
         """Queue the transfers that no worker runs any more, each with one retry more; return how many."""
         return WORKERS.take_over(
-            self._database, store.owners, self._recover, exclusive=exclusive, owner=owner, running=running
-        )
-
-    def _recover(self, id_: str, owner: str | None) -> bool:
-        with self._database.read() as connection:
-            transfer, files = store.find(connection, id_), store.files_of(connection, id_)
-        if transfer is None or transfer.owner != owner:
-            return False
-        try:
-            OwnedTransfer(self._database, transfer, files, self._now).recover("the worker of the transfer has died")
-        except LeaseLost:
-            # Another worker was faster.
-            return False
-        return True
+            self._database, store.owners, lambda id_, by: recover_lost(self._database, id_, by, self._now),
+            exclusive=exclusive, owner=owner, running=running,
+        )  # fmt: skip
 
     def prepare(self) -> None:
         """Do nothing: what dead workers have left is gone on with."""
@@ -139,15 +139,17 @@ class ManagedWork:
             files = [] if transfer is None else store.files_of(connection, transfer.id)
         if transfer is None:
             return False
-        owned = OwnedTransfer(self._database, transfer, files, self._now)
+        owned = CalledTransfer(self._database, transfer, files, self._now)
         agents = agents_of(section, transfer)
         if agents is None:
             owned.end("failed", "One of its agents is not configured any more.", left=bool(files))
             return True
+        if not owned.may_move():
+            # A worker or a web process of a former version has queued it.
+            return True
         # Of the files the child asks for in pages: a payload has a limit.
         payload = payload_of(section, transfer, agents, self._patience_s)
         payload |= {"files": None, "more": bool(files), "confirm_s": lease.ttl / 3, "private": str(self._private)}
-        payload["calls"] = calling.payload_of(transfer, self._call_hosts)
         with self._lock:
             self._owned.add(owned)
         process = TransferProcess(self._runner, owned, RUN, payload, lease)
