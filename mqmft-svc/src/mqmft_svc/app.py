@@ -16,6 +16,7 @@ def create_app(service: Service | None = None) -> Flask:
     if service is None:
         environ = os.environ  # noqa: TID251 -- the one place of the web process that reads the environment
         settings = Settings.from_env(environ)
+        settings.require_security()
         logs.configure(SERVICE, settings.log_level)
         service = bootstrap.build(settings, reader=bootstrap.reader_for(settings, environ))
     app = web.create(

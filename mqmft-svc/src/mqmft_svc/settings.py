@@ -6,10 +6,14 @@ from pathlib import Path
 from typing import Final, Self
 
 from mft_common.exchanges import AllowedHosts
-from mft_common.settings import boolean, choice, csv, from_env, integer, setting, text
+from mft_common.settings import SettingsError, boolean, choice, csv, from_env, integer, setting, text
 from mqmft_svc import SERVICE
 
 _DAY_MS: Final = 86_400_000
+_OPEN: Final = (
+    "MQMFT_SECURITY=off lets everybody in: it needs GATEWAY_LOOPBACK_ONLY=1, by which you say that only this machine "
+    "reaches the hub, or MFT_DEMO=1"
+)
 
 
 def _at_least(least: int) -> Callable[[str], int]:
@@ -46,7 +50,9 @@ class Settings:
     """The settings of mqmft-svc.
 
     `coordination_qmgr` is None where nothing is set, and then crossdock.yaml names it; empty, it switches the
-    resource off (128).
+    resource off (128). `loopback_only` says that only this machine reaches the hub, as it does to the gateway, and
+    `demo` that it is the demonstration, whose port is published on loopback alone: one of them is needed to switch
+    `security` off.
     """
 
     data: str = setting("MFT_DATA", default="data", doc="the data folder of the hub")
@@ -57,6 +63,7 @@ class Settings:
     config: str | None = setting("MFT_CONFIG", text, None)
     transfer_id_prefix: str = setting("MFT_TRANSFER_ID_PREFIX", default="AMQ QM1", doc="first bytes of transfer ids")
     demo: bool = setting("MFT_DEMO", boolean, default=False)
+    loopback_only: bool = setting("GATEWAY_LOOPBACK_ONLY", boolean, default=False, doc="only this machine reaches it")
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
 
     enabled: bool = setting("MQMFT_ENABLED", boolean, default=True)
@@ -88,6 +95,11 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings; SettingsError names every variable that is wrong."""
         return from_env(cls, environ)
+
+    def require_security(self) -> None:
+        """Raise SettingsError where a network may reach a hub without security, which is not started then (24)."""
+        if not self.security and not self.loopback_only and not self.demo:
+            raise SettingsError([_OPEN])
 
     def kept_since(self, now: int) -> int | None:
         """Return the time (ms) before which ended work is forgotten, None where it is kept for ever (200)."""

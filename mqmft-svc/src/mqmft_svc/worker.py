@@ -12,6 +12,7 @@ def main() -> int:
     """Run the worker until SIGTERM; return the process's exit code."""
     environ = dict(os.environ)  # noqa: TID251 -- the one place of the worker that reads the environment
     settings = Settings.from_env(environ)
+    settings.require_security()
     reader = bootstrap.reader_for(settings, environ)
     # First of all: the fork server is to have no thread, and lives as long as the thread that starts it.
     with bootstrap.new_runner(settings, environ) as runner:

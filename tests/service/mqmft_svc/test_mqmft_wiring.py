@@ -101,3 +101,14 @@ def test_the_application_is_built_from_the_environment(tmp_path, monkeypatch, lo
     assert client.get("/readyz").status_code == 200
     with pytest.raises(ConfigError, match="MFT_AMQP_URL"):
         worker.main()
+
+
+@pytest.mark.usefixtures("log")
+def test_24_neither_web_process_nor_worker_starts_without_security_where_a_network_may_reach_it(tmp_path, monkeypatch):
+    """Item 24: where nobody says that only this machine does."""
+    monkeypatch.setenv("MQMFT_DATABASE_URL", f"sqlite:///{tmp_path}/m.db")
+    monkeypatch.setenv("MQMFT_SECURITY", "off")
+    for start in (create_app, worker.main):
+        with pytest.raises(ConfigError, match="GATEWAY_LOOPBACK_ONLY"):
+            start()
+    assert list(tmp_path.iterdir()) == []

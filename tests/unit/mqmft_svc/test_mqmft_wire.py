@@ -104,7 +104,18 @@ def test_settings_are_read_and_every_problem_is_named():
     with pytest.raises(SettingsError) as caught:
         Settings.from_env(wrong)
     assert {line.split(":")[0].split(" ")[0] for line in caught.value.problems} == {*wrong, "MQMFT_DATABASE_URL"}
-    good = Settings.from_env(
-        {"MQMFT_DATABASE_URL": "sqlite:////x", "MQMFT_SECURITY": "off", "MQMFT_CORS_ORIGINS": "a, b"}
-    )
-    assert (good.security, good.cors_origins, good.token_cookie) == (False, ("a", "b"), "LtpaToken2")
+    good = Settings.from_env({"MQMFT_DATABASE_URL": "sqlite:////x", "MQMFT_CORS_ORIGINS": "a, b"})
+    assert (good.security, good.cors_origins, good.token_cookie) == (True, ("a", "b"), "LtpaToken2")
+
+
+@pytest.mark.parametrize("word", ["off", "0", "False"])
+def test_24_security_is_switched_off_where_only_this_machine_reaches_the_hub(word):
+    """Item 24: each process of the service refuses to start otherwise, and the demonstration counts as this machine."""
+    environ = {"MQMFT_DATABASE_URL": "sqlite:////x", "MQMFT_SECURITY": word}
+    for more in ({}, {"GATEWAY_LOOPBACK_ONLY": "0", "MFT_DEMO": "0"}):
+        with pytest.raises(SettingsError, match="MQMFT_SECURITY=off"):
+            Settings.from_env({**environ, **more}).require_security()
+    for name in ("GATEWAY_LOOPBACK_ONLY", "MFT_DEMO"):
+        settings = Settings.from_env({**environ, name: "1"})
+        settings.require_security()
+        assert not settings.security
