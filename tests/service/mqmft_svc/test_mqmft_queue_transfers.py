@@ -38,10 +38,17 @@ def hub(tmp_path, open_hub, runner, user_url):
         "BANK": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "BROKER"}},
         "GONE": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "NOBODY"}},
         "REFUSED": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "WRONG"}},
+        "VAULT": {"qmgr": "QM1", "root": "file:yard", "queues": {"env": "AGAIN"}},
     }
     port = urlsplit(user_url).port
     wrong = user_url.replace("amqp://", "amqp://x", 1)
-    environ = {"BROKER": user_url, "NOBODY": user_url.replace(str(port), str(free_port())), "WRONG": wrong}
+    again = f"{user_url[:-1]}%{ord(user_url[-1]):02X}"
+    environ = {
+        "BROKER": user_url,
+        "AGAIN": again,
+        "NOBODY": user_url.replace(str(port), str(free_port())),
+        "WRONG": wrong,
+    }
     return open_hub({"ibm_mq_mft": {"coordination_qmgr": "QM1", "agents": agents}}, environ, runner=runner)
 
 
@@ -116,13 +123,17 @@ def test_91_229_the_record_of_messages_that_became_a_file(hub, tmp_path, queue):
 
 
 @pytest.mark.usefixtures("recorded")
-def test_229_messages_that_come_again_are_taken_by_no_other_transfer(hub, tmp_path, queue):
-    """Items 225 and 229: while one that has delivered them waits for its next try, another one waits too."""
+@pytest.mark.parametrize("agent", ["BANK", "VAULT"])
+def test_229_messages_that_come_again_are_taken_by_no_other_transfer(hub, tmp_path, queue, agent):
+    """Items 225 and 229: while one that has delivered them waits for its next try, another one waits too.
+
+    Also that of another agent with the same broker, whatever its URL.
+    """
     queue.put(b"one")
     first = submit(hub, ("Q", "first", {"s_type": "queue"}), source="BANK", destination="QUAY")
     cut_off(hub, first)
     assert (tmp_path / "quay" / "first").read_bytes() == b"one"
-    other = submit(hub, ("Q", "other", {"s_type": "queue", "s_messageWaitTime": 30}), source="BANK", destination="QUAY")
+    other = submit(hub, ("Q", "other", {"s_type": "queue", "s_messageWaitTime": 30}), source=agent, destination="QUAY")
     with worker(hub):
         wait_until(lambda: row(hub, first).status == "over")
         queue.put(b"two")

@@ -2,7 +2,8 @@
 
 import pytest
 
-from mqmft_svc.domain.brokers import is_broker
+from mqmft_svc.domain.agents import Agent
+from mqmft_svc.domain.brokers import is_broker, sharing_brokers
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.queues import delimiter_bytes, piece_size, qmgr_of, queue_of, shown
 from mqmft_svc.domain.submissions import Destination, Source
@@ -16,6 +17,16 @@ def body(source=(), destination=()):
     agent = {"name": "A", "qmgrName": "QM1"}
     item = {"source": {"name": "a", **dict(source)}, "destination": {"name": "b", **dict(destination)}}
     return {"sourceAgent": agent, "destinationAgent": agent, "transferSet": {"item": [item]}}
+
+
+def test_229_agents_share_a_broker_of_the_same_host_port_and_virtual_host():
+    """Item 229: users, spellings and the default port make no difference; agents without a broker share nothing."""
+    urls = {
+        "A": "amqp://one:x@Broker.example/v", "B": "amqp://two:y@broker.example.:5672/%76", "C": "amqp://broker.example/w",
+        "D": "amqps://broker.example/v", "E": "", "F": "", "G": "amqp://[::1]", "H": "amqp://[::1]:5672/%2F",
+    }  # fmt: skip
+    agents = {name: Agent(name=name, qmgr="QM1", root="file:a", target=None, queues=url) for name, url in urls.items()}
+    assert sharing_brokers(agents) == {"A": "A", "B": "A", "G": "G", "H": "G"}
 
 
 QUEUE = {"type": "queue"}

@@ -1,8 +1,9 @@
 """Store managed transfers, their files, and which worker has which of them."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -101,17 +102,21 @@ def any_due(connection: Connection, now: int) -> bool:
 
 
 def next_due(
-    connection: sa.Connection, now: int, full_sources: Collection[str], full_destinations: Collection[str]
+    connection: sa.Connection,
+    now: int,
+    full_sources: Collection[str],
+    full_destinations: Collection[str],
+    sharing: Mapping[str, str] = MappingProxyType({}),
 ) -> str | None:
     """Return the waiting transfer of the highest priority, and then of the greatest age, whose agents have room (220).
 
     None where there is none. Those of agents that are stopped wait on, and those that take messages from a queue that
-    another one has claimed.
+    another one has claimed. `sharing` are the agents with the same broker, see `managed_queues.is_free`.
     """
     has_room = (
         _C.source_agent.not_in(full_sources),
         _C.destination_agent.not_in(full_destinations),
-        managed_queues.is_free(_C.id),
+        managed_queues.is_free(_C.id, sharing),
     )
     found = sa.select(_C.id).where(*_MAY_BEGIN, *has_room).order_by(_C.priority.desc(), _C.queued_at, _C.id)
     return connection.execute(found.limit(1), {"now": now}).scalar()

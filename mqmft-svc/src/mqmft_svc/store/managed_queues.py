@@ -4,6 +4,7 @@ After a transfer was cut off, messages of a file that is there already come agai
 transfer may take them (229).
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -30,12 +31,15 @@ def claim(connection: sa.Connection, id_: str, *, claimed: bool) -> None:
     connection.execute(sa.update(managed_queue).where(_Q.transfer == id_).values(claimed=claimed))
 
 
-def is_free(id_: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
-    """Return the condition that no other transfer that is not over has claimed a queue of the transfer."""
+def is_free(id_: sa.ColumnElement[str], sharing: Mapping[str, str]) -> sa.ColumnElement[bool]:
+    """Return the condition that no other transfer that is not over has claimed a queue of the transfer.
+
+    `sharing` are the agents with the same broker as others, each with the one that stands for all of them.
+    """
     mine, other, holder = managed_queue.alias(), managed_queue.alias(), managed.alias()
     claimed = sa.and_(
         mine.c.transfer == id_,
-        other.c.agent == mine.c.agent,
+        _broker(other.c.agent, sharing) == _broker(mine.c.agent, sharing),
         other.c.queue == mine.c.queue,
         other.c.claimed,
         other.c.transfer != id_,
@@ -44,6 +48,10 @@ def is_free(id_: sa.ColumnElement[str]) -> sa.ColumnElement[bool]:
     )
     found: Any = sa.select(sa.literal(1)).select_from(mine, other, holder).where(claimed).correlate(managed)
     return ~sa.exists(found)
+
+
+def _broker(agent: sa.ColumnElement[str], sharing: Mapping[str, str]) -> sa.ColumnElement[str]:
+    return sa.case(dict(sharing), value=agent, else_=agent) if sharing else agent
 
 
 def purge(connection: sa.Connection, ids: list[str]) -> None:

@@ -15,6 +15,7 @@ from mft_common.database.leases import Lease, LeaseLost
 from mft_common.dispatch import Begin, Limits, Runner, StopRequest
 from mft_common.process.background_tasks import BackgroundTask, periodic_task
 from mqmft_svc.domain.agents import Agent
+from mqmft_svc.domain.brokers import sharing_brokers
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.operations.managed.called import CalledTransfer
 from mqmft_svc.operations.managed.child import RUN
@@ -161,7 +162,7 @@ class ManagedWork:
         agents, now = section.agents.items(), self._now()
         full_sources = [name for name, one in agents if sources.get(name, 0) >= one.maximum_source_transfers]
         full = [name for name, one in agents if destinations.get(name, 0) >= one.maximum_destination_transfers]
-        found = store.next_due(connection, now, full_sources, full)
+        found = store.next_due(connection, now, full_sources, full, sharing_brokers(section.agents))
         return None if found is None else store.take(connection, found, owner, now)
 
     def telling(self) -> BackgroundTask:
