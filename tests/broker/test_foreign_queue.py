@@ -111,6 +111,9 @@ def test_a_queue_that_is_deleted_is_consumed_again_when_it_is_back(amqp_url, cha
         channel.basic_publish("", QUEUE, b"two")
         wait_until(lambda: b"two" in reader.taken, what="the message after it")
     assert all(isinstance(error, Unavailable) for error, _lost in reader.errors)
+    missing = [str(error) for error, lost in reader.errors if not lost]
+    assert missing
+    assert all(text.startswith(f"RabbitMQ answers: NOT_FOUND - no queue '{QUEUE}' in vhost") for text in missing)
 
 
 def test_messages_that_were_taken_and_not_handled_go_back_at_the_end(amqp_url, channel):

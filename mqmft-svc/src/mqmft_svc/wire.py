@@ -22,6 +22,9 @@ MAX_BODY: Final = 1 << 20
 _BROKEN_ESCAPE: Final = re.compile("%(?![0-9A-Fa-f]{2})")
 _JSON_TYPE: Final = re.compile(r"application/json\s*(;\s*charset\s*=\s*\"?utf-?8\"?\s*)?;?\s*", re.IGNORECASE)
 _MAX_DEPTH: Final = 32
+_TOO_DEEP: Final = f"it is nested more than {_MAX_DEPTH} deep"
+# How many characters of a name an error shows.
+_SHOWN: Final = 64
 
 
 def query_pairs(query: str) -> list[tuple[str, str]]:
@@ -32,12 +35,12 @@ def query_pairs(query: str) -> list[tuple[str, str]]:
 
 def _unquoted(raw: str) -> str:
     if _BROKEN_ESCAPE.search(raw):
-        raise ParameterUnknown(name="a broken percent escape")
+        raise ParameterUnknown(reason="The query string holds a broken percent escape")
     try:
         # WSGI hands over bytes as Latin-1.
         return unquote_to_bytes(raw.replace("+", " ").encode("latin-1")).decode("utf-8")
     except UnicodeError as error:
-        raise ParameterUnknown(name="bytes that are not UTF-8") from error
+        raise ParameterUnknown(reason="The query string holds bytes that are not UTF-8") from error
 
 
 def json_body(content_type: str, body: bytes) -> dict[str, Any]:
@@ -51,17 +54,27 @@ def json_body(content_type: str, body: bytes) -> dict[str, Any]:
         value = json.loads(body.decode("utf-8-sig"), object_pairs_hook=_unique, parse_constant=_refuse)
         # A lone surrogate can be written as an escape, and belongs in no text.
         json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (ValueError, RecursionError) as error:
-        raise BodyNotJson from error
-    if not isinstance(value, dict) or _depth(value) > _MAX_DEPTH:
-        raise BodyNotJson
+    except RecursionError as error:
+        raise BodyNotJson(reason=_TOO_DEEP) from error
+    except UnicodeDecodeError as error:
+        raise BodyNotJson(reason=f"byte {error.start} is not part of a character") from error
+    except UnicodeEncodeError as error:
+        raise BodyNotJson(reason="it has one half of a surrogate pair") from error
+    except ValueError as error:
+        raise BodyNotJson(reason=str(error)) from error
+    if not isinstance(value, dict):
+        raise BodyNotJson(reason="it is JSON of another type")
+    if _depth(value) > _MAX_DEPTH:
+        raise BodyNotJson(reason=_TOO_DEEP)
     return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    value = dict(pairs)
-    if len(value) != len(pairs):
-        raise ValueError("a name comes twice")
+    value: dict[str, Any] = {}
+    for name, one in pairs:
+        if name in value:
+            raise ValueError(f"the name {json.dumps(name[:_SHOWN])} comes twice in an object")
+        value[name] = one
     return value
 
 

@@ -180,8 +180,13 @@ def test_183_filters_of_the_list(hub, find, query, found):
     [("type=Standard", "0967E"), ("state=all", "0967E"), ("state=READY", "0967E"), ("name=%C3%84", "0975E")],
 )
 def test_183_a_filter_with_a_value_that_does_not_exist_is_400(hub, query, id_):
-    """Item 183: values are spelled exactly."""
-    assert msg(hub.agents(f"?{query}")) == (400, id_)
+    """Items 122 and 183: values are spelled exactly, and the message names those that there are."""
+    answer = hub.agents(f"?{query}")
+    assert msg(answer) == (400, id_)
+    name, _, value = query.partition("=")
+    known = {"type": ", protocolBridge, all.", "state": "ready, "}
+    assert name == "name" or f"'{value}' is no value of '{name}', which takes " in answer.json["error"][0]["message"]
+    assert known.get(name, "") in answer.json["error"][0]["message"]
 
 
 @pytest.mark.parametrize("name", ["name", "type", "state"])

@@ -120,7 +120,9 @@ def test_185_the_list_has_filters(monitors):
     assert monitors.names("?type=queue") == []
     assert len(monitors.names("?type=directory&state=*&name=*&agentName=*")) == 3
     assert monitors.names("?name=" + "*a" * 60) == []
-    assert problem(monitors.get("?state=sleeping")) == (400, "MQWB0967E")
+    answer = monitors.get("?state=sleeping")
+    assert problem(answer) == (400, "MQWB0967E")
+    assert "'sleeping' is no value of 'state', which takes started, stopped." in answer.json["error"][0]["message"]
     assert problem(monitors.get("?agentName=a b")) == (400, "MQWB0975E")
     assert problem(monitors.get("?name=" + "a" * 300)) == (400, "MQWB0975E")
     assert problem(monitors.get("/OUT?state=started")) == (400, "MQWB0964E")
@@ -171,7 +173,9 @@ def test_186_the_agents_must_exist(monitors):
     """Item 155 holds for a monitor as well: 404, nothing is created; one that a variable names is looked for later."""
     assert problem(monitors.post(body(agentName="NONE"))) == (404, "MQWB0408E")
     assert problem(monitors.post(body(transferDefinition__sourceAgent__name="NONE"))) == (404, "MQWB0408E")
-    assert problem(monitors.post(body(transferDefinition__destinationAgent__qmgrName="QM9"))) == (404, "MQWB0408E")
+    answer = monitors.post(body(transferDefinition__destinationAgent__qmgrName="QM9"))
+    assert problem(answer) == (404, "MQWB0408E")
+    assert " of the queue manager 'QM9'." in answer.json["error"][0]["message"]
     assert monitors.names() == []
     assert monitors.post(body(transferDefinition__destinationAgent__name="${where}")).status_code == 201
 

@@ -21,8 +21,11 @@ def all_errors():
 
 def test_48_broken_escapes_and_bytes_that_are_not_utf8_are_refused():
     """Item 48: a query that cannot be read is a 400, and what can be read comes in order."""
-    for query in ("limit=%", "limit=%2", "x%zz=1", "after=%ff%fe", "after=\xff"):
-        with pytest.raises(errors.ParameterUnknown):
+    escape, bytes_ = "a broken percent escape", "bytes that are not UTF-8"
+    for query, reason in (
+        ("limit=%", escape), ("limit=%2", escape), ("x%zz=1", escape), ("after=%ff%fe", bytes_), ("after=\xff", bytes_),
+    ):  # fmt: skip
+        with pytest.raises(errors.ParameterUnknown, match=rf"^The query string holds {reason}\.$"):
             wire.query_pairs(query)
     assert wire.query_pairs("a=1&&b=%C3%A9&a=+x") == [("a", "1"), ("b", "é"), ("a", " x")]
 
@@ -58,6 +61,23 @@ def test_143_154_what_is_no_json_object_is_refused(body):
     """Items 143 and 154: doubled names, NaN, surrogates, depth, and everything that is not an object."""
     with pytest.raises(errors.BodyNotJson):
         wire.json_body(JSON, body)
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "Expecting value: line 1 column 1 (char 0)"), (b"[]", "it is JSON of another type"),
+        (b'{"a":1,"a":2}', 'the name "a" comes twice in an object'), (b'{"a":NaN}', "NaN is no JSON"),
+        (b'{"\xff', "byte 2 is not part of a character"), (b'{"a":"\\ud800"}', "it has one half of a surrogate pair"),
+        (b'{"a":' * 40 + b"1" + b"}" * 40, "it is nested more than 32 deep"),
+        (b"[" * 100_000, "it is nested more than 32 deep"),
+    ],
+)  # fmt: skip
+def test_122_the_error_of_a_body_says_what_is_wrong(body, reason):
+    """Item 122: the message names the defect, and where it is."""
+    with pytest.raises(errors.BodyNotJson) as caught:
+        wire.json_body(JSON, body)
+    assert str(caught.value) == f"The body is not a JSON object in UTF-8: {reason}."
 
 
 @given(st.binary(max_size=60))

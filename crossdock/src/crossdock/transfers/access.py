@@ -94,7 +94,7 @@ class Access:
         with self.database.read() as connection:
             found = _agents(connection).get(agent.upper())
         if found is None:
-            raise NoSuchAgent(name=agent.upper())
+            raise NoSuchAgent(name=agent.upper(), where="")
         return found.qmgr
 
     def templates(self) -> Mapping[str, Mapping[str, Any]]:

@@ -10,7 +10,7 @@ class BodyNotJson(RestError):
 
     msg_id = "MQWB0970E"
     status = 400
-    message = "The body is not a JSON object in UTF-8."
+    message = "The body is not a JSON object in UTF-8: {reason}."
     explanation = "Every body of this protocol is one JSON object, in which each name comes once."
     action = "Send a JSON object."
 

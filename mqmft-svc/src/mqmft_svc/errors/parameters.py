@@ -20,7 +20,7 @@ class AttributeRepeated(RestError):
 
     msg_id = "MQWB0961E"
     status = 400
-    message = "'{name}' is asked for together with itself or with an asterisk."
+    message = "'{name}' is asked for more than once, or is an asterisk beside other names."
     explanation = "Each attribute may be named once, and an asterisk stands alone."
     action = "Name each attribute once, or send 'attributes=*' alone."
 
@@ -80,11 +80,11 @@ class ParameterUnknown(RestError):
 
     msg_id = "MQWB0967E"
     status = 400
-    message = "'{name}' is no query parameter of this resource."
+    message = "{reason}."
     explanation = (
         "The query string must be UTF-8 with whole percent escapes, and name parameters and values that exist."
     )
-    action = "Take the parameter out, or correct its spelling."
+    action = "Correct the parameter or its value, or take it out."
 
 
 class ParameterRepeated(RestError):

@@ -70,9 +70,9 @@ class NoSuchAgent(RestError):
 
     msg_id = "MQWB0408E"
     status = 404
-    message = "There is no agent '{name}'."
-    explanation = "The configuration of the hub declares no agent of that name."
-    action = "Check the name, or ask for the list of agents."
+    message = "There is no agent '{name}'{where}."
+    explanation = "The configuration of the hub declares no such agent."
+    action = "Check the name, and the queue manager where one is given; the list of agents shows both."
 
 
 class MethodNotAllowed(RestError):

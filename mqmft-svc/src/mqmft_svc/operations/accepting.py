@@ -143,8 +143,13 @@ def required(agents: Mapping[str, Agent], request: AgentRequest) -> Agent:
     """Return the agent that a request names; NoSuchAgent where it is not there, or of another queue manager."""
     agent = agents.get(request.name)
     if agent is None or agent.qmgr.upper() != request.qmgr:
-        raise NoSuchAgent(name=request.name)
+        raise no_such_agent(request)
     return agent
+
+
+def no_such_agent(request: AgentRequest) -> NoSuchAgent:
+    """Return the error for an agent that is not there, or is of another queue manager than the one that is named."""
+    return NoSuchAgent(name=request.name, where=f" of the queue manager '{request.qmgr}'")
 
 
 def not_allowed(agent: Agent, user: str) -> str | None:

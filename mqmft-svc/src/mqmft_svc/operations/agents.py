@@ -41,7 +41,7 @@ class Agents:
         now, known = self._now(), self._known()
         agent = self._agents.get(name)
         if agent is None:
-            raise NoSuchAgent(name=name)
+            raise NoSuchAgent(name=name, where="")
         return [_document(agent, self._status(agent, known, now), selection, now)]
 
     def _known(self) -> dict[str, tuple[str, Status]]:

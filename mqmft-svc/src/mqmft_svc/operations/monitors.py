@@ -13,7 +13,7 @@ from mqmft_svc.domain.callers import Caller
 from mqmft_svc.domain.monitors import GROUPS, STARTED, STOPPED, Monitor
 from mqmft_svc.domain.variables import names_in
 from mqmft_svc.errors import BodyInvalid, MonitorAmbiguous, MonitorDeclared, MonitorExists, NoSuchAgent, NoSuchMonitor
-from mqmft_svc.operations.accepting import require_allowed
+from mqmft_svc.operations.accepting import no_such_agent, require_allowed
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.calls.checking import check_hosts
 from mqmft_svc.schemas.attributes import Selection
@@ -79,14 +79,14 @@ class Monitors:
         with self._database.write() as connection:
             agents = self._agents(connection)
             if monitor.agent not in agents:
-                raise NoSuchAgent(name=monitor.agent)
+                raise NoSuchAgent(name=monitor.agent, where="")
             require_allowed(agents[monitor.agent], caller.user)
             if monitor.condition.type == GROUPS and (reason := agents[monitor.agent].no_groups):
                 raise BodyInvalid(name="triggerCondition.type", reason=f"{reason}.")
             for side, asked in (("sourceAgent", example.source_agent), ("destinationAgent", example.destination_agent)):
                 agent = agents.get(asked.name)
                 if not names_in(monitor.definition[side]) and (agent is None or agent.qmgr.upper() != asked.qmgr):
-                    raise NoSuchAgent(name=asked.name)
+                    raise no_such_agent(asked)
             if store.insert(connection, monitor, self._now()) is None:
                 raise MonitorExists(name=monitor.name, agent=monitor.agent)
         self._log.info("monitor.created", monitor=monitor.name, agent=monitor.agent, user=caller.user)

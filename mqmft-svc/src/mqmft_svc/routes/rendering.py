@@ -55,7 +55,9 @@ def _rest_error(error: Exception, qmgr: str) -> RestError:
     if isinstance(error, WrongMethod):
         allowed = ", ".join(sorted(error.valid_methods or ()))
         return MethodNotAllowed(method=request.method, headers={"Allow": allowed})
-    known = {400: BodyNotJson, 404: NoSuchResource, 413: BodyTooLarge}
+    if isinstance(error, HTTPException) and error.code == 400:
+        return BodyNotJson(reason="it cannot be read")
+    known = {404: NoSuchResource, 413: BodyTooLarge}
     if isinstance(error, HTTPException) and error.code in known:
         return known[error.code]()
     return Internal(request_id=logs.request_id() or "-")

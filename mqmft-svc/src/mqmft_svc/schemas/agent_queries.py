@@ -1,15 +1,14 @@
 """Parse names and query parameters of the agent resource (1.K)."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mqmft_svc.domain.agents import STATES, TYPES, Agent
-from mqmft_svc.errors import AgentNameInvalid, ParameterUnknown
+from mqmft_svc.errors import AgentNameInvalid
 from mqmft_svc.schemas import attributes
 from mqmft_svc.schemas.attributes import Selection, leaves
-from mqmft_svc.schemas.queries import Pairs, given_once, selection_of, single_of, wildcards
+from mqmft_svc.schemas.queries import Pairs, given_once, selection_of, single_of, value_of, wildcards
 from mqmft_svc.settings import Settings
 
 _FILTERS: Final = ("name", "type", "state")
@@ -50,8 +49,8 @@ def list_query(pairs: Pairs, settings: Settings) -> AgentQuery:
     given = given_once(pairs, {"attributes", *_FILTERS}, settings)
     return AgentQuery(
         name=name_pattern(given["name"]) if given.get("name", _ANY) != _ANY else None,
-        type=_one_of(given, "type", TYPES, "all"),
-        state=_one_of(given, "state", STATES, _ANY),
+        type=value_of(given, "type", TYPES, "all"),
+        state=value_of(given, "state", STATES),
         selection=selection_of(given, _KNOWN),
     )
 
@@ -77,12 +76,3 @@ def name_pattern(text: str) -> re.Pattern[str]:
     if not _PATTERN.fullmatch(text):
         raise AgentNameInvalid(name=text)
     return wildcards(text.upper())
-
-
-def _one_of(given: Mapping[str, str], name: str, values: tuple[str, ...], everything: str) -> str | None:
-    value = given.get(name, _ANY)
-    if value in (_ANY, everything):
-        return None
-    if value not in values:
-        raise ParameterUnknown(name=f"{name}={value}")
-    return value

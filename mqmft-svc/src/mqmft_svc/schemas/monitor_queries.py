@@ -1,17 +1,16 @@
 """Parse names and query parameters of the monitor resource (1.L)."""
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 from mqmft_svc.domain.monitors import STATES, TYPES, Monitor
-from mqmft_svc.errors import MonitorNameInvalid, ParameterUnknown
+from mqmft_svc.errors import MonitorNameInvalid
 from mqmft_svc.schemas import attributes
 from mqmft_svc.schemas.agent_queries import agent_name, name_pattern
 from mqmft_svc.schemas.attributes import Selection, leaves
 from mqmft_svc.schemas.monitor_bodies import LONGEST_NAME, monitor_name
-from mqmft_svc.schemas.queries import Pairs, given_once, selection_of, single_of, wildcards
+from mqmft_svc.schemas.queries import Pairs, given_once, selection_of, single_of, value_of, wildcards
 from mqmft_svc.settings import Settings
 
 _ANY: Final = "*"
@@ -62,8 +61,8 @@ def list_query(pairs: Pairs, settings: Settings) -> MonitorQuery:
     return MonitorQuery(
         name=_name_pattern(given["name"]) if given.get("name", _ANY) != _ANY else None,
         agent=name_pattern(agent) if agent != _ANY else None,
-        state=_one_of(given, "state", STATES),
-        type=_one_of(given, "type", TYPES),
+        state=value_of(given, "state", STATES),
+        type=value_of(given, "type", TYPES),
         selection=selection_of(given, _KNOWN),
     )
 
@@ -91,12 +90,3 @@ def _name_pattern(text: str) -> re.Pattern[str]:
     if len(text) > LONGEST_NAME:
         raise MonitorNameInvalid(name=text[:LONGEST_NAME])
     return wildcards(text.upper())
-
-
-def _one_of(given: Mapping[str, str], name: str, values: tuple[str, ...]) -> str | None:
-    value = given.get(name, _ANY)
-    if value == _ANY:
-        return None
-    if value not in values:
-        raise ParameterUnknown(name=f"{name}={value}")
-    return value

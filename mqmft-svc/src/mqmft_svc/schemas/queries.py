@@ -19,6 +19,7 @@ from mqmft_svc.schemas.attributes import Selection
 from mqmft_svc.settings import Settings
 
 _PAGE: Final = ("limit", "after", "before")
+_ANY: Final = "*"
 _DIGITS: Final = re.compile("0*([0-9]+)", re.ASCII)
 # More digits than any maximum has; int() of more would only cost time.
 _MANY_DIGITS: Final = 18
@@ -101,7 +102,7 @@ def given_once(pairs: Pairs, known: Collection[str], settings: Settings) -> dict
     for name, value in pairs:
         if name not in known:
             if settings.unknown_parameters == "reject":
-                raise ParameterUnknown(name=name)
+                raise ParameterUnknown(reason=f"'{name}' is no query parameter of this resource")
             continue
         if name in given:
             raise ParameterRepeated(name=name)
@@ -110,6 +111,17 @@ def given_once(pairs: Pairs, known: Collection[str], settings: Settings) -> dict
         if not value:
             raise LimitInvalid if name == "limit" else ParameterEmpty(name=name)
     return given
+
+
+def value_of(given: Mapping[str, str], name: str, values: Sequence[str], *everything: str) -> str | None:
+    """Return the value of a filter, None for any; ParameterUnknown for one that is none of `values` (183, 185)."""
+    value = given.get(name, _ANY)
+    if value in (_ANY, *everything):
+        return None
+    if value not in values:
+        known = ", ".join((*values, *everything))
+        raise ParameterUnknown(reason=f"'{value}' is no value of '{name}', which takes {known}")
+    return value
 
 
 def _limit(value: str, largest: int) -> int:

@@ -127,7 +127,10 @@ def test_a_request_that_is_wrong_is_exit_code_2(hub, run, arguments, message):
     ("body", "message"),
     [
         ({**BODY, "sourceAgent": {"name": "QUAY"}}, "'sourceAgent.qmgrName' is not right: it is missing"),
-        ({**BODY, "destinationAgent": {"name": "YARD", "qmgrName": "QM1"}}, "There is no agent 'YARD'"),
+        (
+            {**BODY, "destinationAgent": {"name": "YARD", "qmgrName": "QM1"}},
+            "There is no agent 'YARD' of the queue manager 'QM1'.",
+        ),
         ({**BODY, "job": {"name": "x" * (1 << 20)}}, "too large"),
     ],
 )

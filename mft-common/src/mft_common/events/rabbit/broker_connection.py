@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Self
 
 import pika
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from mft_common.errors import Unavailable
 from mft_common.events.rabbit.declarations import declare
@@ -107,7 +107,7 @@ class BrokerConnection:
         in_time = self._ready.wait(self._settings.connect_timeout * 2)
         if not in_time or not self.alive:
             self.close()
-            raise Unavailable(f"RabbitMQ does not answer: {self._error!r}") from self._error
+            raise Unavailable(_reason(self._error)) from self._error
 
     def ping(self) -> bool:
         """Return whether the broker answers on this connection in time."""
@@ -227,3 +227,10 @@ class BrokerConnection:
         self.deliveries.put(None)
         if self._connection is not None:
             self._connection.ioloop.stop()
+
+
+def _reason(error: BaseException | None) -> str:
+    """Return why a connection did not come about; the broker says itself what it refuses, such as a missing queue."""
+    if isinstance(error, ChannelClosedByBroker):
+        return f"RabbitMQ answers: {error.reply_text}"
+    return f"RabbitMQ does not answer: {error!r}"

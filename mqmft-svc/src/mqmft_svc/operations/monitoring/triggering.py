@@ -63,7 +63,7 @@ class Triggering:
                 try:
                     agents = self._acceptor.agents_of(connection, expanded.submission)
                 except NoSuchAgent as error:
-                    reason = f"There is no agent {error.words['name']}."
+                    reason = f"{error}"
             if agents is None:
                 end = transfer_events.ended(transfer, (), state, self._now(), reason)
                 self._acceptor.record(connection, [transfer_events.started(transfer), *end])
