@@ -14,6 +14,7 @@ from crossdock.command.transfer_words import check_words, properties_option, tim
 from mqmft_svc.domain.states import RANKS
 
 _STOPPED: Final = 130
+_PROTOCOLS: Final = ("http-mft", "diplomat", "ibm-mq-mft", "data-protector")
 _ID: Final = click.argument("id_", metavar="ID")
 
 
@@ -28,7 +29,9 @@ def transfer() -> None:
     "--state", "states", multiple=True, type=click.Choice(tuple(RANKS)), help="In this state; may be repeated."
 )
 @click.option("--agent", "agents", multiple=True, help="From or to this agent; may be repeated.")
-@click.option("--protocol", "protocols", multiple=True, help="Of this protocol; may be repeated.")
+@click.option(
+    "--protocol", "protocols", multiple=True, type=click.Choice(_PROTOCOLS), help="Of this protocol; may be repeated."
+)
 @click.option("--job", help="With this name of the job.")
 @click.option(
     "--since", metavar="TIME", callback=time_option, help="Begun at this time or later: 2026-03-04T17:45Z, or 2h."
@@ -132,7 +135,7 @@ def transfer_submit(
         found, items = access.transfer(id_)
     if form == "json":
         _print_document(found, items)
-    _exit_if_over(found)
+    _exit_if_over(found, items)
 
 
 @transfer.command("templates")
@@ -197,11 +200,11 @@ def _watch(access: Any, id_: str, form: str) -> None:
         _print_document(found, items)
     else:
         click.echo(printing.transfers([found]))
-    _exit_if_over(found)
+    _exit_if_over(found, items)
 
 
-def _exit_if_over(found: Any) -> None:
-    """Exit with the code of a transfer's end, with a line about one that did not succeed; return before its end."""
+def _exit_if_over(found: Any, items: Any) -> None:
+    """Exit with the code of a transfer's end, with lines about one that did not succeed; return before its end."""
     from crossdock.transfers import printing, watching
     from mqmft_svc.domain.states import is_final
 
@@ -210,6 +213,8 @@ def _exit_if_over(found: Any) -> None:
     code = watching.exit_code(found)
     if code:
         click.echo(f"crossdock: {printing.end(found)}", err=True)
+        for line in printing.failures(found, items):
+            click.echo(f"crossdock: {line}", err=True)
     sys.exit(code)
 
 

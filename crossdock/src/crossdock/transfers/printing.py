@@ -12,6 +12,7 @@ from mqmft_svc.schemas.submissions import submission
 _HEAD: Final = ("ID", "STATE", "FROM", "TO", "FILES", "BYTES", "STARTED", "ENDED")
 _TEMPLATE_HEAD: Final = ("NAME", "FROM", "TO", "ITEMS", "JOB", "START")
 _ITEM_HEAD: Final = ("SOURCE", "DESTINATION", "STATE", "SIZE", "MD5", "REASON")
+_MOST_FAILURES: Final = 3
 # The half of an id that differs; the other one names the hub.
 _DIFFERS: Final = 16
 _TIMES: Final = ("started_at", "began_at", "ended_at", "updated_at")
@@ -75,6 +76,16 @@ def templates(found: Mapping[str, Mapping[str, Any]]) -> str:
 def end(one: Transfer) -> str:
     """Return state and reason of a transfer that is over, in one line."""
     return f"{one.state}: {printable(one.description)}"
+
+
+def failures(one: Transfer, items: Sequence[Item]) -> list[str]:
+    """Return sources and reasons of the first items that failed, where that of the transfer does not tell them."""
+    failed = [item.leaves for item in items if item.leaves.get("state") == "failed" and item.leaves.get("description")]
+    told = [leaves for leaves in failed if leaves["description"].partition(": ")[2] not in one.description]
+    shown = [printable(f"{_side(leaves, 'source')}: {leaves['description']}") for leaves in told[:_MOST_FAILURES]]
+    if len(told) > len(shown):
+        shown.append(f"{len(told) - len(shown)} more: crossdock transfer show {short(one.id)}")
+    return shown
 
 
 def _text(name: str, value: Any) -> str:

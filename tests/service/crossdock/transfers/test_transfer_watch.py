@@ -70,6 +70,24 @@ def test_the_exit_code_tells_the_end(hub, run, state, code, form):
         assert result.stdout.splitlines()[1].split()[:2] == [id_[-16:], state]
 
 
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_the_reasons_of_the_first_items_that_failed_are_told(hub, run, form):
+    """Three lines on stderr with source and reason, and how many more there are."""
+    items = tuple(
+        Item(
+            index=index, state="successful" if index == 1 else "failed", destination=Side(type="file", path="b"),
+            description="" if index == 1 else "BFGIO0006E: b: exists already.", source=Side(type="file", path=f"a{index}\n"),
+        ) for index in range(6)
+    )  # fmt: skip
+    hub.tell(envelope(ended(1, state="partiallySuccessful", items=items, totals=Totals(files=6, failures=5)), 1))
+    lines = run("watch", transfer_id(1)[-16:], "--format", form).stderr.splitlines()
+    assert lines[0].startswith("crossdock: partiallySuccessful: BFGRP0033I")
+    assert lines[1:] == [
+        *(rf"crossdock: a{index}\n: BFGIO0006E: b: exists already." for index in (0, 2, 3)),
+        f"crossdock: 2 more: crossdock transfer show {transfer_id(1)[-16:]}",
+    ]
+
+
 def test_a_submitted_transfer_is_watched(hub, run):
     """The id comes at once, the row of the transfer at its end."""
     end = threading.Thread(target=lambda: _end_the_queued_one(hub))
