@@ -65,6 +65,18 @@ def test_the_root_of_an_agent_can_be_given(run):
         assert refused.stdout == ""
 
 
+def test_absolute_paths_outside_the_root_are_told_in_comments(run):
+    """One comment for an agent: nothing but a root above the path would let a folder agent find the file (217)."""
+
+    def told(*options):
+        head = run(samples.TEMPLATE, samples.monitor(), options=options).stdout.partition("ibm_mq_mft:")[0]
+        return [line.split()[1:3] for line in head.splitlines() if "is an absolute path" in line]
+
+    assert told() == [["QUAY:", "/out"], ["SHED:", "/in"]]
+    assert told("--root", "quay=file:/out", "--root", "shed=file:/inner") == [["SHED:", "/in"]]
+    assert told("--root", "quay=file:/", "--root", "shed=endpoint:bank/in") == []
+
+
 def test_a_hostile_file_is_refused_in_one_line(run):
     """Exit code 2, and nothing is printed of the files before it."""
     bomb = f'<!DOCTYPE request [<!ENTITY a "b">]>{samples.REQUEST}'

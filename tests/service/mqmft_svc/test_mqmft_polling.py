@@ -229,6 +229,18 @@ def test_238_a_definition_that_yields_no_request_is_malformed_and_names_its_vari
     assert found["statistics"]["endTime"]
 
 
+@pytest.mark.parametrize(
+    ("job", "shown"),
+    [("nightly", "nightly"), ("of ${AgentName}", "of QUAY"), ("${Unknown}", "WATCH"), ("${FileName}" * 40, "WATCH")],
+)
+def test_238_a_malformed_transfer_has_the_job_name_of_the_definition(hub, polls, write, job, shown):
+    """Item 238: the name of the monitor where that name cannot be made."""
+    create(hub, body("WATCH", transferDefinition__job={"name": job}))
+    write("*" * 20)
+    polls.poll(times=4)
+    assert {one["job"]["name"] for one in transfers(hub) if one["status"]["state"] == "malformed"} == {shown}
+
+
 def test_238_a_name_with_a_wildcard_begins_no_transfer_of_other_files(hub, polls, write):
     """A file can be called `*`: as the source of a transfer that would be all files."""
     write("*")

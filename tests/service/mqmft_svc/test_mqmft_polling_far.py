@@ -123,6 +123,8 @@ def test_217_a_monitor_looks_at_nothing_outside_the_root_of_its_agent(make, tmp_
     assert [one["job"]["name"] for one in transfers(hub)] == ["WITHIN"]
     assert sources(hub) == [[f"{tmp_path}/quay/in/x"]]
     assert log.getvalue().count("folder.unreadable") == 2
+    assert '"LINK of QUAY"' in log.getvalue()
+    assert '"ABSOLUTE of QUAY"' in log.getvalue()
 
 
 def test_237_an_agent_that_moves_to_another_folder_is_looked_at_there(make, tmp_path):

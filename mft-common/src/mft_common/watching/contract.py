@@ -64,7 +64,7 @@ class Watch:
     machine's clock and for `looks` scans. `interval` is the pause between scans in seconds; a folder that shows no
     change by its modification time is listed every `relist` seconds. While `is_open()` is False nothing is taken and
     files wait. `wanted(found)` excludes files by more than their names. `failed(error)` is called for a scan that could
-    not be made.
+    not be made. `name` is what the log calls it.
 
     With `vacancy` no file is handed over: `handle` is called without files once no file matches, and again after a
     file that matched has gone.
@@ -86,6 +86,12 @@ class Watch:
     is_open: Callable[[], bool] = _always
     wanted: Callable[[Found], bool] = _any
     failed: Callable[[Exception], None] = _ignore
+    name: str = ""
+
+    @property
+    def shown(self) -> str:
+        """The name by which the log shows the watch: its own, else the key."""
+        return self.name or self.key
 
     def matches(self, found: Found) -> bool:
         """Return whether a file of the folder is one that this watch takes."""

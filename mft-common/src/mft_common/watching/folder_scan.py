@@ -199,7 +199,7 @@ class FolderScan:
                 # The next look at the definitions brings the new one.
                 return
             except Later as error:
-                logs.get("watching").info("watch.deferred", watch=state.watch.key, reason=str(error))
+                logs.get("watching").info("watch.deferred", watch=state.watch.shown, reason=str(error))
                 return
             except Exception as error:
                 if is_transient(error):
@@ -277,7 +277,7 @@ class FolderScan:
         self.due = self._now() + pause
         self._wanted = True
         logs.get("watching").warning(
-            "folder.unreadable", watches=[state.watch.key for state in states], error=str(error) or repr(error),
+            "folder.unreadable", watches=[state.watch.shown for state in states], error=str(error) or repr(error),
             pause_s=pause,
         )  # fmt: skip
         for state in states:

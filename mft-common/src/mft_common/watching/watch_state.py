@@ -50,7 +50,7 @@ class WatchState:
         pause = pause_after(failure.failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         failure.retry_at = at + pause
         logs.get("watching").error(
-            "watch.handler_failed", watch=self.watch.key, file=storable(found.path), failures=failure.failures,
+            "watch.handler_failed", watch=self.watch.shown, file=storable(found.path), failures=failure.failures,
             pause_s=pause, exc_info=error,
         )  # fmt: skip
 

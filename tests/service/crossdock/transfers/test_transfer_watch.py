@@ -76,7 +76,8 @@ def test_the_reasons_of_the_first_items_that_failed_are_told(hub, run, form):
     items = tuple(
         Item(
             index=index, state="successful" if index == 1 else "failed", destination=Side(type="file", path="b"),
-            description="" if index == 1 else "BFGIO0006E: b: exists already.", source=Side(type="file", path=f"a{index}\n"),
+            description="" if index == 1 else "BFGIO0006E: b: exists already.",
+            source=Side(type="file", path=f"a{index}\n"),
         ) for index in range(6)
     )  # fmt: skip
     hub.tell(envelope(ended(1, state="partiallySuccessful", items=items, totals=Totals(files=6, failures=5)), 1))

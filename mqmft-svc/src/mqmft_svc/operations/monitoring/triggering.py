@@ -25,6 +25,7 @@ from mqmft_svc.schemas.submissions import submission
 from mqmft_svc.store import deliveries, managed, monitors
 
 _MOST_ITEMS: Final = 1000
+_LONGEST_JOB_NAME: Final = 256
 _WILDCARDS: Final = frozenset("*?")
 
 
@@ -161,8 +162,19 @@ def _bare(monitor: Monitor, values: Mapping[str, str]) -> Submission:
         return AgentRequest(name=texts[0], qmgr=texts[1])
 
     return Submission(
-        source_agent=agent("sourceAgent"), destination_agent=agent("destinationAgent"), items=(), job_name=monitor.name
-    )
+        source_agent=agent("sourceAgent"), destination_agent=agent("destinationAgent"), items=(),
+        job_name=_job_name(monitor, values),
+    )  # fmt: skip
+
+
+def _job_name(monitor: Monitor, values: Mapping[str, str]) -> str:
+    """Return the job name of the definition, or the monitor's name where it has none, or none that can be made."""
+    given = (monitor.definition.get("job") or {}).get("name") or monitor.name
+    try:
+        found = str(replaced(given, {name: printable(value) for name, value in values.items()}))
+    except BadVariable:
+        return monitor.name
+    return found if 0 < len(found) <= _LONGEST_JOB_NAME else monitor.name
 
 
 def _reason(definition: Mapping[str, Any], error: BodyInvalid) -> str:

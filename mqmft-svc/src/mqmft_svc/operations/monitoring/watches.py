@@ -72,6 +72,7 @@ def watch_of(monitor: Monitor, triggering: Triggering) -> Watch:
 
     return Watch(
         key=monitor.key,
+        name=f"{monitor.name} of {monitor.agent}",
         folder=Place.of(monitor).to_text(),
         handle=handle,
         depth=monitor.depth,
