@@ -73,7 +73,7 @@ def _paths(found: Definitions) -> Iterator[tuple[str, str]]:
     for body in (*found.transfers, *(one["transferDefinition"] for one in found.monitors)):
         for item in body["transferSet"]["item"]:
             for side in ("source", "destination"):
-                if item[side]["type"] in ("file", "directory"):
+                if item[side].get("type", "file") in ("file", "directory"):
                     yield body[f"{side}Agent"]["name"], item[side]["name"]
 
 

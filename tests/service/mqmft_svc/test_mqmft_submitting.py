@@ -189,7 +189,7 @@ def test_155_an_agent_that_is_not_there_is_404_and_nothing_is_recorded(hub, valu
     ],
 )
 def test_178_231_what_an_agent_does_not_carry_out_is_accepted_and_has_ended(hub, values, state, words):
-    """Items 178 and 231 and 4.C: 202, a final state with its reason, and both events."""
+    """Items 73, 75, 178 and 231 and 4.C: 202, a final state with its reason, its item counted, and both events."""
     id_ = accepted(hub, body(**values))
     found = whole(hub, id_)
     assert found["status"]["state"] == state
@@ -198,6 +198,8 @@ def test_178_231_what_an_agent_does_not_carry_out_is_accepted_and_has_ended(hub,
     if state == "failed":
         assert words in found["transferSet"]["item"][0]["status"]["description"]
     assert found["status"]["description"].startswith("BFGRP0037I: ")
+    counts = [found["statistics"][f"numberOfFile{name}"] for name in ("s", "Successes", "Failures")]
+    assert counts == [1, 0, int(state == "failed")]
     assert found["statistics"]["endTime"] == found["statistics"]["startTime"]
     assert [kind for kind, _ in events(hub)] == ["transfer.started.v1", "transfer.ended.v1"]
     with hub.service.database.read() as connection:

@@ -121,6 +121,7 @@ def test_234_a_pre_call_that_fails_ends_the_transfer_before_anything_moves(hub, 
         found = ended(hub, id_)
     assert found["status"]["state"] == "failed"
     assert found["status"]["description"] == "BFGRP0037I: The preSourceCall failed: the receiver answered 503."
+    assert (found["statistics"]["numberOfFiles"], found["statistics"]["numberOfFileFailures"]) == (1, 1)
     assert found["transferSet"]["bytesSent"] == 0
     assert (files(tmp_path / "quay"), files(tmp_path / "yard")) == ({"a": b"content"}, {"there": b""})
     assert len(server.requests) == 3

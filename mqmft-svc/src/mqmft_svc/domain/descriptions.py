@@ -4,13 +4,15 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
+# The id of a transfer that ended before its first file.
+BEFORE_THE_FIRST: Final = "BFGRP0037I"
 # Tools look for these ids in a final description; the sentence is ours, where the producer gave no reason (97).
 _SENTENCES: Final[Mapping[str, str]] = {
     "BFGRP0032I": "All files were transferred.",
     "BFGRP0033I": "Some files were transferred, and some were not.",
     "BFGRP0034I": "No file was transferred.",
     "BFGRP0036I": "There was nothing to transfer.",
-    "BFGRP0037I": "The transfer ended before its first file.",
+    BEFORE_THE_FIRST: "The transfer ended before its first file.",
 }
 _OTHER_ENDS: Final[Mapping[str, str]] = {
     "cancelled": "The transfer was cancelled.",
@@ -27,7 +29,7 @@ def _outcome(state: str, counters: Mapping[str, int]) -> str:
         return "BFGRP0032I" if counters["files"] else "BFGRP0036I"
     if state == "partiallySuccessful" or counters["successes"]:
         return "BFGRP0033I"
-    return "BFGRP0034I" if counters["failures"] else "BFGRP0037I"
+    return "BFGRP0034I" if counters["failures"] else BEFORE_THE_FIRST
 
 
 def final_description(state: str, counters: Mapping[str, int], reason: str) -> str:

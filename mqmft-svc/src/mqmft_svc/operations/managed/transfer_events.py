@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from mft_common.events import Agent, Event, Item, Originator, Side, Totals, TransferProgressed, TransferStarted
 from mft_common.events.transfer_builder import TransferEvents
+from mqmft_svc.domain.descriptions import BEFORE_THE_FIRST
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import OVER, ManagedFile
 from mqmft_svc.domain.queues import shown
@@ -36,14 +37,19 @@ def progressed(
 def ended(transfer: Managed, files: Sequence[ManagedFile], state: str, at: int, description: str = "") -> list[Event]:
     """Return the events of a transfer's end: items that were not over end as the transfer does.
 
-    Where none was looked for, the items of the request end with the description of the transfer.
+    Where none was looked for, the items of the request end with the description of the transfer, and are counted (75).
     """
     last = "failed" if state == "partiallySuccessful" else state
     items = [_item(transfer, one) if one.state in OVER else replace(_item(transfer, one), state=last) for one in files]
-    items = items or _known(transfer, last, description) or []
+    totals = _totals(transfer, files)
+    if not items:
+        items = _known(transfer, last, description) or []
+        totals = replace(totals, files=len(items), failures=len(items) if state == "failed" else 0)
+        if items and state == "failed" and description:
+            description = f"{BEFORE_THE_FIRST}: {description}"
     if state == "failed":
         description = description or queue_reason(transfer, files)
-    return _transfer(transfer).ended(state, _totals(transfer, files), items, at, description)
+    return _transfer(transfer).ended(state, totals, items, at, description)
 
 
 def outcome(files: Sequence[ManagedFile]) -> str:
