@@ -12,6 +12,7 @@ from mft_common.endpoints.registry import Endpoints
 from mqmft_svc.operations.managed.finding import files_of
 from mqmft_svc.operations.managed.order import Order
 from mqmft_svc.operations.managed.roots import Root
+from mqmft_svc.operations.managed.spool import Spool
 from tests.servers.managed_transfers import item, payload
 
 DIRECTORY = {"type": "directory"}
@@ -32,8 +33,12 @@ def find(tmp_path):
             path.write_bytes(name.encode())
         endpoints = Endpoints(folders=LocalFolders(tmp_path))
         order = Order.from_json(payload(endpoints, "file:from", "file:to", [one]))
-        with closing(Root(order, "source")) as source, closing(Root(order, "destination")) as destination:
-            return files_of(one, source, destination)
+        with (
+            closing(Root(order, "source")) as source,
+            closing(Root(order, "destination")) as destination,
+            closing(Spool(tmp_path / "private")) as spool,
+        ):
+            return list(files_of(one, source, destination, spool))
 
     return find
 

@@ -1,6 +1,6 @@
 """Find the files of the items of a transfer, and where each of them goes (217-219)."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from mqmft_svc.domain.submissions import ItemRequest
 from mqmft_svc.operations.managed.paths import is_hidden, is_pattern, joined, split
 from mqmft_svc.operations.managed.problems import NotPossible, SourceMissing, description_of
 from mqmft_svc.operations.managed.roots import Root
+from mqmft_svc.operations.managed.spool import Listed, Spool
 
 _ALL: Final = "*"
 _SEVERAL: Final = "The item has several files, and its destination is no directory"
@@ -31,49 +32,44 @@ class Found:
     failure: str = ""
 
 
-@dataclass(frozen=True)
-class _File:
-    """A file of the source: its path below the folder of the item, and how it was listed, or why it cannot be."""
-
-    relative: str
-    path: str
-    entry: Entry | None
-    failure: str = ""
-
-
 def failed(item: ItemRequest, error: TransferError) -> Found:
     """Return what stands for an item of which no file was found."""
     return Found(source=item.source.name, destination=item.destination.name, failure=description_of(error))
 
 
-def files_of(item: ItemRequest, source: Root, destination: Root | None, check: Check = _go_on) -> list[Found]:
+def files_of(
+    item: ItemRequest, source: Root, destination: Root | None, spool: Spool, check: Check = _go_on
+) -> Iterator[Found]:
     """Return the files of an item by their names; one that has failed where the item has none, or cannot be done.
 
-    Without a `destination` all files go into the queue that the item names.
+    They are kept in `spool` until the files of another item are listed. Without a `destination` all files go into the
+    queue that the item names.
 
     An empty directory has none and has not failed. Raises errors that may heal, and what `check` raises, which is
     called for each file that is listed.
     """
     try:
         target = item.destination.name if destination is None else _target(item, destination)
-        files = _files(item, source, check)
+        spool.begin_item()
+        _list(item, source, spool, check)
         is_folder = destination is not None and _is_folder(item, target, destination)
     except Interrupted:
         raise
     except TransferError as error:
         if error.heals:
             raise
-        return [failed(item, error)]
-    several = destination is not None and not is_folder and len(files) > 1
-    return [
+        return iter([failed(item, error)])
+    several = destination is not None and not is_folder and spool.count_listed() > 1
+    refusal = description_of(NotPossible(_SEVERAL)) if several else ""
+    return (
         Found(
             source=file.path,
             destination=joined(target, file.relative) if is_folder else target,
             entry=file.entry,
-            failure=file.failure or (description_of(NotPossible(_SEVERAL)) if several else ""),
+            failure=file.failure or refusal,
         )
-        for file in files
-    ]
+        for file in spool.listed()
+    )
 
 
 def messages_of(item: ItemRequest, destination: Root) -> Found:
@@ -104,57 +100,55 @@ def _is_folder(item: ItemRequest, target: str, destination: Root) -> bool:
     return there.kind == "folder"
 
 
-def _files(item: ItemRequest, source: Root, check: Check) -> list[_File]:
+def _list(item: ItemRequest, source: Root, spool: Spool, check: Check) -> None:
+    """Put the files of an item into the spool."""
     path = source.path(item.source.name)
+    recursive = item.source.recursive
     if item.source.type == "directory":
         if source.look(path).kind != "folder":
             raise NotPossible(f"{path}: is a file and no directory")
-        return _listed(source, path, _ALL, check, recursive=item.source.recursive)
+        return _list_folder(source, path, _ALL, spool, check, recursive=recursive)
     folder, name = split(path)
     if is_pattern(path):
-        files = _listed(source, folder, name, check, recursive=item.source.recursive)
-        files = [file for file in files if not is_hidden(file.relative, name)]
-        if not files:
+        _list_folder(source, folder, name, spool, check, recursive=recursive, hidden=False)
+        if not spool.count_listed():
             raise SourceMissing(f"{path}: no file has such a name")
-        return files
+        return None
     entry = source.look(path)
     if entry.kind == "folder":
         raise NotPossible(f"{path or '/'}: is a directory, and the source's type is file")
-    return [_File(name, path, entry)]
+    return spool.add_listed(Listed(name, path, entry))
 
 
-def _listed(source: Root, folder: str, pattern: str, check: Check, *, recursive: bool) -> list[_File]:
-    skipped: list[tuple[str, str]] = []
+def _list_folder(
+    source: Root, folder: str, pattern: str, spool: Spool, check: Check, *, recursive: bool, hidden: bool = True
+) -> None:
+    """Put the files of a folder into the spool; without `hidden` not those that the pattern passes over."""
     with source.below(folder) as endpoint:
-        entries = endpoint.list(
-            Patterns([pattern]), recursive=recursive, skipped=lambda path, why: skipped.append((path, why))
-        )
-        files = []
-        for entry in entries:
+        for entry in endpoint.list(Patterns([pattern]), recursive=recursive, skipped=spool.add_skipped):
             check()
-            files.append(_file(folder, entry))
-    files += _skipped(source, folder, skipped)
-    return sorted(files, key=lambda file: file.relative.split("/"))
+            if hidden or not is_hidden(entry.path, pattern):
+                spool.add_listed(_file(folder, entry))
+    for relative, why in spool.skipped():
+        if hidden or not is_hidden(relative, pattern):
+            spool.add_listed(_skipped(source, folder, relative, why))
 
 
-def _file(folder: str, entry: Entry) -> _File:
+def _file(folder: str, entry: Entry) -> Listed:
     path = joined(folder, entry.path)
-    return _File(entry.path, path, Entry(path, entry.size, entry.modified_at, entry.version, entry.sha256))
+    return Listed(entry.path, path, Entry(path, entry.size, entry.modified_at, entry.version, entry.sha256))
 
 
-def _skipped(source: Root, folder: str, skipped: Sequence[tuple[str, str]]) -> list[_File]:
-    """Return the names that a listing passed over: links, special files, and what cannot be read."""
-    found = []
-    for relative, why in skipped:
-        path = joined(folder, relative)
-        error: TransferError = NotPossible(why)
-        try:
-            source.look(path)
-        except Interrupted:
+def _skipped(source: Root, folder: str, relative: str, why: str) -> Listed:
+    """Return a name that a listing passed over: a link, a special file, or one that cannot be read."""
+    path = joined(folder, relative)
+    error: TransferError = NotPossible(why)
+    try:
+        source.look(path)
+    except Interrupted:
+        raise
+    except TransferError as problem:
+        if problem.heals:
             raise
-        except TransferError as problem:
-            if problem.heals:
-                raise
-            error = problem
-        found.append(_File(relative, path, None, description_of(error)))
-    return found
+        error = problem
+    return Listed(relative, path, None, description_of(error))

@@ -1,10 +1,10 @@
 """Run a managed transfer: find the files of its items, then move one after another."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from pathlib import Path
 
-from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Interrupted, TransferError
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import ItemRequest
@@ -16,17 +16,28 @@ from mqmft_svc.operations.managed.problems import description_of, sentence_of
 from mqmft_svc.operations.managed.queues.required import require_broker
 from mqmft_svc.operations.managed.reports import Reports
 from mqmft_svc.operations.managed.roots import Root
+from mqmft_svc.operations.managed.spool import Spool, Waiting
 from mqmft_svc.operations.managed.trying import Trying
 
-FilesOf = Callable[[ItemRequest], list[Found]]
+FilesOf = Callable[[ItemRequest], Iterable[Found]]
 
 
 @dataclass(slots=True)
-class _Waiting:
-    """A file to be moved, and how this run has listed it; None where an earlier run has found it."""
+class _Known:
+    """The files of earlier runs: whether all were found, and are over, and the position of the next new one.
 
-    file: ManagedFile
-    entry: Entry | None = None
+    All were found once one of them has begun.
+    """
+
+    all_found: bool = False
+    all_over: bool = True
+    next_position: int = 0
+
+    def add(self, file: ManagedFile) -> None:
+        """Count a file."""
+        self.all_found = self.all_found or file.state == "moving" or file.delivered or file.tries > 0
+        self.all_over = self.all_over and file.over
+        self.next_position = max(self.next_position, file.position + 1)
 
 
 class Run:
@@ -40,8 +51,12 @@ class Run:
 
     def run(self) -> None:
         """Bring each file to its end; Interrupted, CommitRefused and Away leave the rest for another run."""
-        known = list(self._known())
-        if _all_found(known) and all(file.over for file in known):
+        with closing(Spool(Path(self._order.private))) as spool:
+            self._run(spool)
+
+    def _run(self, spool: Spool) -> None:
+        known = self._read_known(spool)
+        if known.all_found and known.all_over:
             return
         with ExitStack() as stack:
             try:
@@ -49,12 +64,22 @@ class Run:
             except Interrupted:
                 raise
             except TransferError as error:
-                self._fail_all(known, error)
+                self._fail_all(known, spool, error)
                 return
-            waiting = self._find(known, lambda item: self._files_of(item, roots))
+            self._find(known, spool, lambda item: self._files_of(item, roots, spool))
             work = Work(self._order.token, self._reports, roots, self._trying)
-            for one in waiting:
+            for one in spool.waiting():
                 self._move(work, one)
+
+    def _read_known(self, spool: Spool) -> _Known:
+        """Put the files of earlier runs that are not over into the spool."""
+        found = _Known()
+        for file in self._known():
+            found.add(file)
+            spool.add_known(file)
+            if not file.over:
+                spool.add_waiting(Waiting(file))
+        return found
 
     def _known(self) -> Iterator[ManagedFile]:
         yield from self._order.known
@@ -64,13 +89,13 @@ class Run:
     def _open(self, side: str) -> Root:
         return self._trying.call(lambda: Root(self._order, side))
 
-    def _files_of(self, item: ItemRequest, roots: Mapping[str, Root]) -> list[Found]:
-        def find() -> list[Found]:
+    def _files_of(self, item: ItemRequest, roots: Mapping[str, Root], spool: Spool) -> Iterable[Found]:
+        def find() -> Iterable[Found]:
             require_broker(self._order, item)
             if item.source.type == "queue":
                 return [messages_of(item, roots[DESTINATION])]
             target = None if item.destination.type == "queue" else roots[DESTINATION]
-            return files_of(item, roots[SOURCE], target, self._trying.check_stop)
+            return files_of(item, roots[SOURCE], target, spool, self._trying.check_stop)
 
         try:
             return self._trying.call(find)
@@ -79,39 +104,35 @@ class Run:
         except TransferError as error:
             return [failed(item, error)]
 
-    def _find(self, known: list[ManagedFile], files_of_item: FilesOf) -> list[_Waiting]:
-        """Return the files that are not over; those that no earlier run has found get the next positions."""
-        waiting = [_Waiting(file) for file in known if not file.over]
-        if _all_found(known):
-            # What came to the source since then is no part of the transfer.
-            return waiting
-        self._reports.found(self._new(known, files_of_item, waiting))
-        return waiting
+    def _find(self, known: _Known, spool: Spool, files_of_item: FilesOf) -> None:
+        """Put the files that no earlier run has found into the spool; they get the next positions.
 
-    def _new(self, known: list[ManagedFile], files_of_item: FilesOf, waiting: list[_Waiting]) -> Iterator[ManagedFile]:
-        sources: dict[int, set[str]] = {}
-        for file in known:
-            sources.setdefault(file.item, set()).add(file.source)
-        position = max((file.position for file in known), default=-1) + 1
+        What came to the source since all were found is no part of the transfer.
+        """
+        if not known.all_found:
+            self._reports.found(self._new(known, spool, files_of_item))
+
+    def _new(self, known: _Known, spool: Spool, files_of_item: FilesOf) -> Iterator[ManagedFile]:
+        position = known.next_position
         for number, item in enumerate(self._order.items):
-            before = sources.get(number)
+            before = spool.has_known(number)
             for found in files_of_item(item):
-                if before is not None and (found.source in before or found.entry is None):
+                if before and (found.entry is None or spool.is_known(number, found.source)):
                     continue
                 file = _file(position, number, found)
                 position += 1
                 if not file.over:
-                    waiting.append(_Waiting(file, found.entry))
+                    spool.add_waiting(Waiting(file, found.entry))
                 yield file
 
-    def _move(self, work: Work, one: _Waiting) -> None:
+    def _move(self, work: Work, one: Waiting) -> None:
         move = self._new_move(work, one)
         try:
             move.run()
         finally:
             self.left = self.left or move.left
 
-    def _new_move(self, work: Work, one: _Waiting) -> FileMove:
+    def _new_move(self, work: Work, one: Waiting) -> FileMove:
         item = self._order.items[one.file.item]
         if not item.has_queue:
             return FileMove(work, item, one.file, one.entry)
@@ -120,9 +141,10 @@ class Run:
 
         return queue_move(work, self._order, item, one.file, one.entry)
 
-    def _fail_all(self, known: list[ManagedFile], error: TransferError) -> None:
+    def _fail_all(self, known: _Known, spool: Spool, error: TransferError) -> None:
         """End every file because a root cannot be opened; one that is delivered keeps its source."""
-        for one in self._find(known, lambda item: [failed(item, error)]):
+        self._find(known, spool, lambda item: [failed(item, error)])
+        for one in spool.waiting():
             if one.file.delivered and self._order.items[one.file.item].source.type == "queue":
                 # What is left to do is the broker's part.
                 self._move(Work(self._order.token, self._reports, {}, self._trying), one)
@@ -151,11 +173,6 @@ class Run:
         except TransferError:
             return file
         return file if there is None else sealed.delivered(file, there)
-
-
-def _all_found(known: list[ManagedFile]) -> bool:
-    """Return whether an earlier run has found all files: it is so once one of them has begun."""
-    return any(file.state == "moving" or file.delivered or file.tries > 0 for file in known)
 
 
 def _file(position: int, item: int, found: Found) -> ManagedFile:
