@@ -416,6 +416,21 @@ def test_interim_answers_of_the_place_that_a_redirect_names_are_skipped():
         assert fetch(far, "a") == CONTENT
 
 
+def test_a_redirect_within_the_endpoint_is_asked_for_by_its_path():
+    """A location at the endpoint's own origin is found in whatever spelling, with its query and the credentials."""
+
+    def respond(request):
+        if request.path == "/a.bin":
+            request.answer(302, Location=f"http://127.0.0.1:0{server.port}/b.bin?v=1")
+        else:
+            request.answer(200, CONTENT)
+
+    with Web(respond) as server, endpoint(server, user="joe", password=SECRET) as far:
+        assert read_all(far.open(Entry("a.bin"))) == CONTENT
+        assert [request.path for request in server.requests[:2]] == ["/a.bin", "/b.bin?v=1"]
+        assert server.requests[1].headers["Authorization"].startswith("Basic ")
+
+
 def test_a_redirect_without_credentials_is_followed():
     """An address that moved is found; names and passwords in its location are not used."""
     with (

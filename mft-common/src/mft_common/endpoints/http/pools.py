@@ -1,5 +1,6 @@
 """Make the connections of a web endpoint, which skip the interim answers of a server."""
 
+import ssl
 from typing import Any
 
 import urllib3
@@ -19,6 +20,27 @@ class Secure(HTTPSConnection):
     """A connection with TLS."""
 
     response_class: Any = FinalAnswer
+
+
+class PlainPool(urllib3.HTTPConnectionPool):
+    """Connections without TLS to one server."""
+
+    ConnectionCls = Plain
+
+
+class SecurePool(urllib3.HTTPSConnectionPool):
+    """Connections with TLS to one server."""
+
+    ConnectionCls = Secure
+
+
+def pool(
+    host: str, port: int | None, *, maxsize: int, ssl_context: ssl.SSLContext | None
+) -> urllib3.HTTPConnectionPool:
+    """Return a pool of connections to one server, with TLS where `ssl_context` is given, without retries."""
+    if ssl_context is None:
+        return PlainPool(host, port, maxsize=maxsize, retries=False)
+    return SecurePool(host, port, maxsize=maxsize, retries=False, ssl_context=ssl_context)
 
 
 def manager(plain: type[Plain] = Plain, secure: type[Secure] = Secure, **options: Any) -> urllib3.PoolManager:
