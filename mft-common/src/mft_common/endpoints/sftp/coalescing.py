@@ -1,4 +1,4 @@
-"""Take work off asyncssh: one write for those of a turn of the event loop, no empty packets, small pieces to read."""
+"""Take work off asyncssh: one write for those of a turn of the event loop, no empty packets, small reads, no log."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import asyncssh
 from asyncssh.constants import MSG_IGNORE
+from asyncssh.logging import SSHLogger
 from asyncssh.packet import SSHPacketLogger
 
 # Bytes that are written at once, without waiting for the end of the loop's turn.
@@ -141,3 +142,17 @@ def send_no_ignored_packets(connection: asyncssh.SSHClientConnection) -> None:
             send(pkttype, *args, handler=handler)
 
     connection.send_packet = send_packet  # type: ignore[method-assign]
+
+
+def log_nothing() -> None:
+    """Let asyncssh of this process build no log lines: a quarter of the work for a request goes into lines not shown.
+
+    What it would log, users, hosts and each packet, is not for our log; what matters of it is in our errors.
+    """
+    for owner, names in ((SSHLogger, ("log", "debug1")), (SSHPacketLogger, ("log_sent_packet", "log_received_packet"))):
+        for name in names:
+            setattr(owner, name, _ignore)
+
+
+def _ignore(*_arguments: object, **_options: object) -> None:
+    """Do nothing, in place of a method that writes to a log."""

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Awaitable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
@@ -11,7 +10,7 @@ import asyncssh
 
 from mft_common.endpoints.errors import AuthenticationFailed, TransferError, Transient, UntrustedServer
 from mft_common.endpoints.sftp import gcm
-from mft_common.endpoints.sftp.coalescing import send_no_ignored_packets
+from mft_common.endpoints.sftp.coalescing import log_nothing, send_no_ignored_packets
 from mft_common.endpoints.sftp.host_keys import ALGORITHMS, HostKey, describe, read_pin
 from mft_common.endpoints.sftp.loop import LoopThread
 from mft_common.endpoints.sftp.problems import LOST, of_error
@@ -30,6 +29,7 @@ CIPHERS: Final = (
     "aes128-ctr",
 )
 gcm.use()
+log_nothing()
 # The largest request for data, in bytes: OpenSSH closes the connection on a longer message.
 LARGEST_REQUEST: Final = 255 * 1024
 # An established connection that the server has broken.
@@ -85,8 +85,6 @@ class Connection:
     """The way to one server; `call` runs a coroutine on its loop, and `session` connects anew where it must."""
 
     def __init__(self, target: Target) -> None:
-        # asyncssh logs users, hosts and each connection; what matters of it is in our errors.
-        logging.getLogger("asyncssh").setLevel(logging.CRITICAL)
         self.target = target
         self.idle = target.timeouts.idle
         self._pin = read_pin(target.host_key)

@@ -73,9 +73,8 @@ class SftpEndpoint(Closing):
         modified_at: int | None = None, if_exists: IfExists = "replace",
     ) -> SftpWriter:  # fmt: skip
         """Return a writer to `path` with a temporary file of `token` beside it."""
-        del size
         return SftpWriter(
-            self._connection, self._place, path, token=token, resume=resume, modified_at=modified_at,
+            self._connection, self._place, path, token=token, size=size, resume=resume, modified_at=modified_at,
             if_exists=if_exists,
         )  # fmt: skip
 

@@ -1,13 +1,14 @@
-"""Open the temporary file of an upload: a new one, or the one that an earlier try left."""
+"""Open and close the temporary file of an upload: a new one, or the one that an earlier try left."""
 
 import contextlib
 from typing import Final
 
 import asyncssh
 
-from mft_common.endpoints.errors import DiskFull, Exists, NotFound, TransferError
+from mft_common import logs
+from mft_common.endpoints.errors import DiskFull, Exists, Mismatch, NotFound, TransferError
 from mft_common.endpoints.sftp.connection import Connection, Session
-from mft_common.endpoints.sftp.problems import has_no_reason
+from mft_common.endpoints.sftp.problems import has_no_reason, is_refusal
 from mft_common.endpoints.sftp.publish import Names, Publisher
 from mft_common.endpoints.sftp.reader import close_file, status
 
@@ -42,6 +43,29 @@ async def reopen(connection: Connection, session: Session, names: Names, positio
     if size > position:
         await connection.ask(file.truncate(position), names.shown, session)
     return file, position
+
+
+async def set_time(connection: Connection, session: Session, file: File, name: str, modified_at: int | None) -> None:
+    """Set the time of a file, in milliseconds, where one is given and the server allows it."""
+    if modified_at is None:
+        return
+    seconds = modified_at / 1000
+    try:
+        await connection.ask(file.utime((seconds, seconds)), name, session)
+    except TransferError as error:
+        if not is_refusal(error):
+            raise
+        logs.get("endpoints.sftp").info("sftp.time_not_set", file=name, why=str(error))
+
+
+async def close_whole(connection: Connection, session: Session, file: File, name: str) -> None:
+    """Close the handle: its answer is the last one that tells of a failed write. Mismatch where the server refuses."""
+    try:
+        await close_file(connection, session, file, name)
+    except TransferError as error:
+        if not is_refusal(error):
+            raise
+        raise Mismatch(f"{name}: the server could not close the file ({error})") from error
 
 
 async def _open(connection: Connection, session: Session, names: Names, flags: int) -> File:

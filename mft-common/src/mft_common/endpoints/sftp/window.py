@@ -216,19 +216,22 @@ class WriteBehind(_Window):
                 self._wait()
             self._raise()
 
+    def hold(self, block: bytes | bytearray) -> None:
+        """Take the next bytes for `write_rest`."""
+        self.position += len(block)
+        self._rest += block
+
     async def write_rest(self) -> None:
-        """Send what is left, less than one request, and await the answer on the loop's thread."""
-        chunk = bytes(self._rest)
-        if not chunk:
-            return
-        self._rest.clear()
-        self._unanswered += len(chunk)
-        offset, self._sent = self._sent, self._sent + len(chunk)
-        try:
-            await self._connection.answer(self._write(chunk, offset), self._session)
-        except OSError as error:
-            raise of_error(error, self._name) from error
-        self._raise()
+        """Send what is left, one request after the other, and await the answers on the loop's thread."""
+        while chunk := bytes(self._rest[: self._length]):
+            del self._rest[: len(chunk)]
+            self._unanswered += len(chunk)
+            offset, self._sent = self._sent, self._sent + len(chunk)
+            try:
+                await self._connection.answer(self._write(chunk, offset), self._session)
+            except OSError as error:
+                raise of_error(error, self._name) from error
+            self._raise()
 
     def cancel(self) -> None:
         """Forget the requests that are not answered yet."""

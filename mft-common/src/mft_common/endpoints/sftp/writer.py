@@ -5,7 +5,6 @@ from typing import Final, cast
 
 import asyncssh
 
-from mft_common import logs
 from mft_common.endpoints.contract import Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
 from mft_common.endpoints.errors import (
     Mismatch,
@@ -17,15 +16,16 @@ from mft_common.endpoints.errors import (
 from mft_common.endpoints.former import aside_name
 from mft_common.endpoints.names import temporary_name
 from mft_common.endpoints.sftp.connection import Connection, Session, together
-from mft_common.endpoints.sftp.part import File, create, reopen
+from mft_common.endpoints.sftp.part import File, close_whole, create, reopen, set_time
 from mft_common.endpoints.sftp.places import Place, lookup
-from mft_common.endpoints.sftp.problems import is_refusal
 from mft_common.endpoints.sftp.publish import Names, Publisher
 from mft_common.endpoints.sftp.reader import close_file, digest_of, status
 from mft_common.endpoints.sftp.sealed import NOT_READ_BACK, Sealed
 from mft_common.endpoints.sftp.window import WriteBehind
 
 TAKEN_AWAY: Final = "the server took the file away at once, so that it could not be looked at under its name"
+# A file up to this size is sent whole when it is sealed: its caller waits for the server once less.
+_SMALL: Final = 64 << 10
 NO_SIZE: Final = "the size was not compared, because the server does not tell it"
 
 
@@ -33,8 +33,8 @@ class SftpWriter:
     """A file on its way in. Everything is compared on the temporary name, and nothing is asked after the rename."""
 
     def __init__(
-        self, connection: Connection, place: Place, path: str, *, token: str, resume: Checkpoint | None,
-        modified_at: int | None, if_exists: IfExists,
+        self, connection: Connection, place: Place, path: str, *, token: str, size: int | None,
+        resume: Checkpoint | None, modified_at: int | None, if_exists: IfExists,
     ) -> None:  # fmt: skip
         final = place.full(path)
         above, slash, name = path.rpartition("/")
@@ -50,6 +50,9 @@ class SftpWriter:
         self._session: Session | None = None
         self._file: File | None = None
         self._behind: WriteBehind | None = None
+        # The bytes of a small file whose temporary file is not made yet.
+        small = size is not None and size <= _SMALL and resume is None and if_exists == "replace"
+        self._held = bytearray() if small else None
         # Whether the temporary file may exist, whether it was compared, and whether a rename was asked for.
         self._made = False
         self._sealed: Sealed | None = None
@@ -62,15 +65,22 @@ class SftpWriter:
     def begin(self, begins: Begins = note_nothing) -> int:
         """Open the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
         begins(self.temporary)
-        return self._connection.call(self._begin())
+        return self._connection.call(self._begin()) if self._held is None else 0
 
     def feed(self, block: bytes | memoryview) -> None:
-        """Take a block; it is sent at once, and answered while the next ones come."""
-        assert self._behind is not None
-        self._behind.feed(block)
+        """Take a block; it is sent at once, and answered while the next ones come. That of a small file waits."""
+        if self._held is None:
+            assert self._behind is not None
+            self._behind.feed(block)
+            return
+        self._held += block
+        if len(self._held) > _SMALL:
+            raise Mismatch(f"{self._name}: more bytes came than were declared")
 
     def flush(self) -> Checkpoint:
         """Wait for every answer, and let the server fsync where it can."""
+        if self._held is not None:
+            return Checkpoint(0)
         assert self._behind is not None
         self._behind.drain()
         self._connection.call(self._flush(self._behind))
@@ -78,9 +88,9 @@ class SftpWriter:
 
     def seal(self, size: int, sha256: str, verify: Verify) -> bool:
         """Fsync, then compare the size and, by reading the file back, the checksum, while the file is still open."""
-        assert self._behind is not None
-        self._behind.drain()
-        found = self._connection.call(self._finish(self._behind))
+        if self._behind is not None:
+            self._behind.drain()
+        found = self._connection.call(self._finish())
         arrived = None if found is None else found.size
         if arrived is not None and arrived != size:
             raise Mismatch(f"{self._name}: {arrived} bytes arrived of {size}")
@@ -134,13 +144,17 @@ class SftpWriter:
         if position:
             self._file, position = await reopen(self._connection, session, self._names, position)
         if not position:
+            # What is held is sent so soon that the look of the commit is enough.
+            look = [publisher.target(self._if_exists)] if self._held is None else []
             try:
-                await together(publisher.target(self._if_exists), self._create(session))
+                await together(*look, self._create(session))
             except TransferError:
                 await self._close()
                 raise
         assert self._file is not None
         self._behind = WriteBehind(self._connection, session, self._file, self._name, position)
+        held, self._held = self._held, None
+        self._behind.hold(held or b"")
         return position
 
     async def _create(self, session: Session) -> None:
@@ -161,26 +175,20 @@ class SftpWriter:
             except Unsupported:
                 session.fsync = False
 
-    async def _finish(self, behind: WriteBehind) -> asyncssh.SFTPAttrs | None:
+    async def _finish(self) -> asyncssh.SFTPAttrs | None:
         """Make the file durable, set its time, and return its attributes where the server tells them."""
-        session, file = self._session, self._file
+        if self._held is not None:
+            await self._begin()
+        session, file, behind = self._session, self._file, self._behind
         assert session is not None
         assert file is not None
+        assert behind is not None
         await behind.write_rest()
         looking = status(self._connection, session, file, self._name)
-        *_, attributes = await together(self._sync(), self._set_time(session, file), looking)
+        *_, attributes = await together(
+            self._sync(), set_time(self._connection, session, file, self._name, self._modified_at), looking
+        )
         return cast("asyncssh.SFTPAttrs | None", attributes)
-
-    async def _set_time(self, session: Session, file: File) -> None:
-        if self._modified_at is None:
-            return
-        seconds = self._modified_at / 1000
-        try:
-            await self._connection.ask(file.utime((seconds, seconds)), self._name, session)
-        except TransferError as error:
-            if not is_refusal(error):
-                raise
-            logs.get("endpoints.sftp").info("sftp.time_not_set", file=self._name, why=str(error))
 
     def _read_back(self, size: int, sha256: str) -> str:
         """Compare the checksum by reading the file back; return a warning where the server does not allow that."""
@@ -206,18 +214,12 @@ class SftpWriter:
         part = lookup(self._connection, session, self._names.part, self._name)
         found, former = await together(part, publisher.target(self._if_exists))
         self._file = None
-        await self._close_before_rename(session, file)
-        return await self._rename(session, former, was_there=found is not None)
-
-    async def _close_before_rename(self, session: Session, file: File) -> None:
-        """Close the handle: its answer is the last one that tells of a failed write."""
         try:
-            await close_file(self._connection, session, file, self._name)
-        except TransferError as error:
-            if not is_refusal(error):
-                raise
+            await close_whole(self._connection, session, file, self._name)
+        except Mismatch:
             self._sealed = None
-            raise Mismatch(f"{self._name}: the server could not close the file ({error})") from error
+            raise
+        return await self._rename(session, former, was_there=found is not None)
 
     def _delivered(self, session: Session) -> Stored | None:
         """Return the delivered file where a rename without an answer was carried out, else None."""
