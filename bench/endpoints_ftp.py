@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 
 import measure
-from single_files import fetch, make_large, medians, ratio, send, timed, timed_with_cpu
+from single_files import fetch, make_large, medians, ratio, send, timed, timed_with_cpu, upload
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -63,7 +63,11 @@ def one_large_file(folder, curl, url, target, mib):
 
     def ours_up(verify):
         with open_ftp(target) as endpoint:
-            send(endpoint, source, verify)
+            upload(endpoint, source, verify)
+
+    def in_one_thread():
+        with open_ftp(target) as endpoint:
+            send(endpoint, source)
 
     def ours_down():
         with open_ftp(target) as endpoint:
@@ -74,6 +78,7 @@ def one_large_file(folder, curl, url, target, mib):
         {
             "curl": lambda: subprocess.run([*curl, "-T", source, url], check=True),
             "ours": lambda: ours_up("size"),
+            "ours, digested by the thread that sends": in_one_thread,
             "ours, read back": lambda: ours_up("sha256"),
         },
     )
@@ -118,6 +123,6 @@ def many_small_files(folder, curl, url, target):
 
 
 if __name__ == "__main__":
-    measure.head("FTPS", "crossdock")
+    measure.head("FTPS")
     with tempfile.TemporaryDirectory(prefix="endpoints-") as made:
         run(Path(made), mib=int(sys.argv[1]) if len(sys.argv) > 1 else MIB)

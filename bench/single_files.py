@@ -7,6 +7,10 @@ import statistics
 import time
 
 from mft_common.endpoints.contract import BLOCK
+from mft_common.endpoints.files import open_file
+from mft_common.endpoints.folders import LocalFolders
+from mft_common.endpoints.targets import parse_url
+from mft_common.transfer import Mover
 from mft_common.transfer.steps.private_files import write_all
 
 TOKEN = "00000000000000BE"
@@ -44,7 +48,7 @@ def ratio(peer, ours):
 
 
 def send(endpoint, path, verify="size"):
-    """Store a file as a transfer does: hashed, compared on its temporary name, committed."""
+    """Store a file with a transfer's duties, in one thread: hashed, compared on its temporary name, committed."""
     size, digest = path.stat().st_size, hashlib.sha256()
     writer = endpoint.writer(path.name, token=TOKEN, size=size)
     writer.begin()
@@ -54,6 +58,12 @@ def send(endpoint, path, verify="size"):
             writer.feed(block)
     writer.seal(size, digest.hexdigest(), verify)
     writer.commit()
+
+
+def upload(endpoint, path, verify="size"):
+    """Store a file by the engine, as transfers do it: the source is read and digested in a thread of its own."""
+    with open_file(parse_url(f"file:{path.parent.name}"), LocalFolders(path.parent.parent)) as source:
+        Mover(token=TOKEN, verify=verify).move(source, source.stat(path.name), endpoint, path.name)
 
 
 def fetch(endpoint, entry, folder):
