@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from filestore_svc.store.bucket import client
 from mft_common.endpoints.errors import Transient
 from mft_common.endpoints.filestore import Filestore, calls
 from mft_common.endpoints.http import open_http
@@ -75,3 +76,14 @@ def test_bytes_that_could_not_be_sent_can_be_dropped_while_the_error_is_kept():
         send_all(near, content)
     content.clear()
     assert caught.value.errno
+
+
+def test_the_bytes_of_the_store_in_a_bucket_that_stalls_are_there(monkeypatch):
+    """A part of an upload into the store is sent for longer than the limit to connect to the bucket."""
+    monkeypatch.setattr(client, "_CONNECT_S", 0.3)
+    with SlowReader(at_once=8 << 20, pause=1.0) as server:
+        store = client.BucketClient(
+            client.Bucket(name="bucket", prefix="", endpoint=server.url, key_id="an-id", secret="a-secret")
+        )
+        store.put("blob", CONTENT)
+        assert server.bodies == [CONTENT]

@@ -13,6 +13,10 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 
+from mft_common.endpoints.s3.connections import wait_while_idle
+
+_CONNECT_S: Final = 5.0
+_IDLE_S: Final = 60.0
 _MISSING: Final = frozenset(("404", "NoSuchKey", "NoSuchUpload", "NotFound"))
 _FULL: Final = frozenset(("507", "InsufficientStorage", "QuotaExceeded", "XMinioStorageFull", "XMinioAdminBucketQuota"))
 
@@ -42,8 +46,8 @@ class BucketClient:
         )
         # boto3's clients are thread-safe; the pool has a connection for each of the process's threads.
         config = Config(
-            connect_timeout=5,
-            read_timeout=60,
+            connect_timeout=_CONNECT_S,
+            read_timeout=_IDLE_S,
             max_pool_connections=64,
             retries={"max_attempts": 4, "mode": "standard"},
             s3={"addressing_style": "path" if bucket.endpoint else "auto"},
@@ -51,6 +55,7 @@ class BucketClient:
         region = session.region_name or "us-east-1"
         with _as_os_errors():
             self._s3 = session.client("s3", region_name=region, endpoint_url=bucket.endpoint or None, config=config)
+        wait_while_idle(self._s3, _IDLE_S)
 
     def put(self, key: str, content: bytes) -> None:
         """Store an object whole."""

@@ -22,7 +22,7 @@ from mft_common.endpoints.errors import (
     Unsupported,
 )
 from mft_common.endpoints.names import check_path, printable
-from mft_common.endpoints.s3.connections import pools
+from mft_common.endpoints.s3.connections import wait_while_idle
 from mft_common.endpoints.s3.errors import client_errors, s3_errors
 from mft_common.endpoints.targets import Target
 
@@ -98,8 +98,7 @@ class Bucket:
                 verify=target.ca or True,
                 config=config,
             )
-        # The library has no setting for that.
-        self._s3._endpoint.http_session._manager.pool_classes_by_scheme = pools(target.timeouts.idle)  # noqa: SLF001
+        wait_while_idle(self._s3, target.timeouts.idle)
         # The library asks before each body whether it may send it, and waits for the answer: one round trip a file.
         self._s3.meta.events.register_last("before-call.s3", _send_at_once)
 

@@ -7,19 +7,22 @@ from typing import Any, Final
 
 import botocore.awsrequest
 
-from mft_common.endpoints.sending import send_all
 from mft_common.final_answers import FinalAnswer
 
 _HTTP: Final = botocore.awsrequest.AWSHTTPConnectionPool
 _HTTPS: Final = botocore.awsrequest.AWSHTTPSConnectionPool
+# The library counts its limit over all that it sends at once.
+_PIECE: Final = 64 << 10
 
 
-def pools(idle: float) -> dict[str, Any]:
-    """Return the classes of connection pools by the schemes, for uploads that are given up after `idle` seconds.
+def wait_while_idle(client: Any, idle: float) -> None:
+    """Let a client give an upload up after `idle` seconds without a byte.
 
-    Those of the library send a whole part within the limit to connect.
+    By itself it does so where a whole part is not sent within its limit to connect, however steadily it is taken, and
+    has no setting for that.
     """
-    return {"http": _pool(_HTTP, idle), "https": _pool(_HTTPS, idle)}
+    pools = {"http": _pool(_HTTP, idle), "https": _pool(_HTTPS, idle)}
+    client._endpoint.http_session._manager.pool_classes_by_scheme = pools  # noqa: SLF001 -- see above
 
 
 def _pool(base: Any, idle: float) -> Any:
@@ -30,7 +33,11 @@ def _pool(base: Any, idle: float) -> Any:
             if self.sock is None:
                 self.connect()
             self.sock.settimeout(idle)
-            send_all(self.sock, data)
+            # No view of the data is left in an error: its owner may empty it.
+            with memoryview(data) as view:
+                for start in range(0, len(view), _PIECE):
+                    with view[start : start + _PIECE] as piece:
+                        super().send(piece)
 
     class Pool(base):  # type: ignore[misc]
         ConnectionCls = Connection
