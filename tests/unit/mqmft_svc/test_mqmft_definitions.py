@@ -254,6 +254,14 @@ NOT_CARRIED = {
         ),
         "compare: is not carried over",
     ),
+    "a number of levels": (
+        samples.monitor(resource='<directory recursionLevel="-1">/out</directory>'),
+        "directory: recursionLevel='-1' is no number; 0 is written",
+    ),
+    "a number of polls": (
+        samples.monitor('<fileSizeSame polls="few"/>'),
+        "fileSizeSame: polls='few' is no number; 1 is written",
+    ),
     "a list in a file": (samples.monitor(more="<triggerFileContent/>"), "triggerFileContent: is not carried over"),
     "a variable": (samples.monitor(item=samples.TASK_ITEM.replace("{suffix}", "{GroupId}")), "no variable GroupId"),
     "a schedule of a monitor": (

@@ -60,13 +60,22 @@ def _resource(node: Node, body: dict[str, Any]) -> dict[str, Any] | None:
         return None
     if folder := resources.child("directory"):
         body["type"] = "directory"
-        level = folder.attribute("recursionLevel")
-        levels = int(level) if re.fullmatch("[0-9]{1,9}", level) else 0
+        levels = _count(folder, "recursionLevel", 0)
         return {"name": folder.text, "recursionLevel": levels} if folder.text else None
     if queue := resources.child("queue"):
         body["type"] = "queue"
         return {"name": queue.text} if queue.text else None
     return None
+
+
+def _count(node: Node, name: str, default: int) -> int:
+    """Return a number of an attribute, the default for none; for what is no number too, which is noted."""
+    text = node.attribute(name)
+    if re.fullmatch("[0-9]{1,9}", text):
+        return int(text)
+    if text:
+        node.note(f"{name}={one_line(text)!r} is no number; {default} is written")
+    return default
 
 
 def _trigger(node: Node) -> dict[str, Any] | None:
@@ -128,9 +137,7 @@ def _file_size(kind: Node) -> dict[str, Any] | None:
 
 
 def _file_size_same(kind: Node) -> dict[str, Any] | None:
-    polls = kind.attribute("polls")
-    count = int(polls) if re.fullmatch("[0-9]{1,9}", polls) else 1
-    return {"type": "noChangeInSize", "noFileSizeChangePollCount": count, **_patterns(kind)}
+    return {"type": "noChangeInSize", "noFileSizeChangePollCount": _count(kind, "polls", 1), **_patterns(kind)}
 
 
 _CONDITIONS: Final[Mapping[str, Callable[[Node], dict[str, Any] | None]]] = {
