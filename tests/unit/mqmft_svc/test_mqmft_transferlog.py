@@ -180,6 +180,16 @@ def test_196_a_status_message_shows_the_size_so_far_and_changes_nothing_else():
     assert after == before
 
 
+@pytest.mark.parametrize(
+    ("total", "items"), [(3, []), (1, ["/out/1.csv"])], ids=["one of three items", "the only item"]
+)
+def test_196_a_status_message_that_names_no_item_changes_that_of_a_single_one_alone(total, items):
+    """Item 196: it would show the path and size of another file at the first item."""
+    body = status(30, 1, 64, total=total).replace(b' currentItem="2"', b"")
+    found = shown(started(total=total), body)["transferSet"]["item"]
+    assert [one["source"]["file"]["path"] for one in found] == items
+
+
 def test_196_a_late_status_message_does_not_shrink_a_file_that_arrived():
     """Items 196 and 210: the log outranks status messages, whatever their times are."""
     document = shown(started(), progress(50, [item(1)], total=1), status(70, 0, 64, total=1))

@@ -106,10 +106,9 @@ def _status_change(root: Element, network: str, tie: int) -> Change:
         raise MessageUnreadable("the message has neither an action nor a transfer set")
     time = _time(attribute(transfer_set, "time"))
     current = transfer_set.find("current")
-    # Items are counted from 1 here, and from 0 in the log.
-    place = (number(attribute(transfer_set.find("stats"), "currentItem")) or 1) - 1
     items: tuple[Item, ...] = ()
-    if current is not None and place >= 0:
+    place = _current_place(transfer_set.find("stats"))
+    if current is not None and place is not None:
         items = (Item(position=place, sequence=_sequence(time, tie), leaves=current_leaves(current)),)
     return Change(
         id=_id(root),
@@ -123,6 +122,15 @@ def _status_change(root: Element, network: str, tie: int) -> Change:
         items=items,
         head=_head(root, 0, time),
     )
+
+
+def _current_place(stats: Element | None) -> int | None:
+    """Return the place of the item that a status message shows; None where it does not tell which of several it is."""
+    told = number(attribute(stats, "currentItem"))
+    if told is None:
+        return 0 if number(attribute(stats, "totalItems")) == 1 else None
+    # Items are counted from 1 here, and from 0 in the log.
+    return told - 1 if told else None
 
 
 def _counters(root: Element, transfer_set: Element | None) -> dict[str, int]:
