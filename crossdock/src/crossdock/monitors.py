@@ -69,7 +69,8 @@ def opened(data: Path, environ: Mapping[str, str]) -> Iterator[Access]:
     with databases.opened(SERVICE, _DATABASE, data, environ) as database:
         try:
             availability = _availability(database, settings)
-            yield Access(Monitors(database, availability, _agents, clock.now_ms, settings.call_hosts), settings)
+            hosts, most = settings.call_hosts, settings.max_monitors
+            yield Access(Monitors(database, availability, _agents, clock.now_ms, hosts, most=most), settings)
         except RestError as error:
             raise Refused(str(error)) from error
 

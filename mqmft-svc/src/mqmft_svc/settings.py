@@ -79,6 +79,7 @@ class Settings:
     started_at: int | None = setting("MQMFT_STARTED_AT", _at_least(0), None, doc="when the hub has started, in ms")
     keep_days: int = setting("MQMFT_KEEP_DAYS", _at_least(0), 0)
     max_items: int = setting("MQMFT_MAX_ITEMS", _at_least(1), 10_000)
+    max_monitors: int = setting("MQMFT_MAX_MONITORS", _at_least(0), 1000, doc="monitors that requests may create")
     max_schedules: int = setting("MQMFT_MAX_SCHEDULES", _at_least(0), 10_000, doc="schedules that are not over")
     ack_timeout_ms: int = setting("MQMFT_ACK_TIMEOUT_MS", _at_least(1), 60_000, doc="silence of an endpoint, each time")
     ack_retries: int = setting("MQMFT_ACK_RETRIES", _at_least(1), 5, doc="so many silences begin recovery")

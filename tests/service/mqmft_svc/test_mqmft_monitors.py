@@ -260,3 +260,17 @@ def test_128_monitors_need_the_service(tmp_path, environ, id_):
         assert [problem(answer) for answer in answers] == [(503, id_)] * 4
     finally:
         hub.service.close()
+
+
+def test_186_requests_create_no_more_monitors_than_the_limit(open_hub):
+    """Item 186: 400, over both kinds of database; those of the configuration count, and a deleted one makes room."""
+    given = config({"QUAY": "file:quay", "YARD": "file:yard"})
+    given["ibm_mq_mft"]["monitors"] = [body("declared")]
+    made = Monitors(open_hub(given, MQMFT_MAX_MONITORS="2"))
+    assert made.post(body("one")).status_code == 201
+    refused = made.post(body("two"))
+    assert problem(refused) == (400, "MQWB0971E")
+    assert "there are 2 monitors already" in refused.json["error"][0]["message"]
+    assert made.names() == [("DECLARED", "QUAY"), ("ONE", "QUAY")]
+    assert made.delete("/one").status_code == 204
+    assert made.post(body("two")).status_code == 201

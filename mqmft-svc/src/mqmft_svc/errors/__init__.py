@@ -18,6 +18,7 @@ from mqmft_svc.errors.monitors import (
     MonitorExists,
     MonitorNameInvalid,
     NoSuchMonitor,
+    TooManyMonitors,
 )
 from mqmft_svc.errors.parameters import (
     AfterWithBefore,
@@ -83,6 +84,7 @@ __all__ = [
     "RestError",
     "RoleMissing",
     "TokenInvalid",
+    "TooManyMonitors",
     "TooManySchedules",
     "TopicNotAuthorized",
 ]

@@ -47,6 +47,16 @@ class MonitorDeclared(RestError):
     action = "Ask the operator of the hub to remove it from the list 'monitors' of crossdock.yaml, and to apply that."
 
 
+class TooManyMonitors(RestError):
+    """A monitor beyond those that the hub looks at (186, MQMFT_MAX_MONITORS)."""
+
+    msg_id = "MQWB0971E"
+    status = 400
+    message = "The monitor is refused: there are {most} monitors already."
+    explanation = "Requests create no further monitor where there are as many as the setting MQMFT_MAX_MONITORS says."
+    action = "Delete monitors that are not needed, or ask the operator of the hub for a higher limit."
+
+
 class MonitorExists(RestError):
     """A name that a monitor of the agent has already (186)."""
 

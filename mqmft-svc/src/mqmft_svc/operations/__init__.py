@@ -69,4 +69,6 @@ class Operations:
             database, availability, settings, applied_agents, ids=ids, host=socket.gethostname(), now=now
         )
         self.triggering = Triggering(acceptor, creators, now, Path(settings.data).absolute())
-        self.monitors = Monitors(database, availability, applied_agents, now, settings.call_hosts)
+        self.monitors = Monitors(
+            database, availability, applied_agents, now, settings.call_hosts, most=settings.max_monitors
+        )

@@ -12,7 +12,15 @@ from mqmft_svc.domain.agents import Agent
 from mqmft_svc.domain.callers import Caller
 from mqmft_svc.domain.monitors import GROUPS, STARTED, STOPPED, Monitor
 from mqmft_svc.domain.variables import names_in
-from mqmft_svc.errors import BodyInvalid, MonitorAmbiguous, MonitorDeclared, MonitorExists, NoSuchAgent, NoSuchMonitor
+from mqmft_svc.errors import (
+    BodyInvalid,
+    MonitorAmbiguous,
+    MonitorDeclared,
+    MonitorExists,
+    NoSuchAgent,
+    NoSuchMonitor,
+    TooManyMonitors,
+)
 from mqmft_svc.operations.accepting import no_such_agent, require_allowed
 from mqmft_svc.operations.availability import Availability
 from mqmft_svc.operations.calls.checking import check_hosts
@@ -31,7 +39,7 @@ Agents = Mapping[str, Agent]
 
 
 class Monitors:
-    """The monitor resource; `agents` reads those of the configuration that was applied last."""
+    """The monitor resource, with `most` monitors; `agents` reads those of the configuration that was applied last."""
 
     def __init__(
         self,
@@ -40,8 +48,11 @@ class Monitors:
         agents: Callable[[sa.Connection], Agents],
         now: Clock,
         call_hosts: Sequence[str] = (),
+        *,
+        most: int,
     ) -> None:
         self._call_hosts = call_hosts
+        self._most = most
         self._database = database
         self._availability = availability
         self._agents = agents
@@ -70,7 +81,8 @@ class Monitors:
         """Create the monitor that a body asks for; NoSuchAgent, MonitorExists, BodyInvalid (186, 188).
 
         Its agent must exist and take requests of the caller (AgentNotAuthorized). The agents of its transfers must
-        exist where no variable names them; the calls of these go to hosts that calls may reach.
+        exist where no variable names them; the calls of these go to hosts that calls may reach. TooManyMonitors where
+        there are as many as requests may create.
         """
         monitor, example = read_monitor(body, caller.user)
         calls = {f"transferDefinition.transferSet.{name}": call for name, call in example.calls.items()}
@@ -87,6 +99,8 @@ class Monitors:
                 agent = agents.get(asked.name)
                 if not names_in(monitor.definition[side]) and (agent is None or agent.qmgr.upper() != asked.qmgr):
                     raise no_such_agent(asked)
+            if store.count(connection) >= self._most:
+                raise TooManyMonitors(most=self._most)
             if store.insert(connection, monitor, self._now()) is None:
                 raise MonitorExists(name=monitor.name, agent=monitor.agent)
         self._log.info("monitor.created", monitor=monitor.name, agent=monitor.agent, user=caller.user)

@@ -8,6 +8,7 @@ from typing import Any, Final
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mft_common.database import advisory_lock
 from mqmft_svc.domain.monitors import Monitor, key_of
 from mqmft_svc.store.tables import WATCHES, managed, monitor, transfer
 
@@ -38,6 +39,12 @@ def insert(connection: sa.Connection, new: Monitor, now: int) -> int | None:
     if number is not None:
         WATCHES.define(connection, key_of(number), document)
     return number
+
+
+def count(connection: sa.Connection) -> int:
+    """Return how many monitors there are; one transaction at a time that creates one counts them."""
+    advisory_lock(connection, "mqmft-svc monitors")
+    return connection.execute(sa.select(sa.func.count()).select_from(monitor)).scalar_one()
 
 
 def apply(connection: sa.Connection, monitors: Iterable[Monitor], now: int) -> None:
