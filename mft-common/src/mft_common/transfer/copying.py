@@ -55,7 +55,8 @@ class Copy:
         able = source.features.resume_read and destination.features.resume_write
         self._can_resume = able and options.steps is None
         self._resumed = 0
-        # The names of unfinished files of earlier tries that could not be removed.
+        # The names of unfinished files that are left: an abort could not remove them, or no writer has begun with them
+        # again since (the abort of a writer that has not begun removes nothing).
         self._unremoved: set[str] = set()
         self._committed = ""
         # Whether a commit of the present writer got no answer, and of a former one, whose file may be there.
@@ -126,19 +127,27 @@ class Copy:
         self._may_be_there, self._unanswered = self._may_be_there or self._unanswered, False
         writer, self._writer = self._writer, None
         if writer is not None:
+            keep = self._checkpoint is not None
             # A file that is not sealed was not committed; a commit that may be begun anew replaces what there is.
             with contextlib.suppress(OutcomeUnknown):
-                abort_because(writer, error, self._options.interrupt, keep=self._checkpoint is not None)
-            if error.leftover:
+                abort_because(writer, error, self._options.interrupt, keep=keep)
+            if keep or error.leftover:
                 self._unremoved.add(writer.temporary)
 
     def abort(self, error: BaseException, *, keep: bool) -> Stored | None:
         """End the copy because of `error`; return the stored file where an unanswered commit had been carried out."""
+        keep = keep and self._checkpoint is not None and not self.sealed
+        try:
+            return self._abort(error, keep=keep)
+        finally:
+            if isinstance(error, TransferError) and self._unremoved and not keep:
+                error.leftover = True
+
+    def _abort(self, error: BaseException, *, keep: bool) -> Stored | None:
         if isinstance(error, TransferError):
             with contextlib.suppress(Interrupted):
                 self._wait_for_the_source()
         writer, self._writer = self._writer, None
-        keep = keep and self._checkpoint is not None and not self.sealed
         if writer is None and self._checkpoint is not None and not keep:
             writer = self._left(error)
         if writer is None:
@@ -158,7 +167,7 @@ class Copy:
         writer = self._new_writer(self._checkpoint.entry, self._checkpoint.written)
         self._writer = None
         try:
-            writer.begin(self._options.begins)
+            self._begin_writer(writer)
         except TransferError:
             if isinstance(error, TransferError):
                 error.leftover = True
@@ -177,12 +186,23 @@ class Copy:
         self._writer = writer
         return writer
 
+    def _begin_writer(self, writer: Writer) -> int:
+        """Begin a file, or go on with one; return the byte from which it is written."""
+        name = writer.temporary
+        if self._checkpoint is not None:
+            # That of an earlier move perhaps, which has left it.
+            self._unremoved.add(name)
+        position = writer.begin(self._options.begins)
+        # From here on its abort removes it.
+        self._unremoved.discard(name)
+        return position
+
     def _begin(self) -> tuple[Reader, Digests, int]:
         """Open the source at its beginning and make a new temporary file."""
         self._checkpoint, self._resumed = None, 0
         reader = self._source.open(self._entry)
         try:
-            self._new_writer(reader.entry).begin(self._options.begins)
+            self._begin_writer(self._new_writer(reader.entry))
         except BaseException:
             reader.close()
             raise
@@ -194,7 +214,7 @@ class Copy:
         if found is None or not self._can_resume:
             return None
         writer = self._new_writer(found.entry, found.written)
-        position = writer.begin(self._options.begins)
+        position = self._begin_writer(writer)
         if position < found.digests.size or position == 0:
             self._discard(writer)
             return None
@@ -211,8 +231,10 @@ class Copy:
         return reader, found.digests.copy(), position
 
     def _discard(self, writer: Writer) -> None:
-        self._writer = None
+        self._writer, name = None, writer.temporary
+        self._unremoved.add(name)
         writer.abort()
+        self._unremoved.discard(name)
 
     def _safe(self, entry: Entry, written: Checkpoint, digests: Digests) -> None:
         """Take note of what is safe at the destination."""
