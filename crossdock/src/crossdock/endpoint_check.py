@@ -13,7 +13,7 @@ from mft_common.endpoints.contract import Endpoint, Features
 from mft_common.endpoints.errors import BadName, NotFound, TransferError, reason_of
 from mft_common.endpoints.names import Patterns, printable
 from mft_common.endpoints.section import read_targets
-from mft_common.endpoints.targets import REFERENCE, Target, parse_url
+from mft_common.endpoints.targets import REFERENCE, Target, parse_url, without_query
 from mft_common.errors import ConfigError
 
 FINE: Final = 0
@@ -129,7 +129,7 @@ def check(name: str, config: Path | None, data: Path, environ: Mapping[str, str]
         return _not_pinned(url, target)
     ends = Ends.read(config, data, environ, url)
     target = ends.find(url)
-    findings = Findings(url, replace(target, name="").shown, kind=target.scheme)
+    findings = Findings(without_query(url), replace(target, name="").shown, kind=target.scheme)
     try:
         if target.scheme == "sftp":
             _add_host_keys(findings, target)

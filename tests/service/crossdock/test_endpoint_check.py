@@ -11,6 +11,7 @@ from crossdock.endpoint_check import _COSTS, _MEANINGS
 from mft_common.endpoints.contract import Features
 from mft_common.endpoints.targets import NETWORK
 from tests.servers.nginx import Nginx
+from tests.servers.processes import free_port
 
 
 @pytest.fixture
@@ -86,6 +87,15 @@ def test_a_url_can_be_checked_without_a_configuration(here):
     assert result.exit_code == 0, result.output
     assert "  1 file(s)" not in result.stdout
     assert "  0 file(s) in the folder" in result.stdout
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_query_of_a_url_is_not_shown(here, form):
+    """It may hold a secret, and what the command prints is kept by those who run it for others."""
+    url = f"http://127.0.0.1:{free_port()}/d"
+    result = run("check", f"{url}?sig=hidden", "--format", form)
+    assert (result.exit_code, "hidden" in result.output) == (1, False)
+    assert url in result.stdout
 
 
 def test_each_feature_of_an_endpoint_is_explained():
