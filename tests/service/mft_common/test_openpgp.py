@@ -1,5 +1,6 @@
 """OpenPGP through gpg: both ways with a partner's gpg, and what is refused (B21, B22, B24, E33)."""
 
+import contextlib
 import os
 import random
 import re
@@ -456,6 +457,27 @@ def test_a_message_that_unpacks_without_reading_more_is_stopped_at_the_limit(hom
         assert os.fstat(step._plain.fileno()).st_size <= limit + 1
     finally:
         step.close()
+
+
+def test_a_message_that_is_made_to_fill_the_disk_is_refused(home, partner):
+    """Bzip2 makes gigabytes of zeros a few hundred bytes; what zlib can make of a message is taken."""
+    bomb = partner.gpg("-r", "ours", "--compress-algo", "bzip2", "--encrypt", given=bytes(80 << 20)).stdout
+    step = Decrypt(home, "ours")
+    try:
+        with pytest.raises(MessageRefused, match="more than 1100 times its bytes"):
+            assert [*step.feed(bomb), *step.finish()] == []
+        assert os.fstat(step._plain.fileno()).st_size < 80 << 20
+    finally:
+        step.close()
+    zeros = partner.gpg("-r", "ours", "--compress-algo", "zlib", "-z9", "--encrypt", given=bytes(80 << 20)).stdout
+    assert sum(map(len, pieces(Decrypt(home, "ours"), zeros))) == 80 << 20
+
+
+def pieces(step, message):
+    """Yield what a step makes of a message."""
+    with contextlib.closing(step):
+        yield from step.feed(message)
+        yield from step.finish()
 
 
 def test_a_full_disk_is_said_and_releases_nothing(home, partner):

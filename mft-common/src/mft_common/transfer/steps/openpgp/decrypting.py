@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Final
 
 from mft_common.endpoints.errors import os_errors
 from mft_common.transfer.steps.openpgp import packets, program, statuses
@@ -9,13 +10,18 @@ from mft_common.transfer.steps.openpgp.errors import MessageRefused, OpenPgpErro
 from mft_common.transfer.steps.openpgp.home import Home
 from mft_common.transfer.steps.private_files import blocks_of, unnamed_file, write_all
 
+# More than zlib can make of each byte: what unpacks to more is made to fill a disk. Small messages may have any ratio.
+_RATIO: Final = 1100
+_SMALL: Final = 64 << 20
+
 
 class Decrypt:
     """Decrypts with the secret key `key`, and takes signatures of the keys `verify` alone.
 
     Without `key` the message must be signed and not encrypted; without `verify` signatures are not looked at. What gpg
     writes is kept in a file without a name below the home's private folder; `finish` yields it after the last check.
-    A message that unpacks to more than `limit` bytes is refused. `warnings` says where our own key has expired, which
+    A message that unpacks to more than `limit` bytes is refused, and one of which more than 64 MiB are more than 1,100
+    times its own bytes. `warnings` says where our own key has expired, which
     is no reason to refuse; with `expired` neither is it where a key that signed has.
     """
 
@@ -39,6 +45,7 @@ class Decrypt:
         self._expired = {one: f"a key that signed {text}" for one, text in problems.items() if text}
         self._limit = limit
         self._head = b""
+        self._fed = 0
         self._ours = None if key is None else home.usable(key, "decrypt")
         if self._ours is not None and (problem := self._ours.listing.problem("decrypt", home.now())):
             self.warnings.append(f"the key {key} {problem}")
@@ -61,6 +68,7 @@ class Decrypt:
         """Give gpg a block; nothing is released."""
         if len(self._head) < packets.HEAD:
             self._head += block[: packets.HEAD - len(self._head)]
+        self._fed += len(block)
         yield from self._program.feed(block)
         # gpg reads on to the end after a decryption that failed.
         failed = any(status.keyword == "DECRYPTION_FAILED" for status in self._program.found)
@@ -81,6 +89,8 @@ class Decrypt:
         self._size += len(piece)
         if self._limit is not None and self._size > self._limit:
             raise MessageRefused(f"the message unpacks to more than {self._limit} bytes")
+        if self._size > max(_SMALL, self._fed * _RATIO):
+            raise MessageRefused(f"the message unpacks to more than {_RATIO} times its bytes")
         with os_errors("a private file"):
             write_all(self._plain, piece)
 
