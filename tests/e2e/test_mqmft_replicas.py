@@ -2,6 +2,7 @@
 
 import itertools
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -50,11 +51,20 @@ def hub(tmp_path_factory, postgresql_server, rabbitmq_server):
         made.start()
         made.worker()
         made.worker()
+        each_minute(made.both[0])
         yield made
     finally:
         made.kill()
         postgresql_server.drop_database(url)
         rabbitmq_server.drop_vhost(vhost)
+
+
+def each_minute(replica):
+    """Ask for a transfer at each of the next two minutes, which the tests before the last one have time for."""
+    start = (datetime.now(UTC) + timedelta(seconds=80)).strftime("%Y-%m-%dT%H:%M")
+    times = {"startTime": start, "timeBase": "utc", "occurrenceInterval": "minutes", "occurrenceCount": 2}
+    asked = {**body("QUAY", "YARD", ("a", "minutes")), "job": {"name": "MINUTES"}, "scheduleTransfer": times}
+    replica.submit(asked)
 
 
 @pytest.fixture
@@ -220,3 +230,20 @@ def test_two_workers_trigger_each_file_of_a_monitor_once_and_forget_its_history_
     wait_until(lambda: "last" in arrived(), within=60, every=0.2, what="the transfer of the last file")
     assert arrived() == sorted([*names * 2, "last"])
     assert one.ask("monitor/TWICE", "DELETE").status_code == 204
+
+
+def test_two_workers_run_each_time_of_a_schedule_once(hub, one, two):
+    """Two minutes, two transfers, and no third one when the schedule is over."""
+
+    def occurrences():
+        """Return the states of the transfers of the schedule."""
+        found = two.ask("transfer?limit=10000&attributes=job.name").json()["transfer"]
+        return [each["status"]["state"] for each in found if each["job"]["name"] == "MINUTES"]
+
+    wait_until(lambda: len(occurrences()) >= 2, within=150, every=0.5, what="both transfers")
+    wait_until(lambda: hub.rows("SELECT id FROM schedule") == [], what="the end of the schedule")
+    wait_until(lambda: sorted(occurrences()) == ["failed", "successful"], what="the ends of both")
+    assert (
+        one.ask("transfer?limit=10000&attributes=job.name").content
+        == two.ask("transfer?limit=10000&attributes=job.name").content
+    )

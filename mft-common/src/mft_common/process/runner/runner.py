@@ -16,8 +16,8 @@ from mft_common.process.runner.handle import Handle
 from mft_common.process.runner.messages import Json, OnMessage, Stream
 from mft_common.process.runner.server_process import ServerProcess
 
-# On one machine: up to 64 jobs, the removals of what jobs have left, and the probes of agents.
-_LIMIT: Final = 96
+# On one machine: up to 64 jobs, 32 transfers, 32 calls, removals of what these have left, tasks, monitors and probes.
+_LIMIT: Final = 160
 _ANSWER_WITHIN_S: Final = 30.0
 
 
