@@ -23,7 +23,8 @@ class Replica:
     def __init__(self, name: str, folder: Path, common: dict[str, object]) -> None:
         public, internal, service = free_port(), free_port(), free_port()
         self.url = f"http://127.0.0.1:{public}"
-        common = {**common, "MFT_GATEWAY_URL": f"http://127.0.0.1:{internal}", "MFT_WEB_PROCESSES": 1}
+        self.directory = f"http://127.0.0.1:{internal}"
+        common = {**common, "MFT_GATEWAY_URL": self.directory, "MFT_WEB_PROCESSES": 1}
         front = {"MFT_LISTEN": f"127.0.0.1:{public}", "GATEWAY_INTERNAL_PORT": internal}
         front["GATEWAY_UPSTREAM_MQMFT"] = f"http://127.0.0.1:{service}"
         self.gateway = _web("gateway", "gateway.gunicorn_conf", folder, name, {**common, **front})
@@ -103,7 +104,8 @@ class Replicas:
     def worker(self) -> Program:
         """Start a worker, and return it once it takes transfers."""
         pages = free_port()
-        environ = {**self._common, "MFT_GATEWAY_URL": "http://127.0.0.1:9", "MFT_WORKER_LISTEN": f"127.0.0.1:{pages}"}
+        directory = self.both[len(self.workers) % 2].directory
+        environ = {**self._common, "MFT_GATEWAY_URL": directory, "MFT_WORKER_LISTEN": f"127.0.0.1:{pages}"}
         log = self._folder / f"worker-{len(self.workers)}.log"
         made = Program([sys.executable, "-m", "mqmft_svc.worker"], log, env=clean_environment(**environ)).start()
         self.workers.append(made)
