@@ -121,19 +121,22 @@ def compare(name, peer, rounds, folder, *, amount, unit, threads):
     for way in ("up", "down"):
         peers, mine = [], {at_once: [] for at_once in threads}
         for _ in range(rounds):
+            before = measure.processor_of(peer.server.program.pid)
             (wall, used), (start, start_used) = seconds(peer.run, way, folder), seconds(peer.start)
-            peers.append((wall - start, used - start_used))
+            served = measure.processor_of(peer.server.program.pid) - before
+            peers.append((wall - start, used - start_used, served))
             for at_once, times in mine.items():
                 before = measure.processor_of(peer.server.program.pid)
                 wall, used = ours(peer, way, folder, at_once)
                 times.append((wall, used, measure.processor_of(peer.server.program.pid) - before))
-        other, other_used = medians(peers)
+        other, other_used, other_served = medians(peers)
         for at_once, times in mine.items():
             wall, used, served = medians(times)
             print(
                 f"{'met' if other / wall >= 0.9 else 'missed':6} {name:5} {way:4} {at_once:2} at a time "
                 f"{amount / wall:7.1f} {unit}, peer {amount / other:7.1f}: {other / wall:.2f} (>= 0.9); "
-                f"processor {used:.2f} s, peer {other_used:.2f} s; in {wall:.2f} s the server worked {served:.2f} s",
+                f"processor {used:.2f} s, peer {other_used:.2f} s; in {wall:.2f} s the server worked {served:.2f} s, "
+                f"for the peer {other_served:.2f} s in {other:.2f} s",
                 flush=True,
             )
 
