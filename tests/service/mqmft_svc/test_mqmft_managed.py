@@ -205,7 +205,8 @@ def test_170_recovery_goes_on_until_a_file_arrives(hub, arrives):
         lease = WORKERS.sign_in(connection, "worker", 60)
         taken = dataclasses.replace(store.take(connection, id_, lease.owner, 1), recovering_since=1)
     file = ManagedFile(position=0, item=0, source="a", destination="b", state="moving")
-    owned = OwnedTransfer(hub.service.database, taken, [file], now_ms)
+    owned = OwnedTransfer(hub.service.database, taken, now_ms)
+    owned.found([file.to_json()])
     assert owned.may_commit(lease, 0, None)
     if arrives:
         owned.note(file.changed(state="successful").to_json())
@@ -221,7 +222,9 @@ def test_226_progress_is_told_once_a_second_whatever_the_clock_does(hub, step):
         taken = store.take(connection, id_, "worker", 1)
     file = ManagedFile(position=0, item=0, source="a", destination="b", state="moving")
     times = [now_ms()]
-    owned = OwnedTransfer(hub.service.database, taken, [file], lambda: times[-1])
+    owned = OwnedTransfer(hub.service.database, taken, lambda: times[-1])
+    owned.found([file.to_json()])
+    times[0] += 1000
     owned.progress(0, 1)
     times.append(times[-1] + step)
     owned.progress(0, 2)

@@ -1,6 +1,6 @@
 """Build the events of a transfer: every producer of `transfer.*` events does so here."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Self
 
@@ -61,16 +61,27 @@ class TransferEvents:
 
         `state` is a final one; the end is not before the transfer was accepted, whatever the clock did.
         """
-        first, *more = _pages(items)
-        end = TransferEnded(
+        return list(self.ending(state, totals, items, at, lambda: description))
+
+    def ending(
+        self, state: str, totals: Totals, items: Iterable[Item], at: int, describe: Callable[[], str]
+    ) -> Iterator[Event]:
+        """Yield the events of `ended` one by one, for more items than fit into memory.
+
+        `describe` returns the description once all items were read.
+        """
+        pages = _pages(items)
+        first = next(pages)
+        for page in pages:
+            yield self._progressed(totals, page)
+        yield TransferEnded(
             **self._head(),
             state=state,
             totals=totals,
             items=tuple(first),
             ended_at=max(at, self.submitted_at),
-            description=description,
+            description=describe(),
         )
-        return [*(self._progressed(totals, page) for page in more), end]
 
     def _progressed(self, totals: Totals, items: Sequence[Item]) -> TransferProgressed:
         return TransferProgressed(
@@ -98,7 +109,7 @@ def totals_of_one(*, failed: bool, bytes_sent: int) -> Totals:
     return Totals(files=1, successes=int(not failed), failures=int(failed), bytes_sent=bytes_sent)
 
 
-def _pages(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+def _pages(items: Iterable[Item]) -> Iterator[Sequence[Item]]:
     """Yield at most 1,000 items at a time, and fewer where their texts are long; once nothing where there are none."""
     page: list[Item] = []
     characters = 0

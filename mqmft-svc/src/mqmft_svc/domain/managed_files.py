@@ -11,6 +11,32 @@ OVER: Final = ("successful", "warning", "failed")
 TAKEN: Final = "taken"
 
 
+@dataclass
+class FileCounts:
+    """How many files a transfer has, how they stand, and how many bytes of them were read."""
+
+    files: int = 0
+    arrived: int = 0
+    failures: int = 0
+    warnings: int = 0
+    bytes_done: int = 0
+
+    def add(self, file: "ManagedFile") -> None:
+        """Count a file."""
+        self._count(file, 1)
+
+    def remove(self, file: "ManagedFile") -> None:
+        """Count a file no more."""
+        self._count(file, -1)
+
+    def _count(self, file: "ManagedFile", one: int) -> None:
+        self.files += one
+        self.bytes_done += one * file.bytes_done
+        self.arrived += one * (file.state in ("successful", "warning"))
+        self.failures += one * (file.state == "failed")
+        self.warnings += one * (file.state == "warning")
+
+
 @dataclass(frozen=True, kw_only=True)
 class ManagedFile:
     """One file of a transfer: `position` is its place in the record, `item` that of the request it comes from (93).

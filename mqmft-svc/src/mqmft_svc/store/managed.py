@@ -1,7 +1,7 @@
 """Store managed transfers, their files, and which worker has which of them."""
 
 import json
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Any, Final
@@ -35,6 +35,7 @@ _MAY_BEGIN: Final = (
     *NOT_STOPPED,
 )
 _MOVES: Final = (_C.status == "running", _C.receiver == "")
+_PAGE: Final = 200
 _ANY_DUE: Final = Statement(sa.select(_C.id).where(*_MAY_BEGIN).limit(1))
 
 
@@ -211,8 +212,23 @@ def put_files(connection: sa.Connection, id_: str, files: Iterable[ManagedFile])
 
 def files_of(connection: sa.Connection, id_: str) -> list[ManagedFile]:
     """Return the files of a transfer in the order of the record."""
-    rows = connection.execute(sa.select(_F.data).where(_F.transfer == id_).order_by(_F.position)).scalars()
-    return [ManagedFile.from_json(json.loads(data)) for data in rows]
+    return list(each_file(connection, id_))
+
+
+def each_file(connection: sa.Connection, id_: str, after: int = -1) -> Iterator[ManagedFile]:
+    """Yield the files of a transfer behind a position in the order of the record; some are in memory at a time."""
+    behind = sa.select(_F.data).where(_F.transfer == id_, _F.position > sa.bindparam("after", type_=sa.BigInteger))
+    page = behind.order_by(_F.position).limit(_PAGE)
+    while rows := connection.execute(page, {"after": after}).scalars().all():
+        for data in rows:
+            file = ManagedFile.from_json(json.loads(data))
+            yield file
+            after = file.position
+
+
+def has_files(connection: sa.Connection, id_: str) -> bool:
+    """Return whether files of a transfer are known."""
+    return connection.execute(sa.select(_F.position).where(_F.transfer == id_).limit(1)).first() is not None
 
 
 def repeated(connection: sa.Connection, account: str, key: str, since: int, now: int) -> str | None:

@@ -74,11 +74,10 @@ class TransferCallWork:
                 # This worker was frozen since it renewed its lease; it ends with the next try to do so.
                 return False
             transfer = store.take(connection, lease.owner, self._now(), _OF_ONE_RECEIVER)
-            files = [] if transfer is None else transfers.files_of(connection, transfer.id)
         if transfer is None:
             self._not_before = time.monotonic() + _LOOK_AGAIN_S
             return False
-        owned = CalledTransfer(self._database, transfer, files, self._now)
+        owned = CalledTransfer(self._database, transfer, self._now)
         process = TransferCallProcess(self._runner, owned, next_call(transfer), self._hosts, self._now)
         begin(transfer.id, transfer.request_id, process)
         return True

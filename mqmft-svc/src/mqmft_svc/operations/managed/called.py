@@ -26,7 +26,7 @@ class CalledTransfer(OwnedTransfer):
 
     def moved(self, *, left: bool) -> None:
         """End the transfer, whose files are over, or let it wait for the calls behind its last item."""
-        arrived = any(one.state in ("successful", "warning") for one in self.files)
+        arrived = self.counts.arrived > 0
         if arrived and (receiver := receiver_of(self.transfer, AFTER)):
             self._wait(replace(self.transfer, receiver=receiver), 0, left=left)
         else:
@@ -49,7 +49,7 @@ class CalledTransfer(OwnedTransfer):
 
     def postpone(self, due_at: int, waiting: Managed | None = None) -> None:
         """Let a worker make the next call at a time."""
-        self._wait(waiting or self.transfer, due_at, tells=bool(self.files))
+        self._wait(waiting or self.transfer, due_at, tells=self.counts.files > 0)
 
     def _before(self, called: Managed) -> None:
         if reason := failure_of(called, BEFORE):
@@ -59,7 +59,7 @@ class CalledTransfer(OwnedTransfer):
 
     def _complete(self, called: Managed, *, left: bool) -> None:
         reason = failure_of(called, AFTER)
-        self.end("partiallySuccessful" if reason else outcome(self.files), reason, left=left)
+        self.end("partiallySuccessful" if reason else outcome(self.counts), reason, left=left)
 
     def call_payload(self, name: str, hosts: list[str]) -> Mapping[str, Any]:
         """Return what a child gets for a call: nothing of other calls, and nothing of the agents but their names."""

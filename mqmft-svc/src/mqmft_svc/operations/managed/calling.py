@@ -28,10 +28,14 @@ def call(channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
     requested = [ItemRequest.from_json(one) for one in payload["items"]]
     if name in BEFORE:
         items = [_item(one, one.source.name, one.destination.name) for one in requested]
+        count = len(items)
     else:
-        files = Reports(channel).known(-1)
-        items = [_item(requested[one.item], one.source, one.destination, one) for one in files]
-    body = {"id": id_, "call": name, **payload["head"], **_told(items)}
+        items, count = [], 0
+        for one in Reports(channel).known(-1):
+            count += 1
+            if count <= _MOST_ITEMS:
+                items.append(_item(requested[one.item], one.source, one.destination, one))
+    body = {"id": id_, "call": name, **payload["head"], **_told(items, count)}
     request = CallRequest.from_json(payload["request"])
     return trying.make(request, f"{id_}/{name}", body, payload["hosts"]).to_json()
 
@@ -49,7 +53,7 @@ def _item(item: ItemRequest, source: str, destination: str, file: ManagedFile | 
     return {"mode": item.mode, "status": status, "source": shown[0], "destination": shown[1]}
 
 
-def _told(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _told(items: Sequence[Mapping[str, Any]], count: int) -> dict[str, Any]:
     """Return the number of items, and the first of them, as many as a request should have."""
     told: list[Mapping[str, Any]] = []
     characters = 0
@@ -58,7 +62,7 @@ def _told(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         if characters > _MOST_CHARACTERS:
             break
         told.append(item)
-    return {"numberOfItems": len(items), "item": told}
+    return {"numberOfItems": count, "item": told}
 
 
 def _texts(item: Mapping[str, Any]) -> Iterable[str]:

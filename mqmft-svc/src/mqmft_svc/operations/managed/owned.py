@@ -14,16 +14,16 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
 from mft_common.events import Event
+from mft_common.events.catalogue.transfers import MAX_ITEMS
 from mqmft_svc.domain.managed import FIRST_PAUSE_S, LONGEST_PAUSE_S, Managed
-from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.domain.managed_files import FileCounts, ManagedFile
 from mqmft_svc.operations.managed import transfer_events
+from mqmft_svc.operations.managed.known_files import KnownFiles
 from mqmft_svc.store import managed as store
 from mqmft_svc.store import managed_queues
 from mqmft_svc.store.tables import OUTBOX, SWEEPS, WORKERS
 
 _EVENT_EVERY_MS: Final = 1000
-_PAGE_BYTES: Final = 1 << 20
-_FILE_BYTES: Final = 2048
 
 
 class OwnedTransfer:
@@ -33,10 +33,10 @@ class OwnedTransfer:
     thread may call.
     """
 
-    def __init__(self, database: Database, transfer: Managed, files: Iterable[ManagedFile], now: Clock) -> None:
+    def __init__(self, database: Database, transfer: Managed, now: Clock) -> None:
         self.transfer = transfer
         self._database = database
-        self._files = {one.position: one for one in files}
+        self._files = KnownFiles(database, transfer.id)
         self._now = now
         # Files that changed since they were stored, and since an event told of them.
         self._unstored: set[int] = set()
@@ -47,23 +47,17 @@ class OwnedTransfer:
         self._lock = threading.RLock()
 
     @property
-    def files(self) -> list[ManagedFile]:
-        """The files known so far, in the order of the record."""
-        return [self._files[position] for position in sorted(self._files)]
+    def counts(self) -> FileCounts:
+        """How many files are known so far, and how they stand."""
+        with self._lock:
+            return self._files.load()
 
     def known(self, after: int) -> list[dict[str, Any]]:
         """Return some of the files behind a position, as plain data; a message has a limit of bytes."""
-        page: list[dict[str, Any]] = []
-        size = 0
-        for file in self.files:
-            if file.position <= after:
-                continue
-            page.append(file.to_json())
-            # A character has six bytes at most in a message.
-            size += _FILE_BYTES + 6 * (len(file.source) + len(file.destination) + len(file.description))
-            if size > _PAGE_BYTES:
-                break
-        return page
+        with self._lock:
+            if self._unstored:
+                self._write()
+            return self._files.page(after)
 
     def found(self, given: Sequence[Mapping[str, Any]]) -> None:
         """Store files that were found."""
@@ -72,7 +66,7 @@ class OwnedTransfer:
 
     def change(self, position: int, values: Mapping[str, Any]) -> None:
         """Store values of a file before anything else happens to it."""
-        self._change([self._files[position].changed(**values)])
+        self._change([self._file(position).changed(**values)])
         self._write()
 
     def checkpoint(self, position: int, checkpoint: Mapping[str, Any]) -> None:
@@ -90,13 +84,13 @@ class OwnedTransfer:
         """Note a file that is over; it is stored with the next write, and a run that lacks it finds out itself."""
         self._moves()
         self._change([ManagedFile.from_json(given)])
-        if self._event_is_due():
+        if self._is_to_tell():
             self._write()
 
     def progress(self, position: int, bytes_done: int) -> None:
         """Note how far a file is; it is stored and told with the next event."""
-        self._change([self._files[position].changed(state="moving", bytes_done=bytes_done)])
-        if self._event_is_due():
+        self._change([self._file(position).changed(state="moving", bytes_done=bytes_done)])
+        if self._is_to_tell():
             self._write()
 
     def tell(self) -> None:
@@ -122,7 +116,7 @@ class OwnedTransfer:
         It may not where somebody has asked to stop the transfer.
         """
         if checkpoint is not None:
-            self._change([self._files[position].changed(checkpoint=checkpoint)])
+            self._change([self._file(position).changed(checkpoint=checkpoint)])
         with self._held() as connection:
             self._require(connection, lease)
             return not store.stop_of(connection, self.transfer.id)
@@ -144,12 +138,23 @@ class OwnedTransfer:
 
     def _end(self, connection: sa.Connection, state: str, description: str, *, left: bool) -> None:
         now = self._now()
-        OUTBOX.add(connection, *transfer_events.ended(self.transfer, self.files, state, now, description))
+        # The record has the reason of each file, the line that of the first.
+        reason = description
+
+        def files() -> Iterator[ManagedFile]:
+            nonlocal reason
+            for one in store.each_file(connection, self.transfer.id):
+                reason = reason or (one.description if one.state == "failed" else "")
+                yield one
+
+        events = transfer_events.ending(
+            self.transfer, self.counts, files(), state=state, at=now, description=description
+        )
+        for event in events:
+            OUTBOX.add(connection, event)
         store.end(connection, self.transfer, now, owner="")
         if left:
             SWEEPS.add(connection, self.transfer.id, now)
-        # The record has the reason of each file, the line that of the first.
-        reason = description or next((one.description for one in self.files if one.state == "failed"), "")
         log = logs.get("managed")
         write = log.info if state == "successful" else log.warning
         write("transfer.ended", transfer=self.transfer.id, state=state, reason=reason)
@@ -182,7 +187,9 @@ class OwnedTransfer:
             calls = {"receiver": waiting.receiver, "calls": store.calls_json(waiting)}
             store.update(connection, waiting.id, status="queued", due_at=due_at, owner="", **values, **calls)
             # Messages of a file that may be there already come again: they are nobody else's.
-            managed_queues.claim(connection, waiting.id, claimed=any(one.has_taken for one in self._files.values()))
+            takes = any(item.source.type == "queue" for item in waiting.submission.items)
+            claimed = takes and any(one.has_taken for one in store.each_file(connection, waiting.id))
+            managed_queues.claim(connection, waiting.id, claimed=claimed)
             if left:
                 SWEEPS.add(connection, waiting.id, self._now())
         self.transfer = waiting
@@ -196,33 +203,44 @@ class OwnedTransfer:
     def _change(self, files: Iterable[ManagedFile]) -> None:
         with self._lock:
             for one in files:
-                self._files[one.position] = one
+                self._files.put(one)
                 self._unstored.add(one.position)
                 self._untold.add(one.position)
+
+    def _file(self, position: int) -> ManagedFile:
+        with self._lock:
+            return self._files[position]
 
     def _event_is_due(self) -> bool:
         # A clock that was set back lets an event be sent early, and not an hour without one pass.
         return not 0 <= self._now() - self._told_at < _EVENT_EVERY_MS
 
+    def _is_to_tell(self) -> bool:
+        # Further pages of items are no further events of progress (203).
+        return self._event_is_due() or len(self._untold) >= MAX_ITEMS
+
     def _progressed(self, transfer: Managed) -> list[Event]:
         changed = [self._files[position] for position in sorted(self._untold)]
-        return [*transfer_events.progressed(transfer, self.files, changed)]
+        return [*transfer_events.progressed(transfer, self.counts, changed)]
 
     def _write(self) -> None:
         """Store the files that changed, with an event of progress where one is due."""
         with self._lock:
-            tells = self._event_is_due()
+            tells = self._is_to_tell()
             with self._held() as connection:
                 if tells:
                     OUTBOX.add(connection, *self._progressed(self.transfer))
             if tells:
                 self._told_at = self._now()
                 self._untold.clear()
+                self._files.forget()
 
     @contextmanager
     def _held(self) -> Iterator[sa.Connection]:
         """Give a transaction that holds the transfer, in which the files that changed are stored; LeaseLost."""
         with self._lock:
+            # Not within the transaction: that would need another connection.
+            self._files.load()
             with self._database.write() as connection:
                 store.hold(connection, self.transfer)
                 changed = [self._files[position] for position in sorted(self._unstored)]

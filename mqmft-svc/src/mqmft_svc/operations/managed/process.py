@@ -53,7 +53,7 @@ class TransferProcess:
             return self._settle(lambda: self._owned.recover(reason))
         except MessageTooLarge:
             # No later try would do better. A child began with what it was given by a former configuration, if any.
-            return self._settle(lambda: self._owned.end("failed", _TOO_LARGE, left=bool(self._owned.files)))
+            return self._settle(lambda: self._owned.end("failed", _TOO_LARGE, left=self._owned.counts.files > 0))
         if isinstance(end.refusal, LeaseLost):
             return None
         return self._settle(lambda: self._ended(end))

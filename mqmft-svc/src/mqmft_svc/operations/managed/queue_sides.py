@@ -1,7 +1,5 @@
 """Describe the queue of an item for the events of its transfer (91, 92)."""
 
-from collections.abc import Sequence
-
 from mft_common.events import Side
 from mqmft_svc.domain.managed import Managed
 from mqmft_svc.domain.managed_files import ManagedFile
@@ -33,11 +31,10 @@ def queue_side(side: Source | Destination, name: str, file: ManagedFile | None, 
     )
 
 
-def queue_reason(transfer: Managed, files: Sequence[ManagedFile]) -> str:
+def queue_reason(transfer: Managed, file: ManagedFile) -> str:
     """Return why nothing came to a queue or from one, for the description of a transfer that has failed (231)."""
-    for file in files:
-        if file.state == "failed" and transfer.submission.items[file.item].has_queue:
-            return file.description.partition(": ")[2]
+    if file.state == "failed" and transfer.submission.items[file.item].has_queue:
+        return file.description.partition(": ")[2]
     return ""
 
 

@@ -44,17 +44,21 @@ class TransferRemovals:
 
     def order(self, connection: sa.Connection, claimed: Claimed[str]) -> RemovalOrder:
         """Return what the child gets to remove what a transfer has left; MftError."""
-        transfer, files = store.find(connection, claimed.key), store.files_of(connection, claimed.key)
+        transfer = store.find(connection, claimed.key)
         section = self._configuration.refresh(connection)
         agents = None if transfer is None else agents_of(section, transfer)
         if transfer is None or agents is None:
             raise MftError("its agents are not configured any more")
-        left = {
-            "temporaries": [one.temporary for one in files if one.temporary and not _is_put(transfer, one)],
-            "groups": [[one.destination, one.temporary] for one in files if one.temporary and _is_put(transfer, one)],
-            "has_files": any(item.destination.type != "queue" for item in transfer.submission.items),
-            "folders": sorted({split(one.source)[0] for one in files if _may_be_aside(transfer, one)}),
-        }
+        temporaries, groups, folders = [], [], set()
+        for one in store.each_file(connection, claimed.key):
+            if one.temporary and _is_put(transfer, one):
+                groups.append([one.destination, one.temporary])
+            elif one.temporary:
+                temporaries.append(one.temporary)
+            if _may_be_aside(transfer, one):
+                folders.add(split(one.source)[0])
+        has_files = any(item.destination.type != "queue" for item in transfer.submission.items)
+        left = {"temporaries": temporaries, "groups": groups, "has_files": has_files, "folders": sorted(folders)}
         return RemovalOrder({**payload_of(section, transfer, agents, self._patience_s), **left})
 
     def ended(self, connection: sa.Connection, claimed: Claimed[str], problem: str, result: Json) -> bool:

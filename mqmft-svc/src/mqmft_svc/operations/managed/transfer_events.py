@@ -1,6 +1,6 @@
 """Build the events of a managed transfer; the record is built from them as from those of every other service."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
@@ -8,7 +8,7 @@ from mft_common.events import Agent, Event, Item, Originator, Side, Totals, Tran
 from mft_common.events.transfer_builder import TransferEvents
 from mqmft_svc.domain.descriptions import BEFORE_THE_FIRST
 from mqmft_svc.domain.managed import Managed
-from mqmft_svc.domain.managed_files import OVER, ManagedFile
+from mqmft_svc.domain.managed_files import OVER, FileCounts, ManagedFile
 from mqmft_svc.domain.queues import shown
 from mqmft_svc.domain.submissions import AgentRequest, Destination, ItemRequest, Source
 from mqmft_svc.operations.managed.queue_sides import queue_reason, queue_side
@@ -27,11 +27,9 @@ def started(transfer: Managed, description: str = "") -> TransferStarted:
     return _transfer(transfer).started(Totals(files=len(known or ())), known, description)
 
 
-def progressed(
-    transfer: Managed, files: Sequence[ManagedFile], changed: Sequence[ManagedFile]
-) -> list[TransferProgressed]:
+def progressed(transfer: Managed, counts: FileCounts, changed: Sequence[ManagedFile]) -> list[TransferProgressed]:
     """Return the events of a transfer's progress; `changed` are the files that changed since the last ones."""
-    return _transfer(transfer).progressed(_totals(transfer, files), [_item(transfer, one) for one in changed])
+    return _transfer(transfer).progressed(_totals(transfer, counts), [_item(transfer, one) for one in changed])
 
 
 def ended(transfer: Managed, files: Sequence[ManagedFile], state: str, at: int, description: str = "") -> list[Event]:
@@ -39,25 +37,43 @@ def ended(transfer: Managed, files: Sequence[ManagedFile], state: str, at: int, 
 
     Where none was looked for, the items of the request end with the description of the transfer, and are counted (75).
     """
+    counts = FileCounts()
+    for one in files:
+        counts.add(one)
+    return list(ending(transfer, counts, files, state=state, at=at, description=description))
+
+
+def ending(
+    transfer: Managed, counts: FileCounts, files: Iterable[ManagedFile], *, state: str, at: int, description: str
+) -> Iterator[Event]:
+    """Yield the events of `ended` one by one, for more files than fit into memory; `counts` are those of all."""
     last = "failed" if state == "partiallySuccessful" else state
-    items = [_item(transfer, one) if one.state in OVER else replace(_item(transfer, one), state=last) for one in files]
-    totals = _totals(transfer, files)
-    if not items:
-        items = _known(transfer, last, description) or []
-        totals = replace(totals, files=len(items), failures=len(items) if state == "failed" else 0)
-        if items and state == "failed" and description:
+    totals, known, reason = _totals(transfer, counts), None, ""
+    if not counts.files:
+        known = _known(transfer, last, description) or []
+        totals = replace(totals, files=len(known), failures=len(known) if state == "failed" else 0)
+        if known and state == "failed" and description:
             description = f"{BEFORE_THE_FIRST}: {description}"
-    if state == "failed":
-        description = description or queue_reason(transfer, files)
-    return _transfer(transfer).ended(state, totals, items, at, description)
+
+    def items() -> Iterator[Item]:
+        nonlocal reason
+        for one in files:
+            reason = reason or queue_reason(transfer, one)
+            item = _item(transfer, one)
+            yield item if one.state in OVER else replace(item, state=last)
+        yield from known or ()
+
+    def describe() -> str:
+        return description or (reason if state == "failed" else "")
+
+    return _transfer(transfer).ending(state, totals, items(), at, describe)
 
 
-def outcome(files: Sequence[ManagedFile]) -> str:
+def outcome(counts: FileCounts) -> str:
     """Return the final state of a transfer that nobody stopped (4.C)."""
-    arrived = sum(one.state in ("successful", "warning") for one in files)
-    if arrived == len(files):
+    if counts.arrived == counts.files:
         return "successful"
-    return "partiallySuccessful" if arrived else "failed"
+    return "partiallySuccessful" if counts.arrived else "failed"
 
 
 def _transfer(transfer: Managed) -> TransferEvents:
@@ -80,13 +96,13 @@ def _agent(agent: AgentRequest) -> Agent:
     return Agent(name=agent.name, qmgr=agent.qmgr)
 
 
-def _totals(transfer: Managed, files: Sequence[ManagedFile]) -> Totals:
+def _totals(transfer: Managed, counts: FileCounts) -> Totals:
     return Totals(
-        files=len(files),
-        successes=sum(one.state in ("successful", "warning") for one in files),
-        failures=sum(one.state == "failed" for one in files),
-        warnings=sum(one.state == "warning" for one in files),
-        bytes_sent=sum(one.bytes_done for one in files),
+        files=counts.files,
+        successes=counts.arrived,
+        failures=counts.failures,
+        warnings=counts.warnings,
+        bytes_sent=counts.bytes_done,
         retries=transfer.retries,
     )
 

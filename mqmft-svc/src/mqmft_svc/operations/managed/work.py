@@ -66,11 +66,11 @@ def _broker(agent: Agent, kinds: Collection[str]) -> dict[str, str]:
 def recover_lost(database: Database, id_: str, owner: str | None, now: Clock) -> bool:
     """Queue a transfer of a worker that has died, with one retry more; False where another worker was faster."""
     with database.read() as connection:
-        transfer, files = store.find(connection, id_), store.files_of(connection, id_)
+        transfer = store.find(connection, id_)
     if transfer is None or transfer.owner != owner:
         return False
     try:
-        OwnedTransfer(database, transfer, files, now).recover("the worker of the transfer has died")
+        OwnedTransfer(database, transfer, now).recover("the worker of the transfer has died")
     except LeaseLost:
         return False
     return True
@@ -137,20 +137,20 @@ class ManagedWork:
                 return False
             section = self._configuration.refresh(connection)
             transfer = self._first_with_room(connection, section, lease.owner)
-            files = [] if transfer is None else store.files_of(connection, transfer.id)
+            has_files = transfer is not None and store.has_files(connection, transfer.id)
         if transfer is None:
             return False
-        owned = CalledTransfer(self._database, transfer, files, self._now)
+        owned = CalledTransfer(self._database, transfer, self._now)
         agents = agents_of(section, transfer)
         if agents is None:
-            owned.end("failed", "One of its agents is not configured any more.", left=bool(files))
+            owned.end("failed", "One of its agents is not configured any more.", left=has_files)
             return True
         if not owned.may_move():
             # A worker or a web process of a former version has queued it.
             return True
         # Of the files the child asks for in pages: a payload has a limit.
         payload = payload_of(section, transfer, agents, self._patience_s)
-        payload |= {"files": None, "more": bool(files), "confirm_s": lease.ttl / 3, "private": str(self._private)}
+        payload |= {"files": None, "more": has_files, "confirm_s": lease.ttl / 3, "private": str(self._private)}
         with self._lock:
             self._owned.add(owned)
         process = TransferProcess(self._runner, owned, RUN, payload, lease)
