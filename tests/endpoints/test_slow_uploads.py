@@ -1,10 +1,12 @@
 """Uploads to servers that take the bytes slowly: the limit is that of a wait without a byte, not of a block."""
 
+import contextlib
 import socket
 import time
 
 import pytest
 
+from crossdock import certificate
 from filestore_svc.store.bucket import client
 from mft_common.endpoints.errors import Transient
 from mft_common.endpoints.filestore import Filestore, calls
@@ -42,6 +44,31 @@ def test_a_server_that_takes_the_bytes_slowly_gets_the_file(kind, monkeypatch):
     with SlowReader(at_once=512 << 10, pause=0.1) as server, opened(kind, server, Timeouts(0.5, 2.0)) as far:
         writer = upload(far, CONTENT)
         if kind != "filestore":
+            writer.seal(len(CONTENT) + 1, "", "size")
+            writer.commit()
+        assert server.bodies == [CONTENT + b"\n"]
+
+
+@contextlib.contextmanager
+def aborted(writer):
+    """Abort a writer at the end, whatever became of it."""
+    try:
+        yield writer
+    finally:
+        writer.abort()
+
+
+def test_a_web_server_with_tls_that_takes_the_bytes_slowly_gets_the_file(tmp_path):
+    """The limit of a connection with TLS would count over a whole block too."""
+    tls = certificate.ensure(tmp_path)
+    with SlowReader(at_once=512 << 10, pause=0.1, tls=tls) as server:
+        target = Target(
+            scheme="https", host="127.0.0.1", port=server.port, folder="/", ca=str(tls[0]), timeouts=Timeouts(5, 2.0)
+        )
+        with open_http(target) as far, aborted(far.writer("f", token=TOKEN, size=len(CONTENT) + 1)) as writer:
+            writer.begin()
+            writer.feed(CONTENT)
+            writer.feed(b"\n")
             writer.seal(len(CONTENT) + 1, "", "size")
             writer.commit()
         assert server.bodies == [CONTENT + b"\n"]

@@ -4,16 +4,24 @@ import contextlib
 import hashlib
 import json
 import socket
+import ssl
 import threading
 
 _BUFFER = 64 << 10
 
 
 class SlowReader:
-    """Takes `at_once` bytes of a body, then nothing for `pause` seconds, and so on; answers as all stores here do."""
+    """Takes `at_once` bytes of a body, then nothing for `pause` seconds, and so on; answers as all stores here do.
 
-    def __init__(self, at_once, pause):
+    With `tls`, the files of a certificate and its key, it speaks HTTPS.
+    """
+
+    def __init__(self, at_once, pause, tls=None):
         self._at_once, self._pause = at_once, pause
+        self._context = None
+        if tls is not None:
+            self._context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            self._context.load_cert_chain(*tls)
         self._listener = socket.socket()
         # Connections inherit it: else the kernel would take the whole body at once.
         self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
@@ -44,7 +52,11 @@ class SlowReader:
                 thread.start()
 
     def _serve(self, connection):
-        with contextlib.suppress(OSError), connection, connection.makefile("rb", buffering=0) as incoming:
+        with contextlib.suppress(OSError), contextlib.ExitStack() as closing:
+            closing.enter_context(connection)
+            if self._context is not None:
+                connection = closing.enter_context(self._context.wrap_socket(connection, server_side=True))
+            incoming = closing.enter_context(connection.makefile("rb", buffering=0))
             head = b""
             while not head.endswith(b"\r\n\r\n"):
                 if not (byte := incoming.read(1)):
