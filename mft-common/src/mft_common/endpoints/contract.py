@@ -220,7 +220,7 @@ class Endpoint(Protocol):
         """Return a writer to `path`, whose temporary file belongs to `token`.
 
         `size` is the number of bytes that will come, None for unknown. `resume` is what an earlier writer of the same
-        path and token returned by `flush`.
+        path and token returned by `flush`; of byte 0 where it may have left a file that cannot be gone on with.
         """
         ...
 

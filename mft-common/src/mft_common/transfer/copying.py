@@ -201,8 +201,10 @@ class Copy:
         """Open the source at its beginning and make a new temporary file."""
         self._checkpoint, self._resumed = None, 0
         reader = self._source.open(self._entry)
+        # Of no byte: what an earlier try has left is replaced at once, or is known to be there still.
+        resume = Checkpoint(0) if self._unremoved else None
         try:
-            self._begin_writer(self._new_writer(reader.entry))
+            self._begin_writer(self._new_writer(reader.entry, resume))
         except BaseException:
             reader.close()
             raise

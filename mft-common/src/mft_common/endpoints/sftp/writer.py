@@ -50,7 +50,7 @@ class SftpWriter:
         self._session: Session | None = None
         self._file: File | None = None
         self._behind: WriteBehind | None = None
-        # The bytes of a small file whose temporary file is not made yet.
+        # The bytes of a small file whose temporary file is not made yet, and of which no earlier try has left one.
         small = size is not None and size <= _SMALL and resume is None and if_exists == "replace"
         self._held = bytearray() if small else None
         # Whether the temporary file may exist, whether it was compared, and whether a rename was asked for.
