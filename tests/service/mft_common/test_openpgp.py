@@ -32,6 +32,7 @@ from mft_common.transfer.steps.openpgp.packets import encryption_packet
 from mft_common.transfer.steps.openpgp.program import Program
 from tests.servers.gnupg import PASSPHRASE, Partner
 from tests.servers.processes import wait_until
+from tests.servers.small_disk import run_on_small_disk
 
 THEN = ("--faked-system-time", "20200601T000000!")
 CONTENT = random.Random(3).randbytes(150_000) + b"text\r\n" * 10_000
@@ -459,18 +460,41 @@ def test_a_message_that_unpacks_without_reading_more_is_stopped_at_the_limit(hom
         step.close()
 
 
-def test_a_message_that_is_made_to_fill_the_disk_is_refused(home, partner):
-    """Bzip2 makes gigabytes of zeros a few hundred bytes; what zlib can make of a message is taken."""
-    bomb = partner.gpg("-r", "ours", "--compress-algo", "bzip2", "--encrypt", given=bytes(80 << 20)).stdout
+# Decrypts a message with a secret key, and prints why it is refused and how many bytes were on the disk then.
+DECRYPTS = """
+import os, sys
+from pathlib import Path
+from mft_common.transfer.steps.openpgp import Decrypt, Home, MessageRefused, read_key
+folder, secret, message, passphrase = sys.argv[1:]
+key = read_key("ours", Path(secret).read_text(), secret=True, passphrase=passphrase)
+with Home(Path(folder), [key]) as home:
     step = Decrypt(home, "ours")
     try:
-        with pytest.raises(MessageRefused, match="more than 1100 times its bytes"):
-            assert [*step.feed(bomb), *step.finish()] == []
-        assert os.fstat(step._plain.fileno()).st_size < 80 << 20
+        print(sum(map(len, [*step.feed(Path(message).read_bytes()), *step.finish()])))
+    except MessageRefused as error:
+        print(error, os.fstat(step._plain.fileno()).st_size >> 20, sep="; ")
     finally:
         step.close()
-    zeros = partner.gpg("-r", "ours", "--compress-algo", "zlib", "-z9", "--encrypt", given=bytes(80 << 20)).stdout
-    assert sum(map(len, pieces(Decrypt(home, "ours"), zeros))) == 80 << 20
+"""
+
+
+def test_a_message_that_is_made_to_fill_the_disk_is_refused_and_one_for_which_there_is_room_is_not(
+    home, partner, tmp_path
+):
+    """Bzip2 makes records filled up with blanks, or gigabytes of zeros, a few bytes; half of the room is left."""
+    records = b"".join(b"%010d%3990s" % (number, b"") for number in range(20_000))
+    message = partner.gpg("-r", "ours", "--compress-algo", "bzip2", "--encrypt", given=records).stdout
+    assert len(message) * 1100 < 64 << 20
+    assert b"".join(pieces(Decrypt(home, "ours"), message)) == records
+    (tmp_path / "message").write_bytes(message)
+    (tmp_path / "secret").write_text(partner.secret("ours"))
+    files = (tmp_path / "disk", tmp_path / "secret", tmp_path / "message")
+    program = [sys.executable, "-c", DECRYPTS, *files, PASSPHRASE]
+    ran = run_on_small_disk(program, tmp_path / "disk", mebibytes=100)
+    assert ran.returncode == 0, ran.stderr
+    reason, kept = ran.stdout.rsplit("; ", 1)
+    assert reason == "the message unpacks to more than 1100 times its bytes, and to half of the room on the disk"
+    assert 60 <= int(kept) <= 64
 
 
 def pieces(step, message):

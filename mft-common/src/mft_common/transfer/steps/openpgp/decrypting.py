@@ -1,5 +1,6 @@
 """The step that decrypts a message and verifies its signatures before it releases one byte."""
 
+import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,7 +11,8 @@ from mft_common.transfer.steps.openpgp.errors import MessageRefused, OpenPgpErro
 from mft_common.transfer.steps.openpgp.home import Home
 from mft_common.transfer.steps.private_files import blocks_of, unnamed_file, write_all
 
-# More than zlib can make of each byte: what unpacks to more is made to fill a disk. Small messages may have any ratio.
+# More than zlib can make of each byte. Bzip2 makes more of repetitions, such as records filled up with blanks, and of
+# what is made to fill a disk: such a message gets half of the room. Small messages may have any ratio.
 _RATIO: Final = 1100
 _SMALL: Final = 64 << 20
 
@@ -20,9 +22,9 @@ class Decrypt:
 
     Without `key` the message must be signed and not encrypted; without `verify` signatures are not looked at. What gpg
     writes is kept in a file without a name below the home's private folder; `finish` yields it after the last check.
-    A message that unpacks to more than `limit` bytes is refused, and one of which more than 64 MiB are more than 1,100
-    times its own bytes. `warnings` says where our own key has expired, which
-    is no reason to refuse; with `expired` neither is it where a key that signed has.
+    A message that unpacks to more than `limit` bytes is refused, and one that unpacks to more than 1,100 times its own
+    bytes, more than 64 MiB and more than half of the room on the disk. `warnings` says where our own key has expired,
+    which is no reason to refuse; with `expired` neither is it where a key that signed has.
     """
 
     def __init__(
@@ -89,10 +91,17 @@ class Decrypt:
         self._size += len(piece)
         if self._limit is not None and self._size > self._limit:
             raise MessageRefused(f"the message unpacks to more than {self._limit} bytes")
-        if self._size > max(_SMALL, self._fed * _RATIO):
-            raise MessageRefused(f"the message unpacks to more than {_RATIO} times its bytes")
         with os_errors("a private file"):
+            if self._size > max(_SMALL, self._fed * _RATIO) and self._size > self._room():
+                raise MessageRefused(
+                    f"the message unpacks to more than {_RATIO} times its bytes, and to half of the room on the disk"
+                )
             write_all(self._plain, piece)
+
+    def _room(self) -> int:
+        """Return how many bytes the disk still takes."""
+        disk = os.fstatvfs(self._plain.fileno())
+        return disk.f_bavail * disk.f_frsize
 
     def _end(self) -> int:
         """Wait for gpg's end and return its exit code."""
