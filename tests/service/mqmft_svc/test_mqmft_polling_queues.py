@@ -43,17 +43,38 @@ def queue_body(condition, name="WATCH", queue="Q", agent="QUAY", **changes):
     )
 
 
-def ended(hub):
-    """End the transfers that are under way, as a worker does."""
+def end_without_record(hub):
+    """End the transfers that are under way, as a worker does, before their events have come to the record."""
     with hub.service.database.write() as connection:
         connection.exec_driver_sql("UPDATE managed SET status = 'over'")
 
 
-def failed(hub):
-    """Let the transfers that are under way fail, as a worker does: their messages are in the queue again."""
-    ended(hub)
+def ended(hub, state="successful"):
+    """End the transfers that are under way, and let the record have it."""
+    end_without_record(hub)
     with hub.service.database.write() as connection:
-        connection.exec_driver_sql("UPDATE transfer SET state = 'failed' WHERE state = 'started'")
+        connection.exec_driver_sql(f"UPDATE transfer SET state = '{state}' WHERE state = 'started'")
+
+
+def failed(hub):
+    """Let the transfers that are under way fail: their messages are in the queue again."""
+    ended(hub, "failed")
+
+
+def test_187_a_transfer_whose_end_is_not_in_the_record_yet_begins_no_other(hub, polls, queue):
+    """Items 187 and 229: whether it has failed is not known before, and one that has is repeated later."""
+    create(hub, queue_body("queueNotEmpty"))
+    queue.put(b"1")
+    polls.poll(times=2)
+    assert len(transfers(hub)) == 1
+    end_without_record(hub)
+    polls.poll(times=3)
+    assert len(transfers(hub)) == 1
+    failed(hub)
+    polls.poll(times=3)
+    assert len(transfers(hub)) == 1
+    polls.poll(times=5)
+    assert len(transfers(hub)) == 2
 
 
 def test_187_a_transfer_that_failed_is_repeated_later_and_later(hub, polls, queue, log):

@@ -10,6 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mft_common.database import advisory_lock
 from mqmft_svc.domain.monitors import Monitor, key_of
+from mqmft_svc.domain.states import is_final
 from mqmft_svc.store.tables import WATCHES, managed, monitor, transfer
 
 _C: Final = monitor.c
@@ -79,16 +80,20 @@ def note_transfer(connection: sa.Connection, known: Monitor, id_: str) -> None:
 
 
 def last_transfer(connection: sa.Connection, key: str) -> LastTransfer:
-    """Return the transfer that the monitor of a key has begun last."""
+    """Return the transfer that the monitor of a key has begun last.
+
+    One that has ended is under way until the record has its end: before that nothing tells whether it has failed.
+    """
     number = int(key.rpartition("/")[2])
-    joined = monitor.outerjoin(managed, sa.and_(managed.c.id == _C.last_transfer, managed.c.status.in_(_UNDER_WAY)))
+    joined = monitor.outerjoin(managed, managed.c.id == _C.last_transfer)
     joined = joined.outerjoin(transfer, transfer.c.id == _C.last_transfer)
-    found = sa.select(_C.last_transfer, managed.c.id, transfer.c.state).select_from(joined).where(_C.number == number)
-    row = connection.execute(found).one_or_none()
+    columns = (_C.last_transfer, managed.c.status, transfer.c.state)
+    row = connection.execute(sa.select(*columns).select_from(joined).where(_C.number == number)).one_or_none()
     if row is None:
         return LastTransfer()
-    id_, under_way, state = row
-    return LastTransfer(id_, is_under_way=under_way is not None, has_failed=state in _FAILED)
+    id_, status, state = row
+    is_unknown = status is not None and state is not None and not is_final(state)
+    return LastTransfer(id_, is_under_way=status in _UNDER_WAY or is_unknown, has_failed=state in _FAILED)
 
 
 def is_configured(connection: sa.Connection, known: Monitor) -> bool:
