@@ -134,6 +134,21 @@ def test_225_pages_that_were_not_told_are_found_behind_the_known_ones(transfer):
     assert set(one.states()) == {"successful"}
 
 
+def test_217_225_names_that_cannot_be_moved_are_found_behind_the_known_ones(transfer):
+    """Items 217 and 225: a link that was not told before its child was killed is an item that fails all the same."""
+    names = [f"{number:04}" for number in range(1000)]
+    one = transfer(
+        item("", "d", source_options=DIRECTORY, destination_options=DIRECTORY), files=dict.fromkeys(names, b"")
+    )
+    (one.source / "1000").symlink_to("0000")
+    one.refused = (1, False)
+    one.killed()
+    assert sorted(one.files) == list(range(1000))
+    assert one.run(files=[], more=True) == OVER
+    assert [file.source for file in one.files.values()] == [*names, "1000"]
+    assert one.states() == [*["successful"] * 1000, "failed"]
+
+
 @pytest.mark.parametrize("recover", [True, False])
 @pytest.mark.parametrize(
     ("kind", "states", "names"),

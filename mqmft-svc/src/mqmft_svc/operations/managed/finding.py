@@ -24,17 +24,22 @@ def _go_on() -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """One file of an item: its paths below both roots; `failure` describes why it cannot be moved, "" where it can."""
+    """One file of an item: its paths below both roots; `failure` describes why it cannot be moved, "" where it can.
+
+    `is_item` says that it stands for an item of which no file was found.
+    """
 
     source: str
     destination: str
     entry: Entry | None = None
     failure: str = ""
+    is_item: bool = False
 
 
 def failed(item: ItemRequest, error: TransferError) -> Found:
     """Return what stands for an item of which no file was found."""
-    return Found(source=item.source.name, destination=item.destination.name, failure=description_of(error))
+    reason = description_of(error)
+    return Found(source=item.source.name, destination=item.destination.name, failure=reason, is_item=True)
 
 
 def files_of(

@@ -117,7 +117,7 @@ class Run:
         for number, item in enumerate(self._order.items):
             before = spool.has_known(number)
             for found in files_of_item(item):
-                if before and (found.entry is None or spool.is_known(number, found.source)):
+                if before and (found.is_item or spool.is_known(number, found.source)):
                     continue
                 file = _file(position, number, found)
                 position += 1
