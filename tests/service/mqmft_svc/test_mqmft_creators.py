@@ -1,12 +1,19 @@
 """Monitors and schedules begin no transfers for an account that is gone, or has lost the role (15, 235, 238)."""
 
+import contextlib
+import threading
+import time
+
 import pytest
 
-from mft_common.clock import parse_iso
+from mft_common.clock import now_ms, parse_iso
 from mft_common.directory import Account
 from mft_common.errors import Unavailable
+from mqmft_svc.operations.creators import Creators
+from mqmft_svc.settings import Settings
 from tests.servers.monitor_bodies import body, config
 from tests.servers.monitored import TOKEN, create, sources, transfers
+from tests.servers.processes import wait_until
 from tests.service.mqmft_svc.mqmft_hub import caller
 
 DAY = 86_400_000
@@ -132,3 +139,30 @@ def test_24_the_user_of_a_hub_without_security_needs_no_account(make, open_polls
     (tmp_path / "quay/in/a").write_bytes(b"a")
     open_polls(hub).poll(times=3)
     assert ends(hub) == ["started"]
+
+
+def test_235_238_a_gateway_that_is_silent_holds_up_a_transaction_for_a_moment(tmp_path):
+    """Items 235 and 238: on SQLite every writer waits for it, and a worker's lease lapsed; late answers are used."""
+    answers, limit = threading.Event(), 8.0
+
+    class Silent:
+        def account(self, _service, name):
+            answers.wait(limit)
+            return {"boss": USER, "clerk": READER}.get(name)
+
+    creators = Creators(Silent(), Settings.from_env({"MQMFT_DATABASE_URL": f"sqlite:///{tmp_path}/mqmft.db"}), now_ms)
+    began = time.monotonic()
+    for user in ("boss", "clerk", "gone", "boss", "clerk"):
+        with pytest.raises(Unavailable):
+            creators.refusal(user)
+    assert time.monotonic() - began < limit / 2
+    answers.set()
+
+    def said(user):
+        with contextlib.suppress(Unavailable):
+            return [creators.refusal(user)]
+        return None
+
+    found = {user: wait_until(lambda one=user: said(one)) for user in ("boss", "clerk", "gone")}
+    assert found["boss"] == [""]
+    assert ["has none of the roles" in found["clerk"][0], "has no account" in found["gone"][0]] == [True, True]
