@@ -29,13 +29,16 @@ def started(transfer: Managed, description: str = "") -> TransferStarted:
 
 def progressed(transfer: Managed, counts: FileCounts, changed: Sequence[ManagedFile]) -> list[TransferProgressed]:
     """Return the events of a transfer's progress; `changed` are the files that changed since the last ones."""
-    return _transfer(transfer).progressed(_totals(transfer, counts), [_item(transfer, one) for one in changed])
+    totals = _totals(transfer, counts)
+    if not counts.files:
+        totals = replace(totals, files=len(_known(transfer, "started", "") or ()))
+    return _transfer(transfer).progressed(totals, [_item(transfer, one) for one in changed])
 
 
 def ended(transfer: Managed, files: Sequence[ManagedFile], state: str, at: int, description: str = "") -> list[Event]:
-    """Return the events of a transfer's end: items that were not over end as the transfer does.
+    """Return the events of a transfer's end: items that were not over end as the transfer does, and are counted (75).
 
-    Where none was looked for, the items of the request end with the description of the transfer, and are counted (75).
+    Where none was looked for, the items of the request end so, with the description of the transfer.
     """
     counts = FileCounts()
     for one in files:
@@ -54,6 +57,8 @@ def ending(
         totals = replace(totals, files=len(known), failures=len(known) if state == "failed" else 0)
         if known and state == "failed" and description:
             description = f"{BEFORE_THE_FIRST}: {description}"
+    elif state == "failed":
+        totals = replace(totals, failures=totals.files - totals.successes)
 
     def items() -> Iterator[Item]:
         nonlocal reason

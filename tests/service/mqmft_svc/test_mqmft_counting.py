@@ -1,0 +1,50 @@
+"""The counters of a managed transfer that goes into recovery, or ends before all of its files have (73-75)."""
+
+import pytest
+
+from mft_common.clock import now_ms
+from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.operations.managed.owned import OwnedTransfer
+from mqmft_svc.store import managed as store
+from tests.servers.processes import wait_until
+from tests.service.mqmft_svc.managed_hub import ended, hub, make, peer, recorded, submit, whole
+
+__all__ = ["hub", "make", "peer", "recorded"]
+
+
+def taken(hub, *items, **transfer_set):
+    """Submit items, and take their transfer as a worker does."""
+    id_ = submit(hub, *items, **transfer_set)
+    with hub.service.database.write() as connection:
+        found = store.take(connection, id_, "worker", now_ms())
+    return OwnedTransfer(hub.service.database, found, now_ms)
+
+
+def file(position, name, **values):
+    """Return a file of an item of the same number."""
+    return ManagedFile(position=position, item=position, source=name, destination=name, **values).to_json()
+
+
+@pytest.mark.usefixtures("recorded")
+def test_75_files_that_were_under_way_when_a_transfer_failed_have_failed(hub):
+    """Item 75: successes and failures are all files, also where recovery was not wanted any more."""
+    owned = taken(hub, ("a", "a"), ("b", "b"), ("c", "c"), recoveryTimeout=0)
+    owned.found([file(0, "a"), file(1, "b"), file(2, "c")])
+    owned.note(file(0, "a", state="warning", description="The source was not deleted.", delivered=True))
+    owned.progress(1, 5)
+    owned.recover("the endpoint is silent")
+    found = ended(hub, owned.transfer.id)
+    counted = {name: found["statistics"][f"numberOfFile{name}"] for name in ("s", "Successes", "Failures", "Warnings")}
+    assert found["status"]["state"] == "failed"
+    assert counted == {"s": 3, "Successes": 1, "Failures": 2, "Warnings": 1}
+    assert [item["status"]["state"] for item in found["transferSet"]["item"]] == ["successful", "failed", "failed"]
+
+
+@pytest.mark.usefixtures("recorded")
+def test_73_a_transfer_that_recovers_before_its_first_file_keeps_the_number_of_files(hub):
+    """Item 73: those that were asked for are counted as before the worker died."""
+    owned = taken(hub, ("a", "a"), ("b", "b"))
+    owned.recover("the worker of the transfer has died")
+    id_ = owned.transfer.id
+    wait_until(lambda: whole(hub, id_)["statistics"]["retryCount"] == 1, what="the record of the recovery")
+    assert whole(hub, id_)["statistics"]["numberOfFiles"] == 2
