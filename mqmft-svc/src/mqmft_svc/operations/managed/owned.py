@@ -196,9 +196,10 @@ class OwnedTransfer:
         return None
 
     def _moves(self) -> None:
-        if self.transfer.recovering_since is not None:
-            self.transfer = replace(self.transfer, recovering_since=None)
-            self._moved = True
+        with self._lock:
+            if self.transfer.recovering_since is not None:
+                self.transfer = replace(self.transfer, recovering_since=None)
+                self._moved = True
 
     def _change(self, files: Iterable[ManagedFile]) -> None:
         with self._lock:

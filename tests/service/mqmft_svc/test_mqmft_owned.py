@@ -1,4 +1,8 @@
-"""The counters of a managed transfer that goes into recovery, or ends before all of its files have (73-75)."""
+"""The counters and the recovery of a managed transfer that a worker has, over both kinds of database (73-75, 170)."""
+
+import contextlib
+import dataclasses
+import threading
 
 import pytest
 
@@ -7,7 +11,7 @@ from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.store import managed as store
 from tests.servers.processes import wait_until
-from tests.service.mqmft_svc.managed_hub import ended, hub, make, peer, recorded, submit, whole
+from tests.service.mqmft_svc.managed_hub import ended, hub, make, peer, recorded, row, submit, whole
 
 __all__ = ["hub", "make", "peer", "recorded"]
 
@@ -48,3 +52,47 @@ def test_73_a_transfer_that_recovers_before_its_first_file_keeps_the_number_of_f
     id_ = owned.transfer.id
     wait_until(lambda: whole(hub, id_)["statistics"]["retryCount"] == 1, what="the record of the recovery")
     assert whole(hub, id_)["statistics"]["numberOfFiles"] == 2
+
+
+class SlowDatabase:
+    """A database whose transactions wait before their commit once `is_slow`, until `goes_on` is set."""
+
+    def __init__(self, database):
+        self.is_slow, self.waits, self.goes_on = False, threading.Event(), threading.Event()
+        self._database = database
+        self.read = database.read
+
+    @contextlib.contextmanager
+    def write(self):
+        """Give a transaction."""
+        with self._database.write() as connection:
+            yield connection
+            if self.is_slow:
+                self.waits.set()
+                self.goes_on.wait(30)
+
+
+def test_170_225_a_checkpoint_ends_a_recovery_also_while_its_worker_tells_of_progress(hub):
+    """Items 170 and 225: the next recovery counts from its own begin, whatever another thread stores meanwhile."""
+    first = taken(hub, ("a", "a"), recoveryTimeout=60).transfer
+    with hub.service.database.write() as connection:
+        store.update(connection, first.id, recovering_since=1)
+    database, times = SlowDatabase(hub.service.database), [now_ms()]
+    owned = OwnedTransfer(database, dataclasses.replace(first, recovering_since=1), lambda: times[-1])
+    owned.found([file(0, "a")])
+    owned.progress(0, 1)
+    times.append(times[-1] + 1000)
+    database.is_slow = True
+    threads = [
+        threading.Thread(target=owned.tell),
+        threading.Thread(target=owned.checkpoint, args=(0, {"position": 1})),
+    ]
+    threads[0].start()
+    assert database.waits.wait(30)
+    threads[1].start()
+    with contextlib.suppress(AssertionError):
+        wait_until(lambda: owned.transfer.recovering_since is None, within=0.5)
+    database.goes_on.set()
+    for thread in threads:
+        thread.join(30)
+    assert row(hub, first.id).recovering_since is None
