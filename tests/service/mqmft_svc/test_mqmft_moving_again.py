@@ -149,6 +149,21 @@ def test_217_225_names_that_cannot_be_moved_are_found_behind_the_known_ones(tran
     assert one.states() == [*["successful"] * 1000, "failed"]
 
 
+def test_225_a_run_that_cannot_keep_its_private_file_goes_on_later(transfer, tmp_path):
+    """Item 225: a file that was under way has not failed because the hub has no room or no right there."""
+    one = transfer(item("a", "b"), files={"a": b"content"})
+    one.refused = (2, True)
+    one.killed()
+    private = tmp_path / "no folder"
+    private.write_bytes(b"")
+    reason = "a private file: exists already."
+    assert one.run(private=str(private)) == {"recover": reason, "stopped": False, "left": True}
+    assert one.states() == ["moving"]
+    private.unlink()
+    assert one.run(private=str(private)) == OVER
+    assert (one.states(), tree(one.destination)) == (["successful"], {"b": b"content"})
+
+
 @pytest.mark.parametrize("recover", [True, False])
 @pytest.mark.parametrize(
     ("kind", "states", "names"),

@@ -12,7 +12,7 @@ from mqmft_svc.operations.managed.committed import Sealed
 from mqmft_svc.operations.managed.finding import Found, failed, files_of, messages_of
 from mqmft_svc.operations.managed.moving import FileMove, Work
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order
-from mqmft_svc.operations.managed.problems import description_of, sentence_of
+from mqmft_svc.operations.managed.problems import Away, description_of, sentence_of
 from mqmft_svc.operations.managed.queues.required import require_broker
 from mqmft_svc.operations.managed.reports import Reports
 from mqmft_svc.operations.managed.roots import Root
@@ -51,8 +51,14 @@ class Run:
 
     def run(self) -> None:
         """Bring each file to its end; Interrupted, CommitRefused and Away leave the rest for another run."""
-        with closing(Spool(Path(self._order.private))) as spool:
-            self._run(spool)
+        try:
+            with closing(Spool(Path(self._order.private))) as spool:
+                self._run(spool)
+        except Interrupted:
+            raise
+        except TransferError as error:
+            # An error of an endpoint ends its file: this one is of the private file, and no fault of the transfer.
+            raise Away(sentence_of(error)) from error
 
     def _run(self, spool: Spool) -> None:
         known = self._read_known(spool)
