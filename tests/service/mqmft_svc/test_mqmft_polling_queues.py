@@ -61,6 +61,21 @@ def failed(hub):
     ended(hub, "failed")
 
 
+@pytest.mark.parametrize(("failures", "count"), [(1, 1), (0, 2)])
+def test_187_a_transfer_of_which_an_item_failed_is_repeated_later(hub, polls, queue, failures, count):
+    """Items 187 and 229: its messages may have come back; one that was partial by its last call alone has them."""
+    create(hub, queue_body("queueNotEmpty"))
+    queue.put(b"1")
+    polls.poll(times=2)
+    with hub.service.database.write() as connection:
+        connection.exec_driver_sql(f"UPDATE transfer SET failures = {failures}")
+    ended(hub, "partiallySuccessful")
+    polls.poll(times=3)
+    assert len(transfers(hub)) == count
+    polls.poll(times=5)
+    assert len(transfers(hub)) == 2
+
+
 def test_187_a_transfer_whose_end_is_not_in_the_record_yet_begins_no_other(hub, polls, queue):
     """Items 187 and 229: whether it has failed is not known before, and one that has is repeated later."""
     create(hub, queue_body("queueNotEmpty"))

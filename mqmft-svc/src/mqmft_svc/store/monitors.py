@@ -23,7 +23,7 @@ Read = Callable[[Mapping[str, Any], str, int], Monitor]
 
 @dataclass(frozen=True)
 class LastTransfer:
-    """The transfer that a monitor has begun last; `id` is None for none."""
+    """The transfer that a monitor has begun last; `id` is None for none. It has failed where an item of it has."""
 
     id: str | None = None
     is_under_way: bool = False
@@ -87,13 +87,15 @@ def last_transfer(connection: sa.Connection, key: str) -> LastTransfer:
     number = int(key.rpartition("/")[2])
     joined = monitor.outerjoin(managed, managed.c.id == _C.last_transfer)
     joined = joined.outerjoin(transfer, transfer.c.id == _C.last_transfer)
-    columns = (_C.last_transfer, managed.c.status, transfer.c.state)
+    columns = (_C.last_transfer, managed.c.status, transfer.c.state, transfer.c.failures)
     row = connection.execute(sa.select(*columns).select_from(joined).where(_C.number == number)).one_or_none()
     if row is None:
         return LastTransfer()
-    id_, status, state = row
+    id_, status, state, failures = row
     is_unknown = status is not None and state is not None and not is_final(state)
-    return LastTransfer(id_, is_under_way=status in _UNDER_WAY or is_unknown, has_failed=state in _FAILED)
+    return LastTransfer(
+        id_, is_under_way=status in _UNDER_WAY or is_unknown, has_failed=bool(failures) or state in _FAILED
+    )
 
 
 def is_configured(connection: sa.Connection, known: Monitor) -> bool:
