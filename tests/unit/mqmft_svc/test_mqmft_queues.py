@@ -20,13 +20,17 @@ def body(source=(), destination=()):
 
 
 def test_229_agents_share_a_broker_of_the_same_host_port_and_virtual_host():
-    """Item 229: users, spellings and the default port make no difference; agents without a broker share nothing."""
+    """Item 229: users, spellings, the default port and what pika passes over make no difference.
+
+    Agents without a broker share nothing.
+    """
     urls = {
         "A": "amqp://one:x@Broker.example/v", "B": "amqp://two:y@broker.example.:5672/%76", "C": "amqp://broker.example/w",
         "D": "amqps://broker.example/v", "E": "", "F": "", "G": "amqp://[::1]", "H": "amqp://[::1]:5672/%2F",
+        "I": "amqp://broker.example/v/rest",
     }  # fmt: skip
     agents = {name: Agent(name=name, qmgr="QM1", root="file:a", target=None, queues=url) for name, url in urls.items()}
-    assert sharing_brokers(agents) == {"A": "A", "B": "A", "G": "G", "H": "G"}
+    assert sharing_brokers(agents) == {"A": "A", "B": "A", "I": "A", "G": "G", "H": "G"}
 
 
 QUEUE = {"type": "queue"}

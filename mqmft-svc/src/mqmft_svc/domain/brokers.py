@@ -33,4 +33,6 @@ def sharing_brokers(agents: Mapping[str, Agent]) -> dict[str, str]:
 
 def _place(url: str) -> tuple[str, int, str]:
     parts = urlsplit(url)
-    return (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme], unquote(parts.path[1:]) or "/"
+    # As pika reads it: the virtual host is the first step of the path.
+    virtual_host = unquote(parts.path[1:].partition("/")[0]) or "/"
+    return (parts.hostname or "").rstrip("."), parts.port or _PORTS[parts.scheme], virtual_host
