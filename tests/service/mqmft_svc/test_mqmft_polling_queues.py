@@ -2,6 +2,8 @@
 
 import pytest
 
+from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.store import managed
 from tests.servers.monitor_bodies import body, config
 from tests.servers.monitored import TOKEN, create, transfers
 from tests.servers.processes import free_port
@@ -43,17 +45,19 @@ def queue_body(condition, name="WATCH", queue="Q", agent="QUAY", **changes):
     )
 
 
-def end_without_record(hub):
-    """End the transfers that are under way, as a worker does, before their events have come to the record."""
-    with hub.service.database.write() as connection:
-        connection.exec_driver_sql("UPDATE managed SET status = 'over'")
+def ended(hub, *states):
+    """End the transfers that are under way as a worker does, with files in these states; the record hears of it later.
 
-
-def ended(hub, state="successful"):
-    """End the transfers that are under way, and let the record have it."""
-    end_without_record(hub)
+    Without states there is one file, which has arrived.
+    """
+    files = [
+        ManagedFile(position=place, item=0, source="Q", destination=f"{place}", state=state)
+        for place, state in enumerate(states or ("successful",))
+    ]
     with hub.service.database.write() as connection:
-        connection.exec_driver_sql(f"UPDATE transfer SET state = '{state}' WHERE state = 'started'")
+        for id_ in connection.exec_driver_sql("SELECT id FROM managed WHERE status <> 'over'").scalars().all():
+            managed.put_files(connection, id_, files)
+            managed.update(connection, id_, status="over")
 
 
 def failed(hub):
@@ -61,33 +65,33 @@ def failed(hub):
     ended(hub, "failed")
 
 
-@pytest.mark.parametrize(("failures", "count"), [(1, 1), (0, 2)])
-def test_187_a_transfer_of_which_an_item_failed_is_repeated_later(hub, polls, queue, failures, count):
-    """Items 187 and 229: its messages may have come back; one that was partial by its last call alone has them."""
+def purged(hub):
+    """Delete the transfers, of which the record alone has it that they failed."""
+    with hub.service.database.write() as connection:
+        connection.exec_driver_sql("DELETE FROM managed")
+        connection.exec_driver_sql("UPDATE transfer SET state = 'failed'")
+
+
+@pytest.mark.parametrize(
+    ("end", "count"),
+    [
+        (failed, 1),
+        (purged, 1),
+        (lambda hub: ended(hub, "warning", "failed"), 1),
+        (lambda hub: ended(hub, "moving"), 1),
+        (lambda hub: ended(hub, "successful", "warning"), 2),
+    ],
+    ids=["failed", "purged", "partly", "stopped", "warning"],
+)
+def test_187_whether_a_transfer_failed_is_known_before_the_record_has_its_end(hub, polls, queue, end, count):
+    """Items 187 and 229: what has brought an item to no end has given messages back, and is repeated later."""
     create(hub, queue_body("queueNotEmpty"))
     queue.put(b"1")
     polls.poll(times=2)
-    with hub.service.database.write() as connection:
-        connection.exec_driver_sql(f"UPDATE transfer SET failures = {failures}")
-    ended(hub, "partiallySuccessful")
+    assert len(transfers(hub)) == 1
+    end(hub)
     polls.poll(times=3)
     assert len(transfers(hub)) == count
-    polls.poll(times=5)
-    assert len(transfers(hub)) == 2
-
-
-def test_187_a_transfer_whose_end_is_not_in_the_record_yet_begins_no_other(hub, polls, queue):
-    """Items 187 and 229: whether it has failed is not known before, and one that has is repeated later."""
-    create(hub, queue_body("queueNotEmpty"))
-    queue.put(b"1")
-    polls.poll(times=2)
-    assert len(transfers(hub)) == 1
-    end_without_record(hub)
-    polls.poll(times=3)
-    assert len(transfers(hub)) == 1
-    failed(hub)
-    polls.poll(times=3)
-    assert len(transfers(hub)) == 1
     polls.poll(times=5)
     assert len(transfers(hub)) == 2
 

@@ -32,7 +32,7 @@ class FileCounts:
     def _count(self, file: "ManagedFile", one: int) -> None:
         self.files += one
         self.bytes_done += one * file.bytes_done
-        self.arrived += one * (file.state in ("successful", "warning"))
+        self.arrived += one * file.arrived
         self.failures += one * (file.state == "failed")
         self.warnings += one * (file.state == "warning")
 
@@ -76,6 +76,11 @@ class ManagedFile:
     def over(self) -> bool:
         """Whether nothing more is done about the file."""
         return self.state in OVER
+
+    @property
+    def arrived(self) -> bool:
+        """Whether the file is over and at its destination."""
+        return self.state in ("successful", "warning")
 
     @property
     def has_taken(self) -> bool:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mft_common.database import advisory_lock
 from mqmft_svc.domain.monitors import Monitor, key_of
-from mqmft_svc.domain.states import is_final
+from mqmft_svc.store.managed import each_file
 from mqmft_svc.store.tables import WATCHES, managed, monitor, transfer
 
 _C: Final = monitor.c
@@ -82,7 +82,8 @@ def note_transfer(connection: sa.Connection, known: Monitor, id_: str) -> None:
 def last_transfer(connection: sa.Connection, key: str) -> LastTransfer:
     """Return the transfer that the monitor of a key has begun last.
 
-    One that has ended is under way until the record has its end: before that nothing tells whether it has failed.
+    Its files tell at once whether it has failed; the record, which events make, may have its end much later, and alone
+    has it once the files were purged.
     """
     number = int(key.rpartition("/")[2])
     joined = monitor.outerjoin(managed, managed.c.id == _C.last_transfer)
@@ -92,10 +93,11 @@ def last_transfer(connection: sa.Connection, key: str) -> LastTransfer:
     if row is None:
         return LastTransfer()
     id_, status, state, failures = row
-    is_unknown = status is not None and state is not None and not is_final(state)
-    return LastTransfer(
-        id_, is_under_way=status in _UNDER_WAY or is_unknown, has_failed=bool(failures) or state in _FAILED
-    )
+    has_failed = bool(failures) or state in _FAILED
+    if status == "over":
+        arrived = [one.arrived for one in each_file(connection, id_)]
+        has_failed = not arrived or not all(arrived)
+    return LastTransfer(id_, is_under_way=status in _UNDER_WAY, has_failed=has_failed)
 
 
 def is_configured(connection: sa.Connection, known: Monitor) -> bool:
