@@ -38,6 +38,10 @@ _MEANINGS: Final[Mapping[str, tuple[str, str]]] = {
         "nobody can list an unfinished file",
         "unfinished files can be listed, as .NAME.TOKEN.part",
     ),
+    "exact_deletion": (
+        "a deletion removes the listed version alone, whatever takes its name meanwhile",
+        "a file that takes the name of a source in the very moment of its deletion may be lost",
+    ),
     "finds_unfinished": (
         "what a crash leaves is found by the token of its work",
         "what a crash leaves is removed by its name, which is stored before",
@@ -61,16 +65,23 @@ _SERVERS_AFFAIR: Final[Mapping[str, str]] = {
     "recursive": "there is no listing",
     "folders": "folders are the server's affair",
     "checksums": "the server's file is compared by its size alone",
+    "exact_deletion": "nothing is deleted",
 }
 _FTP: Final[Mapping[str, str]] = {
     "atomic_replace": "most servers replace in one step; at others a reader may find no file for a moment",
+    "exact_deletion": "most servers rename in one step; at others a file that takes the name of a source in the very "
+    "moment of its deletion may be lost",
 }
 _COSTS: Final[Mapping[str, Mapping[str, str]]] = {
     "http": _SERVERS_AFFAIR,
     "https": _SERVERS_AFFAIR,
     "ftp": _FTP,
     "ftps": _FTP,
-    "s3": {"checksums": "the store checks an MD5 of each part; no SHA-256 is compared"},
+    "s3": {
+        "checksums": "the store checks an MD5 of each part; no SHA-256 is compared",
+        "exact_deletion": "a store that obeys `If-Match` deletes the listed version alone; at others an object that "
+        "takes its name in the very moment of the deletion is lost",
+    },
 }
 # A file that is asked for where nothing can be listed: its absence is the answer of a server that can be used.
 _ASKED_FOR: Final = "crossdock-endpoint-check"

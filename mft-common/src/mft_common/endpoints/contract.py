@@ -26,6 +26,8 @@ class Features:
     give times that can be trusted. `keeps_modified_at`: a writer stores the time that it is given. `checksums`: digests
     of a temporary file that the far side computes by itself, lower-case names of hashlib. `recursive`: `list` descends.
     `folders`: `make_folder` works. `visible_at_commit`: others cannot list an unfinished file under any name.
+    `exact_deletion`: a deletion removes the listed version alone, whenever another file takes its name; elsewhere one
+    that takes it in the moment of the server's own rename or removal may be lost.
     `listing`, `writing`, `renaming`, `deleting`: the calls of these names work at all. `at_once`: how many threads may
     use the endpoint at the same time, each with readers and writers of its own. `finds_unfinished`: `sweep` finds the
     unfinished files of a token by itself; elsewhere it removes those alone whose names it is given.
@@ -41,6 +43,7 @@ class Features:
     recursive: bool = False
     folders: bool = False
     visible_at_commit: bool = False
+    exact_deletion: bool = False
     listing: bool = True
     writing: bool = True
     renaming: bool = True

@@ -37,6 +37,7 @@ _FEATURES: Final = Features(
     resume_read=True,
     resume_write=True,
     atomic_replace=True,
+    exact_deletion=True,
     exclusive_create=True,
     modified_at=True,
     keeps_modified_at=True,

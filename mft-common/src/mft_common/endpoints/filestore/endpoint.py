@@ -26,6 +26,7 @@ _FEATURES: Final = Features(
     resume_read=True,
     resume_write=True,
     atomic_replace=True,
+    exact_deletion=True,
     exclusive_create=True,
     modified_at=True,
     checksums=("sha256",),

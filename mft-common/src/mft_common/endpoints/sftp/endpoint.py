@@ -213,6 +213,8 @@ def features_of(session: Session) -> Features:
         resume_write=True,
         atomic_replace=session.posix_rename,
         exclusive_create=session.hard_link,
+        # Without it OpenSSH renames by a link and a removal, between which another file can take the name.
+        exact_deletion=session.posix_rename,
         modified_at=True,
         keeps_modified_at=True,
         recursive=True,
