@@ -12,7 +12,8 @@ import sqlalchemy as sa
 from mft_common.clock import now_ms
 from mft_common.process.runner import End
 from mqmft_svc.domain.calls import Try
-from mqmft_svc.operations.calls.process import INTERRUPTED, CallProcess
+from mqmft_svc.operations.calls.process import CallProcess
+from mqmft_svc.operations.calls.try_process import INTERRUPTED
 from mqmft_svc.store import calls as store
 from mqmft_svc.store.tables import CALL_WORKERS, managed_call
 from tests.servers.answering import Answering
