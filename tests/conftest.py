@@ -7,6 +7,7 @@ import structlog
 
 from mft_common import logs
 from tests.servers import postgresql, rabbitmq, secret_search
+from tests.servers.openssh import OpenSsh
 
 # Folders in the order of the time that one of their files takes, the longest first.
 _ORDER = ("e2e", "broker", "service", "contract", "unit")
@@ -69,6 +70,13 @@ def postgresql_server():
     server = postgresql.find_or_start()
     yield server
     server.close()
+
+
+@pytest.fixture(scope="module")
+def sshd(tmp_path_factory):
+    """OpenSSH's server, with three host keys."""
+    with OpenSsh(tmp_path_factory.mktemp("sshd")) as server:
+        yield server
 
 
 @pytest.fixture

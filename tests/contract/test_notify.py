@@ -27,6 +27,7 @@ from mft_common.notify import (
     webhook,
     webhooks,
 )
+from tests.servers.clock import Clock
 from tests.servers.databases import Op, with_tables
 from tests.servers.dripping import Dripping
 from tests.servers.hook import Hook
@@ -40,16 +41,6 @@ SECRET = secret("hook-secret")
 PASSWORD = secret("mail-password")
 DAY_MS = 86_400_000
 TOKEN = "url-token-2342"
-
-
-class Clock:
-    """A clock that a test sets forward, in milliseconds."""
-
-    def __init__(self):
-        self.at = 1_790_000_000_000
-
-    def __call__(self):
-        return self.at
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +75,7 @@ def database(database_url):
 
 @pytest.fixture
 def now():
-    return Clock()
+    return Clock(1_790_000_000_000)
 
 
 @pytest.fixture
@@ -198,7 +189,7 @@ def test_after_its_last_attempt_an_operator_finds_it_and_replays_or_discards_it(
 
 
 def test_a_notification_that_was_given_up_is_kept_for_90_days(database, delivery, hook, now):
-    """They count from when it was given up; one that is still tried stays, however old."""
+    """The days count from when it was given up; one that is still tried stays, however old."""
     add(database, hooked(number=1))
     hook.answers = [503] * 4
     while not listing(database, given_up=True):

@@ -8,7 +8,6 @@ import signal
 import pytest
 
 from tests.servers.mqmft_replicas import Replicas, body
-from tests.servers.openssh import OpenSsh
 from tests.servers.processes import wait_until
 from tests.servers.proxy import Proxy
 
@@ -16,13 +15,6 @@ SIZE = 224 << 20
 RATE = 24 << 20
 # A checkpoint comes each half second at the latest; blocks are on their way, and a busy machine is late.
 AGAIN = 2 * RATE
-
-
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory):
-    """OpenSSH's server."""
-    with OpenSsh(tmp_path_factory.mktemp("sshd")) as server:
-        yield server
 
 
 @pytest.fixture

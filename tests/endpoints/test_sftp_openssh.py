@@ -33,10 +33,9 @@ ALL = Patterns(["*"])
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """An sshd with three host keys."""
-    with OpenSsh(tmp_path_factory.mktemp("sshd")) as started:
-        yield started
+def server(sshd):
+    """OpenSSH's server."""
+    return sshd
 
 
 @pytest.fixture

@@ -730,7 +730,7 @@ class OddNames(Calls):
 
 
 def test_b6_a_name_that_is_not_utf_8_breaks_no_listing(sick):
-    """It is listed with its bytes, read, delivered and shown with each of them; a name that is a path is skipped."""
+    """The name is listed with its bytes, read, delivered and shown with each of them; one that is a path is skipped."""
     for name in (b"ok.csv", b"\xff.csv"):
         (sick.root / os.fsdecode(name)).write_bytes(name)
     skipped = []

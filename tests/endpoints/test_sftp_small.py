@@ -9,7 +9,6 @@ from mft_common.endpoints.errors import Mismatch, NotFound, TargetIsFolder
 from mft_common.endpoints.names import temporary_name
 from mft_common.endpoints.sftp import open_sftp
 from mft_common.endpoints.targets import Target
-from tests.servers.openssh import OpenSsh
 
 TOKEN = "0000000000000042"
 CONTENT = b"small" * 1000
@@ -17,10 +16,9 @@ DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    """An sshd."""
-    with OpenSsh(tmp_path_factory.mktemp("sshd")) as started:
-        yield started
+def server(sshd):
+    """OpenSSH's server."""
+    return sshd
 
 
 @pytest.fixture

@@ -91,7 +91,7 @@ def test_a_url_can_be_checked_without_a_configuration(here):
 
 @pytest.mark.parametrize("form", ["text", "json"])
 def test_the_query_of_a_url_is_not_shown(here, form):
-    """It may hold a secret, and what the command prints is kept by those who run it for others."""
+    """The query may hold a secret, and what the command prints is kept by those who run it for others."""
     url = f"http://127.0.0.1:{free_port()}/d"
     result = run("check", f"{url}?sig=hidden", "--format", form)
     assert (result.exit_code, "hidden" in result.output) == (1, False)

@@ -200,7 +200,7 @@ def test_a_wildcard_beside_a_regular_expression_becomes_one(checked, condition, 
     ],
 )
 def test_a_time_with_its_distance_from_utc_is_carried_over_as_that_instant(checked, written, time, base, noted):
-    """It would count in the zone of the hub or of the agent, hours beside what was meant, without a word."""
+    """Such a time would count in the zone of the hub or of the agent, hours beside what was meant, without a word."""
     document = samples.REQUEST.replace(' timezone="Europe/Amsterdam"', "").replace("2031-05-04T21:00", written)
     document = document.replace("<expireCount>9</expireCount>", "<expireTime>2032-05-04T21:00</expireTime>")
     section, notes = checked(document)

@@ -10,14 +10,13 @@ import yaml
 from click.testing import CliRunner
 
 from crossdock.command import main
-from tests.servers.openssh import OpenSsh
 from tests.servers.processes import wait_until
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory):
-    with OpenSsh(tmp_path_factory.mktemp("sshd")) as made:
-        yield made
+def server(sshd):
+    """OpenSSH's server."""
+    return sshd
 
 
 @pytest.fixture

@@ -505,7 +505,7 @@ def pieces(step, message):
 
 
 def test_a_full_disk_is_said_and_releases_nothing(home, partner):
-    """What gpg writes is kept on the disk of the home; /dev/full is one without room."""
+    """The output of gpg is kept on the disk of the home; /dev/full is one without room."""
     step = Decrypt(home, "ours")
     step._plain.close()
     with Path("/dev/full").open("wb", 0) as step._plain:

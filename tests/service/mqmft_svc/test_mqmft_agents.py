@@ -11,6 +11,7 @@ from mft_common.config import Reader
 from mqmft_svc.domain.agents import LATEST_MS, Status
 from mqmft_svc.store import agents as store
 from mqmft_svc.store import managed
+from tests.servers.clock import Clock
 from tests.service.mqmft_svc.mqmft_hub import BASE, caller, nobody
 
 ROOT = Path(__file__).parents[3]
@@ -32,16 +33,6 @@ GENERAL = {
 }
 
 
-class Clock:
-    """A clock that the test sets."""
-
-    def __init__(self):
-        self.now = BASE
-
-    def __call__(self):
-        return self.now
-
-
 def msg(answer):
     """Return status and id of an error."""
     return answer.status_code, answer.json["error"][0]["msgId"].removeprefix("MQWB")
@@ -55,7 +46,7 @@ def names(answer):
 @pytest.fixture
 def clock():
     """The clock of the hub."""
-    return Clock()
+    return Clock(BASE)
 
 
 @pytest.fixture
@@ -73,7 +64,7 @@ def find(hub, clock):
     def find(name, finding, detail=""):
         definition = hub.service.section.agents[name].definition
         with hub.service.database.write() as connection:
-            assert store.update(connection, name, definition, Status(finding, clock.now, detail))
+            assert store.update(connection, name, definition, Status(finding, clock.at, detail))
 
     return find
 
@@ -108,9 +99,9 @@ def test_181_a_hub_without_agents_has_an_empty_list(make_hub):
 
 def test_182_everything_of_an_agent(hub, find, clock):
     """Item 182: configuration, version and the age of the state, member by member, and nothing is null."""
-    clock.now += 1500
+    clock.at += 1500
     find("BANK", "ready")
-    probed, clock.now = clock.now, clock.now + 65_999
+    probed, clock.at = clock.at, clock.at + 65_999
     (bank,) = hub.agents("/BANK?attributes=*").json["agent"]
     general = bank.pop("general")
     assert bank == {
@@ -204,12 +195,12 @@ def test_184_a_state_that_is_too_old_is_unknown(hub, find, clock):
         return {one["name"]: one["state"] for one in hub.agents().json["agent"]}
 
     assert states() == {"QUAY": "ready", **dict.fromkeys(("A.1/B_2", "BANK", "FAR"), "starting")}
-    clock.now += LATEST_MS
+    clock.at += LATEST_MS
     assert states()["QUAY"] == "ready"
-    clock.now += 1
+    clock.at += 1
     assert set(states().values()) == {"unknown"}
     assert names(hub.agents("?state=unknown")) == NAMES
-    clock.now = BASE - LATEST_MS - 1
+    clock.at = BASE - LATEST_MS - 1
     assert set(states().values()) == {"unknown"}
 
 

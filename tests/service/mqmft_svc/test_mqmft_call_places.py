@@ -71,7 +71,7 @@ def test_234_many_silent_receivers_hold_up_no_transfer_without_calls(hub, silent
 
 
 def test_234_between_two_tries_a_transfer_takes_no_place(hub, server):
-    """It is nobody's for an hour, its state is `started`, and no worker that stops or dies loses it."""
+    """The transfer is nobody's for an hour, its state is `started`, and no worker that stops or dies loses it."""
     server.answers = [(500, {}, b"")]
     id_ = submit(hub, ("a", "a"), preSourceCall=call(server, retryCount=1, retryWait=3600))
     with worker(hub):
@@ -117,7 +117,7 @@ def test_234_a_transfer_of_a_former_version_makes_its_calls_before_it_moves(hub,
 
 
 def test_234_a_worker_of_a_former_version_keeps_the_transfer_whose_call_it_makes(hub, server):
-    """It makes calls as the worker that moves the files, whose lease lasts."""
+    """The former worker makes calls as the worker that moves the files, whose lease lasts."""
     id_ = submit(hub, ("a", "a"), preSourceCall=call(server))
     with hub.service.database.write() as connection:
         WORKERS.sign_in(connection, "former", 60.0)
@@ -130,7 +130,7 @@ def test_234_a_worker_of_a_former_version_keeps_the_transfer_whose_call_it_makes
 
 
 def test_234_a_stopped_agent_gets_no_call_for_what_has_not_begun_and_those_behind_the_last_item(hub, server):
-    """What has moved goes on to its end; what waits, waits with its calls."""
+    """A transfer that has moved goes on to its end; one that waits, waits with its calls."""
     server.gate.clear()
     moved = submit(hub, ("a", "a"), postSourceCall=call(server, "/1"), postDestinationCall=call(server, "/2"))
     with worker(hub):

@@ -11,6 +11,7 @@ from mft_common.directory import Account
 from mft_common.errors import Unavailable
 from mqmft_svc.operations.creators import Creators
 from mqmft_svc.settings import Settings
+from tests.servers.clock import Clock
 from tests.servers.monitor_bodies import body, config
 from tests.servers.monitored import TOKEN, create, sources, transfers
 from tests.servers.processes import wait_until
@@ -24,19 +25,10 @@ AWAY = Unavailable("the gateway does not answer")
 DAILY = {"startTime": "2026-06-01T06:00", "occurrenceInterval": "days"}
 
 
-class Clock:
-    """A clock that the test sets."""
-
-    at = parse_iso("2026-05-31T20:00:00Z")
-
-    def __call__(self):
-        return self.at
-
-
 @pytest.fixture
 def clock():
     """The clock of the hub."""
-    return Clock()
+    return Clock(parse_iso("2026-05-31T20:00:00Z"))
 
 
 @pytest.fixture

@@ -29,13 +29,6 @@ LARGE = 32 << 20
 HALF = LARGE // 2
 
 
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory):
-    """OpenSSH's server."""
-    with OpenSsh(tmp_path_factory.mktemp("sshd")) as server:
-        yield server
-
-
 @pytest.fixture
 def proxy(sshd):
     """A way to OpenSSH's server that breaks and stalls as a test says."""

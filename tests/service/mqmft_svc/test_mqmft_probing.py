@@ -14,7 +14,6 @@ from mqmft_svc.operations.agent_child import PROBE
 from mqmft_svc.operations.probing import Prober
 from mqmft_svc.store.tables import LEASES
 from tests.servers.made_secrets import secret
-from tests.servers.openssh import OpenSsh
 from tests.servers.processes import free_port, program, wait_until
 from tests.servers.s3 import KEY_ID, SECRET, S3Server
 from tests.servers.silent_peer import Peer
@@ -77,13 +76,6 @@ def probe(runner):
             return stop
 
         yield probe
-
-
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory):
-    """OpenSSH's server."""
-    with OpenSsh(tmp_path_factory.mktemp("sshd")) as server:
-        yield server
 
 
 def states(hub):

@@ -5,6 +5,7 @@ import threading
 import pytest
 
 from mft_common.clock import parse_iso
+from tests.servers.clock import Clock
 from tests.servers.monitor_bodies import config
 from tests.servers.monitored import TOKEN
 
@@ -19,19 +20,10 @@ ONCE = {"startTime": "2026-06-01T06:00"}
 DAILY = {**ONCE, "occurrenceInterval": "days"}
 
 
-class Clock:
-    """A clock that the test sets."""
-
-    at = NOW
-
-    def __call__(self):
-        return self.at
-
-
 @pytest.fixture
 def clock():
     """The clock of the hub."""
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from mft_common.clock import iso, now_ms, parse_iso
 from mqmft_svc.store.tables import OUTBOX, TIMERS, managed, schedule
+from tests.servers.clock import Clock
 from tests.servers.made_secrets import secret
 from tests.servers.processes import wait_until
 from tests.service.mqmft_svc.mqmft_hub import caller
@@ -40,20 +41,10 @@ DAY = 24 * HOUR
 FIRST = parse_iso("2026-06-01T04:00:00Z")
 
 
-class Clock:
-    """A clock that the test sets."""
-
-    def __init__(self, at=BEFORE):
-        self.at = at
-
-    def __call__(self):
-        return self.at
-
-
 @pytest.fixture
 def clock():
     """The clock of the hubs."""
-    return Clock()
+    return Clock(BEFORE)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from mft_common.config import Reader
 from mqmft_svc.store import managed as store
 from mqmft_svc.store.tables import OUTBOX
+from tests.servers.clock import Clock
 from tests.service.mqmft_svc.mqmft_hub import BASE, caller
 
 CSRF = {"ibm-mq-rest-csrf-token": ""}
@@ -30,20 +31,10 @@ BODY = {
 }
 
 
-class Clock:
-    """A clock that the test sets."""
-
-    def __init__(self):
-        self.now = BASE
-
-    def __call__(self):
-        return self.now
-
-
 @pytest.fixture
 def clock():
     """The clock of the hub."""
-    return Clock()
+    return Clock(BASE)
 
 
 @pytest.fixture
@@ -144,7 +135,7 @@ def test_152_a_repeated_request_with_the_same_key_is_one_transfer(hub, clock):
     assert accepted(hub, body(job__name="another"), headers=key) == first
     assert accepted(hub, headers=key, identity=caller(account="treasury")) != first
     assert accepted(hub) != accepted(hub)
-    clock.now += 86_400_001
+    clock.at += 86_400_001
     assert accepted(hub, headers=key) != first
 
 
@@ -237,7 +228,7 @@ def test_180_only_managed_transfers_can_be_stopped(hub, clock):
         assert stopped(hub, unknown) == (404, "MQWB0401E")
     mine = accepted(hub)
     assert stopped(hub, mine) == (202, "")
-    clock.now += 2 * 86_400_000
+    clock.at += 2 * 86_400_000
     assert hub.service.operations.submitting.purge() == 1
     assert stopped(hub, mine) == (400, "MQWB0976E")
     assert whole(hub, mine)["status"]["state"] == "deleted"

@@ -10,6 +10,7 @@ from mqmft_svc.store import transfers as records
 from mqmft_svc.store import visibility
 from mqmft_svc.store.tables import transfer, visible_since
 from mqmft_svc.store.transfers import Filter
+from tests.servers.clock import Clock
 from tests.servers.processes import wait_until
 from tests.service.mqmft_svc.mqmft_hub import BASE, ended, envelope, progressed, started, transfer_id
 
@@ -23,20 +24,10 @@ REQUEST = {
 }
 
 
-class Clock:
-    """A clock that the test sets."""
-
-    def __init__(self):
-        self.at = BASE
-
-    def __call__(self):
-        return self.at
-
-
 @pytest.fixture
 def clock():
     """The clock of the hubs."""
-    return Clock()
+    return Clock(BASE)
 
 
 @pytest.fixture

@@ -1,12 +1,5 @@
 from mft_common.backoff import Backoff, delays, pause_after
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.at = 0.0
-
-    def __call__(self) -> float:
-        return self.at
+from tests.servers.clock import Clock
 
 
 def test_pauses_double_up_to_the_longest() -> None:

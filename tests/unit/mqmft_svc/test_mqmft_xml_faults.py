@@ -73,7 +73,7 @@ def test_193_a_damaged_message_is_read_or_refused(body):
 @settings(max_examples=600, deadline=None)
 @given(damaged(DEFINITIONS))
 def test_a_damaged_definition_is_read_or_refused(body):
-    """What is not carried over is noted in lines of one line each."""
+    """Each part that is not carried over is noted in one line."""
     found = Definitions()
     with contextlib.suppress(DefinitionUnreadable):
         read_definitions(body, "d.xml", found)

@@ -59,7 +59,7 @@ BODY = {
     ],
 )  # fmt: skip
 def test_the_words_of_a_request_are_those_of_the_api(hub, run, arguments, item, more):
-    """What a worker gets is what the body of the same request would be."""
+    """A worker gets the same as for a request with the equal body."""
     result = run("submit", *WORDS, "--job", "nightly", *arguments)
     assert (result.exit_code, result.stderr) == (0, "")
     body = {**BODY, "job": {"name": "nightly"}, "transferSet": {"item": [item], **more}}

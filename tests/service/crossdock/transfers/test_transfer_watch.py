@@ -58,7 +58,7 @@ def two_files(**changes):
 )
 @pytest.mark.parametrize("form", ["table", "json"])
 def test_the_exit_code_tells_the_end(hub, run, state, code, form):
-    """Nothing is drawn where stderr is no terminal; one line there tells why a transfer did not succeed."""
+    """The command draws no bar where stderr is no terminal; one line there tells why a transfer did not succeed."""
     id_ = transfer_id(1)
     hub.tell(envelope(ended(1, state=state), 1))
     result = run("watch", id_[-16:], "--format", form)
