@@ -124,43 +124,40 @@ class Service:
 
     def prober(self) -> Prober:
         """Return the task that probes the agents."""
-        if self.runner is None:
-            raise ValueError("a worker is built with a runner")
-        return Prober(self.database, self.follower, self.runner, now=self.operations.now)
+        return Prober(self.database, self.follower, self._workers_runner(), now=self.operations.now)
 
     def dispatcher(self) -> Dispatcher[str]:
         """Return the task that carries out managed transfers."""
-        if self.runner is None:
-            raise ValueError("a worker is built with a runner")
-        parts = (self.database, self.follower, self.runner)
+        parts = (self.database, self.follower, self._workers_runner())
         patience = self.settings.ack_timeout_ms / 1000 * self.settings.ack_retries
         lock = self._lock(_LOCK)
         private = self.settings.state / "private"
         work = ManagedWork(*parts, patience_s=patience, now=self.operations.now, private=private)
         removals = TransferRemovals(self.follower, patience_s=patience, now=self.operations.now)
-        sweeper = Sweeper(removals, self.database, self.runner, now=self.operations.now)
+        sweeper = Sweeper(removals, self.database, self._workers_runner(), now=self.operations.now)
         beside = [BackgroundTask("sweeps", sweeper.run), work.telling()]
         return Dispatcher(work, self.database, WORKERS, lock=lock, beside=beside, obeys_within=_OBEYS_WITHIN_S)
 
     def watcher(self, **options: Any) -> Watcher:
         """Return the task that looks at the folders of monitors; `options` are those of `watcher_of`."""
-        if self.runner is None:
-            raise ValueError("a worker is built with a runner")
-        return watcher_of(self.database, self.follower, self.runner, self.operations.triggering, **options)
+        return watcher_of(self.database, self.follower, self._workers_runner(), self.operations.triggering, **options)
 
     def call_dispatcher(self) -> Dispatcher[str]:
         """Return the task that makes the calls that were asked for by themselves."""
-        if self.runner is None:
-            raise ValueError("a worker is built with a runner")
-        work = CallWork(self.database, self.runner, hosts=self.settings.call_hosts, now=self.operations.now)
+        work = CallWork(self.database, self._workers_runner(), hosts=self.settings.call_hosts, now=self.operations.now)
         return Dispatcher(work, self.database, CALL_WORKERS, lock=self._lock(_CALL_LOCK))
 
     def transfer_call_dispatcher(self) -> Dispatcher[str]:
         """Return the task that makes the calls of managed transfers."""
+        work = TransferCallWork(
+            self.database, self._workers_runner(), hosts=self.settings.call_hosts, now=self.operations.now
+        )
+        return Dispatcher(work, self.database, TRANSFER_CALL_WORKERS, lock=self._lock(_TRANSFER_CALL_LOCK))
+
+    def _workers_runner(self) -> Runner:
         if self.runner is None:
             raise ValueError("a worker is built with a runner")
-        work = TransferCallWork(self.database, self.runner, hosts=self.settings.call_hosts, now=self.operations.now)
-        return Dispatcher(work, self.database, TRANSFER_CALL_WORKERS, lock=self._lock(_TRANSFER_CALL_LOCK))
+        return self.runner
 
     def _lock(self, name: str) -> WorkerLock:
         """Return the lock of one kind of worker: on SQLite there is one of it."""

@@ -43,15 +43,15 @@ def pool(
     return SecurePool(host, port, maxsize=maxsize, retries=False, ssl_context=ssl_context)
 
 
-def manager(plain: type[Plain] = Plain, secure: type[Secure] = Secure, **options: Any) -> urllib3.PoolManager:
+def manager(plain: type[Plain], secure: type[Secure], **options: Any) -> urllib3.PoolManager:
     """Return a pool manager of these connections without retries; `options` are those of urllib3."""
 
-    class PlainPool(urllib3.HTTPConnectionPool):
+    class PlainPools(PlainPool):
         ConnectionCls = plain
 
-    class SecurePool(urllib3.HTTPSConnectionPool):
+    class SecurePools(SecurePool):
         ConnectionCls = secure
 
     made = urllib3.PoolManager(retries=False, **options)
-    made.pool_classes_by_scheme = {"http": PlainPool, "https": SecurePool}
+    made.pool_classes_by_scheme = {"http": PlainPools, "https": SecurePools}
     return made
