@@ -105,3 +105,27 @@ def test_50_200_what_is_hidden_is_counted_from_the_first_start_on(database):
     insert(database, "transfer", **row, id=f"{4:048}", started_at=4)
     with database.read() as connection:
         assert transfers.count(connection) == 5
+
+
+def test_152_234_238_rows_of_an_earlier_version_stay_as_they_are(database):
+    """Items 152, 234, 238: a monitor, a key of a request and a transfer get empty new columns, and lose them again."""
+    before, after = split("monitored_queues")
+    run(database, "upgrade", before)
+    insert(database, "monitor", name="M", agent="QUAY", document="{}", account="a", created_at=1, configured=False)
+    insert(database, "submission_key", account="a", key="k", transfer=f"{1:048}", at=5)
+    insert(database, "managed", **MANAGED, id=f"{1:048}", submitted_at=1, queued_at=1)
+    new = (
+        ("monitor", "name, last_transfer", ("M", None)),
+        ("submission_key", "transfer, repeated_at", (f"{1:048}", None)),
+        ("managed", "account, receiver", ("a", "")),
+    )
+
+    def rows():
+        with database.read() as connection:
+            return [tuple(connection.execute(sa.text(f"SELECT {what} FROM {table}")).one()) for table, what, _ in new]
+
+    run(database, "upgrade", after)
+    assert rows() == [row for *_, row in new]
+    run(database, "downgrade", reversed(after))
+    run(database, "upgrade", after)
+    assert rows() == [row for *_, row in new]
