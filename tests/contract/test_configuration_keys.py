@@ -33,7 +33,7 @@ from gateway.domain import PromptRules
 from mft_common.config import Reader
 from mqmft_svc.schemas.config import Section as MqmftSection
 from mqmft_svc.settings import Settings as MqmftSettings
-from sertainty_svc.schemas import Section as SertaintySection
+from sertainty_svc.schemas.configuration import Section as SertaintySection
 from sertainty_svc.settings import Settings as SertaintySettings
 
 ROOT = Path(__file__).parents[2]

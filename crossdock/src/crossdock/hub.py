@@ -43,7 +43,7 @@ PACKAGES: Final[Mapping[str, Any]] = {
     "sertainty-svc": sertainty_svc,
 }
 # The services whose workers run work in children.
-_WITH_CHILDREN: Final = ("diplomat-svc", "mqmft-svc")
+_WITH_CHILDREN: Final = ("diplomat-svc", "mqmft-svc", "sertainty-svc")
 
 
 @dataclass

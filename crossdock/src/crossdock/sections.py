@@ -9,7 +9,7 @@ import gateway.bootstrap
 import gateway.schemas.accounts
 import gateway.settings
 import mqmft_svc.schemas.config
-import sertainty_svc.schemas
+import sertainty_svc.schemas.configuration
 from mft_common.config import Reader, ReadSections, Sections
 from mft_common.errors import ConfigError
 
@@ -18,7 +18,7 @@ SECTIONS: Final[Sections] = {
     **filestore_svc.schemas.SECTIONS,
     **diplomat_svc.schemas.configuration.SECTIONS,
     **mqmft_svc.schemas.config.SECTIONS,
-    **sertainty_svc.schemas.SECTIONS,
+    **sertainty_svc.schemas.configuration.SECTIONS,
 }
 
 
@@ -56,7 +56,7 @@ def unused(document: Mapping[str, Any]) -> list[str]:
     """Return the paths of keys that are validated and have no effect yet."""
     return [
         *diplomat_svc.schemas.configuration.unused(document),
-        *sertainty_svc.schemas.unused(document),
+        *sertainty_svc.schemas.configuration.unused(document),
     ]
 
 
@@ -67,6 +67,6 @@ def readers(environ: Mapping[str, str]) -> tuple[ReadSections[object], ...]:
         filestore_svc.schemas.read_sections,
         diplomat_svc.schemas.configuration.read_sections,
         mqmft_svc.schemas.config.read_sections,
-        sertainty_svc.schemas.read_sections,
+        sertainty_svc.schemas.configuration.read_sections,
         _references,
     )

@@ -2,33 +2,50 @@
 
 import threading
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
 from mft_common import config as configuration
+from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
 from mft_common.config import Reader
-from mft_common.database import Database
+from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
-from sertainty_svc import SERVICE, schemas, store
+from mft_common.process.runner import Runner, child_environment
+from sertainty_svc import SERVICE
 from sertainty_svc.events import handlers
 from sertainty_svc.migrations import HEAD
 from sertainty_svc.operations import Operations
-from sertainty_svc.schemas import Section
+from sertainty_svc.operations.context import Context
+from sertainty_svc.schemas import configuration as sections
+from sertainty_svc.schemas.configuration import Section
 from sertainty_svc.settings import Settings
+from sertainty_svc.store.tables import APPLIED, INBOX, OUTBOX, metadata
 
 _BEAT_EVERY_S: Final = 2.0
+# What children of the worker need in any case; its fork server imports it once.
+_CHILD_MODULES: Final = ()
+
+
+def child_modules(_document: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the modules for the children of a worker with this configuration, which need not be valid."""
+    return _CHILD_MODULES
+
+
+def new_runner(settings: Settings, environ: Mapping[str, str]) -> Runner:
+    """Return the runner of a worker; it is started before the worker has threads."""
+    return Runner(SERVICE, child_modules({}), environment=child_environment(environ), level=settings.log_level)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The parts of web process and worker; readiness runs `checks`."""
+    """The parts of web process and worker; readiness runs `checks`. Only a worker has a `runner`."""
 
     settings: Settings
     section: Section
@@ -37,7 +54,9 @@ class Service:
     inbox: Inbox
     operations: Operations
     identities: IdentityReader
+    follower: ConfigurationFollower[Section]
     checks: Mapping[str, Callable[[], None]]
+    runner: Runner | None = None
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return the worker's tasks."""
@@ -64,32 +83,41 @@ def build(
     directory: Directory | None = None,
     config: Mapping[str, Any] | None = None,
     reader: Reader | None = None,
+    runner: Runner | None = None,
     now: Clock = now_ms,
 ) -> Service:
     """Build the service, with its tables up to date.
 
     `directory` is the gateway's own in one process; without it the gateway at `gateway_url` is asked. `config` is the
     whole of crossdock.yaml as a mapping, else the file that the settings name; `reader` resolves its references.
+    `runner` is the worker's; a web process has none.
     """
     if config is None:
-        config = configuration.load(Path(settings.config), schemas.SECTIONS, whole=False) if settings.config else {}
-        configuration.warn_unused(schemas.unused(config))
-    reader = reader or Reader(Path(settings.config or "").parent, {}, data=Path(settings.data))
-    section = schemas.read_sections(config, reader)
+        config = configuration.load(Path(settings.config), sections.SECTIONS, whole=False) if settings.config else {}
+        configuration.warn_unused(sections.unused(config))
+    reader = replace(reader or Reader(Path(settings.config or "").parent, {}), data=Path(settings.data).absolute())
+    section = sections.read_sections(config, reader)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
     database = Database(
-        settings.database_url, schema=SERVICE, metadata=store.metadata, migrations="sertainty_svc.migrations", head=HEAD
+        settings.database_url, schema=SERVICE, metadata=metadata, migrations="sertainty_svc.migrations", head=HEAD
     )
     database.migrate(enter_cluster)
+    with database.write() as connection:
+        # Processes that start at the same time apply the configuration one after another.
+        advisory_lock(connection, f"{SERVICE} configuration")
+        APPLIED.store(connection, config, reader.folder)
+    follower = ConfigurationFollower(APPLIED, sections.read_sections, section, reader)
     return Service(
         settings=settings,
         section=section,
         database=database,
-        outbox=store.OUTBOX,
-        inbox=store.INBOX,
-        operations=Operations(database, directory, now=now),
+        outbox=OUTBOX,
+        inbox=INBOX,
+        operations=Operations(Context(database, settings, follower.refresh, now), directory),
         identities=IdentityReader(SERVICE, signer, directory),
+        follower=follower,
         checks={"database": database.ping},
+        runner=runner,
     )

@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Self
 
 from mft_common.settings import choice, csv, from_env, setting, text
+from sertainty_svc import SERVICE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,3 +24,8 @@ class Settings:
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read the settings; SettingsError names every variable that is wrong."""
         return from_env(cls, environ)
+
+    @property
+    def state(self) -> Path:
+        """The folder of this service's own files."""
+        return Path(self.data).absolute() / "state" / SERVICE

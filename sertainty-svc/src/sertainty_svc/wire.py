@@ -10,7 +10,7 @@ from xml.etree.ElementTree import Element
 
 from mft_common import xml
 from mft_common.xml import XmlError
-from sertainty_svc.domain import BINARY, Argument
+from sertainty_svc.domain.functions import BINARY, Argument
 from sertainty_svc.errors import InvalidRequest
 
 CONTENT_TYPE: Final = "application/xml; charset=utf-8"

@@ -1,6 +1,6 @@
 import pytest
 
-from sertainty_svc.domain import FUNCTIONS, SessionPlace
+from sertainty_svc.domain.functions import FUNCTIONS, SessionPlace
 from tests.service.sertainty_svc.protector import PROMPTS, b64
 
 BUILT = {"agentGetStatus", "agentPing", "hostCloseSession", "hostOpenSession"}

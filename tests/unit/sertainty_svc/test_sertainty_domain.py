@@ -1,17 +1,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sertainty_svc import domain
-from sertainty_svc.domain import (
-    BEAT_LIFE_MS,
-    FUNCTIONS,
-    Agent,
-    AgentStatus,
-    SessionPlace,
-    config_status,
-    find_function,
-    is_name,
-)
+from sertainty_svc.domain.agent import BEAT_LIFE_MS, Agent, AgentStatus, config_status
+from sertainty_svc.domain.functions import BINARY, FUNCTIONS, SessionPlace, find_function
+from sertainty_svc.domain.names import is_name
 
 
 def test_31_67_the_table_holds_all_functions_with_their_shapes():
@@ -71,4 +63,4 @@ def test_69_the_state_of_a_configuration_follows_the_agent():
 def test_9_only_two_arguments_are_bytes():
     """Item 9: contents of IDs and scripts."""
     names = {name.removesuffix("*") for function in FUNCTIONS for name in function.args}
-    assert names >= domain.BINARY == {"id-contents", "script-contents"}
+    assert names >= BINARY == {"id-contents", "script-contents"}

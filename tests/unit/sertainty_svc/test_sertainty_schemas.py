@@ -4,15 +4,17 @@ from hypothesis import strategies as st
 
 from mft_common.config import Reader
 from mft_common.errors import ConfigError
-from sertainty_svc import schemas, wire
-from sertainty_svc.domain import Argument, find_function
+from sertainty_svc import wire
+from sertainty_svc.domain.functions import Argument, find_function
 from sertainty_svc.errors import InvalidRequest
+from sertainty_svc.schemas import configuration
+from sertainty_svc.schemas.arguments import placed as placed_arguments
 from sertainty_svc.wire import Reply, Result
 
 
 def placed(function, *arguments):
     """Place arguments, given as names and contents."""
-    return schemas.placed(find_function(function), [Argument(*one) for one in arguments])
+    return placed_arguments(find_function(function), [Argument(*one) for one in arguments])
 
 
 def test_7_places_are_filled_by_name_first_and_then_in_order():
@@ -51,23 +53,23 @@ def test_15_a_detail_fits_into_a_header():
 def test_the_section_is_read_with_its_roots_below_the_data_folder(tmp_path):
     """Relative roots lie in the data folder, and interpreters are commands."""
     raw = {"folders": ["demo/protect", "/srv/x"], "interpreters": {".py": ["python3", "-I"], ".sh": ["/bin/sh"]}}
-    section = schemas.read_sections({"data_protector": raw}, Reader(tmp_path, {}, data=tmp_path))
+    section = configuration.read_sections({"data_protector": raw}, Reader(tmp_path, {}, data=tmp_path))
     assert section.folders[0] == (tmp_path / "demo/protect").resolve()
     assert section.interpreters[".py"] == ("python3", "-I")
-    assert schemas.read_sections({}, Reader(tmp_path, {}, data=tmp_path)).max_body == 32 << 20
+    assert configuration.read_sections({}, Reader(tmp_path, {}, data=tmp_path)).max_body == 32 << 20
 
 
 def test_107_no_root_reaches_the_hubs_own_state(tmp_path):
     """Item 107: neither the state folder, nor one inside it, nor one that holds it."""
     for folder in ("state", "state/sertainty-svc", ".", "/", "demo/../state"):
         with pytest.raises(ConfigError, match=r"data_protector\.folders\.0"):
-            schemas.read_sections({"data_protector": {"folders": [folder]}}, Reader(tmp_path, {}, data=tmp_path))
+            configuration.read_sections({"data_protector": {"folders": [folder]}}, Reader(tmp_path, {}, data=tmp_path))
 
 
 def test_every_problem_of_the_section_is_named_by_its_path(tmp_path):
     """Wrong types, unknown names and values are found at start."""
     raw = {"interpreters": {"py": ["x"], ".sh": "sh"}, "kem": "rsa", "max_body": "much", "unknown": 1, "failures": 0}
     with pytest.raises(ConfigError) as caught:
-        schemas.read_sections({"data_protector": raw}, Reader(tmp_path, {}, data=tmp_path))
+        configuration.read_sections({"data_protector": raw}, Reader(tmp_path, {}, data=tmp_path))
     for path in ("interpreters", "kem", "max_body", "unknown", "failures"):
         assert f"data_protector.{path}" in str(caught.value)

@@ -1,21 +1,20 @@
 """The agent and its machine: its state, its heartbeat, and the functions that steer it (section 3)."""
 
 from mft_common import VERSION
-from mft_common.clock import Clock
-from mft_common.database import Database
-from sertainty_svc import store
-from sertainty_svc.domain import APPLICATION, AgentStatus, config_status
+from sertainty_svc.domain.agent import APPLICATION, AgentStatus, config_status
 from sertainty_svc.errors import AgentOffline
 from sertainty_svc.operations.calls import Call, Family, succeeded, unsupported
+from sertainty_svc.operations.context import Context
+from sertainty_svc.store import agent as store
 from sertainty_svc.wire import Reply
 
 
 class Agent:
     """The functions of the agent, over its row in the database."""
 
-    def __init__(self, database: Database, now: Clock) -> None:
-        self._database = database
-        self._now = now
+    def __init__(self, context: Context) -> None:
+        self._database = context.database
+        self._now = context.now
 
     @property
     def functions(self) -> Family:
@@ -41,4 +40,4 @@ class Agent:
 
     def _status(self) -> AgentStatus:
         with self._database.read() as connection:
-            return store.read_agent(connection).status(self._now())
+            return store.find(connection).status(self._now())

@@ -6,7 +6,7 @@ from typing import Final
 
 from mft_common.directory import Directory
 from sertainty_svc import SERVICE
-from sertainty_svc.domain import Argument, Function, SessionPlace
+from sertainty_svc.domain.functions import Argument, Function, SessionPlace
 from sertainty_svc.errors import Denied, InvalidRequest
 from sertainty_svc.operations.calls import Caller
 from sertainty_svc.wire import Request, decode_text

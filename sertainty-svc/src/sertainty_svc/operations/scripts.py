@@ -1,7 +1,16 @@
 """The functions of scripts; they are refused until they are built."""
 
-from typing import Final
-
 from sertainty_svc.operations.calls import Family, unsupported
+from sertainty_svc.operations.context import Context
 
-FUNCTIONS: Final[Family] = unsupported("configGetScript", "configSaveScript", "sharedGetScript", "sharedSaveScript")
+
+class Scripts:
+    """The functions of scripts."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @property
+    def functions(self) -> Family:
+        """The functions by their names."""
+        return unsupported("configGetScript", "configSaveScript", "sharedGetScript", "sharedSaveScript")

@@ -6,9 +6,10 @@ from mft_common import logs
 from mft_common.directory import Account, Challenge, Directory, Opened, Trusted
 from mft_common.directory import Denied as DirectoryDenied
 from mft_common.identity import Identity
-from sertainty_svc import SERVICE, schemas
+from sertainty_svc import SERVICE
 from sertainty_svc.errors import Denied
 from sertainty_svc.operations.calls import Call, Family, succeeded
+from sertainty_svc.schemas.arguments import opening
 from sertainty_svc.wire import CHALLENGED, MESSAGES, Reply, Request, Result, decode_text
 
 _IDLE_S: Final = 900.0
@@ -32,7 +33,7 @@ class Sessions:
         """Open a session for a trusted account or for right answers, or send the prompts (section 2)."""
         arguments = enumerate(request.arguments, 1)
         texts = [(one.name, decode_text(one.content, f"argument {place}")) for place, one in arguments]
-        user, answers = schemas.opening(texts)
+        user, answers = opening(texts)
         found: Account | Trusted | Challenge | DirectoryDenied
         if answers:
             found = self._directory.verify_prompts(user, answers, identity.address)

@@ -1,10 +1,19 @@
 """The functions of tasks and their definitions; they are refused until they are built."""
 
-from typing import Final
-
 from sertainty_svc.operations.calls import Family, unsupported
+from sertainty_svc.operations.context import Context
 
-FUNCTIONS: Final[Family] = unsupported(
-    *("configGetTasks", "configSaveTasks", "taskGetLog", "taskGetStatus"),
-    *("taskPause", "taskReset", "taskResume"),
-)
+
+class Tasks:
+    """The functions of tasks."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+
+    @property
+    def functions(self) -> Family:
+        """The functions by their names."""
+        return unsupported(
+            *("configGetTasks", "configSaveTasks", "taskGetLog", "taskGetStatus"),
+            *("taskPause", "taskReset", "taskResume"),
+        )

@@ -1,14 +1,9 @@
-"""The protocol's functions with their arguments and results, and the states of the agent."""
+"""The protocol's functions with their arguments and results (section 4)."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-
-# The agent is offline when its worker's last heartbeat is older than this (section 3).
-BEAT_LIFE_MS: Final = 10_000
-APPLICATION: Final = "Crossdock"
 
 
 class SessionPlace(StrEnum):
@@ -111,52 +106,9 @@ NAMES: Final = frozenset(("config-name", "id-name", "script-name", "preset-name"
 ALTER_OPTIONS: Final = frozenset(("disable", "enable"))
 
 _BY_NAME: Final = {function.name.lower(): function for function in FUNCTIONS}
-_FORBIDDEN_IN_NAMES: Final = re.compile(r'[/\\:*?"<>|\x00-\x1f\x7f-\x9f]')
-_DEVICE: Final = re.compile(r"(CON|PRN|AUX|NUL|COM[1-9]|LPT[1-9])(\..*)?", re.IGNORECASE | re.DOTALL)
 
 
 def find_function(name: str) -> Function | None:
     """Return the function of that name, in any case and with the guide's misprints (5)."""
     key = name.lower()
     return _BY_NAME.get(_ALIASES.get(key, key)) if name.isascii() else None
-
-
-def is_name(text: str) -> bool:
-    """Return whether `text` may name a configuration, ID, script, preset, task or template (17)."""
-    return (
-        1 <= len(text.encode("utf-8", "surrogatepass")) <= 255
-        and not _FORBIDDEN_IN_NAMES.search(text)
-        and not text.startswith((".", " "))
-        and not text.endswith((".", " "))
-        and not _DEVICE.fullmatch(text)
-    )
-
-
-class AgentStatus(StrEnum):
-    """The three states of the agent (68)."""
-
-    ACTIVE = "Active"
-    DISABLED = "Disabled"
-    OFFLINE = "Offline"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Agent:
-    """The stored state of the agent: the wished state, and the time of its worker's last heartbeat (ms)."""
-
-    running: bool
-    enabled: bool
-    beat_at: int
-
-    def status(self, now: int) -> AgentStatus:
-        """Return the state: the wished one holds only while a worker is alive (68)."""
-        if not self.running or now - self.beat_at > BEAT_LIFE_MS:
-            return AgentStatus.OFFLINE
-        return AgentStatus.ACTIVE if self.enabled else AgentStatus.DISABLED
-
-
-def config_status(agent: AgentStatus, *, active: bool) -> str:
-    """Return the state of a configuration, `active` when it is the active one (69)."""
-    if agent is AgentStatus.OFFLINE:
-        return "Idle"
-    return "Active" if active and agent is AgentStatus.ACTIVE else "Disabled"

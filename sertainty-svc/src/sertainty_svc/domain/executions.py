@@ -1,0 +1,127 @@
+"""An execution of a task, and the files of it (79 to 88)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal, Self
+
+from sertainty_svc.domain.tasks import TaskDefinition
+
+Status = Literal["queued", "running", "over"]
+# `waiting`: not begun; `moving`: a temporary name may exist; `delivered`: the output is durable under its final name
+# and the source is still to be handled; `later`: it changed while it was read, or waits for a window (84, 101).
+FileState = Literal["waiting", "moving", "delivered", "successful", "failed", "later"]
+OVER: Final = ("successful", "failed", "later")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """One execution of a task. `number` counts those of the task, `id` those of the service; times in milliseconds.
+
+    `configuration` and `task` are the names; `definition` is the task as it was when the execution was queued, and
+    `has_files` says whether its files are known (a batch of a Change task). `account` last saved the tasks. `epoch` is
+    that of the agent when the execution was taken: one of an older epoch is ended. `attempts` counts the workers that
+    took it. `error` is the text of the end in error, "" for a success.
+    """
+
+    id: int
+    task_id: int
+    configuration_id: int
+    configuration: str
+    task: str
+    number: int
+    definition: TaskDefinition
+    transfer_id: str
+    account: str
+    request_id: str
+    queued_at: int
+    has_files: bool
+    caused_by: str | None = None
+    status: Status = "queued"
+    stop: str = ""
+    owner: str = ""
+    fence: int = 0
+    epoch: int = 0
+    attempts: int = 0
+    began_at: int | None = None
+    ended_at: int | None = None
+    files: int = 0
+    errors: int = 0
+    error: str = ""
+
+    @property
+    def token(self) -> str:
+        """The token of the unfinished files of this execution: 16 upper-case hex digits."""
+        return self.transfer_id[-16:]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExecutionFile:
+    """A file of an execution; `position` is its place for ever.
+
+    `path` is below the source folder, bytes that are not UTF-8 as surrogates, and `identity` is the appearance that the
+    watch handed over, "" where a Time task found it. `destination` is the path below the destination folder, "" until
+    it is known. `checkpoint` is what proves the commit (88). Sizes in bytes; digests are SHA-256 in hex.
+    """
+
+    position: int
+    path: str
+    identity: str = ""
+    state: FileState = "waiting"
+    description: str = ""
+    destination: str = ""
+    temporary: str = ""
+    checkpoint: Mapping[str, Any] | None = None
+    tries: int = 0
+    size: int | None = None
+    modified_at: int | None = None
+    source_sha256: str = ""
+    delivered_size: int | None = None
+    delivered_sha256: str = ""
+    bytes_done: int = 0
+
+    def changed(self, **values: Any) -> Self:
+        """Return the file with other values."""
+        return replace(self, **values)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more happens to it in this execution."""
+        return self.state in OVER
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain data without what is at its default."""
+        defaults = type(self)(position=self.position, path="")
+        return {
+            name: value
+            for name, value in vars(self).items()
+            if name in ("position", "path") or value != getattr(defaults, name)
+        }
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Return the file of what `to_json` gave."""
+        return cls(**values)
+
+
+@dataclass(slots=True)
+class FileCounts:
+    """How the files of an execution stand; bytes of what was read."""
+
+    files: int = 0
+    successes: int = 0
+    failures: int = 0
+    later: int = 0
+    bytes_sent: int = 0
+    retries: int = 0
+    first_failure: str = field(default="")
+
+    def add(self, file: ExecutionFile) -> None:
+        """Count a file."""
+        self.files += 1
+        self.successes += file.state == "successful"
+        self.failures += file.state == "failed"
+        self.later += file.state == "later"
+        self.bytes_sent += file.bytes_done
+        self.retries += max(file.tries - 1, 0)
+        if file.state == "failed" and not self.first_failure:
+            self.first_failure = file.description

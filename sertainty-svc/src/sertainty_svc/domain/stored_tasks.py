@@ -1,0 +1,66 @@
+"""A task with its statistics, and its status (79, 81)."""
+
+from dataclasses import dataclass
+
+from sertainty_svc.domain.agent import AgentStatus
+from sertainty_svc.domain.tasks import TaskDefinition
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredTask:
+    """A task of a configuration; times in milliseconds, None for never.
+
+    `exec_count` and `error_count` count executions that ended; `executions` those that were queued. `failed` says
+    whether the latest execution ended in error and no reset followed. `running` says whether one runs now. `retry_at`
+    is when a Change task may try again after `faults` executions in a row that ended by the task's own fault (86).
+    """
+
+    id: int
+    configuration_id: int
+    configuration: str
+    account: str
+    name: str
+    position: int
+    definition: TaskDefinition
+    paused: bool = False
+    running: bool = False
+    exec_count: int = 0
+    error_count: int = 0
+    executions: int = 0
+    faults: int = 0
+    started_at: int | None = None
+    ended_at: int | None = None
+    last_error_at: int | None = None
+    retry_at: int | None = None
+    error: str = ""
+    failed: bool = False
+
+    @property
+    def log(self) -> str:
+        """The subject of its log."""
+        return f"task/{self.id}"
+
+    @property
+    def watch(self) -> str:
+        """The key of its watch."""
+        return f"task/{self.id}"
+
+    @property
+    def timer(self) -> str:
+        """The key of its timer."""
+        return f"task/{self.id}"
+
+    def status(self, agent: AgentStatus, *, active: bool) -> str:
+        """Return its status; `active` when its configuration is the active one (79)."""
+        if self.running:
+            return "Executing"
+        if self.paused:
+            return "Paused"
+        if not self.definition.enabled or not active or agent is not AgentStatus.ACTIVE:
+            return "Idle"
+        return "Error" if self.failed else "Waiting"
+
+
+def may_run(task: StoredTask, agent: AgentStatus, *, active: bool) -> bool:
+    """Return whether new executions of a task may begin (70, 71, 75, 82)."""
+    return active and agent is AgentStatus.ACTIVE and task.definition.enabled and not task.paused

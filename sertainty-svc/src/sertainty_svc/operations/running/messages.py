@@ -1,0 +1,28 @@
+"""The messages between the child of an execution and its worker: their kinds, and what each holds and answers.
+
+- MAY_GO_ON, before each file and each script; no content. The answer is False where the execution is to end after the
+  file before: a pause, Disable, another active configuration (71, 73, 82).
+- FILES, `{"after": position}`: the answer is up to PAGE files behind a position that are not over, as
+  `ExecutionFile.to_json`.
+- FOUND, a list of at most PAGE files of a Time task as JSON; the answer is None, once they are stored.
+- CHANGED, a file as JSON, before a temporary name is used (`moving`), once its output is durable (`delivered`), and at
+  its end; the answer is None, once that is stored.
+- PROGRESS, `{"position", "bytes_done"}`; told, not asked.
+- MAY_COMMIT, a file as JSON with the checkpoint that proves its commit; the answer is True while the worker owns the
+  execution and no request to stop it was made.
+- LOG, a list of `{"text", "level", "file", "stream"}` for the log of the task; told, not asked.
+- FIND_ID, `{"uid"}`: the answer is the contents in Base64 of the ID of that id, of the configuration, else of the
+  shared ones; None where there is none.
+"""
+
+from typing import Final
+
+MAY_GO_ON: Final = "may_go_on"
+FILES: Final = "files"
+FOUND: Final = "found"
+CHANGED: Final = "changed"
+PROGRESS: Final = "progress"
+MAY_COMMIT: Final = "may_commit"
+LOG: Final = "log"
+FIND_ID: Final = "find_id"
+PAGE: Final = 500

@@ -1,0 +1,1 @@
+"""Store the agent, configurations and what belongs to them, executions of tasks, and the logs."""

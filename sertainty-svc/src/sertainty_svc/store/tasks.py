@@ -1,0 +1,62 @@
+"""Read and change tasks with their statistics."""
+
+import json
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from sertainty_svc.domain.stored_tasks import StoredTask
+from sertainty_svc.domain.tasks import TaskDefinition
+from sertainty_svc.store.tables import configuration, execution, task
+
+_C: Final = task.c
+_PLAIN: Final = (
+    *("id", "name", "position", "paused", "exec_count", "error_count", "executions", "faults"),
+    *("started_at", "ended_at", "last_error_at", "retry_at", "error", "failed"),
+)
+_RUNNING: Final = (
+    sa.select(execution.c.id).where(execution.c.task_id == _C.id, execution.c.status == "running").exists()
+)
+_SELECT: Final = (
+    sa.select(
+        task,
+        configuration.c.name.label("configuration_name"),
+        configuration.c.account.label("account"),
+        _RUNNING.label("running"),
+    )
+    .join_from(task, configuration, configuration.c.id == _C.configuration)
+    .order_by(_C.configuration, _C.position)
+)
+
+
+def find(connection: sa.Connection, configuration_id: int, name: str) -> StoredTask | None:
+    """Return a task by its configuration and name."""
+    row = connection.execute(_SELECT.where(_C.configuration == configuration_id, _C.name == name)).one_or_none()
+    return None if row is None else _task(row)
+
+
+def by_id(connection: sa.Connection, id_: int) -> StoredTask | None:
+    """Return a task by its id; None where it is gone."""
+    row = connection.execute(_SELECT.where(_C.id == id_)).one_or_none()
+    return None if row is None else _task(row)
+
+
+def of_configuration(connection: sa.Connection, configuration_id: int) -> list[StoredTask]:
+    """Return the tasks of a configuration in the order of its document."""
+    return [_task(row) for row in connection.execute(_SELECT.where(_C.configuration == configuration_id))]
+
+
+def update(connection: sa.Connection, id_: int, **values: Any) -> None:
+    """Change columns of a task."""
+    connection.execute(sa.update(task).where(_C.id == id_).values(**values))
+
+
+def _task(row: Any) -> StoredTask:
+    return StoredTask(
+        configuration_id=row.configuration,
+        configuration=row.configuration_name,
+        account=row.account,
+        definition=TaskDefinition.from_json(json.loads(row.definition)),
+        running=bool(row.running),
+        **{name: getattr(row, name) for name in _PLAIN},
+    )
