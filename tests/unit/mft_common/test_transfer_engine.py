@@ -548,3 +548,14 @@ def test_a_read_that_gets_no_answer_is_over_before_another_try_begins(folders):
     with pytest.raises(Transient):
         Mover(token=TOKEN).move(source, _entry_of(folders / "from"), _endpoint(folders / "to", Broken()), "b.txt")
     assert reading[0] == 0
+
+
+def test_a_file_gets_the_time_that_its_caller_names(folders):
+    """`modified_at` wins over the source's own time, which `keep_time` gives, and over that of the writing."""
+    os.utime(folders / "from" / "a.txt", ns=(0, 1_700_000_000_123_000_000))
+    _move(folders, keep_time=True)
+    assert (folders / "to" / "b.txt").stat().st_mtime_ns == 1_700_000_000_123_000_000
+    _move(folders, keep_time=True, modified_at=981_173_106_789)
+    assert (folders / "to" / "b.txt").stat().st_mtime_ns == 981_173_106_789_000_000
+    _move(folders, modified_at=0)
+    assert (folders / "to" / "b.txt").stat().st_mtime_ns == 0

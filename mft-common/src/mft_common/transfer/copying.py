@@ -180,7 +180,7 @@ class Copy:
             token=options.token,
             size=entry.size if options.steps is None else None,
             resume=resume,
-            modified_at=entry.modified_at if options.keep_time else None,
+            modified_at=options.time_of(entry),
             if_exists=options.if_exists,
         )
         self._writer = writer

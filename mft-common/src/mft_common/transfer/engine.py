@@ -64,7 +64,8 @@ class Mover:
     """Moves the files of one piece of work.
 
     `token` marks the unfinished files (16 to 64 upper-case hex digits). `steps` makes the steps of one try. `md5` asks
-    for MD5 digests as well. `keep_time` gives the delivered file the source's time where both ends can.
+    for MD5 digests as well. `keep_time` gives the delivered file the source's time where both ends can, `modified_at` a
+    time of its own, in milliseconds.
 
     `interrupt` is checked before each block, in each wait and before each commit. `begins(temporary)` is called with
     the name of the unfinished file before a byte of it is sent; `Endpoint.sweep` takes these names after a crash.
@@ -87,6 +88,7 @@ class Mover:
     steps: MakeSteps | None = None
     md5: bool = False
     keep_time: bool = False
+    modified_at: int | None = None
     bandwidth: Bandwidth = field(default_factory=lambda: Bandwidth(None))
     interrupt: Interrupt = field(default_factory=threading.Event)
     begins: Callable[[str], None] = _ignore
@@ -176,9 +178,9 @@ class Mover:
     def _options(self) -> CopyOptions:
         return CopyOptions(
             token=self.token, if_exists=self.if_exists, verify=self.verify, steps=self.steps, md5=self.md5,
-            keep_time=self.keep_time, bandwidth=self.bandwidth, interrupt=self.interrupt, begins=self.begins,
-            progress=self.progress, progress_every=self.progress_every, checkpointed=self.checkpointed,
-            checkpoint_every=self.checkpoint_every,
+            keep_time=self.keep_time, modified_at=self.modified_at, bandwidth=self.bandwidth, interrupt=self.interrupt,
+            begins=self.begins, progress=self.progress, progress_every=self.progress_every,
+            checkpointed=self.checkpointed, checkpoint_every=self.checkpoint_every,
         )  # fmt: skip
 
     def _checkpoint(self, resume: Mapping[str, Any] | None, entry: Entry) -> MoveCheckpoint | None:

@@ -34,6 +34,7 @@ class CopyOptions:
     steps: MakeSteps | None
     md5: bool
     keep_time: bool
+    modified_at: int | None
     bandwidth: Bandwidth
     interrupt: Interrupt
     begins: Callable[[str], None]
@@ -41,6 +42,12 @@ class CopyOptions:
     progress_every: float
     checkpointed: Callable[[Mapping[str, Any]], None]
     checkpoint_every: float
+
+    def time_of(self, entry: Entry) -> int | None:
+        """Return the modification time that the delivered file gets, None for that of its writing."""
+        if self.modified_at is not None:
+            return self.modified_at
+        return entry.modified_at if self.keep_time else None
 
 
 class Flow:
