@@ -4,7 +4,7 @@ import base64
 import functools
 import os
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -15,9 +15,12 @@ _AT_ONCE: Final = 256 << 10
 
 
 @functools.cache
-def _threads() -> ThreadPoolExecutor:
-    """Return the threads that take MD5 digests, made with the first block of this process."""
-    return ThreadPoolExecutor(2, thread_name_prefix="md5")
+def _threads(name: str) -> ThreadPoolExecutor:
+    """Return the threads that take digests of one kind, made with the first block of this process.
+
+    The threads of `DigestsBehind` wait for those that take MD5, which wait for none.
+    """
+    return ThreadPoolExecutor(2, thread_name_prefix=name)
 
 
 # A child has none of its parent's threads.
@@ -48,7 +51,7 @@ class Digests:
             if self._md5 is not None:
                 self._md5.update(block)
         else:
-            other = _threads().submit(self._md5.update, block)
+            other = _threads("md5").submit(self._md5.update, block)
             self._sha256.update(block)
             other.result()
         self.size += len(block)
@@ -84,3 +87,32 @@ class Digests:
         made.size, made._sha256 = size, new_sha256(sha256)
         made._md5 = new_md5(of_md5) if md5 else None
         return made
+
+
+class DigestsBehind:
+    """Digests of one file that another thread takes while its caller works on with the same large block.
+
+    Blocks must not be changed afterwards. At most one block is being digested.
+    """
+
+    def __init__(self, *, md5: bool = False) -> None:
+        self._digests = Digests(md5=md5)
+        self._pending: Future[None] | None = None
+
+    def update(self, block: bytes) -> None:
+        """Digest the next bytes; return before that is done where they are many."""
+        self._wait()
+        if len(block) < _AT_ONCE:
+            self._digests.update(block)
+        else:
+            self._pending = _threads("digests").submit(self._digests.update, block)
+
+    def result(self) -> Digest:
+        """Return the digests of all bytes so far."""
+        self._wait()
+        return self._digests.result()
+
+    def _wait(self) -> None:
+        if self._pending is not None:
+            self._pending.result()
+            self._pending = None

@@ -10,7 +10,7 @@ from typing import Any, Final
 from mft_common.endpoints.contract import Checkpoint, Entry, IfExists, Reader, Verify, Writer
 from mft_common.endpoints.errors import Changed, Interrupted, Mismatch, TransferError
 from mft_common.transfer.bandwidth import Bandwidth
-from mft_common.transfer.digests import Digest, Digests
+from mft_common.transfer.digests import Digest, Digests, DigestsBehind
 from mft_common.transfer.interrupt import Interrupt
 from mft_common.transfer.reading import Piece, ReadAhead, pieces
 from mft_common.transfer.steps import MakeSteps, Step
@@ -75,7 +75,7 @@ class Flow:
         """Move everything to the writer; return the digests of what was read and of what was written."""
         with contextlib.ExitStack() as closing:
             steps = new_steps(self._options.steps, closing)
-            written = Digests(md5=self._options.md5) if steps else None
+            written = DigestsBehind(md5=self._options.md5) if steps else None
             try:
                 last = self._run(digests, steps, written, resumable=resumable)
             except (TransferError, KeyboardInterrupt) as error:
@@ -85,7 +85,9 @@ class Flow:
         source = last.result()
         return source, source if written is None else written.result()
 
-    def _run(self, digests: Digests, steps: Sequence[Step], written: Digests | None, *, resumable: bool) -> Digests:
+    def _run(
+        self, digests: Digests, steps: Sequence[Step], written: DigestsBehind | None, *, resumable: bool
+    ) -> Digests:
         last = digests
         for piece in self._pieces(digests):
             last = piece.digests
@@ -116,7 +118,7 @@ class Flow:
         self._ahead = ReadAhead(found, self._reader, self._options.interrupt, self._path)
         yield from self._ahead
 
-    def _feed(self, piece: Piece, steps: Sequence[Step], written: Digests | None) -> None:
+    def _feed(self, piece: Piece, steps: Sequence[Step], written: DigestsBehind | None) -> None:
         if steps:
             self._write(through(steps, piece.block), written)
             return
@@ -127,7 +129,7 @@ class Flow:
         block = piece.block if start >= self._position else memoryview(piece.block)[self._position - start :]
         self._writer.feed(block)
 
-    def _write(self, blocks: Iterable[bytes], written: Digests | None) -> None:
+    def _write(self, blocks: Iterable[bytes], written: DigestsBehind | None) -> None:
         for block in blocks:
             if block:
                 assert written is not None
