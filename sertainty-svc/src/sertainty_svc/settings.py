@@ -18,6 +18,7 @@ class Settings:
     gateway_url: str | None = setting("MFT_GATEWAY_URL", text, None)
     config: str | None = setting("MFT_CONFIG", text, None)
     data: str = setting("MFT_DATA", text, "data")
+    transfer_id_prefix: str = setting("MFT_TRANSFER_ID_PREFIX", default="AMQ QM1", doc="first bytes of transfer ids")
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
 
     @classmethod

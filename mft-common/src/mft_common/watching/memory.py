@@ -82,6 +82,17 @@ class Memory:
             self._new_generation(connection, key, definition)
             connection.execute(sa.delete(self._handled).where(self._handled.c.watch == key))
 
+    def forget_names(self, connection: sa.Connection, key: str, names: Collection[bytes]) -> None:
+        """Forget some names, by the digests of their paths: what bears them is taken again, also if it is unchanged.
+
+        A scan that is under way hands nothing over any more.
+        """
+        c = self._watch.c
+        definition = connection.execute(sa.select(c.definition).where(c.key == key)).scalar()
+        if definition is not None and names:
+            self._new_generation(connection, key, definition)
+            self.prune(connection, key, names)
+
     def reread(self, connection: sa.Connection) -> None:
         """Let the worker that scans read the definitions anew: which of them are in force depends on more than they."""
         self._count(connection)

@@ -20,7 +20,8 @@ class Execution:
     `configuration` and `task` are the names; `definition` is the task as it was when the execution was queued, and
     `has_files` says whether its files are known (a batch of a Change task). `account` last saved the tasks. `epoch` is
     that of the agent when the execution was taken: one of an older epoch is ended. `attempts` counts the workers that
-    took it. `error` is the text of the end in error, "" for a success.
+    took it, and `crashes` the deaths of its child since a file was over. One that is queued again waits for `due_at`.
+    `error` is the text of the end in error, "" for a success.
     """
 
     id: int
@@ -42,6 +43,8 @@ class Execution:
     fence: int = 0
     epoch: int = 0
     attempts: int = 0
+    crashes: int = 0
+    due_at: int = 0
     began_at: int | None = None
     ended_at: int | None = None
     files: int = 0
@@ -52,6 +55,29 @@ class Execution:
     def token(self) -> str:
         """The token of the unfinished files of this execution: 16 upper-case hex digits."""
         return self.transfer_id[-16:]
+
+    @property
+    def log(self) -> str:
+        """The subject of its task's log."""
+        return f"task/{self.task_id}"
+
+    @property
+    def watch(self) -> str:
+        """The key of its task's watch."""
+        return f"task/{self.task_id}"
+
+    def moves(self, files: int) -> bool:
+        """Return whether it is a transfer (94), with so many files."""
+        return files > 0 and self.definition.action.moves_files
+
+    def stop_text(self, epoch: int, reason: str) -> str:
+        """Return the text of its end where it is to end at once, "" where it is not (73).
+
+        `epoch` and `reason` are those of the agent.
+        """
+        if self.stop:
+            return self.stop
+        return f"ended by {reason}" if self.attempts and self.epoch < epoch else ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +114,11 @@ class ExecutionFile:
         """Whether nothing more happens to it in this execution."""
         return self.state in OVER
 
+    @property
+    def under_way(self) -> bool:
+        """Whether its output may be durable already, and its source is still to be handled (88)."""
+        return self.state == "delivered" or (self.state == "moving" and self.checkpoint is not None)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data without what is at its default."""
         defaults = type(self)(position=self.position, path="")
@@ -105,23 +136,32 @@ class ExecutionFile:
 
 @dataclass(slots=True)
 class FileCounts:
-    """How the files of an execution stand; bytes of what was read."""
+    """How the files of an execution stand; bytes of what was read. `first_failure` is the reason of the first one."""
 
     files: int = 0
     successes: int = 0
     failures: int = 0
     later: int = 0
+    under_way: int = 0
     bytes_sent: int = 0
     retries: int = 0
     first_failure: str = field(default="")
 
     def add(self, file: ExecutionFile) -> None:
         """Count a file."""
-        self.files += 1
-        self.successes += file.state == "successful"
-        self.failures += file.state == "failed"
-        self.later += file.state == "later"
-        self.bytes_sent += file.bytes_done
-        self.retries += max(file.tries - 1, 0)
+        self._count(file, 1)
         if file.state == "failed" and not self.first_failure:
             self.first_failure = file.description
+
+    def remove(self, file: ExecutionFile) -> None:
+        """Undo `add` for a file that is about to change; the reason of the first failure stays."""
+        self._count(file, -1)
+
+    def _count(self, file: ExecutionFile, one: int) -> None:
+        self.files += one
+        self.successes += one * (file.state == "successful")
+        self.failures += one * (file.state == "failed")
+        self.later += one * (file.state == "later")
+        self.under_way += one * file.under_way
+        self.bytes_sent += one * file.bytes_done
+        self.retries += one * max(file.tries - 1, 0)

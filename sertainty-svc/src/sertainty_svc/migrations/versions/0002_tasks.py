@@ -112,7 +112,7 @@ def _create_executions() -> None:
         sa.Column("status", sa.String(8), nullable=False),
         _text("stop"),
         sa.Column("owner", sa.String(64), nullable=False),
-        *(_number(name) for name in ("fence", "epoch", "attempts")),
+        *(_number(name) for name in ("fence", "epoch", "attempts", "crashes", "due_at")),
         *(_number(name, nullable=True) for name in ("began_at", "ended_at")),
         *(_number(name) for name in ("files", "errors")),
         _text("error"),
