@@ -1,5 +1,6 @@
 """Build the service from its settings and the configuration."""
 
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -12,23 +13,36 @@ from mft_common.clock import Clock, now_ms
 from mft_common.config import Reader
 from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
+from mft_common.dispatch import Dispatcher, Sweeper
+from mft_common.endpoints.filestore import Filestore
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
+from mft_common.process.worker_lock import Exclusive, Shared, WorkerLock
 from sertainty_svc import SERVICE
 from sertainty_svc.events import handlers
 from sertainty_svc.migrations import HEAD
 from sertainty_svc.operations import Operations
 from sertainty_svc.operations.context import Context
+from sertainty_svc.operations.executing.ending import Ending
+from sertainty_svc.operations.executing.events import TransferReport
+from sertainty_svc.operations.executing.orders import Orders
+from sertainty_svc.operations.executing.owned import Parts
+from sertainty_svc.operations.executing.purging import purge_task
+from sertainty_svc.operations.executing.sweeping import SWEEP, ExecutionRemovals
+from sertainty_svc.operations.executing.work import RUN, ExecutionWork
 from sertainty_svc.schemas import configuration as sections
 from sertainty_svc.schemas.configuration import Section
 from sertainty_svc.settings import Settings
-from sertainty_svc.store.tables import APPLIED, INBOX, OUTBOX, metadata
+from sertainty_svc.store.tables import APPLIED, INBOX, OUTBOX, WORKERS, metadata
 
 _BEAT_EVERY_S: Final = 2.0
+_LOCK: Final = "worker.lock"
+# A script has 5 s between SIGTERM and SIGKILL (73).
+_OBEYS_WITHIN_S: Final = 8.0
 # What children of the worker need in any case; its fork server imports it once.
 _CHILD_MODULES: Final = ()
 
@@ -65,7 +79,43 @@ class Service:
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
             BackgroundTask(f"{SERVICE}-heartbeat", self._beat),
+            *(self.carrying_out() if self.runner is not None else ()),
         ]
+
+    def carrying_out(self) -> list[BackgroundTask]:
+        """Return the tasks that carry out executions, and no others."""
+        return [
+            BackgroundTask(f"{SERVICE}-executions", self.dispatcher().run),
+            purge_task(f"{SERVICE}-purge", self.database, self.operations.context.now),
+        ]
+
+    @property
+    def ending(self) -> Ending:
+        """What ends executions."""
+        return Ending(TransferReport(socket.gethostname()), self.operations.context.now)
+
+    def dispatcher(self, target: str = RUN, sweep: str = SWEEP, **options: Any) -> Dispatcher[int]:
+        """Return the task that carries out executions by functions of its children."""
+        runner, now = self._workers_runner(), self.operations.context.now
+        filestore = Filestore.configured(self.settings.filestore_url, self.settings.internal_keys, self.settings.state)
+        orders = Orders(self.settings, filestore)
+        work = ExecutionWork(
+            Parts(self.database, self.ending), self.follower, runner, orders, target=target, **options
+        )  # fmt: skip
+        removals = ExecutionRemovals(self.follower, orders, now=now, target=sweep)
+        sweeper = Sweeper(removals, self.database, runner, now=now)
+        beside = [BackgroundTask("sweeps", sweeper.run), work.telling()]
+        lock = self._lock(_LOCK)
+        return Dispatcher(work, self.database, WORKERS, lock=lock, beside=beside, obeys_within=_OBEYS_WITHIN_S)
+
+    def _workers_runner(self) -> Runner:
+        if self.runner is None:
+            raise ValueError("a worker is built with a runner")
+        return self.runner
+
+    def _lock(self, name: str) -> WorkerLock:
+        """Return the lock of one kind of worker: on SQLite there is one of it."""
+        return Exclusive(self.settings.state / name) if self.database.dialect == "sqlite" else Shared()
 
     def _beat(self, stop: threading.Event) -> None:
         self.operations.agent.beat()

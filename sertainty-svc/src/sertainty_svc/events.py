@@ -6,10 +6,21 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mft_common.events import AccountChanged, Envelope, Event, FileStored, Handlers, SessionClosed
+from mft_common.events import (
+    AccountChanged,
+    Envelope,
+    Event,
+    FileStored,
+    Handlers,
+    SessionClosed,
+    TaskChanged,
+    TransferEnded,
+    TransferProgressed,
+    TransferStarted,
+)
 from sertainty_svc.operations import Operations
 
-PUBLISHES: Final[tuple[type[Event], ...]] = ()
+PUBLISHES: Final[tuple[type[Event], ...]] = (TransferStarted, TransferProgressed, TransferEnded, TaskChanged)
 
 
 def note_event(_connection: sa.Connection, envelope: Envelope[Any], operations: Operations) -> None:

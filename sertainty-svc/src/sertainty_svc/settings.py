@@ -16,6 +16,7 @@ class Settings:
     database_url: str = setting("SERTAINTY_DATABASE_URL", doc="where the agent's state is kept")
     internal_keys: tuple[str, ...] | None = setting("MFT_INTERNAL_KEYS", csv, None, secret=True)
     gateway_url: str | None = setting("MFT_GATEWAY_URL", text, None)
+    filestore_url: str | None = setting("MFT_FILESTORE_URL", text, None, doc="base of filestore-svc")
     config: str | None = setting("MFT_CONFIG", text, None)
     data: str = setting("MFT_DATA", text, "data")
     transfer_id_prefix: str = setting("MFT_TRANSFER_ID_PREFIX", default="AMQ QM1", doc="first bytes of transfer ids")

@@ -45,16 +45,16 @@ class _SectionSchema(Schema):
     class Meta:
         unknown = RAISE
 
-    folders = fields.List(fields.String(validate=validate.Length(min=1)), metadata=UNUSED)
-    interpreters = fields.Dict(keys=fields.String(validate=_EXTENSION), values=_COMMAND, metadata=UNUSED)
-    script_path = fields.String(metadata=UNUSED)
-    script_user = fields.String(allow_none=True, metadata=UNUSED)
-    script_wrapper = fields.List(fields.String(), metadata=UNUSED)
+    folders = fields.List(fields.String(validate=validate.Length(min=1)))
+    interpreters = fields.Dict(keys=fields.String(validate=_EXTENSION), values=_COMMAND)
+    script_path = fields.String()
+    script_user = fields.String(allow_none=True)
+    script_wrapper = fields.List(fields.String())
     presets = fields.String(allow_none=True, metadata=UNUSED)
     new_id_preset = fields.String(allow_none=True, metadata=UNUSED)
     kem = fields.String(validate=validate.OneOf(("x25519", "mlkem768-x25519")), metadata=UNUSED)
-    executions = fields.Integer(strict=True, validate=validate.Range(min=1), metadata=UNUSED)
-    host_key_file = fields.String(allow_none=True, metadata=UNUSED)
+    executions = fields.Integer(strict=True, validate=validate.Range(min=1))
+    host_key_file = fields.String(allow_none=True)
     max_body = Size(validate=validate.Range(min=1024))
     # The gateway uses these two: it asks the prompts.
     unknown_users = fields.String(validate=validate.OneOf(("challenge", "deny")))

@@ -65,9 +65,10 @@ def queue(
         "has_files": bool(files),
         "caused_by": caused_by,
     }
-    rest = {"status": "queued", "stop": "", "owner": "", "error": "", "definition": json.dumps(of.definition.to_json())}
-    rest |= dict.fromkeys(("fence", "epoch", "attempts", "crashes", "due_at", "files", "errors"), 0)
-    id_ = connection.execute(sa.insert(execution).values(**values, **rest).returning(_C.id)).scalar_one()
+    definition = json.dumps(of.definition.to_json())
+    texts = {"status": "queued", "stop": "", "owner": "", "error": "", "definition": definition}
+    counts = dict.fromkeys(("fence", "epoch", "attempts", "crashes", "due_at", "files", "errors"), 0)
+    id_ = connection.execute(sa.insert(execution).values(**values, **texts, **counts).returning(_C.id)).scalar_one()
     batch = [
         ExecutionFile(position=place, path=one.path, identity=one.identity, size=one.size, modified_at=one.modified_at)
         for place, one in enumerate(files)
@@ -133,14 +134,22 @@ def take(connection: sa.Connection, id_: int, owner: str, epoch: int, now: int) 
 
 def hold(connection: sa.Connection, one: Execution) -> None:
     """Raise LeaseLost unless an execution is its owner's; nobody else gets it before this transaction ends."""
-    mine = (_C.id == one.id, _C.owner == one.owner, _C.fence == one.fence, _C.status == one.status)
-    if connection.execute(sa.update(execution).where(*mine).values(fence=one.fence)).rowcount != 1:
+    if connection.execute(sa.update(execution).where(*_is_mine(one)).values(fence=one.fence)).rowcount != 1:
         raise LeaseLost(f"{one.id}: the execution is another worker's, or over")
 
 
+def is_held(connection: sa.Connection, one: Execution) -> bool:
+    """Return whether an execution is its owner's; unlike `hold` this promises nothing about the next moment."""
+    return connection.execute(sa.select(_C.id).where(*_is_mine(one))).first() is not None
+
+
+def _is_mine(one: Execution) -> tuple[sa.ColumnElement[bool], ...]:
+    return _C.id == one.id, _C.owner == one.owner, _C.fence == one.fence, _C.status == one.status
+
+
 def stop_of(connection: sa.Connection, id_: int) -> str:
-    """Return the text with which somebody ends an execution at once, "" for nobody; none does before the commit."""
-    return connection.execute(sa.select(_C.stop).where(_C.id == id_).with_for_update()).scalar() or ""
+    """Return the text with which somebody ends an execution at once, "" for nobody; `hold` keeps it so."""
+    return connection.execute(sa.select(_C.stop).where(_C.id == id_)).scalar() or ""
 
 
 def of_owner(connection: sa.Connection, owner: str) -> list[Execution]:

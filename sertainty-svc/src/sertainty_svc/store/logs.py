@@ -31,7 +31,7 @@ def append_to_agent(
     """
     name = connection.execute(_NAME).scalar_one()
     if name:
-        values = {"event": event, "user": user, "address": address, "config": config}
+        values: dict[str, str | int] = {"event": event, "user": user, "address": address, "config": config}
         AGENT_LOG.append(connection, name, at, level, _record(text, values))
 
 

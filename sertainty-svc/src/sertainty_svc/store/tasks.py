@@ -46,6 +46,11 @@ def of_configuration(connection: sa.Connection, configuration_id: int) -> list[S
     return [_task(row) for row in connection.execute(_SELECT.where(_C.configuration == configuration_id))]
 
 
+def lock(connection: sa.Connection, id_: int) -> None:
+    """Let nobody else change a task before the end of this transaction; its row comes before those that follow it."""
+    connection.execute(sa.select(_C.id).where(_C.id == id_).with_for_update())
+
+
 def update(connection: sa.Connection, id_: int, **values: Any) -> None:
     """Change columns of a task."""
     connection.execute(sa.update(task).where(_C.id == id_).values(**values))

@@ -10,6 +10,8 @@
 - PROGRESS, `{"position", "bytes_done"}`; told, not asked.
 - MAY_COMMIT, a file as JSON with the checkpoint that proves its commit; the answer is True while the worker owns the
   execution and no request to stop it was made.
+- HELD, without content, asked again and again while bytes are written: the answer has no meaning, but a worker that
+  has lost the execution kills the child instead.
 - LOG, a list of `{"text", "level", "file", "stream"}` for the log of the task; told, not asked.
 - FIND_ID, `{"uid"}`: the answer is the contents in Base64 of the ID of that id, of the configuration, else of the
   shared ones; None where there is none.
@@ -23,6 +25,7 @@ FOUND: Final = "found"
 CHANGED: Final = "changed"
 PROGRESS: Final = "progress"
 MAY_COMMIT: Final = "may_commit"
+HELD: Final = "held"
 LOG: Final = "log"
 FIND_ID: Final = "find_id"
 PAGE: Final = 500

@@ -1,0 +1,285 @@
+"""Write what happens to an execution, as long as it is this worker's."""
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from mft_common import logs
+from mft_common.backoff import pause_after
+from mft_common.database import Database
+from mft_common.database.leases import Lease, LeaseLost
+from mft_common.events.catalogue.transfers import MAX_ITEMS
+from mft_common.storable_text import storable
+from sertainty_svc.domain.executions import Execution, ExecutionFile, FileCounts
+from sertainty_svc.domain.stored_tasks import may_run
+from sertainty_svc.operations.executing.ending import End, Ending
+from sertainty_svc.operations.running.messages import PAGE
+from sertainty_svc.store import agent as agents
+from sertainty_svc.store import execution_files, executions, references, tasks
+from sertainty_svc.store import logs as task_logs
+from sertainty_svc.store.tables import OUTBOX, WORKERS
+
+_EVENT_EVERY_MS: Final = 1000
+_MOVES: Final = ("moving", "delivered")
+_PAGE_BYTES: Final = 1 << 20
+_FILE_BYTES: Final = 2048
+# The child of an execution may die this often without a file that was brought to its end meanwhile.
+_MOST_CRASHES: Final = 10
+_AT_ONCE: Final = 3
+_FIRST_PAUSE_MS: Final = 250
+_LONGEST_PAUSE_MS: Final = 5_000
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The database, and what ends executions."""
+
+    database: Database
+    ending: Ending
+
+
+class OwnedExecution:
+    """An execution that this worker has, and its files; every write raises LeaseLost where another has it by now.
+
+    Its event of progress is sent at most once a second. What came too soon after one is told by `tell`, which any
+    thread may call.
+    """
+
+    def __init__(self, parts: Parts, execution: Execution) -> None:
+        self.execution = execution
+        self._database = parts.database
+        self._ending = parts.ending
+        self._now = parts.ending.now
+        self._counts: FileCounts | None = None
+        # The files that move, and those that changed since they were stored or since an event told of them.
+        self._files: dict[int, ExecutionFile] = {}
+        self._unstored: set[int] = set()
+        self._untold: set[int] = set()
+        self._told_at = 0
+        self._lock = threading.RLock()
+
+    def require(self, lease: Lease) -> None:
+        """Raise LeaseLost unless the execution is this worker's, whose lease lasts."""
+        with self._database.write() as connection:
+            self._require(connection, lease)
+
+    def may_go_on(self, lease: Lease) -> bool:
+        """Return whether the next file or script may begin (71, 73, 82); LeaseLost.
+
+        A file whose output may be durable already comes to its end in any case.
+        """
+        with self._lock:
+            counts = self._load()
+            with self._database.read() as connection:
+                # A commit is refused in any case once the execution is another worker's.
+                if not (executions.is_held(connection, self.execution) and WORKERS.is_alive(connection, lease)):
+                    raise LeaseLost(f"{self.execution.id}: the execution is another worker's, or over")
+                if self._stop_text(connection):
+                    return False
+                if counts.under_way:
+                    return True
+                agent, task = agents.find(connection), tasks.by_id(connection, self.execution.task_id)
+                wished = agent.status(agent.beat_at)
+                return task is not None and may_run(task, wished, active=agent.active == task.configuration_id)
+
+    def page(self, after: int) -> list[dict[str, Any]]:
+        """Return some of the files behind a position that are not over, as plain data."""
+        with self._lock:
+            if self._unstored:
+                self._write()
+            # A message has a limit of bytes.
+            page: list[dict[str, Any]] = []
+            size = 0
+            with self._database.read() as connection:
+                for file in execution_files.each(connection, self.execution.id, after, not_over=True):
+                    page.append(file.to_json())
+                    # A character has six bytes at most in a message.
+                    size += _FILE_BYTES + 6 * (len(file.path) + len(file.destination) + len(file.description))
+                    if size > _PAGE_BYTES or len(page) == PAGE:
+                        break
+            return page
+
+    def found(self, given: Sequence[Mapping[str, Any]]) -> None:
+        """Store files that a Time task has found; the first ones begin its transfer."""
+        with self._lock:
+            is_first = self._load().files == 0
+            files = [ExecutionFile.from_json(one) for one in given]
+            self._change(files)
+            with self._held() as connection:
+                if is_first and self.execution.moves(len(files)):
+                    OUTBOX.add(connection, self._ending.report.started(self.execution, self._load(), files))
+            if is_first:
+                self._forget_told()
+
+    def changed(self, given: Mapping[str, Any]) -> None:
+        """Store a file as it is now."""
+        file = ExecutionFile.from_json(given)
+        self._change([file])
+        if file.over and self.execution.crashes:
+            self.execution = replace(self.execution, crashes=0)
+        self._write()
+
+    def progress(self, position: int, bytes_done: int) -> None:
+        """Note how far a file is; it is stored and told with the next event."""
+        self._change([self._file(position).changed(bytes_done=bytes_done)])
+        if self._event_is_due():
+            self._write()
+
+    def tell(self) -> None:
+        """Store and tell what no event has told yet, where one is due: the child may have nothing to report for long.
+
+        An execution that is not this worker's any more is left alone.
+        """
+        with self._lock:
+            if self._untold and self._event_is_due():
+                try:
+                    self._write()
+                except LeaseLost:
+                    self._untold.clear()
+
+    def may_commit(self, lease: Lease, given: Mapping[str, Any]) -> bool:
+        """Store what proves the commit of a file, and return whether it may become visible (88); LeaseLost.
+
+        It may not where the execution is to end at once.
+        """
+        self._change([ExecutionFile.from_json(given)])
+        with self._held() as connection:
+            self._require(connection, lease)
+            return not self._stop_text(connection)
+
+    def log(self, entries: Sequence[Mapping[str, Any]]) -> None:
+        """Append entries to the log of the task, unless that is gone."""
+        one, now = self.execution, self._now()
+        with self._database.write() as connection:
+            executions.hold(connection, one)
+            if tasks.by_id(connection, one.task_id) is None:
+                return
+            for entry in entries:
+                task_logs.append_to_task(
+                    connection, one.log, one.number, now, storable(entry["text"]), level=entry.get("level") or "Info",
+                    file=storable(entry.get("file") or ""), stream=entry.get("stream") or "",
+                )  # fmt: skip
+
+    def find_id(self, uid: str) -> bytes | None:
+        """Return the ID of an id, of the configuration or shared (90); None where there is none."""
+        with self._database.read() as connection:
+            return references.find_id(connection, self.execution.configuration_id, uid)
+
+    def stop_text(self) -> str:
+        """Return the text of the end that somebody has asked for, "" where nobody has."""
+        with self._database.read() as connection:
+            return self._stop_text(connection)
+
+    def end(self, end: End) -> None:
+        """End the execution."""
+        with self._lock:
+            self._load()
+            with self._database.write() as connection:
+                tasks.lock(connection, self.execution.task_id)
+                self._store(connection)
+                self._ending.end(connection, self.execution, end)
+
+    def crashed(self, reason: str) -> None:
+        """Let the execution go on in another child, under the same id (88); one that dies too often is given up."""
+        crashes = self.execution.crashes + 1
+        if crashes > _MOST_CRASHES:
+            self.end(End(error=reason, fault=True, left=True))
+            return
+        pause = 0 if crashes <= _AT_ONCE else pause_after(crashes - _AT_ONCE, _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
+        self._wait(pause, crashes=crashes)
+        logs.get("executing").warning("execution.crashed", execution=self.execution.id, reason=reason, crashes=crashes)
+
+    def hand_back(self, pause_ms: int = 0) -> None:
+        """Let another worker go on with the execution: this one stops, or has no process for it."""
+        self._wait(pause_ms, crashes=self.execution.crashes)
+
+    def _wait(self, pause_ms: int, *, crashes: int) -> None:
+        # Without a pause not the time: a clock that is set back would let it wait.
+        due_at = self._now() + pause_ms if pause_ms else 0
+        with self._held() as connection:
+            executions.update(
+                connection, self.execution.id, status="queued", owner="", due_at=due_at, crashes=crashes
+            )  # fmt: skip
+
+    def _require(self, connection: sa.Connection, lease: Lease) -> None:
+        executions.hold(connection, self.execution)
+        if not WORKERS.is_alive(connection, lease):
+            raise LeaseLost(f"{self.execution.id}: the lease of its worker has lapsed")
+
+    def _stop_text(self, connection: sa.Connection) -> str:
+        agent = agents.find(connection)
+        asked = replace(self.execution, stop=executions.stop_of(connection, self.execution.id))
+        return asked.stop_text(agent.epoch, agent.reason)
+
+    def _load(self) -> FileCounts:
+        """Read the files of earlier workers once, to count them; return the counts, which follow each change."""
+        with self._lock:
+            if self._counts is None:
+                counts = FileCounts()
+                with self._database.read() as connection:
+                    for file in execution_files.each(connection, self.execution.id):
+                        counts.add(file)
+                self._counts = counts
+            return self._counts
+
+    def _file(self, position: int) -> ExecutionFile:
+        if position not in self._files:
+            with self._database.read() as connection:
+                found = execution_files.find(connection, self.execution.id, position)
+            if found is None:
+                raise KeyError(position)
+            self._files[position] = found
+        return self._files[position]
+
+    def _change(self, files: Sequence[ExecutionFile]) -> None:
+        with self._lock:
+            counts = self._load()
+            for one in files:
+                # Positions have no gaps.
+                if one.position < counts.files:
+                    counts.remove(self._file(one.position))
+                counts.add(one)
+                self._files[one.position] = one
+                self._unstored.add(one.position)
+                self._untold.add(one.position)
+
+    def _event_is_due(self) -> bool:
+        # A clock that was set back lets an event be sent early, and not an hour without one pass.
+        return not 0 <= self._now() - self._told_at < _EVENT_EVERY_MS or len(self._untold) >= MAX_ITEMS
+
+    def _write(self) -> None:
+        """Store the files that changed, with an event of progress where one is due."""
+        with self._lock:
+            counts, tells = self._load(), self._event_is_due()
+            with self._held() as connection:
+                if tells and self.execution.moves(counts.files):
+                    changed = [self._files[position] for position in sorted(self._untold)]
+                    OUTBOX.add(connection, *self._ending.report.progressed(self.execution, counts, changed))
+            if tells:
+                self._forget_told()
+
+    def _forget_told(self) -> None:
+        self._told_at = self._now()
+        self._untold.clear()
+        self._files = {position: one for position, one in self._files.items() if one.state in _MOVES}
+
+    def _store(self, connection: sa.Connection) -> None:
+        executions.hold(connection, self.execution)
+        changed = [self._files[position] for position in sorted(self._unstored)]
+        execution_files.put(connection, self.execution.id, changed)
+
+    @contextmanager
+    def _held(self) -> Iterator[sa.Connection]:
+        """Give a transaction that holds the execution, in which the files that changed are stored; LeaseLost."""
+        with self._lock:
+            # Not within the transaction: that would need another connection.
+            self._load()
+            with self._database.write() as connection:
+                self._store(connection)
+                yield connection
+            # Not before the commit: a database that is away is written to again.
+            self._unstored.clear()
