@@ -296,7 +296,7 @@ def test_what_is_gone_is_forgotten_and_taken_again_when_it_comes_back(hub):
 def test_a_folder_that_cannot_be_read_forgets_nothing(hub):
     """While its folder is away nothing is pruned, the watch is told, and the pause grows; then work goes on."""
     told = []
-    hub.define("a", failed=told.append)
+    hub.define("a", failed=lambda _, error: told.append(error))
     hub.write("x")
     hub.run(5)
     (hub.root / "in").rename(hub.root / "away")
@@ -356,7 +356,7 @@ def test_a_folder_that_is_removed_while_it_is_listed_is_no_empty_folder(hub):
 
     listing._folder = Removed()
     hub.listings["in"] = listing
-    hub.define("a", failed=told.append)
+    hub.define("a", failed=lambda _, error: told.append(error))
     hub.step()
     assert isinstance(told[0], NotFound)
 

@@ -25,6 +25,7 @@ class TimerService:
 
     A time older than `grace` milliseconds counts as missed. `prepare` is called before a timer is locked: it takes the
     locks that others hold when they change timers, so that two transactions never wait for each other.
+    `lock(connection, key)` takes those of one timer; with it only this timer is fired then.
     """
 
     database: Database
@@ -33,6 +34,7 @@ class TimerService:
     grace: int = _GRACE_MS
     now: clock.Clock = clock.now_ms
     prepare: Callable[[sa.Connection], None] | None = None
+    lock: Callable[[sa.Connection, str], None] | None = None
 
     def step(self) -> int:
         """Fire every timer that is due; return how many. Unavailable where the database does not answer."""
@@ -65,7 +67,13 @@ class TimerService:
             with self.database.write() as connection:
                 if self.prepare is not None:
                     self.prepare(connection)
-                key = self.timers.fire_one(connection, self.callback, self.now(), self.grace)
+                only = None
+                if self.lock is not None:
+                    only = self.timers.first_due(connection, self.now())
+                    if only is None:
+                        return False
+                    self.lock(connection, only)
+                key = self.timers.fire_one(connection, self.callback, self.now(), self.grace, only)
         except Unreadable as error:
             with self.database.write() as connection:
                 self.timers.put_aside(connection, error.key, error.schedule, repr(error.__cause__))

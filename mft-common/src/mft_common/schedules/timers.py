@@ -131,6 +131,18 @@ class Timers:
             found |= {row.key: row.due_at for row in connection.execute(some)}
         return found
 
+    def payloads(self, connection: sa.Connection, prefix: str = "") -> dict[str, str]:
+        """Return the payload of each timer of `prefix`, by key."""
+        c = self._table.c
+        found = sa.select(c.key, c.payload).where(c.key.startswith(prefix, autoescape=True))
+        return {row.key: row.payload for row in connection.execute(found)}
+
+    def first_due(self, connection: sa.Connection, now: int) -> str | None:
+        """Return the key of the timer that is due first; None where none is."""
+        c = self._table.c
+        found = sa.select(c.key).where(c.wake_at <= now, c.unreadable == "").order_by(c.wake_at, c.key).limit(1)
+        return connection.execute(found).scalar()
+
     def next_due(self, connection: sa.Connection) -> int | None:
         """Return the earliest time at which a timer may fire; None without timers."""
         c = self._table.c
@@ -149,8 +161,12 @@ class Timers:
         same = sa.update(self._table).where(c.key == key, c.schedule == schedule)
         connection.execute(same.values(unreadable=storable(reason[:_REASON_LENGTH]) or "unreadable"))
 
-    def fire_one(self, connection: sa.Connection, callback: Callback, now: int, grace: int) -> str | None:
+    def fire_one(
+        self, connection: sa.Connection, callback: Callback, now: int, grace: int, key: str | None = None
+    ) -> str | None:
         """Fire the timer that is due first, if any, and move it to its next time; return its key.
+
+        With `key` no other one is fired.
 
         Times that are older than `grace` milliseconds were missed. By the timer's rule they are passed over (`skip`),
         the last one fires once (`once`), or the last one is reported by a Firing with `missed` (`record`). Several
@@ -159,7 +175,7 @@ class Timers:
         being the first one again.
         """
         c = self._table.c
-        ripe = (c.wake_at <= now, c.unreadable == "")
+        ripe = [c.wake_at <= now, c.unreadable == "", *([c.key == key] if key is not None else [])]
         due = sa.select(self._table).where(*ripe).order_by(c.wake_at, c.key).limit(1)
         row = connection.execute(due.with_for_update(skip_locked=True)).first()
         if row is None:

@@ -11,7 +11,14 @@ from mft_common.errors import MftError
 
 
 class Later(MftError):  # noqa: N818 -- the name of a condition
-    """A handler can take no more files for now: they are handed over again after the next scan."""
+    """A watch can take no more files for now: they are handed over again after the next scan.
+
+    With `pause`, in seconds, they wait that long, or until the folder is woken.
+    """
+
+    def __init__(self, reason: str, *, pause: float = 0.0) -> None:
+        super().__init__(reason)
+        self.pause = pause
 
 
 # Names under which other programs write files that are not complete; the hub's own never match any pattern.
@@ -47,7 +54,7 @@ def _any(_found: Found) -> bool:
     return True
 
 
-def _ignore(_error: Exception) -> None:
+def _no_lock(_connection: sa.Connection) -> None:
     pass
 
 
@@ -63,8 +70,10 @@ class Watch:
     it that belong to it, None for all. A file is taken when its identity has been the same for `settle` seconds by this
     machine's clock and for `looks` scans. `interval` is the pause between scans in seconds; a folder that shows no
     change by its modification time is listed every `relist` seconds. While `is_open()` is False nothing is taken and
-    files wait. `wanted(found)` excludes files by more than their names. `failed(error)` is called for a scan that could
-    not be made. `name` is what the log calls it.
+    files wait. `wanted(found)` excludes files by more than their names. `failed(connection, error)` is called for a
+    scan that could not be made, in a transaction of the watch's own. `lock(connection)` comes first in the transactions
+    of both: it locks the rows that others lock before they change the watch, so that two transactions never wait for
+    each other, and may raise Later. `name` is what the log calls it.
 
     With `vacancy` no file is handed over: `handle` is called without files once no file matches, and again after a
     file that matched has gone.
@@ -85,7 +94,8 @@ class Watch:
     vacancy: bool = False
     is_open: Callable[[], bool] = _always
     wanted: Callable[[Found], bool] = _any
-    failed: Callable[[Exception], None] = _ignore
+    failed: Callable[[sa.Connection, Exception], None] | None = None
+    lock: Callable[[sa.Connection], None] = _no_lock
     name: str = ""
 
     @property

@@ -3,6 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -57,6 +58,8 @@ class FolderScan:
         self._sightings: dict[bytes, Sighting] = {}
         self._absences = Absences()
         self._wanted = True
+        # Whether the pauses of a Later end with the next scan.
+        self._woken = False
         self._listed_at = 0.0
         self._listing_s = 0.0
         self._failures = 0
@@ -78,6 +81,7 @@ class FolderScan:
 
     def wake(self) -> None:
         """Let the next scan list the folder, whatever its modification time is, and be due at once."""
+        self._woken = True
         self._wanted = True
         self.due = 0.0
 
@@ -90,6 +94,10 @@ class FolderScan:
         states = self.states
         self.due = began + min((state.watch.interval for state in states), default=_IDLE_S)
         wanted, self._wanted = self._wanted, False
+        if self._woken:
+            self._woken = False
+            for state in states:
+                state.later_until = min(state.later_until, began)
         if not wanted and not self._sightings and began < self._slow_at() and self.listing.unchanged():
             return
         try:
@@ -129,6 +137,8 @@ class FolderScan:
         if self._wanted:
             return 0.0
         now = self._now()
+        if self._sightings and states and (later := min(state.later_until for state in states)) > now:
+            return later
         pause = min((state.watch.interval for state in states), default=_IDLE_S)
         if self._sightings and states:
             settle = min(state.watch.settle for state in states)
@@ -148,7 +158,7 @@ class FolderScan:
         depth: int | None = 0
         for state in states:
             depth = None if depth is None or state.watch.depth is None else max(depth, state.watch.depth)
-        open_now = [state.watch.is_open() and began >= state.retry_at for state in states]
+        open_now = [state.watch.is_open() and began >= max(state.retry_at, state.later_until) for state in states]
         for found in self.listing.files(depth=depth):
             name, identity = digest(found.path), digest(found.identity)
             result.present.add(name)
@@ -199,7 +209,7 @@ class FolderScan:
                 # The next look at the definitions brings the new one.
                 return
             except Later as error:
-                logs.get("watching").info("watch.deferred", watch=state.watch.shown, reason=str(error))
+                state.defer(error, self._now())
                 return
             except Exception as error:
                 if is_transient(error):
@@ -212,7 +222,7 @@ class FolderScan:
                 name, identity, found = part[0]
                 state.note_failure(name, identity, found, error, self._now())
         if handled:
-            state.failures = 0
+            state.failures, state.later_until = 0, 0.0
         elif fresh and failed == _FAILURES_OF_SCAN:
             # Files that failed before prove nothing about the handler when they fail again.
             state.pause(self._now())
@@ -229,6 +239,7 @@ class FolderScan:
         rows = {name: identity for name, identity, _ in files}
         watch, memory = state.watch, self._store.memory
         with self._store.database.write() as connection:
+            watch.lock(connection)
             self._hold(connection, state)
             new = memory.mark(connection, watch.key, rows, clock.now_ms())
             chosen = [found for name, _, found in files if name in new and name != VACANCY]
@@ -281,4 +292,12 @@ class FolderScan:
             pause_s=pause,
         )  # fmt: skip
         for state in states:
-            state.watch.failed(error)
+            self._report(state, error)
+
+    def _report(self, state: WatchState, error: Exception) -> None:
+        if state.watch.failed is None:
+            return
+        with suppress(Superseded, Later), self._store.database.write() as connection:
+            state.watch.lock(connection)
+            self._hold(connection, state)
+            state.watch.failed(connection, error)

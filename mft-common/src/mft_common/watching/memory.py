@@ -124,6 +124,12 @@ class Memory:
         rows = connection.execute(sa.select(c.key, c.generation).where(c.key != _COUNTER))
         return {row.key: row.generation for row in rows}
 
+    def definitions(self, connection: sa.Connection, prefix: str = "") -> dict[str, str]:
+        """Return the definition of each watch whose key begins with `prefix`, by key."""
+        c = self._watch.c
+        found = sa.select(c.key, c.definition).where(c.key.startswith(prefix, autoescape=True), c.key != _COUNTER)
+        return {row.key: row.definition for row in connection.execute(found)}
+
     def hold(self, connection: sa.Connection, key: str, generation: int) -> None:
         """Raise Superseded unless this generation is in force; it stays so until the end of the transaction."""
         c = self._watch.c

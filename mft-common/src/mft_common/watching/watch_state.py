@@ -6,7 +6,7 @@ from typing import Final
 from mft_common import logs
 from mft_common.backoff import pause_after
 from mft_common.storable_text import storable
-from mft_common.watching.contract import Found, Watch
+from mft_common.watching.contract import Found, Later, Watch
 
 _FIRST_PAUSE_S: Final = 5.0
 _LONGEST_PAUSE_S: Final = 300.0
@@ -26,7 +26,8 @@ class WatchState:
     """A watch with its generation, and what it has handled by the digests of path and identity; None before a load.
 
     `failed` are the files that its handler refused. The whole watch pauses until `retry_at` after a scan in which its
-    handler refused all files, `failures` such scans in a row. Times are those of the scan's clock, in seconds.
+    handler refused all files, `failures` such scans in a row; `later_until` is the end of the pause of a Later, 0
+    without one. Times are those of the scan's clock, in seconds.
     """
 
     watch: Watch
@@ -35,6 +36,7 @@ class WatchState:
     failed: dict[bytes, Failure] = field(default_factory=dict)
     failures: int = 0
     retry_at: float = 0.0
+    later_until: float = 0.0
 
     def is_paused(self, name: bytes, identity: bytes, at: float) -> bool:
         """Return whether a file that failed waits for its next attempt."""
@@ -53,6 +55,12 @@ class WatchState:
             "watch.handler_failed", watch=self.watch.shown, file=storable(found.path), failures=failure.failures,
             pause_s=pause, exc_info=error,
         )  # fmt: skip
+
+    def defer(self, error: Later, at: float) -> None:
+        """Let the files of the watch wait; the log shows the first of several times in a row."""
+        log = logs.get("watching")
+        (log.debug if self.later_until else log.info)("watch.deferred", watch=self.watch.shown, reason=str(error))
+        self.later_until = at + error.pause
 
     def pause(self, at: float) -> None:
         """Let the whole watch pause after a scan in which all files failed, longer each time."""
