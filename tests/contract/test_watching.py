@@ -342,10 +342,10 @@ def test_a_folder_that_is_removed_while_it_is_listed_is_no_empty_folder(hub):
     """Its open descriptor shows nothing then, which must not count as a listing."""
     told = []
     listing = local(hub.root, "in")
-    opened = listing._folder.open
+    opened = listing.folder.open
 
     class Removed:
-        root = listing._folder.root
+        root = listing.folder.root
         path = "in"
         shown = "file:in"
 
@@ -354,7 +354,7 @@ def test_a_folder_that_is_removed_while_it_is_listed_is_no_empty_folder(hub):
             (hub.root / "in").rmdir()
             return made
 
-    listing._folder = Removed()
+    listing.folder = Removed()
     hub.listings["in"] = listing
     hub.define("a", failed=lambda _, error: told.append(error))
     hub.step()

@@ -89,13 +89,13 @@ def test_a_purge_of_deliveries_waits_for_no_worker_that_stores_one(on_postgresql
     database = on_postgresql.database
     rows = [{"place": bytes([number]), "transfer": "T", "size": 1, "at": 1} for number in range(3)]
     with database.write() as connection:
-        deliveries.note(connection, rows)
+        deliveries.DELIVERIES.note(connection, rows)
     with database.write() as connection:
-        deliveries.note(connection, [{**rows[1], "at": 9}])
+        deliveries.DELIVERIES.note(connection, [{**rows[1], "at": 9}])
         with database.write() as other:
-            assert deliveries.purge(other, 5, 10) == 2
+            assert deliveries.DELIVERIES.purge(other, 5, 10) == 2
     with database.read() as connection:
-        assert deliveries.find(connection, [bytes([1])], None) == "T"
+        assert deliveries.DELIVERIES.find(connection, [bytes([1])], None) == "T"
 
 
 def test_an_older_delivery_that_comes_again_replaces_no_newer_one(service):
@@ -106,8 +106,8 @@ def test_an_older_delivery_that_comes_again_replaces_no_newer_one(service):
     same = {"place": place, "transfer": "A", "size": 3, "at": 9}
     for batches in ([[newer], [older]], [[newer, older]], [[older], [newer], [older, same]]):
         with service.database.write() as connection:
-            deliveries.purge(connection, 10, 10)
+            deliveries.DELIVERIES.purge(connection, 10, 10)
             for batch in batches:
-                deliveries.note(connection, batch)
-            assert deliveries.find(connection, [place], 2) == "B"
-            assert deliveries.find(connection, [place], 1) is None
+                deliveries.DELIVERIES.note(connection, batch)
+            assert deliveries.DELIVERIES.find(connection, [place], 2) == "B"
+            assert deliveries.DELIVERIES.find(connection, [place], 1) is None

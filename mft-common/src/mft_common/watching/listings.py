@@ -34,7 +34,7 @@ class LocalListing:
     tells_changes = True
 
     def __init__(self, folder: LocalFolder) -> None:
-        self._folder = folder
+        self.folder = folder
         self._path = os.fspath(folder.root / folder.path)
         self.times: list[tuple[str, int]] | None = None
         self.complete = False
@@ -49,7 +49,7 @@ class LocalListing:
         self.times = None
         self.complete = True
         modified: list[tuple[str, int]] = []
-        root = self._folder.open()
+        root = self.folder.open()
         try:
             status = os.fstat(root.descriptor)
             self.root = f"{status.st_dev}:{status.st_ino}"
@@ -65,7 +65,7 @@ class LocalListing:
                     # A folder that vanished holds no files; one that cannot be read may.
                     self.complete = self.complete and isinstance(error, NotFound)
             if not os.fstat(root.descriptor).st_nlink:
-                raise NotFound(f"{self._folder.shown}: the folder was removed while it was listed")
+                raise NotFound(f"{self.folder.shown}: the folder was removed while it was listed")
         finally:
             root.close()
         now = time.time_ns()
@@ -79,7 +79,7 @@ class LocalListing:
         self, root: Folder, folder: str, waiting: list[str] | None, modified: list[tuple[str, int]]
     ) -> Iterator[Found]:
         prefix = f"{folder}/" if folder else ""
-        shown = folder or self._folder.shown
+        shown = folder or self.folder.shown
         with root.opened(folder) as descriptor, os_errors(shown):
             modified.append((f"{self._path}/{folder}", os.fstat(descriptor).st_mtime_ns))
             with os.scandir(descriptor) as entries:

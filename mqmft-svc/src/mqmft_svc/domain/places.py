@@ -1,16 +1,14 @@
 """Name the places of files, so that the transfer that wrote one is found by the monitor that sees it."""
 
-import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from mft_common.endpoints.targets import REFERENCE
-from mft_common.storable_text import storable
+from mft_common.watching import place_digest
 from mqmft_svc.domain.agents import Agent
 
 MANAGED: Final = "ibm-mq-mft"
-_DIGEST_BYTES: Final = 16
 
 
 def place_of(protocol: str, agent: str, path: str) -> bytes:
@@ -19,22 +17,16 @@ def place_of(protocol: str, agent: str, path: str) -> bytes:
     A managed transfer names a path below the root of its agent; other protocols name a folder of the hub, of its store
     or of an endpoint, with or without a slash before it.
     """
-    return _digest(agent if protocol == MANAGED else "", path)
+    return place_digest(agent if protocol == MANAGED else "", path)
 
 
 def places_of(agent: Agent, path: str, data: Path) -> Iterator[bytes]:
     """Yield the places under which a transfer may have written a file of an agent; `data` is the data folder."""
-    yield _digest(agent.name, path)
+    yield place_digest(agent.name, path)
     folder = agent.target.folder
-    yield _digest("", f"{folder}/{path}")
+    yield place_digest("", f"{folder}/{path}")
     if agent.root.startswith(REFERENCE):
-        yield _digest("", f"{agent.root.removeprefix(REFERENCE)}/{path}")
+        yield place_digest("", f"{agent.root.removeprefix(REFERENCE)}/{path}")
     if agent.target.scheme == "file":
         # An absolute path of a monitor lies within the root.
-        yield _digest("", path if path.startswith("/") else f"{data / folder}/{path}")
-
-
-def _digest(agent: str, path: str) -> bytes:
-    # An event has the bytes of a name that are no UTF-8 as the escapes of `storable`.
-    steps = storable("/".join(step for step in path.split("/") if step not in ("", ".")))
-    return hashlib.blake2b(f"{agent}\0{steps}".encode(), digest_size=_DIGEST_BYTES).digest()
+        yield place_digest("", path if path.startswith("/") else f"{data / folder}/{path}")

@@ -125,7 +125,7 @@ class Monitors:
     def purge(self) -> int:
         """Delete some of the old notes about which transfer wrote a file; return how many."""
         with self._database.write() as connection:
-            return deliveries.purge(connection, self._now() - _KEPT_MS, _PURGE_AT_ONCE)
+            return deliveries.DELIVERIES.purge(connection, self._now() - _KEPT_MS, _PURGE_AT_ONCE)
 
     def _change(
         self,

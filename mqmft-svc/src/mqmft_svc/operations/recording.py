@@ -42,7 +42,7 @@ def _note_deliveries(
                     size = item.leaves.get("destination.size") or 0
                     place = place_of(record.protocol, record.destination_agent, path)
                     rows.append({"place": place, "transfer": id_, "size": size, "at": change.time})
-    deliveries.note(connection, rows)
+    deliveries.DELIVERIES.note(connection, rows)
 
 
 class Recorder:

@@ -92,7 +92,8 @@ class Triggering:
         agent = self._acceptor.agents(connection).get(monitor.agent)
         if agent is None:
             return None
-        found = (deliveries.find(connection, list(places_of(agent, one.path, self._data)), one.size) for one in matches)
+        find, data = deliveries.DELIVERIES.find, self._data
+        found = (find(connection, list(places_of(agent, one.path, data)), one.size) for one in matches)
         return next(filter(None, found), None)
 
 
