@@ -87,13 +87,19 @@ def test_any_text_goes_out_and_comes_back(text):
 def test_a_leaf_is_written_as_an_element_is(value):
     """With any text an element written as text has the bytes of one that is built and serialised."""
     parent = Element("parent")
+    attributes = (("a", value), ("b", "2"))
     xml.add(parent, "leaf", value)
+    xml.add(parent, "leaf", value, attributes)
     assert xml.leaf("leaf", value).encode() == xml.element_to_bytes(parent[0])
+    assert xml.leaf("leaf", value, attributes).encode() == xml.element_to_bytes(parent[1])
 
 
 @pytest.mark.parametrize("value", ["", "&<>\"'", "a\r\nb\t", "]]>", "\x00\x1b\ufffe", "\ud800", "\U0001f600"])
 def test_a_leaf_of_special_characters_is_written_as_an_element_is(value):
     """Markup, line ends and characters that XML forbids leave as they do from a tree."""
     parent = Element("parent")
+    attributes = (("a", value), ("b", "2"))
     xml.add(parent, "leaf", value)
+    xml.add(parent, "leaf", value, attributes)
     assert xml.leaf("leaf", value).encode() == xml.element_to_bytes(parent[0])
+    assert xml.leaf("leaf", value, attributes).encode() == xml.element_to_bytes(parent[1])
