@@ -1,11 +1,12 @@
 """Build the service from its settings and the configuration."""
 
 import socket
-import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
+
+import sqlalchemy as sa
 
 from mft_common import config as configuration
 from mft_common.applied_configuration import ConfigurationFollower
@@ -19,30 +20,33 @@ from mft_common.events import Bus, Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
+from mft_common.joblog import Retention, purge_task
 from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared, WorkerLock
 from sertainty_svc import SERVICE
+from sertainty_svc.domain.logs import AGENT_ENTRIES
 from sertainty_svc.events import handlers
 from sertainty_svc.migrations import HEAD
 from sertainty_svc.operations import Operations
+from sertainty_svc.operations.agent_worker import AgentWorker
 from sertainty_svc.operations.context import Context
 from sertainty_svc.operations.executing.ending import Ending
 from sertainty_svc.operations.executing.events import TransferReport
 from sertainty_svc.operations.executing.orders import Orders
 from sertainty_svc.operations.executing.owned import Parts
-from sertainty_svc.operations.executing.purging import purge_task
+from sertainty_svc.operations.executing.purging import purge_task as executions_purge_task
 from sertainty_svc.operations.executing.sweeping import SWEEP, ExecutionRemovals
 from sertainty_svc.operations.executing.work import RUN, ExecutionWork
 from sertainty_svc.schemas import configuration as sections
 from sertainty_svc.schemas.configuration import Section
 from sertainty_svc.settings import Settings
-from sertainty_svc.store.tables import APPLIED, INBOX, OUTBOX, WORKERS, metadata
+from sertainty_svc.store.tables import AGENT_LOG, APPLIED, INBOX, OUTBOX, WORKERS, agent_start, metadata
 
-_BEAT_EVERY_S: Final = 2.0
 _LOCK: Final = "worker.lock"
 # A script has 5 s between SIGTERM and SIGKILL (73).
 _OBEYS_WITHIN_S: Final = 8.0
+_PURGE_EVERY_S: Final = 3600.0
 # What children of the worker need in any case; its fork server imports it once.
 _CHILD_MODULES: Final = ()
 
@@ -59,7 +63,10 @@ def new_runner(settings: Settings, environ: Mapping[str, str]) -> Runner:
 
 @dataclass(frozen=True, kw_only=True)
 class Service:
-    """The parts of web process and worker; readiness runs `checks`. Only a worker has a `runner`."""
+    """The parts of web process and worker; readiness runs `checks`.
+
+    Only a worker has a `runner`, and lets its `agent_worker` run.
+    """
 
     settings: Settings
     section: Section
@@ -67,6 +74,7 @@ class Service:
     outbox: Outbox
     inbox: Inbox
     operations: Operations
+    agent_worker: AgentWorker
     identities: IdentityReader
     follower: ConfigurationFollower[Section]
     checks: Mapping[str, Callable[[], None]]
@@ -78,7 +86,8 @@ class Service:
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
-            BackgroundTask(f"{SERVICE}-heartbeat", self._beat),
+            BackgroundTask(f"{SERVICE}-agent", self.agent_worker.run),
+            self._purge_task(),
             *(self.carrying_out() if self.runner is not None else ()),
         ]
 
@@ -86,7 +95,7 @@ class Service:
         """Return the tasks that carry out executions, and no others."""
         return [
             BackgroundTask(f"{SERVICE}-executions", self.dispatcher().run),
-            purge_task(f"{SERVICE}-purge", self.database, self.operations.context.now),
+            executions_purge_task(f"{SERVICE}-purge", self.database, self.operations.context.now),
         ]
 
     @property
@@ -117,10 +126,13 @@ class Service:
         """Return the lock of one kind of worker: on SQLite there is one of it."""
         return Exclusive(self.settings.state / name) if self.database.dialect == "sqlite" else Shared()
 
-    def _beat(self, stop: threading.Event) -> None:
-        self.operations.agent.beat()
-        while not stop.wait(_BEAT_EVERY_S):
-            self.operations.agent.beat()
+    def _purge_task(self) -> BackgroundTask:
+        """Return the task that shortens the agent's logs to their newest entries (10.6)."""
+        retention = Retention(count=AGENT_ENTRIES)
+        none = sa.select(agent_start.c.name).where(sa.false())
+        return purge_task(
+            f"{SERVICE}-log-purge", self.database, AGENT_LOG, lambda: retention, none, every=_PURGE_EVERY_S
+        )
 
     def close(self) -> None:
         """Close the database."""
@@ -166,6 +178,7 @@ def build(
         outbox=OUTBOX,
         inbox=INBOX,
         operations=Operations(Context(database, settings, follower.refresh, now), directory),
+        agent_worker=AgentWorker(database, now=now),
         identities=IdentityReader(SERVICE, signer, directory),
         follower=follower,
         checks={"database": database.ping},

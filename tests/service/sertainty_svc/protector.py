@@ -1,6 +1,8 @@
 """The service over a database of its own, with a fake directory and a client for the envelope."""
 
 import base64
+import threading
+from contextlib import contextmanager
 from xml.etree import ElementTree as ET
 
 from mft_common import environ_keys
@@ -8,7 +10,9 @@ from mft_common.directory import Account, Challenge, Denied, Full, Opened, Sessi
 from mft_common.identity import Identity
 from sertainty_svc import bootstrap
 from sertainty_svc.app import create_app
+from sertainty_svc.schemas import logs
 from sertainty_svc.settings import Settings
+from sertainty_svc.store import logs as store
 
 PROMPTS = ("Port of registry?", "Berth number?")
 START = 1_780_000_000_000
@@ -32,7 +36,7 @@ class FakeDirectory:
 
     def prompts(self, name, address):
         """See Directory."""
-        if name in {"operator", "reader", "full"}:
+        if name in {"operator", "reader", "full", "watcher"}:
             return Trusted(self._account(name))
         return Denied() if name == "outcast" else Challenge(PROMPTS)
 
@@ -94,7 +98,14 @@ class Hub:
             Settings.from_env(values), directory=self.directory, config=config or {}, now=lambda: self.now
         )
         self.client = create_app(self.service).test_client(use_cookies=False)
-        self.service.operations.agent.beat()
+        self.worker = self.service.agent_worker
+        self.worker.look()
+
+    @contextmanager
+    def working(self):
+        """Let the worker run its agent meanwhile."""
+        with running(self.worker):
+            yield
 
     def send(self, body, *, method="POST", path="/dataprotector", address="10.0.0.9", environ=None, **options):
         """Send bytes as the gateway hands them over."""
@@ -114,6 +125,40 @@ class Hub:
         """Open a session and return its id."""
         (session,) = self.call("hostOpenSession", account).results
         return session
+
+
+def agent_log(hub, name=None):
+    """Return the agent's log as callers get it, or an older one as it is stored, by its name."""
+    if name is None:
+        (document,) = hub.call("agentGetLog", session=hub.login("watcher")).results
+        return without_own_session(ET.fromstring(document))
+    with hub.service.database.read() as connection:
+        return without_own_session(ET.fromstring(logs.agent_log(store.of_start(connection, name))))
+
+
+def without_own_session(log):
+    """Return a log without the sessions by which `agent_log` looked at it."""
+    for entry in [one for one in log if one.get("user") == "watcher"]:
+        log.remove(entry)
+    return log
+
+
+def events(log):
+    """Return the events of a log's entries."""
+    return [entry.get("event") for entry in log.iter("Entry")]
+
+
+@contextmanager
+def running(worker):
+    """Run an agent's worker in a thread, and stop it cleanly."""
+    stop = threading.Event()
+    thread = threading.Thread(target=worker.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
 
 
 def written(argument):

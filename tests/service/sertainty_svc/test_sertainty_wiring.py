@@ -9,16 +9,16 @@ from sertainty_svc.app import create_app
 
 
 def test_the_worker_consumes_the_events_of_the_topology_and_stores_its_heartbeat(hub):
-    """The tasks are consumer, maintenance and heartbeat, and the heartbeat begins at once."""
+    """The tasks are consumer, maintenance, agent and purge, and the agent's heartbeat begins at once."""
     parts = {
         part.name: part for part in hub.service.background_tasks(LocalBus({"sertainty-svc": hub.service.database}))
     }
-    assert {"sertainty-svc-events", "sertainty-svc-heartbeat"} <= set(parts)
+    assert {"sertainty-svc-events", "sertainty-svc-agent", "sertainty-svc-log-purge"} <= set(parts)
     hub.now += 60_000
     assert hub.call("agentPing").status == 502
     stop = threading.Event()
     stop.set()
-    parts["sertainty-svc-heartbeat"].run(stop)
+    parts["sertainty-svc-agent"].run(stop)
     assert hub.call("agentPing").status == 1
 
 

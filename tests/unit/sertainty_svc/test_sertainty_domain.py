@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -42,14 +44,16 @@ def test_17_every_accepted_name_is_safe(text):
 
 
 def test_68_the_agents_state_is_the_wished_one_while_a_worker_is_alive():
-    """Item 68: Active, Disabled, and Offline by wish or without a heartbeat."""
+    """Item 68: Active, Disabled, and Offline by wish, without a heartbeat, or before a worker has started it."""
     for running, enabled, age, status in (
         (True, True, 0, AgentStatus.ACTIVE),
         (True, False, BEAT_LIFE_MS, AgentStatus.DISABLED),
         (True, True, BEAT_LIFE_MS + 1, AgentStatus.OFFLINE),
         (False, True, 0, AgentStatus.OFFLINE),
     ):
-        assert Agent(running=running, enabled=enabled, beat_at=1000).status(1000 + age) is status
+        agent = Agent(running=running, enabled=enabled, beat_at=1000)
+        assert agent.status(1000 + age) is status
+        assert replace(agent, started=False).status(1000 + age) is AgentStatus.OFFLINE
 
 
 def test_69_the_state_of_a_configuration_follows_the_agent():

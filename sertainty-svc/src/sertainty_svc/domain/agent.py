@@ -22,8 +22,10 @@ class Agent:
     """The stored state of the agent: the wished state, and the time of its worker's last heartbeat (ms).
 
     `wish` counts the wishes to start, to stop and to start anew; `taken_up` is the last one that a worker has carried
-    out. `epoch` grows with each shutdown and restart: executions of an older one end with the text `ended by REASON`.
-    `active` is the id of the active configuration. `log` is the name of the latest log, "" before the first start.
+    out, and `started` says whether the agent was started then. `user` and `address` are those of the last wish. `beats`
+    counts heartbeats: a worker that saw them counted continues the agent, another one starts it. `epoch` grows with
+    each shutdown and restart: executions of an older one end with the text `ended by REASON`. `active` is the id of the
+    active configuration. `log` is the name of the latest log, "" before the first start.
     """
 
     running: bool
@@ -35,10 +37,23 @@ class Agent:
     reason: str = ""
     active: int | None = None
     log: str = ""
+    started: bool = True
+    beats: int = 0
+    user: str = ""
+    address: str = ""
+
+    @property
+    def pending(self) -> bool:
+        """Whether no worker has carried out the last wish yet."""
+        return self.wish != self.taken_up
+
+    def has_worker(self, now: int) -> bool:
+        """Return whether a worker has stored a heartbeat in time (68)."""
+        return now - self.beat_at <= BEAT_LIFE_MS
 
     def status(self, now: int) -> AgentStatus:
-        """Return the state: the wished one holds only while a worker is alive (68)."""
-        if not self.running or now - self.beat_at > BEAT_LIFE_MS:
+        """Return the state: the wished one holds only while a worker is alive that has started the agent (68)."""
+        if not (self.running and self.started and self.has_worker(now)):
             return AgentStatus.OFFLINE
         return AgentStatus.ACTIVE if self.enabled else AgentStatus.DISABLED
 

@@ -8,10 +8,11 @@ from sertainty_svc.domain.functions import find_function
 from sertainty_svc.errors import InvalidRequest
 from sertainty_svc.operations.agent import Agent
 from sertainty_svc.operations.authentication import Authenticator
-from sertainty_svc.operations.calls import Call, Family
+from sertainty_svc.operations.calls import Call, Family, FunctionFamily
 from sertainty_svc.operations.configurations import Configurations
 from sertainty_svc.operations.context import Context
 from sertainty_svc.operations.ids import Ids
+from sertainty_svc.operations.log_documents import Logs
 from sertainty_svc.operations.scripts import Scripts
 from sertainty_svc.operations.sessions import Sessions
 from sertainty_svc.operations.tasks import Tasks
@@ -26,9 +27,10 @@ class Operations:
     def __init__(self, context: Context, directory: Directory) -> None:
         self.context = context
         self.agent = Agent(context)
-        self.sessions = Sessions(directory)
+        self.sessions = Sessions(context, directory)
         self.configurations = Configurations(context)
         self.ids = Ids(context)
+        self.logs = Logs(context)
         self.scripts = Scripts(context)
         self.tasks = Tasks(context)
         self.templates = Templates(context)
@@ -39,9 +41,12 @@ class Operations:
         }
 
     @property
-    def families(self) -> tuple[Agent | Sessions | Configurations | Ids | Scripts | Tasks | Templates, ...]:
+    def families(self) -> tuple[FunctionFamily, ...]:
         """The families of functions."""
-        return self.agent, self.sessions, self.configurations, self.ids, self.scripts, self.tasks, self.templates
+        return (
+            *(self.agent, self.sessions, self.configurations, self.ids, self.logs),
+            *(self.scripts, self.tasks, self.templates),
+        )
 
     def call(self, request: Request, identity: Identity) -> Reply:
         """Check a request in the order of 13, and carry it out; every end but success is raised as an Outcome."""

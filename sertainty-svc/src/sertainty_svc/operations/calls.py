@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from mft_common.directory import Account
 from mft_common.identity import Identity
@@ -31,10 +31,23 @@ Operation = Callable[[Call], Reply]
 Family = Mapping[str, Operation]
 
 
+class FunctionFamily(Protocol):
+    """Functions of the protocol that belong together."""
+
+    @property
+    def functions(self) -> Family:
+        """The functions by their names."""
+        ...
+
+
 def succeeded(*results: str) -> Reply:
     """Return the reply of a success; without results it has no ResultList (11)."""
-    shown = [Result(text.encode()) for text in results]
-    return Reply(SUCCESS, MESSAGES[SUCCESS], shown or None)
+    return succeeded_with(*(text.encode() for text in results))
+
+
+def succeeded_with(*contents: bytes) -> Reply:
+    """Return the reply of a success whose results are bytes."""
+    return Reply(SUCCESS, MESSAGES[SUCCESS], [Result(content) for content in contents] or None)
 
 
 def unsupported(*names: str) -> Family:

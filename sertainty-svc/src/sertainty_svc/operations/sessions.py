@@ -9,18 +9,23 @@ from mft_common.identity import Identity
 from sertainty_svc import SERVICE
 from sertainty_svc.errors import Denied
 from sertainty_svc.operations.calls import Call, Family, succeeded
+from sertainty_svc.operations.context import Context
 from sertainty_svc.schemas.arguments import opening
+from sertainty_svc.store.logs import Level, append_to_agent
 from sertainty_svc.wire import CHALLENGED, MESSAGES, Reply, Request, Result, decode_text
 
 _IDLE_S: Final = 900.0
 _ABSOLUTE_S: Final = 12 * 3600.0
 _SESSIONS_PER_ACCOUNT: Final = 100
+# A name that a caller sends may be as long as a request.
+_LONGEST_USER: Final = 255
 
 
 class Sessions:
     """The functions of sessions, over the gateway's directory."""
 
-    def __init__(self, directory: Directory) -> None:
+    def __init__(self, context: Context, directory: Directory) -> None:
+        self._context = context
         self._directory = directory
         self._log = logs.get("operations")
 
@@ -40,7 +45,7 @@ class Sessions:
         else:
             found = self._directory.prompts(user, identity.address)
         if isinstance(found, DirectoryDenied):
-            self._log.info("session.denied", user=user, address=identity.address)
+            self._record("session.denied", "A session was denied.", user, identity)
             raise Denied("not let in", retry_after=found.retry_after)
         if isinstance(found, Challenge):
             prompts = [Result(text.encode(), f"prompt-{number}") for number, text in enumerate(found.prompts, 1)]
@@ -57,8 +62,10 @@ class Sessions:
             account_limit=_SESSIONS_PER_ACCOUNT,
         )
         if not isinstance(opened, Opened):
+            text = "A session was denied: the account has as many sessions as it may have."
+            self._record("session.denied", text, user, identity)
             raise Denied("the account has as many sessions as it may have")
-        self._log.info("session.granted", user=user, address=identity.address)
+        self._record("session.granted", "A session was granted.", user, identity)
         return succeeded(opened.token)
 
     def host_close_session(self, call: Call) -> Reply:
@@ -67,3 +74,13 @@ class Sessions:
         if not self._directory.close_token(SERVICE, call.caller.token):
             raise Denied("there is no such session")
         return succeeded()
+
+    def _record(self, event: str, text: str, user: str, identity: Identity) -> None:
+        """Write a granted or denied session to the service's log and to the agent's (74)."""
+        self._log.info(event, user=user, address=identity.address)
+        level: Level = "Warning" if event == "session.denied" else "Info"
+        shown = user if len(user) <= _LONGEST_USER else f"{user[:_LONGEST_USER]}..."
+        with self._context.database.write() as connection:
+            append_to_agent(
+                connection, self._context.now(), event, text, level=level, user=shown, address=identity.address or ""
+            )

@@ -14,6 +14,6 @@ class Tasks:
     def functions(self) -> Family:
         """The functions by their names."""
         return unsupported(
-            *("configGetTasks", "configSaveTasks", "taskGetLog", "taskGetStatus"),
+            *("configGetTasks", "configSaveTasks", "taskGetStatus"),
             *("taskPause", "taskReset", "taskResume"),
         )

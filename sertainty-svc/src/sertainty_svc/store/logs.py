@@ -1,16 +1,35 @@
-"""Append to the logs of the agent and of tasks; they are rendered as XML on request (10.6).
+"""Append to the logs of the agent and of tasks, and read them (10.6).
 
 The text of a record is a JSON object: `text`, and the attributes of its entry that have a value.
 """
 
 import json
-from typing import Final, Literal
+from collections import deque
+from collections.abc import Mapping
+from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
-from sertainty_svc.store.tables import AGENT_LOG, TASK_LOG, agent
+from mft_common.clock import iso
+from mft_common.joblog import JobLog
+from sertainty_svc.domain.logs import (
+    AGENT_ENTRIES,
+    STARTS_KEPT,
+    TASK_ENTRIES,
+    TASK_EXECUTIONS,
+    AgentLog,
+    AgentStart,
+    LogEntry,
+    LoggedExecution,
+    TaskLog,
+)
+from sertainty_svc.domain.stored_tasks import StoredTask
+from sertainty_svc.domain.tasks import Action
+from sertainty_svc.store.tables import AGENT_LOG, TASK_LOG, agent, agent_start, execution
 
 Level = Literal["Info", "Warning", "Error"]
+_START: Final = agent_start.c
+_EXECUTION: Final = execution.c
 _NAME: Final = sa.select(agent.c.log)
 
 
@@ -35,6 +54,59 @@ def append_to_agent(
         AGENT_LOG.append(connection, name, at, level, _record(text, values))
 
 
+def begin(connection: sa.Connection, at: int, *, host: str, version: str) -> str:
+    """Begin the log of a start of the agent and return its name, made of the time; the newest 20 are kept (74)."""
+    last = connection.execute(sa.select(sa.func.max(_START.started_at))).scalar()
+    # Names differ also where the clock was set back, or two starts have one millisecond.
+    at = at if last is None else max(at, last + 1)
+    name = f"agent-{iso(at).replace('-', '').replace(':', '')}.log"
+    connection.execute(sa.insert(agent_start).values(name=name, started_at=at, host=host, version=version))
+    connection.execute(sa.update(agent).values(log=name))
+    newest = sa.select(_START.number).order_by(_START.number.desc()).limit(STARTS_KEPT)
+    kept = set(connection.execute(newest).scalars())
+    old = sa.select(_START.name).where(_START.number < min(kept))
+    names = list(connection.execute(old).scalars())
+    AGENT_LOG.remove(connection, names)
+    connection.execute(sa.delete(agent_start).where(_START.name.in_(names)))
+    return name
+
+
+def latest(connection: sa.Connection) -> AgentLog:
+    """Return the log of the agent's latest start, an empty one before the first (74)."""
+    name = connection.execute(_NAME).scalar_one()
+    return of_start(connection, name) if name else AgentLog(start=AgentStart())
+
+
+def of_start(connection: sa.Connection, name: str) -> AgentLog:
+    """Return the log of a start by its name: its newest 100,000 entries (10.6)."""
+    found = sa.select(_START.name, _START.started_at, _START.host, _START.version).where(_START.name == name)
+    start = AgentStart(**connection.execute(found).one()._asdict())
+    entries, truncated = _entries(connection, AGENT_LOG, name, AGENT_ENTRIES)
+    return AgentLog(start=start, entries=entries, truncated=truncated)
+
+
+def of_task(connection: sa.Connection, task: StoredTask) -> TaskLog:
+    """Return the log of a task: its newest 1,000 executions and 20,000 entries (10.6)."""
+    # The entries first: their executions had begun before.
+    entries, truncated = _entries(connection, TASK_LOG, task.log, TASK_ENTRIES)
+    begun = sa.select(execution).where(_EXECUTION.task_id == task.id, _EXECUTION.status != "queued")
+    rows = connection.execute(begun.order_by(_EXECUTION.number.desc()).limit(TASK_EXECUTIONS)).all()
+    executions = [_logged(row) for row in reversed(rows)]
+    by_number: dict[int, list[LogEntry]] = {one.number: [] for one in executions}
+    for entry in entries:
+        if entry.number in by_number:
+            by_number[entry.number].append(entry)
+        else:
+            truncated += 1
+    return TaskLog(
+        configuration=task.configuration,
+        task=task.name,
+        executions=executions,
+        entries=by_number,
+        truncated=truncated,
+    )
+
+
 def append_to_task(
     connection: sa.Connection,
     subject: str,
@@ -50,5 +122,38 @@ def append_to_task(
     TASK_LOG.append(connection, subject, at, level, _record(text, {"number": number, "file": file, "stream": stream}))
 
 
-def _record(text: str, values: dict[str, str | int]) -> str:
+def _record(text: str, values: Mapping[str, str | int]) -> str:
     return json.dumps({"text": text, **{name: value for name, value in values.items() if value != ""}})
+
+
+def _entries(connection: sa.Connection, log: JobLog, subject: str, most: int) -> tuple[list[LogEntry], int]:
+    """Return the newest entries of a log, the oldest of them first, and how many older ones there were."""
+    last_id = log.last_id(connection, subject)
+    kept: deque[LogEntry] = deque(maxlen=most)
+    truncated = 0
+    for page in () if last_id is None else log.pages(connection, subject, last_id=last_id):
+        for at, level, text, dropped, _ in page:
+            if dropped:
+                truncated += dropped
+                continue
+            truncated += len(kept) == most
+            kept.append(_entry(at, level, json.loads(text)))
+    return list(kept), truncated
+
+
+def _entry(at: int, level: str, values: dict[str, Any]) -> LogEntry:
+    return LogEntry(at, level, values.pop("text"), values, values.pop("number", 0))
+
+
+def _logged(row: Any) -> LoggedExecution:
+    over = row.status == "over"
+    moves = Action(json.loads(row.definition)["action"]).moves_files
+    return LoggedExecution(
+        number=row.number,
+        status="Executing" if not over else "Error" if row.error else "Success",
+        began_at=row.began_at,
+        ended_at=row.ended_at,
+        files=row.files,
+        errors=row.errors,
+        transfer=row.transfer_id if moves and row.files else "",
+    )

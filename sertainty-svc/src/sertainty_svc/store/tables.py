@@ -38,6 +38,9 @@ agent: Final = sa.Table(
     _text("reason", ""),
     _number("active", nullable=True),
     _text("log", ""),
+    sa.Column("started", sa.Boolean(), nullable=False, server_default=sa.true()),
+    _number("beats", default="0"),
+    *(_text(name, "") for name in ("user", "address")),
 )
 
 # The logs of the agent's starts, the newest 20 (74); the entries are those of AGENT_LOG with the name as their subject.
@@ -47,6 +50,7 @@ agent_start: Final = sa.Table(
     sa.Column("number", _NUMBER, sa.Identity(), primary_key=True),
     sa.Column("name", sa.String(128), nullable=False, unique=True),
     _number("started_at"),
+    *(_text(name) for name in ("host", "version")),
     sqlite_autoincrement=True,
 )
 

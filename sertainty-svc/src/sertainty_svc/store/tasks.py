@@ -5,6 +5,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 
+from mft_common.database.statements import Connection, Statement
 from sertainty_svc.domain.stored_tasks import StoredTask
 from sertainty_svc.domain.tasks import TaskDefinition
 from sertainty_svc.store.tables import configuration, execution, task
@@ -27,6 +28,11 @@ _SELECT: Final = (
     .join_from(task, configuration, configuration.c.id == _C.configuration)
     .order_by(_C.configuration, _C.position)
 )
+_FAILED: Final = Statement(
+    sa.select(_C.definition).where(
+        _C.configuration == sa.bindparam("configuration", type_=sa.BigInteger()), _C.failed == sa.true()
+    )
+)
 
 
 def find(connection: sa.Connection, configuration_id: int, name: str) -> StoredTask | None:
@@ -39,6 +45,18 @@ def by_id(connection: sa.Connection, id_: int) -> StoredTask | None:
     """Return a task by its id; None where it is gone."""
     row = connection.execute(_SELECT.where(_C.id == id_)).one_or_none()
     return None if row is None else _task(row)
+
+
+def by_names(connection: sa.Connection, configuration_name: str, name: str) -> StoredTask | None:
+    """Return a task by the name of its configuration and its own; None where either is not there."""
+    row = connection.execute(_SELECT.where(configuration.c.name == configuration_name, _C.name == name)).one_or_none()
+    return None if row is None else _task(row)
+
+
+def has_errors(connection: Connection, configuration_id: int) -> bool:
+    """Return whether the latest execution of an enabled task failed, and no success or reset followed (69)."""
+    failed = _FAILED.all(connection, {"configuration": configuration_id})
+    return any(json.loads(definition)["enabled"] for (definition,) in failed)
 
 
 def of_configuration(connection: sa.Connection, configuration_id: int) -> list[StoredTask]:

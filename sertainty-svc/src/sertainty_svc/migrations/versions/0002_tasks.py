@@ -27,6 +27,9 @@ def upgrade() -> None:
         _text("reason", ""),
         _number("active", nullable=True),
         _text("log", ""),
+        sa.Column("started", sa.Boolean(), nullable=False, server_default=sa.true()),
+        _number("beats", default="0"),
+        *(_text(name, "") for name in ("user", "address")),
     ):
         op.add_column("agent", column)
     op.create_table(
@@ -34,6 +37,7 @@ def upgrade() -> None:
         sa.Column("number", _NUMBER, sa.Identity(), primary_key=True),
         sa.Column("name", sa.String(128), nullable=False, unique=True),
         _number("started_at"),
+        *(_text(name) for name in ("host", "version")),
         sqlite_autoincrement=True,
     )
     op.create_table(
@@ -158,5 +162,5 @@ def downgrade() -> None:
         *("template", "stored_object", "configuration", "agent_start"),
     ):
         op.drop_table(name)
-    for name in ("log", "active", "reason", "epoch", "taken_up", "wish"):
+    for name in ("address", "user", "beats", "started", "log", "active", "reason", "epoch", "taken_up", "wish"):
         op.drop_column("agent", name)
