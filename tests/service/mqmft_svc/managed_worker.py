@@ -9,7 +9,7 @@ from mft_common.endpoints.registry import Endpoints
 from mft_common.process.runner import Runner
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.child import RUN, SWEEP
-from mqmft_svc.operations.managed.held import HELD
+from mqmft_svc.operations.managed.reports import HELD
 from tests.servers.managed_transfers import payload
 
 MODULES = (

@@ -11,8 +11,8 @@ from mft_common.endpoints.files import FileEndpoint
 from mft_common.endpoints.folders import Folder, LocalFolders
 from mft_common.endpoints.registry import Endpoints
 from mft_common.endpoints.system import System
+from mft_common.transfer.commit_proof import CommitProof
 from mqmft_svc.domain.managed_files import ManagedFile
-from mqmft_svc.operations.managed.committed import Sealed
 from mqmft_svc.operations.managed.moving import FileMove, Work
 from mqmft_svc.operations.managed.order import Order
 from mqmft_svc.operations.managed.roots import Root
@@ -63,12 +63,12 @@ def move(tmp_path):
             destination.close()
             folder = os.open(tmp_path / "to", os.O_RDONLY | os.O_DIRECTORY)
             destination.endpoint = FileEndpoint(Folder(folder, system=disk), system=disk)
-            sealed = Sealed(source.endpoint.stat("a"), SHA256, {"delivered_size": 7})
+            proof = CommitProof(source.endpoint.stat("a"), SHA256, {"delivered_size": 7})
             work = Work(
                 TOKEN, heard, {"source": source, "destination": destination}, Trying(threading.Event(), 0, recover=True)
             )
             file = ManagedFile(position=0, item=0, source="a", destination="a", state="moving")
-            FileMove(work, one, file.changed(checkpoint=sealed.as_json()), None).run()
+            FileMove(work, one, file.changed(checkpoint=proof.as_json()), None).run()
         return disk, heard.file, (tmp_path / "from/a").exists()
 
     return move

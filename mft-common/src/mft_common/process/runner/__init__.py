@@ -2,6 +2,7 @@
 
 from mft_common.process.runner.channel import Channel, CommitRefused
 from mft_common.process.runner.handle import End, Handle
+from mft_common.process.runner.held import HeldInterrupt
 from mft_common.process.runner.messages import (
     BEGAN,
     CHECKPOINT,
@@ -25,6 +26,7 @@ __all__ = [
     "CommitRefused",
     "End",
     "Handle",
+    "HeldInterrupt",
     "Json",
     "MessageTooLarge",
     "OnMessage",

@@ -4,11 +4,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from mft_common.endpoints.errors import Interrupted, NotFound, TransferError
-from mft_common.process.runner import Channel, CommitRefused
-from mqmft_svc.operations.managed.held import HeldInterrupt
+from mft_common.process.runner import Channel, CommitRefused, HeldInterrupt
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order, url_of
 from mqmft_svc.operations.managed.problems import Away
-from mqmft_svc.operations.managed.reports import Reports
+from mqmft_svc.operations.managed.reports import HELD, Reports
 from mqmft_svc.operations.managed.run import Run
 from mqmft_svc.operations.managed.trying import Trying
 
@@ -23,7 +22,7 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
     worker's, and whether unfinished files or sources that were moved aside may be `left`.
     """
     order = Order.from_json(payload)
-    trying = Trying(HeldInterrupt(channel, payload["confirm_s"]), order.retry_count, recover=order.recover)
+    trying = Trying(HeldInterrupt(channel, HELD, payload["confirm_s"]), order.retry_count, recover=order.recover)
     attempt = Run(order, Reports(channel), trying)
     try:
         attempt.run()

@@ -8,12 +8,12 @@ from typing import Any, Final
 from mft_common.clock import now_ms
 from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Interrupted, NotFound, TransferError
-from mft_common.transfer import Copied, Moved, Mover
+from mft_common.transfer import Copied, Moved, Mover, commit_proof
+from mft_common.transfer.commit_proof import CommitProof
 from mft_common.transfer.steps import MakeSteps
 from mft_common.transfer.steps.text import TargetEnds, Text
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import EndOfLine, ItemRequest
-from mqmft_svc.operations.managed import committed
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE
 from mqmft_svc.operations.managed.problems import NotPossible, description_of, sentence, sentence_of
 from mqmft_svc.operations.managed.reports import Reports
@@ -65,7 +65,7 @@ class FileMove:
         # What is at the destination already, and is only read once more for its digests.
         self._safe = 0 if file.checkpoint is None else int(file.checkpoint.get("position", 0))
         # The version that was read, once the file is delivered durably.
-        self._delivered = committed.entry_of(file.checkpoint) if file.delivered else None
+        self._delivered = commit_proof.entry_of(file.checkpoint) if file.delivered else None
 
     def run(self) -> None:
         """Move the file; Interrupted, CommitRefused and Away leave it as it is, for another run."""
@@ -84,15 +84,16 @@ class FileMove:
 
     def _was_committed(self) -> bool:
         """Return whether an earlier run was cut off between the commit of the file and its report (225)."""
-        found = committed.Sealed.of(self._file.checkpoint)
+        found = CommitProof.of(self._file.checkpoint)
         if found is None:
             return False
-        trying = self._work.trying
-        there = trying.call(lambda: found.is_at(self._work.destination, self._file.destination, trying.stop))
+        trying, destination = self._work.trying, self._work.destination
+        look = functools.partial(destination.look, self._file.destination)
+        there = trying.call(lambda: found.find(destination.endpoint, look, trying.stop))
         if there is None:
             self._file = self._file.changed(checkpoint=None)
             return False
-        self._file = found.delivered(self._file, there)
+        self._file = as_delivered(self._file, found, there)
         # The earlier run may have been cut off before the name was durable.
         self._delivered = found.entry if self._is_durable() else None
         return True
@@ -201,8 +202,7 @@ class FileMove:
     def _sealed(self, copied: Copied) -> None:
         if not self._began:
             self._begins("")
-        sealed = committed.Sealed(copied.entry, copied.delivered.sha256, self._values(copied))
-        self._proof = sealed.as_json()
+        self._proof = CommitProof(copied.entry, copied.delivered.sha256, self._values(copied)).as_json()
 
     def _values(self, copied: Copied | Moved) -> dict[str, Any]:
         """Return what the record has of the bytes on each side; digests where a checksum is asked for (223)."""
@@ -225,7 +225,7 @@ class FileMove:
         if entry is None:
             self._warn("The source was not deleted: the delivered file may not survive a crash of its system.")
             return
-        self._file = self._file.changed(checkpoint={committed.ENTRY: asdict(entry)})
+        self._file = self._file.changed(checkpoint={commit_proof.ENTRY: asdict(entry)})
         self._work.reports.delivered(self._file)
         delete = functools.partial(self._work.source.endpoint.delete, entry, token=self._work.token)
         try:
@@ -265,6 +265,12 @@ class FileMove:
                 self.left = True
                 file = file.changed(temporary=self._former[-1])
         self._work.reports.ended(file)
+
+
+def as_delivered(file: ManagedFile, proof: CommitProof, there: Entry) -> ManagedFile:
+    """Return a file as delivered, which is at its destination as `there`."""
+    at = there.modified_at or now_ms()
+    return file.changed(**proof.values, delivered=True, delivered_at=at, checkpoint=None)
 
 
 def _version_at(destination: Root, path: str) -> str | None:

@@ -9,8 +9,7 @@ from mft_common.dispatch import Child, Runner, until_written
 from mft_common.errors import Unavailable
 from mft_common.process.runner import CHECKPOINT, MAY_COMMIT, PROGRESS, End, Json, MessageTooLarge, PoolFull
 from mqmft_svc.operations.managed.called import CalledTransfer
-from mqmft_svc.operations.managed.held import HELD
-from mqmft_svc.operations.managed.reports import BEGAN_FILE, DELIVERED, ENDED_FILE, FILES, FOUND
+from mqmft_svc.operations.managed.reports import BEGAN_FILE, DELIVERED, ENDED_FILE, FILES, FOUND, HELD
 
 # The end of a transfer that the end of its worker interrupts: the next worker goes on with it.
 INTERRUPTED: Final = "interrupted"

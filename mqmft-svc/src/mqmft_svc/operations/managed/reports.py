@@ -8,6 +8,8 @@ from mqmft_svc.domain.managed_files import ManagedFile
 
 FILES: Final = "files"
 FOUND: Final = "found"
+# Asks for the word that the transfer is still the worker's.
+HELD: Final = "transfer_held"
 BEGAN_FILE: Final = "began"
 DELIVERED: Final = "delivered"
 # Not `ended`, which is the end of the child.

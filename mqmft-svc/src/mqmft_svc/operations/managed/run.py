@@ -1,16 +1,17 @@
 """Run a managed transfer: find the files of its items, then move one after another."""
 
+import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.transfer.commit_proof import CommitProof
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import ItemRequest
-from mqmft_svc.operations.managed.committed import Sealed
 from mqmft_svc.operations.managed.finding import Found, failed, files_of, messages_of
-from mqmft_svc.operations.managed.moving import FileMove, Work
+from mqmft_svc.operations.managed.moving import FileMove, Work, as_delivered
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order
 from mqmft_svc.operations.managed.problems import Away, description_of, sentence_of
 from mqmft_svc.operations.managed.queues.required import require_broker
@@ -168,17 +169,18 @@ class Run:
 
     def _as_delivered(self, file: ManagedFile) -> ManagedFile:
         """Return a file as delivered where an earlier run was cut off after its commit, as the destination shows."""
-        sealed = Sealed.of(file.checkpoint)
-        if sealed is None or self._order.items[file.item].destination.type == "queue":
+        proof = CommitProof.of(file.checkpoint)
+        if proof is None or self._order.items[file.item].destination.type == "queue":
             return file
         try:
             with closing(Root(self._order, DESTINATION)) as destination:
-                there = sealed.is_at(destination, file.destination, self._trying.stop)
+                look = functools.partial(destination.look, file.destination)
+                there = proof.find(destination.endpoint, look, self._trying.stop)
         except Interrupted:
             raise
         except TransferError:
             return file
-        return file if there is None else sealed.delivered(file, there)
+        return file if there is None else as_delivered(file, proof, there)
 
 
 def _file(position: int, item: int, found: Found) -> ManagedFile:

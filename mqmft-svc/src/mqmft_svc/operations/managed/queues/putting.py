@@ -9,9 +9,9 @@ from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import OutcomeUnknown, TransferError
 from mft_common.storable_text import storable
 from mft_common.transfer import Copied, Moved
+from mft_common.transfer.commit_proof import CommitProof
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.domain.submissions import ItemRequest
-from mqmft_svc.operations.managed.committed import Sealed
 from mqmft_svc.operations.managed.moving import Work
 from mqmft_svc.operations.managed.order import DESTINATION, SOURCE, Order
 from mqmft_svc.operations.managed.queues.incomplete import BrokenOff, mark_incomplete
@@ -40,7 +40,7 @@ class Put(QueueMove):
 
     def _was_committed(self) -> bool:
         """Raise where an earlier run was cut off after messages may have become visible: none is sent twice."""
-        if Sealed.of(self._file.checkpoint) is not None:
+        if CommitProof.of(self._file.checkpoint) is not None:
             raise OutcomeUnknown(
                 f"{self._settings.queue}: the transfer was cut off while the messages became visible, and they are not "
                 "sent twice"

@@ -10,10 +10,9 @@ from typing import Any, Final
 from mft_common.endpoints.contract import Endpoint, Entry
 from mft_common.endpoints.errors import Exists, Interrupted, NotFound, TransferError
 from mft_common.queues.settings import BrokerAway
-from mft_common.transfer import Copied, Moved
+from mft_common.transfer import Copied, Moved, commit_proof
 from mqmft_svc.domain.managed_files import TAKEN, ManagedFile
 from mqmft_svc.domain.submissions import ItemRequest
-from mqmft_svc.operations.managed import committed
 from mqmft_svc.operations.managed.moving import Work
 from mqmft_svc.operations.managed.order import SOURCE, Order
 from mqmft_svc.operations.managed.problems import sentence_of
@@ -92,7 +91,7 @@ class Take(QueueMove):
         if entry is None:
             self._warn(f"{_KEPT} the delivered file may not survive a crash of its system.")
             return
-        checkpoint = {committed.ENTRY: asdict(entry), TAKEN: base64.b64encode(self._taken).decode()}
+        checkpoint = {commit_proof.ENTRY: asdict(entry), TAKEN: base64.b64encode(self._taken).decode()}
         self._file = self._file.changed(temporary="", checkpoint=checkpoint)
         self._work.reports.delivered(self._file)
         try:
