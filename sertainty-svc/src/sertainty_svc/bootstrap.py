@@ -48,7 +48,7 @@ _LOCK: Final = "worker.lock"
 _OBEYS_WITHIN_S: Final = 8.0
 _PURGE_EVERY_S: Final = 3600.0
 # What children of the worker need in any case; its fork server imports it once.
-_CHILD_MODULES: Final = ()
+_CHILD_MODULES: Final = ("sertainty_svc.operations.running.child",)
 
 
 def child_modules(_document: Mapping[str, Any]) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ from mft_common.endpoints.errors import (
 )
 from mft_common.endpoints.file_delete import delete_version, end_deletion, end_deletions
 from mft_common.endpoints.file_listing import Listing, entry_of, is_content_of, version_of
+from mft_common.endpoints.file_moves import Place, rename_version
 from mft_common.endpoints.file_writer import FileWriter, link_or_rename, sync_folder
 from mft_common.endpoints.folders import Folder, LocalFolders
 from mft_common.endpoints.names import Patterns, check_path, is_temporary
@@ -162,6 +163,16 @@ class FileEndpoint(Closing):
                     self._system.remove(old, source)
                 self._system.sync(folder)
                 self._system.sync(source)
+
+    def rename_into(self, entry: Entry, other: "FileEndpoint", target: str) -> bool:
+        """Move a file of this version to a free name of another folder, durably, without copying it.
+
+        False where the two are on different file systems; Exists where the name is taken. Changed where the file has
+        another version by now: a newer one keeps its name, or gets it back.
+        """
+        at, to = self._folder.around(entry.path), other._folder.around(target)  # noqa: SLF001 -- of its own class
+        with at as (source, old), to as (folder, new), os_errors(target):
+            return rename_version(self._system, Place(old, source), Place(new, folder), entry, target)
 
     def delete(self, entry: Entry, *, token: str) -> None:
         """Delete a file durably; Changed where its version is not that of `entry`."""

@@ -5,8 +5,9 @@
 - FILES, `{"after": position}`: the answer is up to PAGE files behind a position that are not over, as
   `ExecutionFile.to_json`.
 - FOUND, a list of at most PAGE files of a Time task as JSON; the answer is None, once they are stored.
-- CHANGED, a file as JSON, before a temporary name is used (`moving`), once its output is durable (`delivered`), and at
-  its end; the answer is None, once that is stored.
+- CHANGED, a file as JSON, before a temporary name is used (`moving`), once its output is durable (`delivered`), before
+  its source is moved to another folder, and at its end; `waiting` where the task's own fault ended its delivery. The
+  answer is None, once that is stored.
 - PROGRESS, `{"position", "bytes_done"}`; told, not asked.
 - MAY_COMMIT, a file as JSON with the checkpoint that proves its commit; the answer is True while the worker owns the
   execution and no request to stop it was made.

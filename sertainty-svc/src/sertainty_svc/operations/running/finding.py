@@ -1,0 +1,40 @@
+"""Find the files of a Time task (85)."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from mft_common.endpoints.errors import Interrupted, TransferError
+from mft_common.endpoints.names import Patterns
+from sertainty_svc.domain.executions import ExecutionFile
+from sertainty_svc.domain.selection import selection
+from sertainty_svc.domain.tasks import TaskDefinition
+from sertainty_svc.operations.running.faults import TaskFault, sentence, sentence_of
+from sertainty_svc.operations.running.folders import TaskFolder
+from sertainty_svc.operations.running.reports import Reports
+
+_EVERY: Final = Patterns(("*",))
+
+
+def find(definition: TaskDefinition, source: TaskFolder, reports: Reports, check: Callable[[], None]) -> None:
+    """Report every file of the source that the task takes, by name; `check` is called for each. TaskFault."""
+    try:
+        reports.found(_files(definition, source, reports, check))
+    except Interrupted:
+        raise
+    except TransferError as error:
+        raise TaskFault(f"The folder {source.text} cannot be listed: {sentence_of(error)}") from error
+
+
+def _files(
+    definition: TaskDefinition, source: TaskFolder, reports: Reports, check: Callable[[], None]
+) -> Iterator[ExecutionFile]:
+    takes, position = selection(definition), 0
+
+    def skipped(path: str, why: str) -> None:
+        reports.log(sentence(why), path, "Warning")
+
+    for entry in source.endpoint.list(_EVERY, recursive=definition.filter.recurse, skipped=skipped):
+        check()
+        if entry.kind == "file" and takes(entry.path):
+            yield ExecutionFile(position=position, path=entry.path, size=entry.size, modified_at=entry.modified_at)
+            position += 1

@@ -1,0 +1,245 @@
+"""Deliver one file of an execution, and do with its source what the task says (86 to 92)."""
+
+import functools
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any, Final
+
+from mft_common.endpoints.contract import Entry
+from mft_common.endpoints.errors import Interrupted, NotFound, NotRegular, OutcomeUnknown, TransferError
+from mft_common.transfer import Copied, Interrupt, Mover, commit_proof
+from mft_common.transfer.commit_proof import CommitProof
+from sertainty_svc.domain.executions import ExecutionFile
+from sertainty_svc.operations.running.delivering import Delivering, Delivery
+from sertainty_svc.operations.running.disposing import ASIDE, FIRST_PAUSE_S, Disposal, Work
+from sertainty_svc.operations.running.faults import FileFault, Later, TaskFault, is_of_task, sentence_of
+from sertainty_svc.operations.running.unchanged import UnchangedSource
+
+_PROGRESS_S: Final = 0.5
+
+
+class FileMove:
+    """One file on its way: `run` brings it to its end.
+
+    TaskFault leaves it as if nothing had been done, Interrupted and CommitRefused as it is. `left` says whether an
+    unfinished file, or a source that was moved aside, may be left.
+    """
+
+    def __init__(self, work: Work, action: Delivering, file: ExecutionFile) -> None:
+        self.left = False
+        self._work = work
+        self._action = action
+        self._file = file
+        self._limit = _TimeLimit(work.stop, work.definition.time_limit_s)
+        # Names of unfinished files of earlier attempts and tries.
+        self._former = [file.temporary] if file.temporary else []
+        self._began = False
+        # The version of the source that was read.
+        self._entry = commit_proof.entry_of(file.checkpoint)
+
+    def run(self) -> None:
+        """Deliver the file, and handle its source."""
+        if ASIDE in (self._file.checkpoint or {}) and self._file.state != "delivered":
+            # An earlier attempt had begun to move the source of a failed file aside.
+            return self._fail(self._file.description)
+        try:
+            if self._file.state != "delivered" and not self._was_committed():
+                self._deliver()
+        except Later as error:
+            return self._end("later", sentence_of(error), "Info")
+        except Interrupted:
+            if not self._limit.is_over():
+                raise
+            return self._fail(f"It took longer than {self._work.definition.time_limit_s} seconds.")
+        except TransferError as error:
+            return self._fail(sentence_of(error))
+        self._finish()
+        return None
+
+    def _was_committed(self) -> bool:
+        """Return whether an earlier attempt was cut off between the commit of the file and its report (88)."""
+        proof, destination = CommitProof.of(self._file.checkpoint), self._work.folders.destination
+        if proof is None:
+            return False
+        look = functools.partial(destination.endpoint.stat, self._file.destination)
+        try:
+            if proof.find(destination.endpoint, look, self._work.stop) is None:
+                self._file = self._file.changed(checkpoint=None)
+                return False
+        except Interrupted:
+            raise
+        except TransferError as error:
+            raise TaskFault(f"{destination.text} cannot be looked at: {sentence_of(error)}") from error
+        try:
+            # The earlier attempt may have been cut off before the name was durable.
+            destination.endpoint.make_durable(self._file.destination)
+        except TransferError:
+            self._delivered(proof.values, None)
+        else:
+            self._delivered(proof.values, proof.entry)
+        return True
+
+    def _deliver(self) -> None:
+        entry = self._entry = self._find_entry()
+        self._file = self._file.changed(size=entry.size, modified_at=entry.modified_at)
+        source = UnchangedSource(self._work.folders.source.endpoint, entry)
+        try:
+            delivery = self._action.prepare(source, entry)
+            self._file = self._file.changed(destination=delivery.path)
+            self._work.folders.destination.make_folder_of(delivery.path)
+            moved = self._mover(delivery).move(source, entry, self._work.folders.destination.endpoint, delivery.path)
+        except Interrupted:
+            raise
+        except TransferError as error:
+            self._judge(error, at_source=error is source.failure)
+            raise
+        self._file = self._file.changed(tries=self._file.tries + moved.retries + 1)
+        if moved.unremoved:
+            self._former.append(self._file.temporary)
+        values = _values(Copied(moved.entry, moved.source, moved.delivered, 0))
+        self._delivered(values, moved.entry if moved.durable else None)
+
+    def _find_entry(self) -> Entry:
+        """Return the source as it is now; Later where it is not the file that was found."""
+        source = self._work.folders.source
+        try:
+            entry = source.endpoint.stat(self._file.path)
+        except (NotFound, NotRegular) as error:
+            raise Later(f"{self._file.path}: has gone since it was found") from error
+        found = self._file.identity
+        if entry.kind != "file" or (found and found != source.identity(entry)):
+            raise Later(f"{self._file.path}: changed since it was found")
+        return entry
+
+    def _judge(self, error: TransferError, *, at_source: bool) -> None:
+        """Note the tries of a delivery that failed; raise TaskFault where it was the task's fault."""
+        if error.leftover and self._file.temporary:
+            self._former.append(self._file.temporary)
+        self._file = self._file.changed(tries=self._file.tries + error.tries, checkpoint=None)
+        if isinstance(error, Later | FileFault):
+            return
+        folders = self._work.folders
+        reason = TaskFault(sentence_of(error)) if is_of_task(error, at_source=at_source) else None
+        try:
+            if reason is None and error.heals:
+                # A folder that cannot be reached at all is no fault of a file.
+                folders.source.check()
+                folders.destination.check()
+        except TaskFault as fault:
+            reason = fault
+        if reason is not None:
+            if not isinstance(error, OutcomeUnknown):
+                self._report("waiting", "")
+            raise reason from error
+
+    def _mover(self, delivery: Delivery) -> Mover:
+        definition, reports, position = self._work.definition, self._work.reports, self._file.position
+        return Mover(
+            token=self._work.token,
+            if_exists="replace" if definition.replace else "fail",
+            verify="sha256",
+            steps=delivery.steps,
+            keep_time=delivery.keep_time,
+            interrupt=self._limit,
+            begins=self._begins,
+            progress=functools.partial(reports.progress, position),
+            progress_every=_PROGRESS_S,
+            sealed=self._sealed,
+            guard=lambda: reports.check_commit(self._file),
+            retries=definition.retries,
+            delay=FIRST_PAUSE_S,
+        )
+
+    def _begins(self, temporary: str) -> None:
+        if self._began and temporary == self._file.temporary:
+            return
+        if self._began and self._file.temporary:
+            self._former.append(self._file.temporary)
+        self._began = True
+        self._file = self._file.changed(state="moving", temporary=temporary, description="")
+        self._work.reports.changed(self._file)
+
+    def _sealed(self, copied: Copied) -> None:
+        proof = CommitProof(copied.entry, copied.delivered.sha256, _values(copied))
+        self._file = self._file.changed(state="moving", checkpoint=proof.as_json())
+
+    def _delivered(self, values: Mapping[str, Any], entry: Entry | None) -> None:
+        """Report that the output is there, before anything happens to the source (87).
+
+        `entry` is the version that was read, None where the output may not survive a crash.
+        """
+        self._entry = entry
+        checkpoint = None if entry is None else {commit_proof.ENTRY: asdict(entry)}
+        self._file = self._file.changed(
+            **values, state="delivered", temporary="", description="", checkpoint=checkpoint
+        )
+        self._work.reports.changed(self._file)
+
+    def _finish(self) -> None:
+        """Handle the source of a delivered file, of the version that was read alone."""
+        disposal = Disposal(self._work, self._file, self._entry)
+        problem = disposal.after_success()
+        self._take_over(disposal)
+        if problem:
+            self._work.reports.log(problem, self._file.path, "Warning")
+        self._end("successful", problem, "Info", self._action.done)
+
+    def _fail(self, reason: str) -> None:
+        """End the file by its own fault, moved to the folder of failed ones where the task has one (86)."""
+        disposal = Disposal(self._work, self._file.changed(description=reason), self._entry)
+        problem = disposal.after_failure()
+        self._take_over(disposal)
+        self._end("failed", f"{reason} {problem}".strip(), "Error")
+
+    def _take_over(self, disposal: Disposal) -> None:
+        self._file = disposal.file
+        self.left = self.left or disposal.left
+
+    def _end(self, state: Any, description: str, level: Any, text: str = "") -> None:
+        self._report(state, description)
+        self._work.reports.log(text or description, self._file.path, level)
+
+    def _report(self, state: Any, description: str) -> None:
+        """Remove unfinished files of former tries, then report how the file stands."""
+        temporary = ""
+        if self._former and not self._work.sweep(tuple(dict.fromkeys(self._former))):
+            self.left, temporary = True, self._former[-1]
+        self._file = self._file.changed(state=state, description=description, temporary=temporary, checkpoint=None)
+        self._work.reports.changed(self._file)
+
+
+class _TimeLimit:
+    """A request to stop that is also set once a file has taken too long; None for no limit."""
+
+    def __init__(self, stop: Interrupt, seconds: float | None) -> None:
+        self._stop = stop
+        self._until = None if seconds is None else time.monotonic() + seconds
+
+    def is_over(self) -> bool:
+        """Return whether the file has taken too long."""
+        return self._until is not None and time.monotonic() > self._until
+
+    def is_set(self) -> bool:
+        """Return whether the delivery is to end."""
+        return self.is_over() or self._stop.is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait at most `timeout` seconds; return whether the delivery is to end."""
+        if self._until is not None:
+            left = max(self._until - time.monotonic(), 0.0)
+            timeout = left if timeout is None else min(timeout, left)
+        return self._stop.wait(timeout) or self.is_over()
+
+
+def _values(copied: Copied) -> dict[str, Any]:
+    """Return what the record has of the bytes on each side."""
+    source, delivered = copied.source, copied.delivered
+    return {
+        "size": source.size,
+        "bytes_done": source.size,
+        "modified_at": copied.entry.modified_at,
+        "source_sha256": source.sha256,
+        commit_proof.SIZE: delivered.size,
+        "delivered_sha256": delivered.sha256,
+    }

@@ -1,0 +1,66 @@
+"""Report from a child to its worker, and ask it; the worker stores each report before the child goes on."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final, Literal
+
+from mft_common.endpoints.names import printable
+from mft_common.process.runner import Channel
+from sertainty_svc.domain.executions import ExecutionFile
+from sertainty_svc.operations.running import messages
+
+Level = Literal["Info", "Warning", "Error"]
+# The files of one message have a limit of bytes as well.
+_PAGE_BYTES: Final = 1 << 20
+
+
+class Reports:
+    """The messages of one execution."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+
+    def may_go_on(self) -> bool:
+        """Return whether the next file may begin."""
+        return self._channel.ask(messages.MAY_GO_ON) is True
+
+    def files(self) -> Iterator[ExecutionFile]:
+        """Yield the files that are not over, page by page."""
+        after = -1
+        while page := self._channel.ask(messages.FILES, {"after": after}):
+            yield from map(ExecutionFile.from_json, page)
+            after = page[-1]["position"]
+
+    def found(self, files: Iterable[ExecutionFile]) -> None:
+        """Report the files that a Time task found; the return means that all are stored."""
+        page: list[dict[str, Any]] = []
+        size = 0
+        for file in files:
+            page.append(file.to_json())
+            # A character of a path has six bytes at most in a message.
+            size += 6 * len(file.path)
+            if len(page) == messages.PAGE or size > _PAGE_BYTES:
+                self._channel.ask(messages.FOUND, page)
+                page, size = [], 0
+        if page:
+            self._channel.ask(messages.FOUND, page)
+
+    def changed(self, file: ExecutionFile) -> None:
+        """Report a file as it is now; the return means that it is stored."""
+        self._channel.ask(messages.CHANGED, file.to_json())
+
+    def progress(self, position: int, bytes_done: int) -> None:
+        """Report how many bytes of a file were read."""
+        self._channel.tell(messages.PROGRESS, {"position": position, "bytes_done": bytes_done})
+
+    def check_commit(self, file: ExecutionFile) -> None:
+        """Return when a file may become visible, and what proves its commit is stored; CommitRefused."""
+        self._channel.may_commit(file.to_json())
+
+    def find_id(self, uid: str) -> str | None:
+        """Return the contents in Base64 of the ID of that id, None where there is none."""
+        found: str | None = self._channel.ask(messages.FIND_ID, {"uid": uid})
+        return found
+
+    def log(self, text: str, file: str = "", level: Level = "Info") -> None:
+        """Add a line about a file to the log of the task."""
+        self._channel.tell(messages.LOG, [{"text": text, "level": level, "file": printable(file), "stream": ""}])
