@@ -184,9 +184,9 @@ def test_a_child_for_which_the_worker_has_no_thread_ends_and_gives_its_place_bac
         assert runner.run(f"{WORK}:first_byte", 1, Heard()).wait(20).completed
 
 
-@pytest.mark.parametrize("payload", [{"x": b"bytes"}, "x" * (5 << 20), float("nan")])
+@pytest.mark.parametrize("payload", [{"x": b"bytes"}, "x" * (9 << 20), float("nan")])
 def test_a_payload_is_plain_data_of_a_limited_size(runner, payload):
-    """Bytes, numbers that JSON lacks and 5 MiB of text are refused, and leave no child behind."""
+    """Bytes, numbers that JSON lacks and 9 MiB of text are refused, and leave no child behind."""
     with pytest.raises((TypeError, ValueError, MessageTooLarge)):
         runner.run(f"{WORK}:first_byte", payload, Heard())
     wait_until(lambda: runner.running == 0)

@@ -47,9 +47,9 @@ class _SectionSchema(Schema):
 
     folders = fields.List(fields.String(validate=validate.Length(min=1)))
     interpreters = fields.Dict(keys=fields.String(validate=_EXTENSION), values=_COMMAND)
-    script_path = fields.String()
-    script_user = fields.String(allow_none=True)
-    script_wrapper = fields.List(fields.String())
+    script_path = fields.String(validate=validate.Length(min=1))
+    script_user = fields.String(allow_none=True, validate=validate.Length(min=1))
+    script_wrapper = fields.List(fields.String(validate=validate.Length(min=1)))
     presets = fields.String(allow_none=True, metadata=UNUSED)
     new_id_preset = fields.String(allow_none=True, metadata=UNUSED)
     kem = fields.String(validate=validate.OneOf(("x25519", "mlkem768-x25519")), metadata=UNUSED)

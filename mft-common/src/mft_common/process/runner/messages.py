@@ -25,7 +25,8 @@ CHECKPOINT: Final = "checkpoint"
 ENDED: Final = "ended"
 MAY_COMMIT: Final = "may_commit"
 
-LARGEST: Final = 4 << 20
+# A script of 4 MiB fits in, in Base64.
+LARGEST: Final = 8 << 20
 _HEAD: Final = struct.Struct(">I")
 _READ: Final = 1 << 16
 
