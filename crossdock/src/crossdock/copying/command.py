@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from crossdock.copying.bars import Bars
+from crossdock.copying.changes import Change, ChangeOf
 from crossdock.copying.encryption import SUFFIX
 from crossdock.copying.plan import Plan, opened
 from crossdock.copying.report import FileResult, Report
@@ -22,7 +23,6 @@ from mft_common.ids import TransferIds
 from mft_common.process import memory
 from mft_common.transfer.bandwidth import Bandwidth
 from mft_common.transfer.engine import Mover
-from mft_common.transfer.steps import MakeSteps
 
 _FIRST_DELAY_S: Final = 1.0
 # After a signal files that do not end by themselves are given up: their far side does not answer.
@@ -60,7 +60,7 @@ class _Run:
     stop: Stop
     bars: Bars
     saved: Saved
-    steps: MakeSteps | None
+    change: ChangeOf | None
     plan: Plan
     folders: set[str] = field(default_factory=set)
     folders_lock: threading.Lock = field(default_factory=threading.Lock)
@@ -68,7 +68,7 @@ class _Run:
     @property
     def at_once(self) -> int:
         """The number of files that are moved at the same time."""
-        if self.steps is not None:
+        if self.change is not None:
             return 1
         able = min(self.plan.source.features.at_once, self.plan.destination.features.at_once)
         return max(1, min(able, self.request.at_once, len(self.plan.files)))
@@ -76,9 +76,9 @@ class _Run:
 
 def run(
     request: Request, ends: Ends, data: Path, *, bars: Bars, finished: Callable[[FileResult], None],
-    complain: Callable[[str], None], steps: MakeSteps | None = None,
+    complain: Callable[[str], None], change: ChangeOf | None = None,
 ) -> Report:  # fmt: skip
-    """Copy the files of a request, through `steps`, and return the report; `finished` is called after each file.
+    """Copy the files of a request, each with its `change`, and return the report; `finished` is called after each file.
 
     TransferError where an end cannot be opened at all. After a signal the report is there within two seconds; where it
     is `abandoned`, threads still wait for a far side and the ends are open: the caller ends the process at once.
@@ -103,7 +103,7 @@ def run(
                 )  # fmt: skip
                 if plan is not None:
                     saved = closing.enter_context(_saved(request, data, source, destination))
-                    shared = _Run(request, Bandwidth(request.bandwidth), stop, bars, saved, steps, plan)
+                    shared = _Run(request, Bandwidth(request.bandwidth), stop, bars, saved, change, plan)
                     _move_all(shared, report, finished, complain)
                 if report.abandoned:
                     closing.pop_all()
@@ -217,22 +217,24 @@ def _copy(run: _Run, entry: Entry, path: str) -> FileResult:
         retries = number
 
     bar = run.bars.begin(entry.path, entry.size)
-    mover = Mover(
-        token=run.saved.token,
-        if_exists="replace" if run.request.replace else "fail",
-        steps=run.steps,
-        keep_time=True,
-        bandwidth=run.bandwidth,
-        interrupt=run.stop,
-        begins=begins,
-        progress=bar.progress,
-        checkpointed=lambda checkpoint: run.saved.store(path, checkpoint) if resume else None,
-        retrying=retrying,
-        retries=run.request.retries,
-        delay=_FIRST_DELAY_S,
-        keep=resume,
-    )
     try:
+        change = Change() if run.change is None else run.change(entry)
+        mover = Mover(
+            token=run.saved.token,
+            if_exists="replace" if run.request.replace else "fail",
+            steps=change.steps,
+            keep_time=change.keep_time,
+            modified_at=change.modified_at,
+            bandwidth=run.bandwidth,
+            interrupt=run.stop,
+            begins=begins,
+            progress=bar.progress,
+            checkpointed=lambda checkpoint: run.saved.store(path, checkpoint) if resume else None,
+            retrying=retrying,
+            retries=run.request.retries,
+            delay=_FIRST_DELAY_S,
+            keep=resume,
+        )
         _make_folder(run, path)
         moved = mover.move(run.plan.source, entry, run.plan.destination, path, run.saved.find(path))
     except TransferError as error:
@@ -250,7 +252,7 @@ def _copy(run: _Run, entry: Entry, path: str) -> FileResult:
         warning=moved.warning,
         size=moved.delivered.size,
         sha256=moved.delivered.sha256,
-        source_sha256="" if run.steps is None else moved.source.sha256,
+        source_sha256="" if run.change is None else moved.source.sha256,
         retries=moved.retries,
         resumed=moved.resumed,
     )

@@ -14,6 +14,7 @@ from marshmallow import ValidationError
 from rich.console import Console
 
 from crossdock.copying.bars import Bars, TerminalBars
+from crossdock.copying.changes import Change
 from crossdock.copying.command import Request
 from crossdock.copying.command import run as run_copy
 from crossdock.copying.encryption import encrypting
@@ -43,22 +44,25 @@ def rate_of(text: str | None) -> int | None:
 
 
 @dataclass(frozen=True)
-class _Printer:
+class Printer:
     """Prints lines for people, or one JSON object; what cannot be printed keeps no file from being copied."""
 
     json_format: bool
     output: Output = field(default_factory=Output)
 
     def say(self, line: str) -> None:
+        """Print a line for people on standard output."""
         if not self.json_format:
             self.output.print(lambda: click.echo(line))
 
     def complain(self, line: str) -> None:
+        """Print a line for people on standard error."""
         if not self.json_format:
             with suppress(OSError):
                 click.echo(line, err=True)
 
     def finished(self, result: FileResult) -> None:
+        """Print the line of a file."""
         print_result(result, self.say, self.complain)
 
     def report(self, report: Report, source: str) -> int:
@@ -88,6 +92,12 @@ class _Printer:
         self.output.print(lambda: click.echo(json.dumps(value)))
 
 
+def bars_for(*, json_format: bool) -> Bars:
+    """Return bars on a terminal for people, else none."""
+    console = Console(stderr=True)
+    return TerminalBars(console) if console.is_terminal and not json_format else Bars()
+
+
 def run(
     request: Request, config: Path | None, data: Path, environ: Mapping[str, str], *, rate: str | None,
     json_format: bool,
@@ -96,9 +106,8 @@ def run(
 
     `rate` is the limit of bytes per second as it was given.
     """
-    console = Console(stderr=True)
-    bars = TerminalBars(console) if console.is_terminal and not json_format else Bars()
-    printer = _Printer(json_format)
+    bars = bars_for(json_format=json_format)
+    printer = Printer(json_format)
     try:
         request = replace(request, bandwidth=rate_of(rate))
         ends = Ends.read(config, data, environ, url_of(request.source), url_of(request.destination))
@@ -106,8 +115,9 @@ def run(
         ends.check_argument(request.destination)
         with encrypting(request.encrypt_to, config, data, environ) as steps:
             report = run_copy(
-                request, ends, data, bars=bars, finished=printer.finished, complain=printer.complain, steps=steps
-            )
+                request, ends, data, bars=bars, finished=printer.finished, complain=printer.complain,
+                change=None if steps is None else lambda _entry: Change(steps=steps),
+            )  # fmt: skip
     except KeyboardInterrupt:
         # A signal that came before the copy itself.
         report = Report(interrupted=True)
@@ -115,11 +125,11 @@ def run(
         return printer.refuse(error)
     code = printer.report(report, request.source)
     if report.abandoned:
-        _end_at_once(code)
+        end_at_once(code)
     return code
 
 
-def _end_at_once(code: int) -> NoReturn:
+def end_at_once(code: int) -> NoReturn:
     """End the process: neither the interpreter's end nor a library's may wait for a far side that does not answer."""
     for stream in (sys.stdout, sys.stderr):
         with suppress(OSError):
