@@ -18,6 +18,7 @@ def test_a_ciphertext_is_read_with_the_private_key_and_the_same_info_alone(suite
     wrong = [(hpke.generate(), secret, b"of this file"), (private, secret, b"of another file")]
     wrong += [(private, secret[:at] + bytes([secret[at] ^ 1]) + secret[at + 1 :], b"of this file") for at in range(80)]
     wrong += [(private, secret[:at], b"of this file") for at in (0, 1, suite.encapsulation, len(secret) - 1)]
+    wrong.append((private, bytes(suite.encapsulation) + secret[suite.encapsulation :], b"of this file"))
     for key, ciphertext, info in wrong:
         with pytest.raises(NotDecrypted):
             hpke.decrypt(suite, key, ciphertext, info)

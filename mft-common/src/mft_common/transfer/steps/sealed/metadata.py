@@ -11,9 +11,9 @@ from mft_common.transfer.steps.sealed.header import LARGEST, MOST_METADATA
 
 _LONGEST_NAME: Final = 1024
 _NS_PER_MS: Final = 1_000_000
-# Times of file systems and of Python are within these years.
-_FIRST_NS: Final = clock.FIRST_MS * _NS_PER_MS
-_LAST_NS: Final = clock.LAST_MS * _NS_PER_MS
+# Times are signed numbers of 64 bits: the years 1677 to 2262.
+_FIRST_NS: Final = -(1 << 63)
+_LAST_NS: Final = (1 << 63) - 1
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,8 @@ class Metadata:
     """What chunk 0 holds.
 
     `name` is that of the file without folders, `size` its bytes, `mtime_ns` its modification time in nanoseconds since
-    the epoch, None where the source does not tell; `protected` is when it was protected, in milliseconds.
+    the epoch, None where the source does not tell one that 64 bits hold; `protected` is when it was protected, in
+    milliseconds.
     The name is text from somebody else: a reader checks it before it becomes a file's name.
     """
 
@@ -41,9 +42,8 @@ class Metadata:
             raise BadName("the name cannot be that of a protected file: it is no UTF-8 text or has a step")
         if self.size > LARGEST:
             raise DiskFull(f"the file is larger than {LARGEST} bytes")
-        value = {
-            "name": self.name, "size": self.size, "mtime_ns": self.mtime_ns, "protected": clock.iso(self.protected),
-        }  # fmt: skip
+        mtime_ns = self.mtime_ns if _is_within(self.mtime_ns, _FIRST_NS, _LAST_NS) else None
+        value = {"name": self.name, "size": self.size, "mtime_ns": mtime_ns, "protected": clock.iso(self.protected)}
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()
 
     @classmethod
