@@ -154,9 +154,9 @@ def test_check_names_the_keys_that_have_no_effect_yet(tmp_path):
     document = {
         "transactions": [{**TRANSACTION, "retries": {"job_delay": "9s"}}],
         "ibm_mq_mft": {"agents": {"A": {"qmgr": "Q", "root": "file:a", "allow": ["mftadmin"]}}},
-        "data_protector": {"kem": "x25519"},
+        "data_protector": {"script_path": "/bin"},
     }
     file.write_text(yaml.safe_dump(document))
     result = CliRunner().invoke(main, ["check", str(file)])
     assert result.exit_code == 0, result.output
-    assert result.stderr.splitlines() == ["data_protector.kem: has no effect yet"]
+    assert result.stderr.splitlines() == ["data_protector.script_path: has no effect yet"]

@@ -16,6 +16,7 @@ from mft_common.database import Database, advisory_lock
 from mft_common.directory import Directory, RemoteDirectory
 from mft_common.dispatch import Dispatcher, Sweeper
 from mft_common.endpoints.filestore import Filestore
+from mft_common.errors import ConfigError
 from mft_common.events import Bus, Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
@@ -38,6 +39,8 @@ from sertainty_svc.operations.executing.owned import Parts
 from sertainty_svc.operations.executing.purging import purge_task as executions_purge_task
 from sertainty_svc.operations.executing.sweeping import SWEEP, ExecutionRemovals
 from sertainty_svc.operations.executing.work import RUN, ExecutionWork
+from sertainty_svc.operations.protection import host_key
+from sertainty_svc.operations.protection.host_key import HostKeyUnusable
 from sertainty_svc.schemas import configuration as sections
 from sertainty_svc.schemas.configuration import Section
 from sertainty_svc.settings import Settings
@@ -159,6 +162,7 @@ def build(
         configuration.warn_unused(sections.unused(config))
     reader = replace(reader or Reader(Path(settings.config or "").parent, {}), data=Path(settings.data).absolute())
     section = sections.read_sections(config, reader)
+    _ensure_host_key(settings, section)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
         directory = RemoteDirectory.configured(settings.gateway_url, signer)
@@ -184,3 +188,10 @@ def build(
         checks={"database": database.ping},
         runner=runner,
     )
+
+
+def _ensure_host_key(settings: Settings, section: Section) -> None:
+    try:
+        host_key.ensure(settings, section)
+    except HostKeyUnusable as error:
+        raise ConfigError([f"{host_key.location(settings, section)}: {error}"]) from error

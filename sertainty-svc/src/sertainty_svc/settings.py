@@ -20,6 +20,7 @@ class Settings:
     config: str | None = setting("MFT_CONFIG", text, None)
     data: str = setting("MFT_DATA", text, "data")
     transfer_id_prefix: str = setting("MFT_TRANSFER_ID_PREFIX", default="AMQ QM1", doc="first bytes of transfer ids")
+    host_key_file: str | None = setting("SERTAINTY_HOST_KEY_FILE", text, None, doc="the file of this machine's key")
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
 
     @classmethod

@@ -5,6 +5,8 @@ import threading
 from contextlib import contextmanager
 from xml.etree import ElementTree as ET
 
+import sqlalchemy as sa
+
 from mft_common import environ_keys
 from mft_common.directory import Account, Challenge, Denied, Full, Opened, Session, Trusted
 from mft_common.identity import Identity
@@ -13,6 +15,7 @@ from sertainty_svc.app import create_app
 from sertainty_svc.schemas import logs
 from sertainty_svc.settings import Settings
 from sertainty_svc.store import logs as store
+from sertainty_svc.store.tables import configuration
 
 PROMPTS = ("Port of registry?", "Berth number?")
 START = 1_780_000_000_000
@@ -78,7 +81,8 @@ class Reply:
         self.status = int(self.root.findtext("Status"))
         self.message = self.root.findtext("StatusMessage")
         results = self.root.find("ResultList")
-        self.results = None if results is None else [base64.b64decode(one.text or "").decode() for one in results]
+        self.contents = None if results is None else [base64.b64decode(one.text or "") for one in results]
+        self.results = self.contents and [content.decode(errors="replace") for content in self.contents]
         self.names = None if results is None else [one.get("name") for one in results]
 
     @property
@@ -120,6 +124,11 @@ class Hub:
         if arguments:
             parts.append("<ArgList>" + "".join(map(written, arguments)) + "</ArgList>")
         return Reply(self.send(f"<Request>{''.join(parts)}</Request>".encode(), **options))
+
+    def add_configuration(self, name):
+        """Store a configuration without tasks."""
+        with self.service.database.write() as connection:
+            connection.execute(sa.insert(configuration).values(name=name, tasks=b"<Tasks/>", saved_at=self.now))
 
     def login(self, account="operator"):
         """Open a session and return its id."""

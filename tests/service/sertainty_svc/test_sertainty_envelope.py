@@ -96,8 +96,8 @@ def test_5_names_match_in_any_case_and_the_misprint_is_known(hub):
     """Item 5: the spellings of the guide's contents and formats lead to the same functions."""
     session = hub.login()
     assert hub.call("AGENTPING").status == 1
-    for name, canonical in (("configgetList", "configGetList"), ("configgetid", "configGetID")):
-        assert canonical in hub.call(name, *["n"] * (2 if "id" in name else 0), session=session).message
+    assert "configGetList" in hub.call("configgetList", session=session).message
+    assert hub.call("configgetid", "n", "n", session=session).status == 213
     assert "templateGetTask" in hub.call("tempateGetTask", "n", session=session).message
     for name in ("agentPong", "", "agentPing2", "ag\u0435ntPing"):
         assert hub.call(name).status == 408
@@ -130,8 +130,8 @@ def test_7_own_names_identify_arguments_and_other_names_are_labels(hub):
         ["night", ("label", "a.py")],
         [("script-name", "a.py"), ("config-name", "night")],
     ):
-        assert hub.call("configGetScript", *arguments, session=session).status == 502
-    assert hub.call("sharedGetPreset", ("prset-name", "Unrestricted"), session=session).status == 502
+        assert hub.call("configGetScript", *arguments, session=session).status == 213
+    assert hub.call("sharedGetPreset", ("prset-name", "Unrestricted"), session=session).status == 1
     twice = hub.call("configGetScript", ("config-name", "a"), ("config-name", "b"), session=session)
     assert (twice.status, twice.detail) == (408, "the argument config-name is given twice")
     bad = hub.call("configGetScript", ("script-name", "a/b"), "night", session=session)
@@ -143,8 +143,8 @@ def test_9_text_is_utf8_and_contents_are_any_bytes(hub):
     session = hub.login()
     reply = hub.call("configCreate", b"\xff\xfe", session=session)
     assert (reply.status, reply.detail) == (408, "the argument config-name is not UTF-8")
-    assert hub.call("sharedSaveID", "a", b"\xff\x00", session=session).status == 502
-    assert hub.call("sharedSaveScript", "a", b"\xff\x00", session=session).status == 502
+    assert hub.call("sharedSaveID", "a", b"\xff\x00", session=session).status == 1
+    assert hub.call("sharedSaveScript", "a", b"\xff\x00", session=session).status == 1
 
 
 def test_11_no_result_list_without_results(hub):
@@ -197,7 +197,7 @@ def test_12_a_broken_copy_of_a_good_document_never_breaks_the_hub(hub):
             body[place : place + dice.randint(0, 3)] = dice.choice(
                 (b"<", b"&", b"\0", b"\xff", b"]]>", b"", b"A", b"=")
             )
-        assert ask(hub, bytes(body)).status in {3, 408, 502}
+        assert ask(hub, bytes(body)).status in {3, 213, 408, 502}
 
 
 def test_12_documents_inside_arguments_are_read_with_the_same_care(hub):

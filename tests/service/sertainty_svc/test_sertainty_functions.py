@@ -6,6 +6,9 @@ from tests.service.sertainty_svc.protector import PROMPTS, b64
 BUILT = {
     *("agentAlter", "agentGetLog", "agentGetStatus", "agentPing", "agentRestart", "agentShutdown", "agentStart"),
     *("hostCloseSession", "hostOpenSession", "taskGetLog"),
+    *("configGetID", "configNewID", "configSaveID", "configGetScript", "configSaveScript", "hostGetMachine"),
+    *("sharedGetID", "sharedNewID", "sharedSaveID", "sharedGetScript", "sharedSaveScript"),
+    *("sharedGetPreset", "sharedGetPresetList"),
 }
 UNBUILT = [function for function in FUNCTIONS if function.name not in BUILT]
 DOCUMENTS = {"tasks-contents": "<Tasks/>", "task-definition": "<Task/>", "alter-option": "Disable"}

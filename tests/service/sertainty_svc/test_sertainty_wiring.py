@@ -25,6 +25,7 @@ def test_the_worker_consumes_the_events_of_the_topology_and_stores_its_heartbeat
 def test_the_application_is_built_from_the_environment(tmp_path, monkeypatch, log):
     """On a machine of its own everything comes from the environment, and only the gateway gets in."""
     monkeypatch.setenv("SERTAINTY_DATABASE_URL", f"sqlite:///{tmp_path}/s.db")
+    monkeypatch.setenv("MFT_DATA", f"{tmp_path}/data")
     with pytest.raises(ConfigError, match="MFT_GATEWAY_URL"):
         create_app()
     monkeypatch.setenv("MFT_GATEWAY_URL", "http://127.0.0.1:9")

@@ -31,6 +31,8 @@ class Function:
     results: tuple[str, ...] = ()
     session: SessionPlace = SessionPlace.ELEMENT
     named_results: bool = False
+    # Arguments of ours, which are taken by their names alone; one of them at most.
+    extensions: tuple[str, ...] = ()
 
     @property
     def singles(self) -> tuple[str, ...]:
@@ -51,6 +53,7 @@ class Function:
 _STATUS: Final = ("config-status", "task-status")
 _TASK: Final = ("config-name", "task-name")
 _TASK_STATUS: Final = ("StartTime", "EndTime", "LastErrorTime", "Status", "Error", "ExecCnt", "ErrorCnt")
+_PRESET: Final = ("preset-name", "preset-contents")
 _AGENT_STATUS: Final = ("agent-status", "application-name", "application-version", "config-name", *_STATUS)
 
 FUNCTIONS: Final[tuple[Function, ...]] = (
@@ -69,7 +72,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function("configGetScript", ("config-name", "script-name"), ("script-contents",)),
     Function("configGetStatus", ("config-name",), _STATUS),
     Function("configGetTasks", ("config-name",), ("task-definitions",)),
-    Function("configNewID", ("config-name", "id-name", "machine-fingerprint*")),
+    Function("configNewID", ("config-name", "id-name", "machine-fingerprint*"), extensions=_PRESET),
     Function("configSaveID", ("config-name", "id-name", "id-contents")),
     Function("configSaveScript", ("config-name", "script-name", "script-contents")),
     Function("configSaveTasks", ("config-name", "tasks-contents")),
@@ -80,7 +83,7 @@ FUNCTIONS: Final[tuple[Function, ...]] = (
     Function("sharedGetScript", ("script-name",), ("script-contents",)),
     Function("sharedGetPreset", ("preset-name",), ("preset-contents",)),
     Function("sharedGetPresetList", (), ("preset-name*",)),
-    Function("sharedNewID", ("id-name", "machine-fingerprint*")),
+    Function("sharedNewID", ("id-name", "machine-fingerprint*"), extensions=_PRESET),
     Function("sharedSaveID", ("id-name", "id-contents")),
     Function("sharedSaveScript", ("script-name", "script-contents")),
     Function("taskGetLog", _TASK, ("task-log",)),
@@ -98,6 +101,8 @@ _ALIASES: Final[Mapping[str, str]] = {"tempategettask": "templategettask"}
 ARGUMENT_ALIASES: Final[Mapping[str, str]] = {"prset-name": "preset-name"}
 # The only arguments that are bytes; all others are text (9).
 BINARY: Final = frozenset(("id-contents", "script-contents"))
+# The most bytes of contents (47, 48).
+SIZES: Final[Mapping[str, int]] = {"id-contents": 1 << 20, "script-contents": 4 << 20}
 DOCUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
     "tasks-contents": ("Tasks",),
     "task-definition": ("Task", "Tasks"),

@@ -12,7 +12,7 @@ from sertainty_svc.domain.agent import APPLICATION, AgentStatus, config_status
 from sertainty_svc.domain.agent import Agent as State
 from sertainty_svc.errors import AgentOffline, GeneralError
 from sertainty_svc.operations import agenda
-from sertainty_svc.operations.calls import Call, Family, succeeded, unsupported
+from sertainty_svc.operations.calls import Call, Family, succeeded
 from sertainty_svc.operations.context import Context
 from sertainty_svc.store import agent as store
 from sertainty_svc.store import tasks
@@ -35,7 +35,7 @@ class Agent:
 
     @property
     def functions(self) -> Family:
-        """The functions of the agent and its machine."""
+        """The functions of the agent."""
         return {
             "agentAlter": self.agent_alter,
             "agentGetStatus": self.agent_get_status,
@@ -43,7 +43,6 @@ class Agent:
             "agentRestart": self.agent_restart,
             "agentShutdown": self.agent_shutdown,
             "agentStart": self.agent_start,
-            **unsupported("hostGetMachine"),
         }
 
     def agent_ping(self, _call: Call) -> Reply:

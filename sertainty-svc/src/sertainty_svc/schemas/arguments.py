@@ -6,7 +6,7 @@ from typing import Final
 
 from mft_common import xml
 from mft_common.xml import XmlError
-from sertainty_svc.domain.functions import ALTER_OPTIONS, ARGUMENT_ALIASES, DOCUMENTS, NAMES, Argument, Function
+from sertainty_svc.domain.functions import ALTER_OPTIONS, ARGUMENT_ALIASES, DOCUMENTS, NAMES, SIZES, Argument, Function
 from sertainty_svc.domain.names import is_name
 from sertainty_svc.errors import InvalidRequest
 
@@ -17,17 +17,19 @@ _ANY_TASK: Final = "*"
 
 def placed(function: Function, arguments: Sequence[Argument]) -> dict[str, list[str]]:
     """Return each argument's contents, still in Base64, by its name; InvalidRequest on a wrong count (7, 8)."""
-    own = {*function.singles, *([function.repeated] if function.repeated else [])}
+    own = {*function.singles, *([function.repeated] if function.repeated else []), *function.extensions}
     values: dict[str, list[str]] = {name: [] for name in (*function.singles, function.repeated) if name}
     others: list[str] = []
     for argument in arguments:
         name = ARGUMENT_ALIASES.get(argument.name or "", argument.name)
         if name not in own or name is None:
             others.append(argument.content)
-        elif values[name] and name != function.repeated:
+        elif values.get(name) and name != function.repeated:
             raise InvalidRequest(f"the argument {name} is given twice")
         else:
-            values[name].append(argument.content)
+            values.setdefault(name, []).append(argument.content)
+    if len(values.keys() & set(function.extensions)) > 1:
+        raise InvalidRequest(f"only one of {' and '.join(function.extensions)} may be given")
     rest = iter(others)
     for name in function.singles:
         if not values[name]:
@@ -47,6 +49,8 @@ def check_forms(function: Function, values: Mapping[str, Sequence[bytes | str]])
     """Check the form of names, options and documents; InvalidRequest names the argument (13, 17)."""
     for name, contents in values.items():
         for content in contents:
+            if name in SIZES and len(content) > SIZES[name]:
+                raise InvalidRequest(f"the argument {name} has more than {SIZES[name]} bytes")
             if isinstance(content, str):
                 _check_form(function, name, content)
 
@@ -59,7 +63,7 @@ def _check_form(function: Function, name: str, content: str) -> None:
     elif name == "alter-option":
         if content.lower() not in ALTER_OPTIONS:
             raise InvalidRequest("the argument alter-option is neither Disable nor Enable")
-    elif name in DOCUMENTS or name == "machine-fingerprint":
+    elif name in DOCUMENTS:
         _check_document(name, content)
 
 
@@ -68,7 +72,7 @@ def _check_document(name: str, content: str) -> None:
         root = xml.parse(content.encode("utf-8"), max_elements=_MAX_ELEMENTS)
     except XmlError as error:
         raise InvalidRequest(f"the argument {name}: {error}") from error
-    if name in DOCUMENTS and root.tag not in DOCUMENTS[name]:
+    if root.tag not in DOCUMENTS[name]:
         raise InvalidRequest(f"the argument {name} has another root than {' or '.join(DOCUMENTS[name])}")
 
 

@@ -7,8 +7,10 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from mft_common.config import UNUSED, Reader, Sections, Size, problems_of, unused_keys
+from mft_common.config import Reader, Sections, Size, problems_of, unused_keys
 from mft_common.errors import ConfigError
+from sertainty_svc.errors import InvalidRequest
+from sertainty_svc.schemas.presets import SHIPPED, UNRESTRICTED, Preset, read_preset
 
 _SECTION: Final = "data_protector"
 SECTIONS: Final[Sections] = {_SECTION: dict}
@@ -20,6 +22,8 @@ class Section:
     """The section `data_protector`: `folders` are the roots that tasks may reach, the first one for relative paths.
 
     `interpreters` maps a script's extension to the command that runs it; none is enabled unless it is named.
+    `presets` are those that come with the hub and those of the configured folder, `kem` is the key algorithm of new
+    IDs, and `host_key_file` the path of this machine's key where it is not in the state folder.
     """
 
     folders: tuple[Path, ...] = ()
@@ -27,8 +31,8 @@ class Section:
     script_path: str = "/usr/local/bin:/usr/bin:/bin"
     script_user: str | None = None
     script_wrapper: tuple[str, ...] = ()
-    presets: str | None = None
-    new_id_preset: str | None = None
+    presets: Mapping[str, Preset] = field(default_factory=lambda: SHIPPED)
+    new_id_preset: str = UNRESTRICTED
     kem: str = "x25519"
     unknown_users: str = "challenge"
     failures: int = 3
@@ -50,11 +54,11 @@ class _SectionSchema(Schema):
     script_path = fields.String(validate=validate.Length(min=1))
     script_user = fields.String(allow_none=True, validate=validate.Length(min=1))
     script_wrapper = fields.List(fields.String(validate=validate.Length(min=1)))
-    presets = fields.String(allow_none=True, metadata=UNUSED)
-    new_id_preset = fields.String(allow_none=True, metadata=UNUSED)
-    kem = fields.String(validate=validate.OneOf(("x25519", "mlkem768-x25519")), metadata=UNUSED)
+    presets = fields.String(allow_none=True, validate=validate.Length(min=1))
+    new_id_preset = fields.String(allow_none=True)
+    kem = fields.String(validate=validate.OneOf(("x25519", "mlkem768-x25519")))
     executions = fields.Integer(strict=True, validate=validate.Range(min=1))
-    host_key_file = fields.String(allow_none=True)
+    host_key_file = fields.String(allow_none=True, validate=validate.Length(min=1))
     max_body = Size(validate=validate.Range(min=1024))
     # The gateway uses these two: it asks the prompts.
     unknown_users = fields.String(validate=validate.OneOf(("challenge", "deny")))
@@ -69,7 +73,8 @@ def unused(document: Mapping[str, Any]) -> list[str]:
 def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
     """Read the section `data_protector`; ConfigError names every problem in it by its path.
 
-    Relative roots lie below the data folder; no root may reach the hub's own state there (107).
+    Relative roots lie below the data folder; no root may reach the hub's own state there (107). The folder of presets
+    is read, as files of secrets are; relative paths of it and of the host key start at the folder of the configuration.
     """
     try:
         loaded = _SectionSchema().load(document.get(_SECTION) or {})
@@ -82,8 +87,42 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
         for place, root in enumerate(roots)
         if root.is_relative_to(state) or state.is_relative_to(root)
     ]
+    presets = _read_presets(reader, loaded.pop("presets", None), problems)
+    new_id_preset = loaded.pop("new_id_preset", None) or UNRESTRICTED
+    if new_id_preset not in presets and not problems:
+        problems.append(f"{_SECTION}.new_id_preset: there is no preset {new_id_preset!r}")
     if problems:
         raise ConfigError(problems)
+    host_key = loaded.pop("host_key_file", None)
     interpreters = {name: tuple(command) for name, command in loaded.pop("interpreters", {}).items()}
     wrapper = tuple(loaded.pop("script_wrapper", ()))
-    return Section(folders=roots, interpreters=interpreters, script_wrapper=wrapper, **loaded)
+    return Section(
+        folders=roots,
+        interpreters=interpreters,
+        script_wrapper=wrapper,
+        presets=presets,
+        new_id_preset=new_id_preset,
+        host_key_file=None if host_key is None else str(reader.folder / host_key),
+        **loaded,
+    )
+
+
+def _read_presets(reader: Reader, folder: str | None, problems: list[str]) -> Mapping[str, Preset]:
+    """Return the presets that come with the hub and those of the files `*.xml` in a folder, by their names (102)."""
+    presets = dict(SHIPPED)
+    if folder is None:
+        return presets
+    place = reader.folder / folder
+    if not place.is_dir():
+        problems.append(f"{_SECTION}.presets: there is no folder {folder}")
+    for path in sorted(place.glob("*.xml")):
+        try:
+            preset = read_preset(path.read_bytes())
+        except (OSError, InvalidRequest) as error:
+            reason = error.detail if isinstance(error, InvalidRequest) else type(error).__name__
+            problems.append(f"{_SECTION}.presets: {path.name}: {reason}")
+            continue
+        if preset.name in presets:
+            problems.append(f"{_SECTION}.presets: {path.name}: there is another preset {preset.name!r}")
+        presets[preset.name] = preset
+    return presets

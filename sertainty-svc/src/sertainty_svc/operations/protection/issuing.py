@@ -1,0 +1,50 @@
+"""Make IDs (10.2)."""
+
+import uuid
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from mft_common import hpke
+from mft_common.hpke import KeyRefused, Suite
+from sertainty_svc.domain.ids import Definition
+from sertainty_svc.domain.machines import Machine
+from sertainty_svc.schemas.ids import ALGORITHMS, binding, write_definition, write_id
+from sertainty_svc.schemas.presets import Preset
+from sertainty_svc.schemas.rules import to_date
+
+# The names of the setting `kem`, and the algorithms of the IDs' keys.
+KEMS: Final[Mapping[str, str]] = {"x25519": "X25519", "mlkem768-x25519": "MLKEM768-X25519"}
+
+
+def new_id(name: str, machines: Sequence[Machine], preset: Preset, *, kem: str, now_ms: int) -> tuple[str, bytes]:
+    """Return the UUID and the document of a new ID, which opens on `machines` and on no other.
+
+    A machine without a usable key is in the definition and gets no wrap. The private key of the ID is in the document
+    alone, and there only as wraps.
+    """
+    algorithm = KEMS[kem]
+    private = hpke.generate()
+    definition = Definition(
+        uid=str(uuid.uuid4()),
+        name=name,
+        created=to_date(now_ms),
+        preset=preset.name,
+        rules=preset.rules.issued(now_ms),
+        algorithm=algorithm,
+        public_key=hpke.public_bytes(ALGORITHMS[algorithm], private),
+        machines=tuple(machines),
+    )
+    element = write_definition(definition)
+    info = binding(element)
+    wraps = {machine.id: _wrap(machine, private, info) for machine in machines}
+    return definition.uid, write_id(element, {machine: wrap for machine, wrap in wraps.items() if wrap is not None})
+
+
+def _wrap(machine: Machine, private: bytes, info: bytes) -> bytes | None:
+    """Return the private key encrypted to a machine; None where it has no key, or one that leads to no secret."""
+    if machine.public_key is None:
+        return None
+    try:
+        return hpke.encrypt(Suite.X25519, machine.public_key, private, info)
+    except KeyRefused:
+        return None
