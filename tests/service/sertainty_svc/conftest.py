@@ -7,7 +7,7 @@ import pytest
 import structlog
 
 from mft_common import logs
-from tests.service.sertainty_svc.protector import Hub
+from tests.service.sertainty_svc.protector import BYTES, Hub
 
 
 @pytest.fixture
@@ -16,6 +16,18 @@ def hub(tmp_path):
     made = Hub(tmp_path)
     yield made
     made.service.close()
+
+
+@pytest.fixture
+def filled(hub):
+    """A hub with the configuration `night`, and an ID and a script in it and among the shared ones; and a session."""
+    hub.add_configuration("night")
+    session = hub.login()
+    for scope in ((), ("night",)):
+        prefix = "config" if scope else "shared"
+        assert hub.call(f"{prefix}SaveID", *scope, "a.iic", BYTES, session=session).status == 1
+        assert hub.call(f"{prefix}SaveScript", *scope, "a.py", BYTES, session=session).status == 1
+    return hub, session
 
 
 @pytest.fixture

@@ -19,6 +19,8 @@ from sertainty_svc.store.tables import configuration
 
 PROMPTS = ("Port of registry?", "Berth number?")
 START = 1_780_000_000_000
+# Contents that are neither text nor XML.
+BYTES = bytes(range(256)) + b"\r\n\x00"
 
 
 def b64(content):

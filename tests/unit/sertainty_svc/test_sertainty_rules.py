@@ -43,6 +43,13 @@ def test_102_four_presets_come_with_the_hub():
     for name, shipped in SHIPPED.items():
         assert read_preset(shipped.contents) == shipped
         assert ET.fromstring(shipped.contents).get("name") == name
+    written = ET.fromstring(SHIPPED["Business hours"].contents)
+    leaves = [leaf.tag for leaf in written.find("Rules/Rule[@name='ScheduleSetup']")]
+    assert leaves[:3] == ["Enabled", "TimeZone", "DaySunday"]
+    assert leaves[9:] == [
+        "StartHour", "StartMinute", "EndHour", "EndMinute",
+        "StartDay", "StartMonth", "StartYear", "EndDay", "EndMonth", "EndYear",
+    ]  # fmt: skip
     hours = Window(days=DAYS[1:6], start=Edge(hour=8, minute=0), end=Edge(hour=18, minute=0))
     assert SHIPPED["Unrestricted"].rules == Rules()
     assert SHIPPED["Hardware bound"].rules == Rules(hardware_deny=True)

@@ -20,7 +20,11 @@ _KNOWN: Final = {
     _SCHEDULE: WINDOW_LEAVES,
 }
 _MAX_DAYS: Final = 36_500
-_NUMBERS: Final = ("Hour", "Minute", "Day", "Month", "Year")
+# The numbers of a window in the order of the format.
+_NUMBERS: Final = (
+    *((end, number) for end in ("Start", "End") for number in ("Hour", "Minute")),
+    *((end, number) for end in ("Start", "End") for number in ("Day", "Month", "Year")),
+)
 _BOOL: Final = ("type", "bool")
 _INT: Final = ("type", "int")
 
@@ -100,9 +104,9 @@ def _write_window(block: Element, window: Window, zone: str) -> None:
     xml.add(block, "TimeZone", zone, [("type", "string")])
     for day in DAYS:
         xml.add(block, f"Day{day}", _boolean(value=day in window.days), [_BOOL])
-    for number in _NUMBERS:
-        for end, edge in (("Start", window.start), ("End", window.end)):
-            xml.add(block, f"{end}{number}", str(_number(edge, number)), [_INT])
+    for end, number in _NUMBERS:
+        edge = window.start if end == "Start" else window.end
+        xml.add(block, f"{end}{number}", str(_number(edge, number)), [_INT])
 
 
 def _number(edge: Edge, name: str) -> int:

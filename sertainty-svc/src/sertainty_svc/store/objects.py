@@ -63,8 +63,8 @@ def find_ids(connection: sa.Connection, owner: int, uid: str) -> Sequence[bytes]
 def insert(connection: sa.Connection, key: Key, contents: bytes, uid: str = "") -> bool:
     """Add an object; False where the name exists, TooMany where the configuration is full."""
     _check_room(connection, key)
-    rows = connection.execute(_insert(connection, key, contents, uid).on_conflict_do_nothing())
-    return rows.rowcount == 1
+    row = _insert(connection, key, contents, uid).on_conflict_do_nothing().returning(_C.name)
+    return connection.execute(row).scalar_one_or_none() is not None
 
 
 def save(connection: sa.Connection, key: Key, contents: bytes, uid: str = "") -> None:
