@@ -195,3 +195,5 @@ def _ensure_host_key(settings: Settings, section: Section) -> None:
         host_key.ensure(settings, section)
     except HostKeyUnusable as error:
         raise ConfigError([f"{host_key.location(settings, section)}: {error}"]) from error
+    except OSError as error:
+        raise ConfigError([f"{settings.state}: the host key cannot be made there ({error.strerror})"]) from error

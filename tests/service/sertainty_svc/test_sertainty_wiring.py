@@ -6,6 +6,7 @@ from mft_common.errors import ConfigError
 from mft_common.events import LocalBus
 from sertainty_svc import worker
 from sertainty_svc.app import create_app
+from tests.service.sertainty_svc.protector import Hub
 
 
 def test_the_worker_consumes_the_events_of_the_topology_and_stores_its_heartbeat(hub):
@@ -35,3 +36,12 @@ def test_the_application_is_built_from_the_environment(tmp_path, monkeypatch, lo
     assert client.get("/readyz").status_code == 200
     with pytest.raises(ConfigError, match="MFT_AMQP_URL"):
         worker.main()
+
+
+def test_98_a_host_key_that_cannot_be_read_or_made_stops_the_start(tmp_path):
+    """Item 98: the problem names the file; a state folder that cannot be written is one, too."""
+    with pytest.raises(ConfigError, match=r"given\.pem: the host key cannot be read"):
+        Hub(tmp_path, SERTAINTY_HOST_KEY_FILE=str(tmp_path / "given.pem"))
+    (tmp_path / "data").write_text("a file where the folder should be")
+    with pytest.raises(ConfigError, match="the host key cannot be made there"):
+        Hub(tmp_path)
