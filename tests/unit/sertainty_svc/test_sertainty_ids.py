@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mft_common.transfer.steps.sealed import NotAuthentic
+from mft_common.xml import DECLARATION
 from sertainty_svc.domain.ids import IdUnusable, NotForThisId, NotForThisMachine, RuleBreached
 from sertainty_svc.operations.protection.issuing import new_id
 from sertainty_svc.operations.protection.opening import usable_for_protect
@@ -203,6 +204,26 @@ def test_100_the_binding_is_that_of_canonical_xml():
     assert other.count(b"<Rules/>") == 1
     assert binding(definition) == binding(ET.fromstring(other).find("Definition"))
     assert host.open(other, *protected(contents)) == FILE_KEY
+
+
+def test_100_comments_change_nothing_and_processing_instructions_are_refused():
+    """Item 100: Canonical XML leaves comments out, and would keep the instructions that the parser passes over."""
+    host = Host()
+    contents = issued(host)
+    file = protected(contents)
+    for text in (b"<!-- a comment -->", b"<?an instruction?>", b"<?xml-like instruction?>"):
+        for place in (contents.index(b"<Created"), contents.index(b"<Wraps")):
+            changed = contents[:place] + text + contents[place:]
+            if text.startswith(b"<!"):
+                assert host.open(changed, *file) == FILE_KEY
+                continue
+            with pytest.raises(IdUnusable, match="instructions"):
+                host.open(changed, *file)
+    plain = contents.removeprefix(DECLARATION)
+    assert host.open(plain, *file) == host.open(b"\xef\xbb\xbf" + contents, *file) == FILE_KEY
+    assert host.open(contents.replace(b"<?xml ", b"<?xml\n", 1), *file) == FILE_KEY
+    with pytest.raises(IdUnusable, match="instructions"):
+        host.open(b"<?xml-like?>" + plain, *file)
 
 
 @given(st.text(max_size=50), st.text(max_size=50))
