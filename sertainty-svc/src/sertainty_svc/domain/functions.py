@@ -103,10 +103,6 @@ ARGUMENT_ALIASES: Final[Mapping[str, str]] = {"prset-name": "preset-name"}
 BINARY: Final = frozenset(("id-contents", "script-contents"))
 # The most bytes of contents (47, 48).
 SIZES: Final[Mapping[str, int]] = {"id-contents": 1 << 20, "script-contents": 4 << 20}
-DOCUMENTS: Final[Mapping[str, tuple[str, ...]]] = {
-    "tasks-contents": ("Tasks",),
-    "task-definition": ("Task", "Tasks"),
-}
 NAMES: Final = frozenset(("config-name", "id-name", "script-name", "preset-name", "task-name"))
 ALTER_OPTIONS: Final = frozenset(("disable", "enable"))
 

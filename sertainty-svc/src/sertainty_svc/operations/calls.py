@@ -1,6 +1,6 @@
 """A call that has passed the checks of its envelope, and the replies that operations give."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -25,6 +25,15 @@ class Call:
     identity: Identity
     caller: Caller | None
     arguments: Mapping[str, list[Any]]
+
+    def text(self, name: str) -> str:
+        """Return an argument that comes once and is text."""
+        return str(self.arguments[name][0])
+
+    @property
+    def account(self) -> str:
+        """The name of the calling account, "" without a session."""
+        return "" if self.caller is None else self.caller.account.name
 
 
 Operation = Callable[[Call], Reply]
@@ -60,3 +69,8 @@ def unsupported(*names: str) -> Family:
         return refuse
 
     return {name: operation(name) for name in names}
+
+
+def listed(names: Iterable[str]) -> Reply:
+    """Return the reply of a list function: the names in order, and an empty ResultList without any (11)."""
+    return Reply(SUCCESS, MESSAGES[SUCCESS], [Result(name.encode()) for name in sorted(names)])

@@ -9,6 +9,7 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from sertainty_svc.operations.calls import Call
 from sertainty_svc.schemas.configuration import Section
+from sertainty_svc.schemas.folders import Roots
 from sertainty_svc.settings import Settings
 from sertainty_svc.store import logs
 
@@ -21,6 +22,12 @@ class Context:
     settings: Settings
     section: Callable[[sa.Connection], Section]
     now: Clock
+
+    def roots(self) -> Roots:
+        """Return the folders that tasks may reach by the configuration in force."""
+        with self.database.read() as connection:
+            section = self.section(connection)
+        return Roots(section.folders, section.named_folders)
 
     def log(self, connection: sa.Connection, call: Call, event: str, text: str, *, config: str = "") -> None:
         """Append an entry about a change by a call to the agent's log, in the transaction of the change (74)."""

@@ -4,13 +4,10 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from mft_common import xml
-from mft_common.xml import XmlError
-from sertainty_svc.domain.functions import ALTER_OPTIONS, ARGUMENT_ALIASES, DOCUMENTS, NAMES, SIZES, Argument, Function
+from sertainty_svc.domain.functions import ALTER_OPTIONS, ARGUMENT_ALIASES, NAMES, SIZES, Argument, Function
 from sertainty_svc.domain.names import is_name
 from sertainty_svc.errors import InvalidRequest
 
-_MAX_ELEMENTS: Final = 500_000
 _PROMPT: Final = re.compile(r"prompt-[0-9]+", re.ASCII)
 _ANY_TASK: Final = "*"
 
@@ -46,7 +43,10 @@ def placed(function: Function, arguments: Sequence[Argument]) -> dict[str, list[
 
 
 def check_forms(function: Function, values: Mapping[str, Sequence[bytes | str]]) -> None:
-    """Check the form of names, options and documents; InvalidRequest names the argument (13, 17)."""
+    """Check the form of names and options, and sizes; InvalidRequest names the argument (13, 17).
+
+    Documents may be large: their operations read them, once, before they look for what the other arguments name.
+    """
     for name, contents in values.items():
         for content in contents:
             if name in SIZES and len(content) > SIZES[name]:
@@ -63,17 +63,6 @@ def _check_form(function: Function, name: str, content: str) -> None:
     elif name == "alter-option":
         if content.lower() not in ALTER_OPTIONS:
             raise InvalidRequest("the argument alter-option is neither Disable nor Enable")
-    elif name in DOCUMENTS:
-        _check_document(name, content)
-
-
-def _check_document(name: str, content: str) -> None:
-    try:
-        root = xml.parse(content.encode("utf-8"), max_elements=_MAX_ELEMENTS)
-    except XmlError as error:
-        raise InvalidRequest(f"the argument {name}: {error}") from error
-    if root.tag not in DOCUMENTS[name]:
-        raise InvalidRequest(f"the argument {name} has another root than {' or '.join(DOCUMENTS[name])}")
 
 
 def opening(texts: Sequence[tuple[str | None, str]]) -> tuple[str, list[tuple[str | None, str]]]:

@@ -21,12 +21,14 @@ _DEFAULT_MAX_BODY: Final = 32 << 20
 class Section:
     """The section `data_protector`: `folders` are the roots that tasks may reach, the first one for relative paths.
 
+    `named_folders` are the same roots as they are configured, absolute, while links in `folders` are resolved.
     `interpreters` maps a script's extension to the command that runs it; none is enabled unless it is named.
     `presets` are those that come with the hub and those of the configured folder, `kem` is the key algorithm of new
     IDs, and `host_key_file` the path of this machine's key where it is not in the state folder.
     """
 
     folders: tuple[Path, ...] = ()
+    named_folders: tuple[Path, ...] = ()
     interpreters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     script_path: str = "/usr/local/bin:/usr/bin:/bin"
     script_user: str | None = None
@@ -80,7 +82,8 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
         loaded = _SectionSchema().load(document.get(_SECTION) or {})
     except ValidationError as error:
         raise ConfigError(problems_of(error, _SECTION)) from error
-    roots = tuple((reader.data / name).resolve() for name in loaded.pop("folders", ()))
+    named = tuple(reader.data.absolute() / name for name in loaded.pop("folders", ()))
+    roots = tuple(folder.resolve() for folder in named)
     state = (reader.data / "state").resolve()
     problems = [
         f"{_SECTION}.folders.{place}: the hub's own state is there"
@@ -98,6 +101,7 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
     wrapper = tuple(loaded.pop("script_wrapper", ()))
     return Section(
         folders=roots,
+        named_folders=named,
         interpreters=interpreters,
         script_wrapper=wrapper,
         presets=presets,
