@@ -1,6 +1,8 @@
 """Schedules that are accepted and refused, their descriptions, and their times away from changes of the clock."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, time
+from time import process_time
 
 import pytest
 
@@ -139,6 +141,21 @@ def test_an_anchor_is_an_instant_of_its_local_time():
 def test_the_first_run_of_an_interval_is_one_interval_after_its_anchor():
     """A Data Protector task that becomes runnable runs after its first interval, and then on that grid."""
     assert Interval(900, anchor=5_000).next_after(5_000) == 905_000
+
+
+NOON = int(datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()) * 1000
+
+
+@pytest.mark.parametrize(
+    "schedule", [Interval(24, "hours", NOON), Interval(1, "days", NOON), Daily((time(12),))], ids=str
+)
+def test_a_schedule_that_never_meets_its_window_is_known_to_end_in_a_moment(schedule):
+    """A daily time outside of the window's hours has no next time, and the search for one takes no ten seconds."""
+    never = replace(schedule, window=Window(start=time(8), end=time(10)))
+    began = process_time()
+    assert never.next_after(NOON) is None
+    assert process_time() - began < 2
+    assert replace(schedule, window=Window(first=Bound(1, 1, 2090))).next_after(NOON) is not None
 
 
 def test_a_window_of_one_day_a_year_is_found_without_walking_every_second():

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from mft_common.schedules.windows import Window
+from mft_common.schedules.windows import SEARCHED, Window
 from mft_common.schedules.zones import instants, local_time, offset
 
 Following = Callable[[datetime], datetime | None]
@@ -35,8 +35,10 @@ def next_instant(
 
 def _within(following: Following, window: Window) -> Following:
     def inside(moment: datetime) -> datetime | None:
-        found = following(moment)
+        found, last = following(moment), moment + SEARCHED
         while found is not None and not window.contains(found):
+            if found > last:
+                return None
             opening = window.opening(found)
             found = None if opening is None else following(opening - _TICK)
         return found

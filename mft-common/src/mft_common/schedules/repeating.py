@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from mft_common.errors import ConfigError
 from mft_common.schedules.occurrences import next_instant
-from mft_common.schedules.windows import Window
+from mft_common.schedules.windows import SEARCHED, Window
 from mft_common.schedules.zones import change_between, instants, local_time, offset
 
 Unit = Literal["seconds", "minutes", "hours", "days", "weeks", "months", "years"]
@@ -21,6 +21,7 @@ _DAY: Final = timedelta(days=1)
 _MOST: Final = 1_000_000_000
 # No zone changes its clock twice within this time.
 _LONGEST_JUMP: Final = timedelta(days=14)
+_SEARCHED_MS: Final = SEARCHED // timedelta(milliseconds=1)
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,11 @@ class Interval:
 
     def _fixed_after(self, at: int) -> int | None:
         number = self._first_number(at + 1)
+        last = max(at, self.anchor) + _SEARCHED_MS
         while self.count is None or number < self.count:
             found = self.anchor + number * self._step_ms
+            if found > last and self.window is not None:
+                return None
             local = local_time(found, self.zone)
             if self.window is None or self.window.contains(local):
                 return found

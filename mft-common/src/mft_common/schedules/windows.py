@@ -8,6 +8,9 @@ from mft_common.errors import ConfigError
 
 DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _ALL_DAYS: Final = frozenset(range(7))
+# A schedule may meet its window never, for example daily at noon and a window in the morning: it is taken to do so
+# where it has not met it within this time.
+SEARCHED: Final = timedelta(days=36_525)
 _DAY: Final = timedelta(days=1)
 # The calendar repeats dates and days of the week after 28 years, after at most 40 where a leap year is left out.
 _SEARCHED_DAYS: Final = 41 * 366
