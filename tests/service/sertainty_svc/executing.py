@@ -140,12 +140,12 @@ class Engine:
         return [one.data for one in read_events("sertainty-svc", rows) if one.type.startswith(kind)]
 
     def log(self, id_):
-        """Return the texts of a task's log."""
+        """Return the texts of a task's log, and the number of older ones where a record stands for those."""
 
         def texts(connection):
             last = TASK_LOG.last_id(connection, f"task/{id_}") or 0
             pages = TASK_LOG.pages(connection, f"task/{id_}", last_id=last)
-            return [json.loads(record[2])["text"] for page in pages for record in page]
+            return [record[3] or json.loads(record[2])["text"] for page in pages for record in page]
 
         return self.read(texts)
 

@@ -12,21 +12,16 @@ from mft_common import logs
 from mft_common.backoff import pause_after
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
-from mft_common.events.catalogue.transfers import MAX_ITEMS
 from mft_common.storable_text import storable
-from sertainty_svc.domain.executions import Execution, ExecutionFile, FileCounts
+from sertainty_svc.domain.executions import Execution, ExecutionFile
 from sertainty_svc.domain.stored_tasks import may_run
 from sertainty_svc.operations.executing.ending import End, Ending
-from sertainty_svc.operations.running.messages import PAGE
+from sertainty_svc.operations.executing.files import KnownFiles
 from sertainty_svc.store import agent as agents
-from sertainty_svc.store import execution_files, executions, references, tasks
+from sertainty_svc.store import executions, references, tasks
 from sertainty_svc.store import logs as task_logs
 from sertainty_svc.store.tables import OUTBOX, WORKERS
 
-_EVENT_EVERY_MS: Final = 1000
-_MOVES: Final = ("moving", "delivered")
-_PAGE_BYTES: Final = 1 << 20
-_FILE_BYTES: Final = 2048
 # The child of an execution may die this often without a file that was brought to its end meanwhile.
 _MOST_CRASHES: Final = 10
 _AT_ONCE: Final = 3
@@ -54,12 +49,7 @@ class OwnedExecution:
         self._database = parts.database
         self._ending = parts.ending
         self._now = parts.ending.now
-        self._counts: FileCounts | None = None
-        # The files that move, and those that changed since they were stored or since an event told of them.
-        self._files: dict[int, ExecutionFile] = {}
-        self._unstored: set[int] = set()
-        self._untold: set[int] = set()
-        self._told_at = 0
+        self._files = KnownFiles(parts.database, execution.id, self._now)
         self._lock = threading.RLock()
 
     def require(self, lease: Lease) -> None:
@@ -73,7 +63,7 @@ class OwnedExecution:
         A file whose output may be durable already comes to its end in any case.
         """
         with self._lock:
-            counts = self._load()
+            counts = self._files.load()
             with self._database.read() as connection:
                 # A commit is refused in any case once the execution is another worker's.
                 if not (executions.is_held(connection, self.execution) and WORKERS.is_alive(connection, lease)):
@@ -89,45 +79,38 @@ class OwnedExecution:
     def page(self, after: int) -> list[dict[str, Any]]:
         """Return some of the files behind a position that are not over, as plain data."""
         with self._lock:
-            if self._unstored:
+            if not self._files.are_stored:
                 self._write()
-            # A message has a limit of bytes.
-            page: list[dict[str, Any]] = []
-            size = 0
-            with self._database.read() as connection:
-                for file in execution_files.each(connection, self.execution.id, after, not_over=True):
-                    page.append(file.to_json())
-                    # A character has six bytes at most in a message.
-                    size += _FILE_BYTES + 6 * (len(file.path) + len(file.destination) + len(file.description))
-                    if size > _PAGE_BYTES or len(page) == PAGE:
-                        break
-            return page
+            return self._files.page(after)
 
     def found(self, given: Sequence[Mapping[str, Any]]) -> None:
         """Store files that a Time task has found; the first ones begin its transfer."""
+        files = [ExecutionFile.from_json(one) for one in given]
         with self._lock:
-            is_first = self._load().files == 0
-            files = [ExecutionFile.from_json(one) for one in given]
-            self._change(files)
+            self._files.put(*files)
+            if files[0].position > 0:
+                self._write()
+                return
             with self._held() as connection:
-                if is_first and self.execution.moves(len(files)):
-                    OUTBOX.add(connection, self._ending.report.started(self.execution, self._load(), files))
-            if is_first:
-                self._forget_told()
+                if self.execution.moves(len(files)):
+                    OUTBOX.add(connection, self._ending.report.started(self.execution, self._files.load(), files))
+            self._files.told()
 
     def changed(self, given: Mapping[str, Any]) -> None:
         """Store a file as it is now."""
         file = ExecutionFile.from_json(given)
-        self._change([file])
-        if file.over and self.execution.crashes:
-            self.execution = replace(self.execution, crashes=0)
-        self._write()
+        with self._lock:
+            self._files.put(file)
+            if file.over and self.execution.crashes:
+                self.execution = replace(self.execution, crashes=0)
+            self._write()
 
     def progress(self, position: int, bytes_done: int) -> None:
         """Note how far a file is; it is stored and told with the next event."""
-        self._change([self._file(position).changed(bytes_done=bytes_done)])
-        if self._event_is_due():
-            self._write()
+        with self._lock:
+            self._files.put(self._files[position].changed(bytes_done=bytes_done))
+            if self._files.event_is_due:
+                self._write()
 
     def tell(self) -> None:
         """Store and tell what no event has told yet, where one is due: the child may have nothing to report for long.
@@ -135,21 +118,22 @@ class OwnedExecution:
         An execution that is not this worker's any more is left alone.
         """
         with self._lock:
-            if self._untold and self._event_is_due():
+            if self._files.event_is_due and self._files.untold():
                 try:
                     self._write()
                 except LeaseLost:
-                    self._untold.clear()
+                    self._files.told()
 
     def may_commit(self, lease: Lease, given: Mapping[str, Any]) -> bool:
         """Store what proves the commit of a file, and return whether it may become visible (88); LeaseLost.
 
         It may not where the execution is to end at once.
         """
-        self._change([ExecutionFile.from_json(given)])
-        with self._held() as connection:
-            self._require(connection, lease)
-            return not self._stop_text(connection)
+        with self._lock:
+            self._files.put(ExecutionFile.from_json(given))
+            with self._held() as connection:
+                self._require(connection, lease)
+                return not self._stop_text(connection)
 
     def log(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Append entries to the log of the task, unless that is gone."""
@@ -176,12 +160,10 @@ class OwnedExecution:
 
     def end(self, end: End) -> None:
         """End the execution."""
-        with self._lock:
-            self._load()
-            with self._database.write() as connection:
-                tasks.lock(connection, self.execution.task_id)
-                self._store(connection)
-                self._ending.end(connection, self.execution, end)
+        with self._lock, self._database.write() as connection:
+            tasks.lock(connection, self.execution.task_id)
+            self._store(connection)
+            self._ending.end(connection, self.execution, end)
 
     def crashed(self, reason: str) -> None:
         """Let the execution go on in another child, under the same id (88); one that dies too often is given up."""
@@ -215,71 +197,27 @@ class OwnedExecution:
         asked = replace(self.execution, stop=executions.stop_of(connection, self.execution.id))
         return asked.stop_text(agent.epoch, agent.reason)
 
-    def _load(self) -> FileCounts:
-        """Read the files of earlier workers once, to count them; return the counts, which follow each change."""
-        with self._lock:
-            if self._counts is None:
-                counts = FileCounts()
-                with self._database.read() as connection:
-                    for file in execution_files.each(connection, self.execution.id):
-                        counts.add(file)
-                self._counts = counts
-            return self._counts
-
-    def _file(self, position: int) -> ExecutionFile:
-        if position not in self._files:
-            with self._database.read() as connection:
-                found = execution_files.find(connection, self.execution.id, position)
-            if found is None:
-                raise KeyError(position)
-            self._files[position] = found
-        return self._files[position]
-
-    def _change(self, files: Sequence[ExecutionFile]) -> None:
-        with self._lock:
-            counts = self._load()
-            for one in files:
-                # Positions have no gaps.
-                if one.position < counts.files:
-                    counts.remove(self._file(one.position))
-                counts.add(one)
-                self._files[one.position] = one
-                self._unstored.add(one.position)
-                self._untold.add(one.position)
-
-    def _event_is_due(self) -> bool:
-        # A clock that was set back lets an event be sent early, and not an hour without one pass.
-        return not 0 <= self._now() - self._told_at < _EVENT_EVERY_MS or len(self._untold) >= MAX_ITEMS
-
     def _write(self) -> None:
         """Store the files that changed, with an event of progress where one is due."""
         with self._lock:
-            counts, tells = self._load(), self._event_is_due()
+            tells, counts = self._files.event_is_due, self._files.load()
             with self._held() as connection:
                 if tells and self.execution.moves(counts.files):
-                    changed = [self._files[position] for position in sorted(self._untold)]
-                    OUTBOX.add(connection, *self._ending.report.progressed(self.execution, counts, changed))
+                    report = self._ending.report
+                    OUTBOX.add(connection, *report.progressed(self.execution, counts, self._files.untold()))
             if tells:
-                self._forget_told()
-
-    def _forget_told(self) -> None:
-        self._told_at = self._now()
-        self._untold.clear()
-        self._files = {position: one for position, one in self._files.items() if one.state in _MOVES}
+                self._files.told()
 
     def _store(self, connection: sa.Connection) -> None:
         executions.hold(connection, self.execution)
-        changed = [self._files[position] for position in sorted(self._unstored)]
-        execution_files.put(connection, self.execution.id, changed)
+        self._files.store(connection)
 
     @contextmanager
     def _held(self) -> Iterator[sa.Connection]:
         """Give a transaction that holds the execution, in which the files that changed are stored; LeaseLost."""
         with self._lock:
-            # Not within the transaction: that would need another connection.
-            self._load()
             with self._database.write() as connection:
                 self._store(connection)
                 yield connection
             # Not before the commit: a database that is away is written to again.
-            self._unstored.clear()
+            self._files.stored()
