@@ -37,7 +37,8 @@ def sweep(_channel, payload):
     """Remove the unfinished files of an execution."""
     folder = Path(payload["definition"]["folders"]["destination"])
     for file in payload["files"]:
-        (folder / file["temporary"]).unlink(missing_ok=True)
+        if name := file.get("temporary"):
+            (folder / name).unlink(missing_ok=True)
     return {"problem": ""}
 
 

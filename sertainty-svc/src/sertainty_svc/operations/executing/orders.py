@@ -3,6 +3,7 @@
 import base64
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -60,7 +61,7 @@ class Orders:
             definition=one.definition,
             has_files=False,
             roots=tuple(map(str, section.folders)),
-            data=self.settings.data,
+            data=str(Path(self.settings.data).absolute()),
             filestore=self._filestore(one),
             interpreters=section.interpreters,
             script_path=section.script_path,

@@ -67,7 +67,9 @@ class ExecutionRemovals:
                 return False
             logs.get("executing").error("sweep.given_up", execution=one.id, problem=problem)
         else:
-            swept = [file.changed(temporary="", state="later") for file in self._left(connection, one)]
+            swept = [
+                file.changed(temporary="", description="", checkpoint=None) for file in self._left(connection, one)
+            ]
             execution_files.put(connection, one.id, swept)
             if any(True for _ in self._left(connection, one)):
                 return False
@@ -75,12 +77,10 @@ class ExecutionRemovals:
         return True
 
     def _left(self, connection: sa.Connection, one: Execution) -> list[ExecutionFile]:
-        left = (file for file in execution_files.each(connection, one.id) if _may_be_left(one, file))
+        left = (file for file in execution_files.each(connection, one.id) if _may_be_left(file))
         return list(islice(left, _MOST))
 
 
-def _may_be_left(one: Execution, file: ExecutionFile) -> bool:
-    """Return whether a file may have left a temporary name, or a source that was moved aside to be deleted."""
-    if file.state == "successful":
-        return one.definition.deletes_source and bool(file.description)
-    return bool(file.temporary)
+def _may_be_left(file: ExecutionFile) -> bool:
+    """Return whether a file may have left a temporary name, or a source that was moved aside and not deleted yet."""
+    return bool(file.temporary or file.description or file.checkpoint)
