@@ -86,3 +86,16 @@ def test_the_payloads_of_timers_are_read_by_their_prefix(database):
     with database.read() as connection:
         assert TIMERS.payloads(connection) == {"a": "pa", "b": "pb"}
         assert TIMERS.payloads(connection, "b") == {"b": "pb"}
+
+
+def test_many_timers_are_set_at_once_and_one_without_a_next_time_is_removed(database):
+    """Those that are there are replaced, with their payloads, and a failure of theirs is forgotten."""
+    over = Interval(1, "hours", START - 5 * HOUR, count=2)
+    with database.write() as connection:
+        TIMERS.failed(connection, "a", START + 2 * HOUR)
+        wanted = {"a": (Interval(3, "hours", START), "new"), "b": (over, ""), "c": (Interval(2, "hours", START), "c")}
+        TIMERS.set_all(connection, wanted, START, misfire="skip")
+        TIMERS.set_all(connection, {}, START, misfire="skip")
+        assert TIMERS.next_times(connection) == {"a": START + 3 * HOUR, "c": START + 2 * HOUR}
+        assert TIMERS.payloads(connection) == {"a": "new", "c": "c"}
+        assert TIMERS.next_due(connection) == START + 2 * HOUR

@@ -172,3 +172,16 @@ def test_a_scan_that_failed_is_reported_in_a_transaction_of_the_watch(hub):
     with pytest.raises(LeaseLost):
         scan.scan()
     assert len(hub.taken()) == count
+
+
+def test_many_definitions_are_stored_at_once_and_only_those_that_differ_are_new(database):
+    """A scan of a watch that stays the same goes on."""
+    many = {f"k{number}": "1" for number in range(2500)}
+    with database.write() as connection:
+        assert len(MEMORY.define_all(connection, many)) == 2500
+        before, revision = MEMORY.generations(connection), MEMORY.revision(connection)
+        assert MEMORY.define_all(connection, many) == []
+        assert MEMORY.revision(connection) == revision
+        assert MEMORY.define_all(connection, {**many, "k7": "2", "more": "1"}) == ["k7", "more"]
+        after = MEMORY.generations(connection)
+        assert {key for key in after if after[key] != before.get(key)} == {"k7", "more"}

@@ -21,16 +21,20 @@ from mft_common.events import Bus, Inbox, Outbox
 from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
+from mft_common.ids import TransferIds
 from mft_common.joblog import Retention, purge_task
-from mft_common.process.background_tasks import BackgroundTask
+from mft_common.process.background_tasks import BackgroundTask, periodic_task
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared, WorkerLock
+from mft_common.schedules import timers_task
+from mft_common.watching import Watcher, watcher_task
 from sertainty_svc import SERVICE
 from sertainty_svc.domain.logs import AGENT_ENTRIES
 from sertainty_svc.events import handlers
 from sertainty_svc.migrations import HEAD
 from sertainty_svc.operations import Operations
 from sertainty_svc.operations.agent_worker import AgentWorker
+from sertainty_svc.operations.arrivals import Arrivals
 from sertainty_svc.operations.context import Context
 from sertainty_svc.operations.executing.ending import Ending
 from sertainty_svc.operations.executing.events import TransferReport
@@ -41,11 +45,15 @@ from sertainty_svc.operations.executing.sweeping import SWEEP, ExecutionRemovals
 from sertainty_svc.operations.executing.work import RUN, ExecutionWork
 from sertainty_svc.operations.protection import host_key
 from sertainty_svc.operations.protection.host_key import HostKeyUnusable
+from sertainty_svc.operations.queueing import Queueing
+from sertainty_svc.operations.scheduling import timers_of
+from sertainty_svc.operations.watches import watcher_of
 from sertainty_svc.schemas import configuration as sections
 from sertainty_svc.schemas.configuration import Section
 from sertainty_svc.settings import Settings
 from sertainty_svc.store.tables import AGENT_LOG, APPLIED, INBOX, OUTBOX, WORKERS, agent_start, metadata
 
+_DELIVERIES_EVERY_S: Final = 60.0
 _LOCK: Final = "worker.lock"
 # A script has 5 s between SIGTERM and SIGKILL (73).
 _OBEYS_WITHIN_S: Final = 8.0
@@ -85,12 +93,17 @@ class Service:
 
     def background_tasks(self, bus: Bus) -> list[BackgroundTask]:
         """Return the worker's tasks."""
+        now, watcher = self.operations.context.now, self.watcher()
+        arrivals = Arrivals(self.database, now, watcher.wake_any)
         return [
             *bus.relay_tasks(self.database, self.outbox),
-            *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
+            *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(arrivals)),
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
             BackgroundTask(f"{SERVICE}-agent", self.agent_worker.run),
             self._purge_task(),
+            watcher_task(f"{SERVICE}-watching", watcher),
+            timers_task(f"{SERVICE}-schedules", timers_of(self.database, self.queueing, now)),
+            periodic_task(f"{SERVICE}-deliveries", arrivals.purge_all, every=_DELIVERIES_EVERY_S),
             *(self.carrying_out() if self.runner is not None else ()),
         ]
 
@@ -106,11 +119,25 @@ class Service:
         """What ends executions."""
         return Ending(TransferReport(socket.gethostname()), self.operations.context.now)
 
+    @property
+    def queueing(self) -> Queueing:
+        """What queues executions for watches and timers."""
+        ids = TransferIds(self.settings.transfer_id_prefix)
+        return Queueing(ids, self.operations.context.now, self.ending.fail)
+
+    @property
+    def filestore(self) -> Filestore | None:
+        """The way to filestore-svc, None where there is none."""
+        return Filestore.configured(self.settings.filestore_url, self.settings.internal_keys, self.settings.state)
+
+    def watcher(self, **options: Any) -> Watcher:
+        """Return the task that looks at the source folders of Change tasks; `options` are those of Watcher."""
+        return watcher_of(self.operations.context, self.queueing, self.filestore, **options)
+
     def dispatcher(self, target: str = RUN, sweep: str = SWEEP, **options: Any) -> Dispatcher[int]:
         """Return the task that carries out executions by functions of its children."""
         runner, now = self._workers_runner(), self.operations.context.now
-        filestore = Filestore.configured(self.settings.filestore_url, self.settings.internal_keys, self.settings.state)
-        orders = Orders(self.settings, filestore)
+        orders = Orders(self.settings, self.filestore)
         work = ExecutionWork(
             Parts(self.database, self.ending), self.follower, runner, orders, target=target, **options
         )  # fmt: skip

@@ -1,7 +1,5 @@
-"""Consume the events of other services; no task waits for one yet, so each is only logged."""
+"""Name the events that this service publishes, and bind those of others that it consumes."""
 
-from collections.abc import Callable, Mapping
-from functools import partial
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -18,23 +16,16 @@ from mft_common.events import (
     TransferProgressed,
     TransferStarted,
 )
-from sertainty_svc.operations import Operations
+from sertainty_svc.operations.arrivals import Arrivals
+from sertainty_svc.operations.session_log import session_closed
 
 PUBLISHES: Final[tuple[type[Event], ...]] = (TransferStarted, TransferProgressed, TransferEnded, TaskChanged)
 
 
-def note_event(_connection: sa.Connection, envelope: Envelope[Any], operations: Operations) -> None:
-    """Pass on an event that a task may wait for."""
-    operations.note(envelope.type, envelope.subject)
+def ignore(_connection: sa.Connection, _envelope: Envelope[Any]) -> None:
+    """Do nothing: the gateway ends the sessions of an account that changes, and its tasks are the agent's."""
 
 
-HANDLERS: Final[Mapping[type[Event], Callable[..., None]]] = {
-    FileStored: note_event,
-    SessionClosed: note_event,
-    AccountChanged: note_event,
-}
-
-
-def handlers(operations: Operations) -> Handlers:
-    """Return the handlers bound to `operations`."""
-    return {event: partial(handler, operations=operations) for event, handler in HANDLERS.items()}
+def handlers(arrivals: Arrivals) -> Handlers:
+    """Return the handlers: a stored file wakes tasks, and the end of a session is in the agent's log."""
+    return {FileStored: arrivals.file_stored, SessionClosed: session_closed, AccountChanged: ignore}

@@ -5,7 +5,8 @@ from mft_common.schedules.firing import TimerService, timers_task
 from mft_common.schedules.misfires import Firing, Misfire
 from mft_common.schedules.repeating import Daily, Interval
 from mft_common.schedules.section import Schedule, describe, read_schedule
-from mft_common.schedules.timers import Timers, create_table, drop_table
+from mft_common.schedules.timer_table import create_table, drop_table
+from mft_common.schedules.timers import Timers
 from mft_common.schedules.windows import Bound, Window
 from mft_common.schedules.zones import time_zone
 

@@ -10,8 +10,8 @@ by `set_aside`, and is tried again after it was set anew.
 
 # ruff: noqa: N818 -- the names of conditions
 
-from collections.abc import Callable, Collection
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Collection, Mapping
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
@@ -22,6 +22,7 @@ from mft_common.errors import MftError
 from mft_common.schedules.misfires import Firing, Misfire, read_due
 from mft_common.schedules.repeating import Interval
 from mft_common.schedules.section import Schedule, of_text, to_text
+from mft_common.schedules.timer_table import timer_table
 from mft_common.storable_text import storable
 
 _FIRST_PAUSE_MS: Final = 1_000
@@ -32,14 +33,6 @@ _FROZEN_S: Final = 15.0
 _NOT_TRIED: Final = {"failures": 0, "tried_at": None, "unreadable": ""}
 _REASON_LENGTH: Final = 500
 _KEYS_AT_ONCE: Final = 500
-
-
-class Operations(Protocol):
-    """The part of alembic's `op` that a migration uses here."""
-
-    def get_bind(self) -> sa.Connection:
-        """Return the migration's connection."""
-        ...
 
 
 class Unreadable(MftError):
@@ -70,7 +63,7 @@ class Timers:
     """
 
     def __init__(self, metadata: sa.MetaData, name: str = "timer", *, frozen: float = _FROZEN_S) -> None:
-        self._table = _table(metadata, name)
+        self._table = timer_table(metadata, name)
         self._frozen_ms = str(int(frozen * 1000))
 
     def set(
@@ -93,17 +86,38 @@ class Timers:
         if next_at is None:
             self.remove(connection, key)
         else:
-            tolerance = _HOUR_MS if isinstance(schedule, Interval) else _DAY_MS
-            self._put(
-                connection, key, next_at, now, schedule=text, misfire=misfire, payload=payload, tolerance=tolerance
-            )
+            self._put(connection, [_row(key, next_at, now, schedule, misfire=misfire, payload=payload)])
         return next_at
+
+    def set_all(
+        self,
+        connection: sa.Connection,
+        schedules: Mapping[str, tuple[Schedule, str]],
+        now: int,
+        *,
+        misfire: Misfire,
+    ) -> None:
+        """Make or replace many timers by their keys, each with its schedule and its payload.
+
+        Each is due at its first time after `now`; one whose schedule has none is removed.
+        """
+        rows, over = [], []
+        for key, (schedule, payload) in sorted(schedules.items()):
+            next_at = schedule.next_after(now)
+            if next_at is None:
+                over.append(key)
+            else:
+                rows.append(_row(key, next_at, now, schedule, misfire=misfire, payload=payload))
+        if over:
+            self.remove(connection, *over)
+        if rows:
+            self._put(connection, rows)
 
     def set_once(
         self, connection: sa.Connection, key: str, at: int, now: int, *, misfire: Misfire = "once", payload: str = ""
     ) -> None:
         """Make or replace a timer that fires at one time and is gone then."""
-        self._put(connection, key, at, now, schedule="", misfire=misfire, payload=payload, tolerance=_DAY_MS)
+        self._put(connection, [_row(key, at, now, None, misfire=misfire, payload=payload)])
 
     def remove(self, connection: sa.Connection, *keys: str) -> None:
         """Delete timers; keys that have none are no error."""
@@ -242,42 +256,18 @@ class Timers:
                 corrected.append(str(row.key))
         return corrected
 
-    def _put(self, connection: sa.Connection, key: str, at: int, now: int, **values: Any) -> None:
+    def _put(self, connection: sa.Connection, rows: list[dict[str, Any]]) -> None:
         insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        values |= {"due_at": at, "wake_at": at, "since": now, **_NOT_TRIED}
-        added = insert(self._table).values(key=key, **values)
-        connection.execute(added.on_conflict_do_update(index_elements=["key"], set_=values))
+        added = insert(self._table)
+        values = {name: added.excluded[name] for name in rows[0] if name != "key"}
+        connection.execute(added.on_conflict_do_update(index_elements=["key"], set_=values), rows)
 
 
-def _table(metadata: sa.MetaData, name: str) -> sa.Table:
-    table = sa.Table(
-        name,
-        metadata,
-        sa.Column("key", sa.String(255), primary_key=True),
-        sa.Column("schedule", sa.Text(), nullable=False),
-        sa.Column("misfire", sa.String(16), nullable=False),
-        sa.Column("payload", sa.Text(), nullable=False),
-        sa.Column("due_at", sa.BigInteger(), nullable=False),
-        sa.Column("wake_at", sa.BigInteger(), nullable=False),
-        sa.Column("since", sa.BigInteger(), nullable=False),
-        sa.Column("tolerance", sa.BigInteger(), nullable=False),
-        sa.Column("failures", sa.Integer(), nullable=False),
-        sa.Column("tried_at", sa.BigInteger()),
-        sa.Column("unreadable", sa.Text(), nullable=False, server_default=""),
-    )
-    sa.Index(f"{name}_wake_at", table.c.wake_at)
-    return table
-
-
-def create_table(op: Operations, name: str = "timer") -> None:
-    """Create the table in a migration."""
-    metadata = sa.MetaData()
-    _table(metadata, name)
-    metadata.create_all(op.get_bind(), checkfirst=False)
-
-
-def drop_table(op: Operations, name: str = "timer") -> None:
-    """Drop the table in a migration."""
-    metadata = sa.MetaData()
-    _table(metadata, name)
-    metadata.drop_all(op.get_bind(), checkfirst=False)
+def _row(key: str, at: int, now: int, schedule: Schedule | None, **values: Any) -> dict[str, Any]:
+    """Return the row of a timer that is due at `at`; a change of the clock by its tolerance repeats no time."""
+    tolerance = _HOUR_MS if isinstance(schedule, Interval) else _DAY_MS
+    text = "" if schedule is None else to_text(schedule)
+    return {
+        "key": key, "due_at": at, "wake_at": at, "since": now, "schedule": text, "tolerance": tolerance,
+        **values, **_NOT_TRIED,
+    }  # fmt: skip

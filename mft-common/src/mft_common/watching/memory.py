@@ -60,6 +60,19 @@ class Memory:
             return int(known.generation)
         return self._new_generation(connection, key, definition)
 
+    def define_all(self, connection: sa.Connection, definitions: Mapping[str, str]) -> list[str]:
+        """Store the definitions of many watches by their keys, see `define`; return the keys of those that differ."""
+        c, known = self._watch.c, dict[str, str]()
+        for part in _parts(list(definitions)):
+            rows = connection.execute(sa.select(c.key, c.definition).where(c.key.in_(part)))
+            known.update({row.key: row.definition for row in rows})
+        changed = sorted(key for key, definition in definitions.items() if known.get(key) != definition)
+        if changed:
+            generation = self._count(connection)
+            values = [{"key": key, "generation": generation, "definition": definitions[key]} for key in changed]
+            self._put(connection, values)
+        return changed
+
     def remove(self, connection: sa.Connection, *keys: str) -> None:
         """Remove watches with all that they remember."""
         # In this order: the first statement waits for a scan that is about to commit, the second sees what it wrote.
@@ -173,7 +186,7 @@ class Memory:
 
     def _new_generation(self, connection: sa.Connection, key: str, definition: str) -> int:
         generation = self._count(connection)
-        self._put(connection, key, generation, definition)
+        self._put(connection, [{"key": key, "generation": generation, "definition": definition}])
         return generation
 
     def _count(self, connection: sa.Connection) -> int:
@@ -182,11 +195,11 @@ class Memory:
         grown = sa.update(self._watch).where(c.key == _COUNTER).values(generation=c.generation + 1)
         return int(connection.execute(grown.returning(c.generation)).scalar_one())
 
-    def _put(self, connection: sa.Connection, key: str, generation: int, definition: str) -> None:
+    def _put(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        values = {"generation": generation, "definition": definition}
-        added = insert(self._watch).values(key=key, **values)
-        connection.execute(added.on_conflict_do_update(index_elements=["key"], set_=values))
+        added = insert(self._watch)
+        values = {name: added.excluded[name] for name in ("generation", "definition")}
+        connection.execute(added.on_conflict_do_update(index_elements=["key"], set_=values), list(rows))
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:

@@ -1,6 +1,5 @@
 """Carry out the protocol's functions, after the checks that come before any of them (13): one module a family."""
 
-from mft_common import logs
 from mft_common.directory import Directory
 from mft_common.identity import Identity
 from sertainty_svc import wire
@@ -35,7 +34,6 @@ class Operations:
         self.tasks = Tasks(context)
         self.templates = Templates(context)
         self._authenticator = Authenticator(directory)
-        self._log = logs.get("operations")
         self.functions: Family = {
             name: operation for family in self.families for name, operation in family.functions.items()
         }
@@ -59,7 +57,3 @@ class Operations:
         values = wire.decoded(arguments.placed(function, given))
         arguments.check_forms(function, values)
         return self.functions[function.name](Call(identity=identity, caller=caller, arguments=values))
-
-    def note(self, event: str, subject: str) -> None:
-        """Log an event of another service; no task waits for one yet."""
-        self._log.debug("event.received", type=event, subject=subject)

@@ -1,24 +1,112 @@
-"""Keep what runs in step with the tasks of the active configuration; no worker watches folders or sets timers yet."""
+"""Keep watches and timers in step with the tasks that may run (75, 76, 82 to 86).
 
-from collections.abc import Sequence
-from pathlib import PurePath
+Every function works in the transaction of the change that calls for it, after the rows of the tasks were changed or
+locked: those of watches and timers come after them, so that two transactions never wait for each other.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable
+from typing import Any, Final
 
 import sqlalchemy as sa
 
+from sertainty_svc.domain.agent import Agent
+from sertainty_svc.domain.places import source_of
+from sertainty_svc.domain.schedules import times_of
 from sertainty_svc.domain.stored_tasks import StoredTask
-from sertainty_svc.store import tasks
-from sertainty_svc.store.tables import task_failure
+from sertainty_svc.domain.tasks import TaskDefinition, TaskType
+from sertainty_svc.store import agent as agents
+from sertainty_svc.store import failures, tasks, turns
+from sertainty_svc.store.tables import TIMERS, WATCHES
+
+# The begin of `StoredTask.watch` and `StoredTask.timer`; an id follows.
+_PREFIX: Final = "task/"
 
 
-def sync(_connection: sa.Connection, _now: int) -> None:
-    """Follow a change of the agent, of configurations or of tasks, in its transaction."""
+def sync(connection: sa.Connection, now: int) -> None:
+    """Bring watches and timers to the tasks that may run; called at each change of the agent, the choice, or tasks.
+
+    Tasks that wait after a fault of their own try again at once (86).
+
+    Watches keep their memory while their task exists, also while it may not run. A definition that differs from the one
+    before lets the task's failed files be taken again. The timer of an interval begins anew where its task was not
+    runnable before, or the agent was started anew (72, 85).
+    """
+    agent = agents.find(connection)
+    may_run = runnable(connection, agent)
+    _retry(connection, may_run)
+    _sync_watches(connection, [one for one in may_run if one.definition.type is TaskType.CHANGE])
+    _sync_timers(connection, agent, [one for one in may_run if one.definition.type is TaskType.TIME], now)
+    WATCHES.reread(connection)
 
 
-def retry_faults(_connection: sa.Connection, _roots: Sequence[PurePath]) -> None:
-    """Let tasks that wait after a fault of their own try again at once, after a save (78, 86)."""
+def runnable(connection: sa.Connection, agent: Agent) -> list[StoredTask]:
+    """Return the tasks of the active configuration that may run while a worker is alive (70, 71, 75, 82)."""
+    if agent.active is None or not agent.running or not agent.enabled:
+        return []
+    found = tasks.of_configuration(connection, agent.active)
+    return [one for one in found if one.definition.enabled and not one.paused]
 
 
-def forget_failures(connection: sa.Connection, task: StoredTask) -> None:
-    """Let the failed files of a task be taken again (83), and the task itself after a fault of its own."""
-    tasks.update(connection, task.id, faults=0, retry_at=None)
-    connection.execute(sa.delete(task_failure).where(task_failure.c.task == task.id))
+def watched(connection: sa.Connection) -> list[StoredTask]:
+    """Return the Change tasks that may run: their source folders are watched."""
+    found = runnable(connection, agents.find(connection))
+    return [one for one in found if one.definition.type is TaskType.CHANGE]
+
+
+def retry_faults(connection: sa.Connection) -> None:
+    """Let tasks that wait after a fault of their own try again at once: an ID or a script was saved (78, 86)."""
+    _retry(connection, watched(connection))
+
+
+def forget_failures(connection: sa.Connection, *of: StoredTask) -> None:
+    """Let the failed files of tasks be taken again (83), and the tasks themselves after a fault of their own."""
+    for one in of:
+        if one.faults or one.retry_at is not None:
+            tasks.update(connection, one.id, faults=0, retry_at=None)
+    names = failures.take(connection, [one.id for one in of])
+    for one in of:
+        if one.id in names:
+            WATCHES.forget_names(connection, one.watch, names[one.id])
+
+
+def wake(connection: sa.Connection, definition: TaskDefinition) -> None:
+    """Let the source of a Change task be scanned soon: an execution has ended, or it may try again."""
+    if definition.type is TaskType.CHANGE:
+        WATCHES.wake(connection, source_of(definition))
+
+
+def _retry(connection: sa.Connection, may_run: Iterable[StoredTask]) -> None:
+    for one in may_run:
+        if one.retry_at is not None:
+            tasks.update(connection, one.id, retry_at=None)
+            wake(connection, one.definition)
+
+
+def _sync_watches(connection: sa.Connection, may_run: Iterable[StoredTask]) -> None:
+    known = WATCHES.definitions(connection, _PREFIX)
+    tasks_of = {one.watch: one for one in may_run}
+    wanted = {key: _digest_of(one.definition.to_json()) for key, one in tasks_of.items()}
+    changed = WATCHES.define_all(connection, wanted)
+    forget_failures(connection, *(tasks_of[key] for key in changed if key in known))
+    there = turns.existing(connection, [int(key.removeprefix(_PREFIX)) for key in known])
+    if gone := [key for key in known if int(key.removeprefix(_PREFIX)) not in there]:
+        WATCHES.remove(connection, *gone)
+
+
+def _sync_timers(connection: sa.Connection, agent: Agent, may_run: Iterable[StoredTask], now: int) -> None:
+    known = TIMERS.payloads(connection, _PREFIX)
+    changed = {}
+    for one in may_run:
+        schedule = one.definition.schedule
+        payload = _digest_of([agent.epoch, one.definition.to_json()["schedule"]])
+        if known.pop(one.timer, None) != payload:
+            changed[one.timer] = times_of(schedule, now), payload
+    TIMERS.set_all(connection, changed, now, misfire="skip")
+    if known:
+        TIMERS.remove(connection, *known)
+
+
+def _digest_of(values: Any) -> str:
+    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()

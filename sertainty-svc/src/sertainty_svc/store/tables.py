@@ -11,7 +11,7 @@ from mft_common.database.workers import Workers
 from mft_common.events import Inbox, Outbox
 from mft_common.joblog import JobLog
 from mft_common.schedules import Timers
-from mft_common.watching import Memory
+from mft_common.watching import Deliveries, Memory
 from sertainty_svc import SERVICE
 
 metadata: Final = sa.MetaData()
@@ -181,6 +181,7 @@ TASK_LOG: Final = JobLog(metadata, "task_log")
 TIMERS: Final = Timers(metadata)
 LEASES: Final = Leases(metadata)
 WATCHES: Final = Memory(metadata)
+DELIVERIES: Final = Deliveries(delivery)
 WORKERS: Final = Workers(LEASES)
 SWEEPS: Final = Sweeps(sweeps.c.execution)
 OUTBOX: Final = Outbox(SERVICE, metadata)

@@ -12,6 +12,7 @@ from mft_common.storable_text import storable
 from sertainty_svc.domain.executions import Execution, ExecutionFile, FileCounts
 from sertainty_svc.domain.stored_tasks import StoredTask
 from sertainty_svc.domain.tasks import TaskType
+from sertainty_svc.operations import agenda
 from sertainty_svc.operations.executing.events import TransferReport
 from sertainty_svc.operations.task_changes import add_event
 from sertainty_svc.store import agent as agents
@@ -96,6 +97,8 @@ class Ending:
             nothing_done = counts.later > 0 and not counts.successes and not counts.failures
             self._count(connection, found, one, error=error, waits=end.fault or nothing_done, now=now)
             _note_files(connection, found, paths)
+            # Files that came meanwhile wait for this end.
+            agenda.wake(connection, one.definition)
         self._write_logs(connection, one, error, now, has_task=found is not None)
         return error
 

@@ -1,0 +1,60 @@
+"""Note files that the hub stored in folders that tasks watch, and wake the scans of these folders (84)."""
+
+from collections.abc import Callable
+from typing import Final
+
+import sqlalchemy as sa
+
+from mft_common.clock import Clock
+from mft_common.database import Database
+from mft_common.events import Envelope, FileStored
+from mft_common.watching import place_digest
+from sertainty_svc.domain.places import FILESTORE, folders_above, source_of
+from sertainty_svc.operations import agenda
+from sertainty_svc.store.tables import DELIVERIES, WATCHES
+
+# A task that takes a file later than this after it was stored does not name the transfer that wrote it.
+_KEPT_MS: Final = 7 * 86_400_000
+_PURGE_AT_ONCE: Final = 500
+
+Wake = Callable[[sa.Connection, str], None]
+
+
+class Arrivals:
+    """The files that filestore-svc has stored; `wake(connection, folder)` wakes the scan of a folder."""
+
+    def __init__(self, database: Database, now: Clock, wake: Wake = WATCHES.wake) -> None:
+        self._database = database
+        self._now = now
+        self._wake = wake
+        self._revision = -1
+        self._watched: frozenset[str] = frozenset()
+
+    def file_stored(self, connection: sa.Connection, envelope: Envelope[FileStored]) -> None:
+        """Note which transfer wrote a file of a watched folder, and wake its scan; the scan alone says what is there.
+
+        An event that comes again, or late, does the same.
+        """
+        event = envelope.data
+        watched = [folder for folder in folders_above(event.path) if folder in self._folders(connection)]
+        if watched:
+            row = {"transfer": event.transfer_id, "size": event.size, "at": envelope.time}
+            DELIVERIES.note(connection, [{"place": place_digest("", event.path), **row}])
+        for folder in watched:
+            self._wake(connection, folder)
+
+    def purge_all(self) -> None:
+        """Delete the deliveries that no task asks for any more, in small transactions."""
+        deleted = _PURGE_AT_ONCE
+        while deleted == _PURGE_AT_ONCE:
+            with self._database.write() as connection:
+                deleted = DELIVERIES.purge(connection, self._now() - _KEPT_MS, _PURGE_AT_ONCE)
+
+    def _folders(self, connection: sa.Connection) -> frozenset[str]:
+        """Return the folders of the filestore that tasks watch now; read anew where any watch has changed."""
+        revision = WATCHES.revision(connection)
+        if revision != self._revision:
+            folders = (source_of(one.definition) for one in agenda.watched(connection))
+            self._watched = frozenset(folder for folder in folders if folder.startswith(FILESTORE))
+            self._revision = revision
+        return self._watched
