@@ -93,8 +93,10 @@ class Watcher:
             self._looked_at = now
         try:
             self._end_scans()
-            for folder, scan in sorted(self._scans.items(), key=lambda item: item[1].due):
-                if scan.due <= now and folder not in self._running and self._has_room(scan):
+            due = [(scan.due, folder) for folder, scan in self._scans.items() if scan.due <= now]
+            for _, folder in sorted(due):
+                scan = self._scans[folder]
+                if folder not in self._running and self._has_room(scan):
                     self._scan(folder, scan)
                     if not self._owns():
                         return _LOOK_S
@@ -102,8 +104,11 @@ class Watcher:
         except LeaseLost:
             self._let_go()
             return _LOOK_S
-        # A scan that waits for a thread is woken by the end of another one.
-        ready = [scan for folder, scan in self._scans.items() if folder not in self._running and self._has_room(scan)]
+        ready: Iterable[FolderScan] = self._scans.values()
+        if self._running:
+            # A scan that waits for a thread is woken by the end of another one.
+            others = self._scans.items()
+            ready = [scan for folder, scan in others if folder not in self._running and self._has_room(scan)]
         return max(min(min((scan.due for scan in ready), default=now + _LOOK_S) - self._now(), _LOOK_S), 0.0)
 
     def run(self, stop: threading.Event) -> None:

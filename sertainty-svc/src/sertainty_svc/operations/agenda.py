@@ -5,9 +5,8 @@ locked: those of watches and timers come after them, so that two transactions ne
 """
 
 import hashlib
-import json
 from collections.abc import Iterable
-from typing import Any, Final
+from typing import Final
 
 import sqlalchemy as sa
 
@@ -87,7 +86,7 @@ def _retry(connection: sa.Connection, may_run: Iterable[StoredTask]) -> None:
 def _sync_watches(connection: sa.Connection, may_run: Iterable[StoredTask]) -> None:
     known = WATCHES.definitions(connection, _PREFIX)
     tasks_of = {one.watch: one for one in may_run}
-    wanted = {key: _digest_of(one.definition.to_json()) for key, one in tasks_of.items()}
+    wanted = {key: _digest_of(one.definition) for key, one in tasks_of.items()}
     changed = WATCHES.define_all(connection, wanted)
     forget_failures(connection, *(tasks_of[key] for key in changed if key in known))
     there = turns.existing(connection, [int(key.removeprefix(_PREFIX)) for key in known])
@@ -100,7 +99,7 @@ def _sync_timers(connection: sa.Connection, agent: Agent, may_run: Iterable[Stor
     changed = {}
     for one in may_run:
         schedule = one.definition.schedule
-        payload = _digest_of([agent.epoch, one.definition.to_json()["schedule"]])
+        payload = _digest_of((agent.epoch, schedule))
         if known.pop(one.timer, None) != payload:
             changed[one.timer] = times_of(schedule, now), payload
     TIMERS.set_all(connection, changed, now, misfire="skip")
@@ -108,5 +107,6 @@ def _sync_timers(connection: sa.Connection, agent: Agent, may_run: Iterable[Stor
         TIMERS.remove(connection, *known)
 
 
-def _digest_of(values: Any) -> str:
-    return hashlib.blake2b(json.dumps(values, sort_keys=True).encode(), digest_size=16).hexdigest()
+def _digest_of(values: object) -> str:
+    """Return a digest of plain data and dataclasses of it, whose representation says all that they hold."""
+    return hashlib.blake2b(repr(values).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

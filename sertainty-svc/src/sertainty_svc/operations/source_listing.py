@@ -1,5 +1,8 @@
 """List the source folder of tasks: one below a root of this machine, or one of the filestore (93, 107)."""
 
+import os
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -10,8 +13,27 @@ from mft_common.endpoints.folders import LocalFolder
 from mft_common.watching import EndpointListing, Found, Listing, LocalListing
 from sertainty_svc.domain.places import FILESTORE, LOCAL
 
-Roots = Callable[[], Sequence[Path]]
 _STATE: Final = "state"
+_ROOTS_LAST_S: Final = 1.0
+
+
+class Roots:
+    """The configured roots without links; `read` reads them, and is asked again after a second."""
+
+    def __init__(self, read: Callable[[], Sequence[Path]]) -> None:
+        self._read = read
+        self._lock = threading.Lock()
+        self._at: float | None = None
+        self._roots: tuple[str, ...] = ()
+
+    def current(self) -> tuple[str, ...]:
+        """Return the roots."""
+        with self._lock:
+            now = time.monotonic()
+            if self._at is None or now - self._at >= _ROOTS_LAST_S:
+                self._roots = tuple(os.path.realpath(root) for root in self._read())
+                self._at = now
+            return self._roots
 
 
 def listing_of(folder: str, roots: Roots, data: Path, filestore: Filestore | None) -> Listing:
@@ -64,13 +86,11 @@ class RootedListing:
         """Do nothing: each listing opens the folder anew."""
 
     def _resolved(self) -> LocalFolder:
+        roots = self._roots.current()
         with os_errors(self._path):
-            roots = self._roots()
             # A relative path lies below the first root; without one nothing can be reached.
-            real = Path(*roots[:1], self._path).resolve(strict=bool(roots))
-            for root in roots:
-                base = root.resolve()
-                if real.is_relative_to(base):
-                    path = "" if real == base else str(real.relative_to(base))
-                    return LocalFolder(base, path, self._state, self._path)
+            real = os.path.realpath(os.path.join(*roots[:1], self._path), strict=bool(roots))  # noqa: PTH118 -- ten times as fast
+        for root in roots:
+            if real == root or real.startswith(f"{root.rstrip('/')}/"):
+                return LocalFolder(Path(root), real[len(root) :].strip("/"), self._state, self._path)
         raise Denied(f"{self._path}: the folder lies outside every root")

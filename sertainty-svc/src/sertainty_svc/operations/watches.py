@@ -18,7 +18,7 @@ from sertainty_svc.domain.stored_tasks import StoredTask
 from sertainty_svc.operations import agenda
 from sertainty_svc.operations.context import Context
 from sertainty_svc.operations.queueing import Queueing
-from sertainty_svc.operations.source_listing import listing_of
+from sertainty_svc.operations.source_listing import Roots, listing_of
 from sertainty_svc.store import turns
 from sertainty_svc.store.tables import DELIVERIES, LEASES, WATCHES
 
@@ -106,9 +106,11 @@ def watcher_of(context: Context, queueing: Queueing, filestore: Filestore | None
         tasks = agenda.watched(connection)
         return [_Watched(one, source_of(one.definition), queueing, context.now).watch() for one in tasks]
 
-    def roots() -> Sequence[Path]:
+    def read_roots() -> Sequence[Path]:
         with context.database.read() as connection:
             return context.section(connection).folders
+
+    roots = Roots(read_roots)
 
     def listing(folder: str) -> Listing:
         return listing_of(folder, roots, data, filestore)
