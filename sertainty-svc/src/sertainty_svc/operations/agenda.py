@@ -56,7 +56,9 @@ def watched(connection: sa.Connection) -> list[StoredTask]:
 
 def retry_faults(connection: sa.Connection) -> None:
     """Let tasks that wait after a fault of their own try again at once: an ID or a script was saved (78, 86)."""
-    _retry(connection, watched(connection))
+    active = agents.find(connection).active
+    if active is not None:
+        _retry(connection, turns.after_faults(connection, active))
 
 
 def forget_failures(connection: sa.Connection, *of: StoredTask) -> None:

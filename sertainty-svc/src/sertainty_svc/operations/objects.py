@@ -5,6 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from sertainty_svc.errors import AlreadyExists, GeneralError, NotFound
+from sertainty_svc.operations import agenda
 from sertainty_svc.operations.calls import Call
 from sertainty_svc.operations.context import Context
 from sertainty_svc.store import objects as store
@@ -37,6 +38,8 @@ class Objects:
             except store.TooMany as error:
                 raise self._full() from error
             self._log(connection, call, "saved")
+            # A task that waits after it missed this, or could not use it, tries again at once (78, 86).
+            agenda.retry_faults(connection)
 
     def check_new(self, call: Call) -> None:
         """Raise NotFound without the configuration, AlreadyExists where the name is taken in it."""
@@ -55,6 +58,7 @@ class Objects:
             if not added:
                 raise AlreadyExists
             self._log(connection, call, "created")
+            agenda.retry_faults(connection)
 
     def _key(self, connection: sa.Connection, call: Call, *, keep: bool = False) -> Key:
         (name,) = call.arguments[f"{self._kind}-name"]

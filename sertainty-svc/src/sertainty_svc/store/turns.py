@@ -46,6 +46,13 @@ def refusal(connection: sa.Connection, stored: StoredTask | None) -> str:
     return "an execution is under way" if has_open(connection, stored.id) else ""
 
 
+def after_faults(connection: sa.Connection, configuration_id: int) -> list[StoredTask]:
+    """Return the tasks of a configuration that wait after a fault of their own (86)."""
+    waiting = sa.select(task.c.id).where(task.c.configuration == configuration_id, task.c.retry_at.is_not(None))
+    found = (tasks.by_id(connection, id_) for id_ in connection.execute(waiting.order_by(task.c.id)).scalars().all())
+    return [one for one in found if one is not None]
+
+
 def existing(connection: sa.Connection, task_ids: Collection[int]) -> set[int]:
     """Return those of some ids that are tasks."""
     wanted, found = sorted(task_ids), set[int]()
