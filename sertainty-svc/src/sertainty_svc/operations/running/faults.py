@@ -16,6 +16,7 @@ from mft_common.endpoints.errors import (
 )
 from mft_common.endpoints.names import printable
 from mft_common.errors import MftError
+from mft_common.transfer.steps.sealed import NotAuthentic, NotSealed
 
 
 class TaskFault(MftError):
@@ -41,6 +42,13 @@ def is_of_task(error: TransferError, *, at_source: bool) -> bool:
     if at_source or isinstance(error, NotRegular):
         return False
     return isinstance(error, DiskFull | Denied | NotFound | OutcomeUnknown)
+
+
+def reason_of_file(error: TransferError, path: str) -> str:
+    """Return why the file of a path failed, as a sentence that names it."""
+    if isinstance(error, NotSealed | NotAuthentic):
+        return sentence(f"{path}: {reason_of(error)}")
+    return sentence_of(error)
 
 
 def sentence_of(error: BaseException) -> str:

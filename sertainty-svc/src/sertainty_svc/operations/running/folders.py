@@ -44,6 +44,12 @@ class TaskFolder:
             return ":".join(entry.version.split(":")[1:4])
         return entry.version or f"{entry.size}:{entry.modified_at}"
 
+    def mtime_ns(self, entry: Entry) -> int | None:
+        """Return the modification time of a file in nanoseconds, as exactly as the folder tells it."""
+        if self.local is not None:
+            return int(entry.version.split(":")[3])
+        return None if entry.modified_at is None else entry.modified_at * 1_000_000
+
     def check(self) -> None:
         """Raise TaskFault where the folder cannot be reached."""
         try:

@@ -13,7 +13,7 @@ from mft_common.transfer.commit_proof import CommitProof
 from sertainty_svc.domain.executions import ExecutionFile
 from sertainty_svc.operations.running.delivering import Delivering, Delivery
 from sertainty_svc.operations.running.disposing import ASIDE, FIRST_PAUSE_S, Disposal, Work
-from sertainty_svc.operations.running.faults import FileFault, Later, TaskFault, is_of_task, sentence_of
+from sertainty_svc.operations.running.faults import FileFault, Later, TaskFault, is_of_task, reason_of_file, sentence_of
 from sertainty_svc.operations.running.unchanged import UnchangedSource
 
 _PROGRESS_S: Final = 0.5
@@ -53,7 +53,7 @@ class FileMove:
                 raise
             return self._fail(f"It took longer than {self._work.definition.time_limit_s} seconds.")
         except TransferError as error:
-            return self._fail(sentence_of(error))
+            return self._fail(reason_of_file(error, self._file.path))
         self._finish()
         return None
 
@@ -90,6 +90,9 @@ class FileMove:
             self._work.folders.destination.make_folder_of(delivery.path)
             moved = self._mover(delivery).move(source, entry, self._work.folders.destination.endpoint, delivery.path)
         except Interrupted:
+            raise
+        except TaskFault:
+            self._withdraw()
             raise
         except TransferError as error:
             self._judge(error, at_source=error is source.failure)
@@ -130,8 +133,13 @@ class FileMove:
             reason = fault
         if reason is not None:
             if not isinstance(error, OutcomeUnknown):
-                self._report("waiting", "")
+                self._withdraw()
             raise reason from error
+
+    def _withdraw(self) -> None:
+        """Report the file as if no delivery of it had begun."""
+        if self._file.state != "waiting":
+            self._report("waiting", "")
 
     def _mover(self, delivery: Delivery) -> Mover:
         definition, reports, position = self._work.definition, self._work.reports, self._file.position
@@ -141,6 +149,7 @@ class FileMove:
             verify="sha256",
             steps=delivery.steps,
             keep_time=delivery.keep_time,
+            modified_at=delivery.modified_at,
             interrupt=self._limit,
             begins=self._begins,
             progress=functools.partial(reports.progress, position),

@@ -15,11 +15,15 @@ from sertainty_svc.operations.running.finding import find
 from sertainty_svc.operations.running.folders import OpenFolders
 from sertainty_svc.operations.running.moving import FileMove
 from sertainty_svc.operations.running.order import Order, Result
+from sertainty_svc.operations.running.protecting import Protecting
 from sertainty_svc.operations.running.reports import Reports
+from sertainty_svc.operations.running.unprotecting import Unprotecting
 
-_ACTIONS: Final[Mapping[Action, Callable[[Order, Reports], Delivering]]] = {
-    Action.COPY: lambda _order, _reports: Copying("copied"),
-    Action.MOVE: lambda _order, _reports: Copying("moved"),
+_ACTIONS: Final[Mapping[Action, Callable[[Order, Reports, OpenFolders], Delivering]]] = {
+    Action.COPY: lambda _order, _reports, _folders: Copying("copied"),
+    Action.MOVE: lambda _order, _reports, _folders: Copying("moved"),
+    Action.AUTO_PROTECT: lambda order, _reports, folders: Protecting(order, folders.source),
+    Action.AUTO_UNPROTECT: lambda order, reports, _folders: Unprotecting(order, reports),
 }
 
 
@@ -46,8 +50,8 @@ class Run:
     def _run(self, stack: ExitStack) -> bool:
         """Return whether files are left because the execution is to end before them."""
         definition = self._order.definition
-        action = _ACTIONS[definition.action](self._order, self._reports)
         folders = OpenFolders.open(self._order, stack)
+        action = _ACTIONS[definition.action](self._order, self._reports, folders)
         if not self._order.has_files:
             find(definition, folders.source, self._reports, self._check_stop)
         work = Work(self._order.token, definition, self._reports, folders, self._stop)
