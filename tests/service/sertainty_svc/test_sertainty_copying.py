@@ -9,8 +9,9 @@ from sertainty_svc.domain.tasks import Action, AfterSuccess, Filter, Folders
 from sertainty_svc.operations.running.order import Result
 from tests.servers.diplomat_jobs import tree
 from tests.service.sertainty_svc.execution_worker import children, identity, recursive, task
+from tests.service.sertainty_svc.protected_tasks import machines
 
-__all__ = ["children", "task"]
+__all__ = ["children", "machines", "task"]
 
 OVER = Result()
 KEPT = {AfterSuccess.KEEP: {"in/a.csv": b"one"}, AfterSuccess.ARCHIVE: {"done/a.csv": b"one"}, AfterSuccess.DELETE: {}}
@@ -245,3 +246,35 @@ def test_85_a_run_without_files_is_no_error(task):
     one = task()
     assert one.run() == OVER
     assert sorted(path.name for path in one.root.iterdir()) == ["done", "failed", "in", "out"]
+
+
+def test_92_names_of_any_bytes_are_copied_and_shown(task):
+    """Item 92: a name that is not UTF-8, or holds a line's end, is copied with its bytes; the log shows it safely."""
+    one = task(Action.MOVE)
+    for name in (b"\xff.csv", b"new\nline"):
+        (one.root / "in" / os.fsdecode(name)).write_bytes(name)
+    assert one.run() == OVER
+    found = {os.fsencode(path.name): path.read_bytes() for path in (one.root / "out").iterdir()}
+    assert found == {b"\xff.csv": b"\xff.csv", b"new\nline": b"new\nline"}
+    assert sorted(file for _, file, _ in one.lines()) == ["\\xff.csv", "new\ufffdline"]
+
+
+def test_86_a_name_that_has_no_room_at_the_destination_is_the_files_fault(task, machines):
+    """Items 86 and 89: the name of a protected file is longer; the others go on."""
+    long = "n" * 252
+    one = task(
+        Action.AUTO_PROTECT, files={f"in/{long}": b"1", "in/a": b"2"}, order=machines.here.order(), id_name="edge.iic"
+    )
+    assert one.run() == OVER
+    assert one.states() == {long: "failed", "a": "successful"}
+    assert sorted(tree(one.root)) == [f"failed/{long}", "in/a", "out/a.sealed"]
+
+
+def test_87_a_number_shortens_a_name_that_has_no_room_for_it(task):
+    """Item 87: a name as long as a folder takes gets its number within that length."""
+    name = "é" * 125 + ".csv"
+    one = task(files={f"in/{name}": b"new", f"done/{name}": b"old"}, after_success=AfterSuccess.ARCHIVE)
+    assert one.run() == OVER
+    archived = sorted(tree(one.root / "done").values())
+    assert archived == [b"new", b"old"]
+    assert all(len(path.name.encode()) <= 255 for path in (one.root / "done").iterdir())

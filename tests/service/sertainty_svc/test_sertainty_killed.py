@@ -18,7 +18,7 @@ OVER = Result()
 FILES = {"in/a.bin": b"one" * 1000, "in/x/b.bin": b"two" * 1000}
 # A kill at each of these seeded parts of the time that an undisturbed attempt takes.
 _SEED = 20260131
-_KILLS = 24
+_KILLS = 16
 
 
 def undone(one, action, after, sources=FILES):

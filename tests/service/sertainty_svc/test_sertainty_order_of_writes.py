@@ -3,12 +3,13 @@
 import json
 import re
 import subprocess
-import sys
 
 import pytest
 
 from sertainty_svc.domain.tasks import Action, AfterSuccess
+from tests.servers.execution_program import command_of
 from tests.servers.processes import program
+from tests.service.sertainty_svc.execution_worker import definition
 from tests.service.sertainty_svc.protected_tasks import machines
 
 __all__ = ["machines"]
@@ -33,9 +34,11 @@ def calls_of(tmp_path, action, after, order):
         "-e",
         f"trace={_CALLS}",
     ]
-    command = [sys.executable, "-m", "tests.servers.execution_program", tmp_path, action, after, json.dumps(order)]
-    ended = subprocess.run([*strace, *command], capture_output=True, text=True, timeout=60, check=True)
-    assert set(json.loads(ended.stdout).values()) == {"successful"}
+    task = definition(action, after_success=after, id_name="edge.iic")
+    ended = subprocess.run(
+        [*strace, *command_of(tmp_path, task, order)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert json.loads(ended.stdout)["states"] == {"a": "successful"}
     found = []
     for line in trace.read_text().splitlines():
         if (match := _LINE.match(line)) is not None:

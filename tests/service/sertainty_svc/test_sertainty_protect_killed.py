@@ -20,7 +20,7 @@ __all__ = ["children", "machines", "task"]
 OVER = Result()
 CONTENT = os.urandom(150_000)
 _SEED = 20260201
-_KILLS = 24
+_KILLS = 16
 
 
 class Restoring:

@@ -6,10 +6,11 @@ from dataclasses import asdict, replace
 import pytest
 
 from mft_common.endpoints.filestore import Filestore
+from mft_common.identity import Signer
 from sertainty_svc.domain.tasks import Action, AfterSuccess, Filter, Folders
 from sertainty_svc.operations.running.order import Result
 from tests.servers.diplomat_jobs import tree
-from tests.service.mft_common.filestore_doubles import RealFilestore
+from tests.service.mft_common.filestore_doubles import FakeFilestore, RealFilestore
 from tests.service.mft_common.test_transfer_filestore import KEY, by_socket, new_lab
 from tests.service.sertainty_svc.execution_worker import TRANSFER, children, task
 from tests.service.sertainty_svc.protected_tasks import machines
@@ -123,6 +124,36 @@ def test_86_93_folders_of_the_store_that_cannot_be_used(task, store, changes, fi
     one = task(files={"in/a": b"1"}, order=store[1], folders=folders(**changes), filter=filters)
     assert reason in one.run().fault
     assert tree(one.root) == {"in/a": b"1"}
+
+
+class Sick(FakeFilestore):
+    """A store that answers the next `failing` uploads with 503."""
+
+    failing = 0
+
+    def _uploads(self, environ, path, query):
+        if environ["REQUEST_METHOD"] == "POST" and self.failing:
+            self.failing -= 1
+            return 503, [], b""
+        return super()._uploads(environ, path, query)
+
+
+@pytest.mark.parametrize(("failing", "state"), [(1, "successful"), (2, "failed")])
+def test_86_what_may_heal_is_tried_again_and_then_the_files_fault(task, tmp_path_factory, failing, state):
+    """Item 86: up to Retries times with back-off; after that the file has failed, and the others go on."""
+    data = tmp_path_factory.mktemp("sick")
+    sick = Sick(Signer([KEY]))
+    sick.failing = failing
+    with by_socket(sick, data) as way:
+        one = task(
+            files={"in/a": b"one", "in/b": b"two"}, order={"filestore": asdict(way)}, retries=1,
+            folders=folders(destination=STORE, failed="failed"),
+        )  # fmt: skip
+        assert one.run() == OVER
+    assert one.states() == {"a": state, "b": "successful"}
+    assert one.files[0].tries == 2
+    assert sick.content("/in/b") == b"two"
+    assert sorted(tree(one.root)) == ["in/a" if state == "successful" else "failed/a", "in/b"]
 
 
 def test_86_93_a_store_that_does_not_answer_is_the_tasks_fault(task, tmp_path):

@@ -1,10 +1,14 @@
 """The task's own faults: no file is touched or blamed (86, 93, 107)."""
 
+import json
+
 import pytest
 
 from sertainty_svc.domain.tasks import Action, Filter, Folders
 from tests.servers.diplomat_jobs import tree
-from tests.service.sertainty_svc.execution_worker import children, task
+from tests.servers.execution_program import command_of
+from tests.servers.small_disk import run_on_small_disk
+from tests.service.sertainty_svc.execution_worker import children, definition, task
 
 __all__ = ["children", "task"]
 
@@ -105,3 +109,19 @@ def test_107_a_link_that_takes_the_place_of_a_folder_below_is_not_followed(task,
     assert one.states() == {"x/a": "later", "b": "successful"}
     assert tree(one.root / "out") == {"b": b"1"}
     assert tree(tmp_path / "secret") == {"a": b"secret"}
+
+
+def test_86_a_full_disk_is_the_tasks_fault(tmp_path):
+    """Item 86: nothing is left on the disk, and the files that did not fit wait in their folder."""
+    root, small = tmp_path / "root", tmp_path / "small"
+    (root / "in").mkdir(parents=True)
+    for name, size in (("a", 1000), ("b", 2 << 20), ("c", 1000)):
+        (root / "in" / name).write_bytes(b"x" * size)
+    task = definition(Action.MOVE, folders=folders(destination=f"{small}/out"))
+    command = command_of(tmp_path, task, {"roots": (str(root), str(small))})
+    ended = run_on_small_disk(command, small, mebibytes=1)
+    assert ended.returncode == 0, ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["result"]["fault"] == "b: there is no room for it."
+    assert found["states"] == {"a": "successful", "b": "waiting", "c": "waiting"}
+    assert sorted(tree(root)) == ["in/b", "in/c"]

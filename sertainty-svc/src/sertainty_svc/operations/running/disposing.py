@@ -205,10 +205,11 @@ def names_like(path: str) -> Iterator[str]:
     for number in range(1, _MOST_NAMES):
         ending = f"-{number}{dot}{extension}"
         room = LONGEST - size_of(ending)
-        if room <= 0:
+        if room < 1:
             raise BadName(f"{path}: its extension leaves no room for a number")
-        short = stem.encode("utf-8", "surrogateescape")[:room].decode("utf-8", "surrogateescape")
-        yield f"{folder}{slash}{short}{ending}"
+        while size_of(stem) > room:
+            stem = stem[:-1]
+        yield f"{folder}{slash}{stem}{ending}"
 
 
 def _is_taken(folder: TaskFolder, path: str) -> bool:

@@ -11,7 +11,7 @@ from mft_common.endpoints.errors import BadName, TransferError
 from mft_common.endpoints.files import FileEndpoint
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.folders import LocalFolder
-from mft_common.endpoints.targets import parse_url
+from mft_common.endpoints.names import check_name
 from sertainty_svc.operations.running.faults import TaskFault, sentence_of
 from sertainty_svc.operations.running.order import Order
 
@@ -125,12 +125,13 @@ def resolve(order: Order, text: str) -> LocalFolder:
 def _open_filestore(order: Order, text: str, stack: ExitStack) -> TaskFolder:
     if order.filestore is None:
         raise TaskFault(f"The folder {text} is reached through filestore, and none is configured")
-    target = parse_url(text)
-    if not target.folder.startswith("/"):
+    path = text.removeprefix(FILESTORE)
+    if not path.startswith("/"):
         raise BadName("a folder of filestore begins with a slash")
+    steps = [check_name(step) for step in path.split("/") if step not in ("", ".")]
     way = Filestore(**{**order.filestore, "keys": tuple(order.filestore["keys"])})
-    endpoint = stack.enter_context(way.open(target.folder, order.transfer_id))
-    folder = TaskFolder(text=text, place=(FILESTORE, *filter(None, target.folder.split("/"))), endpoint=endpoint)
+    endpoint = stack.enter_context(way.open("/".join(steps), order.transfer_id))
+    folder = TaskFolder(text=text, place=(FILESTORE, *steps), endpoint=endpoint)
     folder.check()
     return folder
 

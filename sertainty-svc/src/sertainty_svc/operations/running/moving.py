@@ -35,6 +35,8 @@ class FileMove:
         # Names of unfinished files of earlier attempts and tries.
         self._former = [file.temporary] if file.temporary else []
         self._began = False
+        # Tries of earlier attempts, also of those that were killed.
+        self._tries = file.tries
         # The version of the source that was read.
         self._entry = commit_proof.entry_of(file.checkpoint)
 
@@ -97,7 +99,7 @@ class FileMove:
         except TransferError as error:
             self._judge(error, at_source=error is source.failure)
             raise
-        self._file = self._file.changed(tries=self._file.tries + moved.retries + 1)
+        self._file = self._file.changed(tries=self._tries + moved.retries + 1)
         if moved.unremoved:
             self._former.append(self._file.temporary)
         values = _values(Copied(moved.entry, moved.source, moved.delivered, 0))
@@ -119,7 +121,7 @@ class FileMove:
         """Note the tries of a delivery that failed; raise TaskFault where it was the task's fault."""
         if error.leftover and self._file.temporary:
             self._former.append(self._file.temporary)
-        self._file = self._file.changed(tries=self._file.tries + error.tries, checkpoint=None)
+        self._file = self._file.changed(tries=self._tries + error.tries, checkpoint=None)
         if isinstance(error, Later | FileFault):
             return
         folders = self._work.folders
@@ -165,8 +167,9 @@ class FileMove:
             return
         if self._began and self._file.temporary:
             self._former.append(self._file.temporary)
+        tries = self._file.tries if self._began else self._tries + 1
         self._began = True
-        self._file = self._file.changed(state="moving", temporary=temporary, description="")
+        self._file = self._file.changed(state="moving", temporary=temporary, description="", tries=tries)
         self._work.reports.changed(self._file)
 
     def _sealed(self, copied: Copied) -> None:
@@ -203,6 +206,8 @@ class FileMove:
 
     def _take_over(self, disposal: Disposal) -> None:
         self._file = disposal.file
+        if disposal.left and disposal.file.temporary:
+            self._former.append(disposal.file.temporary)
         self.left = self.left or disposal.left
 
     def _end(self, state: Any, description: str, level: Any, text: str = "") -> None:
