@@ -1,19 +1,19 @@
 """Deliver one file of an execution, and do with its source what the task says (86 to 92)."""
 
 import functools
-import time
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Interrupted, NotFound, NotRegular, OutcomeUnknown, TransferError
-from mft_common.transfer import Copied, Interrupt, Mover, commit_proof
+from mft_common.transfer import Copied, Mover, commit_proof
 from mft_common.transfer.commit_proof import CommitProof
 from sertainty_svc.domain.executions import ExecutionFile
 from sertainty_svc.operations.running.delivering import Delivering, Delivery
 from sertainty_svc.operations.running.disposing import ASIDE, FIRST_PAUSE_S, Disposal, Work
 from sertainty_svc.operations.running.faults import FileFault, Later, TaskFault, is_of_task, reason_of_file, sentence_of
+from sertainty_svc.operations.running.time_limit import TimeLimit
 from sertainty_svc.operations.running.unchanged import UnchangedSource
 
 _PROGRESS_S: Final = 0.5
@@ -31,7 +31,7 @@ class FileMove:
         self._work = work
         self._action = action
         self._file = file
-        self._limit = _TimeLimit(work.stop, work.definition.time_limit_s)
+        self._limit = TimeLimit(work.stop, work.definition.time_limit_s)
         # Names of unfinished files of earlier attempts and tries.
         self._former = [file.temporary] if file.temporary else []
         self._began = False
@@ -221,29 +221,6 @@ class FileMove:
             self.left, temporary = True, self._former[-1]
         self._file = self._file.changed(state=state, description=description, temporary=temporary, checkpoint=None)
         self._work.reports.changed(self._file)
-
-
-class _TimeLimit:
-    """A request to stop that is also set once a file has taken too long; None for no limit."""
-
-    def __init__(self, stop: Interrupt, seconds: float | None) -> None:
-        self._stop = stop
-        self._until = None if seconds is None else time.monotonic() + seconds
-
-    def is_over(self) -> bool:
-        """Return whether the file has taken too long."""
-        return self._until is not None and time.monotonic() > self._until
-
-    def is_set(self) -> bool:
-        """Return whether the delivery is to end."""
-        return self.is_over() or self._stop.is_set()
-
-    def wait(self, timeout: float | None = None) -> bool:
-        """Wait at most `timeout` seconds; return whether the delivery is to end."""
-        if self._until is not None:
-            left = max(self._until - time.monotonic(), 0.0)
-            timeout = left if timeout is None else min(timeout, left)
-        return self._stop.wait(timeout) or self.is_over()
 
 
 def _values(copied: Copied) -> dict[str, Any]:
