@@ -23,7 +23,8 @@ KEY: Final = "agent"
 # Another worker takes over before callers find the agent offline: after this time and one look.
 LEASE_S: Final = 6.0
 _LOOK_EVERY_S: Final = 0.25
-_BEAT_EVERY_S: Final = 2.0
+# The lease is renewed with each heartbeat (2 s), so that two of them may be late.
+_BEATS_A_LEASE: Final = 3
 _CLAIM_EVERY_S: Final = 1.0
 # A start does not wait longer than this for the end of the executions before it.
 _START_WITHIN_S: Final = 10.0
@@ -46,6 +47,7 @@ class AgentWorker:
         self._database = database
         self._now = now
         self._ttl = lease
+        self._beat_every = lease / _BEATS_A_LEASE
         self._elapsed = elapsed
         self._owner = secrets.token_hex(16)
         self._lease: Lease | None = None
@@ -88,7 +90,7 @@ class AgentWorker:
                 store.beat(connection, self._now())
         if not held:
             self._lose()
-        self._due = self._elapsed() + _BEAT_EVERY_S
+        self._due = self._elapsed() + self._beat_every
 
     def hand_over(self) -> None:
         """Give the lease back, so that another worker goes on with the agent at once, without a start."""
@@ -125,7 +127,7 @@ class AgentWorker:
                 text = "The agent's worker gave no sign of life; another one goes on."
                 self._append(connection, agent, "agent.worker_lost", text, level="Warning")
         self._lease = lease
-        self._due = self._elapsed() + _BEAT_EVERY_S
+        self._due = self._elapsed() + self._beat_every
         self._log.info("agent.claimed", fence=lease.fence)
 
     def _carry_out(self, lease: Lease) -> None:
@@ -154,13 +156,10 @@ class AgentWorker:
     def _take_up(self, connection: sa.Connection, agent: Agent) -> None:
         if agent.started:
             self._append(connection, agent, "agent.stopped", "The agent has stopped.")
-            store.update(connection, started=False, taken_up=agent.wish)
-            # A restart computes the schedule anew: nothing is to run in between (72).
-            agenda.sync(connection, self._now())
         if agent.running:
             self._begin(connection, agent)
         else:
-            store.update(connection, taken_up=agent.wish)
+            store.update(connection, started=False, taken_up=agent.wish)
 
     def _begin(self, connection: sa.Connection, agent: Agent) -> None:
         """Begin a log, and let the agent run."""

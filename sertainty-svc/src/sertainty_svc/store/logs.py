@@ -89,7 +89,7 @@ def of_task(connection: sa.Connection, task: StoredTask) -> TaskLog:
     """Return the log of a task: its newest 1,000 executions and 20,000 entries (10.6)."""
     # The entries first: their executions had begun before.
     entries, truncated = _entries(connection, TASK_LOG, task.log, TASK_ENTRIES)
-    begun = sa.select(execution).where(_EXECUTION.task_id == task.id, _EXECUTION.status != "queued")
+    begun = sa.select(execution).where(_EXECUTION.task_id == task.id, _EXECUTION.began_at.is_not(None))
     rows = connection.execute(begun.order_by(_EXECUTION.number.desc()).limit(TASK_EXECUTIONS)).all()
     executions = [_logged(row) for row in reversed(rows)]
     by_number: dict[int, list[LogEntry]] = {one.number: [] for one in executions}
