@@ -13,7 +13,7 @@ from mft_common.errors import MftError
 DECLARATION: Final = b'<?xml version="1.0" encoding="UTF-8"?>\n'
 _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPECIAL: Final = re.compile("[^\t\n\x20-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_SPECIAL_IN_QUOTES: Final = re.compile('[\t\n"]')
+_SPECIAL_IN_QUOTES: Final = re.compile("[^ !#-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENCODING: Final = re.compile(rb"""^\s*<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
 _BOM: Final = b"\xef\xbb\xbf"
 _SLICE: Final = 64 << 10
@@ -129,9 +129,8 @@ def _escaped(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    value = _escaped(value)
     if _SPECIAL_IN_QUOTES.search(value):
-        value = value.replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#09;")
+        value = _escaped(value).replace('"', "&quot;").replace("\n", "&#10;").replace("\t", "&#09;")
     return value
 
 

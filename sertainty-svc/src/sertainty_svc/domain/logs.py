@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 # How many are kept; the oldest are dropped (74, 10.6).
 STARTS_KEPT: Final = 20
@@ -21,9 +21,11 @@ class AgentStart:
     version: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class LogEntry:
-    """An entry; `attributes` are its own by their names, and `number` is that of the execution in a task's log."""
+class LogEntry(NamedTuple):
+    """An entry; `attributes` are its own by their names, and `number` is that of the execution in a task's log.
+
+    A plain tuple: a log has up to 100,000 of them.
+    """
 
     at: int
     level: str

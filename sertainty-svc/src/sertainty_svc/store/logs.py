@@ -130,19 +130,18 @@ def _entries(connection: sa.Connection, log: JobLog, subject: str, most: int) ->
     """Return the newest entries of a log, the oldest of them first, and how many older ones there were."""
     last_id = log.last_id(connection, subject)
     kept: deque[LogEntry] = deque(maxlen=most)
-    truncated = 0
+    count = truncated = 0
     for page in () if last_id is None else log.pages(connection, subject, last_id=last_id):
-        for at, level, text, dropped, _ in page:
-            if dropped:
-                truncated += dropped
-                continue
-            truncated += len(kept) == most
-            kept.append(_entry(at, level, json.loads(text)))
-    return list(kept), truncated
-
-
-def _entry(at: int, level: str, values: dict[str, Any]) -> LogEntry:
-    return LogEntry(at, level, values.pop("text"), values, values.pop("number", 0))
+        truncated += sum(dropped for _, _, _, dropped, _ in page)
+        records = [(at, level, text) for at, level, text, dropped, _ in page if not dropped]
+        # All texts at once: that takes a third of the time.
+        texts = json.loads(f"[{','.join([text for _, _, text in records])}]")
+        count += len(records)
+        kept.extend(
+            LogEntry(at, level, values.pop("text"), values, values.pop("number", 0))
+            for (at, level, _), values in zip(records, texts, strict=True)
+        )
+    return list(kept), truncated + count - len(kept)
 
 
 def _logged(row: Any) -> LoggedExecution:
