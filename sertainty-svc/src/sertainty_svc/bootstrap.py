@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-import sqlalchemy as sa
-
 from mft_common import config as configuration
 from mft_common.applied_configuration import ConfigurationFollower
 from mft_common.clock import Clock, now_ms
@@ -22,14 +20,12 @@ from mft_common.events.tables import enter_cluster
 from mft_common.identity import Signer
 from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
-from mft_common.joblog import Retention, purge_task
 from mft_common.process.background_tasks import BackgroundTask, periodic_task
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared, WorkerLock
 from mft_common.schedules import timers_task
 from mft_common.watching import Watcher, watcher_task
 from sertainty_svc import SERVICE
-from sertainty_svc.domain.logs import AGENT_ENTRIES
 from sertainty_svc.events import handlers
 from sertainty_svc.migrations import HEAD
 from sertainty_svc.operations import Operations
@@ -40,7 +36,7 @@ from sertainty_svc.operations.executing.ending import Ending
 from sertainty_svc.operations.executing.events import TransferReport
 from sertainty_svc.operations.executing.orders import Orders
 from sertainty_svc.operations.executing.owned import Parts
-from sertainty_svc.operations.executing.purging import purge_task as executions_purge_task
+from sertainty_svc.operations.executing.purging import purge_task
 from sertainty_svc.operations.executing.sweeping import SWEEP, ExecutionRemovals
 from sertainty_svc.operations.executing.work import RUN, ExecutionWork
 from sertainty_svc.operations.protection import host_key
@@ -51,13 +47,12 @@ from sertainty_svc.operations.watches import watcher_of
 from sertainty_svc.schemas import configuration as sections
 from sertainty_svc.schemas.configuration import Section
 from sertainty_svc.settings import Settings
-from sertainty_svc.store.tables import AGENT_LOG, APPLIED, INBOX, OUTBOX, WORKERS, agent_start, metadata
+from sertainty_svc.store.tables import APPLIED, INBOX, OUTBOX, WORKERS, metadata
 
 _DELIVERIES_EVERY_S: Final = 60.0
 _LOCK: Final = "worker.lock"
 # A script has 5 s between SIGTERM and SIGKILL (73).
 _OBEYS_WITHIN_S: Final = 8.0
-_PURGE_EVERY_S: Final = 3600.0
 # What children of the worker need in any case; its fork server imports it once.
 _CHILD_MODULES: Final = ("sertainty_svc.operations.running.child",)
 
@@ -99,8 +94,7 @@ class Service:
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(arrivals)),
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
-            BackgroundTask(f"{SERVICE}-agent", self.agent_worker.run),
-            self._purge_task(),
+            *self.agent_worker.background_tasks(),
             watcher_task(f"{SERVICE}-watching", watcher),
             timers_task(f"{SERVICE}-schedules", timers_of(self.database, self.queueing, now)),
             periodic_task(f"{SERVICE}-deliveries", arrivals.purge_all, every=_DELIVERIES_EVERY_S),
@@ -111,7 +105,7 @@ class Service:
         """Return the tasks that carry out executions, and no others."""
         return [
             BackgroundTask(f"{SERVICE}-executions", self.dispatcher().run),
-            executions_purge_task(f"{SERVICE}-purge", self.database, self.operations.context.now),
+            purge_task(f"{SERVICE}-purge", self.database, self.operations.context.now),
         ]
 
     @property
@@ -155,14 +149,6 @@ class Service:
     def _lock(self, name: str) -> WorkerLock:
         """Return the lock of one kind of worker: on SQLite there is one of it."""
         return Exclusive(self.settings.state / name) if self.database.dialect == "sqlite" else Shared()
-
-    def _purge_task(self) -> BackgroundTask:
-        """Return the task that shortens the agent's logs to their newest entries (10.6)."""
-        retention = Retention(count=AGENT_ENTRIES)
-        none = sa.select(agent_start.c.name).where(sa.false())
-        return purge_task(
-            f"{SERVICE}-log-purge", self.database, AGENT_LOG, lambda: retention, none, every=_PURGE_EVERY_S
-        )
 
     def close(self) -> None:
         """Close the database."""

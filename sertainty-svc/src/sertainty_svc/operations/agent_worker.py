@@ -13,11 +13,15 @@ from mft_common import VERSION, logs
 from mft_common.clock import Clock, now_ms
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
+from mft_common.joblog import Retention, purge_task
+from mft_common.process.background_tasks import BackgroundTask
+from sertainty_svc import SERVICE
 from sertainty_svc.domain.agent import Agent
+from sertainty_svc.domain.logs import AGENT_ENTRIES
 from sertainty_svc.operations import agenda
 from sertainty_svc.store import agent as store
 from sertainty_svc.store.logs import Level, append_to_agent, begin
-from sertainty_svc.store.tables import LEASES
+from sertainty_svc.store.tables import AGENT_LOG, LEASES, agent_start
 
 KEY: Final = "agent"
 # Another worker takes over before callers find the agent offline: after this time and one look.
@@ -28,6 +32,7 @@ _BEATS_A_LEASE: Final = 3
 _CLAIM_EVERY_S: Final = 1.0
 # A start does not wait longer than this for the end of the executions before it.
 _START_WITHIN_S: Final = 10.0
+_PURGE_EVERY_S: Final = 3600.0
 
 
 class AgentWorker:
@@ -62,6 +67,15 @@ class AgentWorker:
     def holds_lease(self) -> bool:
         """Whether this worker is the agent's, as far as it knows."""
         return self._lease is not None
+
+    def background_tasks(self) -> list[BackgroundTask]:
+        """Return the tasks of the agent: to run it, and to shorten its logs to their newest entries (10.6)."""
+        retention = Retention(count=AGENT_ENTRIES)
+        none = sa.select(agent_start.c.name).where(sa.false())
+        purge = purge_task(
+            f"{SERVICE}-log-purge", self._database, AGENT_LOG, lambda: retention, none, every=_PURGE_EVERY_S
+        )
+        return [BackgroundTask(f"{SERVICE}-agent", self.run), purge]
 
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, and then hand the agent over."""
