@@ -8,7 +8,7 @@ from sertainty_svc.operations.agent_worker import AgentWorker
 from sertainty_svc.store import agent as store
 from sertainty_svc.store.tables import execution
 from tests.servers.processes import wait_until
-from tests.service.sertainty_svc.protector import agent_log, events, running
+from tests.service.sertainty_svc.protector import agent_log, blank_execution, events, running
 
 
 def worker_of(hub, **options):
@@ -24,11 +24,9 @@ def stored(hub):
 
 def run_execution(hub, **values):
     """Store an execution that runs, taken before the next stop of the agent."""
-    texts = dict.fromkeys(("configuration", "task", "account", "request_id", "stop", "owner", "error"), "")
-    numbers = dict.fromkeys(("task_id", "configuration_id", "number", "queued_at", "fence", "epoch", "attempts"), 1)
-    row = {**texts, **numbers, "files": 0, "errors": 0, "has_files": False, "definition": "{}", "transfer_id": "A" * 48}
+    row = blank_execution(**{"task_id": 1, "number": 1, "definition": "{}", "status": "running", **values})
     with hub.service.database.write() as connection:
-        connection.execute(execution.insert().values(**{**row, "status": "running", "epoch": 0, **values}))
+        connection.execute(execution.insert().values(row))
 
 
 def end_executions(hub):

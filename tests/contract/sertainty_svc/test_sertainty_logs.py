@@ -12,7 +12,7 @@ from sertainty_svc.domain.tasks import Action, TaskDefinition, TaskType
 from sertainty_svc.store import agent as store
 from sertainty_svc.store import logs
 from sertainty_svc.store.tables import AGENT_LOG, agent_start, configuration, execution, task
-from tests.service.sertainty_svc.protector import agent_log, events
+from tests.service.sertainty_svc.protector import agent_log, blank_execution, events
 
 
 @pytest.fixture
@@ -36,11 +36,9 @@ def save_task(hub, name="seal", action=Action.COPY, **values):
 
 def save_execution(hub, task_id, *numbers, action=Action.COPY, **values):
     """Store executions that differ in their numbers alone."""
-    texts = dict.fromkeys(("configuration", "task", "account", "request_id", "stop", "owner", "error"), "")
-    zeros = dict.fromkeys(("configuration_id", "queued_at", "fence", "epoch", "attempts", "files", "errors"), 0)
     definition = json.dumps(TaskDefinition(name="seal", type=TaskType.TIME, action=action).to_json())
-    row = {**texts, **zeros, "has_files": False, "definition": definition, "transfer_id": "A" * 48, "status": "over"}
-    rows = [{**row, "task_id": task_id, "number": number, **values} for number in numbers]
+    values = {"status": "over", "definition": definition, **values}
+    rows = [blank_execution(task_id=task_id, number=number, **values) for number in numbers]
     with hub.service.database.write() as connection:
         connection.execute(execution.insert(), rows)
 

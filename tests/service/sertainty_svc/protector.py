@@ -15,7 +15,7 @@ from sertainty_svc.app import create_app
 from sertainty_svc.schemas import logs
 from sertainty_svc.settings import Settings
 from sertainty_svc.store import logs as store
-from sertainty_svc.store.tables import configuration
+from sertainty_svc.store.tables import configuration, execution
 
 PROMPTS = ("Port of registry?", "Berth number?")
 START = 1_780_000_000_000
@@ -136,6 +136,13 @@ class Hub:
         """Open a session and return its id."""
         (session,) = self.call("hostOpenSession", account).results
         return session
+
+
+def blank_execution(**values):
+    """Return the row of an execution: 0 and an empty text where no value is given."""
+    needed = [one for one in execution.c if not one.nullable and one.name != "id"]
+    row = {one.name: "" if isinstance(one.type, sa.String) else 0 for one in needed}
+    return {**row, "has_files": False, "transfer_id": "A" * 48, **values}
 
 
 def agent_log(hub, name=None):
