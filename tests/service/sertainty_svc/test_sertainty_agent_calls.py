@@ -1,5 +1,7 @@
 """The checks of the functions of the agent and of logs (13, 29, 31 to 37, 60)."""
 
+from contextlib import contextmanager
+
 import pytest
 
 from sertainty_svc.domain.functions import SessionPlace, find_function
@@ -65,13 +67,26 @@ def test_29_the_role_read_gets_logs_and_changes_nothing(hub):
         assert call(hub, name, arguments, session).status == expected
 
 
-def test_2_70_a_database_that_is_away_is_502(hub):
-    """Items 2 and 70: a call that cannot store its wish fails with a sentence and leaves the agent as it was."""
+@contextmanager
+def without_log(hub):
+    """Let every write to the agent's log fail."""
+    for names in ("agent_log RENAME TO gone", "gone RENAME TO agent_log"):
+        with hub.service.database.write() as connection:
+            connection.exec_driver_sql(f"ALTER TABLE {names}")
+        if names.startswith("agent_log"):
+            yield
+
+
+def test_2_70_a_wish_that_cannot_be_stored_is_502(hub):
+    """Items 2 and 70: the call fails with a sentence and leaves the agent as it was."""
     session = hub.login()
-    hub.service.operations.agent.answer_within = 0.0
-    with hub.service.database.write() as connection:
-        connection.exec_driver_sql("ALTER TABLE agent_log RENAME TO gone")
-    assert hub.call("agentShutdown", session=session).status == 502
-    with hub.service.database.write() as connection:
-        connection.exec_driver_sql("ALTER TABLE gone RENAME TO agent_log")
+    with without_log(hub):
+        assert hub.call("agentShutdown", session=session).status == 502
     assert hub.call("agentPing").status == 1
+
+
+def test_74_a_session_that_cannot_be_recorded_is_closed(hub):
+    """Item 74: its caller gets 502 and no session id, and it does not count among those of the account."""
+    with without_log(hub):
+        assert hub.call("hostOpenSession", "operator").status == 502
+    assert hub.directory.open == {}

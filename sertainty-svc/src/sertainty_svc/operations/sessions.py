@@ -65,7 +65,12 @@ class Sessions:
             text = "A session was denied: the account has as many sessions as it may have."
             self._record("session.denied", text, user, identity)
             raise Denied("the account has as many sessions as it may have")
-        self._record("session.granted", "A session was granted.", user, identity)
+        try:
+            self._record("session.granted", "A session was granted.", user, identity)
+        except Exception:
+            # Its caller gets no session id; it would count until it has been idle for its time.
+            self._directory.close_token(SERVICE, opened.token)
+            raise
         return succeeded(opened.token)
 
     def host_close_session(self, call: Call) -> Reply:
