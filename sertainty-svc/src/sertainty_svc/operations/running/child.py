@@ -8,12 +8,15 @@ from typing import Any, Final
 from mft_common.endpoints.errors import NotFound, TransferError
 from mft_common.process.runner import Channel, HeldInterrupt
 from sertainty_svc.domain.executions import ExecutionFile
+from sertainty_svc.domain.tasks import Action
 from sertainty_svc.operations.running.faults import TaskFault, sentence_of
 from sertainty_svc.operations.running.folders import open_folder
 from sertainty_svc.operations.running.messages import HELD
 from sertainty_svc.operations.running.order import Order
 from sertainty_svc.operations.running.reports import Reports
 from sertainty_svc.operations.running.run import Run
+from sertainty_svc.operations.running.script_run import ScriptRun
+from sertainty_svc.operations.running.work_folder import remove_left
 
 RUN: Final = f"{__name__}:run"
 SWEEP: Final = f"{__name__}:sweep"
@@ -23,7 +26,8 @@ def run(channel: Channel, payload: Mapping[str, Any]) -> dict[str, Any]:
     """Carry out an execution, whose Order the payload is; return its Result."""
     order = Order.from_json(payload)
     stop = HeldInterrupt(channel, HELD, order.confirm_s)
-    return asdict(Run(order, Reports(channel), stop).run())
+    attempt = ScriptRun if order.definition.action is Action.SCRIPT else Run
+    return asdict(attempt(order, Reports(channel), stop).run())
 
 
 def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, str]:
@@ -33,6 +37,7 @@ def sweep(_channel: Channel, payload: Mapping[str, Any]) -> dict[str, str]:
     was moved aside while a source was deleted, it gets its name back.
     """
     order = Order.from_json({name: value for name, value in payload.items() if name != "files"})
+    remove_left(order)
     files = [ExecutionFile.from_json(one) for one in payload["files"]]
     folders = order.definition.folders
     temporaries = tuple(file.temporary for file in files if file.temporary)

@@ -12,6 +12,7 @@ from mft_common.endpoints.files import FileEndpoint
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.folders import LocalFolder
 from mft_common.endpoints.names import check_name
+from sertainty_svc.domain.tasks import Action
 from sertainty_svc.operations.running.faults import TaskFault, sentence_of
 from sertainty_svc.operations.running.order import Order
 
@@ -60,7 +61,10 @@ class TaskFolder:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenFolders:
-    """The folders of a task that moves files; None for those that it does not have."""
+    """The folders of a task over files; None for those that it does not have.
+
+    Where the task of a script has no destination, that is the source: nothing is written there.
+    """
 
     source: TaskFolder
     destination: TaskFolder
@@ -81,9 +85,12 @@ class OpenFolders:
             )
         }
         destination = made.pop("destination")
+        others = (destination, *made.values())
         if destination is None:
-            raise TaskFault("the task has no destination")
-        for other in (destination, *made.values()):
+            if order.definition.action is not Action.SCRIPT:
+                raise TaskFault("the task has no destination")
+            destination = source
+        for other in others:
             if other is not None:
                 _check_apart(source, other, recurse=order.definition.filter.recurse)
         return cls(source=source, destination=destination, **made)

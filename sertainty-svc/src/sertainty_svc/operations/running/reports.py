@@ -1,6 +1,6 @@
 """Report from a child to its worker, and ask it; the worker stores each report before the child goes on."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
 from mft_common.endpoints.names import printable
@@ -64,3 +64,7 @@ class Reports:
     def log(self, text: str, file: str = "", level: Level = "Info") -> None:
         """Add a line about a file to the log of the task."""
         self._channel.tell(messages.LOG, [{"text": text, "level": level, "file": printable(file), "stream": ""}])
+
+    def lines(self, lines: Sequence[Mapping[str, Any]]) -> None:
+        """Add what a script has written to the log of the task, as LOG has it."""
+        self._channel.tell(messages.LOG, list(lines))
