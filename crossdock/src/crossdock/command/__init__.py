@@ -16,6 +16,7 @@ from crossdock.command import (
     monitors,
     mqmft,
     notifications,
+    protecting,
     schedules,
     transfers,
 )
@@ -23,7 +24,8 @@ from crossdock.command import (
 _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
     jobs.job, notifications.notification, agents.agent, transfers.transfer, schedules.schedule, monitors.monitor,
-    deadletters.deadletter, importing.import_, mqmft.mqmft, keys.key, maintenance.scrub, maintenance.docs,
+    deadletters.deadletter, importing.import_, mqmft.mqmft, keys.key, protecting.protect,
+    protecting.unprotect, protecting.id_, maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
 

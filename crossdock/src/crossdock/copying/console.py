@@ -68,7 +68,7 @@ class Printer:
     def report(self, report: Report, source: str) -> int:
         """Print the end of a copy; return the exit code."""
         if self.json_format:
-            self._print_json(report.as_json())
+            self.print_json(report.as_json())
         else:
             report.print_summary(self.complain, source)
         if self.output.problem:
@@ -81,14 +81,15 @@ class Printer:
         refused = isinstance(error, TransferError) and not isinstance(error, _MISTAKES)
         code = NOT_REACHED if refused else USAGE
         if self.json_format:
-            self._print_json({"exit_code": code, "error": shown_reason(error)})
+            self.print_json({"exit_code": code, "error": shown_reason(error)})
         elif isinstance(error, TransferError):
             self.complain(f"crossdock: {reason_of(error)}")
         else:
             raise error
         return code
 
-    def _print_json(self, value: Any) -> None:
+    def print_json(self, value: Any) -> None:
+        """Print one object for programs."""
         self.output.print(lambda: click.echo(json.dumps(value)))
 
 

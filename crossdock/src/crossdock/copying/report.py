@@ -24,6 +24,7 @@ EXIT_CODES: Final = {
     UNREPORTED: "every file was copied and verified, but the report could not be written to standard output",
     INTERRUPTED: "stopped by SIGINT or SIGTERM; files copied before are complete",
 }
+COPIED: Final = "copied"
 _UNITS: Final = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
@@ -33,7 +34,7 @@ class FileResult:
 
     `size` and `sha256` are those of the delivered bytes, `source_sha256` is that of the read ones where they differ
     because the file was encrypted, else "". `resumed` is the number of bytes that an earlier run had
-    delivered.
+    delivered. `done` is the word for a file that was delivered.
     """
 
     source: str
@@ -45,6 +46,7 @@ class FileResult:
     source_sha256: str = ""
     retries: int = 0
     resumed: int = 0
+    done: str = COPIED
 
     def as_json(self) -> dict[str, Any]:
         """Return the result with printable names, without what does not apply."""
@@ -53,14 +55,15 @@ class FileResult:
             return {**names, "state": "failed", "error": self.error, "retries": self.retries}
         more = {name: value for name in ("source_sha256", "warning") if (value := getattr(self, name))}
         values = {"size": self.size, "sha256": self.sha256, "retries": self.retries, "resumed": self.resumed}
-        return {**names, "state": "copied", **values, **more}
+        return {**names, "state": self.done, **values, **more}
 
 
 @dataclass
 class Report:
     """The results of all files in their order; `skipped` are names that cannot be copied, with the reasons.
 
-    `abandoned` is True where a signal ended the copy and a far side has not answered: threads still wait for it.
+    `abandoned` is True where a signal ended the copy and a far side has not answered: threads still wait for it. `done`
+    is the word for a file that was delivered.
     """
 
     files: list[FileResult] = field(default_factory=list)
@@ -68,6 +71,7 @@ class Report:
     interrupted: bool = False
     abandoned: bool = False
     seconds: float = 0.0
+    done: str = COPIED
 
     @property
     def failed(self) -> int:
@@ -92,7 +96,7 @@ class Report:
         """Return the report as one JSON object."""
         return {
             "exit_code": self.exit_code,
-            "copied": len(self.files) - self.failed,
+            self.done: len(self.files) - self.failed,
             "failed": self.failed,
             "bytes": self.copied_bytes,
             "seconds": round(self.seconds, 3),
@@ -109,7 +113,7 @@ class Report:
         rate = self.copied_bytes / self.seconds if self.seconds else 0
         copied = len(self.files) - self.failed
         say(
-            f"{copied} copied, {self.failed} failed, {shown_size(self.copied_bytes)} in {self.seconds:.1f} s "
+            f"{copied} {self.done}, {self.failed} failed, {shown_size(self.copied_bytes)} in {self.seconds:.1f} s "
             f"({shown_size(rate)}/s){', interrupted' if self.interrupted else ''}"
         )
 

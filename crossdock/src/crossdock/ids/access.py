@@ -1,0 +1,159 @@
+"""Find, make and use IDs: those that a hub stores, and documents in files."""
+
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from crossdock import protector
+from crossdock.errors import Refused
+from crossdock.protector import Protector
+from mft_common.clock import now_ms
+from mft_common.endpoints.errors import TransferError
+from mft_common.transfer.steps.sealed import OpenKey, SealedHeader
+from sertainty_svc.domain.ids import Recipient
+from sertainty_svc.domain.names import is_name
+from sertainty_svc.errors import InvalidRequest
+from sertainty_svc.operations.ids import Ids
+from sertainty_svc.operations.protection import host_key
+from sertainty_svc.operations.protection.host_key import HostKey
+from sertainty_svc.operations.protection.issuing import new_id
+from sertainty_svc.operations.protection.machine import machine_uuid, this_machine
+from sertainty_svc.operations.protection.opening import opener, usable_for_protect
+from sertainty_svc.schemas.machines import read_fingerprints
+from sertainty_svc.store import objects
+from sertainty_svc.store.objects import SHARED, Key
+from sertainty_svc.store.tables import stored_object
+
+
+class NoSuchId(TransferError):  # noqa: N818 -- the name of a condition
+    """The ID that a file was protected to is not known here."""
+
+
+@contextmanager
+def opened(data: Path, environ: Mapping[str, str]) -> Iterator["Access"]:
+    """Open what the hub on a data folder knows of IDs; without a hub IDs are files alone."""
+    with protector.opened(data, environ, needed=False) as found:
+        yield Access(found)
+
+
+@dataclass(frozen=True)
+class Access:
+    """The IDs and the key of one hub."""
+
+    hub: Protector
+
+    def find(self, name: str) -> bytes:
+        """Return the document of an ID: a file, else a stored one that is named NAME or CONFIGURATION:NAME; Refused.
+
+        A name with a slash is that of a file in any case.
+        """
+        if "/" in name or Path(name).is_file():
+            return Path(name).read_bytes()
+        if self.hub.stored is None:
+            raise Refused(f"there is no file {name}, and no hub that could have an ID of that name")
+        configuration, colon, last = name.rpartition(":")
+        with self.hub.stored.read() as connection:
+            owner = objects.configuration_id(connection, configuration) if colon else SHARED
+            found = None if owner is None else objects.find(connection, Key("id", owner, last))
+        if found is None:
+            kind = f"ID of that name in the configuration {configuration}" if colon else "shared ID of that name"
+            raise Refused(f"there is no file {name}, and no {kind}")
+        return found
+
+    @staticmethod
+    def recipient(contents: bytes) -> Recipient:
+        """Return the key that files are protected to; TransferError where the ID cannot be used now."""
+        return usable_for_protect(contents, now_ms())
+
+    def opener(self, contents: bytes) -> OpenKey:
+        """Return the function that finds the keys of the files of one ID; TransferError where it does not open here."""
+        key, machine = self._machine
+        return opener(contents, key, machine, now_ms())
+
+    def find_key(self, header: SealedHeader, wrapped: bytes) -> bytes:
+        """Return the key of a protected file by one of the hub's IDs, an OpenKey."""
+        uid = str(uuid.UUID(bytes=header.uid))
+        problem: TransferError = NoSuchId(f"was protected to the ID {uid}, which this hub does not have")
+        for contents in self._stored(uid):
+            try:
+                return self.opener(contents)(header, wrapped)
+            except TransferError as error:
+                problem = error
+        raise problem
+
+    def check_key(self) -> None:
+        """Raise HostKeyUnusable where no hub has started on the data folder yet."""
+        _ = self._machine
+
+    def new(self, name: str, fingerprints: Sequence[str], preset: str | None) -> None:
+        """Make an ID that the hub stores as NAME or CONFIGURATION:NAME, for the machines of fingerprints; Refused.
+
+        Without fingerprints it is for this machine alone.
+        """
+        configuration, _, last = name.rpartition(":")
+        make = Ids(self.hub.context).new_id
+        protector.call(
+            make, config_name=configuration or None, id_name=_checked(last), machine_fingerprint=list(fingerprints),
+            preset_name=preset,
+        )  # fmt: skip
+
+    def issue(self, name: str, fingerprints: Sequence[str], preset: str | None) -> bytes:
+        """Return the document of a new ID that the hub does not store; Refused."""
+        section = self.hub.section
+        wanted = preset or section.new_id_preset
+        if wanted not in section.presets:
+            raise Refused(f"there is no preset {wanted}")
+        try:
+            machines = read_fingerprints(list(fingerprints))
+        except InvalidRequest as error:
+            raise Refused(error.detail) from error
+        machines = machines or [this_machine(*self._machine)]
+        return new_id(_checked(name), machines, section.presets[wanted], kem=section.kem, now_ms=now_ms())[1]
+
+    @cached_property
+    def _machine(self) -> tuple[HostKey, str]:
+        """The key and the UUID of this machine; HostKeyUnusable where no hub has started on the data folder yet."""
+        settings = self.hub.settings
+        return HostKey.load(host_key.location(settings, self.hub.section)), machine_uuid(settings.state)
+
+    def _stored(self, uid: str) -> Sequence[bytes]:
+        """Return all IDs with that UUID, the shared ones first."""
+        if self.hub.stored is None:
+            return ()
+        columns = stored_object.c
+        query = sa.select(columns.contents).where(columns.kind == "id", columns.uid == uid)
+        with self.hub.stored.read() as connection:
+            return connection.execute(query.order_by(columns.configuration, columns.name)).scalars().all()
+
+
+def fingerprints(files: Sequence[Path]) -> list[str]:
+    """Return the documents of files; Refused for one that is no UTF-8."""
+    try:
+        return [file.read_text(encoding="utf-8") for file in files]
+    except UnicodeDecodeError as error:
+        raise Refused("a fingerprint is no UTF-8") from error
+
+
+def write(path: Path, contents: bytes) -> None:
+    """Write a new file that its owner alone can read; one that cannot be written whole is removed."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(contents)
+            file.flush()
+            os.fsync(file.fileno())
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
+
+
+def _checked(name: str) -> str:
+    if not is_name(name):
+        raise Refused(f"{name!r} cannot be the name of an ID")
+    return name

@@ -1,0 +1,1 @@
+"""Protect files to an ID, and restore protected ones, beside themselves, by the engine of `crossdock copy`."""
