@@ -18,6 +18,7 @@ from crossdock.command import (
     notifications,
     protecting,
     schedules,
+    tasks,
     transfers,
 )
 
@@ -25,7 +26,7 @@ _COMMANDS = (
     hub.up, hub.init, hub.check, hub.apply, copying.copy_files, endpoints.endpoint, jobs.transaction,
     jobs.job, notifications.notification, agents.agent, transfers.transfer, schedules.schedule, monitors.monitor,
     deadletters.deadletter, importing.import_, mqmft.mqmft, keys.key, protecting.protect,
-    protecting.unprotect, protecting.id_, maintenance.scrub, maintenance.docs,
+    protecting.unprotect, protecting.id_, tasks.task, maintenance.scrub, maintenance.docs,
 )  # fmt: skip
 
 
