@@ -13,7 +13,7 @@ from pathlib import Path
 
 from mft_common.process.runner import CommitRefused
 from sertainty_svc.domain.executions import ExecutionFile
-from sertainty_svc.operations.running.messages import CHANGED, FILES, FIND_ID, FOUND, HELD, LOG, MAY_GO_ON
+from sertainty_svc.operations.running.messages import CHANGED, FILES, FIND_IDS, FOUND, HELD, LOG, MAY_GO_ON
 from sertainty_svc.operations.running.order import Order, Result
 
 RUN = f"{__name__}:run"
@@ -49,8 +49,8 @@ def _run(channel, order):
         return "the folder is missing"
     channel.tell(LOG, [{"text": f"attempt {order.attempt}", "level": "Info", "file": "", "stream": ""}])
     if order.definition.description == "find an ID":
-        found = channel.ask(FIND_ID, {"uid": "7"})
-        channel.tell(LOG, [{"text": f"found {found}", "level": "Info", "file": "", "stream": ""}])
+        found = channel.ask(FIND_IDS, {"uid": "7"})
+        channel.tell(LOG, [{"text": f"found {' '.join(found)}", "level": "Info", "file": "", "stream": ""}])
     if not order.has_files:
         names = sorted(path.name for path in source.iterdir())
         files = [ExecutionFile(position=place, path=name) for place, name in enumerate(names)]

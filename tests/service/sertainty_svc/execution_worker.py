@@ -47,7 +47,7 @@ class Task:
         self.files: dict[int, ExecutionFile] = {}
         self.messages: list[tuple[str, object]] = []
         self.logged: list[dict] = []
-        self.ids: dict[str, str] = {}
+        self.ids: dict[str, list[str]] = {}
         self.before: dict[str, object] = {}
         self.refused: tuple[int, bool] | None = None
         self.may_go_on = True
@@ -152,8 +152,8 @@ class Task:
     def _log(self, lines):
         self.logged += lines
 
-    def _find_id(self, data):
-        return self.ids.get(data["uid"])
+    def _find_ids(self, data):
+        return self.ids.get(data["uid"], [])
 
 
 def definition(action=Action.COPY, **changes):

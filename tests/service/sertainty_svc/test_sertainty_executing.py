@@ -310,7 +310,7 @@ def test_90_a_child_finds_an_id_by_its_own_id(engine):
             connection.execute(sa.insert(stored_object).values(row))
     with engine.worker():
         engine.ended(engine.queue(id_, "a"))
-    assert engine.log(id_)[1] == "found b3du"
+    assert engine.log(id_)[1] == "found b3du c2hhcmVk"
 
 
 def test_80_a_scan_that_cannot_be_made_is_an_execution_in_error(engine):

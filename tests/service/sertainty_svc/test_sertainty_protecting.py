@@ -49,7 +49,7 @@ def test_89_90_files_come_back_as_they_were(task, tmp_path, kem, after):
         UNPROTECT, files=renamed, folder=tmp_path / "2", order=machines.here.order(named=False),
         filter=recursive(), after_success=after,
     )  # fmt: skip
-    two.ids[uid_of(machines.here.contents)] = machines.here.in_base64
+    two.ids[uid_of(machines.here.contents)] = ["Y2hhbmdlZA==", machines.here.in_base64]
     assert two.run() == OVER
     assert tree(two.root / "out") == {name.removeprefix("in/"): content for name, content in files.items()}
     assert (two.root / "out/a.csv").stat().st_mtime_ns == TIME // 1_000_000 * 1_000_000

@@ -8,6 +8,7 @@ from sertainty_svc.errors import AlreadyExists, GeneralError, NotFound
 from sertainty_svc.operations import agenda
 from sertainty_svc.operations.calls import Call
 from sertainty_svc.operations.context import Context
+from sertainty_svc.store import configurations
 from sertainty_svc.store import objects as store
 from sertainty_svc.store.objects import SHARED, Key, Kind
 
@@ -32,6 +33,7 @@ class Objects:
     def save(self, call: Call, contents: bytes, uid: str = "") -> None:
         """Save an object over one of the same name; NotFound without the configuration."""
         with self._context.database.write() as connection:
+            configurations.lock(connection)
             key = self._key(connection, call, keep=True)
             try:
                 store.save(connection, key, contents, uid)
@@ -50,6 +52,7 @@ class Objects:
     def insert(self, call: Call, contents: bytes, uid: str = "") -> None:
         """Add an object; NotFound without the configuration, AlreadyExists where the name is taken in it."""
         with self._context.database.write() as connection:
+            configurations.lock(connection)
             key = self._key(connection, call, keep=True)
             try:
                 added = store.insert(connection, key, contents, uid)

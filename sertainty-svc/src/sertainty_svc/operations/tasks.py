@@ -69,7 +69,7 @@ class Tasks:
             count = f"{len(definitions)} task{'' if len(definitions) == 1 else 's'}"
             self._log(connection, call, "tasks.saved", f"The configuration has {count} now.")
             agenda.sync(connection, now)
-            agenda.retry_faults(connection, roots.folders)
+            agenda.retry_faults(connection)
         return succeeded()
 
     def task_get_status(self, call: Call) -> Reply:

@@ -60,9 +60,8 @@ def _check_form(function: Function, name: str, content: str) -> None:
         wildcard = name == "task-name" and content == _ANY_TASK and "config-name" in function.args
         if not wildcard and not is_name(content):
             raise InvalidRequest(f"the argument {name} is no name")
-    elif name == "alter-option":
-        if content.lower() not in ALTER_OPTIONS:
-            raise InvalidRequest("the argument alter-option is neither Disable nor Enable")
+    elif name == "alter-option" and content.lower() not in ALTER_OPTIONS:
+        raise InvalidRequest("the argument alter-option is neither Disable nor Enable")
 
 
 def opening(texts: Sequence[tuple[str | None, str]]) -> tuple[str, list[tuple[str | None, str]]]:

@@ -14,6 +14,8 @@ Kind = Literal["id", "script"]
 SHARED: Final = 0
 # IDs and scripts of one configuration together (109).
 MAX_OBJECTS: Final = 10_000
+# IDs of one UUID that a file is opened with: each may have 1 MiB, and they go to the child in one message.
+_MOST_COPIES: Final = 4
 _C: Final = stored_object.c
 _KEY: Final = (_C.kind, _C.configuration, _C.name)
 
@@ -57,7 +59,7 @@ def resolve(connection: sa.Connection, key: Key) -> bytes | None:
 def find_ids(connection: sa.Connection, owner: int, uid: str) -> Sequence[bytes]:
     """Return the IDs with the UUID `uid` that tasks of `owner` can use: its own first, then the shared ones (90)."""
     query = sa.select(_C.contents).where(_C.kind == "id", _C.uid == uid, _C.configuration.in_((owner, SHARED)))
-    return connection.execute(query.order_by(_C.configuration.desc(), _C.name)).scalars().all()
+    return connection.execute(query.order_by(_C.configuration.desc(), _C.name).limit(_MOST_COPIES)).scalars().all()
 
 
 def insert(connection: sa.Connection, key: Key, contents: bytes, uid: str = "") -> bool:

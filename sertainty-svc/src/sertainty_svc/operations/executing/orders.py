@@ -1,7 +1,7 @@
 """Make the order of an execution: what its child needs of the section, the settings, and the stored IDs and scripts."""
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ import sqlalchemy as sa
 from mft_common.endpoints.filestore import Filestore
 from mft_common.errors import MftError
 from sertainty_svc.domain.executions import Execution
+from sertainty_svc.operations.protection.host_key import location
+from sertainty_svc.operations.protection.machine import machine_uuid
 from sertainty_svc.operations.running.order import Order
 from sertainty_svc.schemas.configuration import Section
 from sertainty_svc.settings import Settings
-from sertainty_svc.store import references
+from sertainty_svc.store import objects
+from sertainty_svc.store.objects import Key, Kind
 
 _FILESTORE = "filestore:"
 
@@ -23,17 +26,12 @@ class Missing(MftError):  # noqa: N818 -- a condition
     """A task names an ID or a script that is not stored: the task's own fault (78, 86)."""
 
 
-def _unknown_machine() -> str:
-    return ""
-
-
 @dataclass(frozen=True)
 class Orders:
-    """Makes orders; `filestore` is the way to filestore-svc, and `machine_uuid` returns this machine's."""
+    """Makes orders; `filestore` is the way to filestore-svc."""
 
     settings: Settings
     filestore: Filestore | None = None
-    machine_uuid: Callable[[], str] = _unknown_machine
 
     def order(
         self, connection: sa.Connection, section: Section, one: Execution, *, has_files: bool, confirm_s: float
@@ -67,8 +65,8 @@ class Orders:
             script_path=section.script_path,
             script_user=section.script_user,
             script_wrapper=section.script_wrapper,
-            machine_uuid=self.machine_uuid(),
-            host_key=section.host_key_file or str(state / "host.key"),
+            machine_uuid=machine_uuid(state),
+            host_key=str(location(self.settings, section)),
             private=str(state / "private"),
         )
 
@@ -76,10 +74,10 @@ class Orders:
         named = any(folder.startswith(_FILESTORE) for folder in asdict(one.definition.folders).values())
         return asdict(self.filestore) if named and self.filestore is not None else None
 
-    def _reference(self, connection: sa.Connection, one: Execution, kind: references.Kind, name: str) -> str | None:
+    def _reference(self, connection: sa.Connection, one: Execution, kind: Kind, name: str) -> str | None:
         if not name:
             return None
-        contents = references.resolve(connection, kind, one.configuration_id, name)
+        contents = objects.resolve(connection, Key(kind, one.configuration_id, name))
         if contents is None:
             shown = "ID" if kind == "id" else kind
             raise Missing(f"the {shown} {name} does not exist")

@@ -18,7 +18,7 @@ from sertainty_svc.domain.stored_tasks import may_run
 from sertainty_svc.operations.executing.ending import End, Ending
 from sertainty_svc.operations.executing.files import KnownFiles
 from sertainty_svc.store import agent as agents
-from sertainty_svc.store import executions, references, tasks
+from sertainty_svc.store import executions, objects, tasks
 from sertainty_svc.store import logs as task_logs
 from sertainty_svc.store.tables import OUTBOX, WORKERS
 
@@ -148,10 +148,10 @@ class OwnedExecution:
                     file=storable(entry.get("file") or ""), stream=entry.get("stream") or "",
                 )  # fmt: skip
 
-    def find_id(self, uid: str) -> bytes | None:
-        """Return the ID of an id, of the configuration or shared (90); None where there is none."""
+    def find_ids(self, uid: str) -> Sequence[bytes]:
+        """Return the IDs of an id, those of the configuration before the shared ones (90)."""
         with self._database.read() as connection:
-            return references.find_id(connection, self.execution.configuration_id, uid)
+            return objects.find_ids(connection, self.execution.configuration_id, uid)
 
     def stop_text(self) -> str:
         """Return the text of the end that somebody has asked for, "" where nobody has."""

@@ -12,7 +12,7 @@ from mft_common.process.runner import MAY_COMMIT, PROGRESS, Json, MessageTooLarg
 from mft_common.process.runner import End as ChildEnd
 from sertainty_svc.operations.executing.ending import End
 from sertainty_svc.operations.executing.owned import OwnedExecution
-from sertainty_svc.operations.running.messages import CHANGED, FILES, FIND_ID, FOUND, HELD, LOG, MAY_GO_ON
+from sertainty_svc.operations.running.messages import CHANGED, FILES, FIND_IDS, FOUND, HELD, LOG, MAY_GO_ON
 from sertainty_svc.operations.running.order import Result
 
 # The end of an execution that the end of its worker interrupts: the next worker goes on with it.
@@ -77,9 +77,8 @@ class ExecutionProcess:
             return not self._child.asked and owned.may_go_on(self._lease)
         if kind == FILES:
             return owned.page(data["after"])
-        if kind == FIND_ID:
-            contents = owned.find_id(data["uid"])
-            return None if contents is None else base64.b64encode(contents).decode("ascii")
+        if kind == FIND_IDS:
+            return [base64.b64encode(contents).decode("ascii") for contents in owned.find_ids(data["uid"])]
         self._report(kind, data)
         return None
 

@@ -14,8 +14,8 @@
 - HELD, without content, asked again and again while bytes are written: the answer has no meaning, but a worker that
   has lost the execution kills the child instead.
 - LOG, a list of `{"text", "level", "file", "stream"}` for the log of the task; told, not asked.
-- FIND_ID, `{"uid"}`: the answer is the contents in Base64 of the ID of that id, of the configuration, else of the
-  shared ones; None where there is none.
+- FIND_IDS, `{"uid"}`: the answer is a list of the contents in Base64 of the IDs of that id, those of the configuration
+  before the shared ones, at most four: a copy that was changed must not hide the one that opens.
 """
 
 from typing import Final
@@ -28,5 +28,5 @@ PROGRESS: Final = "progress"
 MAY_COMMIT: Final = "may_commit"
 HELD: Final = "held"
 LOG: Final = "log"
-FIND_ID: Final = "find_id"
+FIND_IDS: Final = "find_ids"
 PAGE: Final = 500

@@ -56,9 +56,9 @@ class Reports:
         """Return when a file may become visible, and what proves its commit is stored; CommitRefused."""
         self._channel.may_commit(file.to_json())
 
-    def find_id(self, uid: str) -> str | None:
-        """Return the contents in Base64 of the ID of that id, None where there is none."""
-        found: str | None = self._channel.ask(messages.FIND_ID, {"uid": uid})
+    def find_ids(self, uid: str) -> list[str]:
+        """Return the contents in Base64 of the IDs of that id, the first one that is meant first."""
+        found: list[str] = self._channel.ask(messages.FIND_IDS, {"uid": uid})
         return found
 
     def log(self, text: str, file: str = "", level: Level = "Info") -> None:

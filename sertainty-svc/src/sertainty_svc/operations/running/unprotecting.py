@@ -3,11 +3,13 @@
 import base64
 import functools
 import uuid
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
 from mft_common.clock import now_ms
 from mft_common.endpoints.contract import Entry
+from mft_common.endpoints.errors import TransferError
 from mft_common.transfer.steps.sealed import Head, SealedHeader, Unseal, read_head
 from sertainty_svc.domain.ids import IdUnusable, RuleBreached
 from sertainty_svc.domain.names import is_name
@@ -51,22 +53,31 @@ class Unprotecting:
             return read_head(reader.read, functools.partial(self._key, entry.path))
 
     def _key(self, path: str, header: SealedHeader, wrapped: bytes) -> bytes:
-        """Return the key of a file; the rules of the ID are checked first (101)."""
-        try:
-            return opener(self._id_of(path, header), self._host_key, self._machine_uuid, now_ms())(header, wrapped)
-        except RuleBreached as error:
-            if error.rule is RuleName.SCHEDULE_DENY:
-                raise Later(f"{path}: waits for the window of its ID ({error.rule})") from error
-            raise
-        except IdUnusable as error:
-            if self._contents is not None:
-                raise TaskFault(sentence_of(error)) from error
-            raise
+        """Return the key of a file; the rules of the ID are checked first (101).
 
-    def _id_of(self, path: str, header: SealedHeader) -> bytes:
+        Of several copies of an ID the first one that opens the file is used; where none does, the first one says why.
+        """
+        refusal: TransferError | None = None
+        for contents in self._ids_of(path, header):
+            try:
+                return opener(contents, self._host_key, self._machine_uuid, now_ms())(header, wrapped)
+            except TransferError as error:
+                refusal = refusal or error
+        assert refusal is not None
+        raise self._explained(path, refusal) from refusal
+
+    def _explained(self, path: str, error: TransferError) -> Exception:
+        """Return the refusal of an ID as what it is for the file, or for the task that names the ID."""
+        if isinstance(error, RuleBreached) and error.rule is RuleName.SCHEDULE_DENY:
+            return Later(f"{path}: waits for the window of its ID ({error.rule})")
+        if isinstance(error, IdUnusable) and self._contents is not None:
+            return TaskFault(sentence_of(error))
+        return error
+
+    def _ids_of(self, path: str, header: SealedHeader) -> Sequence[bytes]:
         if self._contents is not None:
-            return self._contents
-        found = self._reports.find_id(str(uuid.UUID(bytes=header.uid)))
-        if found is None:
+            return [self._contents]
+        found = self._reports.find_ids(str(uuid.UUID(bytes=header.uid)))
+        if not found:
             raise FileFault(f"{path}: was protected to an ID that is not here")
-        return base64.b64decode(found)
+        return [base64.b64decode(one) for one in found]
