@@ -54,7 +54,7 @@ class World:
         self.timers = timers_of(self.database, self.queueing, lambda: self.now)
         self.arrivals = Arrivals(self.database, lambda: self.now)
         with self.database.write() as connection:
-            connection.execute(sa.update(agent).values(running=True, enabled=True, beat_at=START))
+            connection.execute(sa.update(agent).values(running=True, enabled=True, started=True, beat_at=START))
 
     def _end_at_once(self, connection, of, error, _transfer_id):
         self.faults.append((of.name, error))

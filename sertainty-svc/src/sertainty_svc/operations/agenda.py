@@ -10,10 +10,10 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from sertainty_svc.domain.agent import Agent
+from sertainty_svc.domain.agent import Agent, AgentStatus
 from sertainty_svc.domain.places import source_of
 from sertainty_svc.domain.schedules import times_of
-from sertainty_svc.domain.stored_tasks import StoredTask
+from sertainty_svc.domain.stored_tasks import StoredTask, may_run
 from sertainty_svc.domain.tasks import TaskDefinition, TaskType
 from sertainty_svc.store import agent as agents
 from sertainty_svc.store import failures, tasks, turns
@@ -33,19 +33,19 @@ def sync(connection: sa.Connection, now: int) -> None:
     runnable before, or the agent was started anew (72, 85).
     """
     agent = agents.find(connection)
-    may_run = runnable(connection, agent)
-    _retry(connection, may_run)
-    _sync_watches(connection, [one for one in may_run if one.definition.type is TaskType.CHANGE])
-    _sync_timers(connection, agent, [one for one in may_run if one.definition.type is TaskType.TIME], now)
+    found = runnable(connection, agent)
+    _retry(connection, found)
+    _sync_watches(connection, [one for one in found if one.definition.type is TaskType.CHANGE])
+    _sync_timers(connection, agent, [one for one in found if one.definition.type is TaskType.TIME], now)
     WATCHES.reread(connection)
 
 
 def runnable(connection: sa.Connection, agent: Agent) -> list[StoredTask]:
     """Return the tasks of the active configuration that may run while a worker is alive (70, 71, 75, 82)."""
-    if agent.active is None or not agent.running or not agent.enabled:
+    status = agent.status(agent.beat_at)
+    if agent.active is None or status is not AgentStatus.ACTIVE:
         return []
-    found = tasks.of_configuration(connection, agent.active)
-    return [one for one in found if one.definition.enabled and not one.paused]
+    return [one for one in tasks.of_configuration(connection, agent.active) if may_run(one, status, active=True)]
 
 
 def watched(connection: sa.Connection) -> list[StoredTask]:
@@ -78,16 +78,16 @@ def wake(connection: sa.Connection, definition: TaskDefinition) -> None:
         WATCHES.wake(connection, source_of(definition))
 
 
-def _retry(connection: sa.Connection, may_run: Iterable[StoredTask]) -> None:
-    for one in may_run:
+def _retry(connection: sa.Connection, found: Iterable[StoredTask]) -> None:
+    for one in found:
         if one.retry_at is not None:
             tasks.update(connection, one.id, retry_at=None)
             wake(connection, one.definition)
 
 
-def _sync_watches(connection: sa.Connection, may_run: Iterable[StoredTask]) -> None:
+def _sync_watches(connection: sa.Connection, found: Iterable[StoredTask]) -> None:
     known = WATCHES.definitions(connection, _PREFIX)
-    tasks_of = {one.watch: one for one in may_run}
+    tasks_of = {one.watch: one for one in found}
     wanted = {key: _digest_of(one.definition) for key, one in tasks_of.items()}
     changed = WATCHES.define_all(connection, wanted)
     forget_failures(connection, *(tasks_of[key] for key in changed if key in known))
@@ -96,10 +96,10 @@ def _sync_watches(connection: sa.Connection, may_run: Iterable[StoredTask]) -> N
         WATCHES.remove(connection, *gone)
 
 
-def _sync_timers(connection: sa.Connection, agent: Agent, may_run: Iterable[StoredTask], now: int) -> None:
+def _sync_timers(connection: sa.Connection, agent: Agent, found: Iterable[StoredTask], now: int) -> None:
     known = TIMERS.payloads(connection, _PREFIX)
     changed = {}
-    for one in may_run:
+    for one in found:
         schedule = one.definition.schedule
         payload = _digest_of((agent.epoch, schedule))
         if known.pop(one.timer, None) != payload:

@@ -69,7 +69,6 @@ class Tasks:
             count = f"{len(definitions)} task{'' if len(definitions) == 1 else 's'}"
             self._log(connection, call, "tasks.saved", f"The configuration has {count} now.")
             agenda.sync(connection, now)
-            agenda.retry_faults(connection)
         return succeeded()
 
     def task_get_status(self, call: Call) -> Reply:
@@ -157,8 +156,7 @@ def _resume(connection: sa.Connection, chosen: Sequence[StoredTask]) -> None:
 
 def _reset(connection: sa.Connection, chosen: Sequence[StoredTask]) -> None:
     saved_tasks.reset(connection, chosen)
-    for one in saved_tasks.with_failed_files(connection, chosen):
-        agenda.forget_failures(connection, one)
+    agenda.forget_failures(connection, *chosen)
 
 
 def _time(at: int | None) -> str:

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from sertainty_svc.domain.stored_tasks import StoredTask
 from sertainty_svc.domain.tasks import TaskDefinition
-from sertainty_svc.store.tables import TASK_LOG, execution, sweeps, task, task_failure
+from sertainty_svc.store.tables import TASK_LOG, execution, sweeps, task
 
 _C: Final = task.c
 _AT_ONCE: Final = 1000
@@ -79,15 +79,6 @@ def reset(connection: sa.Connection, chosen: Sequence[StoredTask]) -> None:
         connection.execute(sa.update(task).where(_C.id.in_([one.id for one in some])).values(_NEVER_RUN))
         TASK_LOG.remove(connection, [one.log for one in some])
         _forget_executions(connection, [one.id for one in some])
-
-
-def with_failed_files(connection: sa.Connection, chosen: Sequence[StoredTask]) -> list[StoredTask]:
-    """Return those of some tasks that remember files as failed."""
-    found = set[int]()
-    for some in _parts(chosen):
-        of_some = sa.select(task_failure.c.task).where(task_failure.c.task.in_([one.id for one in some]))
-        found.update(connection.execute(of_some.distinct()).scalars())
-    return [one for one in chosen if one.id in found]
 
 
 def _forget_executions(connection: sa.Connection, ids: Collection[int]) -> None:

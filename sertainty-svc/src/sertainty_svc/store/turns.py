@@ -5,7 +5,7 @@ from typing import Final
 
 import sqlalchemy as sa
 
-from sertainty_svc.domain.stored_tasks import StoredTask
+from sertainty_svc.domain.stored_tasks import StoredTask, may_run
 from sertainty_svc.store import agent, tasks
 from sertainty_svc.store.tables import execution, task
 
@@ -30,19 +30,14 @@ def has_open(connection: sa.Connection, task_id: int) -> bool:
 
 
 def refusal(connection: sa.Connection, stored: StoredTask | None) -> str:
-    """Return why no new execution of a task may begin, "" where one may (70, 71, 75, 80, 82).
-
-    A worker asks, so the agent is alive.
-    """
+    """Return why no new execution of a task may begin, "" where one may (70, 71, 75, 80, 82)."""
     if stored is None:
         return "the task is gone"
     state = agent.find(connection)
-    if not state.running or not state.enabled:
-        return "the agent is stopped or disabled"
-    if stored.configuration_id != state.active:
-        return "its configuration is not active"
-    if not stored.definition.enabled or stored.paused:
-        return "the task is paused or disabled"
+    # Whether a worker is alive does not matter: this one is.
+    wished = state.status(state.beat_at)
+    if not may_run(stored, wished, active=state.active == stored.configuration_id):
+        return "the task may not run"
     return "an execution is under way" if has_open(connection, stored.id) else ""
 
 
