@@ -155,6 +155,16 @@ def test_105_due_runs_outside_the_window_are_skipped(world):
     ]  # fmt: skip
 
 
+def test_105_a_time_of_the_day_outside_of_the_windows_span_has_no_timer(world):
+    """Item 105: also where the task had one before, and without a search for a first run through all years."""
+    world.save(timed(at=("12:00",)))
+    assert len(next_times(world)) == 1
+    world.save(timed(at=("12:00",), window=Window(start=Edge(hour=22), end=Edge(hour=2))))
+    assert next_times(world) == []
+    world.save(timed(at=("12:00", "23:30"), window=Window(start=Edge(hour=22), end=Edge(hour=2))))
+    assert len(next_times(world)) == 1
+
+
 def test_85_several_workers_begin_each_run_once(world, database_url, tmp_path):
     """Item 80: many due timers and three workers: one execution for each."""
     world.save(*(timed(f"t{number}", interval_s=60) for number in range(30)))

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mft_common.schedules import Daily
+from sertainty_svc.domain.schedules import times_of
 from sertainty_svc.domain.tasks import TaskSchedule
 from sertainty_svc.domain.windows import DAYS, Edge, Window
 from sertainty_svc.errors import InvalidRequest
@@ -182,7 +183,7 @@ def test_105_a_time_of_the_day_lies_in_the_span_exactly_when_the_window_can_be_o
     if window.problems:
         return
     moment = moment.replace(second=0, microsecond=0)
-    schedule = TaskSchedule(at=(f"{moment:%H:%M}",), window=window).repeating(ms(MONDAY))
+    schedule = times_of(TaskSchedule(at=(f"{moment:%H:%M}",), window=window), ms(MONDAY))
     assert (schedule is not None) == window.spans(moment)
     if schedule is not None:
         assert isinstance(schedule, Daily)
@@ -191,7 +192,6 @@ def test_105_a_time_of_the_day_lies_in_the_span_exactly_when_the_window_can_be_o
 
 def test_85_the_first_run_of_an_interval_is_one_interval_after_the_task_became_runnable():
     """Item 85: and then on that grid."""
-    schedule = TaskSchedule(interval_s=900).repeating(ms(MONDAY))
+    schedule = times_of(TaskSchedule(interval_s=900), ms(MONDAY))
     assert schedule.next_after(ms(MONDAY)) == ms(MONDAY) + 900_000
     assert schedule.next_after(ms(MONDAY) + 900_000) == ms(MONDAY) + 1_800_000
-    assert TaskSchedule().repeating(0) is None

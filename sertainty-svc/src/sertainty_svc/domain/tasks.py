@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import time
 from enum import StrEnum
 from typing import Any, Final, Self
 
-from mft_common.schedules import Daily, Interval, time_zone
 from sertainty_svc.domain.windows import Window
 
 # The ending of protected files (89, 90).
@@ -75,20 +73,6 @@ class TaskSchedule:
     at: tuple[str, ...] = ()
     zone: str = "UTC"
     window: Window | None = None
-
-    def repeating(self, since: int) -> Interval | Daily | None:
-        """Return the times of a Time task that became runnable at `since` (ms): its first run is one interval later.
-
-        None where there is none: for a Change task, and where no time of `at` lies in the span of the window's days.
-        """
-        window = None if self.window is None else self.window.restriction
-        zone = time_zone(self.zone)
-        if self.interval_s is not None:
-            return Interval(self.interval_s, "seconds", since + self.interval_s * 1000, zone, window)
-        times = tuple(time.fromisoformat(text) for text in self.at)
-        if self.window is not None and window is not None:
-            times = tuple(one for one in times if self.window.spans(one))
-        return Daily(times, zone, window) if times else None
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self:

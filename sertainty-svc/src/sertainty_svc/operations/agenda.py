@@ -102,8 +102,11 @@ def _sync_timers(connection: sa.Connection, agent: Agent, found: Iterable[Stored
     for one in found:
         schedule = one.definition.schedule
         payload = _digest_of((agent.epoch, schedule))
-        if known.pop(one.timer, None) != payload:
-            changed[one.timer] = times_of(schedule, now), payload
+        if known.get(one.timer) == payload:
+            del known[one.timer]
+        elif (times := times_of(schedule, now)) is not None:
+            known.pop(one.timer, None)
+            changed[one.timer] = times, payload
     TIMERS.set_all(connection, changed, now, misfire="skip")
     if known:
         TIMERS.remove(connection, *known)

@@ -1,7 +1,7 @@
 """Store executions of tasks, and which worker has which of them; their files are in `execution_files`."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -189,12 +189,12 @@ def delete(connection: sa.Connection, id_: int) -> None:
     connection.execute(sa.delete(execution).where(_C.id == id_))
 
 
-def forget(connection: sa.Connection, task_id: int) -> None:
-    """Remove the executions of a task that are over from its log (83); those to be swept are deleted after that."""
-    over = (_C.task_id == task_id, _C.status == "over")
-    # Their numbers are free for no other execution of the task, and `-id` is no task's.
+def forget(connection: sa.Connection, task_ids: Collection[int]) -> None:
+    """Remove the executions of tasks that are over from the tasks' logs (83); those to be swept are deleted later."""
+    over = (_C.task_id.in_(task_ids), _C.status == "over")
+    # No task has a negative id, and no other execution has this one.
     connection.execute(sa.update(execution).where(*over, sa.not_(_IS_SWEPT)).values(task_id=-_C.id))
-    connection.execute(sa.delete(execution).where(*over, _IS_SWEPT))
+    connection.execute(sa.delete(execution).where(*over))
 
 
 def purge(connection: sa.Connection, keep: int, most: int) -> int:

@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from sertainty_svc.domain.stored_tasks import StoredTask
 from sertainty_svc.domain.tasks import TaskDefinition
-from sertainty_svc.store.tables import TASK_LOG, execution, sweeps, task
+from sertainty_svc.store import executions
+from sertainty_svc.store.tables import TASK_LOG, execution, task
 
 _C: Final = task.c
 _AT_ONCE: Final = 1000
@@ -78,17 +79,7 @@ def reset(connection: sa.Connection, chosen: Sequence[StoredTask]) -> None:
     for some in _parts(chosen):
         connection.execute(sa.update(task).where(_C.id.in_([one.id for one in some])).values(_NEVER_RUN))
         TASK_LOG.remove(connection, [one.log for one in some])
-        _forget_executions(connection, [one.id for one in some])
-
-
-def _forget_executions(connection: sa.Connection, ids: Collection[int]) -> None:
-    """Remove the executions of tasks that are over from the tasks' logs; those to be swept still need their rows."""
-    c = execution.c
-    over = (c.task_id.in_(ids), c.status == "over")
-    is_swept = sa.exists().where(sweeps.c.execution == c.id)
-    # No task has a negative id, and no other execution has this one.
-    connection.execute(sa.update(execution).where(*over, is_swept).values(task_id=-c.id))
-    connection.execute(sa.delete(execution).where(*over))
+        executions.forget(connection, [one.id for one in some])
 
 
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
