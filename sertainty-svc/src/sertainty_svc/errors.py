@@ -69,10 +69,3 @@ class AgentOffline(GeneralError):
     """The agent does not run, and the call needs it."""
 
     message = "The agent is offline."
-
-
-class NotSupported(GeneralError):
-    """A function of the protocol that is not built yet."""
-
-    def __init__(self, function: str) -> None:
-        super().__init__(f"The function {function} is not supported yet.")

@@ -38,6 +38,22 @@ def test_31_67_a_function_checks_session_count_and_base64(hub, function):
 
 
 @pytest.mark.parametrize(
+    "function",
+    [one for one in FUNCTIONS if "config-name" in one.args and one.name != "configCreate"],
+    ids=lambda one: one.name,
+)
+def test_16_a_configuration_that_is_not_there_is_213_in_every_function(hub, function):
+    """Items 16, 38 to 49 and 60 to 64: and in one that is there, an object that is not."""
+    session = hub.login()
+    arguments = good(function, session)
+    assert call(hub, function, arguments, session).status == 213
+    assert hub.call("configCreate", "night", session=session).status == 1
+    names_one = {"id-name", "script-name", "task-name"} & set(function.args)
+    makes_it = function.name.startswith(("configSave", "configNew"))
+    assert call(hub, function, arguments, session).status == (213 if names_one and not makes_it else 1)
+
+
+@pytest.mark.parametrize(
     "function", [one for one in FUNCTIONS if one.session is SessionPlace.ELEMENT], ids=lambda one: one.name
 )
 def test_29_the_role_read_may_call_the_reading_functions_alone(hub, function):

@@ -268,6 +268,6 @@ def test_83_a_reset_empties_the_log_also_while_leftovers_are_removed(engine):
         done = engine.ended(engine.queue(id_, "a"))
         with engine.database.write() as connection:
             SWEEPS.add(connection, done.id, engine.now + 1_000)
-            executions.forget(connection, id_)
+            executions.forget(connection, [id_])
         assert engine.read(lambda each: list(executions.of_task(each, id_))) == []
         assert engine.ended(engine.queue(id_, "b")).number == 2

@@ -6,7 +6,6 @@ from typing import Any, Protocol
 
 from mft_common.directory import Account
 from mft_common.identity import Identity
-from sertainty_svc.errors import NotSupported
 from sertainty_svc.wire import MESSAGES, SUCCESS, Reply, Result
 
 
@@ -57,18 +56,6 @@ def succeeded(*results: str) -> Reply:
 def succeeded_with(*contents: bytes) -> Reply:
     """Return the reply of a success whose results are bytes."""
     return Reply(SUCCESS, MESSAGES[SUCCESS], [Result(content) for content in contents] or None)
-
-
-def unsupported(*names: str) -> Family:
-    """Return operations that answer that their function is not supported yet."""
-
-    def operation(name: str) -> Operation:
-        def refuse(_call: Call) -> Reply:
-            raise NotSupported(name)
-
-        return refuse
-
-    return {name: operation(name) for name in names}
 
 
 def listed(names: Iterable[str]) -> Reply:
