@@ -24,9 +24,10 @@ def handle(hub, bound, event):
 
 
 def entries(hub):
-    """Return the texts of the agent's log."""
+    """Return the texts about sessions in the agent's log."""
     with hub.service.database.read() as connection:
-        return [row.text for row in connection.execute(sa.select(AGENT_LOG.records.c.text))]
+        found = [row.text for row in connection.execute(sa.select(AGENT_LOG.records.c.text))]
+    return [text for text in found if "session" in text]
 
 
 def test_112_the_end_of_a_session_of_this_protocol_is_in_the_agents_log(hub, bound):
