@@ -31,11 +31,13 @@ class Engine:
     """
 
     def __init__(self, folder, url, runner, section=None):
-        self.folder, self.runner, self.now = folder, runner, START
+        self.folder, self.now = folder, START
+        # Beside the folder, which may be a root of tasks.
+        self.data = folder.with_name(f"{folder.name}-data")
         self.ids = TransferIds("AMQ QM1")
         self.config = {"data_protector": section or {}}
         self.service = bootstrap.build(
-            Settings.from_env({"SERTAINTY_DATABASE_URL": url, "MFT_DATA": str(folder / "data")}),
+            Settings.from_env({"SERTAINTY_DATABASE_URL": url, "MFT_DATA": str(self.data)}),
             directory=object(), config=self.config, runner=runner, now=lambda: self.now,
         )  # fmt: skip
         self.database = self.service.database

@@ -14,7 +14,7 @@ import pytest
 from mft_common.events import TransferEnded, TransferStarted
 from mft_common.process import descendants
 from sertainty_svc.operations.executing.purging import purge_executions
-from sertainty_svc.store import execution_files, executions
+from sertainty_svc.store import execution_files, executions, saved_tasks, tasks
 from sertainty_svc.store.tables import SWEEPS
 from tests.servers.processes import end, is_running, wait_until
 from tests.service.sertainty_svc.executing import engine, open_engine, runner
@@ -25,11 +25,11 @@ LEASE_S = 3.0
 
 
 class Worker:
-    """A worker in a process of its own."""
+    """A worker in a process of its own, with the child of these tests or the `real` one."""
 
-    def __init__(self, engine, lease=LEASE_S):
+    def __init__(self, engine, lease=LEASE_S, *, real=False):
         order = {
-            "folder": str(engine.folder), "lease": lease, "config": engine.config,
+            "data": str(engine.data), "lease": lease, "config": engine.config, "real": real,
             "database": engine.service.settings.database_url,
         }  # fmt: skip
         self.process = subprocess.Popen(
@@ -268,6 +268,6 @@ def test_83_a_reset_empties_the_log_also_while_leftovers_are_removed(engine):
         done = engine.ended(engine.queue(id_, "a"))
         with engine.database.write() as connection:
             SWEEPS.add(connection, done.id, engine.now + 1_000)
-            executions.forget(connection, [id_])
+            saved_tasks.reset(connection, [tasks.by_id(connection, id_)])
         assert engine.read(lambda each: list(executions.of_task(each, id_))) == []
         assert engine.ended(engine.queue(id_, "b")).number == 2

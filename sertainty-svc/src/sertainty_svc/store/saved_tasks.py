@@ -61,7 +61,8 @@ def delete(connection: sa.Connection, gone: Sequence[StoredTask], reason: str) -
     """Delete tasks with their logs, and let their executions under way end with the text `reason` (73)."""
     for some in _parts(gone):
         ids = [one.id for one in some]
-        # Executions come before their tasks, as for workers.
+        # Tasks come before their executions, as for workers.
+        connection.execute(sa.select(_C.id).where(_C.id.in_(ids)).order_by(_C.id).with_for_update())
         under_way = sa.update(execution).where(execution.c.task_id.in_(ids), execution.c.status != "over")
         connection.execute(under_way.values(stop=reason))
         connection.execute(sa.delete(task).where(_C.id.in_(ids)))

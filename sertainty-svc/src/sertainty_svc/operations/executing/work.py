@@ -83,7 +83,7 @@ class ExecutionWork:
     def take(self, lease: Lease, begin: Begin[int]) -> bool:
         """Take the first execution that may run, and begin it; False where there is none.
 
-        Those before it that may not run are withdrawn or ended.
+        One that may not run is withdrawn or ended, and counts as a piece: each transaction locks one task alone.
         """
         with self._database.write() as connection:
             executions.lock_queue(connection)
@@ -91,9 +91,12 @@ class ExecutionWork:
                 # This worker was frozen since it renewed its lease; it ends with the next try to do so.
                 return False
             section = self._configuration.refresh(connection)
-            taken = self._take_first(connection, section, lease)
+            one = self._first(connection)
+            if one is None:
+                return False
+            taken = self._take(connection, one, section, lease)
         if taken is None:
-            return False
+            return True
         execution, order = taken
         owned = OwnedExecution(self._parts, execution)
         with self._lock:
@@ -102,47 +105,50 @@ class ExecutionWork:
         begin(execution.id, execution.request_id, process)
         return True
 
-    def _take_first(self, connection: sa.Connection, section: Section, lease: Lease) -> tuple[Execution, Order] | None:
+    def _first(self, connection: sa.Connection) -> Execution | None:
+        """Return the first execution that waits for nothing but a worker."""
+        agent = agents.find(connection)
         for one in executions.due(connection, self._ending.now()):
-            tasks.lock(connection, one.task_id)
-            if not self._begins(connection, one):
-                continue
-            epoch = agents.find(connection).epoch
-            taken = executions.take(connection, one.id, lease.owner, epoch, self._ending.now())
-            if taken is None:
-                continue
-            if taken.attempts == 1:
-                self._ending.begin(connection, taken)
-            has_files = execution_files.exist(connection, taken.id)
-            try:
-                confirm_s = lease.ttl / 3
-                order = self._orders.order(connection, section, taken, has_files=has_files, confirm_s=confirm_s)
-            except Missing as error:
-                self._ending.end(connection, taken, End(error=str(error), fault=True, left=taken.attempts > 1))
-                continue
-            return taken, order
+            # The agent is about to be started; whether a worker is alive does not matter: this one is.
+            if one.attempts or not agent.running or agent.status(agent.beat_at) is not AgentStatus.OFFLINE:
+                return one
         return None
 
+    def _take(
+        self, connection: sa.Connection, one: Execution, section: Section, lease: Lease
+    ) -> tuple[Execution, Order] | None:
+        """Make this worker the owner of an execution, and return it with its order; None where it did not begin."""
+        tasks.lock(connection, one.task_id)
+        if not self._begins(connection, one):
+            return None
+        epoch = agents.find(connection).epoch
+        taken = executions.take(connection, one.id, lease.owner, epoch, self._ending.now())
+        if taken is None:
+            return None
+        if taken.attempts == 1:
+            self._ending.begin(connection, taken)
+        has_files = execution_files.exist(connection, taken.id)
+        try:
+            order = self._orders.order(connection, section, taken, has_files=has_files, confirm_s=lease.ttl / 3)
+        except Missing as error:
+            self._ending.end(connection, taken, End(error=str(error), fault=True, left=taken.attempts > 1))
+            return None
+        return taken, order
+
     def _begins(self, connection: sa.Connection, one: Execution) -> bool:
-        """Return whether an execution may begin or go on; one that may not and need not wait is ended or withdrawn."""
+        """Return whether an execution may begin or go on; one that may not is ended, or withdrawn with its files."""
         agent, task = agents.find(connection), tasks.by_id(connection, one.task_id)
-        stop = one.stop_text(agent.epoch, agent.reason)
-        # Whether a worker is alive does not matter: this one is.
-        wished = agent.status(agent.beat_at)
+        stop, wished = one.stop_text(agent.epoch, agent.reason), agent.status(agent.beat_at)
         if not stop and task is not None and may_run(task, wished, active=agent.active == task.configuration_id):
             return True
         if one.attempts == 0:
-            if stop or not agent.running or wished is not AgentStatus.OFFLINE:
-                self._ending.withdraw(connection, one)
-            # Else the agent is about to be started.
+            self._ending.withdraw(connection, one)
             return False
-        if stop:
-            self._ending.end(connection, one, End(error=stop, left=True))
-            return False
-        if any(file.under_way for file in execution_files.each(connection, one.id, not_over=True)):
+        files = execution_files.each(connection, one.id, not_over=True)
+        if not stop and any(file.under_way for file in files):
             # Only the file under way comes to its end.
             return True
-        self._ending.end(connection, one, End(left=True))
+        self._ending.end(connection, one, End(error=stop, left=True))
         return False
 
     def telling(self) -> BackgroundTask:
