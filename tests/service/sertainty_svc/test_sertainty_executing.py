@@ -1,12 +1,14 @@
 """Executions of tasks as a worker carries them out, over both kinds of database (71, 73, 75, 80-82, 86, 111, 112)."""
 
+import threading
+
 import pytest
 import sqlalchemy as sa
 
 from mft_common.events import TaskChanged, TransferEnded, TransferProgressed, TransferStarted
 from sertainty_svc.domain.agent import AgentStatus
 from sertainty_svc.domain.tasks import Action, Folders, TaskType
-from sertainty_svc.store import executions
+from sertainty_svc.store import executions, saved_tasks, tasks
 from sertainty_svc.store.tables import configuration, execution, stored_object, task, task_failure
 from tests.servers.processes import wait_until
 from tests.service.sertainty_svc.executing import START, engine, open_engine, runner
@@ -323,3 +325,29 @@ def test_80_a_scan_that_cannot_be_made_is_an_execution_in_error(engine):
     assert (stored.exec_count, stored.error_count, stored.error) == (1, 1, "the folder is missing")
     assert (stored.retry_at, stored.status(AgentStatus.ACTIVE, active=True)) == (START + 5_000, "Error")
     assert engine.events("transfer") == []
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_76_a_task_is_removed_while_a_worker_ends_its_execution(engine):
+    """Item 76: both lock the task before the execution, so that neither waits for the other for ever."""
+    id_ = engine.task()
+    queued = engine.queue(id_, "a")
+    gone = [engine.stored(id_)]
+
+    def remove():
+        with engine.database.write() as connection:
+            saved_tasks.delete(connection, gone, "ended by a test")
+
+    def waits():
+        blocked = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return engine.read(lambda connection: connection.execute(sa.text(blocked)).first())
+
+    remover = threading.Thread(target=remove)
+    with engine.database.write() as connection:
+        tasks.lock(connection, id_)
+        remover.start()
+        wait_until(waits, what="the removal to wait for the task")
+        executions.hold(connection, queued)
+    remover.join(10)
+    assert engine.stored(id_) is None
+    assert engine.execution(queued.id).stop == "ended by a test"
