@@ -278,3 +278,22 @@ def test_87_a_number_shortens_a_name_that_has_no_room_for_it(task):
     archived = sorted(tree(one.root / "done").values())
     assert archived == [b"new", b"old"]
     assert all(len(path.name.encode()) <= 255 for path in (one.root / "done").iterdir())
+
+
+def test_86_93_a_file_in_the_place_of_a_folder_is_the_fault_of_the_files_below_alone(task):
+    """Items 86 and 93: with Recurse, a file at the destination bears the name of a folder; the others go on."""
+    files = {"in/x/a": b"1", "in/y/b": b"2", "out/x": b"a file"}
+    one = task(files=files, filter=recursive())
+    assert one.run() == OVER
+    assert one.states() == {"x/a": "failed", "y/b": "successful"}
+    assert tree(one.root) == {"failed/x/a": b"1", "in/y/b": b"2", "out/x": b"a file", "out/y/b": b"2"}
+
+
+def test_107_the_log_names_what_a_run_passes_over(task):
+    """Item 107: a link that the filter would take is told of, and no other."""
+    one = task(files={"in/a.csv": b"1"}, filter=Filter(include=("*.csv",)))
+    for name in ("link.csv", "link.txt", ".link.csv"):
+        (one.root / "in" / name).symlink_to("a.csv")
+    assert one.run() == OVER
+    found = [("Warning", "link.csv", "link.csv: is a link or a special file."), ("Info", "a.csv", "copied")]
+    assert one.lines() == found

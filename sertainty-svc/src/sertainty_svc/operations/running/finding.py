@@ -31,7 +31,9 @@ def _files(
     takes, position = selection(definition), 0
 
     def skipped(path: str, why: str) -> None:
-        reports.log(sentence(why), path, "Warning")
+        # A folder that cannot be listed may have a name that the task does not take.
+        if takes(path) or definition.filter.recurse:
+            reports.log(sentence(why), path, "Warning")
 
     for entry in source.endpoint.list(_EVERY, recursive=definition.filter.recurse, skipped=skipped):
         check()

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from mft_common.endpoints.contract import Endpoint, Entry
-from mft_common.endpoints.errors import BadName, TransferError
+from mft_common.endpoints.errors import BadName, Denied, NotRegular, TransferError
 from mft_common.endpoints.files import FileEndpoint
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.folders import LocalFolder
@@ -33,10 +33,30 @@ class TaskFolder:
     local: FileEndpoint | None = None
 
     def make_folder_of(self, path: str) -> None:
-        """Make the folder of a file where it is missing and the endpoint has folders; TransferError."""
+        """Make the folder of a file where it is missing and the endpoint has folders; TransferError.
+
+        NotRegular where a file is in its way, which concerns no other files.
+        """
         folder = path.rpartition("/")[0]
-        if folder and self.endpoint.features.folders:
+        if not folder or not self.endpoint.features.folders:
+            return
+        try:
             self.endpoint.make_folder(folder)
+        except Denied as error:
+            if self._has_file_in(folder):
+                raise NotRegular(str(error)) from error
+            raise
+
+    def _has_file_in(self, path: str) -> bool:
+        """Return whether a step of a path is the name of a file."""
+        steps = path.split("/")
+        for count in range(1, len(steps) + 1):
+            try:
+                if self.endpoint.stat("/".join(steps[:count])).kind == "file":
+                    return True
+            except TransferError:
+                return False
+        return False
 
     def identity(self, entry: Entry) -> str:
         """Return what a watch knows an appearance of a file by (mft_common.watching)."""
