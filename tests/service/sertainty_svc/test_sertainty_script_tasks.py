@@ -2,6 +2,7 @@
 
 import base64
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -204,11 +205,20 @@ def test_88_a_script_that_was_killed_counts_as_one_failed_run(scripted, retries,
 
 
 def test_88_a_killed_run_of_a_time_task_counts_too(scripted):
-    """Item 88: by the number of workers that took the execution."""
-    one = scripted("echo ran", type=TaskType.TIME, retries=1)
-    assert one.run(attempt=2) == Result()
-    assert one.run(attempt=3).fault == "The script was cut off with its process, and may not run again."
-    assert len(written(one)) == 1
+    """Item 88: the runs that were cut off count, and not the workers that took the execution without running it."""
+    one = scripted("echo up; test $(cat $TASK_SOURCE/../kills) = 0 || sleep 1000", type=TaskType.TIME, retries=2)
+    for number in (1, 2):
+        (one.root / "kills").write_text(str(number))
+        handle = one.start(attempt=number)
+        wait_until(lambda ran=number: len(written(one)) == ran)
+        handle.kill()
+        assert handle.wait(20).killed
+    (one.root / "kills").write_text("0")
+    assert one.run(attempt=9, definition=replace(one.order.definition, retries=1)).fault == (
+        "The script was cut off with its process, and may not run again."
+    )
+    assert one.run(attempt=9) == Result()
+    assert len(written(one)) == 3
 
 
 @pytest.mark.parametrize("stored", [False, True])

@@ -47,7 +47,7 @@ class Scripts:
         while True:
             tries += 1
             begins(tries)
-            outcome = self._run_once(paths)
+            outcome = self._run_once(paths, tries)
             if outcome.state == "successful":
                 return
             if outcome.state == "stopped":
@@ -58,9 +58,9 @@ class Scripts:
             if self.stop.wait(pause_after(tries, FIRST_PAUSE_S, _LONGEST_PAUSE_S)):
                 raise Interrupted("stopped while waiting for another try")
 
-    def _run_once(self, paths: ScriptPaths) -> ScriptOutcome:
+    def _run_once(self, paths: ScriptPaths, number: int) -> ScriptOutcome:
         try:
-            return run_stored_script(self.order, paths, self.reports.lines, self.stop)
+            return run_stored_script(self.order, paths, self.reports.lines, self.stop, number)
         except ScriptUnusable as error:
             raise TaskFault(str(error)) from error
 
@@ -76,28 +76,27 @@ class ScriptRun:
 
     def run(self) -> Result:
         """Return how it ended; of a Time task `fault` says how its script failed."""
-        if self._order.attempt > 1:
-            remove_left(self._order)
+        # Where a whole run was cut off, nothing but its work folder tells how often.
+        tries = remove_left(self._order) if self._order.attempt > 1 else 0
         whole = self._order.definition.type is TaskType.TIME
         try:
             with ExitStack() as stack:
-                stopped = self._run_once(stack) if whole else self._run_files(stack)
+                stopped = self._run_once(stack, tries) if whole else self._run_files(stack)
         except (TaskFault, FileFault) as fault:
             return Result(fault=sentence(str(fault)), left=self._left)
         except (Interrupted, CommitRefused):
             return Result(stopped=True, left=True)
         return Result(stopped=stopped, left=self._left)
 
-    def _run_once(self, stack: ExitStack) -> bool:
-        """Run the script without a file; return whether it may not begin."""
+    def _run_once(self, stack: ExitStack, tries: int) -> bool:
+        """Run the script without a file, after so many runs that were cut off; return whether it may not begin."""
         folders = self._order.definition.folders
         source = open_folder(self._order, folders.source, stack) if folders.source else None
         destination = open_folder(self._order, folders.destination, stack, create=True) if folders.destination else None
         paths = ScriptPaths(source=_path_of(source), destination=_path_of(destination))
         if not self._reports.may_go_on():
             return True
-        # The attempts of this execution before were cut off, perhaps with their script.
-        self._scripts.run(paths, self._order.attempt - 1, lambda _tries: None)
+        self._scripts.run(paths, tries, lambda _tries: None)
         self._reports.log(_DONE)
         return False
 

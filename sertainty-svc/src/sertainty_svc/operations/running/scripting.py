@@ -57,10 +57,10 @@ class ScriptOutcome:
     text: str = ""
 
 
-def run_stored_script(order: Order, paths: ScriptPaths, log: Log, stop: Interrupt) -> ScriptOutcome:
+def run_stored_script(order: Order, paths: ScriptPaths, log: Log, stop: Interrupt, number: int = 1) -> ScriptOutcome:
     """Run the script of an order once, in a folder of its own that is removed afterwards; ScriptUnusable.
 
-    What it writes goes to `log`, line by line while it runs.
+    What it writes goes to `log`, line by line while it runs. `number` is that of the run for its file or time.
     """
     script, command = _command(order)
     seconds = float(order.definition.time_limit_s or SCRIPT_TIME_LIMIT_S)
@@ -70,7 +70,7 @@ def run_stored_script(order: Order, paths: ScriptPaths, log: Log, stop: Interrup
     )  # fmt: skip
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(work_folder(order))
+            folder = stack.enter_context(work_folder(order, number))
             _write(folder / script, order)
         except OSError as error:
             raise ScriptUnusable(f"The script has no folder to work in: {error.strerror}.") from error
