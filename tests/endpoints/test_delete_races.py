@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 
 from mft_common.endpoints.aside_delete import marks_of
 from mft_common.endpoints.errors import Changed, Denied, NotFound, TransferError
-from mft_common.endpoints.former import KEPT, aside_name
+from mft_common.endpoints.former import KEPT, deletion_name
 from mft_common.endpoints.ftp import open_ftp
 from mft_common.endpoints.names import Patterns
 from mft_common.endpoints.sftp import open_sftp
@@ -23,6 +23,8 @@ TOKEN = "0123456789ABCDEF"
 ALL = Patterns(["*"])
 IN_STEPS = ("sftp", "ftp")
 OVER_SSH = ("sftp", "sftp-plain")
+# The second one leaves no room for the whole name of a file that is aside.
+NAMES = ("f", "f" * 230)
 # Of a deletion over SSH: a look for an earlier one, the rename, a look at the file that is aside, and its removal.
 CALLS = 4
 
@@ -34,14 +36,14 @@ def endpoint(far):
         yield opened
 
 
-def replace(far, number, content):
-    """Replace the file `f` in one step, as a program does that cares for its readers."""
+def replace(far, number, content, name="f"):
+    """Replace a file in one step, as a program does that cares for its readers."""
     if not hasattr(far, "path"):
-        far.write_outside("f", content)
+        far.write_outside(name, content)
         return
     made = far.path.parent / f"{far.path.name}-{number}"
     made.write_bytes(content)
-    made.replace(far.path / "f")
+    made.replace(far.path / name)
 
 
 class Interrupted:
@@ -62,19 +64,20 @@ class Interrupted:
         return counted
 
 
-def test_a_file_that_takes_the_name_between_two_requests_of_a_deletion_is_kept(far, endpoint):
+@pytest.mark.parametrize("name", NAMES, ids=["short", "long"])
+def test_a_file_that_takes_the_name_between_two_requests_of_a_deletion_is_kept(far, endpoint, name):
     """The new file is there afterwards, also at a server whose own rename is not one step."""
-    if far.kind not in OVER_SSH:
+    if far.kind not in (*OVER_SSH, *IN_STEPS):
         return
     files = endpoint._files
     for number in range(CALLS):
-        far.write_outside("f", b"to be deleted")
+        far.write_outside(name, b"to be deleted")
         newer = b"newer %d" % number
-        endpoint._files = Interrupted(files, number, functools.partial(replace, far, number, newer))
+        endpoint._files = Interrupted(files, number, functools.partial(replace, far, number, newer, name))
         with contextlib.suppress(Changed):
-            endpoint.delete(endpoint.stat("f"), token=TOKEN)
-        assert far.read_outside("f") == newer
-        assert far.names_outside() == ["f"]
+            endpoint.delete(endpoint.stat(name), token=TOKEN)
+        assert far.read_outside(name) == newer
+        assert far.names_outside() == [name]
 
 
 def test_a_file_that_takes_the_name_amid_a_deletion_is_kept(far, endpoint):
@@ -103,17 +106,18 @@ def test_a_file_that_takes_the_name_amid_a_deletion_is_kept(far, endpoint):
 def aside(far, entry, token=TOKEN):
     """Return the path at which a deletion of a listed file has it aside."""
     version = entry.version.split("-" if far.kind == "sftp" else ":")[0]
-    return far.path / aside_name("f", token, marks_of(version, entry.modified_at)[0])
+    return far.path / deletion_name(entry.path, token, marks_of(version, entry.modified_at)[0])
 
 
+@pytest.mark.parametrize("name", NAMES, ids=["short", "long"])
 @pytest.mark.parametrize("then", ["end_deletions", "sweep", "delete"])
-def test_a_deletion_that_was_cut_off_is_ended(far, endpoint, then):
+def test_a_deletion_that_was_cut_off_is_ended(far, endpoint, then, name):
     """The listed file is removed by whatever comes next, and its deletion is no failure."""
     if far.kind not in IN_STEPS:
         return
-    far.write_outside("f", b"delivered")
-    entry = endpoint.stat("f")
-    (far.path / "f").rename(aside(far, entry))
+    far.write_outside(name, b"delivered")
+    entry = endpoint.stat(name)
+    (far.path / name).rename(aside(far, entry))
     assert list(endpoint.list(ALL)) == []
     if then == "end_deletions":
         far.endpoints().end_deletions("endpoint:far", TOKEN)
@@ -124,18 +128,19 @@ def test_a_deletion_that_was_cut_off_is_ended(far, endpoint, then):
     assert far.names_outside() == []
 
 
+@pytest.mark.parametrize("name", NAMES, ids=["short", "long"])
 @pytest.mark.parametrize("then", ["end_deletions", "sweep", "delete"])
 @pytest.mark.parametrize("taken", [False, True])
-def test_a_newer_file_that_was_moved_aside_gets_its_name_back(far, endpoint, then, taken):
-    """Where another one has the name by now, it is kept under a name that nothing removes."""
+def test_a_newer_file_that_was_moved_aside_gets_its_name_back(far, endpoint, then, taken, name):
+    """It is kept under a name that nothing removes where another one has its own by now, or that is cut."""
     if far.kind not in IN_STEPS:
         return
-    far.write_outside("f", b"delivered")
-    entry = endpoint.stat("f")
-    far.write_outside("f", b"another content")
-    (far.path / "f").rename(aside(far, entry))
+    far.write_outside(name, b"delivered")
+    entry = endpoint.stat(name)
+    far.write_outside(name, b"another content")
+    (far.path / name).rename(aside(far, entry))
     if taken:
-        far.write_outside("f", b"the newest of all")
+        far.write_outside(name, b"the newest of all")
     with capture_logs() as logs:
         if then == "end_deletions":
             far.endpoints().end_deletions("endpoint:far", TOKEN)
@@ -145,12 +150,14 @@ def test_a_newer_file_that_was_moved_aside_gets_its_name_back(far, endpoint, the
             with pytest.raises(Changed):
                 endpoint.delete(entry, token=TOKEN)
         endpoint.sweep(TOKEN)
-    assert far.read_outside("f") == (b"the newest of all" if taken else b"another content")
-    assert [one.path for one in endpoint.list(ALL)] == ["f"]
-    kept = [name for name in far.names_outside() if name != "f"]
-    assert [name.endswith(f".{KEPT}.part") for name in kept] == [True] * taken
-    assert [far.read_outside(name) for name in kept] == [b"another content"] * taken
-    assert [line["event"] for line in logs] == ["file.newer_kept" if taken else "file.newer_restored"]
+    keeps = taken or (name != "f" and then != "delete")
+    found = {one: far.read_outside(one) for one in far.names_outside()}
+    kept = [content for one, content in found.items() if one.endswith(f".{KEPT}.part")]
+    assert kept == [b"another content"] * keeps
+    assert found.get(name) == (b"the newest of all" if taken else None if keeps else b"another content")
+    assert [one.path for one in endpoint.list(ALL)] == [name] * (name in found)
+    assert len(found) == len(kept) + (name in found)
+    assert [line["event"] for line in logs] == ["file.newer_kept" if keeps else "file.newer_restored"]
 
 
 def test_a_deletion_of_another_token_is_left_alone(far, endpoint):

@@ -13,6 +13,7 @@ TOKEN = "0123456789ABCDEF"
 LISTED = marks_of(5, 500)
 KEPT = "FFFFFFFFFFFFFFFF"
 CALLS = 14
+NAMES = ("f", "f" * 240)
 WHATS = ("newer", "of the same size", "removed", "lost", "crash")
 
 
@@ -30,10 +31,11 @@ class File:
 
 
 class Server:
-    """A server with the listed file `f`; `events` are (number of the call, whether before it, what happens)."""
+    """A server with the listed file `name`; `events` are (number of the call, whether before it, what happens)."""
 
-    def __init__(self, events, *, exclusive):
-        self.names = {"f": File("listed", 5, 500)}
+    def __init__(self, name, events, *, exclusive):
+        self.name = name
+        self.names = {name: File("listed", 5, 500)}
         self.newest = {}
         self._events = {(call, before): what for call, before, what in events}
         self._exclusive = exclusive
@@ -55,14 +57,14 @@ class Server:
             raise Transient("no answer")
         if what is None:
             return
-        former = self.names.pop("f", None)
+        former = self.names.pop(self.name, None)
         # A file that its owner replaces or removes is not ours to keep.
         if former is not None:
             self.newest.pop(former.content, None)
         if what != "removed":
             content = f"newer {self._calls} {before}"
             self.newest[content] = size = 5 if what == "of the same size" else 9
-            self.names["f"] = File(content, size, 1000 + 2 * self._calls + (not before))
+            self.names[self.name] = File(content, size, 1000 + 2 * self._calls + (not before))
 
     def marks(self, path):
         found = self.call(lambda: self.names.get(path))
@@ -96,11 +98,11 @@ class Server:
         self.call(remove)
 
     def look(self):
-        found = self.marks("f")
+        found = self.marks(self.name)
         if found is None:
-            raise NotFound("f")
+            raise NotFound(self.name)
         if found != LISTED:
-            raise Changed("f")
+            raise Changed(self.name)
         return found
 
     def end_what_was_cut_off(self):
@@ -109,11 +111,11 @@ class Server:
         aside_delete.end_deletions(self, sorted(name for name in self.names if name.startswith(".")), TOKEN)
 
 
-def deleted(events, *, exclusive):
+def deleted(name, events, *, exclusive):
     """Delete the listed file while `events` happen; return the server, and whether the deletion was told as done."""
-    server, left, done = Server(events, exclusive=exclusive), True, False
+    server, left, done = Server(name, events, exclusive=exclusive), True, False
     try:
-        aside_delete.delete(server, "f", LISTED[0], TOKEN, server.look)
+        aside_delete.delete(server, name, LISTED[0], TOKEN, server.look)
         left, done = False, True
     except TransferError as error:
         left = error.leftover
@@ -124,12 +126,13 @@ def deleted(events, *, exclusive):
     return server, done
 
 
+@pytest.mark.parametrize("name", NAMES, ids=["short", "long"])
 @pytest.mark.parametrize("exclusive", [False, True])
-def test_no_newer_file_is_lost_whatever_two_things_happen_at_any_moment(exclusive):
+def test_no_newer_file_is_lost_whatever_two_things_happen_at_any_moment(exclusive, name):
     """Newer files, lost answers and crashes around every call: each newer file has its name or a kept one."""
     events = [(call, before, what) for call in range(1, CALLS) for before in (True, False) for what in WHATS]
     for given in itertools.chain([()], itertools.combinations(events, 2)):
-        server, done = deleted(given, exclusive=exclusive)
+        server, done = deleted(name, given, exclusive=exclusive)
         there = {file.content for file in server.names.values()}
         assert server.newest.keys() <= there, given
         assert not (done and "listed" in there), given

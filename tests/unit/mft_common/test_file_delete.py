@@ -8,6 +8,7 @@ import pytest
 from mft_common.endpoints.errors import Changed, NotFound, Transient
 from mft_common.endpoints.files import FileEndpoint
 from mft_common.endpoints.folders import Folder
+from mft_common.endpoints.former import deletion_name
 from mft_common.endpoints.system import System
 
 TOKEN = "0000000000000042"
@@ -223,3 +224,16 @@ def test_two_deletions_of_one_version_lose_no_newer_file(path, name):
     assert path.read_bytes() == b"newest"
     assert sorted(one.read_bytes() for one in path.parent.rglob("*") if one.is_file()) == [b"newer", b"newest"]
     assert len(names(path)) == 2
+
+
+@pytest.mark.parametrize(
+    "ends", [lambda endpoint: endpoint.sweep(TOKEN), lambda endpoint: endpoint.end_deletions(TOKEN)]
+)
+def test_a_file_with_a_long_name_that_another_kind_of_endpoint_moved_aside_is_kept(path, ends):
+    """An SFTP server of the same folder cuts such a name: the file gets one that no sweep looks for."""
+    path.rename(path.with_name(deletion_name("n" * 240, TOKEN, "A" * 16)))
+    for _ in range(2):
+        ends(endpoint_of(path.parent, System()))
+    (name,) = names(path)
+    assert name.endswith(".FFFFFFFFFFFFFFFF.part")
+    assert (path.parent / name).read_bytes() == b"read"

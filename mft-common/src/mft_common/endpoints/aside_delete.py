@@ -10,7 +10,7 @@ from typing import Protocol
 
 from mft_common import logs
 from mft_common.endpoints.errors import Changed, Exists, NotFound, NotRegular, TargetIsFolder, TransferError
-from mft_common.endpoints.former import KEPT, aside_name, deleted_name
+from mft_common.endpoints.former import KEPT, deleted_name, deletion_name, is_cut
 from mft_common.endpoints.names import printable
 
 # The mark of size and time of a file, and that of its size alone.
@@ -53,11 +53,6 @@ def delete(files: Files, path: str, mark: str, token: str, look: Callable[[], Ma
     one. An error after which the file may still be aside says so (`leftover`).
     """
     deletion = Deletion.of(files, path, mark, token)
-    if deletion is None:
-        # There is no room for a name that is longer.
-        look()
-        files.remove(path, path)
-        return
     ended = deletion.end()
     try:
         found = look()
@@ -100,6 +95,7 @@ def end_deletion(files: Files, path: str, token: str) -> bool:
 class Deletion:
     """The deletion of one version, which has the mark `mark`, of the file `name` in the folder `above`.
 
+    `name` may be cut where a sweep has found the file that is aside: a newer file cannot get its own name back then.
     `kept` is the name under which a newer file is kept whose own name another one has taken meanwhile.
     """
 
@@ -117,11 +113,10 @@ class Deletion:
         self._hidden = f"{above}{hidden}"
 
     @classmethod
-    def of(cls, files: Files, path: str, mark: str, token: str) -> "Deletion | None":
-        """Return the deletion of a file, None where its name leaves no room for that of a file that is aside."""
+    def of(cls, files: Files, path: str, mark: str, token: str) -> "Deletion":
+        """Return the deletion of a file."""
         above, slash, name = path.rpartition("/")
-        hidden = aside_name(name, token, mark)
-        return None if hidden is None else cls(files, f"{above}{slash}", name, mark, hidden)
+        return cls(files, f"{above}{slash}", name, mark, deletion_name(name, token, mark))
 
     def move_aside(self) -> bool:
         """Rename the file, whereafter `end` is needed; return False where the server refuses to rename it."""
@@ -140,7 +135,7 @@ class Deletion:
     def end(self) -> bool:
         """Remove the file that is aside, or give it its name back where it is another than was to be deleted.
 
-        Where a newer one has that name by now, both are kept. Returns whether a file was removed.
+        Where a newer one has that name by now, or the name is cut, both are kept. Returns whether a file was removed.
         """
         try:
             return self._end()
@@ -203,7 +198,7 @@ class Deletion:
             self._seen, self._restored = marks, self._files.marks(f"{self._above}{self._name}")
             log.warning("file.newer_restored", **fields)
         else:
-            why = "another program has taken the name"
+            why = "its name was cut" if is_cut(self._name) else "another program has taken the name"
             log.warning("file.newer_kept", **fields, left=printable(self.kept), why=why)
         return False
 
@@ -213,19 +208,22 @@ class Deletion:
         except NotFound:
             return
         except TransferError as error:
-            if not error.heals:
+            if not error.heals and not is_cut(self._name):
                 # The server lets files be renamed and not be removed: the source keeps its own name.
                 self._put_back(self._mark)
             raise
 
     def _put_back(self, mark: str) -> bool:
-        """Give the file its name back; where another one has that, give it a name that no sweep looks for."""
+        """Give the file its name back; where that is cut or another one has it, one that no sweep looks for."""
+        if is_cut(self._name) or not self._give_name():
+            self.kept = deletion_name(self._name, KEPT, mark)
+            self._files.give(self._hidden, f"{self._above}{self.kept}")
+        self._is_back = True
+        return not self.kept
+
+    def _give_name(self) -> bool:
         try:
             self._files.give(self._hidden, f"{self._above}{self._name}")
         except Exists:
-            kept = aside_name(self._name, KEPT, mark)
-            assert kept is not None
-            self._files.give(self._hidden, f"{self._above}{kept}")
-            self.kept = kept
-        self._is_back = True
-        return not self.kept
+            return False
+        return True

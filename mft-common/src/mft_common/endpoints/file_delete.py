@@ -17,7 +17,7 @@ from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Changed, NotFound, TransferError, of_os_error, os_errors
 from mft_common.endpoints.file_listing import mark_of, version_of
 from mft_common.endpoints.file_writer import link_or_rename, renamed_to_free
-from mft_common.endpoints.former import KEPT, aside_name, deleted_name
+from mft_common.endpoints.former import KEPT, aside_name, deleted_name, is_cut
 from mft_common.endpoints.names import printable
 from mft_common.endpoints.system import System
 
@@ -186,7 +186,10 @@ class _Deletion:
         self._system.sync(aside.folder)
 
     def _put_back(self, aside: _Place, status: stat_result, file: _Place) -> bool:
-        """Give a file its name back; False where another file has it, which is not replaced."""
+        """Give a file its name back; False where another file has it, which is not replaced, or the name is cut."""
+        if is_cut(file.name):
+            # An endpoint of another kind has moved it aside.
+            return False
         try:
             now = self._system.status(file.name, file.folder)
             if (now.st_dev, now.st_ino) != (status.st_dev, status.st_ino):

@@ -1,9 +1,10 @@
 """Name the file that is moved aside while another takes its name in two steps, or while it is deleted."""
 
+import hashlib
 import re
 from typing import Final
 
-from mft_common.endpoints.names import LONGEST, size_of
+from mft_common.endpoints.names import LONGEST, is_temporary, size_of
 
 # The former file of a name is moved aside under the temporary name of a temporary name. No other file has that one,
 # because a name of this form is refused as a file's name. Listings leave it out, and a sweep finds what it belongs to.
@@ -23,6 +24,23 @@ def aside_name(name: str, token: str, mark: str = _FORMER) -> str | None:
     return aside if size_of(aside) <= LONGEST else None
 
 
+def deletion_name(name: str, token: str, mark: str) -> str:
+    """Return the name under which a file is kept while its version of `mark` is deleted; a long name is cut."""
+    whole = aside_name(name, token, mark)
+    if whole is not None:
+        return whole
+    raw = name.encode("utf-8", "surrogateescape")
+    # The form of a temporary name, which no file's own name has.
+    end = f"~.{hashlib.sha256(raw).hexdigest()[:16].upper()}.part"
+    room = LONGEST - size_of(f"...{end}.{mark}.part.{token}.part")
+    return f"...{raw[:room].decode('utf-8', 'ignore')}{end}.{mark}.part.{token}.part"
+
+
+def is_cut(name: str) -> bool:
+    """Return whether `deleted_name` has found but the beginning of a long name."""
+    return is_temporary(name)
+
+
 def former_name(aside: str, token: str) -> str | None:
     """Return the final name of a file that was moved aside, None for another temporary name."""
     name = aside.removeprefix("..").removesuffix(f".{_FORMER}.part.{token}.part")
@@ -30,7 +48,10 @@ def former_name(aside: str, token: str) -> str | None:
 
 
 def deleted_name(aside: str, token: str) -> tuple[str, str] | None:
-    """Return the name of a file that was moved aside to be deleted, and the mark; None for another name."""
+    """Return the name of a file that was moved aside to be deleted, and the mark; None for another name.
+
+    The name may be cut (`is_cut`).
+    """
     match = _ASIDE.fullmatch(aside)
     return (match[1], match[2]) if match is not None and match[3] == token and match[2] != _FORMER else None
 
