@@ -1,9 +1,10 @@
 """Documents of tasks and templates: what they mean, and which are refused."""
 
 import json
+import re
 import time
 from dataclasses import replace
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import pytest
 from hypothesis import given, settings
@@ -78,6 +79,13 @@ def test_103_the_whole_table_is_read():
             window=Window(days=DAYS[1:], start=Edge(hour=22), end=Edge(hour=6)),
         ),
     )
+
+
+def test_103_the_example_of_the_documentation_is_valid():
+    """Item 103: the page that describes the documents shows one that can be saved."""
+    page = (Path(__file__).parents[3] / "docs/data-protector-tasks.md").read_text()
+    (example,) = re.findall(r"```xml\n(.*?)```", page, re.DOTALL)
+    assert [one.name for one in read_tasks(example.encode(), ROOTS)] == ["invoices", "report"]
 
 
 def test_103_the_defaults_are_those_of_the_table():
