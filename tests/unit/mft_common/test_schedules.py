@@ -143,6 +143,17 @@ def test_the_first_run_of_an_interval_is_one_interval_after_its_anchor():
     assert Interval(900, anchor=5_000).next_after(5_000) == 905_000
 
 
+def test_a_window_that_opens_once_in_28_years_is_found_in_a_moment():
+    """A Monday that is a 29 February: the days before it are walked through once, and not for every fortnight."""
+    leap = Bound(29, 2)
+    window = Window(days=frozenset({0}), start=time(1), end=time(2), first=leap, last=leap)
+    began = process_time()
+    assert after(Interval(1, "hours", anchor=1_800_000, window=window), "2026-06-01T00:00Z", 2) == [
+        "2044-02-29T01:30", "2072-02-29T01:30",
+    ]  # fmt: skip
+    assert process_time() - began < 0.5
+
+
 NOON = int(datetime(2026, 1, 5, 12, tzinfo=UTC).timestamp()) * 1000
 
 

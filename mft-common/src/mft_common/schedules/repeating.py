@@ -67,16 +67,21 @@ class Interval:
     def _fixed_after(self, at: int) -> int | None:
         number = self._first_number(at + 1)
         last = max(at, self.anchor) + _SEARCHED_MS
+        local = opening = datetime.min  # noqa: DTZ901 -- local times have no zone here
         while self.count is None or number < self.count:
             found = self.anchor + number * self._step_ms
             if found > last and self.window is not None:
                 return None
-            local = local_time(found, self.zone)
+            before, local = local, local_time(found, self.zone)
             if self.window is None or self.window.contains(local):
                 return found
-            opening = self.window.opening(local)
-            if opening is None:
-                return None
+            # A search for the opening walks through all days before it: one is enough until it has come, unless the
+            # clock was set back meanwhile.
+            if not before < local < opening:
+                after = self.window.opening(local)
+                if after is None:
+                    return None
+                opening = after
             number = max(number + 1, self._first_number(self._jump(found, local, opening)))
         return None
 
