@@ -140,7 +140,7 @@ def test_88_a_child_that_dies_again_and_again_ends_the_execution(engine):
         return engine.execution(queued.id).status
 
     with engine.worker():
-        wait_until(lambda: later() == "over", what="the execution's end")
+        wait_until(lambda: later() == "over", within=60, what="the end of the execution")
         wait_until(lambda: engine.outputs() == ["a"], what="the unfinished file to be removed")
     found = engine.execution(queued.id)
     assert found.error == "the process of the execution was killed by SIGKILL"
