@@ -1,13 +1,14 @@
 """Executions that copy and move files, in children of a real runner (86, 87, 92, 93)."""
 
 import os
-from threading import Event
+import time
 
 import pytest
 
 from sertainty_svc.domain.tasks import Action, AfterSuccess, Filter, Folders
 from sertainty_svc.operations.running.order import Result
 from tests.servers.diplomat_jobs import tree
+from tests.servers.processes import wait_until
 from tests.service.sertainty_svc.execution_worker import children, identity, recursive, task
 from tests.service.sertainty_svc.protected_tasks import machines
 
@@ -225,7 +226,13 @@ def test_88_a_commit_that_the_worker_refuses_makes_nothing_visible(task):
 def test_92_a_file_that_takes_too_long_has_failed(task):
     """Item 86: TimeLimit is the time that one file may take; the others go on."""
     one = task(files={"in/a": b"x" * (1 << 20), "in/b": b"2"}, time_limit_s=1)
-    one.before["changed"] = lambda data: data["path"] == "a" and data["state"] == "moving" and Event().wait(1.1)
+
+    def hold(data):
+        if data["path"] == "a" and data["state"] == "moving":
+            began = time.monotonic()
+            wait_until(lambda: time.monotonic() - began > 1.1)
+
+    one.before["changed"] = hold
     assert one.run() == OVER
     assert one.states() == {"a": "failed", "b": "successful"}
     assert one.files[0].description == "It took longer than 1 seconds."
