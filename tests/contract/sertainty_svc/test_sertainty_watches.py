@@ -7,8 +7,8 @@ import pytest
 import sqlalchemy as sa
 
 from mft_common.events import Envelope, FileStored
-from mft_common.watching import place_digest
 from mft_common.watching.memory import digest
+from sertainty_svc.domain.places import place_of
 from sertainty_svc.domain.tasks import Action
 from sertainty_svc.domain.tasks import TaskSchedule as Schedule
 from sertainty_svc.domain.windows import Edge, Window
@@ -381,18 +381,19 @@ def test_112_a_stored_file_wakes_the_folder_that_a_task_watches_and_no_other(wor
 
 
 def test_111_an_execution_names_the_transfer_that_wrote_the_first_of_its_files_that_is_known(world):
-    """Item 111: by place and size, so that a file which was replaced since names nobody."""
+    """Item 111: by place and size, so that a file which was replaced since names nobody, nor one of another folder."""
     world.save(change())
+    row = {"transfer": CAUSE, "size": 1, "at": START}
     with world.database.write() as connection:
-        event = stored("/in/b", size=1)
-        row = {"transfer": event.data.transfer_id, "size": 1, "at": START}
-        DELIVERIES.note(connection, [{"place": place_digest("", "/in/b"), **row}])
+        DELIVERIES.note(connection, [{"place": place_of("file:in", "b"), **row}])
+        DELIVERIES.note(connection, [{"place": place_of("filestore:/in", "c"), **row}])
     world.write("a")
     world.write("b")
     world.run(3)
     assert [one.caused_by for one in world.waiting()] == [CAUSE]
     world.end()
     world.write("b", b"longer")
+    world.write("c")
     world.run(3)
     assert [one.caused_by for one in world.waiting()] == [None]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sertainty_svc.domain.places import file_of, folders_above, source_of
+from sertainty_svc.domain.places import folders_above, place_of, source_of
 from sertainty_svc.domain.selection import selection
 from sertainty_svc.domain.tasks import Action, Filter, Folders, TaskDefinition, TaskType
 
@@ -62,7 +62,15 @@ def test_93_a_folder_has_one_name_however_it_is_written():
 
 
 def test_112_the_folders_above_a_stored_file_are_those_that_a_task_may_watch():
-    """Item 112: the nearest first, down to the whole store; a file's place has no scheme."""
+    """Item 112: the nearest first, down to the whole store."""
     assert folders_above("/a/b/c.csv") == ["filestore:/a/b", "filestore:/a", "filestore:/"]
     assert folders_above("/c.csv") == ["filestore:/"]
-    assert file_of("filestore:/a", "b/c") == file_of("file:/a", "b/c") == "a/b/c"
+
+
+def test_111_a_file_has_one_place_in_whichever_folder_above_it_a_task_watches():
+    """Item 111: a path of the filestore, one on this machine and one below the first root are three places."""
+    stored = place_of("filestore:/", "/a/b/c")
+    assert stored == place_of("filestore:/a", "b/c") == place_of("filestore:/a/b", "c")
+    assert place_of("file:/a", "b/c") == place_of("file:/a/b", "c")
+    assert place_of("file:a", "b/c") == place_of("file:a/b", "c")
+    assert len({stored, place_of("file:/a", "b/c"), place_of("file:a", "b/c")}) == 3

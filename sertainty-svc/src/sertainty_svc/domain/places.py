@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from mft_common.watching.deliveries import place_digest
 from sertainty_svc.domain.tasks import TaskDefinition
 
 FILESTORE: Final = "filestore:"
@@ -22,9 +23,10 @@ def folders_above(file: str) -> list[str]:
     return [f"{FILESTORE}/{'/'.join(steps[:count])}" for count in range(len(steps), -1, -1)]
 
 
-def file_of(folder: str, path: str) -> str:
-    """Return the path of a file below a named folder, as the events of the hub's files have it."""
-    return _steps(f"{folder.removeprefix(FILESTORE).removeprefix(LOCAL)}/{path}")
+def place_of(folder: str, path: str) -> bytes:
+    """Return the digest of the place of a file below a named folder; the three kinds of folders share no place."""
+    kind = next(one for one in (FILESTORE, f"{LOCAL}/", LOCAL) if folder.startswith(one))
+    return place_digest(kind, f"{folder.removeprefix(kind)}/{path}")
 
 
 def _steps(path: str) -> str:

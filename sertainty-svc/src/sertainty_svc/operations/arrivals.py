@@ -8,8 +8,7 @@ import sqlalchemy as sa
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.events import Envelope, FileStored
-from mft_common.watching import place_digest
-from sertainty_svc.domain.places import FILESTORE, folders_above, source_of
+from sertainty_svc.domain.places import FILESTORE, folders_above, place_of, source_of
 from sertainty_svc.operations import agenda
 from sertainty_svc.store.tables import DELIVERIES, WATCHES
 
@@ -39,7 +38,7 @@ class Arrivals:
         watched = [folder for folder in folders_above(event.path) if folder in self._folders(connection)]
         if watched:
             row = {"transfer": event.transfer_id, "size": event.size, "at": envelope.time}
-            DELIVERIES.note(connection, [{"place": place_digest("", event.path), **row}])
+            DELIVERIES.note(connection, [{"place": place_of(f"{FILESTORE}/", event.path), **row}])
         for folder in watched:
             self._wake(connection, folder)
 

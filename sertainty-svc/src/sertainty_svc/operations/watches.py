@@ -10,8 +10,8 @@ import sqlalchemy as sa
 
 from mft_common.endpoints.filestore import Filestore
 from mft_common.endpoints.names import Patterns
-from mft_common.watching import Found, Later, Listing, Watch, Watcher, place_digest
-from sertainty_svc.domain.places import FILESTORE, file_of, source_of
+from mft_common.watching import Found, Later, Listing, Watch, Watcher
+from sertainty_svc.domain.places import FILESTORE, place_of, source_of
 from sertainty_svc.domain.schedules import is_open
 from sertainty_svc.domain.selection import selection
 from sertainty_svc.domain.stored_tasks import StoredTask
@@ -49,7 +49,7 @@ class _Watched:
         takes = selection(definition)
 
         def handle(connection: sa.Connection, files: Sequence[Found]) -> None:
-            places = [(place_digest("", file_of(self.folder, one.path)), one.size) for one in files]
+            places = [(place_of(self.folder, one.path), one.size) for one in files]
             caused_by = DELIVERIES.find_first(connection, places)
             self.queueing.queue(connection, turn.task, files=files, caused_by=caused_by)
 
