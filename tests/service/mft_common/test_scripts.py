@@ -21,8 +21,8 @@ def test_a_program_that_takes_too_long_is_killed_with_all_that_it_started(run_pr
     """A child in the background, and one in a session of its own, are gone with it."""
     began = time.monotonic()
     text = "sleep 1000 & echo $! > pids; setsid sleep 1000 & echo $! >> pids; echo started; sleep 1000"
-    end = run_program(text, seconds=0.5)
-    assert time.monotonic() - began < 4
+    end = run_program(text, seconds=2)
+    assert time.monotonic() - began < 15
     assert (end["exit_code"], end["ended_for"], end["output"]) == (-signal.SIGTERM, "time", "started\n")
     assert not any(alive(int(pid)) for pid in (tmp_path / "pids").read_text().split())
 

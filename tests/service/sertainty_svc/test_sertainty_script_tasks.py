@@ -177,7 +177,7 @@ def test_82_no_script_begins_after_a_pause(scripted):
 
 def test_73_a_stop_ends_the_script_and_its_file_is_tried_later(scripted):
     """Item 73: the script gets SIGTERM, and the execution says that it was stopped."""
-    one = scripted("echo up; trap 'echo cleaned; exit 0' TERM; while :; do sleep 0.02; done")
+    one = scripted("trap 'echo cleaned; exit 0' TERM; echo up; while :; do sleep 0.02; done")
     handle = one.start()
     wait_until(lambda: written(one))
     handle.stop()

@@ -187,9 +187,9 @@ def test_106_a_script_that_takes_too_long_is_asked_to_end(run, tmp_path):
     """Item 106: SIGTERM comes at the time limit, and the script may still clean up; its end is a failure."""
     began = time.monotonic()
     text = "trap 'echo cleaned; exit 0' TERM; while :; do sleep 0.02; done"
-    outcome, records = run("slow.sh", text, definition={"time_limit_s": 1})
-    assert 1 <= time.monotonic() - began < 4
-    assert outcome == {"state": "failed", "text": "The script was ended after its time limit of 1 s."}
+    outcome, records = run("slow.sh", text, definition={"time_limit_s": 2})
+    assert 2 <= time.monotonic() - began < 15
+    assert outcome == {"state": "failed", "text": "The script was ended after its time limit of 2 s."}
     assert [record["text"] for record in records if record["stream"] == "stdout"] == ["cleaned"]
     assert left(tmp_path) == []
 
