@@ -176,14 +176,15 @@ def test_82_no_script_begins_after_a_pause(scripted):
 
 
 def test_73_a_stop_ends_the_script_and_its_file_is_tried_later(scripted):
-    """Item 73: the script gets SIGTERM, and the execution says that it was stopped."""
+    """Item 73: the script gets SIGTERM, the execution says that it was stopped, and the run does not count."""
     one = scripted("trap 'echo cleaned; exit 0' TERM; echo up; while :; do sleep 0.02; done")
     handle = one.start()
     wait_until(lambda: written(one))
     handle.stop()
     assert Result(**handle.wait(20).result) == Result(stopped=True, left=True)
     assert [text for _, stream, text in written(one) if stream == "stdout"] == ["up", "cleaned"]
-    assert one.states() == {"a": "moving", "b": "waiting"}
+    assert one.states() == {"a": "waiting", "b": "waiting"}
+    assert one.files[0].tries == 0
 
 
 @pytest.mark.parametrize(("retries", "state"), [(1, "successful"), (0, "failed")])

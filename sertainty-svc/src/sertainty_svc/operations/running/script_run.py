@@ -10,7 +10,7 @@ from mft_common.backoff import pause_after
 from mft_common.endpoints.errors import Interrupted
 from mft_common.process.runner import CommitRefused
 from mft_common.transfer import Interrupt, commit_proof
-from sertainty_svc.domain.executions import ExecutionFile
+from sertainty_svc.domain.executions import ExecutionFile, FileState
 from sertainty_svc.domain.tasks import TaskType
 from sertainty_svc.operations.running.delivering import Copying
 from sertainty_svc.operations.running.disposing import FIRST_PAUSE_S, Work
@@ -27,6 +27,10 @@ _DONE: Final = "The script has run."
 _LOST: Final = "The script was cut off with its process, and may not run again"
 
 
+# Called before each run with its number and "moving", and with the number before and "waiting" where it does not count.
+Note = Callable[[int, FileState], None]
+
+
 @dataclass(frozen=True)
 class Scripts:
     """Runs the script of one execution, again and again while it asks for that and may."""
@@ -35,34 +39,37 @@ class Scripts:
     reports: Reports
     stop: Interrupt
 
-    def run(self, paths: ScriptPaths, tries: int, begins: Callable[[int], None]) -> None:
+    def run(self, paths: ScriptPaths, tries: int, note: Note) -> None:
         """Return once the script has succeeded; FileFault says how it failed.
 
-        `tries` counts the runs before, also those that were cut off; `begins` is called with the number of each run
-        before it. Interrupted where it was ended on request, TaskFault where it cannot be run at all.
+        `tries` counts the runs before, also those that were cut off. Interrupted where it was ended on request,
+        TaskFault where it cannot be run at all: neither counts as a run.
         """
         most = self.order.definition.retries + 1
         if tries >= most:
             raise FileFault(_LOST)
         while True:
             tries += 1
-            begins(tries)
-            outcome = self._run_once(paths, tries)
+            note(tries, "moving")
+            outcome = self._run_once(paths, tries, note)
             if outcome.state == "successful":
                 return
-            if outcome.state == "stopped":
-                raise Interrupted(outcome.text)
             if outcome.state == "failed" or tries >= most:
                 raise FileFault(outcome.text)
             self.reports.log(outcome.text, paths.shown, "Warning")
             if self.stop.wait(pause_after(tries, FIRST_PAUSE_S, _LONGEST_PAUSE_S)):
                 raise Interrupted("stopped while waiting for another try")
 
-    def _run_once(self, paths: ScriptPaths, number: int) -> ScriptOutcome:
+    def _run_once(self, paths: ScriptPaths, number: int, note: Note) -> ScriptOutcome:
         try:
-            return run_stored_script(self.order, paths, self.reports.lines, self.stop, number)
+            outcome = run_stored_script(self.order, paths, self.reports.lines, self.stop, number)
         except ScriptUnusable as error:
+            note(number - 1, "waiting")
             raise TaskFault(str(error)) from error
+        if outcome.state == "stopped":
+            note(number - 1, "waiting")
+            raise Interrupted(outcome.text)
+        return outcome
 
 
 class ScriptRun:
@@ -96,7 +103,7 @@ class ScriptRun:
         paths = ScriptPaths(source=_path_of(source), destination=_path_of(destination))
         if not self._reports.may_go_on():
             return True
-        self._scripts.run(paths, tries, lambda _tries: None)
+        self._scripts.run(paths, tries, lambda _tries, _state: None)
         self._reports.log(_DONE)
         return False
 
@@ -132,21 +139,14 @@ class FileScript(FileMove):
         entry = self._entry = self._find_entry()
         path = self._file.path
         paths = replace(self._paths, file=f"{self._paths.source}/{path}", shown=path)
-        tries = self._file.tries
-        try:
-            self._scripts.run(paths, tries, self._run_begins)
-        except TaskFault:
-            # The script has not begun, and the file is as it was.
-            self._file = self._file.changed(state="waiting", tries=tries)
-            self._work.reports.changed(self._file)
-            raise
+        self._scripts.run(paths, self._file.tries, self._note)
         # Durable is whatever the script has written, as far as it has seen to that.
         self._file = self._file.changed(state="delivered", checkpoint={commit_proof.ENTRY: asdict(entry)})
         self._work.reports.changed(self._file)
 
-    def _run_begins(self, tries: int) -> None:
+    def _note(self, tries: int, state: FileState) -> None:
         """Let the worker store that the script runs: a run that is killed with its process counts as failed (88)."""
-        self._file = self._file.changed(state="moving", tries=tries)
+        self._file = self._file.changed(state=state, tries=tries)
         self._work.reports.changed(self._file)
 
 
