@@ -6,6 +6,7 @@ import random
 
 import pytest
 
+from mft_common import clock
 from mft_common.endpoints.contract import BLOCK, Checkpoint, Entry
 from mft_common.endpoints.errors import (
     BadName,
@@ -498,6 +499,15 @@ def test_folders_are_made_and_written_into(far, endpoint):
         store(endpoint, "a/b", b"x")
     with pytest.raises(TransferError):
         store(endpoint, "a/missing/f", b"x")
+
+
+@pytest.mark.parametrize(
+    "at", [clock.FIRST_MS, -1000, -1, 0, (1000 << 32) - 1, 1000 << 32, clock.LAST_MS], ids=clock.iso
+)
+def test_a_file_of_any_year_is_delivered(far, endpoint, at):
+    """Where the far side has no room for the time, the file has another one."""
+    store(endpoint, "f", b"x", modified_at=at)
+    assert far.read_outside("f") == b"x"
 
 
 def test_the_time_of_the_last_change_is_kept(far, endpoint):

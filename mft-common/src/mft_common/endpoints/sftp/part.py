@@ -12,6 +12,8 @@ from mft_common.endpoints.sftp.problems import has_no_reason, is_refusal
 from mft_common.endpoints.sftp.publish import Names, Publisher
 from mft_common.endpoints.sftp.reader import close_file, status
 
+# A time has 32 bits, of seconds since 1970.
+_TIMES_MS: Final = range(1000 << 32)
 _NEW: Final = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT | asyncssh.FXF_EXCL
 
 File = asyncssh.SFTPClientFile
@@ -46,8 +48,12 @@ async def reopen(connection: Connection, session: Session, names: Names, positio
 
 
 async def set_time(connection: Connection, session: Session, file: File, name: str, modified_at: int | None) -> None:
-    """Set the time of a file, in milliseconds, where one is given and the server allows it."""
+    """Set the time of a file, in milliseconds, where one is given, SFTP can tell it and the server allows it."""
     if modified_at is None:
+        return
+    if modified_at not in _TIMES_MS:
+        why = "SFTP has times of the years 1970 to 2106"
+        logs.get("endpoints.sftp").info("sftp.time_not_set", file=name, why=why)
         return
     seconds = modified_at / 1000
     try:
