@@ -6,6 +6,7 @@ from mft_common.events import TaskChanged, TransferEnded, TransferProgressed, Tr
 from sertainty_svc.domain.agent import AgentStatus
 from sertainty_svc.domain.tasks import Action, Folders, TaskType
 from sertainty_svc.store.tables import stored_object, task, task_failure
+from tests.servers.processes import wait_until
 from tests.service.sertainty_svc.executing import START, engine, open_engine, runner
 
 __all__ = ["engine", "open_engine", "runner"]
@@ -197,6 +198,17 @@ def test_60_what_a_child_says_and_the_error_are_in_the_log_of_the_task(engine):
     with engine.worker():
         engine.ended(engine.queue(id_, "bad"))
     assert engine.log(id_) == ["attempt 1", "1 of 1 files failed: it is bad"]
+
+
+def test_60_entries_of_the_log_show_while_their_execution_runs(engine):
+    """Item 60: they are stored without a further report of the child."""
+    id_ = engine.task(parameters=engine.gate)
+    queued = engine.queue(id_, "a")
+    with engine.worker():
+        engine.waits("a")
+        wait_until(lambda: engine.log(id_) == ["attempt 1"], what="the first entry")
+        engine.go("a")
+        engine.ended(queued)
 
 
 def test_90_a_child_finds_an_id_by_its_own_id(engine):

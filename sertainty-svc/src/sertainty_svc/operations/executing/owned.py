@@ -50,6 +50,8 @@ class OwnedExecution:
         self._ending = parts.ending
         self._now = parts.ending.now
         self._files = KnownFiles(parts.database, execution.id, self._now)
+        # Entries for the log of the task that are not stored yet, with their times.
+        self._entries: list[tuple[int, Mapping[str, Any]]] = []
         self._lock = threading.RLock()
 
     def require(self, lease: Lease) -> None:
@@ -118,11 +120,12 @@ class OwnedExecution:
         An execution that is not this worker's any more is left alone.
         """
         with self._lock:
-            if self._files.event_is_due and self._files.untold():
+            if self._entries or (self._files.event_is_due and self._files.untold()):
                 try:
                     self._write()
                 except LeaseLost:
                     self._files.told()
+                    self._entries.clear()
 
     def may_commit(self, lease: Lease, given: Mapping[str, Any]) -> bool:
         """Store what proves the commit of a file, and return whether it may become visible (88); LeaseLost.
@@ -136,17 +139,9 @@ class OwnedExecution:
                 return not self._stop_text(connection)
 
     def log(self, entries: Sequence[Mapping[str, Any]]) -> None:
-        """Append entries to the log of the task, unless that is gone."""
-        one, now = self.execution, self._now()
-        with self._database.write() as connection:
-            executions.hold(connection, one)
-            if tasks.by_id(connection, one.task_id) is None:
-                return
-            for entry in entries:
-                task_logs.append_to_task(
-                    connection, one.log, one.number, now, storable(entry["text"]), level=entry.get("level") or "Info",
-                    file=storable(entry.get("file") or ""), stream=entry.get("stream") or "",
-                )  # fmt: skip
+        """Note entries for the log of the task; the next write stores them, that of `tell` at the latest."""
+        with self._lock:
+            self._entries += [(self._now(), entry) for entry in entries]
 
     def find_ids(self, uid: str) -> Sequence[bytes]:
         """Return the IDs of an id, those of the configuration before the shared ones (90)."""
@@ -200,17 +195,25 @@ class OwnedExecution:
     def _write(self) -> None:
         """Store the files that changed, with an event of progress where one is due."""
         with self._lock:
-            tells, counts = self._files.event_is_due, self._files.load()
+            counts, untold = self._files.load(), self._files.untold()
+            tells = self._files.event_is_due and bool(untold)
             with self._held() as connection:
                 if tells and self.execution.moves(counts.files):
-                    report = self._ending.report
-                    OUTBOX.add(connection, *report.progressed(self.execution, counts, self._files.untold()))
+                    OUTBOX.add(connection, *self._ending.report.progressed(self.execution, counts, untold))
             if tells:
                 self._files.told()
 
     def _store(self, connection: sa.Connection) -> None:
-        executions.hold(connection, self.execution)
+        one = self.execution
+        executions.hold(connection, one)
         self._files.store(connection)
+        # The log of a task that is gone was deleted with it.
+        if self._entries and tasks.by_id(connection, one.task_id) is not None:
+            for at, entry in self._entries:
+                task_logs.append_to_task(
+                    connection, one.log, one.number, at, storable(entry["text"]), level=entry.get("level") or "Info",
+                    file=storable(entry.get("file") or ""), stream=entry.get("stream") or "",
+                )  # fmt: skip
 
     @contextmanager
     def _held(self) -> Iterator[sa.Connection]:
@@ -221,3 +224,4 @@ class OwnedExecution:
                 yield connection
             # Not before the commit: a database that is away is written to again.
             self._files.stored()
+            self._entries.clear()
