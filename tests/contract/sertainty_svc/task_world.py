@@ -40,7 +40,7 @@ class World:
     """One hub whose agent runs. `now` is the wall clock in milliseconds, `at` the watcher's in seconds."""
 
     def __init__(self, url, folder, *, owner="w"):
-        self.now, self.at, self.faults = START, 1000.0, []
+        self.now, self.at, self.faults, self.fault_times = START, 1000.0, [], []
         self.root = folder / "data" / "root"
         (self.root / "in").mkdir(parents=True, exist_ok=True)
         settings = Settings.from_env({"SERTAINTY_DATABASE_URL": url, "MFT_DATA": str(folder / "data")})
@@ -56,9 +56,10 @@ class World:
         with self.database.write() as connection:
             connection.execute(sa.update(agent).values(running=True, enabled=True, started=True, beat_at=START))
 
-    def _end_at_once(self, connection, of, error, _transfer_id):
+    def _end_at_once(self, connection, of, error, transfer_id):
         self.faults.append((of.name, error))
-        tasks.update(connection, of.id, retry_at=self.now + 5000)
+        self.fault_times.append(self.at)
+        self.service.ending.fail(connection, of, error, transfer_id)
 
     def alter(self, **values):
         """Change the agent."""

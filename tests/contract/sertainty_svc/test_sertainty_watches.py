@@ -1,5 +1,6 @@
 """Watches of Change tasks on both kinds of database: which files are taken, when, and by whom (84, 86)."""
 
+import itertools
 import os
 import threading
 
@@ -248,11 +249,16 @@ def test_86_a_task_that_waits_after_its_own_fault_takes_files_at_its_time_or_onc
 def test_80_86_a_folder_that_is_missing_is_the_tasks_fault_at_each_try(world):
     """Items 80 and 86: each scan that cannot be made is one execution in error, later and later; then files come."""
     world.save(change(source="gone"), change("other"))
-    world.run(60)
-    names = [name for name, _ in world.faults]
-    assert names.count("copy") == len(names)
-    assert 3 <= len(names) <= 6
+    world.run(90)
+    assert {name for name, _ in world.faults} == {"copy"}
     assert "gone" in world.faults[0][1]
+    pauses = [after - before for before, after in itertools.pairwise(world.fault_times)]
+    assert len(pauses) == 4
+    for pause, wanted in zip(pauses, (5, 10, 20, 40), strict=True):
+        assert wanted <= pause <= wanted + 1
+    stored = world.task()
+    assert (stored.exec_count, stored.error_count, stored.failed) == (5, 5, True)
+    assert "gone" in stored.error
     world.write("x", folder="gone")
     world.save(change(source="gone", retries=1), change("other"))
     assert taken(world, 6) == ["x"]

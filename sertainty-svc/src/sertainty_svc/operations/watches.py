@@ -49,6 +49,7 @@ class _Watched:
         takes = selection(definition)
 
         def handle(connection: sa.Connection, files: Sequence[Found]) -> None:
+            turn.require_time()
             places = [(place_of(self.folder, one.path), one.size) for one in files]
             caused_by = DELIVERIES.find_first(connection, places)
             self.queueing.queue(connection, turn.task, files=files, caused_by=caused_by)
@@ -89,12 +90,14 @@ class _Turn:
         return self._task
 
     def lock(self, connection: sa.Connection) -> None:
-        """Lock the task; Later where it may begin no execution now: one is under way, or it waits after a fault."""
-        task = self._task = turns.lock(connection, self._id)
-        if reason := turns.refusal(connection, task):
+        """Lock the task; Later where it may begin no execution now, because one is under way or it may not run."""
+        self._task = turns.lock(connection, self._id)
+        if reason := turns.refusal(connection, self._task):
             raise Later(reason, pause=_BUSY_PAUSE_S)
-        assert task is not None
-        if task.retry_at is not None and (pause := task.retry_at - self._now()) > 0:
+
+    def require_time(self) -> None:
+        """Raise Later while the task waits after a fault of its own (86); scans that fail have their own pauses."""
+        if self.task.retry_at is not None and (pause := self.task.retry_at - self._now()) > 0:
             raise Later("the task waits after a fault of its own", pause=pause / 1000)
 
 

@@ -97,8 +97,9 @@ class Ending:
             nothing_done = counts.later > 0 and not counts.successes and not counts.failures
             self._count(connection, found, one, error=error, waits=end.fault or nothing_done, now=now)
             _note_files(connection, found, paths)
-            # Files that came meanwhile wait for this end.
-            agenda.wake(connection, one.definition)
+            if not end.fault:
+                # Files that came meanwhile wait for this end; after a fault they wait longer.
+                agenda.wake(connection, one.definition)
         self._write_logs(connection, one, error, now, has_task=found is not None)
         return error
 
