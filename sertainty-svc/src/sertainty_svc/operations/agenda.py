@@ -16,7 +16,7 @@ from sertainty_svc.domain.schedules import times_of
 from sertainty_svc.domain.stored_tasks import StoredTask, may_run
 from sertainty_svc.domain.tasks import TaskDefinition, TaskType
 from sertainty_svc.store import agent as agents
-from sertainty_svc.store import failures, tasks, turns
+from sertainty_svc.store import failed_files, tasks, turns
 from sertainty_svc.store.tables import TIMERS, WATCHES
 
 # The begin of `StoredTask.watch` and `StoredTask.timer`; an id follows.
@@ -66,7 +66,7 @@ def forget_failures(connection: sa.Connection, *of: StoredTask) -> None:
     for one in of:
         if one.faults or one.retry_at is not None:
             tasks.update(connection, one.id, faults=0, retry_at=None)
-    names = failures.take(connection, [one.id for one in of])
+    names = failed_files.take(connection, [one.id for one in of])
     for one in of:
         if one.id in names:
             WATCHES.forget_names(connection, one.watch, names[one.id])

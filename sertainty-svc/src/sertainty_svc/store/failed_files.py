@@ -1,13 +1,15 @@
-"""Remember which files of a task have failed, and let its watch take files again (86)."""
+"""Remember and forget which files of tasks have failed, and let watches take files again (83, 86)."""
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mft_common.watching.memory import digest
 from sertainty_svc.store.tables import WATCHES, task_failure
+
+T = TypeVar("T")
 
 _C: Final = task_failure.c
 _ROWS: Final = 1000
@@ -27,11 +29,24 @@ def remove(connection: sa.Connection, task_id: int, paths: Collection[str]) -> N
         connection.execute(sa.delete(task_failure).where(_C.task == task_id, _C.name.in_(part)))
 
 
+def take(connection: sa.Connection, task_ids: Collection[int]) -> dict[int, list[bytes]]:
+    """Forget the failed files of tasks; return their names by the ids of those that have any.
+
+    Names are the digests of paths below the source folder.
+    """
+    wanted, found = sorted(task_ids), dict[int, list[bytes]]()
+    for part in _parts(wanted):
+        deleted = sa.delete(task_failure).where(_C.task.in_(part))
+        for row in connection.execute(deleted.returning(_C.task, _C.name)):
+            found.setdefault(row.task, []).append(bytes(row.name))
+    return found
+
+
 def hand_back(connection: sa.Connection, watch: str, paths: Collection[str]) -> None:
     """Let a watch take files again that an execution has not brought to an end."""
     WATCHES.forget_names(connection, watch, [digest(path) for path in paths])
 
 
-def _parts(names: Sequence[bytes]) -> Iterator[Sequence[bytes]]:
-    for begin in range(0, len(names), _ROWS):
-        yield names[begin : begin + _ROWS]
+def _parts(rows: Sequence[T]) -> Iterator[Sequence[T]]:
+    for begin in range(0, len(rows), _ROWS):
+        yield rows[begin : begin + _ROWS]
