@@ -59,8 +59,9 @@ class Order:
 class Result:
     """How the work of a child ended, as plain data by `asdict`.
 
-    `fault` is the task's own fault (86), for which no file is blamed, "" without one. `stopped` says that
-    it ended before its last file, because somebody asked for it. `left` says whether unfinished files, or sources that were moved aside, may be left.
+    `fault` is the task's own fault (86), for which no file is blamed, "" without one. `stopped` says that it ended
+    before its last file, because somebody asked for it. `left` says whether unfinished files, or sources that were
+    moved aside, may be left.
     """
 
     fault: str = ""
