@@ -23,6 +23,7 @@ TOKEN = "0123456789ABCDEF"
 ALL = Patterns(["*"])
 IN_STEPS = ("sftp", "ftp")
 OVER_SSH = ("sftp", "sftp-plain")
+LONGEST_PATH = 4096
 # The second one leaves no room for the whole name of a file that is aside.
 NAMES = ("f", "f" * 230)
 # Of a deletion over SSH: a look for an earlier one, the rename, a look at the file that is aside, and its removal.
@@ -263,3 +264,21 @@ def test_a_lost_connection_leaves_a_deletion_that_can_be_ended(tmp_path):
         assert caught.value.leftover
         endpoint.delete(entry, token=TOKEN)
         assert list(server.root.iterdir()) == []
+
+
+def test_a_server_that_has_no_room_for_a_longer_name_still_deletes(sftp):
+    """The path of the file is almost as long as paths may be: it is looked at, and removed."""
+    endpoint, folder = sftp("setstat")
+    path, opened = "", os.open(folder, os.O_RDONLY)
+    while len(f"{folder}/{path}") < LONGEST_PATH - 256:
+        name = "d" * 200
+        os.mkdir(name, dir_fd=opened)
+        below = os.open(name, os.O_RDONLY, dir_fd=opened)
+        os.close(opened)
+        path, opened = f"{path}{name}/", below
+    name = "f" * (LONGEST_PATH - 40 - len(f"{folder}/{path}"))
+    os.close(os.open(name, os.O_CREAT | os.O_WRONLY, dir_fd=opened))
+    os.close(opened)
+    endpoint.delete(endpoint.stat(f"{path}{name}"), token=TOKEN)
+    with pytest.raises(NotFound):
+        endpoint.stat(f"{path}{name}")

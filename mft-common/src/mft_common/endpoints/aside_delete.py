@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from mft_common import logs
-from mft_common.endpoints.errors import Changed, Exists, NotFound, NotRegular, TargetIsFolder, TransferError
+from mft_common.endpoints.errors import BadName, Changed, Exists, NotFound, NotRegular, TargetIsFolder, TransferError
 from mft_common.endpoints.former import KEPT, deleted_name, deletion_name, is_cut
 from mft_common.endpoints.names import printable
 
@@ -21,7 +21,10 @@ class Files(Protocol):
     """The calls of a server that a deletion needs; names are paths of the endpoint, and are not checked."""
 
     def marks(self, path: str) -> Marks | None:
-        """Return the marks of the file that has a name, None where none has; NotRegular, TargetIsFolder."""
+        """Return the marks of the file that has a name, None where none has; NotRegular, TargetIsFolder.
+
+        BadName where no file of the server can have it.
+        """
         ...
 
     def move(self, path: str, target: str) -> None:
@@ -53,7 +56,13 @@ def delete(files: Files, path: str, mark: str, token: str, look: Callable[[], Ma
     one. An error after which the file may still be aside says so (`leftover`).
     """
     deletion = Deletion.of(files, path, mark, token)
-    ended = deletion.end()
+    try:
+        ended = deletion.end()
+    except BadName:
+        # The server has no room for a name that is longer.
+        look()
+        files.remove(path, path)
+        return
     try:
         found = look()
     except NotFound:

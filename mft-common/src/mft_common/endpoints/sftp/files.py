@@ -1,8 +1,10 @@
 """Rename and remove single files of an SFTP server for a deletion, over the session that is open at the moment."""
 
 from mft_common.endpoints.aside_delete import Marks, marks_of
+from mft_common.endpoints.errors import BadName, TransferError
 from mft_common.endpoints.sftp.connection import Connection
 from mft_common.endpoints.sftp.places import Place, check_regular, entry_of, lookup, shown
+from mft_common.endpoints.sftp.problems import refuses_name
 from mft_common.endpoints.sftp.publish import Names, Publisher
 
 
@@ -14,7 +16,7 @@ class SftpFiles:
         self._place = place
 
     def marks(self, path: str) -> Marks | None:
-        """Return the marks of a file, None where there is none; NotRegular, TargetIsFolder."""
+        """Return the marks of a file, None where there is none; NotRegular, TargetIsFolder, BadName."""
         return self._connection.call(self._marks(path))
 
     def move(self, path: str, target: str) -> None:
@@ -31,7 +33,12 @@ class SftpFiles:
 
     async def _marks(self, path: str) -> Marks | None:
         session = await self._connection.session()
-        attributes = await lookup(self._connection, session, self._place.join(path), shown(path))
+        try:
+            attributes = await lookup(self._connection, session, self._place.join(path), shown(path))
+        except TransferError as error:
+            if refuses_name(error):
+                raise BadName(f"{shown(path)}: cannot be a file's name there") from error
+            raise
         if attributes is None:
             return None
         check_regular(attributes, shown(path))

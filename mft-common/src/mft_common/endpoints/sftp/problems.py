@@ -75,3 +75,8 @@ def is_refusal(error: TransferError) -> bool:
 def has_no_reason(error: TransferError) -> bool:
     """Return whether the server answered with a general failure, which stat may explain."""
     return isinstance(error.__cause__, asyncssh.SFTPFailure) and isinstance(error, Transient)
+
+
+def refuses_name(error: TransferError) -> bool:
+    """Return whether the server has no room for a name or a path, as OpenSSH answers for its file system."""
+    return isinstance(error.__cause__, asyncssh.SFTPBadMessage)
