@@ -237,3 +237,49 @@ def test_a_file_with_a_long_name_that_another_kind_of_endpoint_moved_aside_is_ke
     (name,) = names(path)
     assert name.endswith(".FFFFFFFFFFFFFFFF.part")
     assert (path.parent / name).read_bytes() == b"read"
+
+
+class ShortNames(System):
+    """A file system whose names have at most 143 bytes, as those of eCryptfs; `act` runs before the first rename."""
+
+    def __init__(self, act):
+        self._act = act
+
+    def status(self, name, folder):
+        check_short(name)
+        return super().status(name, folder)
+
+    def make_folder(self, name, folder):
+        check_short(name)
+        super().make_folder(name, folder)
+
+    def rename(self, name, target, folder, target_folder=None):
+        check_short(target)
+        super().rename(name, target, folder, target_folder)
+
+    def rename_to_free(self, name, target, folder, target_folder):
+        check_short(target)
+        act, self._act = self._act, None
+        if act is not None:
+            act()
+        super().rename_to_free(name, target, folder, target_folder)
+
+
+def check_short(name):
+    if len(name) > 143:
+        raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
+
+
+@pytest.mark.parametrize("newer", [False, True])
+def test_a_file_is_deleted_where_names_are_shorter_than_elsewhere(path, newer):
+    """The file is moved into a folder of a short name; a newer one gets its name back."""
+    path = path.rename(path.with_name("n" * 120))
+    endpoint = endpoint_of(path.parent, ShortNames(replaced_by(path, b"another content") if newer else None))
+    entry = endpoint.stat(path.name)
+    if newer:
+        with pytest.raises(Changed):
+            endpoint.delete(entry, token=TOKEN)
+        assert path.read_bytes() == b"another content"
+    else:
+        endpoint.delete(entry, token=TOKEN)
+    assert names(path) == [path.name] * newer

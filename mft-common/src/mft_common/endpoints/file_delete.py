@@ -6,6 +6,7 @@ a crash has cut off: it removes the file of that version, and gives any other on
 """
 
 import contextlib
+import errno
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,9 +32,15 @@ def delete_version(system: System, name: str, folder: int, entry: Entry, token: 
     `token` is the one by which `end_deletions` ends the deletion where it is cut off. An error after which the file may
     still be aside says so (`leftover`).
     """
-    deletion = _Deletion.of(system, name, folder, mark_of(entry.version), token)
+    file, mark = _Place(name, folder), mark_of(entry.version)
     try:
-        _delete(system, deletion, _Place(name, folder), entry)
+        try:
+            _delete(system, _Deletion.of(system, name, folder, mark, token), file, entry)
+        except OSError as error:
+            if error.errno != errno.ENAMETOOLONG:
+                raise
+            # The file system has shorter names than others, as its first answer tells.
+            _delete(system, _Deletion.in_folder(system, folder, mark, token), file, entry)
     except FileNotFoundError as error:
         raise NotFound(f"{entry.path}: does not exist") from error
     except OSError as error:
@@ -106,8 +113,13 @@ class _Deletion:
     def of(cls, system: System, name: str, folder: int, mark: str, token: str) -> "_Deletion":
         """Return the deletion of a file."""
         hidden = aside_name(name, token, mark)
-        if hidden is not None:
-            return cls(system, hidden, folder, name, mark)
+        if hidden is None:
+            return cls.in_folder(system, folder, mark, token)
+        return cls(system, hidden, folder, name, mark)
+
+    @classmethod
+    def in_folder(cls, system: System, folder: int, mark: str, token: str) -> "_Deletion":
+        """Return the deletion of a file whose name is too long for that of a file that is aside."""
         hidden = aside_name(_LONG, token, mark)
         assert hidden is not None
         return cls(system, hidden, folder, _LONG, mark)
