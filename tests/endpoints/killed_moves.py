@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.servers.gnupg import PASSPHRASE, Partner
-from tests.servers.processes import wait_until
+from tests.servers.processes import is_running, wait_until
 from tests.servers.secret_search import watch_log
 
 ROOT = Path(__file__).parents[2]
@@ -83,7 +83,7 @@ class Worker:
             if entry.name.isdigit():
                 with contextlib.suppress(OSError):
                     fields = (entry / "stat").read_text().rpartition(")")[2].split()
-                    if int(fields[3]) == self._process.pid and fields[0] not in "ZX":
+                    if int(fields[3]) == self._process.pid and is_running(int(entry.name)):
                         found.append(int(entry.name))
         return found
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
-from tests.servers.processes import wait_until
+from tests.servers.processes import is_running, wait_until
 from tests.servers.secret_search import watch_log, watch_processes
 
 
@@ -104,12 +104,12 @@ class Program:
 
 
 def _group(group: int) -> list[int]:
-    """Return the processes of a group that are more than zombies."""
+    """Return the processes of a group that have not ended."""
     found = []
     for entry in Path("/proc").iterdir():
         if entry.name.isdigit():
             with contextlib.suppress(OSError):
                 fields = (entry / "stat").read_text().rsplit(")", 1)[1].split()
-                if int(fields[2]) == group and fields[0] not in "ZX":
+                if int(fields[2]) == group and is_running(int(entry.name)):
                     found.append(int(entry.name))
     return found

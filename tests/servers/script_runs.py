@@ -33,11 +33,3 @@ def run_in_child(channel, payload):
     except ScriptNotStarted as error:
         return {"refused": str(error)}
     return {**vars(end), "lines": lines, "output": "".join(f"{text}\n" for _, text in lines)}
-
-
-def alive(pid):
-    """Return whether a process runs; one that has ended and waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False

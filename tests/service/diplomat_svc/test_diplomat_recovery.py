@@ -7,11 +7,11 @@ import random
 import signal
 import threading
 import time
-from pathlib import Path
 
 import pytest
 
 from mft_common.process.descendants import with_descendants
+from tests.servers.processes import is_running
 from tests.service.diplomat_svc.worker_program import kill, start_worker
 
 SEED = 80
@@ -64,13 +64,6 @@ def test_after_kill_9_running_jobs_are_incomplete_and_queued_ones_missed_or_inco
     assert [row.n for row in ends] == [1, 1, 1, 1]
 
 
-def _alive(pid):
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
-
-
 def _strike(victim, worker, chance):
     """Kill the worker, its whole process group, or one process that runs a job, if one does at that moment."""
     tree = with_descendants([worker.pid])
@@ -111,7 +104,7 @@ def test_many_kills_at_seeded_instants_end_every_job_once_e9_e18_e19_e27(dock, r
             _until(lambda: not dock.rows("SELECT 1 FROM jobs WHERE status <> 'Complete'"))
             tree = with_descendants([child.pid])
         kill(child)
-        _until(lambda pids=tree: not any(_alive(pid) for pid in pids), timeout=5)
+        _until(lambda pids=tree: not any(is_running(pid) for pid in pids), timeout=5)
         same = dock.data / "to" / "qsame"
         assert not same.exists() or same.read_bytes() in replaced
     with dock.work():

@@ -31,7 +31,7 @@ from mft_common.transfer.steps.openpgp.listing import parse
 from mft_common.transfer.steps.openpgp.packets import encryption_packet
 from mft_common.transfer.steps.openpgp.program import Program
 from tests.servers.gnupg import PASSPHRASE, Partner
-from tests.servers.processes import wait_until
+from tests.servers.processes import is_running, wait_until
 from tests.servers.small_disk import run_on_small_disk
 
 THEN = ("--faked-system-time", "20200601T000000!")
@@ -342,21 +342,13 @@ signal.pause()
     with process:
         process.stdin.write(f"{PASSPHRASE}\n")
         process.stdin.flush()
-        pids = process.stdout.readline().split()
+        pids = [int(pid) for pid in process.stdout.readline().split()]
         assert len(pids) == 2
         assert remove_homes(tmp_path / "private") == 0
         os.kill(process.pid, signal.SIGKILL)
-    wait_until(lambda: not any(alive(pid) for pid in pids))
+    wait_until(lambda: not any(is_running(pid) for pid in pids))
     wait_until(lambda: remove_homes(tmp_path / "private") == 1)
     assert not list((tmp_path / "private").iterdir())
-
-
-def alive(pid):
-    """Return whether a process exists and is no zombie."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def fake(tmp_path, text):
@@ -423,7 +415,7 @@ def test_a_gpg_that_hangs_is_killed(tmp_path):
     assert caught.value.heals
     program.close()
     os.close(descriptor)
-    assert not alive(pid)
+    assert not is_running(pid)
 
 
 def test_a_protection_other_than_aes_256_in_packet_18_is_never_sent(home, tmp_path, monkeypatch):

@@ -22,7 +22,7 @@ from mft_common.process.runner import (
     TimedHandle,
     child_environment,
 )
-from tests.servers.processes import wait_until
+from tests.servers.processes import is_running, wait_until
 
 WORK = "tests.servers.pieces_of_work"
 
@@ -51,14 +51,6 @@ class Heard(list):
     def first(self, kind):
         """Wait for the first message of a kind, and return its data."""
         return wait_until(lambda: [data for each, data in self if each == kind], what=kind)[0]
-
-
-def alive(pid):
-    """Return whether a process runs; one that has ended and waits to be reaped does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def parent_of(pid):
@@ -125,7 +117,9 @@ def test_a_child_that_hangs_is_killed_with_its_programs_within_two_seconds_e8(ru
         end = handle.wait(20)
         assert time.monotonic() - began < 2
     assert (end.exit_code, end.killed) == (-signal.SIGKILL, True)
-    assert not any(alive(pid) for pid in (pids["pid"], *pids["programs"])), "also what left the group and its parent"
+    assert not any(is_running(pid) for pid in (pids["pid"], *pids["programs"])), (
+        "also what left the group and its parent"
+    )
 
 
 def test_a_child_with_a_longest_time_is_killed_when_it_is_over(runner):
@@ -214,7 +208,7 @@ def test_a_fork_server_that_was_killed_takes_its_children_along_and_is_started_a
     pid = heard.first("began")["pid"]
     os.kill(parent_of(pid), signal.SIGKILL)
     assert handle.wait(20).exit_code is None
-    wait_until(lambda: not alive(pid), within=2)
+    wait_until(lambda: not is_running(pid), within=2)
     later = Heard()
     started = []
     thread = threading.Thread(target=lambda: started.append(runner.run(f"{WORK}:until_stopped", None, later)))
@@ -240,7 +234,7 @@ def test_a_fork_server_that_is_stuck_is_replaced(stuck):
             end = runner.run(f"{WORK}:first_byte", 1, Heard()).wait(10)
         assert end.exit_code is None
         assert first.wait(10).exit_code is None
-        assert not any(alive(pid) for pid in (pids["pid"], *pids["programs"]))
+        assert not any(is_running(pid) for pid in (pids["pid"], *pids["programs"]))
         assert runner.run(f"{WORK}:first_byte", 1, Heard()).wait(20).completed
 
 
@@ -296,7 +290,7 @@ def test_nothing_outlives_its_worker_server_guardian_or_child_e9(worker, victim)
     server = parent_of(found[0][0])
     guardian = parent_of(server)
     everything = [pid for pids in found for pid in pids]
-    assert all(alive(pid) for pid in (server, guardian, *everything))
+    assert all(is_running(pid) for pid in (server, guardian, *everything))
     if victim == "group":
         os.killpg(process.pid, signal.SIGKILL)
     else:
@@ -306,7 +300,7 @@ def test_nothing_outlives_its_worker_server_guardian_or_child_e9(worker, victim)
             os.kill(pid, signal.SIGKILL)
     if victim != "children":
         everything += [server, guardian]
-    wait_until(lambda: not any(alive(pid) for pid in everything), within=2)
+    wait_until(lambda: not any(is_running(pid) for pid in everything), within=2)
 
 
 def test_a_lock_that_children_hold_lasts_until_the_last_of_them_has_ended(tmp_path):

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.processes import wait_until
-from tests.servers.script_runs import CHILD, alive
+from tests.servers.processes import is_running, wait_until
+from tests.servers.script_runs import CHILD
 
 BUSY = "import signal; signal.signal(signal.SIGXCPU, signal.{action})\nwhile True: pass"
 # A program that says so and stays when it is asked to end.
@@ -73,7 +73,7 @@ def test_a_program_that_does_not_end_when_asked_is_killed_after_its_grace(run_pr
     assert (end["exit_code"], end["ended_for"]) == (-signal.SIGKILL, "time")
     # The shell notes on its standard error that `sleep` was ended.
     assert [text for stream, text in end["lines"] if stream == "stdout"] == ["asked"]
-    assert not alive(int((tmp_path / "pid").read_text()))
+    assert not is_running(int((tmp_path / "pid").read_text()))
 
 
 def test_the_request_to_stop_asks_first_as_well(script_runner, tmp_path):

@@ -16,7 +16,7 @@ import pytest
 from mft_common.config import Reader
 from mft_common.process import descendants
 from mqmft_svc.store import managed as store
-from tests.servers.processes import end, wait_until
+from tests.servers.processes import end, is_running, wait_until
 from tests.servers.queues import Queue
 from tests.service.mqmft_svc.managed_hub import row, submit
 from tests.service.mqmft_svc.mqmft_hub import Hub
@@ -70,7 +70,7 @@ class Worker:
         for pid in everything if what == "everything" else [self._process.pid]:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        wait_until(lambda: not any(map(runs, everything)), within=20)
+        wait_until(lambda: not any(map(is_running, everything)), within=20)
         return True
 
     def _children(self):
@@ -86,14 +86,6 @@ class Worker:
             end(self._process)
             self._process.stdin.close()
             self._process.stdout.close()
-
-
-def runs(pid):
-    """Return whether a process has not ended."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 @pytest.fixture
