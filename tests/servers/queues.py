@@ -8,7 +8,10 @@ class Queue:
 
     def __init__(self, url, name="Q", kind="quorum", **arguments):
         self.url, self.name = url, name
-        self._connection = pika.BlockingConnection(pika.URLParameters(url))
+        parameters = pika.URLParameters(url)
+        # A test may wait for a transfer, and use no connection meanwhile, for longer than two heartbeats.
+        parameters.heartbeat = 0
+        self._connection = pika.BlockingConnection(parameters)
         self._channel = self._connection.channel()
         self._channel.confirm_delivery()
         self._channel.queue_declare(name, durable=True, arguments={"x-queue-type": kind, **arguments})
