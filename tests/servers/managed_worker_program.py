@@ -11,6 +11,7 @@ import threading
 from pathlib import Path
 
 from mft_common.config import Reader
+from mft_common.process.background_tasks import BackgroundTask, start_tasks
 from mft_common.process.runner import Runner, child_environment
 from mqmft_svc.bootstrap import child_modules
 from tests.service.mqmft_svc.mqmft_hub import Hub
@@ -29,8 +30,8 @@ def main() -> None:
         hub = Hub(folder, config=given["config"], reader=reader, runner=runner, MQMFT_DATABASE_URL=given["database"])
         stop = threading.Event()
         dispatcher = hub.service.dispatcher()
-        thread = threading.Thread(target=dispatcher.run, args=(stop,))
-        thread.start()
+        # As a worker does: it begins anew where it was frozen for longer than its lease lasts.
+        (thread,) = start_tasks([BackgroundTask("managed", dispatcher.run)], stop)
         dispatcher.recovered.wait()
         os.write(say, b"ready\n")
         sys.stdin.read()

@@ -1,4 +1,7 @@
-"""kill -9 of a child, of a worker and of everything, at seeded moments of transfers into queues and out of them."""
+"""kill -9 of a child, of a worker and of everything, at seeded moments of transfers into queues and out of them.
+
+A worker that is frozen until its lease has lapsed is the last case.
+"""
 
 import contextlib
 import json
@@ -16,6 +19,7 @@ import pytest
 from mft_common.config import Reader
 from mft_common.process import descendants
 from mqmft_svc.store import managed as store
+from mqmft_svc.store.tables import WORKERS
 from tests.servers.processes import end, is_running, wait_until
 from tests.servers.queues import Queue
 from tests.service.mqmft_svc.managed_hub import row, submit
@@ -72,6 +76,14 @@ class Worker:
                 os.kill(pid, signal.SIGKILL)
         wait_until(lambda: not any(map(is_running, everything)), within=20)
         return True
+
+    def freeze(self):
+        """Stop the worker, and not its processes, until `thaw`."""
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self):
+        """Let the worker go on."""
+        os.kill(self._process.pid, signal.SIGCONT)
 
     def _children(self):
         """Return the children that carry transfers out: those of the fork server, which its guardian has started."""
@@ -141,6 +153,17 @@ def has_reached(hub, id_, phase):
     return phase in reached
 
 
+def any_alive(hub):
+    """Return whether the lease of a worker lasts."""
+    with hub.service.database.read() as connection:
+        return bool(WORKERS.find_alive(connection))
+
+
+def are_over(hub, *ids):
+    """Return whether transfers are over."""
+    return {row(hub, id_).status for id_ in ids} <= {"over", "leaving"}
+
+
 def one_round(hub, worker, queues, folder, number):
     """Let two transfers run, kill something meanwhile, and check what is where afterwards; return what happened."""
     chance = random.Random(f"{SEED} {number}")
@@ -162,7 +185,7 @@ def one_round(hub, worker, queues, folder, number):
         pass
     killed = worker.kill(what, chance)
     worker.start()
-    wait_until(lambda: {row(hub, id_).status for id_ in (put, take)} <= {"over", "leaving"}, within=120)
+    wait_until(lambda: are_over(hub, put, take), within=120)
     taken = the_file(hub, take)
     assert (taken.state, taken.description) == ("successful", "")
     assert (folder / "quay" / f"g{number}").read_bytes() == b"".join(body + b"\n" for body in messages)
@@ -191,3 +214,21 @@ def test_225_229_after_kill_9_no_message_is_lost_and_none_is_twice_in_a_file(hub
             error.add_note(f"seed {SEED}, round {number}")
             raise
     print(dict(seen))
+
+
+@pytest.mark.slow
+def test_225_a_worker_that_was_frozen_until_its_lease_lapsed_takes_transfers_again(hub, worker, queues, tmp_path):
+    """A worker that was frozen until its lease had lapsed begins anew, and carries out what was asked for meanwhile."""
+    into, out_of = queues
+    (tmp_path / "quay" / "f").write_bytes(b"one\ntwo\n")
+    out_of.put(b"three")
+    worker.start()
+    worker.freeze()
+    put = submit(hub, ("f", "IN", LINES), destination="BANK")
+    take = submit(hub, ("OUT", "g", MESSAGES), source="BANK", destination="QUAY")
+    wait_until(lambda: not any_alive(hub), within=60)
+    worker.thaw()
+    wait_until(lambda: are_over(hub, put, take), within=60)
+    assert [the_file(hub, id_).state for id_ in (put, take)] == ["successful", "successful"]
+    assert into.bodies() == [b"one", b"two"]
+    assert (tmp_path / "quay" / "g").read_bytes() == b"three\n"
