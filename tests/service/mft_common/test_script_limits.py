@@ -151,7 +151,7 @@ def test_a_hundred_processes_that_ignore_the_signal_are_gone_with_their_program(
     assert handle.wait(20).result["exit_code"] == (-signal.SIGKILL if stopped else 0)
     pids = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
     assert len(pids) == 100
-    assert not any(map(alive, pids))
+    assert not any(map(is_running, pids))
 
 
 def test_another_user_needs_root_and_gets_no_way_back(run_program, tmp_path):

@@ -64,10 +64,10 @@ def test_what_a_program_has_orphaned_dies_with_a_child_that_is_killed(script_run
     wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
     pids = [int((tmp_path / name).read_text()) for name in ("pid", "orphan")]
     pids += wait_until(lambda: len(found := descendants.children(pids[1])) == 2 and found)
-    assert all(map(alive, pids))
+    assert all(map(is_running, pids))
     handle.kill()
     assert handle.wait(20).killed
-    assert not any(map(alive, pids))
+    assert not any(map(is_running, pids))
 
 
 def test_a_signal_to_the_hubs_process_group_does_not_reach_a_program(run_program):
