@@ -184,6 +184,7 @@ def test_a_source_that_grows_or_shrinks_while_it_is_protected_is_changed():
         (BadName, PUBLIC, Metadata("", 5, 0, 0)),
         (DiskFull, PUBLIC, Metadata("a", 1 << 48, 0, 0)),
     ],
+    ids=("short key", "no point", "no UTF-8", "a step", "no name", "too large"),
 )
 def test_a_file_that_cannot_be_protected_is_refused_before_its_first_byte(error, public, metadata):
     """Recipients, names and sizes that the format has no room for are errors of the step's making."""
