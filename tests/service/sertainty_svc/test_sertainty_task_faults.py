@@ -55,6 +55,18 @@ def test_107_without_roots_no_folder_can_be_reached(task):
     assert one.run().fault == "no folder is configured that tasks may reach."
 
 
+def test_86_93_a_root_that_does_not_exist_is_named_and_not_made(task, tmp_path):
+    """Items 86 and 93: missing folders are made below a root alone, which may be a mount that is away."""
+    one = task(
+        files={"in/a": b"1"},
+        folders=folders(destination=f"{tmp_path}/mount/out"),
+        order={"roots": (str(tmp_path / "root"), str(tmp_path / "mount"))},
+    )
+    fault = one.add("a").run().fault
+    assert fault == f"The folder {tmp_path}/mount/out cannot be used: the root mount does not exist."
+    assert not (tmp_path / "mount").exists()
+
+
 def test_93_folders_by_absolute_paths_below_any_root_and_through_links(task, tmp_path):
     """Items 93 and 107: an absolute path below any root, and a link that leads to a folder below a root."""
     second = tmp_path / "second"

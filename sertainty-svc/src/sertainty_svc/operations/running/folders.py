@@ -145,6 +145,9 @@ def resolve(order: Order, text: str) -> LocalFolder:
         raise TaskFault(f"The folder {text} is the hub's own state, which is no place for files")
     for root in (Path(os.path.realpath(root)) for root in order.roots):
         if path.is_relative_to(root):
+            if not root.exists():
+                # A root is the operator's, and may be a mount that is away: unlike the folders below it is never made.
+                raise TaskFault(f"The folder {text} cannot be used: the root {root.name} does not exist")
             return LocalFolder(root, "/".join(path.relative_to(root).parts), state, text)
     raise TaskFault(f"The folder {text} lies outside the folders that tasks may reach")
 
