@@ -1,6 +1,7 @@
 """Clients of the four protocols, as small as their users' scripts."""
 
 import base64
+import contextlib
 import xml.etree.ElementTree as ET
 
 import requests
@@ -102,16 +103,50 @@ class DataProtector:
         self.url = f"{url}/dataprotector"
 
     def call(self, function, *arguments, session=None):
-        """Send one request; return its status and the decoded results."""
+        """Send one request; return its status and the decoded results. An argument may be a pair of name and text."""
         root = ET.Element("Request")
         if session:
             ET.SubElement(root, "Session").text = session
         ET.SubElement(root, "Function").text = function
         arglist = ET.SubElement(root, "ArgList")
         for argument in arguments:
-            ET.SubElement(arglist, "Argument").text = base64.b64encode(argument.encode()).decode()
+            name, text = argument if isinstance(argument, tuple) else (None, argument)
+            element = ET.SubElement(arglist, "Argument", {"name": name} if name else {})
+            element.text = base64.b64encode(text.encode()).decode()
         answer = requests.post(self.url, data=ET.tostring(root), timeout=20)
         assert answer.status_code == 200, answer.text
         tree = ET.fromstring(answer.content)
         results = [base64.b64decode(result.text or "").decode() for result in tree.iter("Result")]
         return int(tree.findtext("Status")), results
+
+
+class Operator:
+    """A session of the trusted account, and the configuration `harbour` that it works on."""
+
+    CONFIG = "harbour"
+
+    def __init__(self, hub):
+        self._client = DataProtector(hub.url)
+        status, (self._session,) = self._client.call("hostOpenSession", "operator")
+        assert status == 1
+
+    def __call__(self, function, *arguments):
+        """Call a function that succeeds, and return its results."""
+        status, results = self._client.call(function, *arguments, session=self._session)
+        assert status == 1, (function, status)
+        return results
+
+    @contextlib.contextmanager
+    def active(self, *tasks):
+        """Have these tasks active for the block."""
+        self("configCreate", self.CONFIG)
+        try:
+            self("configSaveTasks", self.CONFIG, f"<Tasks>{''.join(tasks)}</Tasks>")
+            self("configActivate", self.CONFIG)
+            yield
+        finally:
+            self("configDelete", self.CONFIG)
+
+    def status(self, name):
+        """Return the seven values of a task."""
+        return self("taskGetStatus", self.CONFIG, name)

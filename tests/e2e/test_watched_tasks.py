@@ -1,15 +1,14 @@
 """Tasks that begin by themselves in a hub that was started as users start it: by files that come, and by time."""
 
-import contextlib
 import threading
 from xml.sax.saxutils import escape
 
 import pytest
 
-from tests.e2e.clients import DataProtector, HttpMft, IbmMq
+from tests.e2e.clients import HttpMft, IbmMq, Operator
 from tests.servers.processes import wait_until
 
-CONFIG = "harbour"
+CONFIG = Operator.CONFIG
 
 
 def task(name, kind, action, source, destination, more=""):
@@ -19,36 +18,6 @@ def task(name, kind, action, source, destination, more=""):
         f'<Task name="{name}" type="{kind}"><Action>{action}</Action><Folders>{folders}</Folders>'
         f"<SettleSeconds>0.5</SettleSeconds>{more}</Task>"
     )
-
-
-class Operator:
-    """A session of the trusted account."""
-
-    def __init__(self, hub):
-        self._client = DataProtector(hub.url)
-        status, (self._session,) = self._client.call("hostOpenSession", "operator")
-        assert status == 1
-
-    def __call__(self, function, *arguments):
-        """Call a function that succeeds, and return its results."""
-        status, results = self._client.call(function, *arguments, session=self._session)
-        assert status == 1, (function, status)
-        return results
-
-    @contextlib.contextmanager
-    def active(self, *tasks):
-        """Have these tasks active for the block."""
-        self("configCreate", CONFIG)
-        try:
-            self("configSaveTasks", CONFIG, f"<Tasks>{''.join(tasks)}</Tasks>")
-            self("configActivate", CONFIG)
-            yield
-        finally:
-            self("configDelete", CONFIG)
-
-    def status(self, name):
-        """Return the seven values of a task."""
-        return self("taskGetStatus", CONFIG, name)
 
 
 @pytest.fixture
