@@ -6,7 +6,7 @@ from typing import Final
 
 from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Entry
-from mft_common.endpoints.errors import BadName, Changed, Exists, NotFound, TransferError
+from mft_common.endpoints.errors import BadName, Changed, Exists, Interrupted, NotFound, TransferError
 from mft_common.endpoints.names import LONGEST, size_of
 from mft_common.transfer import Copied, Interrupt, Mover, commit_proof
 from mft_common.transfer.commit_proof import CommitProof
@@ -49,7 +49,8 @@ class Work:
 class Disposal:
     """What happens to the source of `file`, of the version `entry` alone; None where that is not known.
 
-    A newer file of that name is never touched. `left` says whether something may be unfinished.
+    A newer file of that name is never touched. `left` says whether something may be unfinished. Interrupted where the
+    execution is to stop before the source is handled.
     """
 
     def __init__(self, work: Work, file: ExecutionFile, entry: Entry | None) -> None:
@@ -82,6 +83,9 @@ class Disposal:
     def _tried(self, problem: str, call: Callable[[], None]) -> str:
         try:
             call()
+        except Interrupted:
+            # The next attempt goes on with it.
+            raise
         except TransferError as error:
             if isinstance(error, NotFound) and self._is_gone():
                 # An earlier attempt has done it, or the file's owner.
@@ -108,7 +112,7 @@ class Disposal:
                 if not error.heals or isinstance(error, Changed) or tries > self._work.definition.retries:
                     raise
                 if self._work.stop.wait(pause_after(tries, FIRST_PAUSE_S, _LONGEST_PAUSE_S)):
-                    raise
+                    raise Interrupted(f"{entry.path}: stopped before another try to delete it") from error
             tries += 1
 
     def _move(self, entry: Entry, folder: TaskFolder) -> None:
