@@ -1,5 +1,7 @@
 """What executions leave behind: unfinished files, and their own rows and log entries (10.6, 83, 88)."""
 
+import pytest
+
 from sertainty_svc.operations.executing.purging import purge_executions
 from sertainty_svc.store import execution_files, executions, saved_tasks, tasks
 from sertainty_svc.store.tables import SWEEPS
@@ -20,6 +22,26 @@ def test_88_what_an_execution_has_left_is_removed_and_forgotten(engine):
         engine.ended(queued)
         wait_until(lambda: engine.read(SWEEPS.count) == 0, what="the sweep")
     assert engine.outputs() == []
+    assert engine.read(lambda connection: list(execution_files.each(connection, queued.id))) == []
+
+
+@pytest.mark.parametrize("change", ["fault", "pause"])
+def test_88_what_an_earlier_attempt_has_left_is_removed_however_the_next_one_ends(engine, change):
+    """Item 88: an attempt that does not come to the file under way leaves nothing of it either."""
+    id_ = engine.task(parameters=engine.gate)
+    queued = engine.queue(id_, "a")
+    with engine.worker():
+        engine.waits("a")
+    assert len(engine.outputs()) == 1
+    if change == "fault":
+        (engine.folder / "in").rename(engine.folder / "away")
+    else:
+        engine.change_task(id_, paused=True)
+    with engine.worker():
+        found = engine.ended(queued)
+        wait_until(lambda: engine.outputs() == [], what="the unfinished file to be removed")
+        wait_until(lambda: engine.read(SWEEPS.count) == 0, what="the sweep")
+    assert found.error == ("the folder is missing" if change == "fault" else "")
     assert engine.read(lambda connection: list(execution_files.each(connection, queued.id))) == []
 
 

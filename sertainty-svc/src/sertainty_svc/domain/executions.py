@@ -119,6 +119,11 @@ class ExecutionFile:
         """Whether its output may be durable already, and its source is still to be handled (88)."""
         return self.state == "delivered" or (self.state == "moving" and self.checkpoint is not None)
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether an attempt that did not come to its end may have left a temporary name, or a source moved aside."""
+        return bool(self.temporary) or (self.checkpoint is not None and not self.over)
+
     def to_json(self) -> dict[str, Any]:
         """Return plain data without what is at its default."""
         defaults = type(self)(position=self.position, path="")

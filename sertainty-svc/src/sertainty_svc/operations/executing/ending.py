@@ -40,11 +40,15 @@ class End:
 
 @dataclass
 class _Paths:
-    """The paths of files that a watch has handed over, by how they ended."""
+    """The paths of files that a watch has handed over, by how they ended; `left` where a file may have left something.
+
+    An attempt that failed before it came to the file that an earlier one was at does not know what that one has left.
+    """
 
     unhandled: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     successful: list[str] = field(default_factory=list)
+    left: bool = False
 
     def add(self, file: ExecutionFile) -> None:
         if not file.identity:
@@ -87,7 +91,7 @@ class Ending:
             for event in self.report.ending(one, counts, files, error=error, at=now):
                 OUTBOX.add(connection, event)
         executions.end(
-            connection, one, now, files=counts.files, errors=counts.failures, error=error, left=end.left
+            connection, one, now, files=counts.files, errors=counts.failures, error=error, left=end.left or paths.left
         )  # fmt: skip
         found = tasks.by_id(connection, one.task_id)
         if found is None:
@@ -122,6 +126,7 @@ class Ending:
         """Count the files as they end; one whose output is durable is successful, whatever became of its source."""
         counts, paths = FileCounts(), _Paths()
         for file in execution_files.each(connection, one.id):
+            paths.left = paths.left or file.unfinished
             ended = file
             if file.state == "delivered":
                 ended = file.changed(state="successful", description=file.description or _SOURCE_LEFT)
