@@ -77,6 +77,14 @@ def test_101_of_two_ends_the_earlier_one_counts():
         assert found == Rules(expiration=expected or NOW + DAY_MS)
 
 
+@pytest.mark.parametrize("expiration", ["1970-01-01T00:00:00Z", "1969-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_101_an_end_at_or_before_the_begin_of_1970_is_an_end(expiration):
+    """Item 101: the moment that is 0 is not taken for none, so days beside it do not put the end off."""
+    leaves = f"<Expiration>{expiration}</Expiration><ExpirationDays>30</ExpirationDays>"
+    with pytest.raises(RuleBreached, match="Expiration"):
+        usable_for_protect(made(rule("GeneralSetup", leaves), Host()), NOW)
+
+
 @pytest.mark.parametrize(
     ("moment", "open_"),
     [("2026-06-01T08:00:00Z", True), ("2026-06-01T07:59:59Z", False), ("2026-06-05T17:59:59Z", True),

@@ -36,4 +36,6 @@ class Rules:
         if self.expiration_days is None:
             return self
         end = now_ms + self.expiration_days * _DAY_MS
-        return replace(self, expiration=min(end, self.expiration or end), expiration_days=None)
+        # An expiration of 0 is the begin of 1970, and not none.
+        given = end if self.expiration is None else self.expiration
+        return replace(self, expiration=min(end, given), expiration_days=None)
