@@ -1,10 +1,7 @@
 """The functions of IDs, of the presets that new ones are made from, and of this machine's fingerprint."""
 
-from typing import Final
-
-from sertainty_svc.domain.functions import SIZES
 from sertainty_svc.domain.machines import Machine
-from sertainty_svc.errors import GeneralError, InvalidRequest, NotFound
+from sertainty_svc.errors import GeneralError, NotFound
 from sertainty_svc.operations.calls import Call, Family, succeeded, succeeded_with
 from sertainty_svc.operations.context import Context
 from sertainty_svc.operations.objects import Objects
@@ -17,8 +14,6 @@ from sertainty_svc.schemas.ids import read_uid
 from sertainty_svc.schemas.machines import read_fingerprints, to_fingerprint
 from sertainty_svc.schemas.presets import Preset, read_preset
 from sertainty_svc.wire import Reply
-
-_MAX_ID: Final = SIZES["id-contents"]
 
 
 class Ids:
@@ -67,8 +62,6 @@ class Ids:
         (name,) = call.arguments["id-name"]
         now = self._context.now()
         uid, contents = new_id(name, machines or [self._machine(section)], preset, kem=section.kem, now_ms=now)
-        if len(contents) > _MAX_ID:
-            raise InvalidRequest(f"an ID for these machines would have more than {_MAX_ID} bytes")
         self._objects.insert(call, contents, uid)
         return succeeded()
 
