@@ -258,7 +258,7 @@ def test_80_86_a_folder_that_is_missing_is_the_tasks_fault_at_each_try(world):
         assert wanted <= pause <= wanted + 1
     stored = world.task()
     assert (stored.exec_count, stored.error_count, stored.failed) == (5, 5, True)
-    assert "gone" in stored.error
+    assert stored.error == "gone: the folder does not exist"
     world.write("x", folder="gone")
     world.save(change(source="gone", retries=1), change("other"))
     assert taken(world, 6) == ["x"]

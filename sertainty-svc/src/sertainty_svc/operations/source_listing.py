@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from mft_common.endpoints.errors import Denied, os_errors
+from mft_common.endpoints.errors import Denied, NotFound, of_os_error
 from mft_common.endpoints.filestore import Filestore, FilestoreEndpoint
 from mft_common.endpoints.folders import LocalFolder
 from mft_common.watching import EndpointListing, Found, Listing, LocalListing
@@ -87,9 +87,13 @@ class RootedListing:
 
     def _resolved(self) -> LocalFolder:
         roots = self._roots.current()
-        with os_errors(self._path):
+        try:
             # A relative path lies below the first root; without one nothing can be reached.
             real = os.path.realpath(os.path.join(*roots[:1], self._path), strict=bool(roots))  # noqa: PTH118 -- ten times as fast
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise NotFound(f"{self._path}: the folder does not exist") from error
+        except OSError as error:
+            raise of_os_error(error, self._path) from error
         for root in roots:
             if real == root or real.startswith(f"{root.rstrip('/')}/"):
                 return LocalFolder(Path(root), real[len(root) :].strip("/"), self._state, self._path)
