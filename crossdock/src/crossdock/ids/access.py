@@ -11,7 +11,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from crossdock import protector
-from crossdock.errors import Refused
+from crossdock.errors import CannotStart, Refused
 from crossdock.protector import Protector
 from mft_common.clock import now_ms
 from mft_common.endpoints.errors import TransferError
@@ -88,7 +88,7 @@ class Access:
         raise problem
 
     def check_key(self) -> None:
-        """Raise HostKeyUnusable where no hub has started on the data folder yet."""
+        """Raise CannotStart where no hub has started on the data folder, HostKeyUnusable where its key is none."""
         _ = self._machine
 
     def new(self, name: str, fingerprints: Sequence[str], preset: str | None) -> None:
@@ -118,9 +118,12 @@ class Access:
 
     @cached_property
     def _machine(self) -> tuple[HostKey, str]:
-        """The key and the UUID of this machine; HostKeyUnusable where no hub has started on the data folder yet."""
+        """The key and the UUID of this machine; CannotStart where no hub has started on the data folder yet."""
         settings = self.hub.settings
-        return HostKey.load(host_key.location(settings, self.hub.section)), machine_uuid(settings.state)
+        path = host_key.location(settings, self.hub.section)
+        if self.hub.stored is None and not path.exists():
+            raise CannotStart(f"there is no key of a hub in {settings.data}: name the folder with --data")
+        return HostKey.load(path), machine_uuid(settings.state)
 
     def _stored(self, uid: str) -> Sequence[bytes]:
         """Return all IDs with that UUID, the shared ones first."""

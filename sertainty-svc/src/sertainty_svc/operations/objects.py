@@ -47,7 +47,7 @@ class Objects:
         """Raise NotFound without the configuration, AlreadyExists where the name is taken in it."""
         with self._context.database.read() as connection:
             if store.exists(connection, self._key(connection, call)):
-                raise AlreadyExists
+                raise AlreadyExists(f"the name of the {_WORDS[self._kind]} is taken")
 
     def insert(self, call: Call, contents: bytes, uid: str = "") -> None:
         """Add an object; NotFound without the configuration, AlreadyExists where the name is taken in it."""
@@ -59,7 +59,7 @@ class Objects:
             except store.TooMany as error:
                 raise self._full() from error
             if not added:
-                raise AlreadyExists
+                raise AlreadyExists(f"the name of the {_WORDS[self._kind]} is taken")
             self._log(connection, call, "created")
             agenda.retry_faults(connection)
 
