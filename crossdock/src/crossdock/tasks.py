@@ -161,14 +161,24 @@ def as_text(one: Shown) -> str:
     found = as_json(one)
     definition = found.pop("definition")
     rows = {
-        **{
-            name: moment(value) if name.endswith("_at") else str("-" if value in (None, "") else value)
-            for name, value in found.items()
-        },
-        **{name: json.dumps(value) for name, value in definition.items() if name != "name"},
+        **{name: moment(value) if name.endswith("_at") else _text(value) for name, value in found.items()},
+        **{name: _text(value) for name, value in definition.items() if name != "name"},
     }
     width = max(map(len, rows))
     return "\n".join(f"{name.ljust(width)}  {printable(text)}" for name, text in rows.items())
+
+
+def _text(value: object) -> str:
+    """Return a value of a task for people: texts as they are, and JSON for what has parts."""
+    match value:
+        case None | "":
+            return "-"
+        case bool():
+            return "yes" if value else "no"
+        case str():
+            return value
+        case _:
+            return json.dumps(value)
 
 
 def entry_text(one: Entry) -> str:

@@ -88,6 +88,8 @@ def test_a_task_is_shown_with_statistics_and_definition(run, service):
     assert (lines["status"], lines["ended_at"], lines["started_at"]) == ("Error", "2026-05-28T20:26:40Z", "-")
     assert "\n" not in lines["error"]
     assert lines["error"].startswith("no")
+    assert [lines[name] for name in ("paused", "type", "description", "executions")] == ["no", "Change", "-", "7"]
+    assert json.loads(lines["folders"])["source"] == "in"
 
 
 def test_a_log_is_printed_with_executions_files_and_streams(run, service):
