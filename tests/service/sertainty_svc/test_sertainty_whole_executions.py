@@ -7,8 +7,10 @@ import pytest
 
 from mft_common.process.runner import Runner
 from mft_common.watching import Found
+from sertainty_svc.domain.places import folder_of, place_of
 from sertainty_svc.domain.tasks import Action, AfterSuccess, Folders
 from sertainty_svc.store import executions, tasks
+from sertainty_svc.store.tables import DELIVERIES
 from tests.servers.diplomat_jobs import tree
 from tests.service.sertainty_svc.executing import START, Engine
 
@@ -70,6 +72,24 @@ def hub(tmp_path, database_url, runner):
     made = Hub(tmp_path, database_url, runner)
     yield made
     made.service.close()
+
+
+@pytest.mark.parametrize("folder", ["out", "./out/", "absolute"])
+def test_111_a_file_for_another_task_names_the_transfer_that_wrote_it(hub, folder):
+    """Item 111: it is known by the place and the size; a folder that no task watches is not remembered."""
+    out = str(hub.root / "out") if folder == "absolute" else folder
+    first = hub.task("first", folders=Folders(source="in", destination=out))
+    hub.task("second", folders=Folders(source=out, destination="kept"))
+    apart = hub.task("apart", folders=Folders(source="in", destination="kept"))
+    hub.put(a=b"one", b=b"three")
+    with hub.worker():
+        ended = hub.ended(hub.add(first, "a", "b"))
+        hub.ended(hub.add(apart, "a"))
+    place, elsewhere = (place_of(folder_of(one), "a") for one in (out, "kept"))
+    find = DELIVERIES.find
+    assert hub.read(lambda connection: find(connection, [place], 3)) == ended.transfer_id
+    assert hub.read(lambda connection: find(connection, [place], 4)) is None
+    assert hub.read(lambda connection: find(connection, [elsewhere], None)) is None
 
 
 def test_92_111_a_batch_is_moved_as_one_transfer(hub):

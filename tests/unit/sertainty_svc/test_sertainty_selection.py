@@ -63,8 +63,12 @@ def test_93_a_folder_has_one_name_however_it_is_written():
 
 def test_112_the_folders_above_a_stored_file_are_those_that_a_task_may_watch():
     """Item 112: the nearest first, down to the whole store."""
-    assert folders_above("/a/b/c.csv") == ["filestore:/a/b", "filestore:/a", "filestore:/"]
-    assert folders_above("/c.csv") == ["filestore:/"]
+    assert folders_above("filestore:/", "/a/b/c.csv") == ["filestore:/a/b", "filestore:/a", "filestore:/"]
+    assert folders_above("filestore:/", "/c.csv") == ["filestore:/"]
+    assert folders_above("filestore:/a", "b/c.csv") == ["filestore:/a/b", "filestore:/a", "filestore:/"]
+    assert folders_above("file:/a", "b/c.csv") == ["file:/a/b", "file:/a", "file:/"]
+    assert folders_above("file:a", "b/c.csv") == ["file:a/b", "file:a", "file:"]
+    assert folders_above("file:", "c.csv") == ["file:"]
 
 
 def test_111_a_file_has_one_place_in_whichever_folder_above_it_a_task_watches():

@@ -8,10 +8,11 @@ import sqlalchemy as sa
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.events import Envelope, FileStored
-from sertainty_svc.domain.places import FILESTORE, folders_above, place_of, source_of
-from sertainty_svc.operations import agenda
+from sertainty_svc.domain.places import FILESTORE, folders_above, place_of
+from sertainty_svc.operations.watched_folders import WatchedFolders
 from sertainty_svc.store.tables import DELIVERIES, WATCHES
 
+_STORE: Final = f"{FILESTORE}/"
 # A task that takes a file later than this after it was stored does not name the transfer that wrote it.
 _KEPT_MS: Final = 7 * 86_400_000
 _PURGE_AT_ONCE: Final = 500
@@ -26,8 +27,7 @@ class Arrivals:
         self._database = database
         self._now = now
         self._wake = wake
-        self._revision = -1
-        self._watched: frozenset[str] = frozenset()
+        self._folders = WatchedFolders()
 
     def file_stored(self, connection: sa.Connection, envelope: Envelope[FileStored]) -> None:
         """Note which transfer wrote a file of a watched folder, and wake its scan; the scan alone says what is there.
@@ -35,10 +35,11 @@ class Arrivals:
         An event that comes again, or late, does the same.
         """
         event = envelope.data
-        watched = [folder for folder in folders_above(event.path) if folder in self._folders(connection)]
+        known = self._folders.find(connection)
+        watched = [folder for folder in folders_above(_STORE, event.path) if folder in known]
         if watched:
             row = {"transfer": event.transfer_id, "size": event.size, "at": envelope.time}
-            DELIVERIES.note(connection, [{"place": place_of(f"{FILESTORE}/", event.path), **row}])
+            DELIVERIES.note(connection, [{"place": place_of(_STORE, event.path), **row}])
         for folder in watched:
             self._wake(connection, folder)
 
@@ -48,12 +49,3 @@ class Arrivals:
         while deleted == _PURGE_AT_ONCE:
             with self._database.write() as connection:
                 deleted = DELIVERIES.purge(connection, self._now() - _KEPT_MS, _PURGE_AT_ONCE)
-
-    def _folders(self, connection: sa.Connection) -> frozenset[str]:
-        """Return the folders of the filestore that tasks watch now; read anew where any watch has changed."""
-        revision = WATCHES.revision(connection)
-        if revision != self._revision:
-            folders = (source_of(one.definition) for one in agenda.watched(connection))
-            self._watched = frozenset(folder for folder in folders if folder.startswith(FILESTORE))
-            self._revision = revision
-        return self._watched

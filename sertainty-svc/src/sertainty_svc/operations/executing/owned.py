@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import sqlalchemy as sa
@@ -15,8 +15,10 @@ from mft_common.database.leases import Lease, LeaseLost
 from mft_common.storable_text import storable
 from sertainty_svc.domain.executions import Execution, ExecutionFile
 from sertainty_svc.domain.stored_tasks import may_run
+from sertainty_svc.operations.executing import delivered
 from sertainty_svc.operations.executing.ending import End, Ending
 from sertainty_svc.operations.executing.files import KnownFiles
+from sertainty_svc.operations.watched_folders import WatchedFolders
 from sertainty_svc.store import agent as agents
 from sertainty_svc.store import executions, objects, tasks
 from sertainty_svc.store import logs as task_logs
@@ -31,10 +33,11 @@ _LONGEST_PAUSE_MS: Final = 5_000
 
 @dataclass(frozen=True)
 class Parts:
-    """The database, and what ends executions."""
+    """The database, what ends executions, and the folders that tasks watch."""
 
     database: Database
     ending: Ending
+    watched: WatchedFolders = field(default_factory=WatchedFolders)
 
 
 class OwnedExecution:
@@ -48,10 +51,13 @@ class OwnedExecution:
         self.execution = execution
         self._database = parts.database
         self._ending = parts.ending
+        self._watched = parts.watched
         self._now = parts.ending.now
         self._files = KnownFiles(parts.database, execution.id, self._now)
         # Entries for the log of the task that are not stored yet, with their times.
         self._entries: list[tuple[int, Mapping[str, Any]]] = []
+        # Files that other tasks may find, which have not been noted yet.
+        self._delivered: list[ExecutionFile] = []
         self._lock = threading.RLock()
 
     def require(self, lease: Lease) -> None:
@@ -103,6 +109,8 @@ class OwnedExecution:
         file = ExecutionFile.from_json(given)
         with self._lock:
             self._files.put(file)
+            if file.state == "delivered":
+                self._delivered.append(file)
             if file.over and self.execution.crashes:
                 self.execution = replace(self.execution, crashes=0)
             self._write()
@@ -126,6 +134,7 @@ class OwnedExecution:
                 except LeaseLost:
                     self._files.told()
                     self._entries.clear()
+                    self._delivered.clear()
 
     def may_commit(self, lease: Lease, given: Mapping[str, Any]) -> bool:
         """Store what proves the commit of a file, and return whether it may become visible (88); LeaseLost.
@@ -207,6 +216,8 @@ class OwnedExecution:
         one = self.execution
         executions.hold(connection, one)
         self._files.store(connection)
+        if self._delivered:
+            delivered.note(connection, self._watched, one, self._delivered, self._now())
         # The log of a task that is gone was deleted with it.
         if self._entries and tasks.by_id(connection, one.task_id) is not None:
             for at, entry in self._entries:
@@ -225,3 +236,4 @@ class OwnedExecution:
             # Not before the commit: a database that is away is written to again.
             self._files.stored()
             self._entries.clear()
+            self._delivered.clear()
