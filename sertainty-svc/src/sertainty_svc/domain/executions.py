@@ -20,8 +20,8 @@ class Execution:
     `configuration` and `task` are the names; `definition` is the task as it was when the execution was queued, and
     `has_files` says whether its files are known (a batch of a Change task). `account` last saved the tasks. `epoch` is
     that of the agent when the execution was taken: one of an older epoch is ended. `attempts` counts the workers that
-    took it, and `crashes` the deaths of its child since a file was over. One that is queued again waits for `due_at`.
-    `error` is the text of the end in error, "" for a success.
+    took it, and `crashes` how often its child was cut off since a file was over. One that is queued again waits for
+    `due_at`. `error` is the text of the end in error, "" for a success.
     """
 
     id: int

@@ -24,7 +24,7 @@ from sertainty_svc.store import executions, objects, tasks
 from sertainty_svc.store import logs as task_logs
 from sertainty_svc.store.tables import OUTBOX, WORKERS
 
-# The child of an execution may die this often without a file that was brought to its end meanwhile.
+# The child of an execution may be cut off this often without a file that was brought to its end meanwhile.
 _MOST_CRASHES: Final = 10
 _AT_ONCE: Final = 3
 _FIRST_PAUSE_MS: Final = 250
@@ -169,15 +169,23 @@ class OwnedExecution:
             self._store(connection)
             self._ending.end(connection, self.execution, end)
 
-    def crashed(self, reason: str) -> None:
-        """Let the execution go on in another child, under the same id (88); one that dies too often is given up."""
+    def is_under_way(self) -> bool:
+        """Return whether the output of a file may be durable already that is not recorded, or not handled (88)."""
+        with self._lock:
+            return self._files.load().under_way > 0
+
+    def go_on_later(self, reason: str) -> None:
+        """Let the execution go on in another child, under the same id (88), whose child has died or cannot go on now.
+
+        One that comes to this too often without a file that is over meanwhile is given up.
+        """
         crashes = self.execution.crashes + 1
         if crashes > _MOST_CRASHES:
             self.end(End(error=reason, fault=True, left=True))
             return
         pause = 0 if crashes <= _AT_ONCE else pause_after(crashes - _AT_ONCE, _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)
         self._wait(pause, crashes=crashes)
-        logs.get("executing").warning("execution.crashed", execution=self.execution.id, reason=reason, crashes=crashes)
+        logs.get("executing").warning("execution.cut_off", execution=self.execution.id, reason=reason, times=crashes)
 
     def hand_back(self, pause_ms: int = 0) -> None:
         """Let another worker go on with the execution: this one stops, or has no process for it."""

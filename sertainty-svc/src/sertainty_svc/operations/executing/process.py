@@ -110,10 +110,13 @@ class ExecutionProcess:
             text = f"An internal error ended the execution ({end.error})."
             self._owned.end(End(error=text, fault=True, left=True))
         else:
-            self._owned.crashed(f"the process of the execution {end.reason}")
+            self._owned.go_on_later(f"the process of the execution {end.reason}")
 
     def _completed(self, result: Result, asked: str) -> None:
-        if not result.stopped:
+        if result.fault and self._owned.is_under_way():
+            # A file may be there whose commit was not recorded: once this has ended it would be an existing target.
+            self._owned.go_on_later(result.fault)
+        elif not result.stopped:
             self._owned.end(End(error=result.fault, fault=bool(result.fault), left=result.left))
         elif asked == INTERRUPTED:
             self._owned.hand_back()
