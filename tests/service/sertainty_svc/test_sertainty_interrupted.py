@@ -1,4 +1,4 @@
-"""Executions whose worker stops, or whose time is over, while the source of a file is handled (73, 86, 87, 88)."""
+"""Executions whose worker stops while a source is handled, and whose store is busy amid their files (86, 87, 88)."""
 
 import contextlib
 from dataclasses import asdict
@@ -19,14 +19,18 @@ STORE = "filestore:/in"
 
 
 class Busy(RealFilestore):
-    """filestore-svc behind a door that answers 503 to requests of the method `refused`."""
+    """filestore-svc behind a door that answers 503 to requests of the methods `refused`."""
 
-    refused = ""
+    refused = ()
+    # Whether one request is refused, and those after it are not.
+    once = False
 
     def __call__(self, environ, start_response):
         """Answer a request as WSGI says."""
-        if environ["REQUEST_METHOD"] != self.refused:
+        if environ["REQUEST_METHOD"] not in self.refused:
             return super().__call__(environ, start_response)
+        if self.once:
+            self.refused, self.once = (), False
         start_response("503 Busy", [("Content-Length", "0")])
         return [b""]
 
@@ -75,15 +79,54 @@ def test_87_88_a_worker_that_stops_between_two_tries_to_delete_a_source_lets_the
 
     def refuse(data):
         if data["state"] == "delivered":
-            shop.refused = "DELETE"
+            shop.refused = ("DELETE",)
             one.handle.stop()
 
     one.before["changed"] = refuse
     assert one.run() == Result(stopped=True, left=True)
-    shop.refused = ""
+    shop.refused = ()
     assert one.states() == {"c": "delivered"}
     one.before = {}
     assert one.run(attempt=2) == OVER
     assert one.states() == {"c": "successful"}
     assert shop.content("/in/c") is None
     assert tree(one.root) == {"out/c": b"content"}
+
+
+@pytest.mark.parametrize(
+    ("refused", "fault", "state"), [(("HEAD", "GET"), True, "waiting"), (("HEAD",), False, "failed")]
+)
+def test_86_93_a_source_that_cannot_be_reached_amid_the_files_is_the_tasks_fault(task, store, refused, fault, state):
+    """Items 86 and 93: files behind are not blamed where the folder is away; one that alone cannot be read is."""
+    shop, order = store
+    first, second = (f"{len(refused)}{name}" for name in "ab")
+    for name in (first, second):
+        shop.put(f"/in/{name}", b"content")
+    chosen = Folders(source=STORE, destination="out")
+    one = task(Action.MOVE, order=order, folders=chosen, filter=Filter(include=(first, second)))
+
+    def refuse(data):
+        if data["path"] == first and data["state"] == "successful":
+            shop.refused = refused
+
+    one.before["changed"] = refuse
+    try:
+        result = one.run()
+    finally:
+        shop.refused = ()
+    assert bool(result.fault) is fault
+    assert one.states() == {first: "successful", second: state}
+    assert one.files[1].tries == 0
+    assert shop.content(f"/in/{second}") == b"content"
+
+
+def test_86_93_a_look_at_a_source_that_fails_once_is_repeated(task, store):
+    """Item 86: what may heal is tried again up to Retries times, the look at a source too."""
+    shop, order = store
+    shop.put("/in/e", b"content")
+    chosen = Folders(source=STORE, destination="out")
+    one = task(Action.MOVE, order=order, folders=chosen, filter=Filter(include=("e",)), retries=2)
+    shop.once = True
+    one.before["may_go_on"] = lambda _data: setattr(shop, "refused", ("HEAD",))
+    assert one.run() == OVER
+    assert one.states() == {"e": "successful"}

@@ -4,9 +4,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Final
 
-from mft_common.backoff import pause_after
 from mft_common.endpoints.contract import Entry
-from mft_common.endpoints.errors import BadName, Changed, Exists, Interrupted, NotFound, TransferError
+from mft_common.endpoints.errors import BadName, Exists, Interrupted, NotFound, TransferError
 from mft_common.endpoints.names import LONGEST, size_of
 from mft_common.transfer import Copied, Interrupt, Mover, commit_proof
 from mft_common.transfer.commit_proof import CommitProof
@@ -15,12 +14,11 @@ from sertainty_svc.domain.tasks import AfterSuccess, TaskDefinition
 from sertainty_svc.operations.running.faults import sentence_of
 from sertainty_svc.operations.running.folders import OpenFolders, TaskFolder
 from sertainty_svc.operations.running.reports import Reports
+from sertainty_svc.operations.running.trying_again import FIRST_PAUSE_S, tried_again
 from sertainty_svc.operations.running.unchanged import UnchangedSource
 
 # The key of a checkpoint with the path that the source gets in another folder.
 ASIDE: Final = "aside"
-FIRST_PAUSE_S: Final = 1.0
-_LONGEST_PAUSE_S: Final = 60.0
 _MOST_NAMES: Final = 10_000
 
 
@@ -104,16 +102,8 @@ class Disposal:
         return False
 
     def _delete(self, entry: Entry) -> None:
-        tries = 1
-        while True:
-            try:
-                return self._source.endpoint.delete(entry, token=self._work.token)
-            except TransferError as error:
-                if not error.heals or isinstance(error, Changed) or tries > self._work.definition.retries:
-                    raise
-                if self._work.stop.wait(pause_after(tries, FIRST_PAUSE_S, _LONGEST_PAUSE_S)):
-                    raise Interrupted(f"{entry.path}: stopped before another try to delete it") from error
-            tries += 1
+        work, delete = self._work, self._source.endpoint.delete
+        tried_again(lambda: delete(entry, token=work.token), work.definition.retries, work.stop)
 
     def _move(self, entry: Entry, folder: TaskFolder) -> None:
         """Move the source to another folder, under a name that is free there."""

@@ -11,9 +11,10 @@ from mft_common.transfer import Copied, Mover, commit_proof
 from mft_common.transfer.commit_proof import CommitProof
 from sertainty_svc.domain.executions import ExecutionFile
 from sertainty_svc.operations.running.delivering import Delivering, Delivery
-from sertainty_svc.operations.running.disposing import ASIDE, FIRST_PAUSE_S, Disposal, Work
+from sertainty_svc.operations.running.disposing import ASIDE, Disposal, Work
 from sertainty_svc.operations.running.faults import FileFault, Later, TaskFault, is_of_task, reason_of_file, sentence_of
 from sertainty_svc.operations.running.time_limit import TimeLimit
+from sertainty_svc.operations.running.trying_again import FIRST_PAUSE_S, tried_again
 from sertainty_svc.operations.running.unchanged import UnchangedSource
 
 _PROGRESS_S: Final = 0.5
@@ -106,12 +107,19 @@ class FileMove:
         self._delivered(values, moved.entry if moved.durable else None)
 
     def _find_entry(self) -> Entry:
-        """Return the source as it is now; Later where it is not the file that was found."""
-        source = self._work.folders.source
+        """Return the source as it is now; Later where it is not the file that was found, else as `_judge`."""
+        source, retries = self._work.folders.source, self._work.definition.retries
         try:
-            entry = source.endpoint.stat(self._file.path)
+            entry = tried_again(lambda: source.endpoint.stat(self._file.path), retries, self._limit)
         except (NotFound, NotRegular) as error:
             raise Later(f"{self._file.path}: has gone since it was found") from error
+        except Interrupted:
+            raise
+        except TransferError as error:
+            if (fault := self._fault_of(error, at_source=True)) is not None:
+                self._withdraw()
+                raise fault from error
+            raise
         found = self._file.identity
         if entry.kind != "file" or (found and found != source.identity(entry)):
             raise Later(f"{self._file.path}: changed since it was found")
@@ -124,19 +132,23 @@ class FileMove:
         self._file = self._file.changed(tries=self._tries + error.tries, checkpoint=None)
         if isinstance(error, Later | FileFault):
             return
-        folders = self._work.folders
-        reason = TaskFault(sentence_of(error)) if is_of_task(error, at_source=at_source) else None
-        try:
-            if reason is None and error.heals:
-                # A folder that cannot be reached at all is no fault of a file.
-                folders.source.check()
-                folders.destination.check()
-        except TaskFault as fault:
-            reason = fault
-        if reason is not None:
+        if (fault := self._fault_of(error, at_source=at_source)) is not None:
             if not isinstance(error, OutcomeUnknown):
                 self._withdraw()
-            raise reason from error
+            raise fault from error
+
+    def _fault_of(self, error: TransferError, *, at_source: bool) -> TaskFault | None:
+        """Return the task's fault that an error is, None where it is the file's."""
+        if is_of_task(error, at_source=at_source):
+            return TaskFault(sentence_of(error))
+        try:
+            if error.heals:
+                # A folder that cannot be reached at all is no fault of a file.
+                self._work.folders.source.check()
+                self._work.folders.destination.check()
+        except TaskFault as fault:
+            return fault
+        return None
 
     def _withdraw(self) -> None:
         """Report the file as if no delivery of it had begun."""

@@ -13,13 +13,14 @@ from mft_common.transfer import Interrupt, commit_proof
 from sertainty_svc.domain.executions import ExecutionFile, FileState
 from sertainty_svc.domain.tasks import TaskType
 from sertainty_svc.operations.running.delivering import Copying
-from sertainty_svc.operations.running.disposing import FIRST_PAUSE_S, Work
+from sertainty_svc.operations.running.disposing import Work
 from sertainty_svc.operations.running.faults import FileFault, TaskFault, sentence
 from sertainty_svc.operations.running.folders import OpenFolders, TaskFolder, open_folder
 from sertainty_svc.operations.running.moving import FileMove
 from sertainty_svc.operations.running.order import Order, Result
 from sertainty_svc.operations.running.reports import Reports
 from sertainty_svc.operations.running.scripting import ScriptOutcome, ScriptPaths, ScriptUnusable, run_stored_script
+from sertainty_svc.operations.running.trying_again import FIRST_PAUSE_S
 from sertainty_svc.operations.running.work_folder import remove_left
 
 _LONGEST_PAUSE_S: Final = 60.0
