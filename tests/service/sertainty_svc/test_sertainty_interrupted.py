@@ -11,8 +11,9 @@ from tests.servers.diplomat_jobs import tree
 from tests.service.mft_common.filestore_doubles import RealFilestore
 from tests.service.mft_common.test_transfer_filestore import by_socket, new_lab
 from tests.service.sertainty_svc.execution_worker import children, task
+from tests.service.sertainty_svc.protected_tasks import machines
 
-__all__ = ["children", "task"]
+__all__ = ["children", "machines", "task"]
 
 OVER = Result()
 STORE = "filestore:/in"
@@ -130,3 +131,24 @@ def test_86_93_a_look_at_a_source_that_fails_once_is_repeated(task, store):
     one.before["may_go_on"] = lambda _data: setattr(shop, "refused", ("HEAD",))
     assert one.run() == OVER
     assert one.states() == {"e": "successful"}
+
+
+def test_86_90_the_head_of_a_protected_file_is_read_again(task, store, machines):
+    """Items 86 and 90: a store that is busy for a moment does not make a protected file a failed one."""
+    shop, order = store
+    given = {"order": {**order, **machines.here.order()}, "id_name": "edge.iic"}
+    seal = task(
+        Action.AUTO_PROTECT, files={"in/p": b"content"}, folders=Folders(source="in", destination=STORE),
+        folder=machines.folder / "1", **given,
+    )  # fmt: skip
+    assert seal.run() == OVER
+    chosen = {"folders": Folders(source=STORE, destination="out"), "filter": Filter(include=("p.*",))}
+    one = task(Action.AUTO_UNPROTECT, folder=machines.folder / "2", retries=1, **chosen, **given)
+
+    def refuse(_data):
+        shop.refused, shop.once = ("GET",), True
+
+    one.before["may_go_on"] = refuse
+    assert one.run() == OVER
+    assert one.states() == {"p.sealed": "successful"}
+    assert tree(one.root) == {"out/p": b"content"}

@@ -84,11 +84,12 @@ class FileMove:
         return True
 
     def _deliver(self) -> None:
-        entry = self._entry = self._find_entry()
+        entry, retries = self._find_entry(), self._work.definition.retries
+        self._entry = entry
         self._file = self._file.changed(size=entry.size, modified_at=entry.modified_at)
         source = UnchangedSource(self._work.folders.source.endpoint, entry)
         try:
-            delivery = self._action.prepare(source, entry)
+            delivery = tried_again(lambda: self._action.prepare(source, entry), retries, self._limit)
             self._file = self._file.changed(destination=delivery.path)
             self._work.folders.destination.make_folder_of(delivery.path)
             moved = self._mover(delivery).move(source, entry, self._work.folders.destination.endpoint, delivery.path)
