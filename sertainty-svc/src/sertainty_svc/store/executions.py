@@ -119,6 +119,11 @@ def update(connection: sa.Connection, id_: int, **values: Any) -> None:
     connection.execute(sa.update(execution).where(_C.id == id_).values(**values))
 
 
+def redefine(connection: sa.Connection, id_: int, definition: TaskDefinition) -> None:
+    """Let an execution that has not begun be one by another definition of its task."""
+    update(connection, id_, definition=json.dumps(definition.to_json()))
+
+
 def take(connection: sa.Connection, id_: int, owner: str, epoch: int, now: int) -> Execution | None:
     """Make a worker the owner of an execution that waits, under the lock of the queue; None where none is there.
 

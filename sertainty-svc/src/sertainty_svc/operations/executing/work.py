@@ -14,6 +14,7 @@ from mft_common.process.background_tasks import BackgroundTask, periodic_task
 from sertainty_svc.domain.agent import AgentStatus
 from sertainty_svc.domain.executions import Execution
 from sertainty_svc.domain.stored_tasks import may_run
+from sertainty_svc.domain.tasks import TaskType
 from sertainty_svc.operations.executing.ending import End
 from sertainty_svc.operations.executing.orders import Missing, Orders
 from sertainty_svc.operations.executing.owned import OwnedExecution, Parts
@@ -136,11 +137,19 @@ class ExecutionWork:
         return taken, order
 
     def _begins(self, connection: sa.Connection, one: Execution) -> bool:
-        """Return whether an execution may begin or go on; one that may not is ended, or withdrawn with its files."""
+        """Return whether an execution may begin or go on; one that may not is ended, or withdrawn with its files.
+
+        One that has not begun does nothing by a former definition of its task (76).
+        """
         agent, task = agents.find(connection), tasks.by_id(connection, one.task_id)
         stop, wished = one.stop_text(agent.epoch, agent.reason), agent.status(agent.beat_at)
         if not stop and task is not None and may_run(task, wished, active=agent.active == task.configuration_id):
-            return True
+            if one.attempts or task.definition == one.definition:
+                return True
+            if not one.has_files and task.definition.type is TaskType.TIME:
+                # The run of a Time task takes place, as the task is now.
+                executions.redefine(connection, one.id, task.definition)
+                return True
         if one.attempts == 0:
             self._ending.withdraw(connection, one)
             return False
