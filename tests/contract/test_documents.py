@@ -11,6 +11,7 @@ from crossdock.hub import PACKAGES
 from gateway.domain import GRANT_KEYS
 from mft_common.config import Reader
 from mft_common.endpoints.registry import read_endpoints
+from sertainty_svc.domain.functions import FUNCTIONS, SessionPlace
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -24,6 +25,24 @@ ELSEWHERE = {
 def test_generated_pages_are_up_to_date():
     """`make docs` would change nothing."""
     assert pages.write(ROOT / "docs", only_check=True) == []
+
+
+def test_the_functions_of_data_protector_are_listed_with_their_arguments_and_results():
+    """docs/data-protector.md has the table of the code, in its order."""
+    rows = re.findall(
+        r"^\| `(\w+)`( \*)? \| (.*)\| (.*)\|$", (ROOT / "docs/data-protector.md").read_text(), re.MULTILINE
+    )
+    found = [
+        (name, bool(marked), *(tuple(re.findall(r"[\w-]+", cell.replace("...", ""))) for cell in cells))
+        for name, marked, *cells in rows
+    ]
+    assert found == [
+        (
+            one.name, one.session is not SessionPlace.ELEMENT,
+            *(tuple(name.removesuffix("*") for name in names) for names in (one.args, one.results)),
+        )
+        for one in FUNCTIONS
+    ]  # fmt: skip
 
 
 def test_every_setting_that_compose_sets_is_read():
