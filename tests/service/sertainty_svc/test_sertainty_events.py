@@ -37,7 +37,7 @@ def test_112_the_end_of_a_session_of_this_protocol_is_in_the_agents_log(hub, bou
         handle(hub, bound, SessionClosed(**values, reason=reason))
     handle(hub, bound, AccountChanged(name="auditor", revision=2, what="changed"))
     (text,) = (text for text in entries(hub) if "session" in text)
-    for part in ("session ended: idle", "session.closed", "auditor", "10.0.0.9"):
+    for part in ("The session has ended: idle.", "session.closed", "auditor", "10.0.0.9"):
         assert part in text
     assert "p1" not in text
 

@@ -177,8 +177,8 @@ def test_74_each_change_is_an_entry_of_the_agents_log(hub):
         texts = connection.execute(sa.select(records.c.text).order_by(records.c.id)).scalars().all()
     found = [entry for entry in map(json.loads, texts) if entry["event"].startswith(("id.", "script."))]
     assert [(entry["event"], entry["text"], entry.get("config")) for entry in found] == [
-        ("id.created", "created the ID n", "night"),
-        ("id.saved", "saved the shared ID n", None),
-        ("script.saved", "saved the script s", "night"),
+        ("id.created", "The ID n was created.", "night"),
+        ("id.saved", "The shared ID n was saved.", None),
+        ("script.saved", "The script s was saved.", "night"),
     ]
     assert {(entry["user"], entry["address"]) for entry in found} == {("operator", "10.0.0.9")}

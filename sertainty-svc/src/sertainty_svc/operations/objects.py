@@ -76,7 +76,7 @@ class Objects:
         (name,) = call.arguments[f"{self._kind}-name"]
         (config,) = call.arguments.get("config-name", [""])
         shared = "" if config else "shared "
-        text = f"{change} the {shared}{_WORDS[self._kind]} {name}"
+        text = f"The {shared}{_WORDS[self._kind]} {name} was {change}."
         self._context.log(connection, call, f"{self._kind}.{change}", text, config=config)
 
     def _full(self) -> GeneralError:

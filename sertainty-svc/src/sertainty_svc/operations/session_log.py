@@ -11,7 +11,7 @@ def session_closed(connection: sa.Connection, envelope: Envelope[SessionClosed])
     """Log the end of a session with its reason; sessions of other protocols are passed over. Nothing is kept (22)."""
     event = envelope.data
     if event.service == SERVICE:
-        text = f"session ended: {event.reason}"
+        text = f"The session has ended: {event.reason}."
         logs.append_to_agent(
             connection, envelope.time, "session.closed", text, user=event.account, address=event.address
         )

@@ -75,7 +75,7 @@ class Ending:
         if one.moves(counts.files):
             OUTBOX.add(connection, self.report.started(one, counts, files))
         found = tasks.by_id(connection, one.task_id)
-        text = f"execution {one.number} of the task {one.task} started"
+        text = f"Execution {one.number} of the task {one.task} has started."
         task_logs.append_to_agent(connection, now, "execution.started", text, config=one.configuration)
         if found is not None:
             transfer = one.transfer_id if one.definition.action.moves_files else None
@@ -157,7 +157,7 @@ class Ending:
     def _write_logs(self, connection: sa.Connection, one: Execution, error: str, now: int, *, has_task: bool) -> None:
         if error and has_task:
             task_logs.append_to_task(connection, one.log, one.number, now, error, level="Error")
-        text = f"execution {one.number} of the task {one.task} ended" + (f": {error}" if error else "")
+        text = f"Execution {one.number} of the task {one.task} has ended" + (f": {error}" if error else ".")
         level: task_logs.Level = "Error" if error else "Info"
         task_logs.append_to_agent(connection, now, "execution.ended", text, level=level, config=one.configuration)
         log = logs.get("executing")
