@@ -1,5 +1,6 @@
 """Documents, compose file and code agree."""
 
+import dataclasses
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from gateway.domain import GRANT_KEYS
 from mft_common.config import Reader
 from mft_common.endpoints.registry import read_endpoints
 from sertainty_svc.domain.functions import FUNCTIONS, SessionPlace
+from sertainty_svc.schemas.configuration import read_sections
 
 ROOT = Path(__file__).parents[2]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -43,6 +45,17 @@ def test_the_functions_of_data_protector_are_listed_with_their_arguments_and_res
         )
         for one in FUNCTIONS
     ]  # fmt: skip
+
+
+def test_the_settings_of_data_protector_are_listed_and_the_example_is_valid(tmp_path):
+    """Each key of the section has its row in docs/protocols/sertainty.md, and there is no other row."""
+    _, _, part = (ROOT / "docs/protocols/sertainty.md").read_text().partition("\n## Settings\n")
+    (example,) = re.findall(r"^```yaml\n(.*?)^```$", part, re.MULTILINE | re.DOTALL)
+    section = read_sections(yaml.safe_load(example), Reader(tmp_path, {}, data=tmp_path / "data"))
+    assert section.named_folders == (tmp_path / "data/crates", Path("/srv/partners"))
+    rows = re.findall(r"^\| (`\w+`(?:, `\w+`)*) \|", part, re.MULTILINE)
+    keys = {one.name for one in dataclasses.fields(section)} - {"named_folders"}
+    assert sorted(re.findall(r"\w+", " ".join(rows))) == sorted(keys)
 
 
 def test_every_setting_that_compose_sets_is_read():
