@@ -54,8 +54,7 @@ def _run(channel, order):
     if not order.has_files:
         names = sorted(path.name for path in source.iterdir())
         files = [ExecutionFile(position=place, path=name) for place, name in enumerate(names)]
-        if files:
-            channel.ask(FOUND, [one.to_json() for one in files])
+        channel.ask(FOUND, {"files": [one.to_json() for one in files], "all": True})
     after = -1
     while page := channel.ask(FILES, {"after": after}):
         for file in map(ExecutionFile.from_json, page):

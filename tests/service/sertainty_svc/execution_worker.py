@@ -45,6 +45,7 @@ class Task:
         )
         self.order = replace(self.order, **order)
         self.files: dict[int, ExecutionFile] = {}
+        self.found_all = False
         self.messages: list[tuple[str, object]] = []
         self.logged: list[dict] = []
         self.ids: dict[str, list[str]] = {}
@@ -58,6 +59,7 @@ class Task:
 
     def add(self, *paths, identities=()):
         """Give the execution the files of a batch."""
+        self.found_all = True
         for position, path in enumerate(paths):
             identity = dict(identities).get(path, "")
             self.files[position] = ExecutionFile(position=position, path=path, identity=identity)
@@ -65,7 +67,7 @@ class Task:
 
     def start(self, **changes):
         """Start an attempt, which goes on where the last one was."""
-        order = replace(self.order, has_files=bool(self.files), **changes)
+        order = replace(self.order, has_files=self.found_all, **changes)
         self.handle = self._runner.run(RUN, order.to_json(), self._hear)
         return self.handle
 
@@ -127,9 +129,11 @@ class Task:
         waiting = [self.files[place] for place in sorted(self.files) if place > data["after"]]
         return [file.to_json() for file in waiting if not file.over][: messages.PAGE]
 
-    def _found(self, files):
-        assert len(files) <= messages.PAGE
-        for file in map(ExecutionFile.from_json, files):
+    def _found(self, data):
+        assert not self.found_all
+        assert len(data["files"]) <= messages.PAGE
+        self.found_all = data["all"]
+        for file in map(ExecutionFile.from_json, data["files"]):
             assert file.position not in self.files
             self.files[file.position] = file
 

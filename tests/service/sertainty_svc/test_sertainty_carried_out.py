@@ -11,13 +11,14 @@ import sqlalchemy as sa
 from mft_common.events import LocalBus
 from mft_common.process.background_tasks import start_tasks
 from mft_common.process.runner import Runner
+from sertainty_svc.domain.executions import ExecutionFile
 from sertainty_svc.domain.tasks import Action, Folders, TaskType
 from sertainty_svc.operations import agenda
 from sertainty_svc.operations.protection import host_key
 from sertainty_svc.operations.protection.issuing import new_id
 from sertainty_svc.operations.protection.machine import machine_uuid, this_machine
 from sertainty_svc.schemas.presets import SHIPPED
-from sertainty_svc.store import objects
+from sertainty_svc.store import execution_files, executions, objects
 from sertainty_svc.store.tables import execution
 from tests.servers.processes import wait_until
 from tests.service.sertainty_svc.executing import Engine
@@ -145,3 +146,19 @@ def test_73_a_shutdown_amid_a_large_copy_leaves_nothing_and_the_file_comes_later
         wait_until(lambda: engine.outputs() == ["large.bin"], what="the file")
         wait_until(lambda: engine.stored(id_).exec_count == 2, what="the end of the second execution")
     assert engine.stored(id_).failed is False
+
+
+def test_85_88_a_worker_goes_on_to_find_files_where_another_was_cut_off(engine, tmp_path):
+    """Items 85, 88 and 111: files that were found keep their places, and the others follow them in one transfer."""
+    id_ = engine.task(type=TaskType.TIME, folders=folders("in", "out"))
+    engine.put("a", "b", "c")
+    queued = engine.queue(id_)
+    with engine.database.write() as connection:
+        executions.update(connection, queued.id, attempts=1, began_at=engine.now)
+        execution_files.put(connection, queued.id, [ExecutionFile(position=0, path="b")])
+    with working(engine):
+        ended = engine.ended(queued)
+    assert (ended.error, ended.files, ended.has_files) == ("", 3, True)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a", "b", "c"]
+    (event,) = engine.events("transfer.ended")
+    assert [(one.index, one.source.path) for one in event.items] == [(0, "in/b"), (1, "in/a"), (2, "in/c")]

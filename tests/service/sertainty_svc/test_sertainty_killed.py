@@ -168,3 +168,16 @@ def test_88_a_worker_is_asked_for_its_word_while_bytes_are_written(task):
     one = task(Action.MOVE, files={"in/a": b"x" * (3 << 20)}, order={"confirm_s": 0.0})
     assert one.run() == OVER
     assert one.held > 2
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_85_88_files_that_were_not_found_before_a_kill_are_found_by_the_next_attempt(task, stored):
+    """Items 85 and 88: a run that is killed while it lists its source handles all files nevertheless."""
+    names = [f"{number:04}" for number in range(501)]
+    one = task(files={f"in/{name}": b"" for name in names})
+    one.before["found"] = lambda _data: setattr(one, "refused", (len(one.messages) - 1, stored))
+    assert one.killed()
+    assert len(one.files) == (500 if stored else 0)
+    one.before, one.refused = {}, None
+    assert one.run(attempt=2) == OVER
+    assert one.states() == dict.fromkeys(names, "successful")

@@ -18,10 +18,10 @@ class Execution:
     """One execution of a task. `number` counts those of the task, `id` those of the service; times in milliseconds.
 
     `configuration` and `task` are the names; `definition` is the task as it was when the execution began, and
-    `has_files` says whether its files are known (a batch of a Change task). `account` last saved the tasks. `epoch` is
-    that of the agent when the execution was taken: one of an older epoch is ended. `attempts` counts the workers that
-    took it, and `crashes` how often its child was cut off since a file was over. One that is queued again waits for
-    `due_at`. `error` is the text of the end in error, "" for a success.
+    `has_files` says whether all its files are known (at once those of a Change task). `account` last saved the tasks.
+    `epoch` is that of the agent when the execution was taken: one of an older epoch is ended. `attempts` counts the
+    workers that took it, and `crashes` how often its child was cut off since a file was over. One that is queued again
+    waits for `due_at`. `error` is the text of the end in error, "" for a success.
     """
 
     id: int

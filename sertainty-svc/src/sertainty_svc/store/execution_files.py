@@ -49,11 +49,6 @@ def each(
             after = file.position
 
 
-def exist(connection: sa.Connection, execution: int) -> bool:
-    """Return whether files of an execution are known."""
-    return connection.execute(sa.select(_F.position).where(_F.execution == execution).limit(1)).first() is not None
-
-
 def remove(connection: sa.Connection, execution: int) -> None:
     """Delete the files of an execution."""
     connection.execute(sa.delete(execution_file).where(_F.execution == execution))

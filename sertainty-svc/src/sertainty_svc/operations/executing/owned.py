@@ -91,18 +91,19 @@ class OwnedExecution:
                 self._write()
             return self._files.page(after)
 
-    def found(self, given: Sequence[Mapping[str, Any]]) -> None:
-        """Store files that a Time task has found; the first ones begin its transfer."""
-        files = [ExecutionFile.from_json(one) for one in given]
+    def found(self, given: Mapping[str, Any]) -> None:
+        """Store files that a Time task has found, and whether these are all; the first ones begin its transfer."""
+        files = [ExecutionFile.from_json(one) for one in given["files"]]
         with self._lock:
             self._files.put(*files)
-            if files[0].position > 0:
-                self._write()
-                return
+            first = bool(files) and files[0].position == 0
             with self._held() as connection:
-                if self.execution.moves(len(files)):
+                if given["all"]:
+                    executions.update(connection, self.execution.id, has_files=True)
+                if first and self.execution.moves(len(files)):
                     OUTBOX.add(connection, self._ending.report.started(self.execution, self._files.load(), files))
-            self._files.told()
+            if first:
+                self._files.told()
 
     def changed(self, given: Mapping[str, Any]) -> None:
         """Store a file as it is now."""

@@ -128,7 +128,9 @@ class ExecutionWork:
             return None
         if taken.attempts == 1:
             self._ending.begin(connection, taken)
-        has_files = execution_files.exist(connection, taken.id)
+        first = execution_files.find(connection, taken.id, 0)
+        # Of an execution that an older version has begun only its files say whether all were found.
+        has_files = taken.has_files or (first is not None and first.state != "waiting")
         try:
             order = self._orders.order(connection, section, taken, has_files=has_files, confirm_s=lease.ttl / 3)
         except Missing as error:

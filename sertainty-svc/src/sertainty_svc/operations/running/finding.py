@@ -16,7 +16,10 @@ _EVERY: Final = Patterns(("*",))
 
 
 def find(definition: TaskDefinition, source: TaskFolder, reports: Reports, check: Callable[[], None]) -> None:
-    """Report every file of the source that the task takes, by name; `check` is called for each. TaskFault."""
+    """Report every file of the source that the task takes, by name; `check` is called for each. TaskFault.
+
+    Those that an earlier attempt has found before it was cut off keep their places, and the others follow them.
+    """
     try:
         reports.found(_files(definition, source, reports, check))
     except Interrupted:
@@ -28,7 +31,9 @@ def find(definition: TaskDefinition, source: TaskFolder, reports: Reports, check
 def _files(
     definition: TaskDefinition, source: TaskFolder, reports: Reports, check: Callable[[], None]
 ) -> Iterator[ExecutionFile]:
-    takes, position = selection(definition), 0
+    takes = selection(definition)
+    known = {file.path for file in reports.files()}
+    position = len(known)
 
     def skipped(path: str, why: str) -> None:
         # A folder that cannot be listed may have a name that the task does not take.
@@ -37,6 +42,6 @@ def _files(
 
     for entry in source.endpoint.list(_EVERY, recursive=definition.filter.recurse, skipped=skipped):
         check()
-        if entry.kind == "file" and takes(entry.path):
+        if entry.kind == "file" and takes(entry.path) and entry.path not in known:
             yield ExecutionFile(position=position, path=entry.path, size=entry.size, modified_at=entry.modified_at)
             position += 1

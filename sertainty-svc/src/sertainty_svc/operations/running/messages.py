@@ -4,7 +4,8 @@
   file before: a pause, Disable, another active configuration (71, 73, 82).
 - FILES, `{"after": position}`: the answer is up to PAGE files behind a position that are not over, as
   `ExecutionFile.to_json`.
-- FOUND, a list of at most PAGE files of a Time task as JSON; the answer is None, once they are stored.
+- FOUND, `{"files", "all"}`: at most PAGE files of a Time task as JSON, and whether none follows; the answer is None,
+  once that is stored. Until all are known the next attempt goes on to find them.
 - CHANGED, a file as JSON, before a temporary name is used (`moving`), once its output is durable (`delivered`), before
   its source is moved to another folder, and at its end; `waiting` where the task's own fault ended its delivery. The
   answer is None, once that is stored.

@@ -31,7 +31,7 @@ class Reports:
             after = page[-1]["position"]
 
     def found(self, files: Iterable[ExecutionFile]) -> None:
-        """Report the files that a Time task found; the return means that all are stored."""
+        """Report the files that a Time task found; the return means that they are stored, and that these are all."""
         page: list[dict[str, Any]] = []
         size = 0
         for file in files:
@@ -39,10 +39,9 @@ class Reports:
             # A character of a path has six bytes at most in a message.
             size += 6 * len(file.path)
             if len(page) == messages.PAGE or size > _PAGE_BYTES:
-                self._channel.ask(messages.FOUND, page)
+                self._channel.ask(messages.FOUND, {"files": page, "all": False})
                 page, size = [], 0
-        if page:
-            self._channel.ask(messages.FOUND, page)
+        self._channel.ask(messages.FOUND, {"files": page, "all": True})
 
     def changed(self, file: ExecutionFile) -> None:
         """Report a file as it is now; the return means that it is stored."""
