@@ -26,7 +26,7 @@ class Task:
 
     `files` is what a worker's database would hold, and `logged` the log of the task. `before[kind]` is called with a
     message before it is stored. `refused` is the number of the message that is refused, and whether it is stored.
-    `may_go_on` and `owned` are answers.
+    `may_go_on` and `owned` are answers; `when_held` is called before the answer to a message HELD.
     """
 
     def __init__(self, runner: Runner, folder: Path, definition: TaskDefinition, **order) -> None:
@@ -54,6 +54,7 @@ class Task:
         self.may_go_on = True
         self.owned = True
         self.held = 0
+        self.when_held = None
         self.handle = None
         self._runner = runner
 
@@ -152,6 +153,8 @@ class Task:
 
     def _held(self, _data):
         self.held += 1
+        if self.when_held is not None:
+            self.when_held()
 
     def _log(self, lines):
         self.logged += lines

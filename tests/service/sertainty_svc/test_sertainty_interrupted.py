@@ -1,6 +1,7 @@
 """Executions whose worker stops while a source is handled, and whose store is busy amid their files (86, 87, 88)."""
 
 import contextlib
+import time
 from dataclasses import asdict
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from sertainty_svc.domain.tasks import Action, AfterSuccess, Filter, Folders
 from sertainty_svc.operations.running.order import Result
 from tests.servers.diplomat_jobs import tree
+from tests.servers.processes import wait_until
 from tests.service.mft_common.filestore_doubles import RealFilestore
 from tests.service.mft_common.test_transfer_filestore import by_socket, new_lab
 from tests.service.sertainty_svc.execution_worker import children, task
@@ -152,3 +154,25 @@ def test_86_90_the_head_of_a_protected_file_is_read_again(task, store, machines)
     assert one.run() == OVER
     assert one.states() == {"p.sealed": "successful"}
     assert tree(one.root) == {"out/p": b"content"}
+
+
+def test_86_an_unfinished_file_whose_time_was_over_is_swept_where_it_could_not_be_removed_at_once(task, store):
+    """Items 86 and 88: what a busy store does not remove while a file fails is removed after the execution."""
+    shop, order = store
+    one = task(files={"in/f": b"x"}, order=order, folders=Folders(source="in", destination=STORE), time_limit_s=1)
+
+    def hold(data):
+        if data["state"] == "moving":
+            began = time.monotonic()
+            wait_until(lambda: time.monotonic() - began > 1.1)
+            shop.refused = ("DELETE",)
+
+    one.before["changed"] = hold
+    try:
+        assert one.run() == Result(left=True)
+    finally:
+        shop.refused = ()
+    assert one.states() == {"f": "failed"}
+    assert shop.unfinished() == 1
+    assert one.sweep() == ""
+    assert shop.unfinished() == 0

@@ -10,6 +10,7 @@ from mft_common.endpoints.former import aside_name
 from sertainty_svc.domain.tasks import Action, AfterSuccess, Folders
 from sertainty_svc.operations.running.order import Result
 from tests.servers.diplomat_jobs import tree
+from tests.servers.processes import wait_until
 from tests.service.sertainty_svc.execution_worker import TOKEN, children, recursive, task
 
 __all__ = ["children", "task"]
@@ -181,3 +182,27 @@ def test_85_88_files_that_were_not_found_before_a_kill_are_found_by_the_next_att
     one.before, one.refused = {}, None
     assert one.run(attempt=2) == OVER
     assert one.states() == dict.fromkeys(names, "successful")
+
+
+def test_86_88_a_committed_file_does_not_fail_by_its_time_limit_while_it_is_compared(task):
+    """Items 86 and 88: a stop amid the comparison leaves it to the next attempt, however long that has taken."""
+    one = task(Action.MOVE, files={"in/a": b"x" * (3 << 20)}, time_limit_s=1, order={"confirm_s": 0.0})
+
+    def refuse(data):
+        if data["state"] == "delivered":
+            one.refused = (len(one.messages) - 1, False)
+
+    one.before["changed"] = refuse
+    assert one.killed()
+
+    def compared():
+        began = time.monotonic()
+        wait_until(lambda: time.monotonic() - began > 1.1)
+        one.handle.stop()
+
+    one.before, one.refused, one.when_held = {}, None, compared
+    assert one.run(attempt=2) == Result(stopped=True, left=True)
+    one.when_held = None
+    assert one.run(attempt=3) == OVER
+    assert one.states() == {"a": "successful"}
+    assert list(tree(one.root)) == ["out/a"]

@@ -46,9 +46,11 @@ class FileMove:
         if ASIDE in (self._file.checkpoint or {}) and self._file.state != "delivered":
             # An earlier attempt had begun to move the source of a failed file aside.
             return self._fail(self._file.description)
+        # Not under the limit of time: a file that is there has not failed.
+        if self._file.state == "delivered" or self._was_committed():
+            return self._finish()
         try:
-            if self._file.state != "delivered" and not self._was_committed():
-                self._deliver()
+            self._deliver()
         except Later as error:
             return self._end("later", sentence_of(error), "Info")
         except Interrupted:
@@ -57,8 +59,7 @@ class FileMove:
             return self._fail(f"It took longer than {self._work.definition.time_limit_s} seconds.")
         except TransferError as error:
             return self._fail(reason_of_file(error, self._file.path))
-        self._finish()
-        return None
+        return self._finish()
 
     def _was_committed(self) -> bool:
         """Return whether an earlier attempt was cut off between the commit of the file and its report (88)."""
@@ -93,8 +94,6 @@ class FileMove:
             self._file = self._file.changed(destination=delivery.path)
             self._work.folders.destination.make_folder_of(delivery.path)
             moved = self._mover(delivery).move(source, entry, self._work.folders.destination.endpoint, delivery.path)
-        except Interrupted:
-            raise
         except TaskFault:
             self._withdraw()
             raise
@@ -131,7 +130,7 @@ class FileMove:
         if error.leftover and self._file.temporary:
             self._former.append(self._file.temporary)
         self._file = self._file.changed(tries=self._tries + error.tries, checkpoint=None)
-        if isinstance(error, Later | FileFault):
+        if isinstance(error, Interrupted | Later | FileFault):
             return
         if (fault := self._fault_of(error, at_source=at_source)) is not None:
             if not isinstance(error, OutcomeUnknown):
