@@ -137,3 +137,15 @@ def test_86_a_full_disk_is_the_tasks_fault(tmp_path):
     assert found["result"]["fault"] == "b: there is no room for it."
     assert found["states"] == {"a": "successful", "b": "waiting", "c": "waiting"}
     assert sorted(tree(root)) == ["in/b", "in/c"]
+
+
+def test_86_107_a_link_in_the_way_of_a_folder_of_the_destination_is_the_fault_of_its_files_alone(task, tmp_path):
+    """Items 86 and 107: the files of other folders are delivered, and nothing is written behind the link."""
+    (tmp_path / "elsewhere").mkdir()
+    one = task(Action.MOVE, files={"in/x/a": b"1", "in/y/b": b"2"}, filter=Filter(recurse=True)).add("x/a", "y/b")
+    (one.root / "out").mkdir()
+    (one.root / "out" / "x").symlink_to(tmp_path / "elsewhere")
+    assert one.run().fault == ""
+    assert one.states() == {"x/a": "failed", "y/b": "successful"}
+    assert tree(one.root / "failed") == {"x/a": b"1"}
+    assert list((tmp_path / "elsewhere").iterdir()) == []
