@@ -115,6 +115,25 @@ def test_86_89_101_an_id_that_cannot_be_used_is_the_tasks_fault(task, machines, 
     assert tree(one.root) == {"in/a": b"1"}
 
 
+def test_100_101_an_id_that_was_edited_protects_nothing_where_that_can_be_known(task, machines):
+    """Items 100 and 101: a rule that was taken out is missed; a hub that is not in the ID cannot tell."""
+    contents = machines.closed()
+    edited = contents.replace(b'ScheduleDeny type="bool">true', b'ScheduleDeny type="bool">false')
+    assert edited != contents
+    for place, machine in enumerate((machines.here, machines.other)):
+        order = {**machine.order(), "id_contents": base64.b64encode(edited).decode()}
+        one = task(
+            PROTECT, files={"in/a": b"1"}, folder=machines.folder / f"{place}", order=order, id_name="edge.iic",
+            after_success=AfterSuccess.DELETE,
+        )  # fmt: skip
+        fault = one.run().fault
+        if machine is machines.here:
+            assert "changed after it was made" in fault
+            assert tree(one.root) == {"in/a": b"1"}
+        else:
+            assert (fault, list(tree(one.root))) == ("", ["out/a.sealed"])
+
+
 def test_90_101_rules_of_an_id_at_unprotect(task, machines):
     """Items 90 and 101: outside the window a file waits without error; after the expiration it has failed."""
     _, sealed = protected(task, machines, {"in/a": b"1"}, machines.folder / "1")

@@ -59,6 +59,21 @@ def usable_for_protect(contents: bytes, now_ms: int) -> Recipient:
     return Recipient(uid=uuid.UUID(definition.uid).bytes, suite=suite, public_key=definition.public_key)
 
 
+def check_unchanged(contents: bytes, host_key: HostKey) -> None:
+    """Raise IdUnusable for an ID of this machine that does not open here, because it was changed after it was made.
+
+    Nobody could open what is protected to it, and its rules may be others than those it was made with. Of an ID without
+    a wrap for this machine that cannot be known.
+    """
+    document = read_id(contents)
+    machines = _with_key(document, host_key.public)
+    if machines:
+        try:
+            _private_key(document, machines, host_key)
+        except NotForThisMachine as error:
+            raise IdUnusable("the ID cannot be used: it was changed after it was made") from error
+
+
 def opener(contents: bytes, host_key: HostKey, machine_uuid: str, now_ms: int) -> OpenKey:
     """Return the function that finds the file key of a protected file by its header and wrapped key.
 
@@ -92,12 +107,16 @@ def _check_time(rules: Rules, now_ms: int) -> None:
 
 
 def _own_machines(document: IdDocument, public_key: bytes) -> list[Machine]:
-    """Return the machines of an ID with this machine's key and a wrap: its key decides, not what it is called."""
-    machines = document.definition.machines
-    found = [machine for machine in machines if machine.public_key == public_key and machine.id in document.wraps]
+    found = _with_key(document, public_key)
     if not found:
         raise NotForThisMachine("the ID was not made for this machine")
     return found
+
+
+def _with_key(document: IdDocument, public_key: bytes) -> list[Machine]:
+    """Return the machines of an ID with this machine's key and a wrap: its key decides, not what it is called."""
+    machines = document.definition.machines
+    return [machine for machine in machines if machine.public_key == public_key and machine.id in document.wraps]
 
 
 def _private_key(document: IdDocument, machines: list[Machine], host_key: HostKey) -> bytes:

@@ -1,7 +1,9 @@
 """AutoProtect: each file becomes a protected file for the holders of an ID (89)."""
 
 import base64
+import contextlib
 import functools
+from pathlib import Path
 
 from mft_common.clock import now_ms
 from mft_common.endpoints.contract import Entry
@@ -11,7 +13,8 @@ from mft_common.transfer.steps.sealed import Metadata, Seal
 from sertainty_svc.domain.ids import Recipient
 from sertainty_svc.domain.names import is_name
 from sertainty_svc.domain.tasks import SEALED
-from sertainty_svc.operations.protection.opening import usable_for_protect
+from sertainty_svc.operations.protection.host_key import HostKey, HostKeyUnusable
+from sertainty_svc.operations.protection.opening import check_unchanged, usable_for_protect
 from sertainty_svc.operations.running.delivering import Delivery
 from sertainty_svc.operations.running.faults import FileFault, TaskFault, sentence_of
 from sertainty_svc.operations.running.folders import TaskFolder
@@ -29,6 +32,9 @@ class Protecting:
         self._folder = folder
         recipient = self._recipient()
         try:
+            # A hub without a key of its own can protect to others.
+            with contextlib.suppress(HostKeyUnusable):
+                check_unchanged(self._contents, HostKey.load(Path(order.host_key)))
             # A key that is none of its suite shows when it is used.
             _seal(recipient, Metadata("name", 0, None, now_ms()))
         except TransferError as error:
