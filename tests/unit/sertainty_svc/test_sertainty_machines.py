@@ -9,11 +9,13 @@ from xml.etree import ElementTree as ET
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from mft_common.config import Reader
+from mft_common.errors import ConfigError
 from sertainty_svc.errors import InvalidRequest
 from sertainty_svc.operations.protection import host_key
 from sertainty_svc.operations.protection.host_key import HostKey, HostKeyUnusable
 from sertainty_svc.operations.protection.machine import machine_uuid
-from sertainty_svc.schemas.configuration import Section
+from sertainty_svc.schemas.configuration import Section, read_sections
 from sertainty_svc.schemas.machines import read_fingerprints, to_fingerprint
 from sertainty_svc.settings import Settings
 from tests.unit.sertainty_svc.made_ids import Host
@@ -59,6 +61,21 @@ def test_98_a_given_key_is_used_and_the_environment_wins(tmp_path):
     environ = {"SERTAINTY_HOST_KEY_FILE": str(tmp_path / "b.pem")}
     assert host_key.ensure(settings(tmp_path, **environ), section) == HostKey.load(tmp_path / "b.pem")
     assert not (tmp_path / "state").exists()
+
+
+def test_98_107_a_given_key_in_a_folder_that_tasks_reach_is_refused(tmp_path):
+    """Items 98 and 107: a task could copy the private key to anywhere; by either setting, and by a link."""
+    (tmp_path / "data/root").mkdir(parents=True)
+    reached, link = tmp_path / "data/root/h.pem", tmp_path / "link.pem"
+    reached.write_bytes(b"")
+    link.symlink_to(reached)
+    for path in (reached, link, "data/root/h.pem"):
+        section = {"data_protector": {"folders": ["root"], "host_key_file": str(path)}}
+        with pytest.raises(ConfigError, match=r"data_protector\.host_key_file: tasks reach it"):
+            read_sections(section, Reader(tmp_path, {}, data=tmp_path / "data"))
+    section = Section(folders=((tmp_path / "data/root").resolve(),))
+    with pytest.raises(HostKeyUnusable, match="tasks reach"):
+        host_key.ensure(settings(tmp_path, SERTAINTY_HOST_KEY_FILE=str(link)), section)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"junk", "rsa", "locked"])

@@ -1,6 +1,6 @@
 """Read the section `data_protector` of crossdock.yaml."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -94,9 +94,11 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
     new_id_preset = loaded.pop("new_id_preset", None) or UNRESTRICTED
     if new_id_preset not in presets and not problems:
         problems.append(f"{_SECTION}.new_id_preset: there is no preset {new_id_preset!r}")
+    host_key = loaded.pop("host_key_file", None)
+    if host_key is not None and is_below(reader.folder / host_key, roots):
+        problems.append(f"{_SECTION}.host_key_file: tasks reach it, since it lies in one of the folders")
     if problems:
         raise ConfigError(problems)
-    host_key = loaded.pop("host_key_file", None)
     interpreters = {name: tuple(command) for name, command in loaded.pop("interpreters", {}).items()}
     wrapper = tuple(loaded.pop("script_wrapper", ()))
     return Section(
@@ -109,6 +111,12 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
         host_key_file=None if host_key is None else str(reader.folder / host_key),
         **loaded,
     )
+
+
+def is_below(path: Path, roots: Sequence[Path]) -> bool:
+    """Return whether a path, or what it links to, lies in one of the roots, whose links are resolved."""
+    places = (path.parent.resolve() / path.name, path.resolve())
+    return any(place.is_relative_to(root) for place in places for root in roots)
 
 
 def _read_presets(reader: Reader, folder: str | None, problems: list[str]) -> Mapping[str, Preset]:

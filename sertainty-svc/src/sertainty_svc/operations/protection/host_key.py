@@ -12,7 +12,7 @@ from mft_common import hpke, logs
 from mft_common.errors import MftError
 from mft_common.hpke import Suite
 from sertainty_svc.operations.protection.first_write import write_first
-from sertainty_svc.schemas.configuration import Section
+from sertainty_svc.schemas.configuration import Section, is_below
 from sertainty_svc.settings import Settings
 
 
@@ -52,6 +52,8 @@ def location(settings: Settings, section: Section) -> Path:
 def ensure(settings: Settings, section: Section) -> HostKey:
     """Return the host key at a start, and make it where the state folder has none; one that is given must exist."""
     path = location(settings, section)
+    if is_below(path, section.folders):
+        raise HostKeyUnusable("the host key lies in a folder that tasks reach")
     if settings.host_key_file is None and section.host_key_file is None and not path.exists():
         key = X25519PrivateKey.generate()
         encoding, form = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
