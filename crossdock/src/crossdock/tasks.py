@@ -183,6 +183,8 @@ def _text(value: object) -> str:
 
 def entry_text(one: Entry) -> str:
     """Return the line of an entry, in UTC."""
-    text = f"{one.dropped} older entries were deleted" if one.dropped else one.text
+    text = one.text.removeprefix(f"{one.file}: ") if one.file else one.text
+    if one.dropped:
+        text = f"{one.dropped} older entries were deleted"
     place = [f"#{one.number}" if one.number is not None else "", one.file, f"[{one.stream}]" if one.stream else ""]
     return printable(" ".join([moment(one.at), one.level, *filter(None, place), text]))

@@ -103,11 +103,15 @@ def test_a_log_is_printed_with_executions_files_and_streams(run, service):
     assert lines[1].startswith("2026-05-28T20:26:41Z Warning #4 [stderr] a")
     assert "\x1b" not in lines[1]
     with service.database.write() as connection:
+        logs.append_to_task(connection, subject, 5, 1_780_000_002_000, "b: exists already.", level="Error", file="b")
+    assert run("log", "night", "ship").stdout.splitlines()[2] == "2026-05-28T20:26:42Z Error #5 b exists already."
+    with service.database.write() as connection:
         connection.execute(TASK_LOG.records.update().values(dropped=12).where(TASK_LOG.records.c.id == 1))
     entries = [json.loads(line) for line in run("log", "night", "ship", "--format", "json").stdout.splitlines()]
     assert [(one["dropped"], one["text"], one["stream"]) for one in entries] == [
         (12, "", ""),
         (0, "a\x1b[2J\nb", "stderr"),
+        (0, "b: exists already.", ""),
     ]
     assert run("log", "night", "ship").stdout.splitlines()[0].endswith("12 older entries were deleted")
     assert run("log", "day", "ship").stdout == ""

@@ -81,7 +81,7 @@ def test_86_a_bad_file_fails_alone_and_is_remembered(engine):
     with engine.worker():
         found = engine.ended(queued)
     stored = engine.stored(id_)
-    assert (found.files, found.errors, found.error) == (3, 1, "1 of 3 files failed: it is bad")
+    assert (found.files, found.errors, found.error) == (3, 1, "1 of 3 files failed: bad: it is bad")
     assert (stored.error, stored.failed, stored.last_error_at, stored.retry_at) == (found.error, True, START, None)
     assert engine.outputs() == ["a", "c"]
     assert engine.remembered(id_, "a", "bad", "c") == ["a", "bad", "c"]
@@ -161,7 +161,7 @@ def test_111_an_execution_is_one_transfer_of_the_hub(engine):
         assert (head.job_name, head.originator.account, head.caused_by) == ("copies", "operator", cause)
         properties = {"crossdock.protocol": "data-protector", "crossdock.task": "night/copies"}
         assert dict(head.user_properties) == properties
-    assert (ended.state, ended.description) == ("partiallySuccessful", "1 of 2 files failed: it is bad")
+    assert (ended.state, ended.description) == ("partiallySuccessful", "1 of 2 files failed: bad: it is bad")
     assert (ended.totals.files, ended.totals.successes, ended.totals.failures) == (2, 1, 1)
     good, bad = ended.items
     assert (good.source.path, good.destination.path) == (str(engine.folder / "in/a"), str(engine.folder / "out/a"))
@@ -184,7 +184,7 @@ def test_112_the_start_and_the_end_of_an_execution_are_events(engine):
     queued = engine.queue(id_, "bad")
     with engine.worker():
         engine.ended(queued)
-    error = "1 of 1 files failed: it is bad"
+    error = "1 of 1 files failed: bad: it is bad"
     values = {"configuration": "night", "task": "copies", "transfer_id": queued.transfer_id}
     assert engine.events("task") == [
         TaskChanged(**values, change="started", status="Executing", exec_count=0, error_count=0),
@@ -197,7 +197,7 @@ def test_60_what_a_child_says_and_the_error_are_in_the_log_of_the_task(engine):
     id_ = engine.task()
     with engine.worker():
         engine.ended(engine.queue(id_, "bad"))
-    assert engine.log(id_) == ["attempt 1", "1 of 1 files failed: it is bad"]
+    assert engine.log(id_) == ["attempt 1", "1 of 1 files failed: bad: it is bad"]
 
 
 def test_60_entries_of_the_log_show_while_their_execution_runs(engine):

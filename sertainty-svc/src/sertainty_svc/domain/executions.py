@@ -141,7 +141,7 @@ class ExecutionFile:
 
 @dataclass(slots=True)
 class FileCounts:
-    """How the files of an execution stand; bytes of what was read. `first_failure` is the reason of the first one."""
+    """How the files of an execution stand; bytes of what was read. `first_failure`: its name and reason."""
 
     files: int = 0
     successes: int = 0
@@ -156,7 +156,9 @@ class FileCounts:
         """Count a file."""
         self._count(file, 1)
         if file.state == "failed" and not self.first_failure:
-            self.first_failure = file.description
+            # Most reasons begin with the name; that of a script does not.
+            named = not file.description or file.description.startswith(file.path)
+            self.first_failure = file.description if named else f"{file.path}: {file.description}"
 
     def remove(self, file: ExecutionFile) -> None:
         """Undo `add` for a file that is about to change; the reason of the first failure stays."""
