@@ -110,12 +110,12 @@ class Service:
 
     @property
     def ending(self) -> Ending:
-        """What ends executions."""
+        """The writer of the ends of executions."""
         return Ending(TransferReport(socket.gethostname()), self.operations.context.now)
 
     @property
     def queueing(self) -> Queueing:
-        """What queues executions for watches and timers."""
+        """The queue of executions, for watches and timers."""
         ids = TransferIds(self.settings.transfer_id_prefix)
         return Queueing(ids, self.operations.context.now, self.ending.fail)
 

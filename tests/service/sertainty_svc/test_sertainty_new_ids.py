@@ -1,6 +1,8 @@
 """Fingerprints, new IDs and presets by their functions (46, 51, 55 to 57, 99, 100)."""
 
+import base64
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from xml.etree import ElementTree as ET
 
@@ -72,6 +74,18 @@ def test_46_more_machines_than_an_id_may_hold_are_408(filled):
     many = "<Configuration>" + "".join(f"<Device id='{n}'/>" for n in range(4000)) + "</Configuration>"
     reply = hub.call("sharedNewID", "n", many, session=session)
     assert (reply.status, "bytes" in reply.detail) == (408, True)
+
+
+def test_46_109_too_many_machines_cost_no_encryption_for_each(filled):
+    """Items 46 and 109: a call lasts at most 5 s, so that is seen before a key is wrapped for tens of thousands."""
+    hub, session = filled
+    key = base64.b64encode(bytes(31) + b"\x09").decode()
+    device = f"<PublicKey algorithm='X25519'>{key}</PublicKey>"
+    many = "".join(f"<Device id='{n}'>{device}</Device>" for n in range(20_000))
+    began = time.process_time()
+    reply = hub.call("sharedNewID", "n", f"<Configuration>{many}</Configuration>", session=session)
+    assert (reply.status, "bytes" in reply.detail) == (408, True)
+    assert time.process_time() - began < 5
 
 
 def test_100_an_argument_of_ours_names_the_preset_of_a_new_id(filled):

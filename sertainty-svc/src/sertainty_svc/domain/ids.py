@@ -30,7 +30,7 @@ class NotForThisId(TransferError):  # noqa: N818 -- a condition
 
 @dataclass(frozen=True, kw_only=True)
 class Definition:
-    """What an ID says: `uid` is its UUID, `algorithm` and `public_key` are those of its own key pair."""
+    """The content of an ID: `uid` is its UUID, `algorithm` and `public_key` are those of its own key pair."""
 
     uid: str
     name: str

@@ -36,7 +36,7 @@ class Action(StrEnum):
 
 
 class AfterSuccess(StrEnum):
-    """What happens to a source whose output is durable (87)."""
+    """The treatment of a source whose output is durable (87)."""
 
     KEEP = "Keep"
     ARCHIVE = "Archive"

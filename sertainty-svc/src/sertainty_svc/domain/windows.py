@@ -70,7 +70,7 @@ class Window:
 
     @property
     def problems(self) -> list[str]:
-        """What is wrong with the leaves together, one text each."""
+        """The faults of the leaves together, one text each."""
         try:
             _restriction(self)
         except ConfigError as error:

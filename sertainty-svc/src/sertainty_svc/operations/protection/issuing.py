@@ -16,6 +16,8 @@ from sertainty_svc.schemas.rules import to_date
 
 # An ID that could not be saved at another hub is not made (47).
 _MOST_BYTES: Final = SIZES["id-contents"]
+# A machine takes more bytes than this in a definition, also without a value.
+_LEAST_BYTES_EACH: Final = 300
 # The names of the setting `kem`, and the algorithms of the IDs' keys.
 KEMS: Final[Mapping[str, str]] = {"x25519": "X25519", "mlkem768-x25519": "MLKEM768-X25519"}
 
@@ -23,10 +25,12 @@ KEMS: Final[Mapping[str, str]] = {"x25519": "X25519", "mlkem768-x25519": "MLKEM7
 def new_id(name: str, machines: Sequence[Machine], preset: Preset, *, kem: str, now_ms: int) -> tuple[str, bytes]:
     """Return the UUID and the document of a new ID, which opens on `machines` and on no other.
 
-    InvalidRequest where it would have more than 1 MiB: a definition that is too long costs no encryption. A
+    InvalidRequest where it would have more than 1 MiB: machines that have no room by their number are not written, and
+    a definition that is too long costs no encryption. A
     machine without a usable key is in the definition and gets no wrap. The private key of the ID is in the document
     alone, and there only as wraps.
     """
+    _check_length(len(machines) * _LEAST_BYTES_EACH)
     algorithm = KEMS[kem]
     private = hpke.generate()
     definition = Definition(
@@ -40,16 +44,16 @@ def new_id(name: str, machines: Sequence[Machine], preset: Preset, *, kem: str, 
         machines=tuple(machines),
     )
     element = write_definition(definition)
-    _check_length(xml.element_to_bytes(element))
+    _check_length(len(xml.element_to_bytes(element)))
     info = binding(element)
     wraps = {machine.id: _wrap(machine, private, info) for machine in machines}
     contents = write_id(element, {machine: wrap for machine, wrap in wraps.items() if wrap is not None})
-    _check_length(contents)
+    _check_length(len(contents))
     return definition.uid, contents
 
 
-def _check_length(contents: bytes) -> None:
-    if len(contents) > _MOST_BYTES:
+def _check_length(length: int) -> None:
+    if length > _MOST_BYTES:
         raise InvalidRequest(f"an ID for these machines would have more than {_MOST_BYTES} bytes")
 
 

@@ -45,7 +45,7 @@ class Work:
 
 
 class Disposal:
-    """What happens to the source of `file`, of the version `entry` alone; None where that is not known.
+    """The treatment of the source of `file`, of the version `entry` alone; None where that is not known.
 
     A newer file of that name is never touched. `left` says whether something may be unfinished. Interrupted where the
     execution is to stop before the source is handled.

@@ -1,4 +1,4 @@
-"""What the child of an execution gets: its task, its folders, and what its action needs."""
+"""The payload of the child of an execution: its task, its folders, and the inputs of its action."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field

@@ -18,7 +18,7 @@ _LAST_NS: Final = (1 << 63) - 1
 
 @dataclass(frozen=True)
 class Metadata:
-    """What chunk 0 holds.
+    """The content of chunk 0.
 
     `name` is that of the file without folders, `size` its bytes, `mtime_ns` its modification time in nanoseconds since
     the epoch, None where the source does not tell one that 64 bits hold; `protected` is when it was protected, in
