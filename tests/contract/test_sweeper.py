@@ -12,7 +12,7 @@ from mft_common.clock import now_ms
 from mft_common.database.sweeps import Sweeps
 from mft_common.dispatch import RemovalOrder, Sweeper
 from mft_common.errors import MftError, Unavailable
-from mft_common.process.runner import Runner
+from mft_common.process.runner import Runner, messages
 from tests.servers.databases import with_tables
 from tests.servers.processes import wait_until
 from tests.servers.unkillable import unkillable
@@ -142,7 +142,7 @@ def test_the_end_of_a_worker_lets_its_removals_be_tried_again_at_once_as_if_they
     [
         (MftError("it is not configured any more"), "it is not configured any more"),
         (KeyError("a fault of ours"), r"an internal error \(KeyError\)"),
-        ("x" * (5 << 20), "a message of .* is larger than .*"),
+        ("x" * messages.LARGEST, "a message of .* is larger than .*"),
         ("die", "its process ended with exit code 1 after ValueError"),
     ],
 )

@@ -1,5 +1,6 @@
 """Children of the fork server: messages, ends, limits, and that nothing of them outlives their worker."""
 
+import contextlib
 import fcntl
 import os
 import signal
@@ -297,7 +298,9 @@ def test_nothing_outlives_its_worker_server_guardian_or_child_e9(worker, victim)
         victims = {"guardian": [guardian], "server": [server], "children": [child for child, *_ in found]}
         victims |= {"worker": [process.pid], "worker and server": [process.pid, server]}
         for pid in victims[victim]:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                # The end of the worker may have ended its server already.
+                os.kill(pid, signal.SIGKILL)
     if victim != "children":
         everything += [server, guardian]
     wait_until(lambda: not any(is_running(pid) for pid in everything), within=2)

@@ -11,6 +11,7 @@ from structlog.testing import capture_logs
 
 from mft_common.clock import now_ms
 from mft_common.events import LocalBus
+from mft_common.process.runner import messages
 from mqmft_svc.domain.managed_files import ManagedFile
 from mqmft_svc.operations.managed.owned import OwnedTransfer
 from mqmft_svc.operations.managed.work import ManagedWork
@@ -291,8 +292,9 @@ def test_155_a_transfer_whose_agent_is_not_configured_any_more_fails(hub, make):
 
 
 @pytest.mark.usefixtures("recorded")
-def test_151_a_request_that_no_process_takes_fails(hub):
+def test_151_a_request_that_no_process_takes_fails(hub, monkeypatch):
     """Items 150, 151: names of characters that grow sixfold on their way to the child; the transfer has one end."""
+    monkeypatch.setattr(messages, "LARGEST", 4 << 20)
     item = {"source": {"name": "\x7f" * 4096}, "destination": {"name": "a"}}
     agents = {side: {"name": "QUAY", "qmgrName": "QM1"} for side in ("sourceAgent", "destinationAgent")}
     body = json.dumps({**agents, "transferSet": {"item": [item] * 200}}, ensure_ascii=False)
