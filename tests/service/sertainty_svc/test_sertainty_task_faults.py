@@ -93,6 +93,16 @@ def test_107_a_destination_below_the_source_is_refused_with_recurse_alone(task):
     assert tree(two.root / "in") == {"a": b"1", "out/a": b"1"}
 
 
+def test_107_a_destination_below_the_source_is_refused_also_where_another_root_holds_it(task, tmp_path):
+    """Items 103 and 107: one root may lie in another, and a link may lead there."""
+    root = tmp_path / "root"
+    chosen = Folders(source=f"{root}/in", destination=f"{root}/linked/out")
+    roots = {"roots": (f"{root}/in/inner", f"{root}")}
+    one = task(files={"in/inner/a": b"1"}, folders=chosen, filter=Filter(recurse=True), order=roots)
+    (root / "linked").symlink_to("in/inner")
+    assert one.run().fault == f"The folder {root}/linked/out is the source, or lies below it."
+
+
 def test_86_a_destination_that_refuses_a_file_is_the_tasks_fault(task):
     """Item 86: files before it stay delivered; the file under way and those after it wait, and are not blamed."""
     one = task(Action.MOVE, files={"in/a": b"1", "in/b": b"2", "in/c": b"3"})

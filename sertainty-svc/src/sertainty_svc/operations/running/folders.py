@@ -125,8 +125,7 @@ def open_folder(order: Order, text: str, stack: ExitStack, *, create: bool = Fal
         opened = stack.enter_context(FileEndpoint(found.open(create=create), shown=text))
     except TransferError as error:
         raise _fault(text, error) from error
-    place = (os.fspath(found.root), *filter(None, found.path.split("/")))
-    return TaskFolder(text=text, place=place, endpoint=opened, local=opened)
+    return TaskFolder(text=text, place=Path(found.root, found.path).parts, endpoint=opened, local=opened)
 
 
 def resolve(order: Order, text: str) -> LocalFolder:
