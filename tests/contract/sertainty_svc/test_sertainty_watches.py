@@ -246,6 +246,16 @@ def test_86_a_task_that_waits_after_its_own_fault_takes_files_at_its_time_or_onc
         assert world.task().retry_at is None
 
 
+def test_86_a_clock_that_is_set_back_lets_no_task_wait_longer_than_its_longest_pause(world):
+    """Item 86: a time beyond five minutes was written by another clock than the present one."""
+    world.save(change())
+    with world.database.write() as connection:
+        tasks.update(connection, world.task().id, faults=9, retry_at=START + 300_000)
+    world.now -= 86_400_000
+    world.write("x")
+    assert taken(world, 4) == ["x"]
+
+
 def test_80_86_a_folder_that_is_missing_is_the_tasks_fault_at_each_try(world):
     """Items 80 and 86: each scan that cannot be made is one execution in error, later and later; then files come."""
     world.save(change(source="gone"), change("other"))

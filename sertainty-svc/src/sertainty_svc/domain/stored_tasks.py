@@ -1,9 +1,13 @@
 """A task with its statistics, and its status (79, 81)."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from sertainty_svc.domain.agent import AgentStatus
 from sertainty_svc.domain.tasks import TaskDefinition
+
+# The longest wait of a Change task after a fault of its own (86).
+LONGEST_PAUSE_MS: Final = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,12 @@ class StoredTask:
     def timer(self) -> str:
         """The key of its timer."""
         return f"task/{self.id}"
+
+    def pause_ms(self, now: int) -> int:
+        """Return how long it still waits after a fault of its own, in milliseconds (86)."""
+        left = 0 if self.retry_at is None else self.retry_at - now
+        # No wait is longer: such a time was written before the clock was set back.
+        return left if 0 < left <= LONGEST_PAUSE_MS else 0
 
     def status(self, agent: AgentStatus, *, active: bool) -> str:
         """Return its status; `active` when its configuration is the active one (79)."""

@@ -97,7 +97,7 @@ class _Turn:
 
     def require_time(self) -> None:
         """Raise Later while the task waits after a fault of its own (86); scans that fail have their own pauses."""
-        if self.task.retry_at is not None and (pause := self.task.retry_at - self._now()) > 0:
+        if pause := self.task.pause_ms(self._now()):
             raise Later("the task waits after a fault of its own", pause=pause / 1000)
 
 

@@ -10,7 +10,7 @@ from mft_common.backoff import pause_after
 from mft_common.clock import Clock
 from mft_common.storable_text import storable
 from sertainty_svc.domain.executions import Execution, ExecutionFile, FileCounts
-from sertainty_svc.domain.stored_tasks import StoredTask
+from sertainty_svc.domain.stored_tasks import LONGEST_PAUSE_MS, StoredTask
 from sertainty_svc.domain.tasks import TaskType
 from sertainty_svc.operations import agenda
 from sertainty_svc.operations.executing.events import TransferReport
@@ -21,7 +21,6 @@ from sertainty_svc.store import logs as task_logs
 from sertainty_svc.store.tables import OUTBOX, TASK_LOG, task
 
 _FIRST_PAUSE_MS: Final = 5_000
-_LONGEST_PAUSE_MS: Final = 300_000
 _SOURCE_LEFT: Final = "The output is complete; the source was left."
 
 
@@ -180,7 +179,7 @@ def _back_off(found: StoredTask, *, waits: bool, now: int) -> dict[str, int | No
     if not waits or found.definition.type is not TaskType.CHANGE:
         return {"faults": 0, "retry_at": None}
     faults = found.faults + 1
-    return {"faults": faults, "retry_at": now + pause_after(faults, _FIRST_PAUSE_MS, _LONGEST_PAUSE_MS)}
+    return {"faults": faults, "retry_at": now + pause_after(faults, _FIRST_PAUSE_MS, LONGEST_PAUSE_MS)}
 
 
 def _note_files(connection: sa.Connection, found: StoredTask, paths: _Paths) -> None:
