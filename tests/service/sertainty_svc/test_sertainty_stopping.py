@@ -23,7 +23,7 @@ __all__ = ["engine", "open_engine", "runner"]
     ],
 )
 def test_70_71_75_82_an_execution_that_may_not_begin_is_withdrawn_with_its_files(engine, change):
-    """Items 70, 71, 75 and 82: nothing new begins, and what came meanwhile is found by a later scan."""
+    """Items 70, 71, 75 and 82: nothing begins, and a later scan finds what came; the next execution has that number."""
     id_ = engine.task()
     queued = engine.queue(id_, "a", "b")
     engine.change_agent(**change.get("agent", {"reason": ""}))
@@ -32,6 +32,7 @@ def test_70_71_75_82_an_execution_that_may_not_begin_is_withdrawn_with_its_files
         wait_until(lambda: engine.execution(queued.id) is None, what="the execution to be withdrawn")
     assert engine.remembered(id_, "a", "b") == []
     assert (engine.stored(id_).exec_count, engine.outputs()) == (0, [])
+    assert engine.queue(id_, "a").number == queued.number
 
 
 def soft_end(engine, change):

@@ -188,10 +188,15 @@ def end(
         execution_files.remove(connection, one.id)
 
 
-def delete(connection: sa.Connection, id_: int) -> None:
-    """Delete an execution with its files."""
-    execution_files.remove(connection, id_)
-    connection.execute(sa.delete(execution).where(_C.id == id_))
+def withdraw(connection: sa.Connection, one: Execution) -> None:
+    """Delete an execution that has not begun, with its files; the next one of its task gets its number.
+
+    The row of the task is locked. Numbers have no gaps: they tell which executions are among the newest.
+    """
+    execution_files.remove(connection, one.id)
+    connection.execute(sa.delete(execution).where(_C.id == one.id))
+    newest = sa.update(task).where(task.c.id == one.task_id, task.c.executions == one.number)
+    connection.execute(newest.values(executions=one.number - 1))
 
 
 def forget(connection: sa.Connection, task_ids: Collection[int]) -> None:

@@ -110,7 +110,7 @@ class Ending:
         """Remove an execution that has not begun and may not: a later scan finds its files."""
         paths = [file.path for file in execution_files.each(connection, one.id) if file.identity]
         failed_files.hand_back(connection, one.watch, paths)
-        executions.delete(connection, one.id)
+        executions.withdraw(connection, one)
 
     def fail(self, connection: sa.Connection, of: StoredTask, error: str, transfer_id: str) -> None:
         """Record an execution that ends at once by its task's fault: a scan that could not be made (80)."""
