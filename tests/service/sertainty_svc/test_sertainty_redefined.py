@@ -6,7 +6,7 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from sertainty_svc.domain.tasks import Folders, TaskSchedule, TaskType
-from sertainty_svc.store.tables import execution
+from sertainty_svc.store.tables import configuration, execution
 from tests.servers.processes import wait_until
 from tests.service.sertainty_svc.executing import engine, open_engine, runner
 
@@ -32,16 +32,19 @@ def test_76_files_that_wait_are_not_handled_by_a_former_definition(engine):
 
 
 def test_76_a_run_that_waits_is_made_by_the_new_definition(engine):
-    """Items 76 and 85: the run of a Time task takes place, as its task is now."""
+    """Items 76, 85 and 111: the run of a Time task takes place as its task is now, for the account that saved it."""
     id_ = engine.task(type=TaskType.TIME, schedule=TaskSchedule(interval_s=60))
     queued = engine.queue(id_)
     engine.put("a")
     (engine.folder / "other").mkdir()
+    with engine.database.write() as connection:
+        connection.execute(sa.update(configuration).values(account="second"))
     redefine(engine, id_, folders=Folders(source=str(engine.folder / "in"), destination=str(engine.folder / "other")))
     with engine.worker():
         assert engine.ended(queued).error == ""
     assert engine.outputs() == []
     assert engine.execution(queued.id).definition == engine.stored(id_).definition
+    assert engine.events("transfer.started")[0].originator.account == "second"
     assert [path.name for path in (engine.folder / "other").iterdir()] == ["a"]
 
 

@@ -119,9 +119,9 @@ def update(connection: sa.Connection, id_: int, **values: Any) -> None:
     connection.execute(sa.update(execution).where(_C.id == id_).values(**values))
 
 
-def redefine(connection: sa.Connection, id_: int, definition: TaskDefinition) -> None:
-    """Let an execution that has not begun be one by another definition of its task."""
-    update(connection, id_, definition=json.dumps(definition.to_json()))
+def redefine(connection: sa.Connection, id_: int, of: StoredTask) -> None:
+    """Let an execution that has not begun be one by the present definition of its task, and of whoever saved that."""
+    update(connection, id_, definition=json.dumps(of.definition.to_json()), account=of.account)
 
 
 def take(connection: sa.Connection, id_: int, owner: str, epoch: int, now: int) -> Execution | None:

@@ -150,7 +150,7 @@ class ExecutionWork:
                 return True
             if not one.has_files and task.definition.type is TaskType.TIME:
                 # The run of a Time task takes place, as the task is now.
-                executions.redefine(connection, one.id, task.definition)
+                executions.redefine(connection, one.id, task)
                 return True
         if one.attempts == 0:
             self._ending.withdraw(connection, one)
