@@ -1,10 +1,12 @@
 """What executions leave behind: unfinished files, and their own rows and log entries (10.6, 83, 88)."""
 
 import pytest
+import sqlalchemy as sa
 
+from mft_common.watching.memory import digest
 from sertainty_svc.operations.executing.purging import purge_executions
 from sertainty_svc.store import execution_files, executions, saved_tasks, tasks
-from sertainty_svc.store.tables import SWEEPS
+from sertainty_svc.store.tables import SWEEPS, WATCHES, task_failure
 from tests.servers.processes import wait_until
 from tests.service.sertainty_svc.executing import engine, open_engine, runner
 
@@ -56,6 +58,17 @@ def test_the_oldest_executions_and_entries_of_a_log_are_dropped(engine):
     kept = [engine.read(lambda each, id_=id_: list(executions.of_task(each, id_))) for id_ in (many, few)]
     assert [[one.number for one in each] for each in kept] == [[3, 4], [1]]
     assert (engine.log(many), engine.log(few)) == ([2, "attempt 1", "attempt 1"], ["attempt 1"])
+
+
+def test_86_failed_files_that_are_gone_are_forgotten(engine):
+    """Item 86: a task whose bad files are moved to another folder has no row for each of them for ever."""
+    id_ = engine.task()
+    with engine.worker():
+        engine.ended(engine.queue(id_, "bad1", "bad2", "good"))
+    with engine.database.write() as connection:
+        WATCHES.prune(connection, f"task/{id_}", [digest("bad1")])
+    purge_executions(engine.database, lambda: engine.now)
+    assert engine.read(lambda each: each.execute(sa.select(task_failure.c.name)).scalars().all()) == [digest("bad2")]
 
 
 def test_83_a_reset_empties_the_log_also_while_leftovers_are_removed(engine):

@@ -179,6 +179,11 @@ class Memory:
         for part in _parts(list(names)):
             connection.execute(sa.delete(self._handled).where(c.watch == key, c.name.in_(part)))
 
+    def is_remembered(self, key: sa.ColumnElement[str], name: sa.ColumnElement[bytes]) -> sa.ColumnElement[bool]:
+        """Return the condition that a watch remembers a name, for statements about other tables of the service."""
+        c = self._handled.c
+        return sa.exists().where(c.watch == key, c.name == name)
+
     def count(self, connection: sa.Connection, key: str) -> int:
         """Return how many names a watch remembers."""
         c = self._handled.c

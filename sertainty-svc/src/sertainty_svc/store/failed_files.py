@@ -42,6 +42,20 @@ def take(connection: sa.Connection, task_ids: Collection[int]) -> dict[int, list
     return found
 
 
+def purge(connection: sa.Connection, most: int) -> int:
+    """Forget failed files that are gone: their watch does not remember them any more. Return how many, `most` at most.
+
+    Those that a transaction changes now are left.
+    """
+    watch = sa.literal("task/") + sa.cast(_C.task, sa.String())
+    gone = sa.select(_C.task, _C.name).where(sa.not_(WATCHES.is_remembered(watch, _C.name))).limit(most)
+    rows = connection.execute(gone.with_for_update(skip_locked=True)).all()
+    deleted = sa.delete(task_failure).where(_C.task == sa.bindparam("of_task"), _C.name == sa.bindparam("of_name"))
+    if rows:
+        connection.execute(deleted, [{"of_task": row.task, "of_name": row.name} for row in rows])
+    return len(rows)
+
+
 def hand_back(connection: sa.Connection, watch: str, paths: Collection[str]) -> None:
     """Let a watch take files again that an execution has not brought to an end."""
     WATCHES.forget_names(connection, watch, [digest(path) for path in paths])

@@ -1,4 +1,4 @@
-"""Delete old executions and old entries of the logs of tasks (10.6)."""
+"""Delete old executions, old entries of the logs of tasks (10.6), and failed files that are gone."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.joblog import Retention, purge
 from mft_common.process.background_tasks import BackgroundTask, periodic_task
-from sertainty_svc.store import executions
+from sertainty_svc.store import executions, failed_files
 from sertainty_svc.store.tables import TASK_LOG
 
 _EXECUTIONS: Final = 1_000
@@ -19,11 +19,18 @@ _NO_SUBJECT: Final = sa.select(TASK_LOG.records.c.subject).where(sa.false())
 
 
 def purge_executions(database: Database, now: Clock, *, keep: int = _EXECUTIONS, entries: int = _ENTRIES) -> None:
-    """Delete all but the newest `keep` executions and `entries` log entries of each task, in small transactions."""
+    """Delete all but the newest `keep` executions and `entries` log entries of each task, in small transactions.
+
+    Failed files that are in their folders no more are forgotten.
+    """
     deleted = _BATCH
     while deleted == _BATCH:
         with database.write() as connection:
             deleted = executions.purge(connection, keep, _BATCH)
+    deleted = _BATCH
+    while deleted == _BATCH:
+        with database.write() as connection:
+            deleted = failed_files.purge(connection, _BATCH)
     purge(database, TASK_LOG, Retention(count=entries), _NO_SUBJECT, now())
 
 
