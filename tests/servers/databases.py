@@ -67,3 +67,10 @@ def with_tables(url: str, metadata: sa.MetaData, *made: sa.Table | Callable[[Op]
     create(database, *made)
     yield database
     database.close()
+
+
+def waits_for_a_lock(database: Database) -> bool:
+    """Return whether a transaction of a PostgreSQL database waits for another one."""
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    with database.read() as connection:
+        return connection.execute(sa.text(waiting)).first() is not None

@@ -3,7 +3,8 @@
 from mft_common.watching.contract import TEMPORARY, Found, Later, Listing, Watch
 from mft_common.watching.deliveries import Deliveries, place_digest
 from mft_common.watching.listings import EndpointListing, LocalListing
-from mft_common.watching.memory import Memory, Superseded, create_tables, drop_tables
+from mft_common.watching.memory import Memory, Superseded
+from mft_common.watching.memory_tables import create_tables, drop_tables
 from mft_common.watching.watcher import Watcher, watcher_task
 
 __all__ = [

@@ -8,26 +8,16 @@ passed over. Both are stored as digests, so that a row is small however long a p
 
 import hashlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mft_common.errors import MftError
+from mft_common.watching.memory_tables import COUNTER, DIGEST_BYTES, memory_tables
 
-_DIGEST_BYTES: Final = 16
 # A statement of SQLite takes 32,766 values.
 _ROWS: Final = 1000
-# The row that counts the changes of all definitions.
-_COUNTER: Final = ""
-
-
-class Operations(Protocol):
-    """The part of alembic's `op` that a migration uses here."""
-
-    def get_bind(self) -> sa.Connection:
-        """Return the migration's connection."""
-        ...
 
 
 class Superseded(MftError):
@@ -36,7 +26,7 @@ class Superseded(MftError):
 
 def digest(text: str) -> bytes:
     """Return the digest under which a path or an identity is remembered."""
-    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=_DIGEST_BYTES).digest()
+    return hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=DIGEST_BYTES).digest()
 
 
 class Memory:
@@ -47,7 +37,7 @@ class Memory:
     """
 
     def __init__(self, metadata: sa.MetaData, name: str = "watch") -> None:
-        self._watch, self._handled, self._woken = _tables(metadata, name)
+        self._watch, self._handled, self._woken = memory_tables(metadata, name)
 
     def define(self, connection: sa.Connection, key: str, definition: str) -> int:
         """Store the definition of a watch; return its generation, a new one where the definition differs.
@@ -83,7 +73,7 @@ class Memory:
     def keep_only(self, connection: sa.Connection, prefix: str, keys: Collection[str]) -> None:
         """Remove the watches whose key begins with `prefix` and is not among `keys`."""
         c = self._watch.c
-        known = connection.execute(sa.select(c.key).where(c.key.startswith(prefix, autoescape=True), c.key != _COUNTER))
+        known = connection.execute(sa.select(c.key).where(c.key.startswith(prefix, autoescape=True), c.key != COUNTER))
         if gone := set(known.scalars()) - set(keys):
             self.remove(connection, *gone)
 
@@ -110,13 +100,20 @@ class Memory:
         """Let the worker that scans read the definitions anew: which of them are in force depends on more than they."""
         self._count(connection)
 
-    def wake(self, connection: sa.Connection, folder: str) -> None:
-        """Ask the worker that scans a folder to do so soon; it sees this after the commit."""
+    def wake(self, connection: sa.Connection, *folders: str) -> None:
+        """Ask the worker that scans some folders to do so soon; it sees this after the commit.
+
+        Transactions that also change watches do so before, so that two of them never wait for each other.
+        """
+        # Sorted: transactions that ask for the same folders in different orders would deadlock.
+        rows = sorted(({"digest": digest(folder), "folder": folder} for folder in set(folders)), key=_digest_of)
+        if not rows:
+            return
         insert: Any = postgresql.insert if connection.dialect.name == "postgresql" else sqlite.insert
-        added = insert(self._woken).values(digest=digest(folder), folder=folder)
+        added = insert(self._woken)
         # A request that is there is written again, so that it cannot be taken before this transaction is visible.
-        again = added.on_conflict_do_update(index_elements=["digest"], set_={"folder": folder})
-        connection.execute(again)
+        again = added.on_conflict_do_update(index_elements=["digest"], set_={"folder": added.excluded.folder})
+        connection.execute(again, rows)
 
     def has_woken(self, connection: sa.Connection) -> bool:
         """Return whether a worker has asked for a scan."""
@@ -124,23 +121,28 @@ class Memory:
 
     def take_woken(self, connection: sa.Connection) -> list[str]:
         """Return the folders whose scan a worker has asked for, and delete the requests."""
-        return list(connection.execute(sa.delete(self._woken).returning(self._woken.c.folder)).scalars())
+        c = self._woken.c
+        # Locked in the order in which they are written, see `wake`.
+        found = connection.execute(sa.select(c.digest, c.folder).order_by(c.digest).with_for_update()).all()
+        for part in _parts(found):
+            connection.execute(sa.delete(self._woken).where(c.digest.in_([row.digest for row in part])))
+        return [row.folder for row in found]
 
     def revision(self, connection: sa.Connection) -> int:
         """Return a number that grows with each change of any watch."""
         c = self._watch.c
-        return connection.execute(sa.select(c.generation).where(c.key == _COUNTER)).scalar() or 0
+        return connection.execute(sa.select(c.generation).where(c.key == COUNTER)).scalar() or 0
 
     def generations(self, connection: sa.Connection) -> dict[str, int]:
         """Return the generation of each watch, by key."""
         c = self._watch.c
-        rows = connection.execute(sa.select(c.key, c.generation).where(c.key != _COUNTER))
+        rows = connection.execute(sa.select(c.key, c.generation).where(c.key != COUNTER))
         return {row.key: row.generation for row in rows}
 
     def definitions(self, connection: sa.Connection, prefix: str = "") -> dict[str, str]:
         """Return the definition of each watch whose key begins with `prefix`, by key."""
         c = self._watch.c
-        found = sa.select(c.key, c.definition).where(c.key.startswith(prefix, autoescape=True), c.key != _COUNTER)
+        found = sa.select(c.key, c.definition).where(c.key.startswith(prefix, autoescape=True), c.key != COUNTER)
         return {row.key: row.definition for row in connection.execute(found)}
 
     def hold(self, connection: sa.Connection, key: str, generation: int) -> None:
@@ -197,7 +199,7 @@ class Memory:
     def _count(self, connection: sa.Connection) -> int:
         """Return the next number; transactions that take one follow each other."""
         c = self._watch.c
-        grown = sa.update(self._watch).where(c.key == _COUNTER).values(generation=c.generation + 1)
+        grown = sa.update(self._watch).where(c.key == COUNTER).values(generation=c.generation + 1)
         return int(connection.execute(grown.returning(c.generation)).scalar_one())
 
     def _put(self, connection: sa.Connection, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -207,47 +209,10 @@ class Memory:
         connection.execute(added.on_conflict_do_update(index_elements=["key"], set_=values), list(rows))
 
 
+def _digest_of(row: Mapping[str, Any]) -> bytes:
+    return bytes(row["digest"])
+
+
 def _parts(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
     for begin in range(0, len(rows), _ROWS):
         yield rows[begin : begin + _ROWS]
-
-
-def _tables(metadata: sa.MetaData, name: str) -> tuple[sa.Table, sa.Table, sa.Table]:
-    watch = sa.Table(
-        name,
-        metadata,
-        sa.Column("key", sa.String(255), primary_key=True),
-        sa.Column("generation", sa.BigInteger(), nullable=False),
-        sa.Column("definition", sa.Text(), nullable=False),
-    )
-    handled = sa.Table(
-        f"{name}_handled",
-        metadata,
-        sa.Column("watch", sa.String(255), primary_key=True),
-        sa.Column("name", sa.LargeBinary(_DIGEST_BYTES), primary_key=True),
-        sa.Column("identity", sa.LargeBinary(_DIGEST_BYTES), nullable=False),
-        sa.Column("handled_at", sa.BigInteger(), nullable=False),
-        sqlite_with_rowid=False,
-    )
-    woken = sa.Table(
-        f"{name}_woken",
-        metadata,
-        sa.Column("digest", sa.LargeBinary(_DIGEST_BYTES), primary_key=True),
-        sa.Column("folder", sa.Text(), nullable=False),
-    )
-    return watch, handled, woken
-
-
-def create_tables(op: Operations, name: str = "watch") -> None:
-    """Create the tables in a migration."""
-    metadata = sa.MetaData()
-    watch, _, _ = _tables(metadata, name)
-    metadata.create_all(op.get_bind(), checkfirst=False)
-    op.get_bind().execute(sa.insert(watch).values(key=_COUNTER, generation=0, definition=""))
-
-
-def drop_tables(op: Operations, name: str = "watch") -> None:
-    """Drop the tables in a migration."""
-    metadata = sa.MetaData()
-    _tables(metadata, name)
-    metadata.drop_all(op.get_bind(), checkfirst=False)

@@ -78,10 +78,12 @@ class Watcher:
         self._awake.set()
         return True
 
-    def wake_any(self, connection: sa.Connection, folder: str) -> None:
-        """Wake the scan of a folder, whichever worker makes it: another one learns it by this transaction's commit."""
-        if not self.wake(folder):
-            self._memory.wake(connection, folder)
+    def wake_any(self, connection: sa.Connection, *folders: str) -> None:
+        """Wake the scans of folders, whichever worker makes them: another one learns it by this transaction's commit.
+
+        See `Memory.wake` for the place of this among the changes of the transaction.
+        """
+        self._memory.wake(connection, *(folder for folder in folders if not self.wake(folder)))
 
     def step(self) -> float:
         """Scan every folder that is due; return the seconds until the next one is. Unavailable without a database."""

@@ -1,11 +1,12 @@
 """Keep watches and timers in step with the tasks that may run (75, 76, 82 to 86).
 
 Every function works in the transaction of the change that calls for it, after the rows of the tasks were changed or
-locked: those of watches and timers come after them, so that two transactions never wait for each other.
+locked. Two transactions never wait for each other: rows of tasks come first, then those of their failed files, of
+watches and of timers, and last the requests to scan folders. So a transaction calls one function that changes watches.
 """
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 import sqlalchemy as sa
@@ -23,21 +24,31 @@ from sertainty_svc.store.tables import TIMERS, WATCHES
 _PREFIX: Final = "task/"
 
 
-def sync(connection: sa.Connection, now: int) -> None:
+def sync(connection: sa.Connection, now: int, *, reset: Sequence[StoredTask] = ()) -> None:
     """Bring watches and timers to the tasks that may run; called at each change of the agent, the choice, or tasks.
 
     Tasks that wait after a fault of their own try again at once (86).
 
     Watches keep their memory while their task exists, also while it may not run. A definition that differs from the one
-    before lets the task's failed files be taken again. The timer of an interval begins anew where its task was not
-    runnable before, or the agent was started anew (72, 85).
+    before lets the task's failed files be taken again, and so does the reset of a task, of which `reset` has some (83).
+    The timer of an interval begins anew where its task was not runnable before, or the agent was started anew (72, 85).
     """
     agent = agents.find(connection)
     found = runnable(connection, agent)
-    _retry(connection, found)
-    _sync_watches(connection, [one for one in found if one.definition.type is TaskType.CHANGE])
-    _sync_timers(connection, agent, [one for one in found if one.definition.type is TaskType.TIME], now)
+    known = WATCHES.definitions(connection, _PREFIX)
+    tasks_of = {one.watch: one for one in found if one.definition.type is TaskType.CHANGE}
+    wanted = {key: _digest_of(one.definition) for key, one in tasks_of.items()}
+    changed = [one for key, one in tasks_of.items() if known.get(key, wanted[key]) != wanted[key]]
+    waiting = _retry(connection, found)
+    failed = _take_failures(connection, [*changed, *reset])
+    WATCHES.define_all(connection, wanted)
+    _forget(connection, failed)
+    there = turns.existing(connection, [int(key.removeprefix(_PREFIX)) for key in known])
+    if gone := [key for key in known if int(key.removeprefix(_PREFIX)) not in there]:
+        WATCHES.remove(connection, *gone)
     WATCHES.reread(connection)
+    _sync_timers(connection, agent, [one for one in found if one.definition.type is TaskType.TIME], now)
+    wake(connection, *waiting)
 
 
 def runnable(connection: sa.Connection, agent: Agent) -> list[StoredTask]:
@@ -58,42 +69,39 @@ def retry_faults(connection: sa.Connection) -> None:
     """Let tasks that wait after a fault of their own try again at once: an ID or a script was saved (78, 86)."""
     active = agents.find(connection).active
     if active is not None:
-        _retry(connection, turns.after_faults(connection, active))
+        wake(connection, *_retry(connection, turns.after_faults(connection, active)))
 
 
 def forget_failures(connection: sa.Connection, *of: StoredTask) -> None:
     """Let the failed files of tasks be taken again (83), and the tasks themselves after a fault of their own."""
+    _forget(connection, _take_failures(connection, of))
+
+
+def wake(connection: sa.Connection, *definitions: TaskDefinition) -> None:
+    """Let the sources of Change tasks be scanned soon: an execution has ended, or tasks may try again."""
+    WATCHES.wake(connection, *(source_of(one) for one in definitions if one.type is TaskType.CHANGE))
+
+
+def _retry(connection: sa.Connection, found: Iterable[StoredTask]) -> list[TaskDefinition]:
+    """Let tasks try again that wait after a fault of their own; return the definitions of those to be woken."""
+    waiting = [one for one in found if one.retry_at is not None]
+    for one in waiting:
+        tasks.update(connection, one.id, retry_at=None)
+    return [one.definition for one in waiting]
+
+
+def _take_failures(connection: sa.Connection, of: Collection[StoredTask]) -> Mapping[str, Collection[bytes]]:
+    """Forget the failed files of tasks, and their own faults; return the names by the watches that remember them."""
     for one in of:
         if one.faults or one.retry_at is not None:
             tasks.update(connection, one.id, faults=0, retry_at=None)
-    names = failed_files.take(connection, [one.id for one in of])
-    for one in of:
-        if one.id in names:
-            WATCHES.forget_names(connection, one.watch, names[one.id])
+    names, watches = failed_files.take(connection, {one.id for one in of}), {one.id: one.watch for one in of}
+    return {watches[id_]: of_task for id_, of_task in names.items()}
 
 
-def wake(connection: sa.Connection, definition: TaskDefinition) -> None:
-    """Let the source of a Change task be scanned soon: an execution has ended, or it may try again."""
-    if definition.type is TaskType.CHANGE:
-        WATCHES.wake(connection, source_of(definition))
-
-
-def _retry(connection: sa.Connection, found: Iterable[StoredTask]) -> None:
-    for one in found:
-        if one.retry_at is not None:
-            tasks.update(connection, one.id, retry_at=None)
-            wake(connection, one.definition)
-
-
-def _sync_watches(connection: sa.Connection, found: Iterable[StoredTask]) -> None:
-    known = WATCHES.definitions(connection, _PREFIX)
-    tasks_of = {one.watch: one for one in found}
-    wanted = {key: _digest_of(one.definition) for key, one in tasks_of.items()}
-    changed = WATCHES.define_all(connection, wanted)
-    forget_failures(connection, *(tasks_of[key] for key in changed if key in known))
-    there = turns.existing(connection, [int(key.removeprefix(_PREFIX)) for key in known])
-    if gone := [key for key in known if int(key.removeprefix(_PREFIX)) not in there]:
-        WATCHES.remove(connection, *gone)
+def _forget(connection: sa.Connection, names: Mapping[str, Collection[bytes]]) -> None:
+    for watch, of_task in names.items():
+        WATCHES.forget_names(connection, watch, of_task)
 
 
 def _sync_timers(connection: sa.Connection, agent: Agent, found: Iterable[StoredTask], now: int) -> None:

@@ -17,13 +17,11 @@ _STORE: Final = f"{FILESTORE}/"
 _KEPT_MS: Final = 7 * 86_400_000
 _PURGE_AT_ONCE: Final = 500
 
-Wake = Callable[[sa.Connection, str], None]
-
 
 class Arrivals:
-    """The files that filestore-svc has stored; `wake(connection, folder)` wakes the scan of a folder."""
+    """The files that filestore-svc has stored; `wake(connection, *folders)` wakes the scans of folders."""
 
-    def __init__(self, database: Database, now: Clock, wake: Wake = WATCHES.wake) -> None:
+    def __init__(self, database: Database, now: Clock, wake: Callable[..., None] = WATCHES.wake) -> None:
         self._database = database
         self._now = now
         self._wake = wake
@@ -40,8 +38,7 @@ class Arrivals:
         if watched:
             row = {"transfer": event.transfer_id, "size": event.size, "at": envelope.time}
             DELIVERIES.note(connection, [{"place": place_of(_STORE, event.path), **row}])
-        for folder in watched:
-            self._wake(connection, folder)
+        self._wake(connection, *watched)
 
     def purge_all(self) -> None:
         """Delete the deliveries that no task asks for any more, in small transactions."""

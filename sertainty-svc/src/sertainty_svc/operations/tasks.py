@@ -20,6 +20,7 @@ from sertainty_svc.wire import MESSAGES, SUCCESS, Reply, Result
 ALL: Final = "*"
 # The end of an execution whose task is no longer in the document.
 REMOVED: Final = "ended by removal of the task"
+_RESET: Final = "reset"
 
 
 class Tasks:
@@ -99,7 +100,7 @@ class Tasks:
 
     def task_reset(self, call: Call) -> Reply:
         """Clear the statistics and the log of a task, or of every task, and forget its failed files (63, 83)."""
-        return self._change(call, "reset", lambda _: True, _reset)
+        return self._change(call, _RESET, lambda _: True, saved_tasks.reset)
 
     def _change(
         self,
@@ -120,7 +121,7 @@ class Tasks:
                 task_changes.add_events(connection, after, change, now=now)
                 which = "Every task was" if name == ALL else f"The task {name} was"
                 self._log(connection, call, f"task.{change}", f"{which} {change}.")
-                agenda.sync(connection, now)
+                agenda.sync(connection, now, reset=chosen if change == _RESET else ())
         return succeeded()
 
     def _log(self, connection: sa.Connection, call: Call, event: str, text: str) -> None:
@@ -152,11 +153,6 @@ def _pause(connection: sa.Connection, chosen: Sequence[StoredTask]) -> None:
 
 def _resume(connection: sa.Connection, chosen: Sequence[StoredTask]) -> None:
     saved_tasks.set_paused(connection, [one.id for one in chosen], paused=False)
-
-
-def _reset(connection: sa.Connection, chosen: Sequence[StoredTask]) -> None:
-    saved_tasks.reset(connection, chosen)
-    agenda.forget_failures(connection, *chosen)
 
 
 def _time(at: int | None) -> str:
