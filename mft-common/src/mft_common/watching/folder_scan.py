@@ -287,6 +287,9 @@ class FolderScan:
         pause = pause_after(self._failures, _FIRST_PAUSE_S, _LONGEST_PAUSE_S)
         self.due = self._now() + pause
         self._wanted = True
+        if self._woken:
+            # A wake-up that came while the folder was listed.
+            self.due = 0.0
         logs.get("watching").warning(
             "folder.unreadable", watches=[state.watch.shown for state in states], error=str(error) or repr(error),
             pause_s=pause,
