@@ -3,10 +3,12 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import sqlalchemy as sa
 
 from mft_common.endpoints.errors import NotFound
+from mft_common.watching import Later, LocalListing
 from mft_common.watching.memory import digest
-from tests.contract.test_watching import MEMORY, Hub, database, local
+from tests.contract.test_watching import MEMORY, TAKEN, Hub, database, local
 from tests.servers.databases import waits_for_a_lock
 from tests.servers.processes import wait_until
 
@@ -48,6 +50,33 @@ def test_a_wake_up_amid_a_scan_that_fails_brings_the_next_one_early(hub):
     assert hub.taken() == []
     hub.step(0.1)
     assert hub.taken() == ["x"]
+
+
+def test_files_that_come_back_again_and_again_hold_up_no_others(hub):
+    """A batch that is full of them every time would leave the files that stand behind them in the folder for ever."""
+    back, free_at = [digest(name) for name in ("a", "b")], [0.0]
+
+    class Sorted(LocalListing):
+        def files(self, *, depth):
+            yield from sorted(super().files(depth=depth), key=lambda found: found.path)
+
+    def handle(connection, files):
+        if hub.at < free_at[0]:
+            raise Later("waits after the last batch", pause=free_at[0] - hub.at)
+        free_at[0] = hub.at + 5
+        connection.execute(sa.insert(TAKEN), [{"watch": "a", "path": one.path} for one in files])
+
+    hub.listings["in"] = Sorted(local(hub.root, "in").folder)
+    hub.define("a", batch=2, handle=handle)
+    for name in ("a", "b"):
+        hub.write(name)
+    hub.run(3)
+    hub.write("z")
+    for _ in range(20):
+        with hub.database.write() as connection:
+            MEMORY.forget_names(connection, "a", back)
+        hub.run(2)
+    assert "z" in hub.taken()
 
 
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)

@@ -182,6 +182,7 @@ class FolderScan:
                     continue
                 if settled or (watch.settle == 0 and watch.looks <= 1):
                     result.ready[position].append((name, identity, found))
+        result.sort()
         return result
 
     def _observe(self, name: bytes, identity: bytes) -> Sighting:

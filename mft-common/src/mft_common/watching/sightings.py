@@ -30,3 +30,11 @@ class Sightings:
     present: set[bytes] = field(default_factory=set)
     ready: list[list[tuple[bytes, bytes, Found]]] = field(default_factory=list)
     occupied: set[int] = field(default_factory=set)
+
+    def sort(self) -> None:
+        """Bring the files that are ready into the order in which they were first seen.
+
+        Files that a watch is to take again, as often as it likes, stand behind those that it never took.
+        """
+        for files in self.ready:
+            files.sort(key=lambda one: self.sightings[one[0]].since)
