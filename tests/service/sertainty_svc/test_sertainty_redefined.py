@@ -1,4 +1,4 @@
-"""Tasks whose definition changes while an execution of them waits for a worker, by both kinds of database (76, 84)."""
+"""Tasks that change, and IDs that are saved, while an execution waits or runs, by both kinds of database (76 to 86)."""
 
 import json
 from dataclasses import replace
@@ -6,9 +6,12 @@ from dataclasses import replace
 import sqlalchemy as sa
 
 from sertainty_svc.domain.tasks import Folders, TaskSchedule, TaskType
+from sertainty_svc.operations import agenda
+from sertainty_svc.operations.executing.ending import End
+from sertainty_svc.store import executions
 from sertainty_svc.store.tables import configuration, execution
 from tests.servers.processes import wait_until
-from tests.service.sertainty_svc.executing import engine, open_engine, runner
+from tests.service.sertainty_svc.executing import START, engine, open_engine, runner
 
 __all__ = ["engine", "open_engine", "runner"]
 
@@ -58,3 +61,16 @@ def test_76_an_execution_that_has_begun_goes_on_by_the_definition_it_began_with(
     with engine.worker():
         assert engine.ended(queued).error == ""
     assert engine.outputs() == ["a"]
+
+
+def test_78_86_a_fault_during_which_something_was_saved_is_followed_by_the_shortest_wait(engine):
+    """Items 78 and 86: the execution may have begun without the ID that was saved."""
+    id_ = engine.task()
+    queued = engine.queue(id_, "a")
+    engine.change_task(id_, faults=9, retry_at=START - 1)
+    with engine.database.write() as connection:
+        taken = executions.take(connection, queued.id, "", 0, START)
+        for _ in range(2):
+            agenda.retry_faults(connection)
+        engine.service.ending.end(connection, taken, End(error="the ID cannot be used", fault=True))
+    assert engine.stored(id_).retry_at == START + 5_000

@@ -83,10 +83,14 @@ def wake(connection: sa.Connection, *definitions: TaskDefinition) -> None:
 
 
 def _retry(connection: sa.Connection, found: Iterable[StoredTask]) -> list[TaskDefinition]:
-    """Let tasks try again that wait after a fault of their own; return the definitions of those to be woken."""
-    waiting = [one for one in found if one.retry_at is not None]
+    """Let tasks try again that wait after a fault of their own; return the definitions of those to be woken.
+
+    An execution that runs may not have seen what was saved: where it ends by the same fault, the wait is the shortest.
+    """
+    waiting = [one for one in found if one.retry_at is not None or (one.running and one.faults)]
     for one in waiting:
-        tasks.update(connection, one.id, retry_at=None)
+        values = {"faults": 0} if one.running else {}
+        tasks.update(connection, one.id, retry_at=None, **values)
     return [one.definition for one in waiting]
 
 

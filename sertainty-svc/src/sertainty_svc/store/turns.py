@@ -42,8 +42,9 @@ def refusal(connection: sa.Connection, stored: StoredTask | None) -> str:
 
 
 def after_faults(connection: sa.Connection, configuration_id: int) -> list[StoredTask]:
-    """Return the tasks of a configuration that wait after a fault of their own (86)."""
-    waiting = sa.select(task.c.id).where(task.c.configuration == configuration_id, task.c.retry_at.is_not(None))
+    """Return the tasks of a configuration that wait after a fault of their own, or have run again since (86)."""
+    has_faults = sa.or_(task.c.retry_at.is_not(None), task.c.faults > 0)
+    waiting = sa.select(task.c.id).where(task.c.configuration == configuration_id, has_faults)
     found = (tasks.by_id(connection, id_) for id_ in connection.execute(waiting.order_by(task.c.id)).scalars().all())
     return [one for one in found if one is not None]
 
