@@ -22,6 +22,8 @@ GRANT_KEYS: Final[Mapping[str, str]] = {
 }
 LONGEST_NAME: Final = 255
 LONGEST_TEXT: Final = 1024
+# Composition makes four characters one at the most, and takes the square of the time of a run of combining characters.
+_LONGEST_TO_COMPOSE: Final = 4 * LONGEST_TEXT
 NEVER: Final = 1 << 62
 
 # From where an account that is `trusted` needs no prompts: from the networks it names; also from this machine; or from
@@ -145,8 +147,14 @@ def throttle_keys(name: str, address: str) -> tuple[str, str]:
 
 
 def normal_form(answer: str) -> str:
-    """Return the form in which answers are compared: NFKC, trimmed, inner blanks single, case folded."""
-    return " ".join(unicodedata.normalize("NFKC", answer).split()).casefold()
+    """Return the form in which answers are compared: NFKC, trimmed, inner blanks single, case folded.
+
+    A text that is longer than any answer stays one: it is compared as it is.
+    """
+    text = " ".join(answer.split())
+    if len(text) > _LONGEST_TO_COMPOSE:
+        return text
+    return " ".join(unicodedata.normalize("NFKC", text).split()).casefold()
 
 
 def prompt_name(position: int) -> str:

@@ -38,6 +38,14 @@ def test_normal_form_keeps_words_apart():
     assert normal_form("New \u00a0 York") == "new york" != normal_form("newyork")
 
 
+def test_normal_form_of_a_text_that_is_no_answer_is_not_composed():
+    """A run of combining characters would take hours of processor time, and other characters become eighteen."""
+    assert normal_form("\ufdfa" * 4096) != "\ufdfa" * 4096
+    for text in ("\ufdfa" * 4097, "a" + "\u0301\u0327" * 2048):
+        assert normal_form(f" {text} ") == text
+    assert normal_form(f"{' ' * 9000}New{' ' * 9000}York") == "new york"
+
+
 def test_fake_prompts_depend_on_name_and_secret():
     """A name always has the same prompts, which cannot be computed without the secret."""
     names = [f"user{i}" for i in range(200)]
