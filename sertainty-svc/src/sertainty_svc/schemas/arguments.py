@@ -10,6 +10,8 @@ from sertainty_svc.errors import InvalidRequest
 
 _PROMPT: Final = re.compile(r"prompt-[0-9]+", re.ASCII)
 _ANY_TASK: Final = "*"
+# The characters of all arguments of `hostOpenSession` with their names: no account needs more.
+_LONGEST_OPENING: Final = 65_536
 
 
 def placed(function: Function, arguments: Sequence[Argument]) -> dict[str, list[str]]:
@@ -67,8 +69,11 @@ def _check_form(function: Function, name: str, content: str) -> None:
 def opening(texts: Sequence[tuple[str | None, str]]) -> tuple[str, list[tuple[str | None, str]]]:
     """Return client-user and the answers of `hostOpenSession`, each with the name that it came under (24).
 
-    `texts` are the arguments' names and contents in their order.
+    `texts` are the arguments' names and contents in their order. InvalidRequest where they are longer than any account
+    needs, so that comparing them costs nobody's time.
     """
+    if sum(len(name or "") + len(text) for name, text in texts) > _LONGEST_OPENING:
+        raise InvalidRequest(f"the arguments have more than {_LONGEST_OPENING} characters")
     named = [place for place, (name, _) in enumerate(texts) if name == "client-user"]
     if len(named) > 1:
         raise InvalidRequest("the argument client-user is given twice")
