@@ -15,6 +15,10 @@ _FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U001
 _SPECIAL: Final = re.compile("[^\t\n\x20-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPECIAL_IN_QUOTES: Final = re.compile("[^ !#-%'-;=?-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _ENCODING: Final = re.compile(rb"""^\s*<\?xml[^>]*\bencoding\s*=\s*["']([A-Za-z0-9._-]+)["']""")
+# expat and the tree keep the whole name of a namespace with each name that is in it.
+_NAMESPACES: Final = b"xmlns"
+_LONG_NAMESPACE: Final = re.compile(rb"""xmlns(?::[^\s=<>"'/:]*)?\s*=\s*(?:"[^"]{256}|'[^']{256})""")
+_NAMES_BESIDE: Final = 1 << 20
 _BOM: Final = b"\xef\xbb\xbf"
 _SLICE: Final = 64 << 10
 # expat keeps a tag, comment or instruction whole until it ends, and makes one dictionary of all its attributes.
@@ -30,15 +34,17 @@ class _LimitedBuilder(TreeBuilder):
     """Builds the tree and stops at the first element past a limit, so that memory is bounded while parsing.
 
     What is no element costs time as well: attributes, comments, instructions and CDATA sections have a limit together.
+    `max_names` is the most characters that all names may have with their namespaces, None where there are none.
     """
 
-    def __init__(self, max_depth: int, max_elements: int) -> None:
+    def __init__(self, max_depth: int, max_elements: int, max_names: int | None) -> None:
         super().__init__()
         self._depth = 0
         self._count = 0
         self._other = 0
         self._max_depth = max_depth
         self._max_elements = max_elements
+        self._names_left = max_names
 
     def start(self, tag: str, attrs: dict[str, str], /) -> Element:
         self._depth += 1
@@ -48,6 +54,10 @@ class _LimitedBuilder(TreeBuilder):
         if self._count > self._max_elements:
             raise XmlError(f"more than {self._max_elements} elements")
         self.count_other(len(attrs))
+        if self._names_left is not None:
+            self._names_left -= len(tag) + sum(map(len, attrs))
+            if self._names_left < 0:
+                raise XmlError("too many names in namespaces")
         return super().start(tag, attrs)
 
     def end(self, tag: str, /) -> Element:
@@ -74,7 +84,8 @@ def parse(document: bytes, *, max_depth: int = 32, max_elements: int = 10_000) -
 
     Raises XmlError for everything else: a DTD of any kind (so no entity is ever expanded or fetched), another encoding,
     more than `max_depth` levels or `max_elements` elements, four times as much of other markup, a tag or comment longer
-    than about 256 KiB, or text that is no XML.
+    than about 256 KiB, a namespace of more than 255 bytes, names that with their namespaces have 1 MiB more than the
+    document, or text that is no XML.
     """
     body = document.removeprefix(_BOM)
     declared = _ENCODING.match(body)
@@ -84,7 +95,10 @@ def parse(document: bytes, *, max_depth: int = 32, max_elements: int = 10_000) -
         body.decode("utf-8")
     except UnicodeDecodeError as error:
         raise XmlError("the document is not UTF-8") from error
-    builder = _LimitedBuilder(max_depth, max_elements)
+    if _LONG_NAMESPACE.search(body):
+        raise XmlError("the name of a namespace is too long")
+    max_names = len(body) + _NAMES_BESIDE if _NAMESPACES in body else None
+    builder = _LimitedBuilder(max_depth, max_elements, max_names)
     parser = DefusedXMLParser(target=builder, encoding="utf-8", forbid_dtd=True, forbid_external=True)
     parser.parser.StartCdataSectionHandler = builder.count_other
     try:

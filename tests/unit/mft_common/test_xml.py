@@ -43,6 +43,12 @@ def _many_attributes(size):
     return b"<a" + names + b"/>"
 
 
+def _in_namespace(length, elements, attributes=0):
+    named = b"".join(b" n:a%x=''" % number for number in range(attributes))
+    children = b"".join(b"<n:b%x%b/>" % (number, named) for number in range(elements))
+    return b"<a xmlns:n='%b'>%b</a>" % (b"u" * length, children)
+
+
 EXPENSIVE = {
     "attributes of one tag": _many_attributes(2 << 20),
     "attributes of many tags": b"<a>" + b"<b c='' d='' e='' f='' g=''/>" * 9_000 + b"</a>",
@@ -52,6 +58,12 @@ EXPENSIVE = {
     "a value": b"<a b='" + b"x" * (1 << 20) + b"'/>",
     "a comment": b"<a><!--" + b"x" * (1 << 20) + b"--></a>",
     "a name": b"<" + b"a" * (1 << 20) + b"/>",
+    "elements in a namespace": _in_namespace(10_000, 1000),
+    "attributes in a namespace": _in_namespace(10_000, 1, 1000),
+    "a namespace beside others": b"<a xmlns:m='u' xmlns:n \n=\t \"" + b"u" * 256 + b'"/>',
+    "a namespace that is the default": b"<a xmlns='" + b"&#117;" * 50 + b"'/>",
+    "elements in a short namespace": _in_namespace(200, 8000),
+    "attributes in a short namespace": _in_namespace(200, 80, 100),
 }
 
 
@@ -66,6 +78,16 @@ def test_a_long_text_is_no_long_tag():
     """Content has no limit of its own, however the document is cut while it is read."""
     content = "0123456789" * 200_000
     assert xml.parse(f"<a><b c='d'>{content}</b><!-- e --><b/></a>".encode())[0].text == content
+
+
+def test_names_in_namespaces_are_read():
+    """A document of usual namespaces is no hostile one, whether it uses them or declares them alone."""
+    schema = "http://www.w3.org/2001/XMLSchema-instance"
+    children = "<x:b x:c=''/>" * 9000
+    root = xml.parse(f"<a xmlns:x='{schema}' xmlns='urn:y'>{children}</a>".encode())
+    assert (root.tag, root[0].tag, root[0].attrib) == ("{urn:y}a", f"{{{schema}}}b", {f"{{{schema}}}c": ""})
+    longest = "u" * 255
+    assert xml.parse(f'<a xmlns:x="{longest}"><x:b/></a>'.encode())[0].tag == f"{{{longest}}}b"
 
 
 def test_a_byte_order_mark_and_a_declaration_are_fine():
