@@ -2,7 +2,16 @@
 
 import tracemalloc
 
+import pytest
+
+from sertainty_svc.errors import InvalidRequest
+from sertainty_svc.schemas.presets import read_preset
 from sertainty_svc.wire import decode
+
+
+def preset(leaves):
+    """Return a document of a preset with leaves of GeneralSetup as text."""
+    return f'<Preset name="Mine"><Rules><Rule name="GeneralSetup">{leaves}</Rule></Rules></Preset>'.encode()
 
 
 def test_6_white_space_between_all_digits_takes_no_more_memory_than_the_content():
@@ -15,3 +24,12 @@ def test_6_white_space_between_all_digits_takes_no_more_memory_than_the_content(
         assert tracemalloc.get_traced_memory()[1] < 3 * len(spaced)
     finally:
         tracemalloc.stop()
+
+
+def test_102_109_a_preset_of_more_than_an_id_may_have_is_refused():
+    """Items 102 and 109: before it is parsed."""
+    small = preset("")
+    assert read_preset(small + b" " * ((1 << 20) - len(small))).name == "Mine"
+    for contents in (small + b" " * (1 << 20), b"no XML" * 1_000_000):
+        with pytest.raises(InvalidRequest, match="the preset has more than 1048576 bytes"):
+            read_preset(contents)

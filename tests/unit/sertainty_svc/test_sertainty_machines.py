@@ -21,6 +21,7 @@ from sertainty_svc.settings import Settings
 from tests.unit.sertainty_svc.made_ids import Host
 
 NOWHERE = Path("/nonexistent/machine-id")
+FINGERPRINT = "<Configuration><Device id='d' name='n'/></Configuration>"
 
 
 def names(folder):
@@ -179,6 +180,26 @@ def test_99_what_is_no_fingerprint_is_an_invalid_request(document):
     """Item 99: not well-formed, another root, no Device, a DTD."""
     with pytest.raises(InvalidRequest, match="machine-fingerprint"):
         read_fingerprints([document])
+
+
+def test_12_109_the_limit_of_bytes_holds_for_all_fingerprints_together():
+    """Items 12 and 109: machines for which no ID has room are refused before a document is parsed."""
+    device = "<Device id='a'><OsName>é</OsName></Device>"
+    document = f"<Configuration>{device}{' ' * (1 << 20)}</Configuration>"
+    (machine,) = read_fingerprints([document, document, document])
+    assert machine.os_name == "é"
+    for documents in ([document] * 4, ["no XML" * 1_000_000]):
+        with pytest.raises(InvalidRequest, match="more than 4194304 bytes together"):
+            read_fingerprints(documents)
+
+
+def test_109_the_limit_of_devices_holds_for_all_fingerprints_together():
+    """Item 109: those that are given twice count as well, since each of them takes its time."""
+    document = f"<Configuration>{'<Device/>' * 5000}</Configuration>"
+    assert len(read_fingerprints([document, document])) == 1
+    for documents in ([document, document, FINGERPRINT], [f"<Configuration>{'<Device/>' * 10_001}</Configuration>"]):
+        with pytest.raises(InvalidRequest, match="more than 10000 devices are given"):
+            read_fingerprints(documents)
 
 
 def test_12_the_limit_of_elements_holds_for_all_fingerprints_together():

@@ -17,21 +17,30 @@ _LEAVES: Final = (
 )
 STRING: Final = ("type", "string")
 MAX_ELEMENTS: Final = 500_000
+# An ID, which has at most 1 MiB, has no room for the machines of more, those that are given twice counted.
+MOST_BYTES: Final = 4 << 20
+MOST_DEVICES: Final = 10_000
 
 
 def read_fingerprints(documents: list[str]) -> list[Machine]:
     """Return the machines of fingerprints, each id once; InvalidRequest where one is no fingerprint (99).
 
-    The limit of elements holds for all documents together.
+    The limits of bytes, elements and devices hold for all documents together.
     """
     machines: dict[str, Machine] = {}
-    left = MAX_ELEMENTS
-    for document in documents:
+    left, devices = MAX_ELEMENTS, 0
+    contents = [document.encode("utf-8") for document in documents]
+    if sum(map(len, contents)) > MOST_BYTES:
+        raise InvalidRequest(f"the arguments machine-fingerprint have more than {MOST_BYTES} bytes together")
+    for one in contents:
         try:
-            root = xml.parse(document.encode("utf-8"), max_elements=left)
+            root = xml.parse(one, max_elements=left)
         except XmlError as error:
             raise InvalidRequest(f"the argument machine-fingerprint: {error}") from error
         left -= sum(1 for _ in root.iter())
+        devices += len(root.findall("Device"))
+        if devices > MOST_DEVICES:
+            raise InvalidRequest(f"more than {MOST_DEVICES} devices are given, for which an ID has too few bytes")
         found = read_configuration(root)
         if not found:
             raise InvalidRequest("the argument machine-fingerprint is no Configuration with a Device")

@@ -16,6 +16,8 @@ from sertainty_svc.schemas.rules import read_rules, write_rules
 
 UNRESTRICTED: Final = "Unrestricted"
 _MAX_ELEMENTS: Final = 500_000
+# The rules go into an ID, which has no more.
+_MOST_BYTES: Final = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +31,8 @@ class Preset:
 
 def read_preset(contents: bytes) -> Preset:
     """Read a preset; InvalidRequest where it is none, or holds a rule that is not enforced."""
+    if len(contents) > _MOST_BYTES:
+        raise InvalidRequest(f"the preset has more than {_MOST_BYTES} bytes")
     try:
         root = xml.parse(contents, max_elements=_MAX_ELEMENTS)
     except XmlError as error:
