@@ -4,9 +4,12 @@ import tracemalloc
 
 import pytest
 
+from sertainty_svc.domain.ids import IdUnusable
 from sertainty_svc.errors import InvalidRequest
+from sertainty_svc.operations.protection.opening import usable_for_protect
 from sertainty_svc.schemas.presets import read_preset
 from sertainty_svc.wire import decode
+from tests.unit.sertainty_svc.made_ids import FILE_KEY, NOW, Host, issued, protected
 
 
 def preset(leaves):
@@ -24,6 +27,25 @@ def test_6_white_space_between_all_digits_takes_no_more_memory_than_the_content(
         assert tracemalloc.get_traced_memory()[1] < 3 * len(spaced)
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    "element",
+    [b"<x:New xmlns:x='urn:x'/>", b"<New xmlns='urn:x'/>", b"<New xmlns:x='urn:x' x:y=''/>", b"<New xml:lang='en'/>"],
+    ids=["prefix", "default", "attribute", "xml"],
+)
+def test_100_names_in_namespaces_are_refused(element):
+    """Item 100: Canonical XML would keep their prefixes, and thousands of namespaces would take minutes to write."""
+    host = Host()
+    contents = issued(host)
+    file = protected(contents)
+    within = contents.replace(b"<Machines>", element + b"<Machines>")
+    for use in (lambda: usable_for_protect(within, NOW), lambda: host.open(within, *file)):
+        with pytest.raises(IdUnusable, match="names in namespaces"):
+            use()
+    outside = contents.replace(b"<Wraps>", element + b"<Wraps>")
+    declared = contents.replace(b"<Machines>", b"<Machines xmlns:x='urn:x'>")
+    assert host.open(outside, *file) == host.open(declared, *file) == FILE_KEY
 
 
 def test_102_109_a_preset_of_more_than_an_id_may_have_is_refused():

@@ -33,6 +33,7 @@ def read_id(contents: bytes) -> IdDocument:
     """Read an ID; IdUnusable where it is none, or has a rule that is not enforced."""
     root = _root(contents)
     element = _one(root, "Definition")
+    _check_names(element)
     try:
         definition = _read_definition(element)
     except InvalidRequest as error:
@@ -89,6 +90,15 @@ def _root(contents: bytes) -> Element:
     if root.tag != "ID" or root.get("version") != VERSION:
         raise IdUnusable("the ID cannot be used: it is no ID of version 1")
     return root
+
+
+def _check_names(definition: Element) -> None:
+    """Refuse names in namespaces: the tree has not kept their prefixes, which Canonical XML keeps.
+
+    To write many namespaces anew takes the square of their number.
+    """
+    if any(name.startswith("{") for element in definition.iter() for name in (element.tag, *element.keys())):
+        raise IdUnusable("the ID cannot be used: its definition has names in namespaces")
 
 
 def _one(root: Element, tag: str) -> Element:
