@@ -198,6 +198,27 @@ def test_an_id_is_shown_with_what_it_is_good_for(here):
     assert "the ID cannot be used" in refused("protect", "report.csv", "--id", "keyless")
 
 
+def test_an_id_that_was_changed_is_refused_where_the_hub_can_tell(here):
+    """Nobody could restore the files; without its wrap the hub knows it too, and another hub does not."""
+    start_hub(here / "data-second")
+    document = ET.fromstring(done("id", "show", made(here, "own", "data"), "--format", "xml"))
+    document.find("Definition/Preset").text = "Other"
+    (here / "changed").write_bytes(ET.tostring(document))
+    wraps = document.find("Wraps")
+    wraps[0].set("machine", "other")
+    document.find("Definition/Machines").append(
+        ET.fromstring('<Configuration><Device id="other"><PublicKey algorithm="X25519">'
+                      f'{"A" * 43}=</PublicKey></Device></Configuration>')
+    )  # fmt: skip
+    (here / "unwrapped").write_bytes(ET.tostring(document))
+    for name in ("changed", "unwrapped"):
+        assert "changed after it was made" in refused("protect", "report.csv", "--id", name)
+        assert run("id", "show", name).exit_code == 1
+    done("protect", "report.csv", "--id", "changed", "--data", "data-second")
+    (here / "report.csv.sealed").unlink()
+    done("protect", "report.csv", "--id", "changed", "--data", "nowhere")
+
+
 def test_a_new_id_is_in_the_log_of_the_agent(here):
     """The account is `system`, as with other commands."""
     done("id", "new", "edge-7.iic")

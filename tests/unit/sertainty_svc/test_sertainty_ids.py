@@ -10,7 +10,7 @@ from mft_common.transfer.steps.sealed import NotAuthentic
 from mft_common.xml import DECLARATION
 from sertainty_svc.domain.ids import IdUnusable, NotForThisId, NotForThisMachine, RuleBreached
 from sertainty_svc.operations.protection.issuing import new_id
-from sertainty_svc.operations.protection.opening import usable_for_protect
+from sertainty_svc.operations.protection.opening import check_unchanged, usable_for_protect
 from sertainty_svc.schemas.ids import binding, read_id, read_uid
 from sertainty_svc.schemas.machines import read_fingerprints, to_fingerprint
 from sertainty_svc.schemas.presets import SHIPPED
@@ -224,6 +224,18 @@ def test_100_comments_change_nothing_and_processing_instructions_are_refused():
     assert host.open(contents.replace(b"<?xml ", b"<?xml\n", 1), *file) == FILE_KEY
     with pytest.raises(IdUnusable, match="instructions"):
         host.open(b"<?xml-like?>" + plain, *file)
+
+
+def test_89_100_an_id_of_this_machine_that_was_changed_protects_nothing():
+    """Items 89 and 100: a wrap that does not open, and a machine whose wrap was taken away; others cannot tell."""
+    a, b = Host(), Host()
+    contents = issued(a, b)
+    check_unchanged(contents, a.key)
+    changed = edited(contents, "Definition/Preset", lambda preset: setattr(preset, "text", "Other"))
+    for document in (changed, edited(contents, "Wraps", lambda wraps: wraps.remove(wraps[0]))):
+        with pytest.raises(IdUnusable, match="changed after it was made"):
+            check_unchanged(document, a.key)
+        check_unchanged(document, Host().key)
 
 
 @given(st.text(max_size=50), st.text(max_size=50))

@@ -3,7 +3,7 @@
 import os
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -21,10 +21,10 @@ from sertainty_svc.domain.names import is_name
 from sertainty_svc.errors import InvalidRequest
 from sertainty_svc.operations.ids import Ids
 from sertainty_svc.operations.protection import host_key
-from sertainty_svc.operations.protection.host_key import HostKey
+from sertainty_svc.operations.protection.host_key import HostKey, HostKeyUnusable
 from sertainty_svc.operations.protection.issuing import new_id
 from sertainty_svc.operations.protection.machine import machine_uuid, this_machine
-from sertainty_svc.operations.protection.opening import opener, usable_for_protect
+from sertainty_svc.operations.protection.opening import check_unchanged, opener, usable_for_protect
 from sertainty_svc.schemas.machines import read_fingerprints
 from sertainty_svc.store import objects
 from sertainty_svc.store.objects import SHARED, Key
@@ -66,10 +66,15 @@ class Access:
             raise Refused(f"there is no file {name}, and no {kind}")
         return found
 
-    @staticmethod
-    def recipient(contents: bytes) -> Recipient:
-        """Return the key that files are protected to; TransferError where the ID cannot be used now."""
-        return usable_for_protect(contents, now_ms())
+    def recipient(self, contents: bytes) -> Recipient:
+        """Return the key that files are protected to; TransferError where the ID cannot be used now.
+
+        A hub whose machine is in the ID can tell that it was changed, which makes it one that nobody opens.
+        """
+        found = usable_for_protect(contents, now_ms())
+        with suppress(CannotStart, HostKeyUnusable):
+            check_unchanged(contents, self._machine[0])
+        return found
 
     def opener(self, contents: bytes) -> OpenKey:
         """Return the function that finds the keys of the files of one ID; TransferError where it does not open here."""

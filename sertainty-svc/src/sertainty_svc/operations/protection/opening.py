@@ -62,14 +62,13 @@ def usable_for_protect(contents: bytes, now_ms: int) -> Recipient:
 def check_unchanged(contents: bytes, host_key: HostKey) -> None:
     """Raise IdUnusable for an ID of this machine that does not open here, because it was changed after it was made.
 
-    Nobody could open what is protected to it, and its rules may be others than those it was made with. Of an ID without
-    a wrap for this machine that cannot be known.
+    Nobody could open what is protected to it, and its rules may be others than those it was made with. A machine with a
+    key has had a wrap. Of an ID that does not name this machine nothing of this can be known.
     """
     document = read_id(contents)
-    machines = _with_key(document, host_key.public)
-    if machines:
+    if any(machine.public_key == host_key.public for machine in document.definition.machines):
         try:
-            _private_key(document, machines, host_key)
+            _private_key(document, _with_key(document, host_key.public), host_key)
         except NotForThisMachine as error:
             raise IdUnusable("the ID cannot be used: it was changed after it was made") from error
 
