@@ -238,6 +238,8 @@ def test_what_cannot_be_done_is_refused_with_a_reason(here):
     (here / "no.xml").write_text("<a/>")
     (here / "bytes.xml").write_bytes(b"\xff")
     (here / "there").touch()
+    devices = "".join(f"<Device id='{number}'/>" for number in range(4000))
+    (here / "many.xml").write_text(f"<Configuration>{devices}</Configuration>")
     for arguments, reason in (
         (("protect", "report.csv", "--id", "other"), "no shared ID of that name"),
         (("protect", "report.csv", "--id", "night:other"), "no ID of that name in the configuration night"),
@@ -253,6 +255,7 @@ def test_what_cannot_be_done_is_refused_with_a_reason(here):
         (("id", "new", "x", "--preset", "none", "--output", "x"), "no preset none"),
         (("id", "new", "x", "--machine", "no.xml"), "no Configuration"),
         (("id", "new", "x", "--machine", "no.xml", "--output", "x"), "no Configuration"),
+        (("id", "new", "x", "--machine", "many.xml", "--output", "x"), "would have more than"),
         (("id", "new", "x", "--machine", "bytes.xml"), "no UTF-8"),
         (("id", "new", "x", "--output", "there"), "File exists"),
         (("id", "new", "x", "--data", "nowhere"), "no hub's data"),
@@ -261,7 +264,7 @@ def test_what_cannot_be_done_is_refused_with_a_reason(here):
         assert reason in refused(*arguments), arguments
     result = run("protect", "report.csv", "--id", "other", "--format", "json")
     assert (result.exit_code, json.loads(result.stdout)["exit_code"]) == (2, 2)
-    assert names(here) == ["bytes.xml", "no.xml", "report.csv", "there"]
+    assert names(here) == ["bytes.xml", "many.xml", "no.xml", "report.csv", "there"]
 
 
 def test_a_terminal_gets_bars_and_a_pipe_none(here):

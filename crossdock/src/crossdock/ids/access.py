@@ -115,11 +115,10 @@ class Access:
         if wanted not in section.presets:
             raise Refused(f"there is no preset {wanted}")
         try:
-            machines = read_fingerprints(list(fingerprints))
+            machines = read_fingerprints(list(fingerprints)) or [this_machine(*self._machine)]
+            return new_id(_checked(name), machines, section.presets[wanted], kem=section.kem, now_ms=now_ms())[1]
         except InvalidRequest as error:
             raise Refused(error.detail) from error
-        machines = machines or [this_machine(*self._machine)]
-        return new_id(_checked(name), machines, section.presets[wanted], kem=section.kem, now_ms=now_ms())[1]
 
     @cached_property
     def _machine(self) -> tuple[HostKey, str]:
