@@ -4,9 +4,12 @@ import tracemalloc
 
 import pytest
 
+from mft_common.clock import parse_iso
 from sertainty_svc.domain.ids import IdUnusable
 from sertainty_svc.errors import InvalidRequest
+from sertainty_svc.operations.protection.issuing import new_id
 from sertainty_svc.operations.protection.opening import usable_for_protect
+from sertainty_svc.schemas.ids import read_id
 from sertainty_svc.schemas.presets import read_preset
 from sertainty_svc.wire import decode
 from tests.unit.sertainty_svc.made_ids import FILE_KEY, NOW, Host, issued, protected
@@ -46,6 +49,18 @@ def test_100_names_in_namespaces_are_refused(element):
     outside = contents.replace(b"<Wraps>", element + b"<Wraps>")
     declared = contents.replace(b"<Machines>", b"<Machines xmlns:x='urn:x'>")
     assert host.open(outside, *file) == host.open(declared, *file) == FILE_KEY
+
+
+@pytest.mark.parametrize("expiration", ["0001-01-01T00:00:00+00:01", "9999-12-31T23:59:59-00:01"])
+def test_101_an_end_that_no_date_can_tell_makes_a_preset_invalid(expiration):
+    """Item 101: the date in an ID is UTC; in another year than 1 to 9999 nobody could use the ID that is made."""
+    with pytest.raises(InvalidRequest, match="GeneralSetup/Expiration is no time of the years 1 to 9999 in UTC"):
+        read_preset(preset(f"<Expiration>{expiration}</Expiration>"))
+    for end in ("0001-01-01T00:00:00Z", "9999-12-31T23:59:59Z"):
+        made = new_id(
+            "x", [Host().machine], read_preset(preset(f"<Expiration>{end}</Expiration>")), kem="x25519", now_ms=NOW
+        )
+        assert read_id(made[1]).definition.rules.expiration == parse_iso(end)
 
 
 def test_102_109_a_preset_of_more_than_an_id_may_have_is_refused():

@@ -4,7 +4,7 @@ from typing import Final
 from xml.etree.ElementTree import Element
 
 from mft_common import xml
-from mft_common.clock import iso, parse_iso
+from mft_common.clock import FIRST_MS, LAST_MS, iso, parse_iso
 from sertainty_svc.domain.rules import Rules
 from sertainty_svc.domain.windows import DAYS, Edge, Window
 from sertainty_svc.errors import InvalidRequest
@@ -94,9 +94,13 @@ def _read_date(leaves: Leaves, tag: str) -> int | None:
     if not text and tag not in leaves:
         return None
     try:
-        return parse_iso(text)
+        at = parse_iso(text)
     except (ValueError, OverflowError) as error:
         raise leaves.problem(tag, "no time with a zone") from error
+    # By its zone a time of these years may lie beyond them, where no date is.
+    if not FIRST_MS <= at <= LAST_MS:
+        raise leaves.problem(tag, "no time of the years 1 to 9999 in UTC")
+    return at
 
 
 def _write_window(block: Element, window: Window, zone: str) -> None:
