@@ -63,6 +63,14 @@ def test_101_an_end_that_no_date_can_tell_makes_a_preset_invalid(expiration):
         assert read_id(made[1]).definition.rules.expiration == parse_iso(end)
 
 
+def test_101_the_tag_of_a_rule_that_is_not_enforced_is_shown_in_part():
+    """Item 101: an ID by somebody else puts no megabyte into the status, the log and the events of a task."""
+    tag = "T" * 200_000
+    with pytest.raises(InvalidRequest) as caught:
+        read_preset(preset(f"<{tag}/>"))
+    assert caught.value.detail == f"Preset/Rules/GeneralSetup/{'T' * 100}... is a rule that is not enforced"
+
+
 def test_102_109_a_preset_of_more_than_an_id_may_have_is_refused():
     """Items 102 and 109: before it is parsed."""
     small = preset("")

@@ -14,6 +14,8 @@ E = TypeVar("E", bound=StrEnum)
 
 _BOOLEANS: Final = {"true": True, "1": True, "false": False, "0": False}
 _WHOLE: Final = re.compile(r"-?[0-9]{1,18}", re.ASCII)
+# A tag may be as long as a document.
+_SHOWN: Final = 100
 _DECIMAL: Final = re.compile(r"[0-9]{1,18}(\.[0-9]{1,18})?", re.ASCII)
 
 
@@ -89,8 +91,9 @@ class Leaves:
         return self._children.get(tag, [])
 
     def problem(self, tag: str, is_what: str) -> InvalidRequest:
-        """Return the error for a child, of which `is_what` says what it is."""
-        return InvalidRequest(f"{self.path}/{tag} is {is_what}")
+        """Return the error for a child, of which `is_what` says what it is; a long tag is cut."""
+        shown = tag if len(tag) <= _SHOWN else f"{tag[:_SHOWN]}..."
+        return InvalidRequest(f"{self.path}/{shown} is {is_what}")
 
     def _read(self, tag: str, default: D, convert: Callable[[str], T | None], is_what: str) -> T | D:
         child = self._one(tag)
