@@ -160,3 +160,12 @@ def test_check_says_nothing_about_keys_that_have_an_effect(tmp_path):
     result = CliRunner().invoke(main, ["check", str(file)])
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
+
+
+def test_check_refuses_folders_that_reach_the_host_key_of_the_environment(tmp_path, monkeypatch):
+    """`crossdock check` knows the variables of the hub, as `apply` does: a task could copy the key to anywhere."""
+    (tmp_path / "crossdock.yaml").write_text(yaml.safe_dump({"data_protector": {"folders": [str(tmp_path / "root")]}}))
+    for place, code in (("keys/h.pem", 0), ("root/h.pem", 2)):
+        monkeypatch.setenv("SERTAINTY_HOST_KEY_FILE", str(tmp_path / place))
+        result = CliRunner().invoke(main, ["check", str(tmp_path / "crossdock.yaml")])
+        assert (result.exit_code, "data_protector.folders: tasks reach" in result.stderr) == (code, code == 2)

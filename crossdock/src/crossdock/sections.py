@@ -10,6 +10,7 @@ import gateway.schemas.accounts
 import gateway.settings
 import mqmft_svc.schemas.config
 import sertainty_svc.schemas.configuration
+import sertainty_svc.settings
 from mft_common.config import Reader, ReadSections, Sections
 from mft_common.errors import ConfigError
 
@@ -67,6 +68,6 @@ def readers(environ: Mapping[str, str]) -> tuple[ReadSections[object], ...]:
         filestore_svc.schemas.read_sections,
         diplomat_svc.schemas.configuration.read_sections,
         mqmft_svc.schemas.config.read_sections,
-        sertainty_svc.schemas.configuration.read_sections,
+        sertainty_svc.schemas.configuration.sections_reader(environ.get(sertainty_svc.settings.HOST_KEY_FILE)),
         _references,
     )

@@ -174,7 +174,8 @@ def build(
         config = configuration.load(Path(settings.config), sections.SECTIONS, whole=False) if settings.config else {}
         configuration.warn_unused(sections.unused(config))
     reader = replace(reader or Reader(Path(settings.config or "").parent, {}), data=Path(settings.data).absolute())
-    section = sections.read_sections(config, reader)
+    read_sections = sections.sections_reader(settings.host_key_file)
+    section = read_sections(config, reader)
     _ensure_host_key(settings, section)
     signer = Signer(settings.internal_keys) if settings.internal_keys else None
     if directory is None:
@@ -187,7 +188,7 @@ def build(
         # Processes that start at the same time apply the configuration one after another.
         advisory_lock(connection, f"{SERVICE} configuration")
         APPLIED.store(connection, config, reader.folder)
-    follower = ConfigurationFollower(APPLIED, sections.read_sections, section, reader)
+    follower = ConfigurationFollower(APPLIED, read_sections, section, reader)
     return Service(
         settings=settings,
         section=section,

@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 
 from mft_common.settings import choice, csv, from_env, setting, text
 from sertainty_svc import SERVICE
+
+HOST_KEY_FILE: Final = "SERTAINTY_HOST_KEY_FILE"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,7 @@ class Settings:
     config: str | None = setting("MFT_CONFIG", text, None)
     data: str = setting("MFT_DATA", text, "data")
     transfer_id_prefix: str = setting("MFT_TRANSFER_ID_PREFIX", default="AMQ QM1", doc="first bytes of transfer ids")
-    host_key_file: str | None = setting("SERTAINTY_HOST_KEY_FILE", text, None, doc="the file of this machine's key")
+    host_key_file: str | None = setting(HOST_KEY_FILE, text, None, doc="the file of this machine's key")
     log_level: str = setting("MFT_LOG_LEVEL", choice("debug", "info", "warning", "error"), "info")
 
     @classmethod

@@ -1,3 +1,4 @@
+import subprocess
 import threading
 
 import pytest
@@ -6,6 +7,7 @@ from mft_common.errors import ConfigError
 from mft_common.events import LocalBus
 from sertainty_svc import worker
 from sertainty_svc.app import create_app
+from sertainty_svc.store.tables import APPLIED
 from tests.service.sertainty_svc.protector import Hub
 
 
@@ -45,3 +47,19 @@ def test_98_a_host_key_that_cannot_be_read_or_made_stops_the_start(tmp_path):
     (tmp_path / "data").write_text("a file where the folder should be")
     with pytest.raises(ConfigError, match="the host key cannot be made there"):
         Hub(tmp_path)
+
+
+def test_98_107_a_running_service_takes_no_folders_that_reach_a_given_key(tmp_path, log):
+    """Items 98 and 107: after an apply the former folders stay in force, and the problem is logged."""
+    for name in ("keys", "root"):
+        (tmp_path / name).mkdir()
+    key = tmp_path / "keys/h.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "x25519", "-out", key], check=True)
+    hub = Hub(tmp_path, {"data_protector": {"folders": [str(tmp_path / "root")]}}, SERTAINTY_HOST_KEY_FILE=str(key))
+    later = {"data_protector": {"folders": [str(tmp_path / "keys")], "executions": 1}}
+    with hub.service.database.write() as connection:
+        APPLIED.store(connection, later, tmp_path)
+        section = hub.service.follower.refresh(connection)
+    assert section.folders == (tmp_path / "root",)
+    assert "SERTAINTY_HOST_KEY_FILE" in log.getvalue()
+    hub.service.close()

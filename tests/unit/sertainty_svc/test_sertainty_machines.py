@@ -15,7 +15,7 @@ from sertainty_svc.errors import InvalidRequest
 from sertainty_svc.operations.protection import host_key
 from sertainty_svc.operations.protection.host_key import HostKey, HostKeyUnusable
 from sertainty_svc.operations.protection.machine import machine_uuid
-from sertainty_svc.schemas.configuration import Section, read_sections
+from sertainty_svc.schemas.configuration import Section, read_sections, sections_reader
 from sertainty_svc.schemas.machines import read_fingerprints, to_fingerprint
 from sertainty_svc.settings import Settings
 from tests.unit.sertainty_svc.made_ids import Host
@@ -77,6 +77,20 @@ def test_98_107_a_given_key_in_a_folder_that_tasks_reach_is_refused(tmp_path):
     section = Section(folders=((tmp_path / "data/root").resolve(),))
     with pytest.raises(HostKeyUnusable, match="tasks reach"):
         host_key.ensure(settings(tmp_path, SERTAINTY_HOST_KEY_FILE=str(link)), section)
+
+
+def test_98_107_the_folders_of_a_configuration_that_is_applied_later_do_not_reach_a_given_key(tmp_path):
+    """Items 98 and 107: a key that the environment names is as safe from it as at the start."""
+    key, reader = tmp_path / "root/keys/h.pem", Reader(tmp_path, {}, data=tmp_path / "data")
+    read = sections_reader(str(key))
+    assert read({"data_protector": {"folders": [str(tmp_path / "other")]}}, reader).folders
+    for folder in (tmp_path / "root", tmp_path / "root/keys"):
+        section = {"data_protector": {"folders": [str(folder)]}}
+        with pytest.raises(
+            ConfigError, match=r"data_protector\.folders: tasks reach the file of SERTAINTY_HOST_KEY_FILE"
+        ):
+            read(section, reader)
+        assert sections_reader(None)(section, reader).folders
 
 
 @pytest.mark.parametrize("content", [None, b"", b"junk", "rsa", "locked"])

@@ -7,10 +7,11 @@ from typing import Any, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
-from mft_common.config import Reader, Sections, Size, problems_of, unused_keys
+from mft_common.config import Reader, ReadSections, Sections, Size, problems_of, unused_keys
 from mft_common.errors import ConfigError
 from sertainty_svc.errors import InvalidRequest
 from sertainty_svc.schemas.presets import SHIPPED, UNRESTRICTED, Preset, read_preset
+from sertainty_svc.settings import HOST_KEY_FILE
 
 _SECTION: Final = "data_protector"
 SECTIONS: Final[Sections] = {_SECTION: dict}
@@ -111,6 +112,21 @@ def read_sections(document: Mapping[str, Any], reader: Reader) -> Section:
         host_key_file=None if host_key is None else str(reader.folder / host_key),
         **loaded,
     )
+
+
+def sections_reader(host_key_file: str | None) -> ReadSections[Section]:
+    """Return `read_sections` for processes whose environment names the file of the host key, or None.
+
+    No task may reach that file by the folders of any configuration, one that is applied later included.
+    """
+
+    def read(document: Mapping[str, Any], reader: Reader) -> Section:
+        section = read_sections(document, reader)
+        if host_key_file is not None and is_below(Path(host_key_file), section.folders):
+            raise ConfigError([f"{_SECTION}.folders: tasks reach the file of {HOST_KEY_FILE}, since it lies in one"])
+        return section
+
+    return read
 
 
 def is_below(path: Path, roots: Sequence[Path]) -> bool:
