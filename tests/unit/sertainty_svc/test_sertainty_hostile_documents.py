@@ -1,6 +1,7 @@
 """Documents and arguments that are to cost time, memory or a useless ID: what is refused, and at which bound."""
 
 import tracemalloc
+from pathlib import PurePath
 
 import pytest
 
@@ -9,9 +10,12 @@ from sertainty_svc.domain.ids import IdUnusable
 from sertainty_svc.errors import InvalidRequest
 from sertainty_svc.operations.protection.issuing import new_id
 from sertainty_svc.operations.protection.opening import usable_for_protect
+from sertainty_svc.schemas.folders import Roots
 from sertainty_svc.schemas.ids import read_id
 from sertainty_svc.schemas.presets import read_preset
+from sertainty_svc.schemas.tasks import read_tasks
 from sertainty_svc.wire import decode
+from tests.servers.task_documents import document, task
 from tests.unit.sertainty_svc.made_ids import FILE_KEY, NOW, Host, issued, protected
 
 
@@ -78,3 +82,12 @@ def test_102_109_a_preset_of_more_than_an_id_may_have_is_refused():
     for contents in (small + b" " * (1 << 20), b"no XML" * 1_000_000):
         with pytest.raises(InvalidRequest, match="the preset has more than 1048576 bytes"):
             read_preset(contents)
+
+
+def test_103_109_the_patterns_of_all_tasks_together_have_a_limit():
+    """Items 103 and 109: the watcher of all tasks would compile the patterns of 8 MiB for a minute."""
+    roots = Roots((PurePath("/srv/a"),))
+    tasks = [task(str(number), Filter={"Include": "*a" * 65_536, "Exclude": "*b" * 65_536}) for number in range(5)]
+    assert len(read_tasks(document(*tasks[:4]).encode(), roots)) == 4
+    with pytest.raises(InvalidRequest, match="Include and Exclude have more than 1048576 characters together"):
+        read_tasks(document(*tasks).encode(), roots)

@@ -25,6 +25,8 @@ from sertainty_svc.schemas.windows import read_window, read_zone
 MOST_TASKS: Final = 10_000
 MOST_BYTES: Final = 8 << 20
 _MOST_ELEMENTS: Final = 500_000
+# All patterns of a document are compiled by the one watcher of all tasks, which takes microseconds for each character.
+_MOST_IN_PATTERNS: Final = 1 << 20
 _VERSION: Final = "1"
 _DAY_S: Final = 86_400
 _YEAR_S: Final = 31_536_000
@@ -70,11 +72,15 @@ def _tasks(root: Element, roots: Roots) -> list[TaskDefinition]:
     if len(elements) > MOST_TASKS:
         raise InvalidRequest(f"there are more than {MOST_TASKS} tasks")
     tasks: dict[str, TaskDefinition] = {}
+    in_patterns = 0
     for element in elements:
         task = _task(element, roots)
         if task.name in tasks:
             raise InvalidRequest(f"there are two tasks {task.name}")
         tasks[task.name] = task
+        in_patterns += sum(map(len, (*task.filter.include, *task.filter.exclude)))
+        if in_patterns > _MOST_IN_PATTERNS:
+            raise InvalidRequest(f"Include and Exclude have more than {_MOST_IN_PATTERNS} characters together")
     return list(tasks.values())
 
 
