@@ -160,6 +160,19 @@ def test_60_a_thousand_executions_are_shown_and_dropped_entries_counted(hub):
     assert (executions[0].get("number"), executions[-1].get("number")) == ("3", "1002")
 
 
+def test_60_109_of_long_entries_the_newest_sixteen_million_characters_are_shown(hub):
+    """Items 60 and 109: a script may write 160 MB of lines, which no call could render in its time."""
+    _, id_ = save_task(hub)
+    save_execution(hub, id_, 1, began_at=1)
+    line = "x" * 1_000_000
+    with hub.service.database.write() as connection:
+        for number in range(20):
+            logs.append_to_task(connection, f"task/{id_}", 1, number, f"{number} {line}")
+    truncated, execution_ = task_log(hub)
+    assert (truncated.tag, truncated.get("count"), len(execution_)) == ("Truncated", "4", 16)
+    assert [entry.text.partition(" ")[0] for entry in execution_] == [str(number) for number in range(4, 20)]
+
+
 def test_60_a_log_of_nothing_is_213(hub):
     """Item 60: no such configuration, no such task, and `*`."""
     save_task(hub)

@@ -9,6 +9,8 @@ STARTS_KEPT: Final = 20
 AGENT_ENTRIES: Final = 100_000
 TASK_EXECUTIONS: Final = 1_000
 TASK_ENTRIES: Final = 20_000
+# How much of them is shown: lines of scripts have 8 KiB, of which a character may take five bytes in a document.
+CHARACTERS: Final = 16 << 20
 
 
 @dataclass(frozen=True, kw_only=True)

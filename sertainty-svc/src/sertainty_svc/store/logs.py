@@ -14,6 +14,7 @@ from mft_common.clock import iso
 from mft_common.joblog import JobLog
 from sertainty_svc.domain.logs import (
     AGENT_ENTRIES,
+    CHARACTERS,
     STARTS_KEPT,
     TASK_ENTRIES,
     TASK_EXECUTIONS,
@@ -78,7 +79,7 @@ def latest(connection: sa.Connection) -> AgentLog:
 
 
 def of_start(connection: sa.Connection, name: str) -> AgentLog:
-    """Return the log of a start by its name: its newest 100,000 entries (10.6)."""
+    """Return the log of a start by its name: its newest 100,000 entries, or 16 Mi characters of them (10.6)."""
     found = sa.select(_START.name, _START.started_at, _START.host, _START.version).where(_START.name == name)
     start = AgentStart(**connection.execute(found).one()._asdict())
     entries, truncated = _entries(connection, AGENT_LOG, name, AGENT_ENTRIES)
@@ -86,7 +87,7 @@ def of_start(connection: sa.Connection, name: str) -> AgentLog:
 
 
 def of_task(connection: sa.Connection, task: StoredTask) -> TaskLog:
-    """Return the log of a task: its newest 1,000 executions and 20,000 entries (10.6)."""
+    """Return the log of a task: its newest 1,000 executions and 20,000 entries, or 16 Mi characters of them (10.6)."""
     # The entries first: their executions had begun before.
     entries, truncated = _entries(connection, TASK_LOG, task.log, TASK_ENTRIES)
     begun = sa.select(execution).where(_EXECUTION.task_id == task.id, _EXECUTION.began_at.is_not(None))
@@ -127,10 +128,14 @@ def _record(text: str, values: Mapping[str, str | int]) -> str:
 
 
 def _entries(connection: sa.Connection, log: JobLog, subject: str, most: int) -> tuple[list[LogEntry], int]:
-    """Return the newest entries of a log, the oldest of them first, and how many older ones there were."""
+    """Return the newest entries of a log, the oldest of them first, and how many older ones there were.
+
+    They are `most` at the most, with so many characters that their document is rendered within a call (109).
+    """
     last_id = log.last_id(connection, subject)
-    kept: deque[LogEntry] = deque(maxlen=most)
-    count = truncated = 0
+    kept: deque[LogEntry] = deque()
+    sizes: deque[int] = deque()
+    count = truncated = size = 0
     for page in () if last_id is None else log.pages(connection, subject, last_id=last_id):
         truncated += sum(dropped for _, _, _, dropped, _ in page)
         records = [(at, level, text) for at, level, text, dropped, _ in page if not dropped]
@@ -141,6 +146,12 @@ def _entries(connection: sa.Connection, log: JobLog, subject: str, most: int) ->
             LogEntry(at, level, values.pop("text"), values, values.pop("number", 0))
             for (at, level, _), values in zip(records, texts, strict=True)
         )
+        lengths = [len(text) for _, _, text in records]
+        sizes.extend(lengths)
+        size += sum(lengths)
+        while len(kept) > most or size > CHARACTERS:
+            kept.popleft()
+            size -= sizes.popleft()
     return list(kept), truncated + count - len(kept)
 
 
