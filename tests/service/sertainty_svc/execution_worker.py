@@ -49,6 +49,7 @@ class Task:
         self.messages: list[tuple[str, object]] = []
         self.logged: list[dict] = []
         self.ids: dict[str, list[str]] = {}
+        self.unproved: dict[str, ExecutionFile] = {}
         self.before: dict[str, object] = {}
         self.refused: tuple[int, bool] | None = None
         self.may_go_on = True
@@ -161,6 +162,10 @@ class Task:
 
     def _find_ids(self, data):
         return self.ids.get(data["uid"], [])
+
+    def _find_unproved(self, data):
+        found = self.unproved.get(data["path"])
+        return None if found is None else found.to_json()
 
 
 def definition(action=Action.COPY, **changes):

@@ -115,6 +115,17 @@ task_failure: Final = sa.Table(
     sqlite_with_rowid=False,
 )
 
+# Files whose output may be there although no execution has recorded that, by digests as in mft_common.watching (88).
+# `folder` is the destination, and `data` as in `execution_file`.
+unproved_commit: Final = sa.Table(
+    "unproved_commit",
+    metadata,
+    sa.Column("task", sa.BigInteger(), sa.ForeignKey("task.id", ondelete="CASCADE"), primary_key=True),
+    sa.Column("name", sa.LargeBinary(16), primary_key=True),
+    *(_text(name) for name in ("folder", "data")),
+    sqlite_with_rowid=False,
+)
+
 # The columns bear the names of domain.executions.Execution. One of a task that is gone stays until it has ended.
 execution: Final = sa.Table(
     "execution",

@@ -1,5 +1,6 @@
 """End executions: their statistics, logs and events, and the files that a later execution takes (73, 80, 86, 111)."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from mft_common import logs
 from mft_common.backoff import pause_after
 from mft_common.clock import Clock
 from mft_common.storable_text import storable
+from mft_common.watching.memory import digest
 from sertainty_svc.domain.executions import Execution, ExecutionFile, FileCounts
 from sertainty_svc.domain.stored_tasks import LONGEST_PAUSE_MS, StoredTask
 from sertainty_svc.domain.tasks import TaskType
@@ -16,7 +18,7 @@ from sertainty_svc.operations import agenda
 from sertainty_svc.operations.executing.events import TransferReport
 from sertainty_svc.operations.task_changes import add_event
 from sertainty_svc.store import agent as agents
-from sertainty_svc.store import execution_files, executions, failed_files, tasks
+from sertainty_svc.store import execution_files, executions, failed_files, tasks, unproved_commits
 from sertainty_svc.store import logs as task_logs
 from sertainty_svc.store.tables import OUTBOX, TASK_LOG, task
 
@@ -42,14 +44,22 @@ class _Paths:
     """The paths of files that a watch has handed over, by how they ended; `left` where a file may have left something.
 
     An attempt that failed before it came to the file that an earlier one was at does not know what that one has left.
+    `unproved` are files whose output may be there, and `proved` are those of `known` that are over by now.
     """
 
+    known: Collection[bytes] = ()
     unhandled: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
     successful: list[str] = field(default_factory=list)
+    unproved: list[ExecutionFile] = field(default_factory=list)
+    proved: list[bytes] = field(default_factory=list)
     left: bool = False
 
     def add(self, file: ExecutionFile) -> None:
+        if file.under_way:
+            self.unproved.append(file)
+        elif self.known and file.state in ("successful", "failed") and (name := digest(file.path)) in self.known:
+            self.proved.append(name)
         if not file.identity:
             return
         same = {"successful": self.successful, "failed": self.failed}
@@ -99,7 +109,7 @@ class Ending:
         else:
             nothing_done = counts.later > 0 and not counts.successes and not counts.failures
             self._count(connection, found, one, error=error, waits=end.fault or nothing_done, now=now)
-            _note_files(connection, found, paths)
+            _note_files(connection, found, one, paths)
             if not end.fault:
                 # Files that came meanwhile wait for this end; after a fault they wait longer.
                 agenda.wake(connection, one.definition)
@@ -123,7 +133,7 @@ class Ending:
 
     def _read_files(self, connection: sa.Connection, one: Execution) -> tuple[FileCounts, _Paths]:
         """Count the files as they end; one whose output is durable is successful, whatever became of its source."""
-        counts, paths = FileCounts(), _Paths()
+        counts, paths = FileCounts(), _Paths(unproved_commits.names(connection, one.task_id))
         for file in execution_files.each(connection, one.id):
             paths.left = paths.left or file.unfinished
             ended = file
@@ -182,8 +192,10 @@ def _back_off(found: StoredTask, *, waits: bool, now: int) -> dict[str, int | No
     return {"faults": faults, "retry_at": now + pause_after(faults, _FIRST_PAUSE_MS, LONGEST_PAUSE_MS)}
 
 
-def _note_files(connection: sa.Connection, found: StoredTask, paths: _Paths) -> None:
-    """Remember what failed, and let the watch take again what was not handled."""
+def _note_files(connection: sa.Connection, found: StoredTask, one: Execution, paths: _Paths) -> None:
+    """Remember what failed and what may be there, and let the watch take again what was not handled."""
+    unproved_commits.keep(connection, found.id, one.definition.folders.destination, paths.unproved)
+    unproved_commits.remove(connection, found.id, paths.proved)
     failed_files.add(connection, found.id, paths.failed)
     failed_files.remove(connection, found.id, paths.successful)
     failed_files.hand_back(connection, found.watch, paths.unhandled)

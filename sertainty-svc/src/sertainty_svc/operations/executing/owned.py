@@ -12,16 +12,15 @@ from mft_common import logs
 from mft_common.backoff import pause_after
 from mft_common.database import Database
 from mft_common.database.leases import Lease, LeaseLost
-from mft_common.storable_text import storable
 from sertainty_svc.domain.executions import Execution, ExecutionFile
 from sertainty_svc.domain.stored_tasks import may_run
 from sertainty_svc.operations.executing import delivered
 from sertainty_svc.operations.executing.ending import End, Ending
+from sertainty_svc.operations.executing.entries import PendingEntries
 from sertainty_svc.operations.executing.files import KnownFiles
 from sertainty_svc.operations.watched_folders import WatchedFolders
 from sertainty_svc.store import agent as agents
-from sertainty_svc.store import executions, objects, tasks
-from sertainty_svc.store import logs as task_logs
+from sertainty_svc.store import executions, objects, tasks, unproved_commits
 from sertainty_svc.store.tables import OUTBOX, WORKERS
 
 # The child of an execution may be cut off this often without a file that was brought to its end meanwhile.
@@ -54,8 +53,7 @@ class OwnedExecution:
         self._watched = parts.watched
         self._now = parts.ending.now
         self._files = KnownFiles(parts.database, execution.id, self._now)
-        # Entries for the log of the task that are not stored yet, with their times.
-        self._entries: list[tuple[int, Mapping[str, Any]]] = []
+        self._entries = PendingEntries(execution, self._now)
         # Files that other tasks may find, which have not been noted yet.
         self._delivered: list[ExecutionFile] = []
         self._lock = threading.RLock()
@@ -134,7 +132,7 @@ class OwnedExecution:
                     self._write()
                 except LeaseLost:
                     self._files.told()
-                    self._entries.clear()
+                    self._entries.stored()
                     self._delivered.clear()
 
     def may_commit(self, lease: Lease, given: Mapping[str, Any]) -> bool:
@@ -151,12 +149,18 @@ class OwnedExecution:
     def log(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Note entries for the log of the task; the next write stores them, that of `tell` at the latest."""
         with self._lock:
-            self._entries += [(self._now(), entry) for entry in entries]
+            self._entries.add(entries)
 
     def find_ids(self, uid: str) -> Sequence[bytes]:
         """Return the IDs of an id, those of the configuration before the shared ones (90)."""
         with self._database.read() as connection:
             return objects.find_ids(connection, self.execution.configuration_id, uid)
+
+    def find_unproved(self, path: str) -> ExecutionFile | None:
+        """Return a file whose commit an earlier execution of the task has left unproved (88)."""
+        one = self.execution
+        with self._database.read() as connection:
+            return unproved_commits.find(connection, one.task_id, one.definition.folders.destination, path)
 
     def stop_text(self) -> str:
         """Return the text of the end that somebody has asked for, "" where nobody has."""
@@ -227,13 +231,7 @@ class OwnedExecution:
         self._files.store(connection)
         if self._delivered:
             delivered.note(connection, self._watched, one, self._delivered, self._now())
-        # The log of a task that is gone was deleted with it.
-        if self._entries and tasks.by_id(connection, one.task_id) is not None:
-            for at, entry in self._entries:
-                task_logs.append_to_task(
-                    connection, one.log, one.number, at, storable(entry["text"]), level=entry.get("level") or "Info",
-                    file=storable(entry.get("file") or ""), stream=entry.get("stream") or "",
-                )  # fmt: skip
+        self._entries.store(connection)
 
     @contextmanager
     def _held(self) -> Iterator[sa.Connection]:
@@ -244,5 +242,5 @@ class OwnedExecution:
                 yield connection
             # Not before the commit: a database that is away is written to again.
             self._files.stored()
-            self._entries.clear()
+            self._entries.stored()
             self._delivered.clear()

@@ -12,6 +12,7 @@ from mft_common.process.runner import MAY_COMMIT, PROGRESS, Json, MessageTooLarg
 from mft_common.process.runner import End as ChildEnd
 from sertainty_svc.operations.executing.ending import End
 from sertainty_svc.operations.executing.owned import OwnedExecution
+from sertainty_svc.operations.running import messages
 from sertainty_svc.operations.running.messages import CHANGED, FILES, FIND_IDS, FOUND, HELD, LOG, MAY_GO_ON
 from sertainty_svc.operations.running.order import Result
 
@@ -79,6 +80,9 @@ class ExecutionProcess:
             return owned.page(data["after"])
         if kind == FIND_IDS:
             return [base64.b64encode(contents).decode("ascii") for contents in owned.find_ids(data["uid"])]
+        if kind == messages.FIND_UNPROVED:
+            found = owned.find_unproved(data["path"])
+            return None if found is None else found.to_json()
         self._report(kind, data)
         return None
 

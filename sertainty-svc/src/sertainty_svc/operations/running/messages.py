@@ -17,6 +17,8 @@
 - LOG, a list of `{"text", "level", "file", "stream"}` for the log of the task; told, not asked.
 - FIND_IDS, `{"uid"}`: the answer is a list of the contents in Base64 of the IDs of that id, those of the configuration
   before the shared ones, at most four: a copy that was changed must not hide the one that opens.
+- FIND_UNPROVED, `{"path"}`, where the target of a file exists: the answer is the file of that path as JSON, as an
+  earlier execution of the task has left it that did not record its commit, or None.
 """
 
 from typing import Final
@@ -30,4 +32,5 @@ MAY_COMMIT: Final = "may_commit"
 HELD: Final = "held"
 LOG: Final = "log"
 FIND_IDS: Final = "find_ids"
+FIND_UNPROVED: Final = "find_unproved"
 PAGE: Final = 500

@@ -1,15 +1,15 @@
 """Deliver one file of an execution, and do with its source what the task says (86 to 92)."""
 
 import functools
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
 from mft_common.endpoints.contract import Entry
-from mft_common.endpoints.errors import Interrupted, NotFound, NotRegular, OutcomeUnknown, TransferError
+from mft_common.endpoints.errors import Exists, Interrupted, NotFound, NotRegular, OutcomeUnknown, TransferError
 from mft_common.transfer import Copied, Mover, commit_proof
 from mft_common.transfer.commit_proof import CommitProof
 from sertainty_svc.domain.executions import ExecutionFile
+from sertainty_svc.operations.running.committed import Committed, find_committed, find_unproved
 from sertainty_svc.operations.running.delivering import Delivering, Delivery
 from sertainty_svc.operations.running.disposing import ASIDE, Disposal, Work
 from sertainty_svc.operations.running.faults import FileFault, Later, TaskFault, is_of_task, reason_of_file, sentence_of
@@ -58,31 +58,33 @@ class FileMove:
                 raise
             return self._fail(f"It took longer than {self._work.definition.time_limit_s} seconds.")
         except TransferError as error:
-            return self._fail(reason_of_file(error, self._file.path))
+            if not (isinstance(error, Exists) and self._was_delivered()):
+                return self._fail(reason_of_file(error, self._file.path))
         return self._finish()
 
     def _was_committed(self) -> bool:
         """Return whether an earlier attempt was cut off between the commit of the file and its report (88)."""
-        proof, destination = CommitProof.of(self._file.checkpoint), self._work.folders.destination
+        proof = CommitProof.of(self._file.checkpoint)
         if proof is None:
             return False
-        look = functools.partial(destination.endpoint.stat, self._file.destination)
-        try:
-            if proof.find(destination.endpoint, look, self._work.stop) is None:
-                self._file = self._file.changed(checkpoint=None)
-                return False
-        except Interrupted:
-            raise
-        except TransferError as error:
-            raise TaskFault(f"{destination.text} cannot be looked at: {sentence_of(error)}") from error
-        try:
-            # The earlier attempt may have been cut off before the name was durable.
-            destination.endpoint.make_durable(self._file.destination)
-        except TransferError:
-            self._delivered(proof.values, None)
-        else:
-            self._delivered(proof.values, proof.entry)
+        found = find_committed(self._work, self._file.destination, proof)
+        if found is None:
+            self._file = self._file.changed(checkpoint=None)
+            return False
+        self._delivered(found)
         return True
+
+    def _was_delivered(self) -> bool:
+        """Return whether the target that exists is the output of an execution that was ended before its report (88)."""
+        assert self._entry is not None
+        try:
+            found = find_unproved(self._work, self._file, self._entry)
+        except TaskFault:
+            self._withdraw()
+            raise
+        if found is not None:
+            self._delivered(found)
+        return found is not None
 
     def _deliver(self) -> None:
         entry, retries = self._find_entry(), self._work.definition.retries
@@ -104,7 +106,7 @@ class FileMove:
         if moved.unremoved:
             self._former.append(self._file.temporary)
         values = _values(Copied(moved.entry, moved.source, moved.delivered, 0))
-        self._delivered(values, moved.entry if moved.durable else None)
+        self._delivered(Committed(values, moved.entry if moved.durable else None))
 
     def _find_entry(self) -> Entry:
         """Return the source as it is now; Later where it is not the file that was found, else as `_judge`."""
@@ -188,15 +190,12 @@ class FileMove:
         proof = CommitProof(copied.entry, copied.delivered.sha256, _values(copied))
         self._file = self._file.changed(state="moving", checkpoint=proof.as_json())
 
-    def _delivered(self, values: Mapping[str, Any], entry: Entry | None) -> None:
-        """Report that the output is there, before anything happens to the source (87).
-
-        `entry` is the version that was read, None where the output may not survive a crash.
-        """
-        self._entry = entry
-        checkpoint = None if entry is None else {commit_proof.ENTRY: asdict(entry)}
+    def _delivered(self, found: Committed) -> None:
+        """Report that the output is there, before anything happens to the source (87)."""
+        self._entry = found.entry
+        checkpoint = None if found.entry is None else {commit_proof.ENTRY: asdict(found.entry)}
         self._file = self._file.changed(
-            **values, state="delivered", temporary="", description="", checkpoint=checkpoint
+            **found.values, state="delivered", temporary="", description="", checkpoint=checkpoint
         )
         self._work.reports.changed(self._file)
 

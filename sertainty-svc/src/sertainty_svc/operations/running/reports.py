@@ -60,6 +60,11 @@ class Reports:
         found: list[str] = self._channel.ask(messages.FIND_IDS, {"uid": uid})
         return found
 
+    def find_unproved(self, path: str) -> ExecutionFile | None:
+        """Return the file of a path whose commit an earlier execution has left unproved."""
+        found = self._channel.ask(messages.FIND_UNPROVED, {"path": path})
+        return None if found is None else ExecutionFile.from_json(found)
+
     def log(self, text: str, file: str = "", level: Level = "Info") -> None:
         """Add a line about a file to the log of the task."""
         self._channel.tell(messages.LOG, [{"text": text, "level": level, "file": printable(file), "stream": ""}])
