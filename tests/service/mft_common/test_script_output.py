@@ -4,11 +4,13 @@ import os
 
 from mft_common.process.runner.script_output import LONGEST_LINE, Output, OutputStream
 
+CUT = "The output is cut after"
 
-def split(*blocks, limit=1 << 20):
+
+def split(*blocks, limit=1 << 20, most_lines=None):
     """Return the lines, each with its stream, of blocks that a program writes one after another, and the output."""
     lines = []
-    output = Output(limit, lines.extend)
+    output = Output(limit, lines.extend, most_lines)
     read, write = os.pipe()
     stream = OutputStream("stdout", read, output)
     try:
@@ -75,3 +77,11 @@ def test_output_of_the_size_of_its_limit_is_not_cut():
     lines, output = split(b"1234\n", b"678\n", limit=9)
     assert lines == [("stdout", "1234"), ("stdout", "678")]
     assert not output.cut
+
+
+def test_lines_beyond_their_limit_are_dropped_with_one_note():
+    """Output of empty lines alone would be as many records of a log as it has bytes."""
+    lines, output = split(b"\n\n", b"3\n4", b"\nfive\n", b"six\n", limit=100, most_lines=4)
+    assert lines == [("stdout", ""), ("stdout", ""), ("stdout", "3"), ("stdout", "4"), ("", f"{CUT} 4 lines.")]
+    assert (output.cut, output.take(b"of the other stream")) == (True, b"")
+    assert split(b"1\n2\n", b"3\n4\n", limit=100, most_lines=4)[1].cut is False

@@ -257,3 +257,11 @@ def test_106_a_script_of_another_user_works_in_a_folder_that_this_user_reaches(r
         user, folder, count = (record["text"] for record in records)
         assert (user, count) == ("nobody", "3")
         assert Path(folder).parent == data / ".scripts"
+
+
+def test_106_the_lines_of_a_run_are_as_many_as_the_log_of_a_task_keeps(run):
+    """Item 106: a script that writes nothing but line ends does not fill the log with as many entries as bytes."""
+    outcome, records = run("lines.py", "print('\\n' * 1_000_000)")
+    assert outcome["state"] == "successful"
+    assert len(records) == 20_001
+    assert (records[-1]["text"], records[-1]["level"]) == ("The output is cut after 20000 lines.", "Warning")

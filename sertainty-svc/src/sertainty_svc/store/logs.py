@@ -5,13 +5,15 @@ The text of a record is a JSON object: `text`, and the attributes of its entry t
 
 import json
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from itertools import groupby
 from typing import Any, Final, Literal
 
 import sqlalchemy as sa
 
 from mft_common.clock import iso
 from mft_common.joblog import JobLog
+from mft_common.storable_text import storable
 from sertainty_svc.domain.logs import (
     AGENT_ENTRIES,
     CHARACTERS,
@@ -121,6 +123,24 @@ def append_to_task(
 ) -> None:
     """Append an entry to the log of a task, whose `StoredTask.log` is the subject, for its execution `number`."""
     TASK_LOG.append(connection, subject, at, level, _record(text, {"number": number, "file": file, "stream": stream}))
+
+
+def append_all_to_task(
+    connection: sa.Connection, subject: str, number: int, entries: Iterable[tuple[int, Mapping[str, Any]]]
+) -> None:
+    """Append entries with their times to the log of a task: `text`, and what they have of `level`, `file` and `stream`.
+
+    Those that follow one another with one time and level are one statement: a script may write many lines.
+    """
+    for (at, level), some in groupby(entries, lambda one: (one[0], one[1].get("level") or "Info")):
+        texts = [
+            _record(
+                storable(entry["text"]),
+                {"number": number, "file": storable(entry.get("file") or ""), "stream": entry.get("stream") or ""},
+            )
+            for _, entry in some
+        ]
+        TASK_LOG.append(connection, subject, at, level, *texts)
 
 
 def _record(text: str, values: Mapping[str, str | int]) -> str:

@@ -27,13 +27,14 @@ _prctl: Final = ctypes.CDLL(None, use_errno=True).prctl
 class Limits:
     """Limits on a program; None is no limit.
 
-    For the whole run: `seconds` of time, and `output` bytes that are handed over of what it writes. A program that is
-    to end gets SIGTERM, and SIGKILL `grace` seconds later. For each of its processes: `cpu` seconds, of address space
-    `memory` bytes, `file_size` bytes, and `open_files` descriptors. There are no core files.
+    For the whole run: `seconds` of time, and `output` bytes and `lines` lines that are handed over of what it writes. A
+    program that is to end gets SIGTERM, and SIGKILL `grace` seconds later. For each of its processes: `cpu` seconds, of
+    address space `memory` bytes, `file_size` bytes, and `open_files` descriptors. There are no core files.
     """
 
     seconds: float = 60.0
     output: int = 1 << 20
+    lines: int | None = None
     grace: float = 5.0
     cpu: float | None = None
     memory: int | None = None

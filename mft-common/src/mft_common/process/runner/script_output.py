@@ -31,12 +31,18 @@ OnLines = Callable[[Sequence[Line]], None]
 
 
 class Output:
-    """Both streams of a program: at most `limit` bytes of them are handed to `on_lines`, then a note; `cut` says so."""
+    """Both streams of a program: at most `limit` bytes and `lines` lines of them are handed to `on_lines`, then a note.
 
-    def __init__(self, limit: int, on_lines: OnLines) -> None:
+    `cut` says that there was more. None is no limit of lines; a line that is handed over in parts counts as these.
+    """
+
+    def __init__(self, limit: int, on_lines: OnLines, lines: int | None = None) -> None:
         self.cut = False
         self._limit = limit
         self._left = limit
+        self._most_lines = lines
+        self._lines = 0
+        self._full = False
         self._on_lines = on_lines
 
     def take(self, block: bytes) -> bytes:
@@ -47,9 +53,17 @@ class Output:
 
     def give(self, lines: Sequence[Line], *, cut: bool) -> None:
         """Hand lines over, and at the first cut the note."""
-        if cut and not self.cut:
+        if self._full:
+            return
+        note = f"The output is cut after {self._limit} bytes." if cut else ""
+        self._lines += len(lines)
+        if self._most_lines is not None and self._lines > self._most_lines:
+            lines = lines[: self._most_lines - self._lines]
+            note = f"The output is cut after {self._most_lines} lines."
+            self._left, self._full = 0, True
+        if note and not self.cut:
             self.cut = True
-            lines = [*lines, Line("", f"The output is cut after {self._limit} bytes.")]
+            lines = [*lines, Line("", note)]
         for start in range(0, len(lines), _LINES_AT_ONCE):
             self._on_lines(lines[start : start + _LINES_AT_ONCE])
 

@@ -67,7 +67,7 @@ def run_script(
     assert program.stdout is not None
     assert program.stderr is not None
     with program.stdout as stdout, program.stderr as stderr:
-        output = Output(limits.output, on_lines)
+        output = Output(limits.output, on_lines, limits.lines)
         streams = [
             OutputStream("stdout", stdout.fileno(), output),
             OutputStream("stderr", stderr.fileno(), output),

@@ -1,14 +1,15 @@
 """Hold the entries for the log of a task that an execution has made and not stored yet."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
 from mft_common.clock import Clock
-from mft_common.storable_text import storable
 from sertainty_svc.domain.executions import Execution
 from sertainty_svc.store import logs, tasks
+
+_MANY: Final = 2_000
 
 
 class PendingEntries:
@@ -23,6 +24,11 @@ class PendingEntries:
         """Return how many there are."""
         return len(self._entries)
 
+    @property
+    def are_many(self) -> bool:
+        """Whether they are to be stored before more are taken: neither a transaction nor the memory may grow."""
+        return len(self._entries) >= _MANY
+
     def add(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Take entries as messages LOG have them."""
         now = self._now()
@@ -33,11 +39,7 @@ class PendingEntries:
         one = self._execution
         # The log of a task that is gone was deleted with it.
         if self._entries and tasks.by_id(connection, one.task_id) is not None:
-            for at, entry in self._entries:
-                logs.append_to_task(
-                    connection, one.log, one.number, at, storable(entry["text"]), level=entry.get("level") or "Info",
-                    file=storable(entry.get("file") or ""), stream=entry.get("stream") or "",
-                )  # fmt: skip
+            logs.append_all_to_task(connection, one.log, one.number, self._entries)
 
     def stored(self) -> None:
         """Forget the entries: they are stored, or nobody asks for them."""

@@ -149,6 +149,9 @@ class OwnedExecution:
     def log(self, entries: Sequence[Mapping[str, Any]]) -> None:
         """Note entries for the log of the task; the next write stores them, that of `tell` at the latest."""
         with self._lock:
+            if self._entries.are_many:
+                # Before these are taken: while the database is away, this is called with them again.
+                self._write()
             self._entries.add(entries)
 
     def find_ids(self, uid: str) -> Sequence[bytes]:

@@ -13,6 +13,7 @@ from typing import Any, Final, Literal
 from mft_common.endpoints.names import printable
 from mft_common.errors import MftError
 from mft_common.process.runner.scripts import Interrupt, Limits, Line, ScriptEnd, ScriptNotStarted, run_script
+from sertainty_svc.domain.logs import TASK_ENTRIES
 from sertainty_svc.domain.tasks import SCRIPT_TIME_LIMIT_S
 from sertainty_svc.operations.running.order import Order
 from sertainty_svc.operations.running.work_folder import give_to_user, work_folder
@@ -23,6 +24,8 @@ _MEMORY: Final = 2 << 30
 _FILE_SIZE: Final = 1 << 30
 _OPEN_FILES: Final = 256
 _OUTPUT: Final = 1 << 20
+# As many as the log of a task keeps.
+_LINES: Final = TASK_ENTRIES
 _GRACE_S: Final = 5.0
 
 # Called with the content of a message LOG.
@@ -66,7 +69,7 @@ def run_stored_script(order: Order, paths: ScriptPaths, log: Log, stop: Interrup
     seconds = float(order.definition.time_limit_s or SCRIPT_TIME_LIMIT_S)
     limits = Limits(
         seconds=seconds, cpu=seconds, memory=_MEMORY, file_size=_FILE_SIZE, open_files=_OPEN_FILES, output=_OUTPUT,
-        grace=_GRACE_S,
+        lines=_LINES, grace=_GRACE_S,
     )  # fmt: skip
     with ExitStack() as stack:
         try:
