@@ -296,3 +296,26 @@ def test_many_writers_of_one_log_lose_no_record(database):
     found = texts_of(database, "job")
     assert sorted(found) == sorted(f"{name} {number}" for name in "abc" for number in range(20))
     assert [text for text in found if text.startswith("a")] == [f"a {number}" for number in range(20)]
+
+
+def is_held(database):
+    """Return whether a reader keeps the database from forgetting former versions of its pages or rows."""
+    with database.engine.connect() as connection:
+        if database.dialect == "sqlite":
+            return bool(connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0])
+        open_ones = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND state LIKE 'idle in tran%'"
+        return connection.execute(sa.text(open_ones)).first() is not None
+
+
+def test_a_log_that_is_read_slowly_holds_no_version_of_the_database(database):
+    """A pager that shows the first lines for an hour does not let SQLite's log of changes grow meanwhile."""
+    assert list(LOG.each(database, "7")) == []
+    append(database, "7", *"abcde")
+    append(database, "8", "other")
+    reading = LOG.each(database, "7", size=2)
+    found = [next(reading)]
+    append(database, "7", "later")
+    assert not is_held(database)
+    found += reading
+    assert [text for _, _, text, _, _ in found] == list("abcde")
+    assert not is_held(database)

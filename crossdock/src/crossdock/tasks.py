@@ -81,11 +81,9 @@ class Access:
         """Yield the entries of a task's log, the oldest first."""
         with self.hub.database.read() as connection:
             subject = _task(connection, configuration, name).log
-            last = TASK_LOG.last_id(connection, subject)
-            for page in () if last is None else TASK_LOG.pages(connection, subject, last_id=last):
-                for at, level, text, dropped, _ in page:
-                    values = {"text": ""} if dropped else json.loads(text)
-                    yield Entry(at=at, level=level, dropped=dropped, **values)
+        for at, level, text, dropped, _ in TASK_LOG.each(self.hub.database, subject):
+            values = {"text": ""} if dropped else json.loads(text)
+            yield Entry(at=at, level=level, dropped=dropped, **values)
 
     def pause(self, configuration: str, name: str) -> None:
         """Let no execution of a task begin, or with `*` of any task; one under way ends after its file."""

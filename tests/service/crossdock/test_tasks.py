@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from crossdock.command import main
 from crossdock.protector import call
+from crossdock.tasks import opened
 from sertainty_svc.bootstrap import build
 from sertainty_svc.settings import Settings
 from sertainty_svc.store import logs, tasks
@@ -145,3 +146,17 @@ def test_what_is_not_there_is_refused_with_its_name(run, tmp_path):
         assert (result.exit_code, result.output) == (2, f"crossdock: {reason}\n"), arguments
     result = CliRunner().invoke(main, ["task", "list", "--data", str(tmp_path / "nowhere")])
     assert (result.exit_code, "there is no hub's data in" in result.output) == (2, True)
+
+
+def test_a_log_that_is_shown_slowly_holds_no_version_of_the_database(service, tmp_path):
+    """A pager that shows the first lines for an hour does not let the hub's log of changes grow meanwhile."""
+    with service.database.write() as connection:
+        subject = tasks.by_names(connection, "night", "ship").log
+        for number in range(3):
+            logs.append_to_task(connection, subject, 1, 1_780_000_000_000, f"line {number}")
+    with opened(tmp_path, {}) as access:
+        shown = access.log("night", "ship")
+        assert next(shown).text == "line 0"
+        with service.database.engine.connect() as connection:
+            assert connection.execute(sa.text("PRAGMA wal_checkpoint(TRUNCATE)")).one()[0] == 0
+        assert [one.text for one in shown] == ["line 1", "line 2"]

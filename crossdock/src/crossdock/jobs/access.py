@@ -124,10 +124,7 @@ class Access:
         """Yield the records of a job's log, the oldest first."""
         with self.database.read() as connection:
             _found(connection, sequence)
-            last = JOB_LOG.last_id(connection, str(sequence))
-            if last is not None:
-                for page in JOB_LOG.pages(connection, str(sequence), last_id=last):
-                    yield from page
+        yield from JOB_LOG.each(self.database, str(sequence))
 
     def stop(self, sequence: int, *, now: bool) -> None:
         """Ask for the end of a job: between two blocks, or with `now` by a kill of its process."""

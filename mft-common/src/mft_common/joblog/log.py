@@ -5,6 +5,7 @@ from typing import Final, Protocol, cast
 
 import sqlalchemy as sa
 
+from mft_common.database import Database
 from mft_common.database.statements import Connection, Statement
 from mft_common.storable_text import storable
 
@@ -61,10 +62,9 @@ class JobLog:
         return None if row is None or row[0] is None else int(row[0])
 
     def pages(
-        self, connection: Connection, subject: str, *, last_id: int, size: int = _PAGE
+        self, connection: Connection, subject: str, *, last_id: int, after: int = 0, size: int = _PAGE
     ) -> Iterator[Sequence[Record]]:
-        """Yield the records up to the number `last_id`, the oldest first, at most `size` at a time."""
-        after = 0
+        """Yield the records behind `after` up to the number `last_id`, the oldest first, at most `size` at a time."""
         while True:
             values = {"subject": subject, "after": after, "last_id": last_id, "most": size}
             page = cast("Sequence[Record]", self._page.all(connection, values))
@@ -73,6 +73,22 @@ class JobLog:
                 after = page[-1][-1]
             if len(page) < size:
                 return
+
+    def each(self, database: Database, subject: str, *, size: int = _PAGE) -> Iterator[Record]:
+        """Yield the records that a subject has now, the oldest first, each page in a read of its own.
+
+        A reader that stops for an hour, such as a pager, then holds no version of the database for so long.
+        """
+        with database.read() as connection:
+            last_id = self.last_id(connection, subject)
+        after = 0
+        while last_id is not None and after < last_id:
+            with database.read() as connection:
+                page = next(self.pages(connection, subject, last_id=last_id, after=after, size=size), ())
+            if not page:
+                return
+            yield from page
+            after = page[-1][-1]
 
     def remove(self, connection: sa.Connection, subjects: Sequence[str]) -> None:
         """Delete the whole logs of subjects that are deleted themselves; open views of them stay until they end."""
