@@ -104,6 +104,8 @@ def url_of(text: str) -> str:
         return text
     path = Path(text)
     # Links above the last step are the user's own business; no endpoint follows one.
-    absolute = path.parent.resolve() / path.name if path.name and path.name != ".." else path.resolve()
+    folder, name = (path.parent, path.name) if path.name and path.name != ".." else (path, "")
+    # Unlike `Path.resolve` this takes a circle of links for what is not there.
+    absolute = Path(os.path.realpath(folder), name)
     # Bytes: a name of this machine need not be UTF-8.
     return f"file:{quote(os.fsencode(absolute))}{'/' if text.endswith('/') and str(absolute) != '/' else ''}"

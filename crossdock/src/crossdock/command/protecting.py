@@ -24,8 +24,8 @@ _REPLACE: Final = click.option("--replace", "replacing", is_flag=True, help="Rep
 def protect(*, files: tuple[Path, ...], name: str, replacing: bool, data: Path, form: str) -> None:
     """Protect each FILE to an ID, as FILE.sealed beside it. The files themselves stay.
 
-    Exit codes: 0 all protected, 1 some failed, 2 usage or an ID that cannot be used, 3 no such file, 74 the report
-    could not be written, 130 interrupted.
+    Exit codes: 0 all protected, 1 some failed or are not there, 2 usage or an ID that cannot be used, 3 none is there,
+    74 the report could not be written, 130 interrupted.
     """
     from crossdock import ids
     from crossdock.protecting import console
@@ -33,7 +33,10 @@ def protect(*, files: tuple[Path, ...], name: str, replacing: bool, data: Path, 
 
     def make() -> Prepare:
         with ids.opened(data.absolute(), environ()) as access:
-            return protecting(access.recipient(access.find(name)))
+            contents = access.find(name)
+            access.recipient(contents)
+        # Its rules are asked again before each file: they may forbid it after a while.
+        return protecting(lambda: access.recipient(contents))
 
     code = console.run(files, make, data.absolute(), done="protected", replacing=replacing, json_format=form == "json")
     sys.exit(code)
@@ -60,7 +63,7 @@ def unprotect(*, files: tuple[Path, ...], name: str | None, replacing: bool, dat
         def make() -> Prepare:
             access = stack.enter_context(ids.opened(data.absolute(), environ()))
             access.check_key()
-            return restoring(access.find_key if name is None else access.opener(access.find(name)))
+            return restoring(access.find_key if name is None else access.key_of(access.find(name)))
 
         code = console.run(
             files, make, data.absolute(), done="restored", replacing=replacing, json_format=form == "json"
@@ -102,7 +105,7 @@ def id_new(*, name: str, machines: tuple[Path, ...], preset: str | None, output:
 def id_show(*, name: str, form: str, data: Path) -> None:
     """Show an ID: a file, or NAME or CONFIGURATION:NAME of a hub; as it is with --format xml.
 
-    Exit code 1 when no file can be protected to it now.
+    Exit code 1 when no file can be protected to it now, but with --format xml.
     """
     from crossdock import ids
     from crossdock.ids import showing

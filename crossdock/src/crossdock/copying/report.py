@@ -63,7 +63,7 @@ class Report:
     """The results of all files in their order; `skipped` are names that cannot be copied, with the reasons.
 
     `abandoned` is True where a signal ended the copy and a far side has not answered: threads still wait for it. `done`
-    is the word for a file that was delivered.
+    is the word for a file that was delivered. With `incomplete` a file that was asked for was skipped.
     """
 
     files: list[FileResult] = field(default_factory=list)
@@ -72,6 +72,7 @@ class Report:
     abandoned: bool = False
     seconds: float = 0.0
     done: str = COPIED
+    incomplete: bool = False
 
     @property
     def failed(self) -> int:
@@ -90,7 +91,7 @@ class Report:
             return INTERRUPTED
         if not self.files:
             return NOTHING_FOUND
-        return SOME_FAILED if self.failed else ALL_COPIED
+        return SOME_FAILED if self.failed or self.incomplete else ALL_COPIED
 
     def as_json(self) -> dict[str, Any]:
         """Return the report as one JSON object."""

@@ -16,6 +16,7 @@ from crossdock.protector import Protector
 from mft_common.clock import now_ms
 from mft_common.endpoints.errors import TransferError
 from mft_common.transfer.steps.sealed import OpenKey, SealedHeader
+from sertainty_svc.domain.functions import SIZES
 from sertainty_svc.domain.ids import Recipient
 from sertainty_svc.domain.names import is_name
 from sertainty_svc.errors import InvalidRequest
@@ -54,7 +55,7 @@ class Access:
         A name with a slash is that of a file in any case.
         """
         if "/" in name or Path(name).is_file():
-            return Path(name).read_bytes()
+            return _read(Path(name), SIZES["id-contents"])
         if self.hub.stored is None:
             raise Refused(f"there is no file {name}, and no hub that could have an ID of that name")
         configuration, colon, last = name.rpartition(":")
@@ -69,23 +70,35 @@ class Access:
     def recipient(self, contents: bytes) -> Recipient:
         """Return the key that files are protected to; TransferError where the ID cannot be used now.
 
-        A hub whose machine is in the ID can tell that it was changed, which makes it one that nobody opens.
+        One that was changed after it was made is refused where it is for this machine: nobody could open the files.
         """
-        found = usable_for_protect(contents, now_ms())
+        recipient = usable_for_protect(contents, now_ms())
+        # Without a key of its own a hub can protect to others.
         with suppress(CannotStart, HostKeyUnusable):
-            check_unchanged(contents, self._machine[0])
-        return found
+            check_unchanged(contents, self._key)
+        return recipient
 
     def opener(self, contents: bytes) -> OpenKey:
         """Return the function that finds the keys of the files of one ID; TransferError where it does not open here."""
         key, machine = self._machine
         return opener(contents, key, machine, now_ms())
 
+    def key_of(self, contents: bytes) -> OpenKey:
+        """Return what `opener` does, which asks the rules of the ID again for each file; TransferError as there."""
+        self.opener(contents)
+
+        def open_key(header: SealedHeader, wrapped: bytes) -> bytes:
+            return self.opener(contents)(header, wrapped)
+
+        return open_key
+
     def find_key(self, header: SealedHeader, wrapped: bytes) -> bytes:
         """Return the key of a protected file by one of the hub's IDs, an OpenKey."""
         uid = str(uuid.UUID(bytes=header.uid))
         problem: TransferError = NoSuchId(f"was protected to the ID {uid}, which this hub does not have")
-        for contents in self._stored(uid):
+        for stored in self._stored(uid):
+            if (contents := self._contents(stored)) is None:
+                continue
             try:
                 return self.opener(contents)(header, wrapped)
             except TransferError as error:
@@ -121,43 +134,69 @@ class Access:
             raise Refused(error.detail) from error
 
     @cached_property
-    def _machine(self) -> tuple[HostKey, str]:
-        """The key and the UUID of this machine; CannotStart where no hub has started on the data folder yet."""
+    def _key(self) -> HostKey:
+        """The key of this machine; CannotStart where no hub has started on the data folder yet."""
         settings = self.hub.settings
         path = host_key.location(settings, self.hub.section)
         if self.hub.stored is None and not path.exists():
             raise CannotStart(f"there is no key of a hub in {settings.data}: name the folder with --data")
-        return HostKey.load(path), machine_uuid(settings.state)
+        return HostKey.load(path)
 
-    def _stored(self, uid: str) -> Sequence[bytes]:
-        """Return all IDs with that UUID, the shared ones first."""
+    @cached_property
+    def _machine(self) -> tuple[HostKey, str]:
+        """The key and the UUID of this machine; CannotStart as with `_key`."""
+        return self._key, machine_uuid(self.hub.settings.state)
+
+    def _stored(self, uid: str) -> Sequence[Key]:
+        """Return the keys of all IDs with that UUID, the shared ones first."""
         if self.hub.stored is None:
             return ()
-        columns = stored_object.c
-        query = sa.select(columns.contents).where(columns.kind == "id", columns.uid == uid)
+        c = stored_object.c
+        query = sa.select(c.configuration, c.name).where(c.kind == "id", c.uid == uid)
         with self.hub.stored.read() as connection:
-            return connection.execute(query.order_by(columns.configuration, columns.name)).scalars().all()
+            found = connection.execute(query.order_by(c.configuration, c.name)).all()
+        return [Key("id", row.configuration, row.name) for row in found]
+
+    def _contents(self, key: Key) -> bytes | None:
+        """Return one stored ID; there may be thousands of copies, of which each may have 1 MiB."""
+        with self.hub.database.read() as connection:
+            return objects.find(connection, key)
 
 
 def fingerprints(files: Sequence[Path]) -> list[str]:
-    """Return the documents of files; Refused for one that is no UTF-8."""
+    """Return the documents of files; Refused for one that is no UTF-8, or larger than an ID may be."""
     try:
-        return [file.read_text(encoding="utf-8") for file in files]
+        return [_read(file, SIZES["id-contents"]).decode() for file in files]
     except UnicodeDecodeError as error:
         raise Refused("a fingerprint is no UTF-8") from error
 
 
 def write(path: Path, contents: bytes) -> None:
-    """Write a new file that its owner alone can read; one that cannot be written whole is removed."""
+    """Write a new, durable file that its owner alone can read; one that cannot be written whole is removed."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(contents)
             file.flush()
             os.fsync(file.fileno())
+        # The key of what is protected to an ID is nowhere else: its name must survive a crash as well.
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except BaseException:
         path.unlink(missing_ok=True)
         raise
+
+
+def _read(path: Path, most: int) -> bytes:
+    """Return the content of a file; Refused where it has more bytes than `most`, of which no more are read."""
+    with path.open("rb") as file:
+        contents = file.read(most + 1)
+    if len(contents) > most:
+        raise Refused(f"{path}: has more than {most} bytes")
+    return contents
 
 
 def _checked(name: str) -> str:

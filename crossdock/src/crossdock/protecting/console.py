@@ -1,5 +1,6 @@
 """Run `crossdock protect` and `unprotect`: one file after another, with bars, lines for people, or one JSON object."""
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ def run(
             raise
         printer.print_json({"exit_code": USAGE, "error": shown_reason(error)})
         return USAGE
-    work = _Files(prepare, data, printer, replacing=replacing)
+    work = _Files(prepare, data, printer, files, replacing=replacing)
     report = Report(done=done)
     try:
         for file in files:
@@ -45,6 +46,8 @@ def run(
     except KeyboardInterrupt:
         # A signal that came between two files.
         report.interrupted = True
+    # Each file was asked for by its name.
+    report.incomplete = bool(report.skipped)
     code = work.printer.report(report, str(files[0]))
     if report.abandoned:
         end_at_once(code)
@@ -54,7 +57,9 @@ def run(
 class _Files:
     """The files of one run of a command."""
 
-    def __init__(self, prepare: Prepare, data: Path, printer: Printer, *, replacing: bool) -> None:
+    def __init__(
+        self, prepare: Prepare, data: Path, printer: Printer, files: Sequence[Path], *, replacing: bool
+    ) -> None:
         self.printer = printer
         self._prepare = prepare
         self._data = data
@@ -62,16 +67,17 @@ class _Files:
         # Unlike a service, the command reaches every folder that its user can, but for the hub's own state.
         self._ends = Ends(Endpoints(folders=LocalFolders(data, (Path("/"),))), {})
         self._bars = bars_for(json_format=printer.json_format)
+        # The files themselves, which stay, and each output with its file.
+        self._files = {_absolute(file) for file in files}
+        self._outputs: dict[Path, Path] = {}
 
     def add(self, given: Path, report: Report) -> None:
         """Make the output of a file, and add how that went to a report; a file that is not there adds nothing."""
-        # Links above the last step are the user's own business; none is followed in that.
-        file = given.parent.resolve() / given.name
+        file = _absolute(given)
         try:
             self._check(file)
             output = self._prepare(self._ends, file)
-            if file.with_name(output.name).is_dir():
-                raise Exists(f"{output.name}: a folder has that name")
+            self._check_output(file, file.with_name(output.name))
         except NotFound:
             self._skip(given, report)
             return
@@ -82,13 +88,20 @@ class _Files:
         request = Request(
             source=str(file), destination=str(file.with_name(output.name)), retries=_RETRIES, replace=self._replacing
         )
-        found = run_copy(
-            request, self._ends, self._data, bars=self._bars, finished=lambda _result: None,
-            complain=self.printer.complain, change=output.change,
-        )  # fmt: skip
+        try:
+            found = run_copy(
+                request, self._ends, self._data, bars=self._bars, finished=lambda _result: None,
+                complain=self.printer.complain, change=output.change,
+            )  # fmt: skip
+        except MftError as error:
+            # Of this file alone: the same one is on its way in another process, for example.
+            self._end(FileResult(source=str(given), destination=str(destination), error=reason_of(error)), report)
+            return
         if not found.files and not found.interrupted:
             self._skip(given, report)
         for result in found.files:
+            if not result.error:
+                self._outputs[file.with_name(output.name)] = file
             shown = replace(result, source=str(given), destination=str(destination), done=report.done)
             self._end(shown, report)
         report.interrupted, report.abandoned = found.interrupted, found.abandoned
@@ -100,6 +113,15 @@ class _Files:
             if folder.stat(file.name).kind != "file":
                 raise NotRegular(f"{file.name}: is a folder")
 
+    def _check_output(self, file: Path, output: Path) -> None:
+        """Raise Exists where the output of a file would replace what this run has made, or one of its files."""
+        if _is_folder(output):
+            raise Exists(f"{output.name}: a folder has that name")
+        if output in self._files:
+            raise Exists(f"{output.name}: is one of the files themselves")
+        if self._outputs.get(output, file) != file:
+            raise Exists(f"{output.name}: is the output of another file already")
+
     def _end(self, result: FileResult, report: Report) -> None:
         report.files.append(result)
         self.printer.finished(result)
@@ -107,3 +129,17 @@ class _Files:
     def _skip(self, given: Path, report: Report) -> None:
         report.skipped.append((str(given), "there is no such file"))
         self.printer.complain(f"skipped: {given}: there is no such file")
+
+
+def _absolute(file: Path) -> Path:
+    """Return the path of a file: links above the last step are the user's own business, none is followed in that."""
+    # Unlike `Path.resolve` this takes a circle of links for what is not there.
+    return Path(os.path.realpath(file.parent)) / file.name
+
+
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        # The copy finds out what is wrong with the name.
+        return False

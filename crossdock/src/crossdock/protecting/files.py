@@ -34,10 +34,14 @@ class Output:
 Prepare = Callable[[Ends, Path], Output]
 
 
-def protecting(recipient: Recipient) -> Prepare:
-    """Return what protects files to an ID: `report.csv` becomes `report.csv.sealed` (89)."""
+def protecting(find_recipient: Callable[[], Recipient]) -> Prepare:
+    """Return what protects files to an ID: `report.csv` becomes `report.csv.sealed` (89).
+
+    `find_recipient` is asked for each file, and raises a TransferError where the ID cannot be used any more.
+    """
 
     def change(entry: Entry) -> Change:
+        recipient = find_recipient()
         time = None if entry.modified_at is None else entry.modified_at * _NS_PER_MS
         metadata = Metadata(entry.name, entry.size or 0, time, now_ms())
         suite = Suite(recipient.suite)
