@@ -50,6 +50,7 @@ class Task:
         self.logged: list[dict] = []
         self.ids: dict[str, list[str]] = {}
         self.unproved: dict[str, ExecutionFile] = {}
+        self.ran = {"runs": 0, "ran": False}
         self.before: dict[str, object] = {}
         self.refused: tuple[int, bool] | None = None
         self.may_go_on = True
@@ -69,7 +70,7 @@ class Task:
 
     def start(self, **changes):
         """Start an attempt, which goes on where the last one was."""
-        order = replace(self.order, has_files=self.found_all, **changes)
+        order = replace(self.order, has_files=self.found_all, **self.ran, **changes)
         self.handle = self._runner.run(RUN, order.to_json(), self._hear)
         return self.handle
 
@@ -162,6 +163,9 @@ class Task:
 
     def _find_ids(self, data):
         return self.ids.get(data["uid"], [])
+
+    def _ran(self, data):
+        self.ran = {"runs": data["runs"], "ran": data["done"]}
 
     def _find_unproved(self, data):
         found = self.unproved.get(data["path"])

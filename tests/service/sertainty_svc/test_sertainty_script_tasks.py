@@ -60,6 +60,7 @@ def test_91_the_script_of_a_time_task_runs_once_for_a_run(scripted):
     assert one.run() == Result()
     assert written(one) == [("", "stdout", f"0 [] {one.root / 'in'}")]
     assert one.files == {}
+    one.ran = {"runs": 0, "ran": False}
     one.order = one.order.from_json({**one.order.to_json(), "definition": bare(one.order.definition)})
     assert one.run() == Result()
     assert written(one)[1:] == [("", "stdout", "0 [] ")]
@@ -220,6 +221,36 @@ def test_88_a_killed_run_of_a_time_task_counts_too(scripted):
     )
     assert one.run(attempt=9) == Result()
     assert len(written(one)) == 3
+
+
+@pytest.mark.parametrize("stored", [False, True])
+def test_88_a_script_of_a_time_task_that_has_succeeded_does_not_run_again(scripted, tmp_path, stored):
+    """Item 88: whenever the worker is killed, also between the end of the script and that of the execution."""
+    text = 'echo ran >> "$TASK_SOURCE/../runs"'
+    undisturbed = scripted(text, folder=tmp_path / "undisturbed", type=TaskType.TIME)
+    assert undisturbed.run() == Result()
+    for number in range(len(undisturbed.messages) + 1):
+        one = scripted(text, folder=tmp_path / str(number), type=TaskType.TIME)
+        one.refused = (number, stored)
+        assert one.killed() is (number < len(undisturbed.messages))
+        one.refused = None
+        runs = one.root / "runs"
+        before = runs.exists()
+        fault = one.run(attempt=2).fault
+        assert runs.exists() is (before or not fault)
+        assert not runs.exists() or runs.read_text() == "ran\n"
+        assert fault == ("" if one.ran["ran"] else "The script was cut off with its process, and may not run again.")
+
+
+def test_86_88_the_tries_of_a_time_task_count_over_its_workers(scripted):
+    """Items 86 and 88: an end of the worker amid the pause before another try gives the script no further ones."""
+    one = scripted("echo ran; exit 75", type=TaskType.TIME, retries=1)
+    handle = one.start()
+    wait_until(lambda: [level for level, _, _ in one.lines()] == ["Info", "Warning"])
+    handle.stop()
+    assert Result(**handle.wait(20).result) == Result(stopped=True, left=True)
+    assert one.run(attempt=2).fault == "The script asks for another try (exit code 75)."
+    assert len(written(one)) == 2
 
 
 @pytest.mark.parametrize("stored", [False, True])

@@ -230,7 +230,7 @@ def test_88_the_folder_of_a_killed_run_is_found_by_its_execution(runner, tmp_pat
     assert len(left(tmp_path)) == 1
     other = tmp_path / "private" / f"script-{'C' * 16}-x"
     other.mkdir()
-    assert remove_left(order) == 1
+    remove_left(order)
     assert left(tmp_path) == [other.name]
 
 

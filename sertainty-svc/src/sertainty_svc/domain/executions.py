@@ -21,7 +21,8 @@ class Execution:
     `has_files` says whether all its files are known (at once those of a Change task). `account` last saved the tasks.
     `epoch` is that of the agent when the execution was taken: one of an older epoch is ended. `attempts` counts the
     workers that took it, and `crashes` how often its child was cut off since a file was over. One that is queued again
-    waits for `due_at`. `error` is the text of the end in error, "" for a success.
+    waits for `due_at`. `runs` counts the runs of the script of a Time task, and `ran` says that one has succeeded.
+    `error` is the text of the end in error, "" for a success.
     """
 
     id: int
@@ -45,6 +46,8 @@ class Execution:
     attempts: int = 0
     crashes: int = 0
     due_at: int = 0
+    runs: int = 0
+    ran: bool = False
     began_at: int | None = None
     ended_at: int | None = None
     files: int = 0

@@ -1,3 +1,3 @@
 """Revisions of this service's tables."""
 
-HEAD = "0003"
+HEAD = "0004"

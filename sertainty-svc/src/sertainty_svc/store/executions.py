@@ -20,7 +20,7 @@ _C: Final = execution.c
 _PLAIN: Final = (
     *("id", "task_id", "configuration_id", "configuration", "task", "number", "transfer_id", "account", "request_id"),
     *("queued_at", "has_files", "caused_by", "status", "stop", "owner", "fence", "epoch", "attempts", "crashes"),
-    *("due_at", "began_at", "ended_at", "files", "errors", "error"),
+    *("due_at", "began_at", "ended_at", "files", "errors", "error", "runs", "ran"),
 )
 _PAGE: Final = 50
 _OTHER: Final = execution.alias()

@@ -148,6 +148,8 @@ execution: Final = sa.Table(
     *(_number(name, nullable=True) for name in ("began_at", "ended_at")),
     *(_number(name) for name in ("files", "errors")),
     _text("error"),
+    _number("runs", default="0"),
+    sa.Column("ran", sa.Boolean(), nullable=False, server_default=sa.false()),
     sqlite_autoincrement=True,
 )
 sa.Index("execution_task", execution.c.task_id, execution.c.number, unique=True)

@@ -56,6 +56,8 @@ class Orders:
             configuration=one.configuration,
             number=one.number,
             attempt=one.attempts,
+            runs=one.runs,
+            ran=one.ran,
             definition=one.definition,
             has_files=False,
             roots=tuple(map(str, section.folders)),

@@ -1,10 +1,10 @@
 """Write what happens to an execution, as long as it is this worker's."""
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -20,7 +20,7 @@ from sertainty_svc.operations.executing.entries import PendingEntries
 from sertainty_svc.operations.executing.files import KnownFiles
 from sertainty_svc.operations.watched_folders import WatchedFolders
 from sertainty_svc.store import agent as agents
-from sertainty_svc.store import executions, objects, tasks, unproved_commits
+from sertainty_svc.store import executions, tasks
 from sertainty_svc.store.tables import OUTBOX, WORKERS
 
 # The child of an execution may be cut off this often without a file that was brought to its end meanwhile.
@@ -28,6 +28,7 @@ _MOST_CRASHES: Final = 10
 _AT_ONCE: Final = 3
 _FIRST_PAUSE_MS: Final = 250
 _LONGEST_PAUSE_MS: Final = 5_000
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -154,16 +155,15 @@ class OwnedExecution:
                 self._write()
             self._entries.add(entries)
 
-    def find_ids(self, uid: str) -> Sequence[bytes]:
-        """Return the IDs of an id, those of the configuration before the shared ones (90)."""
-        with self._database.read() as connection:
-            return objects.find_ids(connection, self.execution.configuration_id, uid)
+    def ran(self, runs: int, *, done: bool) -> None:
+        """Store how often the script of a Time task has run, and whether it has succeeded."""
+        with self._held() as connection:
+            executions.update(connection, self.execution.id, runs=runs, ran=done)
 
-    def find_unproved(self, path: str) -> ExecutionFile | None:
-        """Return a file whose commit an earlier execution of the task has left unproved (88)."""
-        one = self.execution
+    def read(self, work: Callable[[sa.Connection], R]) -> R:
+        """Return what a function of a connection reads."""
         with self._database.read() as connection:
-            return unproved_commits.find(connection, one.task_id, one.definition.folders.destination, path)
+            return work(connection)
 
     def stop_text(self) -> str:
         """Return the text of the end that somebody has asked for, "" where nobody has."""

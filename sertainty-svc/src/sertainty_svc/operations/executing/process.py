@@ -15,6 +15,7 @@ from sertainty_svc.operations.executing.owned import OwnedExecution
 from sertainty_svc.operations.running import messages
 from sertainty_svc.operations.running.messages import CHANGED, FILES, FIND_IDS, FOUND, HELD, LOG, MAY_GO_ON
 from sertainty_svc.operations.running.order import Result
+from sertainty_svc.store import objects, unproved_commits
 
 # The end of an execution that the end of its worker interrupts: the next worker goes on with it.
 INTERRUPTED: Final = "interrupted"
@@ -79,10 +80,13 @@ class ExecutionProcess:
         if kind == FILES:
             return owned.page(data["after"])
         if kind == FIND_IDS:
-            return [base64.b64encode(contents).decode("ascii") for contents in owned.find_ids(data["uid"])]
+            owner = owned.execution.configuration_id
+            found = owned.read(lambda connection: objects.find_ids(connection, owner, data["uid"]))
+            return [base64.b64encode(contents).decode("ascii") for contents in found]
         if kind == messages.FIND_UNPROVED:
-            found = owned.find_unproved(data["path"])
-            return None if found is None else found.to_json()
+            one, folder = owned.execution, owned.execution.definition.folders.destination
+            file = owned.read(lambda connection: unproved_commits.find(connection, one.task_id, folder, data["path"]))
+            return None if file is None else file.to_json()
         self._report(kind, data)
         return None
 
@@ -97,6 +101,8 @@ class ExecutionProcess:
             owned.found(data)
         elif kind == LOG:
             owned.log(data)
+        elif kind == messages.RAN:
+            owned.ran(data["runs"], done=data["done"])
         elif kind == HELD:
             owned.require(self._lease)
 

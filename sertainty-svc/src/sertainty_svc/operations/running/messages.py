@@ -14,6 +14,8 @@
   execution and no request to stop it was made.
 - HELD, without content, asked again and again while bytes are written: the answer has no meaning, but a worker that
   has lost the execution kills the child instead.
+- RAN, `{"runs", "done"}`, before each run of the script of a Time task: how often it has run, that run included, or one
+  less where it could not run; with `done` once it has succeeded. The answer is None, once that is stored.
 - LOG, a list of `{"text", "level", "file", "stream"}` for the log of the task; told, not asked.
 - FIND_IDS, `{"uid"}`: the answer is a list of the contents in Base64 of the IDs of that id, those of the configuration
   before the shared ones, at most four: a copy that was changed must not hide the one that opens.
@@ -30,6 +32,7 @@ CHANGED: Final = "changed"
 PROGRESS: Final = "progress"
 MAY_COMMIT: Final = "may_commit"
 HELD: Final = "held"
+RAN: Final = "ran"
 LOG: Final = "log"
 FIND_IDS: Final = "find_ids"
 FIND_UNPROVED: Final = "find_unproved"

@@ -12,12 +12,13 @@ class Order:
     """The payload of a child, as plain data by `to_json`.
 
     `has_files` says whether all files are known to the worker already; else the child finds those that are not.
-    `attempt` counts the workers that took the execution, from 1. `roots` are the configured folders, absolute, the
-    first one for relative paths; `data` is the data folder and `filestore` the way to filestore-svc as
-    `Endpoints.to_json` has it, None where no folder of the task is there. `id_contents` is the ID that the task names,
-    in Base64, None where it names none. `script` is the name and the contents (Base64) of the script. `machine_uuid`
-    is this machine's; `host_key` is the path of its private key. `private` is a folder for bytes that may not be
-    released yet. `confirm_s` is how long a child may work without an answer of its worker.
+    `attempt` counts the workers that took the execution, from 1, `runs` the runs of the script of a Time task in
+    earlier attempts, of which the last one has succeeded where it has `ran`. `roots` are the configured folders,
+    absolute, the first one for relative paths; `data` is the data folder and `filestore` the way to filestore-svc
+    as `Endpoints.to_json` has it, None where no folder of the task is there. `id_contents` is the ID that the task
+    names, in Base64, None where it names none. `script` is the name and the contents (Base64) of the script.
+    `machine_uuid` is this machine's; `host_key` is the path of its private key. `private` is a folder for bytes
+    that may not be released yet. `confirm_s` is how long a child may work without an answer of its worker.
     """
 
     transfer_id: str
@@ -32,6 +33,8 @@ class Order:
     filestore: Mapping[str, Any] | None = None
     id_contents: str | None = None
     script: tuple[str, str] | None = None
+    runs: int = 0
+    ran: bool = False
     interpreters: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     script_path: str = ""
     script_user: str | None = None

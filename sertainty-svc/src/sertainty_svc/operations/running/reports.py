@@ -47,6 +47,10 @@ class Reports:
         """Report a file as it is now; the return means that it is stored."""
         self._channel.ask(messages.CHANGED, file.to_json())
 
+    def ran(self, runs: int, *, done: bool = False) -> None:
+        """Report how often the script of a Time task has run, and whether it has succeeded; the return means stored."""
+        self._channel.ask(messages.RAN, {"runs": runs, "done": done})
+
     def progress(self, position: int, bytes_done: int) -> None:
         """Report how many bytes of a file were read."""
         self._channel.tell(messages.PROGRESS, {"position": position, "bytes_done": bytes_done})

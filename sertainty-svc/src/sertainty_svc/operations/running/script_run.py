@@ -40,8 +40,8 @@ class Scripts:
     reports: Reports
     stop: Interrupt
 
-    def run(self, paths: ScriptPaths, tries: int, note: Note) -> None:
-        """Return once the script has succeeded; FileFault says how it failed.
+    def run(self, paths: ScriptPaths, tries: int, note: Note) -> int:
+        """Return the number of runs once the script has succeeded; FileFault says how it failed.
 
         `tries` counts the runs before, also those that were cut off. Interrupted where it was ended on request,
         TaskFault where it cannot be run at all: neither counts as a run.
@@ -54,7 +54,7 @@ class Scripts:
             note(tries, "moving")
             outcome = self._run_once(paths, tries, note)
             if outcome.state == "successful":
-                return
+                return tries
             if outcome.state == "failed" or tries >= most:
                 raise FileFault(outcome.text)
             self.reports.log(outcome.text, paths.shown, "Warning")
@@ -63,7 +63,7 @@ class Scripts:
 
     def _run_once(self, paths: ScriptPaths, number: int, note: Note) -> ScriptOutcome:
         try:
-            outcome = run_stored_script(self.order, paths, self.reports.lines, self.stop, number)
+            outcome = run_stored_script(self.order, paths, self.reports.lines, self.stop)
         except ScriptUnusable as error:
             note(number - 1, "waiting")
             raise TaskFault(str(error)) from error
@@ -84,27 +84,31 @@ class ScriptRun:
 
     def run(self) -> Result:
         """Return how it ended; of a Time task `fault` says how its script failed."""
-        # Where a whole run was cut off, nothing but its work folder tells how often.
-        tries = remove_left(self._order) if self._order.attempt > 1 else 0
+        if self._order.attempt > 1:
+            remove_left(self._order)
         whole = self._order.definition.type is TaskType.TIME
         try:
             with ExitStack() as stack:
-                stopped = self._run_once(stack, tries) if whole else self._run_files(stack)
+                stopped = self._run_once(stack) if whole else self._run_files(stack)
         except (TaskFault, FileFault) as fault:
             return Result(fault=sentence(str(fault)), left=self._left)
         except (Interrupted, CommitRefused):
             return Result(stopped=True, left=True)
         return Result(stopped=stopped, left=self._left)
 
-    def _run_once(self, stack: ExitStack, tries: int) -> bool:
-        """Run the script without a file, after so many runs that were cut off; return whether it may not begin."""
+    def _run_once(self, stack: ExitStack) -> bool:
+        """Run the script without a file, unless it has succeeded already; return whether it may not begin."""
+        if self._order.ran:
+            # An attempt was cut off between that and the end of the execution.
+            return False
         folders = self._order.definition.folders
         source = open_folder(self._order, folders.source, stack) if folders.source else None
         destination = open_folder(self._order, folders.destination, stack, create=True) if folders.destination else None
         paths = ScriptPaths(source=_path_of(source), destination=_path_of(destination))
         if not self._reports.may_go_on():
             return True
-        self._scripts.run(paths, tries, lambda _tries, _state: None)
+        runs = self._scripts.run(paths, self._order.runs, lambda tries, _state: self._reports.ran(tries))
+        self._reports.ran(runs, done=True)
         self._reports.log(_DONE)
         return False
 

@@ -60,10 +60,10 @@ class ScriptOutcome:
     text: str = ""
 
 
-def run_stored_script(order: Order, paths: ScriptPaths, log: Log, stop: Interrupt, number: int = 1) -> ScriptOutcome:
+def run_stored_script(order: Order, paths: ScriptPaths, log: Log, stop: Interrupt) -> ScriptOutcome:
     """Run the script of an order once, in a folder of its own that is removed afterwards; ScriptUnusable.
 
-    What it writes goes to `log`, line by line while it runs. `number` is that of the run for its file or time.
+    What it writes goes to `log`, line by line while it runs.
     """
     script, command = _command(order)
     seconds = float(order.definition.time_limit_s or SCRIPT_TIME_LIMIT_S)
@@ -73,7 +73,7 @@ def run_stored_script(order: Order, paths: ScriptPaths, log: Log, stop: Interrup
     )  # fmt: skip
     with ExitStack() as stack:
         try:
-            folder = stack.enter_context(work_folder(order, number))
+            folder = stack.enter_context(work_folder(order))
             _write(folder / script, order)
         except OSError as error:
             raise ScriptUnusable(f"The script has no folder to work in: {error.strerror}.") from error

@@ -19,17 +19,17 @@ _TRAVERSABLE: Final = 0o711
 
 
 @contextmanager
-def work_folder(order: Order, number: int) -> Iterator[Path]:
+def work_folder(order: Order) -> Iterator[Path]:
     """Give a new folder that only the user of the script can enter, for the block; OSError.
 
     It lies in the order's private folder, or in `DATA/.scripts` where the script has a user of its own. Its name has
-    the execution's token, by which `remove_left` finds it after a kill, and the number of the run.
+    the execution's token, by which `remove_left` finds it after a kill.
     """
     parent = _parent(order)
     parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     if order.script_user is not None:
         parent.chmod(_TRAVERSABLE)
-    folder = Path(tempfile.mkdtemp(prefix=f"{_prefix(order)}{number}-", dir=parent))
+    folder = Path(tempfile.mkdtemp(prefix=_prefix(order), dir=parent))
     try:
         give_to_user(folder, order.script_user)
         yield folder
@@ -45,13 +45,10 @@ def give_to_user(path: Path, user: str | None) -> None:
             os.chown(path, found.pw_uid, found.pw_gid)
 
 
-def remove_left(order: Order) -> int:
-    """Remove the folders that killed runs of this execution have left; return the highest number of these runs."""
-    last = 0
+def remove_left(order: Order) -> None:
+    """Remove the folders that killed runs of this execution have left."""
     for folder in _parent(order).glob(f"{_prefix(order)}*"):
-        last = max(last, int(folder.name.removeprefix(_prefix(order)).partition("-")[0]))
         _remove(folder)
-    return last
 
 
 def _parent(order: Order) -> Path:
