@@ -114,7 +114,8 @@ def _write(path: Path, order: Order) -> None:
     assert order.script is not None
     with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o400), "wb") as file:
         file.write(base64.b64decode(order.script[1]))
-    give_to_user(path, order.script_user)
+        # By its descriptor: its folder is that user's already, who may put a link in its place.
+        give_to_user(file.fileno(), order.script_user)
 
 
 def _environment(order: Order, paths: ScriptPaths, folder: Path) -> dict[str, str]:

@@ -37,8 +37,8 @@ def work_folder(order: Order) -> Iterator[Path]:
         _remove(folder)
 
 
-def give_to_user(path: Path, user: str | None) -> None:
-    """Make a file or folder that of the script's user, if there is one, whom the system knows."""
+def give_to_user(path: Path | int, user: str | None) -> None:
+    """Make a folder, or a file by its descriptor, that of the script's user, if there is one, whom the system knows."""
     if user is not None:
         found = pwd.getpwnam(user)
         if found.pw_uid != os.geteuid():
@@ -85,8 +85,7 @@ def _remove_entry(top: int, name: str) -> None:
     with contextlib.suppress(IsADirectoryError, PermissionError):
         os.unlink(name, dir_fd=top)
         return
-    # No process of the script is left that could put a link in its place.
-    os.chmod(name, 0o700, dir_fd=top)
+    _make_writable(top, name)
     folder = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=top)
     try:
         for child in _names(folder):
@@ -94,8 +93,22 @@ def _remove_entry(top: int, name: str) -> None:
                 os.unlink(child, dir_fd=folder)
                 continue
             # A folder whose parent changes must be writable.
-            os.chmod(child, 0o700, dir_fd=folder)
+            with contextlib.suppress(NotADirectoryError):
+                _make_writable(folder, child)
             os.rename(child, f"moved-{secrets.token_hex(8)}", src_dir_fd=folder, dst_dir_fd=top)
     finally:
         os.close(folder)
     os.rmdir(name, dir_fd=top)
+
+
+def _make_writable(parent: int, name: str) -> None:
+    """Give the owner of a folder all rights to it.
+
+    Another script of the same user may put a link in its place at any moment: no link is followed.
+    """
+    folder = os.open(name, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=parent)
+    try:
+        # Such a descriptor needs no rights on the folder, and `fchmod` does not take it.
+        Path(f"/proc/self/fd/{folder}").chmod(0o700)
+    finally:
+        os.close(folder)
