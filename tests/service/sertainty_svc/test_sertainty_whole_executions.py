@@ -27,8 +27,8 @@ def runner():
 class Hub(Engine):
     """A service whose tasks have the root `root`, and are carried out by the real child."""
 
-    def __init__(self, folder, url, runner):
-        super().__init__(folder, url, runner, {"folders": [str(folder / "root")]})
+    def __init__(self, folder, url, runner, section=()):
+        super().__init__(folder, url, runner, {"folders": [str(folder / "root")], **dict(section)})
         self.root = folder / "root"
         (self.root / "in").mkdir(parents=True)
 

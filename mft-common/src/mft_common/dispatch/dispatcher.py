@@ -24,8 +24,10 @@ _RENEWALS_A_LEASE: Final = 3
 _LOCK_WAITS_A_LEASE: Final = 6
 _OBEYS_WITHIN_S: Final = 10.0
 _REQUESTS_EVERY_S: Final = 0.2
-# The end of a worker: `stop_grace` (20 s at most), this long, then a kill; together less than its tasks are given.
+# The end of a worker: `stop_grace` (20 s at most), this long, then a kill; together less than its tasks are given. A
+# program of a child may have 5 s to end: of a lease of 10 s as well there is more time than that.
 _STOPPED_WITHIN_S: Final = 7.5
+_STOPPED_WITHIN_LEASES: Final = 0.75
 _KILLED_WITHIN_S: Final = 5.0
 _TASKS_STOP_WITHIN_S: Final = 1.0
 
@@ -214,7 +216,7 @@ class Dispatcher(Generic[K]):
             if not ended:
                 for one in self._running.values():
                     one.process.stop(self._work.interrupted)
-                ended = self._join(min(self._lease.ttl / 2, _STOPPED_WITHIN_S))
+                ended = self._join(min(self._lease.ttl * _STOPPED_WITHIN_LEASES, _STOPPED_WITHIN_S))
         finally:
             self._kill_all()
         if ended or self._join(_KILLED_WITHIN_S):
