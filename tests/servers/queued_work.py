@@ -5,9 +5,9 @@ import threading
 import sqlalchemy as sa
 
 from mft_common.database import leases
-from mft_common.database.leases import Leases
+from mft_common.database.leases import LeaseLost, Leases
 from mft_common.database.workers import Workers
-from mft_common.dispatch import Dispatcher, Limits, StopRequest
+from mft_common.dispatch import ChildProcess, Dispatcher, Limits, StopRequest
 from mft_common.process.worker_lock import Shared
 
 METADATA = sa.MetaData()
@@ -58,51 +58,45 @@ def owners(connection):
     return {row.number: row.owner for row in rows}
 
 
-class PieceProcess:
-    """One piece in a child of the runner."""
+class PieceProcess(ChildProcess):
+    """One piece in a child of the runner; `child_end` is how the child ended."""
 
     def __init__(self, work, lease, number, function):
-        self._work, self._lease, self._number, self._function = work, lease, number, function
-        self._end, self._handle, self._lock = "", None, threading.Lock()
+        super().__init__(work.runner, f"{MODULE}:{function}", {"how": "pause"} if function == "hang" else number)
+        self._work, self._lease, self._number, self.child_end = work, lease, number, None
 
-    def run(self):
-        """See Process."""
-        payload = {"how": "pause"} if self._function == "hang" else self._number
-        handle = self._work.runner.run(f"{MODULE}:{self._function}", payload, self._work.on_message)
-        with self._lock:
-            self._handle = handle
-        end = handle.wait()
-        self._work.end(self._number, self._lease.owner, self._end or ("done" if end.completed else "failed"))
+    def _on_message(self, kind, data):
+        return self._work.on_message(kind, data)
 
-    def _told(self, end):
-        with self._lock:
-            self._end = self._end or end
-            return self._handle
+    def _end(self, state):
+        self._work.end(self._number, self._lease.owner, self._asked or state)
 
-    def stop(self, end):
-        """See Process."""
-        self._told(end).stop()
+    def _ended(self, end):
+        self.child_end = end
+        self._end("done" if end.completed else "failed")
 
-    def kill(self, end):
-        """See Process."""
-        self._told(end).kill()
+    def _no_process(self, error):
+        self._end(type(error).__name__)
 
-    def abandon(self, end):
-        """See Process."""
-        self.kill(end)
+    def _too_large(self, error):
+        self._end("too large")
+
+    def _log_lost(self):
+        self._work.lost.append(self._number)
 
 
 class QueuedWork:
     """The pieces, as the work of a dispatcher; `taken` are the numbers of those that this worker took, in order.
 
-    `looks` is how often it found that a piece waits.
+    `lost` are the numbers of those whose end could not be stored, because they were another's. `looks` is how often it
+    found that a piece waits.
     """
 
     interrupted = "interrupted"
 
     def __init__(self, database, runner, limits):
         self.database, self.runner, self.limits = database, runner, limits
-        self.taken, self.begun, self.prepared = [], threading.Semaphore(0), []
+        self.taken, self.lost, self.begun, self.prepared = [], [], threading.Semaphore(0), []
         self.fault, self.faults, self.looks = None, 0, 0
 
     def on_message(self, kind, data):
@@ -159,10 +153,11 @@ class QueuedWork:
         return {number: _REQUESTS[how] for number, how in rows}
 
     def end(self, number, owner, end):
-        """Store the end of a piece, unless it is another's by now."""
+        """Store the end of a piece; LeaseLost where it is another's by now."""
         mine = sa.update(PIECES).where(C.number == number, C.owner == owner, C.state == "running")
         with self.database.write() as connection:
-            connection.execute(mine.values(state=end))
+            if connection.execute(mine.values(state=end)).rowcount != 1:
+                raise LeaseLost(f"the piece {number} belongs to another worker, or is over")
 
 
 class Worker:

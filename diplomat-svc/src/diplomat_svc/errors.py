@@ -45,7 +45,3 @@ class NotSupported(DiplomatError):  # noqa: N818
 
 class AuditFailed(MftError):  # noqa: N818 -- named like the conditions of transfers
     """An audit record was not written; the text names no host, no path and no value (E31)."""
-
-
-class NotOwner(MftError):  # noqa: N818 -- raised within a worker alone
-    """The job belongs to another worker or is over, so this worker may not write it (E13)."""

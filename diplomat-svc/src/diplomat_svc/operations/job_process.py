@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from diplomat_svc.domain.states import FAILURE, INCOMPLETE
-from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations.auditing import Auditor
 from diplomat_svc.operations.job_child import RUN, SWEEP
 from diplomat_svc.operations.job_order import JobOrder
@@ -15,7 +14,7 @@ from diplomat_svc.operations.name_pages import page_of
 from diplomat_svc.operations.owned_job import OwnedJob
 from mft_common import logs
 from mft_common.database.leases import Lease
-from mft_common.dispatch import Child, Runner, until_written
+from mft_common.dispatch import ChildProcess, Runner, until_written
 from mft_common.errors import Unavailable
 from mft_common.process.runner import MAY_COMMIT, End, Handle, Json, PoolFull
 
@@ -24,7 +23,7 @@ _SWEEP_BEFORE_END_S: Final = 1.0
 _STOPPED: Final = {INCOMPLETE: "The worker was stopped.", FAILURE: "It was aborted."}
 
 
-class JobProcess:
+class JobProcess(ChildProcess):
     """One attempt of a job in a child; `run` blocks until the job has its end in the database.
 
     `means` is what the child may use, as plain data with the secrets in it, which goes through the child's socket: the
@@ -34,57 +33,47 @@ class JobProcess:
     def __init__(
         self, runner: Runner, owned: OwnedJob, means: Mapping[str, Any], lease: Lease, now: int, *, auditor: Auditor
     ) -> None:
+        super().__init__(runner, RUN, {"job": JobOrder.of(owned.job, now, owned.files.begun).to_json(), **means})
         self._auditor = auditor
-        self._runner = runner
         self._owned = owned
         self._lease = lease
-        self._payload = {"job": JobOrder.of(owned.job, now, owned.files.begun).to_json(), **means}
-        self._child = Child(runner)
         self._abandoned = threading.Event()
 
-    def stop(self, completion: str) -> None:
-        """Ask the child to stop between two blocks; the job ends with `completion`."""
-        self._child.stop(completion)
-
-    def kill(self, completion: str) -> None:
-        """Kill the child; the job ends with `completion`, or with the one that an earlier stop asked for."""
-        self._child.kill(completion)
-
-    def abandon(self, completion: str) -> None:
+    def abandon(self, end: str) -> None:
         """Kill the child, and leave the removal of its temporary files for later: the worker itself ends."""
         self._abandoned.set()
-        self.kill(completion)
+        super().abandon(end)
 
-    def run(self) -> None:
-        """Run the job in a child and end it; no write when the job is no longer this worker's."""
-        try:
-            end = self._child.run(RUN, self._payload, self._on_message)
-        except (Unavailable, PoolFull) as error:
-            reason = f"No process could be started for it ({type(error).__name__})."
-            if self._queue_again(reason):
-                return None
+    def _no_process(self, error: Exception) -> None:
+        reason = f"No process could be started for it ({type(error).__name__})."
+        if not self._queue_again(reason):
             # An earlier attempt may have left something.
-            return self._end(*self._as_asked(FAILURE, reason), left=self._owned.job.attempt > 1)
-        except Exception as error:  # noqa: BLE001 -- a fault of ours must not leave a job without an end
-            logs.get("jobs").exception("job.failed", sequence=self._owned.job.sequence)
-            reason = f"An internal error ended the job ({type(error).__name__})."
-            return self._end(*self._as_asked(FAILURE, reason), left=True)
-        # Where the job is no longer this worker's, neither are its temporary files.
-        if isinstance(end.refusal, NotOwner):
-            return None
+            self._end(*self._as_asked(FAILURE, reason), left=self._owned.job.attempt > 1)
+
+    def _failed(self, error: Exception) -> None:
+        """End the job: a fault of ours must not leave it without an end."""
+        logs.get("jobs").exception("job.failed", sequence=self._owned.job.sequence)
+        reason = f"An internal error ended the job ({type(error).__name__})."
+        self._end(*self._as_asked(FAILURE, reason), left=True)
+
+    def _log_lost(self) -> None:
+        """Log nothing: an abort or another worker has ended the job, and has logged that."""
+
+    def _ended(self, end: End) -> None:
+        """End the job, or let it wait for its next attempt."""
         completion, why = self._outcome(end)
         if completion == FAILURE and self._queue_again(why or ""):
-            return None
+            return
         if completion == FAILURE and not end.completed:
             # What the process left is removed before the end; a database that is away for a moment is asked then.
             with contextlib.suppress(Unavailable):
                 self._owned.abort()
         left = end.result["left"] if end.completed else not self._sweep()
-        return self._end(completion, why, left=left)
+        self._end(completion, why, left=left)
 
     def _queue_again(self, reason: str) -> bool:
         """Let the job wait for its next attempt, for which its temporary files stay."""
-        if not self._owned.job.may_be_tried_again or self._child.asked:
+        if not self._owned.job.may_be_tried_again or self._asked:
             return False
         return until_written(lambda: self._owned.queue_again(reason))
 
@@ -117,9 +106,9 @@ class JobProcess:
 
     def _may_commit(self) -> bool:
         """Return whether the child may make a file visible; a request to stop that refuses it says how the job ends."""
-        if not self._child.asked and self._owned.owns(self._lease):
+        if not self._asked and self._owned.owns(self._lease):
             return True
-        self._child.note(self._owned.stop_request())
+        self._note(self._owned.stop_request())
         return False
 
     def _audit(self, completion: str) -> str | None:
@@ -129,8 +118,8 @@ class JobProcess:
         """
         self._owned.require_mine(self._lease)
         ended_at = self._owned.stamp()
-        problem = self._auditor.write(self._owned.job, completion, ended_at, lambda: bool(self._child.asked))
-        if problem and self._child.asked:
+        problem = self._auditor.write(self._owned.job, completion, ended_at, lambda: bool(self._asked))
+        if problem and self._asked:
             return None
         self._owned.audited(completion, problem)
         return problem
@@ -145,7 +134,7 @@ class JobProcess:
             return self._as_asked(FAILURE, f"An internal error ended the job ({end.error}).")
         if not end.completed:
             return self._as_asked(FAILURE, f"The process of the job {end.reason}.")
-        asked = self._child.asked or INCOMPLETE
+        asked = self._asked or INCOMPLETE
         return asked, _STOPPED.get(asked)
 
     def _as_asked(self, completion: str, reason: str | None) -> tuple[str, str | None]:
@@ -156,14 +145,13 @@ class JobProcess:
         if completion != FAILURE:
             return completion, reason
         with contextlib.suppress(Unavailable):
-            self._child.note(self._owned.stop_request())
-        asked = self._child.asked
+            self._note(self._owned.stop_request())
+        asked = self._asked
         return (asked, _STOPPED.get(asked)) if asked else (completion, reason)
 
     def _end(self, completion: str, reason: str | None, *, left: bool) -> None:
-        """End the job, again and again while the database is away: no other worker may do it."""
-        with contextlib.suppress(NotOwner):
-            until_written(lambda: self._owned.end(completion, reason, left=left))
+        """End the job; this write alone is repeated while the database is away, and no removal before it."""
+        until_written(lambda: self._owned.end(completion, reason, left=left))
 
 
 def _begin_sweep(runner: Runner, payload: Json, temporaries: Sequence[str]) -> Handle | None:

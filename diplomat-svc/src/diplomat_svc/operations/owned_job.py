@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping, Sequence
 
 from diplomat_svc.domain.jobs import FileRecord, Job
 from diplomat_svc.domain.states import CANCELLED, CANCELLING, TERMINATED, TERMINATING, WARNING, Severity
-from diplomat_svc.errors import NotOwner
 from diplomat_svc.operations import job_reports
 from diplomat_svc.operations.file_messages import ArchivedCopy, FileEnd
 from diplomat_svc.operations.job_writer import JobWriter, log_end
@@ -14,7 +13,7 @@ from diplomat_svc.operations.owned_files import OwnedFiles
 from diplomat_svc.operations.owned_row import OwnedRow
 from diplomat_svc.store import change_clock, jobs
 from diplomat_svc.store.tables import WORKERS
-from mft_common.database.leases import Lease
+from mft_common.database.leases import Lease, LeaseLost
 from mft_common.process.runner import Json
 
 
@@ -76,9 +75,9 @@ class OwnedJob:
         return {CANCELLING: CANCELLED, TERMINATING: TERMINATED}.get(status or "", "")
 
     def require_mine(self, lease: Lease) -> None:
-        """Raise NotOwner where the job is not this worker's any more."""
+        """Raise LeaseLost where the job is not this worker's any more."""
         if not self.is_mine(lease):
-            raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
+            raise LeaseLost(f"job {self.job.sequence} has another owner, or is over")
 
     def note(self, text: str, severity: Severity = Severity.INFORMATIONAL) -> None:
         """Add a record to the job's log."""
@@ -100,7 +99,7 @@ class OwnedJob:
                 self._row.record(connection, f"{failed}: {problem}.", Severity.ERROR)
 
     def end(self, completion: str, reason: str | None = "", *, left: bool = False) -> None:
-        """End the job, with `left` where temporary files of it may be left; NotOwner when it is over or another's.
+        """End the job, with `left` where temporary files of it may be left; LeaseLost when it is over or another's.
 
         With `reason` None it is that of the request to stop the job; that of a warning is the first of its files'.
         """
@@ -109,7 +108,7 @@ class OwnedJob:
         with self._database.write() as connection:
             ended = self._writer.end(connection, self.job, completion, reason, self._owner, left=left)
             if ended is None:
-                raise NotOwner(f"job {self.job.sequence} has another owner, or is over")
+                raise LeaseLost(f"job {self.job.sequence} has another owner, or is over")
         log_end(ended)
 
     def abort(self) -> None:

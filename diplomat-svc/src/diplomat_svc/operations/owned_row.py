@@ -22,7 +22,7 @@ class OwnedRow:
         self.clock = writer.clock
 
     def change(self, connection: sa.Connection, **values: Any) -> None:
-        """Write columns of the job, if any; NotOwner where it is not the owner's any more."""
+        """Write columns of the job, if any; LeaseLost where it is not the owner's any more."""
         if values:
             self.job = replace(self.job, **values)
         jobs.change(connection, self.job, self.owner, **(values or {"lease": self.job.lease}))

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from diplomat_svc.domain.jobs import Job, Requester
 from diplomat_svc.domain.states import ABORTING, ACTIVE, COMPLETE, DELAYED, QUEUED, RUNNING, WAITING
 from diplomat_svc.domain.transactions import Transaction
-from diplomat_svc.errors import NotOwner
 from diplomat_svc.store import change_clock, job_statements
 from diplomat_svc.store.files import storable
 from diplomat_svc.store.tables import JOB_LOG, jobs
+from mft_common.database.leases import LeaseLost
 from mft_common.database.statements import Connection, Statement
 
 _C = jobs.c
@@ -157,10 +157,10 @@ def causes(connection: sa.Connection, transfer_id: str) -> set[int]:
 
 
 def change(connection: sa.Connection, job: Job, owner: str, **values: Any) -> None:
-    """Change columns of a job that `owner` still owns; NotOwner when it does not (E13)."""
+    """Change columns of a job that `owner` still owns; LeaseLost when it does not (E13)."""
     given = {f"new_{name}": value for name, value in values.items()}
     if job_statements.change(tuple(values)).run(connection, {**_mine(job, owner), **given}) != 1:
-        raise NotOwner(f"job {job.sequence} has another owner, or is over")
+        raise LeaseLost(f"job {job.sequence} has another owner, or is over")
 
 
 def is_owned(connection: Connection, job: Job, owner: str) -> bool:

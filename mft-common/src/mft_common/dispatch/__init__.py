@@ -4,14 +4,14 @@
 `sweeper` removes what pieces of work have left.
 """
 
-from mft_common.dispatch.child import Child, Runner, until_written
+from mft_common.dispatch.child import ChildProcess, Runner, until_written
 from mft_common.dispatch.contract import Begin, Limits, Process, StopRequest, Work
 from mft_common.dispatch.dispatcher import Dispatcher
 from mft_common.dispatch.sweeper import RemovalOrder, Removals, Sweeper
 
 __all__ = [
     "Begin",
-    "Child",
+    "ChildProcess",
     "Dispatcher",
     "Limits",
     "Process",

@@ -7,8 +7,8 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.dispatch import Runner
-from mft_common.process.runner import End, Json
-from mqmft_svc.domain.calls import Try
+from mft_common.process.runner import Json
+from mqmft_svc.domain.calls import CallRequest, Try
 from mqmft_svc.domain.managed_calls import ManagedCall
 from mqmft_svc.operations.calls.child import RUN
 from mqmft_svc.operations.calls.logging import log_try
@@ -20,29 +20,17 @@ class CallProcess(TryProcess):
     """One try of a call that was asked for by itself."""
 
     def __init__(self, runner: Runner, database: Database, call: ManagedCall, hosts: Sequence[str], now: Clock) -> None:
-        super().__init__(runner, now)
         assert call.request is not None
+        super().__init__(runner, RUN, _payload(call, call.request, hosts), now)
         self._request = call.request
         self._database = database
         self._call = call
-        self._hosts = hosts
 
-    def _run_child(self) -> End:
-        return self._child.run(RUN, self._payload(), _hear)
+    def _on_message(self, _kind: str, _data: Json) -> Json:
+        """Answer nothing: the child of a call asks nothing."""
 
     def _log_lost(self) -> None:
         logs.get("calls").warning("call.lost", call=self._call.id)
-
-    def _payload(self) -> dict[str, Any]:
-        call = self._call
-        body = {
-            "id": call.id,
-            "call": "call",
-            "agent": {"name": call.agent, "qmgrName": call.qmgr},
-            "job": {"name": call.job_name},
-            "userProperties": dict(call.user_properties),
-        }
-        return {"id": call.id, "request": self._request.to_json(), "body": body, "hosts": list(self._hosts)}
 
     def _tried(self, tried: Try) -> None:
         """Store a try, and the end of the call where no other follows."""
@@ -72,6 +60,12 @@ class CallProcess(TryProcess):
         self._wait(self._now())
 
 
-def _hear(_kind: str, _data: Json) -> Json:
-    """Answer nothing: the child of a call asks nothing."""
-    return None
+def _payload(call: ManagedCall, request: CallRequest, hosts: Sequence[str]) -> dict[str, Any]:
+    body = {
+        "id": call.id,
+        "call": "call",
+        "agent": {"name": call.agent, "qmgrName": call.qmgr},
+        "job": {"name": call.job_name},
+        "userProperties": dict(call.user_properties),
+    }
+    return {"id": call.id, "request": request.to_json(), "body": body, "hosts": list(hosts)}

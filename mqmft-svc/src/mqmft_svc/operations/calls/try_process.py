@@ -1,14 +1,11 @@
 """Make one try of a call in a child: of a call of a transfer, or of one that was asked for by itself."""
 
 import abc
-from collections.abc import Callable
 from typing import Final
 
 from mft_common.clock import Clock
-from mft_common.database.leases import LeaseLost
-from mft_common.dispatch import Child, Runner, until_written
-from mft_common.errors import Unavailable
-from mft_common.process.runner import End, MessageTooLarge, PoolFull
+from mft_common.dispatch import ChildProcess, Runner
+from mft_common.process.runner import End, Json
 from mqmft_svc.domain.calls import Try
 
 # The end of a try that the end of its worker interrupts: the next worker makes it again.
@@ -16,48 +13,28 @@ INTERRUPTED: Final = "interrupted"
 _NO_PROCESS_MS: Final = 5_000
 
 
-class TryProcess(abc.ABC):
-    """One try of a call; `run` returns once its end is stored, or the call is no longer this worker's."""
+class TryProcess(ChildProcess):
+    """One try of a call."""
 
-    def __init__(self, runner: Runner, now: Clock) -> None:
-        self._child = Child(runner)
+    def __init__(self, runner: Runner, target: str, payload: Json, now: Clock) -> None:
+        super().__init__(runner, target, payload)
         self._now = now
 
     def stop(self, end: str) -> None:
         """Kill the child: a call that waits for its answer hears nothing else."""
-        self._child.kill(end)
+        self.kill(end)
 
-    def kill(self, end: str) -> None:
-        """Kill the child."""
-        self._child.kill(end)
+    def _ended(self, end: End) -> None:
+        if self._asked and not end.completed:
+            self._stopped(self._asked)
+        else:
+            self._tried(try_of(end))
 
-    def abandon(self, end: str) -> None:
-        """Kill the child: the worker itself ends."""
-        self._child.kill(end)
+    def _no_process(self, _error: Exception) -> None:
+        self._wait(self._now() + _NO_PROCESS_MS)
 
-    def run(self) -> None:
-        """Run the child, and write how the try ended, again and again while the database is away."""
-        try:
-            end = self._run_child()
-        except (Unavailable, PoolFull):
-            return self._settle(lambda: self._wait(self._now() + _NO_PROCESS_MS))
-        except MessageTooLarge:
-            tried = Try(reason="the request has more bytes than a process takes", is_final=True)
-            return self._settle(lambda: self._tried(tried))
-        asked = self._child.asked
-        if asked and not end.completed:
-            return self._settle(lambda: self._stopped(asked))
-        return self._settle(lambda: self._tried(try_of(end)))
-
-    def _settle(self, write: Callable[[], None]) -> None:
-        try:
-            until_written(write)
-        except LeaseLost:
-            self._log_lost()
-
-    @abc.abstractmethod
-    def _run_child(self) -> End:
-        """Run the child to its end."""
+    def _too_large(self, _error: Exception) -> None:
+        self._tried(Try(reason="the request has more bytes than a process takes", is_final=True))
 
     @abc.abstractmethod
     def _tried(self, tried: Try) -> None:
@@ -70,10 +47,6 @@ class TryProcess(abc.ABC):
     @abc.abstractmethod
     def _stopped(self, asked: str) -> None:
         """Store that the child was killed as it was asked for: by the end of the worker, or to stop its piece."""
-
-    @abc.abstractmethod
-    def _log_lost(self) -> None:
-        """Log that the call is no longer this worker's."""
 
 
 def try_of(end: End) -> Try:

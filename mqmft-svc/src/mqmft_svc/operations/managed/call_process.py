@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.dispatch import Runner
-from mft_common.process.runner import End, Json
+from mft_common.process.runner import Json
 from mqmft_svc.domain.calls import Try
 from mqmft_svc.operations.calls.try_process import INTERRUPTED, TryProcess
 from mqmft_svc.operations.managed.called import CalledTransfer
@@ -17,13 +17,9 @@ class TransferCallProcess(TryProcess):
     """One try of the call `name` of a transfer."""
 
     def __init__(self, runner: Runner, owned: CalledTransfer, name: str, hosts: Sequence[str], now: Clock) -> None:
-        super().__init__(runner, now)
+        super().__init__(runner, CALL, owned.call_payload(name, list(hosts)), now)
         self._owned = owned
         self._name = name
-        self._hosts = list(hosts)
-
-    def _run_child(self) -> End:
-        return self._child.run(CALL, self._owned.call_payload(self._name, self._hosts), self._on_message)
 
     def _tried(self, tried: Try) -> None:
         self._owned.tried(self._name, tried)

@@ -1,14 +1,12 @@
 """Run one execution in a child, and end it or let it go on later by how the child ended."""
 
 import base64
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from mft_common import logs
-from mft_common.database.leases import Lease, LeaseLost
-from mft_common.dispatch import Child, Runner, until_written
-from mft_common.errors import Unavailable
-from mft_common.process.runner import MAY_COMMIT, PROGRESS, Json, MessageTooLarge, PoolFull
+from mft_common.database.leases import Lease
+from mft_common.dispatch import ChildProcess, Runner
+from mft_common.process.runner import MAY_COMMIT, PROGRESS, Json
 from mft_common.process.runner import End as ChildEnd
 from sertainty_svc.operations.executing.ending import End
 from sertainty_svc.operations.executing.owned import OwnedExecution
@@ -23,60 +21,21 @@ _TOO_LARGE: Final = "The task and its script have more bytes than a process take
 _NO_PROCESS_MS: Final = 1_000
 
 
-class ExecutionProcess:
-    """One try of an execution; `run` blocks until it is over, waits, or is no longer this worker's.
+class ExecutionProcess(ChildProcess):
+    """One try of an execution, of the worker of `lease`."""
 
-    `target` is the function of the child and `payload` what it gets; `lease` is that of the worker.
-    """
-
-    def __init__(
-        self, runner: Runner, owned: OwnedExecution, target: str, payload: Mapping[str, Any], lease: Lease
-    ) -> None:
-        self._child = Child(runner)
+    def __init__(self, runner: Runner, owned: OwnedExecution, target: str, payload: Json, lease: Lease) -> None:
+        super().__init__(runner, target, payload)
         self._owned = owned
-        self._target = target
-        self._payload = dict(payload)
         self._lease = lease
-
-    def stop(self, end: str) -> None:
-        """Ask the child to stop between two blocks; the execution ends with the text `end`, or waits."""
-        self._child.stop(end)
-
-    def kill(self, end: str) -> None:
-        """Kill the child; an end that an earlier stop asked for stands."""
-        self._child.kill(end)
-
-    def abandon(self, end: str) -> None:
-        """Kill the child: the worker itself ends."""
-        self._child.kill(end)
-
-    def run(self) -> None:
-        """Run the child, and write how it ended, again and again while the database is away."""
-        try:
-            end = self._child.run(self._target, self._payload, self._on_message)
-        except (Unavailable, PoolFull) as error:
-            logs.get("executing").warning("execution.no_process", error=type(error).__name__)
-            return self._write(lambda: self._owned.hand_back(_NO_PROCESS_MS))
-        except MessageTooLarge:
-            # No later try would do better.
-            return self._write(lambda: self._owned.end(End(error=_TOO_LARGE, fault=True, left=True)))
-        if isinstance(end.refusal, LeaseLost):
-            return None
-        return self._write(lambda: self._ended(end))
-
-    def _write(self, write: Callable[[], None]) -> None:
-        try:
-            until_written(write)
-        except LeaseLost:
-            logs.get("executing").warning("execution.lost", execution=self._owned.execution.id)
 
     def _on_message(self, kind: str, data: Json) -> Json:
         """Write a report or answer a question."""
         owned = self._owned
         if kind == MAY_COMMIT:
-            return not self._child.asked and owned.may_commit(self._lease, data)
+            return not self._asked and owned.may_commit(self._lease, data)
         if kind == MAY_GO_ON:
-            return not self._child.asked and owned.may_go_on(self._lease)
+            return not self._asked and owned.may_go_on(self._lease)
         if kind == FILES:
             return owned.page(data["after"])
         if kind == FIND_IDS:
@@ -108,7 +67,7 @@ class ExecutionProcess:
 
     def _ended(self, end: ChildEnd) -> None:
         """Write the end of the execution or of this try of it."""
-        asked = self._child.asked
+        asked = self._asked
         if end.completed:
             self._completed(Result(**end.result), asked)
         elif asked == INTERRUPTED:
@@ -133,3 +92,13 @@ class ExecutionProcess:
         else:
             # A request may have refused a commit before the child was asked to stop; without one the end is soft.
             self._owned.end(End(error=asked or self._owned.stop_text(), left=result.left))
+
+    def _no_process(self, error: Exception) -> None:
+        self._owned.hand_back(_NO_PROCESS_MS)
+        logs.get("executing").warning("execution.no_process", error=type(error).__name__)
+
+    def _too_large(self, _error: Exception) -> None:
+        self._owned.end(End(error=_TOO_LARGE, fault=True, left=True))
+
+    def _log_lost(self) -> None:
+        logs.get("executing").warning("execution.lost", execution=self._owned.execution.id)
