@@ -7,8 +7,13 @@ import threading
 import pytest
 
 from mft_common.clock import now_ms
+from mft_common.database.leases import Lease
+from mft_common.process.runner import End
 from mqmft_svc.domain.managed_files import ManagedFile
+from mqmft_svc.operations.managed.called import CalledTransfer
+from mqmft_svc.operations.managed.child import RUN
 from mqmft_svc.operations.managed.owned import OwnedTransfer
+from mqmft_svc.operations.managed.process import INTERRUPTED, TransferProcess
 from mqmft_svc.store import managed as store
 from tests.servers.processes import wait_until
 from tests.service.mqmft_svc.managed_hub import ended, hub, make, peer, recorded, row, submit, whole
@@ -96,3 +101,25 @@ def test_170_225_a_checkpoint_ends_a_recovery_also_while_its_worker_tells_of_pro
     for thread in threads:
         thread.join(30)
     assert row(hub, first.id).recovering_since is None
+
+
+class Late(str):
+    """No word for the end of a transfer; the end of the worker asks for one while this is compared."""
+
+    __slots__ = ("process",)
+    __hash__ = str.__hash__
+
+    def __eq__(self, other):
+        self.process.stop(INTERRUPTED)
+        return super().__eq__(other)
+
+
+def test_225_the_end_of_a_worker_that_comes_while_an_end_is_stored_is_no_end_of_the_transfer(hub):
+    """Item 225: the child had died by itself, so the transfer recovers; `interrupted` is no state of one."""
+    owned = CalledTransfer(hub.service.database, taken(hub, ("a", "a")).transfer, now_ms)
+    process = TransferProcess(hub.service.runner, owned, RUN, {}, Lease("", "worker", 0, 60.0))
+    process._asked = Late()
+    process._asked.process = process
+    process._ended(End(-11))
+    assert process._asked == INTERRUPTED
+    assert (row(hub, owned.transfer.id).status, row(hub, owned.transfer.id).retries) == ("queued", 1)

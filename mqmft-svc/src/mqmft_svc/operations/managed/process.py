@@ -53,17 +53,18 @@ class TransferProcess(ChildProcess):
 
     def _ended(self, end: End) -> None:
         """Write the end of the transfer or of this try of it."""
-        owned = self._owned
+        # Read once: the end of the worker may ask at any moment.
+        owned, asked = self._owned, self._asked
         if end.completed and not end.result["stopped"]:
             if reason := end.result["recover"]:
                 owned.recover(reason)
             else:
                 owned.moved(left=end.result["left"])
-        elif self._asked == INTERRUPTED:
+        elif asked == INTERRUPTED:
             # It may be killed before it has stopped; what it has left is gone on with.
             owned.hand_back()
-        elif self._asked:
-            owned.end(self._asked, left=not end.completed or end.result["left"])
+        elif asked:
+            owned.end(asked, left=not end.completed or end.result["left"])
         elif end.error:
             owned.end("failed", f"An internal error ended the transfer ({end.error}).", left=True)
         else:
