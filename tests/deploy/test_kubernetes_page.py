@@ -1,0 +1,137 @@
+"""The commands and examples of docs/kubernetes.md fit the manifests."""
+
+import re
+import shutil
+import textwrap
+
+import kubernetes_validate
+import pytest
+import yaml
+
+from tests.deploy.manifests import OVERLAYS, ROOT, TREE, kustomize, named, of_kind, overlay, pods, selects
+
+PAGE = (ROOT / "docs/kubernetes.md").read_text()
+# Each fenced block of the page, as (language, text).
+BLOCKS = re.findall(r"^ *```(\w*)\n(.*?)^ *```$", PAGE, re.MULTILINE | re.DOTALL)
+COMMANDS = [
+    command.strip()
+    for language, block in BLOCKS
+    if not language
+    for line in block.splitlines()
+    for command in line.split(" | ")
+    if command.strip().startswith(("kubectl ", "deploy/", "kind load"))
+]
+EXAMPLES = [yaml.safe_load(textwrap.dedent(block)) for language, block in BLOCKS if language == "yaml"]
+KINDS = {"deployment": "Deployment", "job": "Job", "service": "Service", "statefulset": "StatefulSet"}
+# Made by a command or an example of the page itself.
+MADE = {"restore.yaml", "-"}
+
+
+def every_document():
+    return [document for name in OVERLAYS for document in overlay(name)]
+
+
+def example(kind):
+    """Return the example of the page that has that key or is of that kind."""
+    (found,) = [one for one in EXAMPLES if kind in one or one.get("kind") == kind]
+    return found
+
+
+def test_the_page_has_commands():
+    """Commands are found in the page, so that the other tests have something to look at."""
+    assert len(COMMANDS) > 35
+
+
+@pytest.mark.parametrize("command", sorted(set(COMMANDS)))
+def test_a_command_names_what_is_there(command):
+    """Folders and files exist; Deployments, Jobs, Services and labels are those of the manifests."""
+    documents = every_document()
+    for option, path in re.findall(r"(-k|-f|kustomize) (\S+)", command):
+        assert path in MADE or (ROOT / path).exists(), option
+    if command.startswith("deploy/"):
+        assert (ROOT / command.split()[0]).stat().st_mode & 0o111
+    names = {(one["kind"], one["metadata"]["name"]) for one in documents} | {("Pod", "restore")}
+    for kind, name in re.findall(r"\b(deployment|job|service|statefulset)/([\w-]+)", command):
+        assert (KINDS[kind], name) in names
+    for name in re.findall(r"delete job (\S+)", command):
+        assert ("Job", name) in names
+    for name in re.findall(r"\b([a-z]+)-0\b", command):
+        assert ("StatefulSet", name) in names
+    for key, values in re.findall(r"([\w./-]+) in \(([\w,-]+)\)", command):
+        for value in values.split(","):
+            selector = {"matchLabels": {key: value}}
+            assert [one for one in documents if selects(selector, one["metadata"].get("labels", {}))]
+    for key, value in re.findall(r"-l ([\w./-]+)=([\w-]+)", command):
+        assert [one for one in of_kind(documents, "Deployment") if one["metadata"]["labels"].get(key) == value]
+
+
+def test_the_first_part_of_an_upgrade_has_all_that_the_migration_needs():
+    """The labels by which the page applies a part take the Job and each ConfigMap that it reads."""
+    documents = overlay("prod")
+    labels = re.search(r"component in \(configuration,migration\)", PAGE)
+    assert labels
+    part = [
+        one
+        for one in documents
+        if one["metadata"].get("labels", {}).get("app.kubernetes.io/component") in ("configuration", "migration")
+    ]
+    assert {one["kind"] for one in part} == {"ConfigMap", "Job"}
+    pod = pods(part)["migrate"]["spec"]
+    wanted = {one["configMap"]["name"] for one in pod["volumes"] if "configMap" in one}
+    wanted |= {one["envFrom"][0]["configMapRef"]["name"] for one in (*pod["initContainers"], *pod["containers"])}
+    assert {one["metadata"]["name"] for one in of_kind(part, "ConfigMap")} == wanted
+
+
+def test_the_pod_that_restores_is_valid_and_confined():
+    """The example is valid, runs as the user of the hub and mounts the volume of dev."""
+    pod = example("Pod")
+    kubernetes_validate.validate(pod, "1.37", strict=True)
+    claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
+    named(overlay("dev"), "PersistentVolumeClaim", claim)
+    hub = pods(overlay("dev"))["filestore-svc"]["spec"]
+    assert pod["spec"]["securityContext"] == hub["securityContext"]
+    assert pod["spec"]["containers"][0]["securityContext"] == hub["containers"][0]["securityContext"]
+
+
+def changed_prod(tmp_path, change):
+    """Render a copy of the overlay prod after `change(kustomization)`."""
+    tree = shutil.copytree(TREE, tmp_path / "k8s")
+    path = tree / "overlays/prod/kustomization.yaml"
+    kustomization = yaml.safe_load(path.read_text())
+    change(kustomization)
+    path.write_text(yaml.safe_dump(kustomization))
+    return kustomize(path.parent)
+
+
+def test_a_hub_without_a_shared_volume_renders(tmp_path):
+    """With the patches of the page no pod mounts a claim, and each has the folder of its own instead."""
+
+    def change(kustomization):
+        kustomization["resources"].remove("volume.yaml")
+        kustomization["patches"] += example("patches")["patches"]
+
+    documents = changed_prod(tmp_path, change)
+    assert of_kind(documents, "PersistentVolumeClaim") == []
+    volumes = [
+        volume
+        for document in of_kind(documents, "Deployment", "Job")
+        for volume in document["spec"]["template"]["spec"]["volumes"]
+        if volume["name"] == "data"
+    ]
+    assert len(volumes) == 9
+    assert [volume for volume in volumes if set(volume) != {"name", "emptyDir"}] == []
+    for document in documents:
+        kubernetes_validate.validate(document, "1.37", strict=True)
+
+
+def test_images_come_from_the_registry_of_the_example(tmp_path):
+    """The example replaces registry and tag of the web processes, the worker and the migration of one service."""
+    documents = changed_prod(tmp_path, lambda kustomization: kustomization.update(example("images")))
+    images = {
+        container["image"]
+        for pod in pods(documents).values()
+        for container in (*pod["spec"].get("initContainers", ()), *pod["spec"]["containers"])
+    }
+    assert "registry.example.org/crossdock/gateway:1.0" in images
+    assert not [one for one in images if one.startswith("crossdock/gateway")]
+    assert "crossdock/filestore-svc:dev" in images
