@@ -57,8 +57,8 @@ _DEFAULTS: Final = Identity._field_defaults
 class Signer:
     """Signs identities for one service each, with the last of `keys`, and believes all of them.
 
-    Several keys let an operator change the key without a moment in which requests fail: add the new one at the end
-    everywhere, then take the old one away.
+    Several keys let an operator change the key without a moment in which requests fail: add the new one in front of
+    the old one everywhere, move it to the end everywhere, then take the old one away.
     """
 
     def __init__(self, keys: Sequence[str]) -> None:

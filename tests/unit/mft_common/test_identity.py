@@ -81,6 +81,21 @@ def test_keys_can_be_rotated():
         new.loads(old.dumps(SAMPLE, "s"), "s")
 
 
+@pytest.mark.parametrize(
+    ("before", "after"), [(["k1"], ["k2", "k1"]), (["k2", "k1"], ["k1", "k2"]), (["k1", "k2"], ["k2"])]
+)
+def test_a_key_is_changed_while_processes_are_replaced(before, after):
+    """In each of the three steps of a change, replaced processes and those that wait for it believe each other."""
+    for one, other in ((before, after), (after, before)):
+        assert Signer(other).loads(Signer(one).dumps(SAMPLE, "s"), "s") == SAMPLE
+
+
+def test_a_key_that_signs_before_it_is_known_everywhere_is_refused():
+    """Appending a new key at once fails requests: a process that was not replaced yet does not know it."""
+    with pytest.raises(IdentityError):
+        Signer(["k1"]).loads(Signer(["k1", "k2"]).dumps(SAMPLE, "s"), "s")
+
+
 @pytest.mark.parametrize("text", ["", ".", "a.b", "a.b.c", "é.x", "x" * 10_000])
 def test_garbage_is_refused(text):
     """A text that the hub did not sign is refused, whatever it is."""
