@@ -106,7 +106,7 @@ def test_a_request_to_end_counts_at_any_moment_and_the_first_word_stands(work, r
         request()
     process.run()
     process.kill("asked at last")
-    assert states(work.database) == ["asked"]
+    assert (states(work.database), process._asked) == (["asked"], "asked")
     assert process.child_end.completed == (way == "stop" or moment == "after its end")
 
 
