@@ -3,6 +3,7 @@
 import hashlib
 import os
 import random
+import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -51,13 +52,25 @@ def test_many_files_are_digested_behind_their_callers_at_once():
         digests = DigestsBehind(md5=True)
         for _ in range(count):
             digests.update(content)
-        return digests.result()
+        try:
+            return digests.result()
+        finally:
+            digests.close()
 
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(run, range(1, 33)))
     assert [one.size for one in found] == [count * len(content) for count in range(1, 33)]
     assert found[2].sha256 == hashlib.sha256(content * 3).hexdigest()
     assert found[2].md5 == hashlib.md5(content * 3, usedforsecurity=False).hexdigest()
+
+
+def test_digests_that_are_given_up_hold_no_thread():
+    """A move that fails leaves blocks that wait: they are not digested any more."""
+    before = set(threading.enumerate())
+    digests, _ = taken(False, DigestsBehind)
+    (started,) = set(threading.enumerate()) - before
+    digests.close()
+    assert not started.is_alive()
 
 
 def test_a_child_process_takes_digests_with_threads_of_its_own():

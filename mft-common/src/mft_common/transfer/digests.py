@@ -3,6 +3,7 @@
 import base64
 import functools
 import os
+from collections import deque
 from collections.abc import Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,15 +13,14 @@ from mft_common.resumable_digests import md5_readable, new_md5, new_sha256, read
 
 # Of larger blocks both digests are taken at once, which is worth the change of threads: MD5 takes longer than SHA-256.
 _AT_ONCE: Final = 256 << 10
+# Blocks of one file that wait for their digests; the steps return no larger ones than 1 MiB.
+_BEHIND: Final = 8
 
 
 @functools.cache
-def _threads(name: str) -> ThreadPoolExecutor:
-    """Return the threads that take digests of one kind, made with the first block of this process.
-
-    The threads of `DigestsBehind` wait for those that take MD5, which wait for none.
-    """
-    return ThreadPoolExecutor(2, thread_name_prefix=name)
+def _threads() -> ThreadPoolExecutor:
+    """Return the threads that take MD5, made with the first block of this process."""
+    return ThreadPoolExecutor(2, thread_name_prefix="md5")
 
 
 # A child has none of its parent's threads.
@@ -51,7 +51,7 @@ class Digests:
             if self._md5 is not None:
                 self._md5.update(block)
         else:
-            other = _threads("md5").submit(self._md5.update, block)
+            other = _threads().submit(self._md5.update, block)
             self._sha256.update(block)
             other.result()
         self.size += len(block)
@@ -90,29 +90,35 @@ class Digests:
 
 
 class DigestsBehind:
-    """Digests of one file that another thread takes while its caller works on with the same large block.
+    """Digests of one file that another thread takes while its caller works on with the next blocks.
 
-    Blocks must not be changed afterwards. At most one block is being digested.
+    Blocks must not be changed afterwards. At most `_BEHIND` of them wait: as many as let the caller work on while the
+    system gives its processors to other threads.
     """
 
     def __init__(self, *, md5: bool = False) -> None:
         self._digests = Digests(md5=md5)
-        self._pending: Future[None] | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._pending: deque[Future[None]] = deque()
 
     def update(self, block: bytes) -> None:
         """Digest the next bytes; return before that is done where they are many."""
-        self._wait()
-        if len(block) < _AT_ONCE:
-            self._digests.update(block)
-        else:
-            self._pending = _threads("digests").submit(self._digests.update, block)
+        if self._thread is None:
+            if len(block) < _AT_ONCE:
+                self._digests.update(block)
+                return
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="digests")
+        while len(self._pending) >= _BEHIND:
+            self._pending.popleft().result()
+        self._pending.append(self._thread.submit(self._digests.update, block))
 
     def result(self) -> Digest:
         """Return the digests of all bytes so far."""
-        self._wait()
+        while self._pending:
+            self._pending.popleft().result()
         return self._digests.result()
 
-    def _wait(self) -> None:
-        if self._pending is not None:
-            self._pending.result()
-            self._pending = None
+    def close(self) -> None:
+        """End the thread, without the blocks that wait."""
+        if self._thread is not None:
+            self._thread.shutdown(cancel_futures=True)

@@ -76,14 +76,16 @@ class Flow:
         with contextlib.ExitStack() as closing:
             steps = new_steps(self._options.steps, closing)
             written = DigestsBehind(md5=self._options.md5) if steps else None
+            if written is not None:
+                closing.callback(written.close)
             try:
                 last = self._run(digests, steps, written, resumable=resumable)
             except (TransferError, KeyboardInterrupt) as error:
                 if resumable and not isinstance(error, Changed | Mismatch):
                     self._flush_at_the_end()
                 raise
-        source = last.result()
-        return source, source if written is None else written.result()
+            source = last.result()
+            return source, source if written is None else written.result()
 
     def _run(
         self, digests: Digests, steps: Sequence[Step], written: DigestsBehind | None, *, resumable: bool
