@@ -94,6 +94,7 @@ def test_a_poison_event_ends_among_the_dead_letters_and_can_be_replayed(world: W
     with running(world.relay(bus) + world.consume(bus, fail)):
         wait_until(lambda: len(bus.dead_letters(CONSUMER)) == 2, what="two dead letters", every=0.1)
         wait_until(lambda: world.consumer.count() == 28, what="the others' effects")
+    wait_until(lambda: bus.count_dead_letters(CONSUMER) == 2, what="the count of both")
     first, second = bus.dead_letters(CONSUMER)
     assert [first, second] == bus.dead_letters(CONSUMER) == bus.dead_letters(CONSUMER)
     assert {first.subject, second.subject} == set(poison)
@@ -108,6 +109,7 @@ def test_a_poison_event_ends_among_the_dead_letters_and_can_be_replayed(world: W
         wait_until(lambda: world.consumer.count() == 30, what="all effects")
     assert everything_once(world, expected)
     assert bus.dead_letters(CONSUMER) == []
+    wait_until(lambda: bus.count_dead_letters(CONSUMER) == 0, what="the count of none")
 
 
 def test_two_consumers_of_one_service_repeat_no_effect(world: World) -> None:

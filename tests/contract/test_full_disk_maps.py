@@ -32,13 +32,13 @@ def counted():
     global rounds
     rounds += 1
     for number in range(1000):
-        metrics.count("service", f"protocol-{number}", "GET", 200, 0.1)
+        metrics.count("service", f"protocol-{number}", "/route", "GET", 200, seconds=0.1)
     return metrics.render().decode().count("mft_requests_total{")
 
 print(counted() < 1000)
 disk.make_room()
 wait_until(lambda: counted() == 1000, what="all figures")
-last = 'mft_requests_total{method="GET",protocol="protocol-999",service="service",status="200"}'
+last = 'mft_requests_total{method="GET",protocol="protocol-999",route="/route",service="service",status="200"}'
 print(f"{last} {float(rounds)}" in metrics.render().decode())
 """
 

@@ -22,7 +22,7 @@ from diplomat_svc.operations.summaries import Server
 from diplomat_svc.schemas.configuration import SECTIONS, read_sections, unused
 from diplomat_svc.schemas.notify import WEBHOOKS, stored_webhooks, webhooks_of
 from diplomat_svc.settings import Settings
-from diplomat_svc.store import change_clock, jobs, transactions
+from diplomat_svc.store import change_clock, jobs, queue_depth, transactions
 from diplomat_svc.store.tables import (
     APPLIED,
     INBOX,
@@ -53,6 +53,7 @@ from mft_common.process.background_tasks import BackgroundTask, begin_after
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared
 from mft_common.schedules import Firing, TimerService, time_zone, timers_task
+from mft_common.state_metrics import StateMetrics
 
 _LOCK: Final = "worker.lock"
 # What children of the worker need in any case; its fork server imports it once.
@@ -110,6 +111,7 @@ class Service:
             sweep_task(self.database, self.operations.log_views.views, self.operations.directory),
             *bus.relay_tasks(self.database, self.outbox),
             *bus.maintenance_tasks(self.database, self.outbox, INBOX),
+            StateMetrics(SERVICE, self.database, bus, queues=[queue_depth.JOBS], folder=self.settings.state).task(),
         ]
 
     def starter(self) -> Starter:

@@ -49,6 +49,7 @@ from mft_common.identity_reader import IdentityReader
 from mft_common.ids import TransferIds
 from mft_common.process import health
 from mft_common.process.background_tasks import BackgroundTask
+from mft_common.state_metrics import StateMetrics
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +77,7 @@ class Service:
         return [
             *bus.relay_tasks(self.database, self.outbox),
             *bus.maintenance_tasks(self.database, self.outbox),
+            StateMetrics(SERVICE, self.database, bus, folder=self.settings.state).task(),
             BackgroundTask(f"{SERVICE}-sweeping", self.sweeping.run),
         ]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import sqlalchemy as sa
 from flask import Flask
 
 from gateway import routes
@@ -14,6 +15,7 @@ from gateway.operations.passwords import Passwords
 from gateway.routing import ROUTES
 from gateway.schemas.accounts import SECTIONS, read_accounts, read_basic, read_origins, read_prompt_rules
 from gateway.settings import Settings
+from gateway.store.sessions import count_by_service
 from gateway.store.tables import OUTBOX, open_database
 from mft_common import config, logs
 from mft_common.clock import Clock, now_ms
@@ -22,8 +24,14 @@ from mft_common.events.bus import Bus
 from mft_common.events.outbox import Outbox
 from mft_common.identity import Signer
 from mft_common.process.background_tasks import BackgroundTask, periodic_task
+from mft_common.state_metrics import StateMetrics, gauge, set_by_label
 
 _PRUNE_EVERY_S: Final = 60.0
+_SESSIONS: Final = gauge("mft_sessions_open", "Sessions that are open, by the service that opened them.", "service")
+
+
+def _measure_sessions(connection: sa.Connection, now: int) -> None:
+    set_by_label(_SESSIONS, count_by_service(connection, now), [route.service for route in ROUTES])
 
 
 @dataclass(frozen=True)
@@ -46,6 +54,7 @@ class Service:
         return [
             *bus.relay_tasks(self.database, self.outbox),
             *bus.maintenance_tasks(self.database, self.outbox),
+            StateMetrics("gateway", self.database, bus, more=[_measure_sessions]).task(),
             periodic_task("sessions.sweep", self.operations.sweep_sessions, every=self.settings.sweep_every),
             periodic_task("counts.prune", self.operations.prune_counts, every=_PRUNE_EVERY_S),
         ]

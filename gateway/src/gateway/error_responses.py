@@ -136,7 +136,8 @@ def server_error_response(
     made = error_response(route.protocol if route else None, status, method=method, path=path)
     if not request_id:
         request_id = ids.new_request_id()
-        metrics.REQUESTS.labels("gateway", route.protocol if route else "own", "other", made.status).inc()
+        protocol, prefix = (route.protocol, route.prefix) if route else ("own", metrics.NO_ROUTE)
+        metrics.REQUESTS.labels("gateway", protocol, prefix, "other", made.status).inc()
         fields = {"method": method[:20], "path": path, "status": made.status, "address": address}
         logs.get("access").info("request.rejected", request_id=request_id, **fields)
     return made.line, [*made.headers, ("X-Request-ID", request_id)], made.body

@@ -67,7 +67,8 @@ def create(
     def count(response: Response) -> Response:
         if request.path not in _OWN_PATHS:
             method = metrics.method_label(request.method)
-            metrics.count(service, protocol, method, response.status_code, time.monotonic() - g.began)
+            route = metrics.NO_ROUTE if request.url_rule is None else request.url_rule.rule
+            metrics.count(service, protocol, route, method, response.status_code, seconds=time.monotonic() - g.began)
         return response
 
     @app.errorhandler(Exception)

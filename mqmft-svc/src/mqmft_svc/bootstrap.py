@@ -24,6 +24,7 @@ from mft_common.process.background_tasks import BackgroundTask
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared, WorkerLock
 from mft_common.schedules import timers_task
+from mft_common.state_metrics import StateMetrics
 from mft_common.watching import Watcher, watcher_task
 from mqmft_svc import SERVICE
 from mqmft_svc.events import handlers
@@ -39,6 +40,7 @@ from mqmft_svc.schemas import config as sections
 from mqmft_svc.schemas.config import Section
 from mqmft_svc.settings import Settings
 from mqmft_svc.store import agents, monitors, visibility
+from mqmft_svc.store.queue_depth import QUEUES
 from mqmft_svc.store.tables import APPLIED, CALL_WORKERS, INBOX, OUTBOX, TRANSFER_CALL_WORKERS, WORKERS, metadata
 
 _PURGE_EVERY_S: Final = 60.0
@@ -105,6 +107,7 @@ class Service:
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(self.operations)),
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
+            StateMetrics(SERVICE, self.database, bus, queues=QUEUES, folder=self.settings.state).task(),
             *ingestion.tasks(self.settings, self.database, self.operations.recorder),
             BackgroundTask(f"{SERVICE}-purge", self._purge),
             *self.visibility_tasks(),

@@ -24,6 +24,7 @@ from mft_common.process.background_tasks import BackgroundTask, periodic_task
 from mft_common.process.runner import Runner, child_environment
 from mft_common.process.worker_lock import Exclusive, Shared, WorkerLock
 from mft_common.schedules import timers_task
+from mft_common.state_metrics import StateMetrics
 from mft_common.watching import Watcher, watcher_task
 from sertainty_svc import SERVICE
 from sertainty_svc.events import handlers
@@ -47,6 +48,7 @@ from sertainty_svc.operations.watches import watcher_of
 from sertainty_svc.schemas import configuration as sections
 from sertainty_svc.schemas.configuration import Section
 from sertainty_svc.settings import Settings
+from sertainty_svc.store.queue_depth import EXECUTIONS
 from sertainty_svc.store.tables import APPLIED, INBOX, OUTBOX, WORKERS, metadata
 
 _DELIVERIES_EVERY_S: Final = 60.0
@@ -94,6 +96,7 @@ class Service:
             *bus.relay_tasks(self.database, self.outbox),
             *bus.consume_tasks(SERVICE, self.database, self.inbox, handlers(arrivals)),
             *bus.maintenance_tasks(self.database, self.outbox, self.inbox),
+            StateMetrics(SERVICE, self.database, bus, queues=[EXECUTIONS], folder=self.settings.state).task(),
             *self.agent_worker.background_tasks(),
             watcher_task(f"{SERVICE}-watching", watcher),
             timers_task(f"{SERVICE}-schedules", timers_of(self.database, self.queueing, now)),

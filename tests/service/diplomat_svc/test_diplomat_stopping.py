@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from prometheus_client import REGISTRY
 
 from tests.servers.processes import wait_until
 from tests.servers.web import Web
@@ -28,6 +29,12 @@ def _stop(made, kind, name="one"):
     return answer.status
 
 
+def _counted(state):
+    """Return how many jobs have ended so in this process."""
+    labels = {"service": "diplomat-svc", "kind": "job", "state": state}
+    return REGISTRY.get_sample_value("mft_work_ended_total", labels) or 0
+
+
 def _statuses(made):
     return [tuple(row) for row in made.rows("SELECT sequence, status, completion FROM jobs ORDER BY sequence")]
 
@@ -48,11 +55,13 @@ def test_an_answer_is_an_ok_response_alone_a4(dock, kind, end, status):
 
 @pytest.mark.parametrize(("kind", "end", "status"), KINDS)
 def test_a_job_that_waits_ends_without_running_a34(dock, kind, end, status):
-    """The one that would run next ends; it has an end, a log and an event, and the next one waits on."""
+    """The one that would run next ends; it has an end, a log, an event and a count, and the next one waits on."""
+    before = _counted(end)
     first, second = dock.run("one"), dock.run("one")
     assert first < second
     assert _stop(dock, kind) == 200
     assert _statuses(dock) == [(1, "Complete", end), (2, "Queued", None)]
+    assert _counted(end) - before == 1
     assert dock.rows("SELECT count(*) FROM outbox WHERE type = 'transfer.ended.v1'")[0][0] == 1
     texts = [row[0] for row in dock.rows("SELECT text FROM job_log WHERE subject = '1' ORDER BY id")]
     assert texts[1] == f'Transaction "one"; {kind.capitalize()} requested. [Jim]'

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from prometheus_client import REGISTRY
 
 from mft_common.clock import now_ms
 from mft_common.process.runner import End
@@ -89,6 +90,12 @@ def ended(hub, id_, within=30):
     return wait_until(lambda: whole(hub, id_) if whole(hub, id_)["statistics"]["endTime"] else None, within=within)
 
 
+def counted(state):
+    """Return how many calls have ended so in this process."""
+    labels = {"service": "mqmft-svc", "kind": "call", "state": state}
+    return REGISTRY.get_sample_value("mft_work_ended_total", labels) or 0
+
+
 def error(answer):
     return answer.status_code, answer.json["error"][0]["msgId"]
 
@@ -107,9 +114,11 @@ def test_191_a_call_is_recorded_before_the_202_and_made_by_the_worker(hub, serve
         "lastStatusUpdate": found["statistics"]["startTime"],
     }
     assert server.requests == []
+    before = counted("successful")
     with worker(hub):
         found = ended(hub, id_)
     assert found["status"]["state"] == "successful"
+    wait_until(lambda: counted("successful") - before == 1, what="its count")
     assert found["call"] == {
         "type": "http", "name": server.url, "outcome": "success", "resultCode": 201, "retryCount": 0,
         "answer": "welcome",

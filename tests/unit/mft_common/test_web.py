@@ -14,8 +14,8 @@ from mft_common.identity import Identity
 from mft_common.identity_reader import IdentityReader
 
 
-def test_methods_that_a_client_makes_up_make_no_figures_of_their_own():
-    """However many methods a client invents, they are counted as one."""
+def test_methods_and_paths_that_a_client_makes_up_make_no_figures_of_their_own():
+    """Invented methods are counted as one, and so are the paths of a route and those without a route."""
     app = web.create(
         "sample_svc",
         service="sample-svc",
@@ -26,15 +26,26 @@ def test_methods_that_a_client_makes_up_make_no_figures_of_their_own():
         render_error=lambda _error: Response(status=405),
     )
     environ = {environ_keys.IDENTITY: Identity(request_id="r1", address="127.0.0.1")}
+
+    @app.get("/crates/<name>")
+    def crate(name):
+        return name
+
     for method in ("GET", "BREW", "WHEN"):
         app.test_client().open("/x", method=method, environ_overrides=environ)
+    for path in ("/crates/a", "/crates/b"):
+        assert app.test_client().get(path, environ_overrides=environ).status_code == 200
     labels = [
-        (sample.labels["method"], sample.value)
+        (sample.labels["route"], sample.labels["method"], sample.labels["status"], sample.value)
         for family in REGISTRY.collect()
         for sample in family.samples
         if sample.name == "mft_requests_total" and sample.labels["service"] == "sample-svc"
     ]
-    assert sorted(labels) == [("GET", 1.0), ("other", 2.0)]
+    assert sorted(labels) == [
+        ("/crates/<name>", "GET", "200", 2.0),
+        ("none", "GET", "405", 1.0),
+        ("none", "other", "405", 2.0),
+    ]
 
 
 @pytest.fixture

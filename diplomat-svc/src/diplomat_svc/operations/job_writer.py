@@ -17,11 +17,14 @@ from diplomat_svc.domain.states import (
     severity_of,
 )
 from diplomat_svc.operations import notices, transfer_events
+from diplomat_svc.settings import SERVICE
 from diplomat_svc.store import audits, files, jobs, members, requested_jobs, timers
 from diplomat_svc.store.tables import OUTBOX, SWEEPS
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
+from mft_common.database.after_commit import on_commit
+from mft_common.process import work_metrics
 
 _SERVICE_STOPPED = "The service stopped."
 _NO_LICENSE = "There is no valid licence."
@@ -206,6 +209,8 @@ class JobWriter:
         return found
 
     def _publish_end(self, connection: sa.Connection, job: Job, found: Sequence[FileRecord]) -> None:
+        completion, began_at, ended_at = job.completion or "", job.began_at, self.clock()
+        on_commit(connection, lambda: work_metrics.ended(SERVICE, "job", completion, began_at, ended_at))
         text = f"Job {job.token} ended: {job.completion}.{f' {job.reason}' if job.reason else ''}"
         self.record(connection, job, text, severity_of(job.completion), at=job.ended_at)
         OUTBOX.add(connection, *transfer_events.ended(job, found, self._host), transfer_events.job_changed(job))

@@ -23,6 +23,9 @@ from mft_common.process import metrics
 
 _FILES: Final = "/2.0/files"
 _FILESET: Final = "/2.0/fileset"
+# As the views name them, so that both ways of a route are counted as one.
+_FILES_ROUTE: Final = f"{_FILES}<tail:_tail>"
+_FILESET_ROUTE: Final = f"{_FILESET}<tail:_tail>"
 # A file of at most this size is sent in one piece with the head of its response.
 _SMALL: Final = 64 << 10
 _BLOCK: Final = 1 << 18
@@ -56,7 +59,8 @@ class FastPath:
         except Exception as error:  # noqa: BLE001 -- raised again by the view, where errors are rendered
             environ[_ERROR] = error
             return self._application(environ, start_response)
-        metrics.count(SERVICE, "http-mft", method, int(status[:3]), time.monotonic() - began)
+        route = _FILESET_ROUTE if path.startswith(f"{_FILESET}/") else _FILES_ROUTE
+        metrics.count(SERVICE, "http-mft", route, method, int(status[:3]), seconds=time.monotonic() - began)
         start_response(status, headers)
         return body
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import sqlalchemy as sa
+from prometheus_client import Counter
 
 from gateway.domain import Times, plain_address, storable, usable_name
 from gateway.errors import NoAccount
@@ -17,10 +18,12 @@ from gateway.store import sessions as store
 from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
+from mft_common.database.after_commit import on_commit
 from mft_common.directory import Account, Full, Opened, Session, TokenForm
 from mft_common.errors import Unavailable
 
 _BATCH: Final = 100
+OPENED: Final = Counter("mft_sessions_opened_total", "Sessions opened, by the service that opened them.", ["service"])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +65,8 @@ class Sessions:
             now = self._clock()
             freed = self._replace(connection, opening, now)
             full = self._full(connection, opening, freed, now)
+            if full is None:
+                on_commit(connection, OPENED.labels(opening.service).inc)
             return full or self._add(connection, opening, account.contact, now)
 
     def find(self, service: str, token: str) -> tuple[Session, Account] | None:

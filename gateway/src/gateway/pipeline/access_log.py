@@ -31,7 +31,8 @@ def log_when_finished(context: RequestContext, head: ResponseHead) -> None:
 def _log(context: RequestContext, status: int, sent: int, *, whole: bool) -> None:
     seconds = time.monotonic() - context.began
     protocol = context.protocol or "own"
-    _count(protocol, metrics.method_label(context.method), status, seconds, sent)
+    route = metrics.NO_ROUTE if context.route is None else context.route.prefix
+    _count(protocol, route, metrics.method_label(context.method), status, seconds=seconds, sent=sent)
     log = logs.get("access")
     if not log.info_enabled:
         return
@@ -56,8 +57,8 @@ def _log(context: RequestContext, status: int, sent: int, *, whole: bool) -> Non
     write("request.answered", **fields)
 
 
-def _count(protocol: str, method: str, status: int, seconds: float, sent: int) -> None:
-    metrics.count("gateway", protocol, method, status, seconds)
+def _count(protocol: str, route: str, method: str, status: int, *, seconds: float, sent: int) -> None:
+    metrics.count("gateway", protocol, route, method, status, seconds=seconds)
     counter = _sent.get(protocol)
     if counter is None:
         counter = _sent[protocol] = metrics.BYTES.labels("gateway", protocol, "out")

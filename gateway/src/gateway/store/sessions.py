@@ -1,6 +1,6 @@
 """Read and write the rows of sessions; each opening and closing writes its event in the same transaction."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -88,6 +88,12 @@ def count(connection: sa.Connection, service: str, now: int, account: str | None
     if account is not None:
         query = query.where(_S.account == account)
     return int(connection.execute(query).scalar_one())
+
+
+def count_by_service(connection: sa.Connection, now: int) -> Mapping[str, int]:
+    """Count the sessions that hold at `now`; a service without any is missing."""
+    counted = sa.select(_S.service, sa.func.count()).where(_S.expires_at > now).group_by(_S.service)
+    return {row[0]: row[1] for row in connection.execute(counted)}
 
 
 def close_public_id(connection: sa.Connection, service: str, public_id: str, now: int, reason: str) -> str | None:

@@ -59,6 +59,10 @@ class Bus(Protocol):
         """List the events that `service` could not handle, oldest first; listing changes nothing."""
         ...
 
+    def count_dead_letters(self, service: str) -> int:
+        """Count the events that `service` could not handle; for metrics."""
+        ...
+
     def replay(self, service: str, ids: Collection[str] | None = None) -> int:
         """Deliver dead letters to `service` again, all or those `ids`, and return how many."""
         ...

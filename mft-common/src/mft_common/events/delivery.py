@@ -10,7 +10,7 @@ from mft_common import clock, logs
 from mft_common.backoff import pause_after
 from mft_common.database import Database
 from mft_common.database.transient import is_transient
-from mft_common.events import outbox_rows
+from mft_common.events import event_metrics, outbox_rows
 from mft_common.events.catalogue import Event
 from mft_common.events.envelope import Envelope
 from mft_common.events.errors import EventError
@@ -106,26 +106,31 @@ class Delivery:
 
     def _apply(
         self,
-        handle: Callable[[sa.Connection, Sequence[Envelope[Any]]], None],
+        handle: Callable[[sa.Connection, Sequence[Envelope[Any]], list[Envelope[Any]]], None],
         envelopes: Sequence[Envelope[Any]],
         unreadable: Sequence[Unreadable],
         cursor: CursorMove | None,
     ) -> bool:
+        handled: list[Envelope[Any]] = []
         with self._transaction() as connection:
             if cursor is not None and not self.inbox.move(connection, cursor):
                 return False
             for each in unreadable:
                 self._log.error("event.unreadable", service=self.service, event_id=each.id, reason=each.reason)
                 self.failures.give_up(connection, each, self._now())
-            handle(connection, envelopes)
+            handle(connection, envelopes, handled)
+        event_metrics.count(self.service, handled)
         return True
 
-    def _handle_all(self, connection: sa.Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+    def _handle_all(
+        self, connection: sa.Connection, envelopes: Sequence[Envelope[Any]], handled: list[Envelope[Any]]
+    ) -> None:
         new = self.inbox.claim(connection, envelopes, self._now())
         batches: dict[BatchHandler, list[Envelope[Any]]] = {}
         for envelope in envelopes:
             if envelope.key in new:
                 new.discard(envelope.key)
+                handled.append(envelope)
                 handler = self._handlers[envelope.type]
                 if isinstance(handler, BatchHandler):
                     batches.setdefault(handler, []).append(envelope)
@@ -134,20 +139,27 @@ class Delivery:
         for batch_handler, batch in batches.items():
             batch_handler.handle(connection, batch)
 
-    def _handle_each(self, connection: sa.Connection, envelopes: Sequence[Envelope[Any]]) -> None:
+    def _handle_each(
+        self, connection: sa.Connection, envelopes: Sequence[Envelope[Any]], handled: list[Envelope[Any]]
+    ) -> None:
         for envelope in envelopes:
-            if (error := self._attempt(connection, envelope)) is not None:
+            if (error := self._attempt(connection, envelope, handled)) is not None:
                 self._keep(connection, envelope, reason_of(error))
 
-    def _attempt(self, connection: sa.Connection, envelope: Envelope[Any]) -> Exception | None:
+    def _attempt(
+        self, connection: sa.Connection, envelope: Envelope[Any], handled: list[Envelope[Any]]
+    ) -> Exception | None:
         try:
             with connection.begin_nested():
-                if self.inbox.claim(connection, (envelope,), self._now()):
+                new = self.inbox.claim(connection, (envelope,), self._now())
+                if new:
                     self._handle(connection, self._handlers[envelope.type], envelope)
         except Exception as error:
             if is_transient(error):
                 raise
             return error
+        if new:
+            handled.append(envelope)
         return None
 
     @staticmethod
@@ -170,17 +182,19 @@ class Delivery:
         latest = now + self._retries.longest_pause
         if not self.database.query(lambda connection: self.failures.any_due(connection, now, latest)):
             return 0
+        handled: list[Envelope[Any]] = []
         with self._transaction() as connection:
             rows = self.failures.due(connection, now, latest, _RETRIES_AT_ONCE)
             for row in rows:
-                self._retry(connection, row)
+                self._retry(connection, row, handled)
+        event_metrics.count(self.service, handled)
         return len(rows)
 
-    def _retry(self, connection: sa.Connection, row: Any) -> None:
+    def _retry(self, connection: sa.Connection, row: Any, handled: list[Envelope[Any]]) -> None:
         error: Exception | None = None
         try:
             for envelope in outbox_rows.envelopes_of_body(row.body, self.types):
-                error = error or self._attempt(connection, envelope)
+                error = error or self._attempt(connection, envelope, handled)
         except EventError as unreadable:
             error = unreadable
         if error is None:

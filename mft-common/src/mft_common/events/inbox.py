@@ -147,6 +147,11 @@ class Failures:
         query = sa.select(self._table).where(c.next_try_at.is_(None)).order_by(c.failed_at, c.id).limit(limit)
         return connection.execute(query.with_for_update(skip_locked=True) if lock else query).all()
 
+    def count_given_up(self, connection: sa.Connection) -> int:
+        """Count the events that were given up."""
+        given_up = self._table.c.next_try_at.is_(None)
+        return int(connection.execute(sa.select(sa.func.count()).select_from(self._table).where(given_up)).scalar_one())
+
     def update(self, connection: sa.Connection, row: Any, *, reason: str, next_try_at: int | None, now: int) -> None:
         """Count one more failure of a stored event; without `next_try_at` it is given up."""
         connection.execute(

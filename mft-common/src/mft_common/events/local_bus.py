@@ -117,6 +117,11 @@ class LocalBus:
             worst = max(worst, waiting, key=lambda backlog: backlog.events)
         return worst
 
+    def count_dead_letters(self, service: str) -> int:
+        """Count the events that `service` has given up."""
+        with self._databases[service].read() as connection:
+            return Failures(self._inbox).count_given_up(connection)
+
     def dead_letters(self, service: str, limit: int = 1_000) -> list[DeadLetter]:
         """List the events that `service` has given up, oldest first."""
         with self._databases[service].read() as connection:

@@ -60,8 +60,10 @@ class OutboxReader:
 
 
 def backlog_after(connection: sa.Connection, cursor: Cursor, types: Collection[str]) -> Backlog:
-    """Count the events of `types` after `cursor`."""
-    return count(connection, _after(cursor), _C.type.in_(row_types(types)), types=types)
+    """Count the events of `types` after `cursor`; no row before it is read."""
+    # SQLite numbers no transactions, and finds the first row by its position alone.
+    after = _after(cursor) if connection.dialect.name == "postgresql" else _C.position > cursor.position
+    return count(connection, after, _C.type.in_(row_types(types)), types=types)
 
 
 def handled(cursors: Iterable[tuple[Collection[str], Cursor]]) -> sa.ColumnElement[bool]:

@@ -4,10 +4,11 @@ With `PROMETHEUS_MULTIPROC_DIR` set before this process began, prometheus-client
 files of that folder, and a scrape adds up all files; without it a scrape shows the process that answers it.
 """
 
+import ipaddress
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from flask import Blueprint, Response, request
 from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, Histogram, generate_latest
@@ -17,34 +18,43 @@ from mft_common import addresses
 from mft_common.process import metric_files
 
 FOLDER_VARIABLE = "PROMETHEUS_MULTIPROC_DIR"
+FROM_VARIABLE = "MFT_METRICS_FROM"
 # Before the first metric is made.
 metric_files.install()
 
-REQUESTS = Counter("mft_requests_total", "Requests answered.", ["service", "protocol", "method", "status"])
+REQUESTS = Counter("mft_requests_total", "Requests answered.", ["service", "protocol", "route", "method", "status"])
 SECONDS = Histogram(
     "mft_request_seconds",
     "Seconds from a request's head to the end of its answer.",
-    ["service", "protocol"],
+    ["service", "protocol", "route"],
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10, 60, 600),
 )
 BYTES = Counter("mft_bytes_total", "Bytes of bodies.", ["service", "protocol", "direction"])
+# Bounds for jobs, transfers and executions: from moments to a day.
+SECONDS_OF_WORK: Final = (0.1, 0.5, 1, 5, 15, 60, 300, 900, 3600, 14_400, 86_400)
 _METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "DELETE", "PATCH", "OPTIONS"))
 
 
-_counters: dict[tuple[str, str, str, int], Any] = {}
-_timers: dict[tuple[str, str], Any] = {}
+_counters: dict[tuple[str, str, str, str, int], Any] = {}
+_timers: dict[tuple[str, str, str], Any] = {}
+
+# The route of requests whose path has none: paths that clients invent share one label.
+NO_ROUTE = "none"
 
 
-def count(service: str, protocol: str, method: str, status: int, seconds: float) -> None:
-    """Count and time an answer; children of the metrics are cached, because finding them by labels costs more."""
-    key = (service, protocol, method, status)
+def count(service: str, protocol: str, route: str, method: str, status: int, *, seconds: float) -> None:
+    """Count and time an answer; `route` is the template of a path, never a path itself.
+
+    Children of the metrics are cached, because finding them by labels costs more.
+    """
+    key = (service, protocol, route, method, status)
     counter = _counters.get(key)
     if counter is None:
         counter = _counters[key] = REQUESTS.labels(*key)
     counter.inc()
-    timer = _timers.get(key[:2])
+    timer = _timers.get(key[:3])
     if timer is None:
-        timer = _timers[key[:2]] = SECONDS.labels(service, protocol)
+        timer = _timers[key[:3]] = SECONDS.labels(service, protocol, route)
     timer.observe(seconds)
 
 
@@ -70,14 +80,27 @@ def forget_process(pid: int) -> None:
         shared.mark_process_dead(pid, folder)  # type: ignore[no-untyped-call]
 
 
+def scraper_networks() -> list[addresses.Network]:
+    """Return the networks that may scrape processes behind the gateway; ValueError for a text that is none."""
+    text = os.environ.get(FROM_VARIABLE, "")  # noqa: TID251 -- every process with this page has it, whatever its settings
+    return [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
+
+
 def blueprint(allowed: Callable[[Mapping[str, Any]], bool] = addresses.is_local) -> Blueprint:
-    """Return `/metrics`, shown to this machine alone unless `allowed(environ)` says otherwise."""
-    pages = Blueprint("metrics", __name__)
+    """Return `/metrics`, shown to this machine and to the networks of `MFT_METRICS_FROM`.
+
+    `allowed(environ)` says who else may see it. A request that was sent on by a proxy counts as from elsewhere.
+    """
+    pages, networks = Blueprint("metrics", __name__), scraper_networks()
+
+    def may_see(environ: Mapping[str, Any]) -> bool:
+        within = addresses.is_within(environ.get("REMOTE_ADDR", ""), networks) and not addresses.is_forwarded(environ)
+        return within or allowed(environ)
 
     @pages.get("/metrics")
     def metrics() -> Response | tuple[dict[str, Any], int]:
-        if not allowed(request.environ):
-            return {"error": "metrics are shown to loopback alone"}, 403
+        if not may_see(request.environ):
+            return {"error": "metrics are shown to loopback and to the networks of MFT_METRICS_FROM"}, 403
         return Response(render(), content_type=CONTENT_TYPE_LATEST)
 
     return pages

@@ -82,6 +82,10 @@ class RabbitBus:
         """List the events that `service` could not handle, oldest first."""
         return dead_letters.dead_letters(self._settings, service, limit)
 
+    def count_dead_letters(self, service: str) -> int:
+        """Count the messages in the dead-letter queue of `service`."""
+        return dead_letters.count(self._settings, service)
+
     def replay(self, service: str, ids: Collection[str] | None = None) -> int:
         """Publish dead letters to the queue of `service` again."""
         return dead_letters.replay(self._settings, service, ids)

@@ -137,6 +137,16 @@ def dead_letters(settings: Settings, service: str, limit: int) -> list[DeadLette
     return retry_without_leader(fetch)
 
 
+def count(settings: Settings, service: str) -> int:
+    """Return how many messages the dead-letter queue of `service` holds."""
+
+    def ask() -> int:
+        with _channel(settings, f"{service}-dead-letter-count") as channel:
+            return int(channel.queue_declare(dead_queue(service), passive=True).method.message_count)
+
+    return retry_without_leader(ask)
+
+
 def replay(settings: Settings, service: str, ids: Collection[str] | None) -> int:
     """Publish dead letters, all or those `ids`, to the queue of `service`; each is removed once that is confirmed."""
     replayed: set[tuple[str, str]] = set()

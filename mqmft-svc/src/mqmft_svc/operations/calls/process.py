@@ -7,7 +7,9 @@ from mft_common import logs
 from mft_common.clock import Clock
 from mft_common.database import Database
 from mft_common.dispatch import Runner
+from mft_common.process import work_metrics
 from mft_common.process.runner import Json
+from mqmft_svc import SERVICE
 from mqmft_svc.domain.calls import CallRequest, Try
 from mqmft_svc.domain.managed_calls import ManagedCall
 from mqmft_svc.operations.calls.child import RUN
@@ -49,6 +51,8 @@ class CallProcess(TryProcess):
             values |= {"phase": "queued", "due_at": now + request.retry_wait_s * 1000}
         with self._database.write() as connection:
             store.change(connection, self._call, **values)
+        if state.outcome:
+            work_metrics.ended(SERVICE, "call", values["state"], self._call.started_at, values["ended_at"])
         log_try(request, state, id=self._call.id)
 
     def _wait(self, due_at: int) -> None:

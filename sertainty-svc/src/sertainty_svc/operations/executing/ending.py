@@ -9,8 +9,11 @@ import sqlalchemy as sa
 from mft_common import logs
 from mft_common.backoff import pause_after
 from mft_common.clock import Clock
+from mft_common.database.after_commit import on_commit
+from mft_common.process import work_metrics
 from mft_common.storable_text import storable
 from mft_common.watching.memory import digest
+from sertainty_svc import SERVICE
 from sertainty_svc.domain.executions import Execution, ExecutionFile, FileCounts
 from sertainty_svc.domain.stored_tasks import LONGEST_PAUSE_MS, StoredTask
 from sertainty_svc.domain.tasks import TaskType
@@ -172,6 +175,8 @@ class Ending:
         log = logs.get("executing")
         write = log.warning if error else log.info
         write("execution.ended", execution=one.id, configuration=one.configuration, task=one.task, error=error)
+        state = "failed" if error else "successful"
+        on_commit(connection, lambda: work_metrics.ended(SERVICE, "execution", state, one.began_at, now))
 
 
 def failures_of(counts: FileCounts) -> str:
