@@ -3,13 +3,15 @@
 import re
 from pathlib import Path
 
+import yaml
 from prometheus_client import REGISTRY
 from prometheus_client.metrics import MetricWrapperBase
 
 import crossdock.hub
 from mft_common import state_metrics
 
-PAGE = (Path(__file__).parents[2] / "docs/operations.md").read_text()
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs/operations.md").read_text()
 SUFFIX = {"counter": "_total", "gauge": "", "histogram": ""}
 
 
@@ -34,6 +36,13 @@ def documented():
 def test_the_page_lists_each_metric_with_its_type_and_labels():
     """A metric that the page lacks, or has with other labels, is found; so is one that is gone."""
     assert documented() == defined()
+
+
+def test_the_page_says_what_to_do_for_each_alert():
+    """The table of alerts has those of the rules, in their order."""
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
+    rows = re.findall(r"^\| `(Crossdock\w+)` \| [^|]+ \| [^|]{20,} \|$", PAGE, re.MULTILINE)
+    assert rows == [rule["alert"] for rule in rules]
 
 
 def test_units_of_metrics_are_in_their_names():

@@ -111,9 +111,10 @@ class StateMetrics:
                 queue.measure(connection, service, now)
             for measure in self._more:
                 measure(connection, now)
+        # A worker lives also while the broker, which is asked last, is away.
+        MEASURED.labels(service).set(time.time())
         if service in CONSUMERS:
             DEAD.labels(service).set(self._bus.count_dead_letters(service))
-        MEASURED.labels(service).set(time.time())
 
     def task(self) -> BackgroundTask:
         """Return the task that measures at once, and then every ten seconds."""
