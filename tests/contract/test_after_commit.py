@@ -1,4 +1,4 @@
-"""What is to happen with a commit happens once, and not where the transaction is rolled back."""
+"""A call that is registered with a transaction runs once when that commits, and never when it is rolled back."""
 
 import pytest
 import sqlalchemy as sa
@@ -37,7 +37,7 @@ def test_a_commit_calls_once(transaction):
 
 
 def test_a_rollback_calls_nothing(transaction):
-    """Neither does the next transaction that commits."""
+    """The call is dropped with its transaction, and the next commit of the connection does not make it."""
     called = []
 
     def fail():

@@ -20,6 +20,7 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 # Variables that no settings class reads, with the place that reads them.
 ELSEWHERE = {
     "MFT_LISTEN",  # gunicorn_conf.py
+    "MFT_METRICS_FROM",  # process/metrics.py
     "PROMETHEUS_MULTIPROC_DIR",
 }
 

@@ -28,7 +28,7 @@ def defined():
 
 
 def documented():
-    """Return the same of the page's table."""
+    """Return the type and labels of each metric by its name, as the page's table has them."""
     rows = re.findall(r"^\| `(mft_\w+)` \| (\w+) \| ([^|]+) \| ([^|]+) \| .+ \|$", PAGE, re.MULTILINE)
     return {name: (kind, tuple(re.findall(r"`(\w+)`", labels))) for name, kind, _unit, labels in rows}
 

@@ -84,7 +84,7 @@ def test_every_alert_is_evaluated(prometheus):
     [("check", "config", "prometheus.yml"), ("check", "rules", "alerts.yml"), ("test", "rules", "alerts.test.yml")],
 )
 def test_promtool_accepts_configuration_and_rules(arguments):
-    """Its unit tests let each alert fire for its cause."""
+    """The unit tests of the rules let each alert fire for its cause."""
     command = [program(["promtool"], "prometheus"), *arguments]
     done = subprocess.run(command, cwd=DEPLOY / "prometheus", capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stdout + done.stderr

@@ -166,6 +166,18 @@ def test_metrics(client, address, port, status):
     assert answer.status_code == status
 
 
+def test_no_network_opens_the_metrics_of_the_public_port(monkeypatch, operations):
+    """Clients of a published port may have an address of the network whose services may be scraped."""
+    monkeypatch.setenv("MFT_METRICS_FROM", "192.0.2.0/24")
+    made = routes.create(operations, SIGNER, {}, PORT).test_client()
+    environ = {"REMOTE_ADDR": "192.0.2.1"}
+    statuses = [
+        made.get("/metrics", base_url=f"http://gateway:{port}", environ_overrides=environ).status_code
+        for port in (8080, PORT)
+    ]
+    assert statuses == [403, 200]
+
+
 def test_fault_tells_nothing(database):
     """A fault of the hub is a 500 that does not show its text."""
 

@@ -1,4 +1,4 @@
-"""Who may see the metrics of a process."""
+"""Addresses that may see the metrics of a process."""
 
 import pytest
 from flask import Flask

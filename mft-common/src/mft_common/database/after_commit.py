@@ -1,4 +1,4 @@
-"""Do something beside a transaction once it commits, and not where it is rolled back."""
+"""Make a call when a transaction commits, and none where it is rolled back."""
 
 from collections.abc import Callable
 from typing import Final

@@ -86,21 +86,25 @@ def scraper_networks() -> list[addresses.Network]:
     return [ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip()]
 
 
-def blueprint(allowed: Callable[[Mapping[str, Any]], bool] = addresses.is_local) -> Blueprint:
-    """Return `/metrics`, shown to this machine and to the networks of `MFT_METRICS_FROM`.
+def by_network() -> Callable[[Mapping[str, Any]], bool]:
+    """Return whether a request comes from this machine or from a network of `MFT_METRICS_FROM`, sent on by no proxy."""
+    networks = scraper_networks()
 
-    `allowed(environ)` says who else may see it. A request that was sent on by a proxy counts as from elsewhere.
-    """
-    pages, networks = Blueprint("metrics", __name__), scraper_networks()
+    def allowed(environ: Mapping[str, Any]) -> bool:
+        within = addresses.is_within(environ.get("REMOTE_ADDR", ""), networks)
+        return addresses.is_local(environ) or (within and not addresses.is_forwarded(environ))
 
-    def may_see(environ: Mapping[str, Any]) -> bool:
-        within = addresses.is_within(environ.get("REMOTE_ADDR", ""), networks) and not addresses.is_forwarded(environ)
-        return within or allowed(environ)
+    return allowed
+
+
+def blueprint(allowed: Callable[[Mapping[str, Any]], bool] | None = None) -> Blueprint:
+    """Return `/metrics`, shown where `allowed(environ)` says so; by default as `by_network` says."""
+    pages, may_see = Blueprint("metrics", __name__), allowed or by_network()
 
     @pages.get("/metrics")
     def metrics() -> Response | tuple[dict[str, Any], int]:
         if not may_see(request.environ):
-            return {"error": "metrics are shown to loopback and to the networks of MFT_METRICS_FROM"}, 403
+            return {"error": "metrics are not shown to this address"}, 403
         return Response(render(), content_type=CONTENT_TYPE_LATEST)
 
     return pages
