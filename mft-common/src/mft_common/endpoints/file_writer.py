@@ -8,9 +8,10 @@ from os import stat_result
 from typing import Final
 
 from mft_common.endpoints.contract import Begins, Checkpoint, IfExists, Stored, Verify, note_nothing
-from mft_common.endpoints.errors import Exists, Mismatch, TargetIsFolder, destination_errors, of_os_error
+from mft_common.endpoints.errors import Exists, Mismatch, NotFound, TargetIsFolder, destination_errors, of_os_error
 from mft_common.endpoints.folders import Folder
 from mft_common.endpoints.names import temporary_name
+from mft_common.endpoints.pauses import Pauses
 from mft_common.endpoints.read_back import Comparison, ReadBack
 from mft_common.endpoints.system import System
 
@@ -56,6 +57,7 @@ class FileWriter:
         self._changed_ns = 0
         self._stored = Stored(0, "")
         self._committing = False
+        self._pauses = Pauses()
 
     def begin(self, begins: Begins = note_nothing) -> int:
         """Open the temporary file of the checkpoint, or make a new one in place of what an earlier try left."""
@@ -95,6 +97,7 @@ class FileWriter:
     def feed(self, block: bytes | memoryview) -> None:
         """Write a block, and read it back."""
         assert self._descriptor is not None
+        self._check_owner(self._descriptor)
         rest = memoryview(block)
         with destination_errors(self._path):
             while rest:
@@ -124,6 +127,7 @@ class FileWriter:
         was compared with the one that was fed.
         """
         assert self._descriptor is not None
+        self._check_owner(self._descriptor)
         with destination_errors(self._path):
             if self._modified_at is not None:
                 self._system.set_modified(self._descriptor, self._modified_at)
@@ -239,6 +243,23 @@ class FileWriter:
             # A network file system may carry out a call and lose its answer.
             if not self._has_its_name(folder):
                 raise
+
+    def _check_owner(self, descriptor: int) -> None:
+        """Raise NotFound where this process was stopped and the file has another name by now.
+
+        Another process has gone on with it after a lease: what is delivered is not written any more.
+        """
+        if not self._pauses.passed() or self._folder is None:
+            return
+        with destination_errors(self._path):
+            try:
+                found = _inode(self._system.status(self._hidden, self._folder))
+            except FileNotFoundError:
+                found = None
+            if found != _inode(self._system.status_of(descriptor)):
+                # A file of that name is not ours to be removed.
+                self._made = False
+                raise NotFound(f"{self._path}: the unfinished file was removed, or delivered by another process")
 
     def _is_anothers(self, folder: int) -> bool:
         """Return whether another owner of the token has made a file under the temporary name since the seal."""
