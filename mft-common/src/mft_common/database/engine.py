@@ -12,6 +12,7 @@ from sqlalchemy import event, make_url
 from sqlalchemy.pool import ConnectionPoolEntry, NullPool
 
 from mft_common.database import locks, shared_memory
+from mft_common.database.after_commit import calls_after
 from mft_common.database.read_pool import ReadPool
 from mft_common.database.statements import ReadConnection
 from mft_common.database.transient import is_transient
@@ -163,6 +164,7 @@ class Database:
             _AVAILABILITY,
             contextlib.nullcontext() if self._turns is None else self._turns.turn(),
             engine.connect().execution_options(sqlite_begin="IMMEDIATE") as connection,
+            calls_after(connection),
             connection.begin(),
         ):
             locks.bound_waits(connection)

@@ -3,12 +3,12 @@
 import contextlib
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Final
 
 import sqlalchemy as sa
 
-from mft_common.database.after_commit import PENDING
+from mft_common.database.after_commit import calls_after
 from mft_common.database.statements import translated
 
 _CLOSE_S: Final = 1.0
@@ -38,18 +38,15 @@ class WriteConnection:
             connection = self._kept()
             driver: Any = connection.connection.driver_connection
             try:
-                pending: list[Callable[[], None]] = []
-                connection.info[PENDING] = pending
                 _run(connection.dialect, driver, "BEGIN IMMEDIATE")
             except BaseException:
                 # A result that was not read to its end may keep the connection from writing.
                 self._drop()
                 raise
             try:
-                yield connection
-                _run(connection.dialect, driver, "COMMIT")
-                for call in pending:
-                    call()
+                with calls_after(connection):
+                    yield connection
+                    _run(connection.dialect, driver, "COMMIT")
             except BaseException:
                 self._undo(driver)
                 raise
