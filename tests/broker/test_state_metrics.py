@@ -1,6 +1,8 @@
 """Outbox, dead letters and disk of a service as its worker measures them, over every bus and database."""
 
+import shutil
 import threading
+from pathlib import Path
 
 from prometheus_client import REGISTRY
 
@@ -55,6 +57,13 @@ def test_an_event_that_is_given_up_is_a_dead_letter_until_it_is_replayed(world: 
     bus.replay(CONSUMER)
     with running(world.consume(bus)):
         wait_until(lambda: dead(0), every=0.1, what="no dead letter")
+
+
+def test_a_state_folder_that_is_not_made_yet_is_measured_where_it_will_be(world: World, tmp_path: Path) -> None:
+    """Some services make theirs with their first work where the database is PostgreSQL; the rest is measured too."""
+    StateMetrics(PRODUCER, world.producer.database, world.bus(), folder=tmp_path / "state" / PRODUCER).measure()
+    assert value("mft_disk_size_bytes", PRODUCER) == shutil.disk_usage(tmp_path).total
+    assert value("mft_state_measured_timestamp_seconds", PRODUCER)
 
 
 def test_the_task_measures_at_once_and_ends_when_it_is_told(world: World) -> None:

@@ -100,7 +100,8 @@ class StateMetrics:
         """Set every gauge; Unavailable where database or broker are away, whose gauges keep their last values."""
         service, now = self._service, self._now()
         if self._folder is not None:
-            found = os.statvfs(self._folder)
+            # The folder may not be there yet: without a file of SQLite some services make it with their first work.
+            found = os.statvfs(next(each for each in (self._folder, *self._folder.parents) if each.exists()))
             DISK_FREE.labels(service).set(found.f_bavail * found.f_frsize)
             DISK_SIZE.labels(service).set(found.f_blocks * found.f_frsize)
         backlog = self._bus.backlog(service, self._database)
