@@ -6,6 +6,7 @@ import sqlalchemy as sa
 
 from mft_common.events import (
     AccountChanged,
+    BatchHandler,
     Envelope,
     Event,
     FileStored,
@@ -27,5 +28,5 @@ def ignore(_connection: sa.Connection, _envelope: Envelope[Any]) -> None:
 
 
 def handlers(arrivals: Arrivals) -> Handlers:
-    """Return the handlers: a stored file wakes tasks, and the end of a session is in the agent's log."""
-    return {FileStored: arrivals.file_stored, SessionClosed: session_closed, AccountChanged: ignore}
+    """Return the handlers: stored files wake tasks, and the end of a session is in the agent's log."""
+    return {FileStored: BatchHandler(arrivals.files_stored), SessionClosed: session_closed, AccountChanged: ignore}

@@ -1,16 +1,20 @@
-"""Calls that change several tasks, while a worker ends an execution of one of them: neither waits for the other."""
+"""Transactions that change rows of several tasks or folders at once: no two of them wait for each other."""
 
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import sqlalchemy as sa
 
+from mft_common.events import Envelope, FileStored, RetryPolicy
+from mft_common.events.delivery import Delivery
 from mft_common.identity import Identity
 from mft_common.watching.memory import digest
+from sertainty_svc import SERVICE
+from sertainty_svc.events import handlers
 from sertainty_svc.operations import agenda
 from sertainty_svc.operations.calls import Call
 from sertainty_svc.store import failed_files, tasks
-from sertainty_svc.store.tables import WATCHES, agent
+from sertainty_svc.store.tables import INBOX, WATCHES, agent
 from tests.contract.sertainty_svc.task_world import START, World, change, changed
 from tests.servers.databases import waits_for_a_lock
 from tests.servers.processes import wait_until
@@ -63,6 +67,15 @@ def save_an_id(world):
     return save
 
 
+def stored(path, name):
+    """Return the event of a file of the filestore."""
+    event = FileStored(
+        account="system", address="", path=path, fileset=1, size=3, sha256="0" * 64, datatype="binary",
+        transfer_id="41" * 24,
+    )  # fmt: skip
+    return Envelope(id=name, source="filestore-svc", type=FileStored.TYPE, subject=path, time=START, data=event)
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("prepare", [reset, activate, save_an_id])
 def test_30_83_86_a_change_of_tasks_holds_nothing_that_the_end_of_an_execution_waits_for(world, prepare):
@@ -77,3 +90,21 @@ def test_30_83_86_a_change_of_tasks_holds_nothing_that_the_end_of_an_execution_w
             failed_files.hand_back(connection, ended.watch, ["x"])
             agenda.wake(connection, ended.definition)
         changing.result(30)
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_112_batches_of_stored_files_wake_the_same_folders_in_one_order(world):
+    """Item 112: two workers take events of the same folders in different orders, and both end."""
+    world.save(change("x", source="filestore:/x"), change("y", source="filestore:/y"))
+    low, high = sorted(("filestore:/x", "filestore:/y"), key=digest)
+    with world.database.write() as connection:
+        WATCHES.wake(connection, low, high)
+    events = [stored(f"{folder.removeprefix('filestore:')}/a", name=folder) for folder in (high, low)]
+    delivery = Delivery(SERVICE, world.database, INBOX, handlers(world.arrivals), retries=RetryPolicy())
+    with ThreadPoolExecutor(1) as pool:
+        with world.database.write() as connection:
+            WATCHES.wake(connection, low)
+            taking = pool.submit(delivery.apply, events)
+            wait_until(lambda: waits_for_a_lock(world.database), what="the batch to wait for a folder")
+            WATCHES.wake(connection, high)
+        assert taking.result(30)

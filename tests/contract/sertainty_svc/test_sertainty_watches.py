@@ -384,14 +384,14 @@ def test_112_a_stored_file_wakes_the_folder_that_a_task_watches_and_no_other(wor
     """Item 112: and the transfer that wrote it is noted; events come again, and for folders of nobody."""
     world.save(change(source="filestore:/in/"), change("all", source="filestore:/", recurse=True), change("local"))
     with world.database.write() as connection:
-        for path in ("/in/x.csv", "/in/x.csv", "/inn/x", "/other/x"):
-            world.arrivals.file_stored(connection, stored(path))
+        paths = ("/in/x.csv", "/in/x.csv", "/inn/x", "/other/x")
+        world.arrivals.files_stored(connection, [stored(path) for path in paths])
         assert sorted(WATCHES.take_woken(connection)) == ["filestore:/", "filestore:/in"]
-        world.arrivals.file_stored(connection, stored("/other/y"))
+        world.arrivals.files_stored(connection, [stored("/other/y")])
         assert WATCHES.take_woken(connection) == ["filestore:/"]
     world.save(change(source="filestore:/in/"))
     with world.database.write() as connection:
-        world.arrivals.file_stored(connection, stored("/other/z"))
+        world.arrivals.files_stored(connection, [stored("/other/z")])
         assert WATCHES.take_woken(connection) == []
         assert DELIVERIES.purge(connection, START + 1, 10) == 4
 

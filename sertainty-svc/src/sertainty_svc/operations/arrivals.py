@@ -1,7 +1,7 @@
 """Note files that the hub stored in folders that tasks watch, and wake the scans of these folders (84)."""
 
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -27,17 +27,21 @@ class Arrivals:
         self._wake = wake
         self._folders = WatchedFolders()
 
-    def file_stored(self, connection: sa.Connection, envelope: Envelope[FileStored]) -> None:
-        """Note which transfer wrote a file of a watched folder, and wake its scan; the scan alone says what is there.
+    def files_stored(self, connection: sa.Connection, envelopes: Sequence[Envelope[FileStored]]) -> None:
+        """Note which transfers wrote files of watched folders, and wake their scans; a scan alone says what is there.
 
-        An event that comes again, or late, does the same.
+        An event that comes again, or late, does the same. All requests for scans are one call, after all deliveries:
+        batches of two workers would wait for each other otherwise.
         """
-        event = envelope.data
         known = self._folders.find(connection)
-        watched = [folder for folder in folders_above(_STORE, event.path) if folder in known]
-        if watched:
-            row = {"transfer": event.transfer_id, "size": event.size, "at": envelope.time}
-            DELIVERIES.note(connection, [{"place": place_of(_STORE, event.path), **row}])
+        rows, watched = list[dict[str, Any]](), set[str]()
+        for envelope in envelopes:
+            event = envelope.data
+            if above := known.intersection(folders_above(_STORE, event.path)):
+                row = {"transfer": event.transfer_id, "size": event.size, "at": envelope.time}
+                rows.append({"place": place_of(_STORE, event.path), **row})
+                watched |= above
+        DELIVERIES.note(connection, rows)
         self._wake(connection, *watched)
 
     def purge_all(self) -> None:
