@@ -256,6 +256,16 @@ def test_86_a_clock_that_is_set_back_lets_no_task_wait_longer_than_its_longest_p
     assert taken(world, 4) == ["x"]
 
 
+def test_86_a_task_waits_also_by_the_clock_of_a_worker_that_is_behind(world):
+    """Item 86: where another worker has ended the execution, the longest wait may seem to be a little longer."""
+    world.save(change())
+    with world.database.write() as connection:
+        tasks.update(connection, world.task().id, faults=9, retry_at=START + 302_000)
+    world.write("x")
+    assert taken(world, 10) == []
+    assert taken(world, 300) == ["x"]
+
+
 def test_80_86_a_folder_that_is_missing_is_the_tasks_fault_at_each_try(world):
     """Items 80 and 86: each scan that cannot be made is one execution in error, later and later; then files come."""
     world.save(change(source="gone"), change("other"))

@@ -8,6 +8,8 @@ from sertainty_svc.domain.tasks import TaskDefinition
 
 # The longest wait of a Change task after a fault of its own (86).
 LONGEST_PAUSE_MS: Final = 300_000
+# By this much the clocks of two workers may differ: one stores the end of the wait, and another one looks at it.
+_CLOCKS_DIFFER_MS: Final = 60_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,8 +59,8 @@ class StoredTask:
     def pause_ms(self, now: int) -> int:
         """Return how long it still waits after a fault of its own, in milliseconds (86)."""
         left = 0 if self.retry_at is None else self.retry_at - now
-        # No wait is longer: such a time was written before the clock was set back.
-        return left if 0 < left <= LONGEST_PAUSE_MS else 0
+        # A time that is still later was written before the clock was set back.
+        return min(left, LONGEST_PAUSE_MS) if 0 < left <= LONGEST_PAUSE_MS + _CLOCKS_DIFFER_MS else 0
 
     def status(self, agent: AgentStatus, *, active: bool) -> str:
         """Return its status; `active` when its configuration is the active one (79)."""
