@@ -8,12 +8,14 @@ import pytest
 import sqlalchemy as sa
 
 from mft_common.events import Envelope, FileStored
+from mft_common.identity import Identity
 from mft_common.watching.memory import digest
 from sertainty_svc.domain.places import place_of
 from sertainty_svc.domain.tasks import Action
 from sertainty_svc.domain.tasks import TaskSchedule as Schedule
 from sertainty_svc.domain.windows import Edge, Window
 from sertainty_svc.operations import agenda
+from sertainty_svc.operations.calls import Call
 from sertainty_svc.store import execution_files, tasks
 from sertainty_svc.store.tables import DELIVERIES, WATCHES, execution, task_failure
 from tests.contract.sertainty_svc.task_world import START, World, change, changed
@@ -244,6 +246,19 @@ def test_86_a_task_that_waits_after_its_own_fault_takes_files_at_its_time_or_onc
             let(connection)
         assert taken(world, 4) == ["x"]
         assert world.task().retry_at is None
+
+
+def test_83_86_a_task_that_waits_after_its_own_fault_tries_again_at_once_after_its_reset(world):
+    """Items 83 and 86: the wait belongs to what a reset clears, also where no file has failed."""
+    world.save(change())
+    with world.database.write() as connection:
+        tasks.update(connection, world.task().id, faults=9, retry_at=START + 290_000)
+    world.write("x")
+    assert taken(world, 10) == []
+    arguments = {"config-name": ["night"], "task-name": ["copy"]}
+    call = Call(identity=Identity(request_id="r1", address="10.0.0.9"), caller=None, arguments=arguments)
+    assert world.service.operations.functions["taskReset"](call).code == 1
+    assert taken(world, 4) == ["x"]
 
 
 def test_86_a_clock_that_is_set_back_lets_no_task_wait_longer_than_its_longest_pause(world):

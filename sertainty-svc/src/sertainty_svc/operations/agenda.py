@@ -30,7 +30,8 @@ def sync(connection: sa.Connection, now: int, *, reset: Sequence[StoredTask] = (
     Tasks that wait after a fault of their own try again at once (86).
 
     Watches keep their memory while their task exists, also while it may not run. A definition that differs from the one
-    before lets the task's failed files be taken again, and so does the reset of a task, of which `reset` has some (83).
+    before lets the task's failed files be taken again, and so does the reset of a task, of which `reset` has some as
+    they were before (83).
     The timer of an interval begins anew where its task was not runnable before, or the agent was started anew (72, 85).
     """
     agent = agents.find(connection)
@@ -39,7 +40,7 @@ def sync(connection: sa.Connection, now: int, *, reset: Sequence[StoredTask] = (
     tasks_of = {one.watch: one for one in found if one.definition.type is TaskType.CHANGE}
     wanted = {key: _digest_of(one.definition) for key, one in tasks_of.items()}
     changed = [one for key, one in tasks_of.items() if known.get(key, wanted[key]) != wanted[key]]
-    waiting = _retry(connection, found)
+    waiting = [*_retry(connection, found), *(one.definition for one in reset if one.retry_at is not None)]
     failed = _take_failures(connection, [*changed, *reset])
     WATCHES.define_all(connection, wanted)
     _forget(connection, failed)
