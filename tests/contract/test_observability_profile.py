@@ -68,3 +68,13 @@ def test_prometheus_scrapes_each_web_process_and_each_worker():
         else:
             assert str(port) in " ".join(SERVICES[name]["healthcheck"]["test"])
         assert environment["MFT_METRICS_FROM"]
+
+
+def test_alerts_name_the_container_of_a_target():
+    """Discovery gives addresses, so each job keeps the name, and the alert on what is away goes by it."""
+    for job in SCRAPES:
+        assert {"source_labels": ["__meta_dns_name"], "target_label": "process"} in job["relabel_configs"]
+    rules = yaml.safe_load((ROOT / "deploy/prometheus/alerts.yml").read_text())["groups"][0]["rules"]
+    (away,) = [rule for rule in rules if rule["alert"] == "CrossdockProcessDown"]
+    assert "by (job, process)" in away["expr"]
+    assert "$labels.process" in away["annotations"]["summary"]
