@@ -1,8 +1,12 @@
 """The commands and examples of docs/kubernetes.md fit the manifests."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 import textwrap
+from pathlib import Path
 
 import kubernetes_validate
 import pytest
@@ -91,6 +95,19 @@ def test_the_pod_that_restores_is_valid_and_confined():
     hub = pods(overlay("dev"))["filestore-svc"]["spec"]
     assert pod["spec"]["securityContext"] == hub["securityContext"]
     assert pod["spec"]["containers"][0]["securityContext"] == hub["containers"][0]["securityContext"]
+
+
+def test_the_configuration_of_prod_is_validated_by_the_command_of_the_page(tmp_path):
+    """The command finds the files of Secrets where `make-secrets` has written them."""
+    made = shutil.ignore_patterns("*.env", "host.key", "machine-id", "alice")
+    shutil.copytree(TREE, tmp_path / "deploy/k8s", ignore=made)
+    subprocess.run([sys.executable, tmp_path / "deploy/k8s/make-secrets", "prod"], check=True, capture_output=True)
+    ((command,),) = [lines for _, block in BLOCKS if "crossdock check" in (lines := block.splitlines())[0]]
+    environment = os.environ | {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def changed_prod(tmp_path, change):
