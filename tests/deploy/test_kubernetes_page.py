@@ -59,6 +59,8 @@ def test_a_command_names_what_is_there(command):
         assert (KINDS[kind], name) in names
     for name in re.findall(r"delete job (\S+)", command):
         assert ("Job", name) in names
+    for name in re.findall(r"scaledobject ([\w-]+)", command):
+        assert ("ScaledObject", name) in names
     for name in re.findall(r"\b([a-z]+)-0\b", command):
         assert ("StatefulSet", name) in names
     for key, values in re.findall(r"([\w./-]+) in \(([\w,-]+)\)", command):
@@ -67,6 +69,18 @@ def test_a_command_names_what_is_there(command):
             assert [one for one in documents if selects(selector, one["metadata"].get("labels", {}))]
     for key, value in re.findall(r"-l ([\w./-]+)=([\w-]+)", command):
         assert [one for one in of_kind(documents, "Deployment") if one["metadata"]["labels"].get(key) == value]
+
+
+@pytest.mark.parametrize(("name", "pattern"), [("prod", r"that is ([\d,]+)"), ("keda", r"workers and ([\d,]+)")])
+def test_the_page_adds_up_the_connections_of_all_processes(name, pattern):
+    """Each process holds 16 connections at most, and each pod of web processes has two of them."""
+    documents = overlay(name)
+    processes = {one["metadata"]["name"]: one["spec"].get("replicas", 0) for one in of_kind(documents, "Deployment")}
+    for one in of_kind(documents, "HorizontalPodAutoscaler"):
+        processes[one["spec"]["scaleTargetRef"]["name"]] = 2 * one["spec"]["maxReplicas"]
+    for one in of_kind(documents, "ScaledObject"):
+        processes[one["spec"]["scaleTargetRef"]["name"]] = one["spec"]["maxReplicaCount"]
+    assert re.search(pattern, PAGE)[1] == f"{16 * sum(processes.values()):,}"
 
 
 def test_the_first_part_of_an_upgrade_has_all_that_the_migration_needs():
