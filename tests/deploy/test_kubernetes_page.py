@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from tests.deploy.manifests import OVERLAYS, ROOT, TREE, kustomize, named, of_kind, overlay, pods, selects
+from tests.servers.processes import program
 
 PAGE = (ROOT / "docs/kubernetes.md").read_text()
 # Each fenced block of the page, as (language, text).
@@ -166,3 +167,47 @@ def test_images_come_from_the_registry_of_the_example(tmp_path):
     assert "registry.example.org/crossdock/gateway:1.0" in images
     assert not [one for one in images if one.startswith("crossdock/gateway")]
     assert "crossdock/filestore-svc:dev" in images
+
+
+def test_prometheus_finds_and_may_scrape_every_process(tmp_path):
+    """With the examples each Deployment is the target of one job of the alerts, at a port that the policy admits."""
+    scrapes = example("scrape_configs")["scrape_configs"]
+    composed = yaml.safe_load((ROOT / "deploy/prometheus/prometheus.yml").read_text())["scrape_configs"]
+    assert [job["job_name"] for job in scrapes] == [job["job_name"] for job in composed]
+
+    def change(kustomization):
+        (tmp_path / "k8s/overlays/prod/metrics.yaml").write_text(yaml.safe_dump(example("NetworkPolicy")))
+        kustomization["resources"].append("metrics.yaml")
+        kustomization["configMapGenerator"] += example("configMapGenerator")["configMapGenerator"]
+
+    documents = changed_prod(tmp_path, change)
+    policy = named(documents, "NetworkPolicy", "metrics")
+    kubernetes_validate.validate(policy, "1.37", strict=True)
+    admitted = {port["port"] for port in policy["spec"]["ingress"][0]["ports"]}
+    for one in of_kind(documents, "Deployment"):
+        template = one["spec"]["template"]
+        assert selects(policy["spec"]["podSelector"], template["metadata"]["labels"])
+        (container,) = template["spec"]["containers"]
+        process = template["metadata"]["labels"]["app.kubernetes.io/name"]
+        targets = [
+            port["containerPort"]
+            for port in container["ports"]
+            for job in scrapes
+            if re.fullmatch(job["relabel_configs"][1]["regex"], f"{process};{port['name']}")
+        ]
+        assert len(targets) == 1, process
+        assert admitted.issuperset(targets), process
+        settings = named(documents, "ConfigMap", container["envFrom"][0]["configMapRef"]["name"])["data"]
+        assert settings["MFT_METRICS_FROM"] == "10.244.0.0/16"
+
+
+def test_prometheus_takes_the_jobs_of_the_page(tmp_path):
+    """The example is a valid configuration, but for the discovery in Kubernetes, which Debian's Prometheus has not."""
+    jobs = [
+        {key: value for key, value in job.items() if key != "kubernetes_sd_configs"}
+        for job in example("scrape_configs")["scrape_configs"]
+    ]
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": jobs}))
+    command = [program(["promtool"], "prometheus"), "check", "config", tmp_path / "prometheus.yml"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
