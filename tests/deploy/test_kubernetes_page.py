@@ -12,7 +12,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.deploy.manifests import OVERLAYS, ROOT, TREE, kustomize, named, of_kind, overlay, pods, selects
+from crossdock.environment import DATABASES
+from tests.deploy.manifests import OVERLAYS, ROOT, TREE, kustomize, named, of_kind, overlay, pods, secrets_of, selects
 from tests.servers.processes import program
 
 PAGE = (ROOT / "docs/kubernetes.md").read_text()
@@ -29,17 +30,18 @@ COMMANDS = [
 EXAMPLES = [yaml.safe_load(textwrap.dedent(block)) for language, block in BLOCKS if language == "yaml"]
 KINDS = {"deployment": "Deployment", "job": "Job", "service": "Service", "statefulset": "StatefulSet"}
 # Made by a command or an example of the page itself.
-MADE = {"restore.yaml", "-"}
+MADE = {"operator.yaml", "restore.yaml", "-"}
 
 
 def every_document():
     return [document for name in OVERLAYS for document in overlay(name)]
 
 
-def example(kind):
-    """Return the example of the page that has that key or is of that kind."""
-    (found,) = [one for one in EXAMPLES if kind in one or one.get("kind") == kind]
-    return found
+def example(kind, name=None):
+    """Return the example of the page that has that key, or is of that kind and has that name."""
+    found = [one for one in EXAMPLES if kind in one or one.get("kind") == kind]
+    (only,) = [one for one in found if name is None or one["metadata"]["name"] == name]
+    return only
 
 
 def test_the_page_has_commands():
@@ -55,7 +57,7 @@ def test_a_command_names_what_is_there(command):
         assert path in MADE or (ROOT / path).exists(), option
     if command.startswith("deploy/"):
         assert (ROOT / command.split()[0]).stat().st_mode & 0o111
-    names = {(one["kind"], one["metadata"]["name"]) for one in documents} | {("Pod", "restore")}
+    names = {(one["kind"], one["metadata"]["name"]) for one in documents}
     for kind, name in re.findall(r"\b(deployment|job|service|statefulset)/([\w-]+)", command):
         assert (KINDS[kind], name) in names
     for name in re.findall(r"delete job (\S+)", command):
@@ -103,7 +105,7 @@ def test_the_first_part_of_an_upgrade_has_all_that_the_migration_needs():
 
 def test_the_pod_that_restores_is_valid_and_confined():
     """The example is valid, runs as the user of the hub and mounts the volume of dev."""
-    pod = example("Pod")
+    pod = example("Pod", "restore")
     kubernetes_validate.validate(pod, "1.37", strict=True)
     claim = pod["spec"]["volumes"][0]["persistentVolumeClaim"]["claimName"]
     named(overlay("dev"), "PersistentVolumeClaim", claim)
@@ -123,6 +125,24 @@ def test_the_configuration_of_prod_is_validated_by_the_command_of_the_page(tmp_p
         ["bash", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("name", OVERLAYS)
+def test_the_pod_of_the_command_has_and_reaches_what_the_command_needs(name):
+    """The example gets each database and the broker, and the policies take it for a worker; no Service leads to it."""
+    pod, documents = example("Pod", "operator"), overlay(name)
+    kubernetes_validate.validate(pod, "1.37", strict=True)
+    worker, (container,) = pods(documents)["diplomat-worker"], pod["spec"]["containers"]
+    assert pod["spec"]["securityContext"] == worker["spec"]["securityContext"]
+    assert container["securityContext"] == worker["spec"]["containers"][0]["securityContext"]
+    used = [one["secretRef"]["name"] for one in container["envFrom"]]
+    given = {key for one in secrets_of(name) if one["metadata"]["name"] in used for key in one["data"]}
+    assert given >= {"MFT_AMQP_URL", *(f"{prefix}_DATABASE_URL" for prefix in DATABASES)}
+    labels = pod["metadata"]["labels"]
+    policies = of_kind(documents, "NetworkPolicy")
+    mine = {one["metadata"]["name"] for one in policies if selects(one["spec"]["podSelector"], labels)}
+    assert mine == {"default-deny", "names", "to-postgres", "to-rabbitmq"}
+    assert not [one for one in of_kind(documents, "Service") if one["spec"]["selector"].items() <= labels.items()]
 
 
 def changed_prod(tmp_path, change):
