@@ -9,7 +9,7 @@ from mft_common.process.metrics import SECONDS_OF_WORK
 ENDED: Final = Counter("mft_work_ended_total", "Pieces of work that ended, by their end.", ["service", "kind", "state"])
 SECONDS: Final = Histogram(
     "mft_work_seconds",
-    "Seconds from the first attempt of a piece of work to its end.",
+    "Seconds from the begin of a piece of work to its end.",
     ["service", "kind"],
     buckets=SECONDS_OF_WORK,
 )
