@@ -3,7 +3,7 @@
 import pytest
 import sqlalchemy as sa
 
-from mft_common.events import AccountChanged, Envelope, FileStored, LocalBus, SessionClosed
+from mft_common.events import AccountChanged, BatchHandler, Envelope, FileStored, LocalBus, SessionClosed
 from sertainty_svc.events import handlers
 from sertainty_svc.operations.arrivals import Arrivals
 from sertainty_svc.store.tables import AGENT_LOG, DELIVERIES
@@ -19,8 +19,12 @@ def bound(hub):
 def handle(hub, bound, event):
     """Handle an event as the worker does."""
     envelope = Envelope(id="e", source="s", type=event.TYPE, subject=event.subject(), time=START, data=event)
+    found = bound[type(event)]
     with hub.service.database.write() as connection:
-        bound[type(event)](connection, envelope)
+        if isinstance(found, BatchHandler):
+            found.handle(connection, [envelope])
+        else:
+            found(connection, envelope)
 
 
 def entries(hub):
