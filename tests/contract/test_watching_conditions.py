@@ -10,17 +10,10 @@ from mft_common.endpoints.contract import Entry
 from mft_common.endpoints.errors import Transient
 from mft_common.endpoints.names import Patterns
 from mft_common.watching import EndpointListing
-from tests.contract.test_watching import FakeEndpoint, Hub, database, local
+from tests.contract.test_watching import FakeEndpoint, database, hub, local
 from tests.servers.processes import wait_until
 
-__all__ = ["database"]
-
-
-@pytest.fixture
-def hub(database, tmp_path):
-    made = Hub(database, tmp_path)
-    yield made
-    made.watcher.close()
+__all__ = ["database", "hub"]
 
 
 def test_a_watch_of_vacancy_is_called_once_no_file_matches_and_again_after_one_has_gone(hub):

@@ -9,17 +9,9 @@ from mft_common.database.leases import LeaseLost
 from mft_common.endpoints.errors import NotFound
 from mft_common.watching import Later
 from mft_common.watching.memory import digest
-from tests.contract.test_watching import LEASES, MEMORY, TAKEN, Hub, database
+from tests.contract.test_watching import LEASES, MEMORY, TAKEN, database, hub
 
-__all__ = ["database"]
-
-
-@pytest.fixture
-def hub(database, tmp_path):
-    """A hub with one watched folder."""
-    made = Hub(database, tmp_path)
-    yield made
-    made.watcher.close()
+__all__ = ["database", "hub"]
 
 
 def locked(hub, lock):

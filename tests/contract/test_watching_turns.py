@@ -8,23 +8,15 @@ import sqlalchemy as sa
 from mft_common.endpoints.errors import NotFound
 from mft_common.watching import Later, LocalListing
 from mft_common.watching.memory import digest
-from tests.contract.test_watching import MEMORY, TAKEN, Hub, database, local
+from tests.contract.test_watching import MEMORY, TAKEN, database, hub, local
 from tests.servers.databases import waits_for_a_lock
 from tests.servers.processes import wait_until
 
-__all__ = ["database"]
-
-
-@pytest.fixture
-def hub(database, tmp_path):
-    """A hub with one watched folder."""
-    made = Hub(database, tmp_path)
-    yield made
-    made.watcher.close()
+__all__ = ["database", "hub"]
 
 
 def test_a_wake_up_amid_a_scan_that_fails_brings_the_next_one_early(hub):
-    """What has changed meanwhile may be the reason why the folder can be read again."""
+    """A change that came meanwhile may be the reason why the folder can be read again."""
     hub.define("a", settle=0.0, looks=1)
     hub.write("x")
     listing = local(hub.root, "in")

@@ -111,7 +111,7 @@ def test_connections_lead_to_ports_that_pods_listen_on():
 
 
 def test_partners_are_at_public_addresses():
-    """What workers may connect to at any port leaves private networks and the addresses of machines' metadata out."""
+    """The policy for connections at any port leaves private networks and the addresses of machines' metadata out."""
     (rule,) = named(overlay("prod"), "NetworkPolicy", "workers-to-partners")["spec"]["egress"]
     assert "ports" not in rule
     blocks = {one["ipBlock"]["cidr"]: set(one["ipBlock"]["except"]) for one in rule["to"]}

@@ -102,10 +102,13 @@ def url_of(text: str) -> str:
     """
     if text.startswith(_SCHEMES) or _URL.match(text):
         return text
-    path = Path(text)
-    # Links above the last step are the user's own business; no endpoint follows one.
+    path = absolute(Path(text))
+    # Bytes: a name of this machine need not be UTF-8.
+    return f"file:{quote(os.fsencode(path))}{'/' if text.endswith('/') and str(path) != '/' else ''}"
+
+
+def absolute(path: Path) -> Path:
+    """Return a path from the root: links above the last step are the user's own business, none is followed in that."""
     folder, name = (path.parent, path.name) if path.name and path.name != ".." else (path, "")
     # Unlike `Path.resolve` this takes a circle of links for what is not there.
-    absolute = Path(os.path.realpath(folder), name)
-    # Bytes: a name of this machine need not be UTF-8.
-    return f"file:{quote(os.fsencode(absolute))}{'/' if text.endswith('/') and str(absolute) != '/' else ''}"
+    return Path(os.path.realpath(folder), name)

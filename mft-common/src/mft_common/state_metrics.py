@@ -71,6 +71,17 @@ class Queue:
         OLDEST.labels(service, self.kind).set(_age(oldest, now))
 
 
+def queue_of(
+    kind: str, status: sa.ColumnElement[str], *, queued_at: sa.ColumnElement[int], due_at: sa.ColumnElement[int]
+) -> Queue:
+    """Return the queue of rows that are `queued` while they wait and `running` while they run."""
+    waiting, running = ("queued",), ("running",)
+    return Queue(
+        kind=kind, status=status, waiting=waiting, running=running, unfinished=status.in_((*waiting, *running)),
+        queued_at=queued_at, due_at=due_at,
+    )  # fmt: skip
+
+
 Measure = Callable[[sa.Connection, int], None]
 
 

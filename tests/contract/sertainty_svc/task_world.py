@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import pytest
 import sqlalchemy as sa
 
 from mft_common.ids import TransferIds
@@ -151,3 +152,11 @@ class World:
 def changed(definition, **values):
     """Return a definition with other values."""
     return dataclasses.replace(definition, **values)
+
+
+@pytest.fixture
+def world(database_url, tmp_path):
+    """A hub without tasks."""
+    made = World(database_url, tmp_path)
+    yield made
+    made.close()

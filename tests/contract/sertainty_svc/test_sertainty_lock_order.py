@@ -15,17 +15,11 @@ from sertainty_svc.operations import agenda
 from sertainty_svc.operations.calls import Call
 from sertainty_svc.store import failed_files, tasks
 from sertainty_svc.store.tables import INBOX, WATCHES, agent
-from tests.contract.sertainty_svc.task_world import START, World, change, changed
+from tests.contract.sertainty_svc.task_world import START, change, changed, world
 from tests.servers.databases import waits_for_a_lock
 from tests.servers.processes import wait_until
 
-
-@pytest.fixture
-def world(database_url, tmp_path):
-    """A hub without tasks."""
-    made = World(database_url, tmp_path)
-    yield made
-    made.close()
+__all__ = ["world"]
 
 
 def reset(world):

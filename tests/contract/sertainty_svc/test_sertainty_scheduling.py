@@ -9,17 +9,11 @@ from mft_common import clock
 from sertainty_svc.domain.windows import Edge, Window
 from sertainty_svc.operations.scheduling import timers_of
 from sertainty_svc.store.tables import TIMERS, execution
-from tests.contract.sertainty_svc.task_world import START, World, changed, timed
+from tests.contract.sertainty_svc.task_world import START, World, changed, timed, world
+
+__all__ = ["world"]
 
 SECOND, MINUTE, HOUR, DAY = 1000, 60_000, 3_600_000, 86_400_000
-
-
-@pytest.fixture
-def world(database_url, tmp_path):
-    """A hub without tasks."""
-    made = World(database_url, tmp_path)
-    yield made
-    made.close()
 
 
 def next_times(world):

@@ -18,17 +18,11 @@ from sertainty_svc.operations import agenda
 from sertainty_svc.operations.calls import Call
 from sertainty_svc.store import execution_files, tasks
 from sertainty_svc.store.tables import DELIVERIES, WATCHES, execution, task_failure
-from tests.contract.sertainty_svc.task_world import START, World, change, changed
+from tests.contract.sertainty_svc.task_world import START, World, change, changed, world
+
+__all__ = ["world"]
 
 CAUSE = "41" * 24
-
-
-@pytest.fixture
-def world(database_url, tmp_path):
-    """A hub without tasks."""
-    made = World(database_url, tmp_path)
-    yield made
-    made.close()
 
 
 def taken(world, seconds=3.0):

@@ -199,7 +199,7 @@ def test_an_id_is_shown_with_what_it_is_good_for(here):
 
 
 def test_an_id_that_was_changed_is_refused_where_the_hub_can_tell(here):
-    """Nobody could restore the files; without its wrap the hub knows it too, and another hub does not."""
+    """The files could not be restored; without its wrap the hub knows it too, and another hub does not."""
     start_hub(here / "data-second")
     document = ET.fromstring(done("id", "show", made(here, "own", "data"), "--format", "xml"))
     document.find("Definition/Preset").text = "Other"
@@ -290,7 +290,7 @@ def test_a_terminal_gets_bars_and_a_pipe_none(here):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
 def test_a_command_that_is_ended_leaves_no_output(here, number):
-    """Nothing is visible under the final name, and the next run removes what a kill has left."""
+    """The final name stays free, and the next run removes what a kill has left."""
     done("id", "new", "edge-7.iic")
     with (here / "large").open("wb") as file:
         file.truncate(4 << 30)

@@ -1,4 +1,4 @@
-"""What executions leave behind: unfinished files, and their own rows and log entries (10.6, 83, 88)."""
+"""Leftovers of executions: unfinished files, and their own rows and log entries (10.6, 83, 88)."""
 
 import pytest
 import sqlalchemy as sa

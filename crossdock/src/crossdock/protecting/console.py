@@ -1,6 +1,5 @@
 """Run `crossdock protect` and `unprotect`: one file after another, with bars, lines for people, or one JSON object."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from crossdock.copying.command import Request
 from crossdock.copying.command import run as run_copy
 from crossdock.copying.console import Printer, bars_for, end_at_once
 from crossdock.copying.report import USAGE, FileResult, Report
-from crossdock.ends import Ends
+from crossdock.ends import Ends, absolute
 from crossdock.output import shown_reason
 from crossdock.protecting.files import Prepare, url_of_folder
 from mft_common.endpoints.errors import Exists, NotFound, NotRegular, TransferError, reason_of
@@ -68,12 +67,12 @@ class _Files:
         self._ends = Ends(Endpoints(folders=LocalFolders(data, (Path("/"),))), {})
         self._bars = bars_for(json_format=printer.json_format)
         # The files themselves, which stay, and each output with its file.
-        self._files = {_absolute(file) for file in files}
+        self._files = {absolute(file) for file in files}
         self._outputs: dict[Path, Path] = {}
 
     def add(self, given: Path, report: Report) -> None:
         """Make the output of a file, and add how that went to a report; a file that is not there adds nothing."""
-        file = _absolute(given)
+        file = absolute(given)
         try:
             self._check(file)
             output = self._prepare(self._ends, file)
@@ -129,12 +128,6 @@ class _Files:
     def _skip(self, given: Path, report: Report) -> None:
         report.skipped.append((str(given), "there is no such file"))
         self.printer.complain(f"skipped: {given}: there is no such file")
-
-
-def _absolute(file: Path) -> Path:
-    """Return the path of a file: links above the last step are the user's own business, none is followed in that."""
-    # Unlike `Path.resolve` this takes a circle of links for what is not there.
-    return Path(os.path.realpath(file.parent)) / file.name
 
 
 def _is_folder(path: Path) -> bool:

@@ -31,8 +31,8 @@ def sync(connection: sa.Connection, now: int, *, reset: Sequence[StoredTask] = (
 
     Watches keep their memory while their task exists, also while it may not run. A definition that differs from the one
     before lets the task's failed files be taken again, and so does the reset of a task, of which `reset` has some as
-    they were before (83).
-    The timer of an interval begins anew where its task was not runnable before, or the agent was started anew (72, 85).
+    they were before (83). The timer of an interval begins anew where its task was not runnable before, or the agent was
+    started anew (72, 85).
     """
     agent = agents.find(connection)
     found = runnable(connection, agent)
