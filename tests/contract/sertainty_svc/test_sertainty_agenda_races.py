@@ -40,7 +40,7 @@ def reset(world, number):
         one = turns.lock(connection, world.task(f"c{number % 4}").id)
         connection.execute(sa.insert(task_failure).values(task=one.id, name=digest(f"f{number}")))
         tasks.update(connection, one.id, exec_count=0)
-        agenda.forget_failures(connection, one)
+        agenda.sync(connection, world.now, reset=[one])
         agenda.wake(connection, one.definition)
 
 

@@ -215,7 +215,7 @@ def test_83_86_failed_files_are_taken_again_after_a_reset_or_a_change_of_the_def
     world.update(paused=False)
     assert taken(world, 20) == []
     with world.database.write() as connection:
-        agenda.forget_failures(connection, world.task())
+        agenda.sync(connection, world.now, reset=[world.task()])
     assert taken(world) == ["bad"]
     fail()
     world.save(change(description="other"))

@@ -73,11 +73,6 @@ def retry_faults(connection: sa.Connection) -> None:
         wake(connection, *_retry(connection, turns.after_faults(connection, active)))
 
 
-def forget_failures(connection: sa.Connection, *of: StoredTask) -> None:
-    """Let the failed files of tasks be taken again (83), and the tasks themselves after a fault of their own."""
-    _forget(connection, _take_failures(connection, of))
-
-
 def wake(connection: sa.Connection, *definitions: TaskDefinition) -> None:
     """Let the sources of Change tasks be scanned soon: an execution has ended, or tasks may try again."""
     WATCHES.wake(connection, *(source_of(one) for one in definitions if one.type is TaskType.CHANGE))
