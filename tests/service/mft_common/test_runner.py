@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import queue
 import signal
 import socket
 import subprocess
@@ -143,6 +144,23 @@ def test_a_worker_that_refuses_a_message_kills_the_child(runner):
     assert end.refusal is lost
     assert end.exit_code == -signal.SIGKILL
     assert not end.killed
+
+
+def test_work_is_not_complete_whose_last_report_its_worker_could_not_store(runner):
+    """The child may have ended by itself before its worker handles what it told last."""
+    lost = RuntimeError("the disk is full")
+    child = queue.SimpleQueue()
+
+    def told(_kind, _data):
+        pid = child.get(timeout=20).pid
+        wait_until(lambda: not is_running(pid), what="the end of the child")
+        raise lost
+
+    handle = runner.run(f"{WORK}:first_byte", 1, told)
+    child.put(handle)
+    end = handle.wait(30)
+    assert (end.exit_code, end.refusal, end.completed) == (0, lost, False)
+    assert end.reason == "ended before its worker could store what it reported (RuntimeError)"
 
 
 @pytest.mark.parametrize("answer", [True, False, None])

@@ -32,8 +32,8 @@ class End:
 
     @property
     def completed(self) -> bool:
-        """True where the work returned and its child ended by itself."""
-        return self.exit_code == 0
+        """True where the work returned, its child ended by itself, and its worker could handle all its messages."""
+        return self.exit_code == 0 and self.refusal is None
 
     @property
     def reason(self) -> str:
@@ -44,6 +44,8 @@ class End:
             with contextlib.suppress(ValueError):
                 return f"was killed by {signal.Signals(-self.exit_code).name}"
             return f"was killed by signal {-self.exit_code}"
+        if self.exit_code == 0 and self.refusal is not None:
+            return f"ended before its worker could store what it reported ({type(self.refusal).__name__})"
         raised = f" after {self.error}" if self.error else ""
         return f"ended with exit code {self.exit_code}{raised}"
 
