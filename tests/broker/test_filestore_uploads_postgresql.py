@@ -28,7 +28,7 @@ def _stopped(lab, where, offset):
     gate = Gate(lab)
     lab.service.resuming.completions.answer_within = 0.1
     assert patch(lab, where, offset, CONTENT[offset:]).status_code == 503
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     return gate
 
 
@@ -71,7 +71,7 @@ def test_commits_of_one_upload_at_once_have_one_result(replicas):
     answers, barrier = [], threading.Barrier(16)
 
     def commit(number):
-        barrier.wait(10)
+        barrier.wait(60)
         answers.append(replicas[number % 2].call("POST", f"{upload}/commit", who=INSIDE))
 
     threads = [threading.Thread(target=commit, args=(number,)) for number in range(16)]

@@ -87,7 +87,7 @@ def test_the_slower_of_two_refreshes_leaves_no_former_configuration(database, tm
         number = document["diplomat"]["number"]
         if number == 1:
             parsed.set()
-            assert stored.wait(10)
+            assert stored.wait(60)
         return number
 
     class _Interrupted(ConfigurationFollower):
@@ -97,7 +97,7 @@ def test_the_slower_of_two_refreshes_leaves_no_former_configuration(database, tm
             super().__setattr__(name, value)
             if threading.current_thread() is faster and not stored.is_set():
                 stored.set()
-                assert ended.wait(10)
+                assert ended.wait(60)
 
     def refresh_slowly():
         _refresh(database, follower)
@@ -108,7 +108,7 @@ def test_the_slower_of_two_refreshes_leaves_no_former_configuration(database, tm
     follower = _Interrupted(APPLIED, parse, 0, Reader(tmp_path, {}))
     _store(database, {"diplomat": {"number": 1}})
     slower.start()
-    assert parsed.wait(10)
+    assert parsed.wait(60)
     _store(database, {"diplomat": {"number": 2}})
     faster.start()
     for thread in (slower, faster):

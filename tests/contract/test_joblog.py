@@ -270,7 +270,7 @@ def test_the_task_purges_after_its_first_pause_and_ends_when_it_is_told_to(datab
     wanted.append(Retention(age=1))
     wait_until(lambda: texts_of(database, "old") == [], what="an empty log")
     stop.set()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -6,7 +6,6 @@ import hmac
 import json
 import ssl
 import threading
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -34,6 +33,7 @@ from tests.servers.hook import Hook
 from tests.servers.made_secrets import secret
 from tests.servers.mail import MailServer
 from tests.servers.processes import free_port, wait_until
+from tests.servers.stopwatch import Stopwatch
 
 METADATA = sa.MetaData()
 NOTIFICATIONS = Notifications(METADATA)
@@ -387,9 +387,9 @@ def test_a_receiver_that_drips_is_given_up_after_the_deadline_of_the_exchange(
         sender = Mail(host="127.0.0.1", port=slow.port, sender="hub@crossdock.test", tls="none")
         channels.append(Channels(webhooks=slow_hook, mail=sender))
         add(database, hooked() if kind == "webhook" else mail(["a@x.test"], "s", "t", 1)[0])
-        began = time.monotonic()
+        since = Stopwatch()
         assert delivery.step() == 1
-        assert time.monotonic() - began < 5
+        assert since.seconds < 5
         (kept,) = listing(database, given_up=False)
         assert (kept.attempts, bool(kept.reason)) == (1, True)
     finally:
@@ -398,7 +398,7 @@ def test_a_receiver_that_drips_is_given_up_after_the_deadline_of_the_exchange(
 
 def test_a_slow_receiver_holds_up_no_other_notification(database, delivery, channels, hook, monkeypatch):
     """While its exchange lasts, all notifications of another receiver are delivered, and it gets one attempt."""
-    monkeypatch.setattr(webhooks, "EXCHANGE_S", 15.0)
+    monkeypatch.setattr(webhooks, "EXCHANGE_S", 60.0)
     slow = Dripping(b"HTTP/1.1 200 OK\r\nX-Slow: ")
     stop = threading.Event()
     hooks = {**channels[-1].webhooks, "slow": Webhook(url=f"http://127.0.0.1:{slow.port}", secret=SECRET)}
@@ -407,7 +407,7 @@ def test_a_slow_receiver_holds_up_no_other_notification(database, delivery, chan
     thread = threading.Thread(target=delivery_task("notify", delivery, poll=0.1).run, args=(stop,))
     thread.start()
     try:
-        wait_until(lambda: len(listing(database, given_up=False)) == 2, within=10)
+        wait_until(lambda: len(listing(database, given_up=False)) == 2)
         assert len(hook.requests) == 5
         assert sorted(one.attempts for one in listing(database, given_up=False)) == [0, 1]
     finally:
@@ -426,9 +426,11 @@ def test_a_worker_that_stops_waits_for_no_receiver_that_drips(database, delivery
     thread.start()
     try:
         wait_until(lambda: [one.attempts for one in listing(database, given_up=False)] == [1], what="the attempt")
+        since = Stopwatch()
         stop.set()
-        thread.join(5)
+        thread.join(60)
         assert not thread.is_alive()
+        assert since.seconds < 5
         (left,) = [one for one in threading.enumerate() if one.name.startswith("notify")]
         assert left.daemon
     finally:
@@ -449,12 +451,12 @@ def test_rows_that_were_given_up_or_wait_cost_a_claim_nothing(database, now):
     ]  # fmt: skip
     with database.write() as connection:
         connection.execute(sa.insert(NOTIFICATIONS.table), rows)
-    began = time.monotonic()
+    since = Stopwatch()
     with database.write() as connection:
         for number in range(100):
             (taken,) = NOTIFICATIONS.claim(connection, now(), now() + 180_000, 8)
             assert taken.id == str(10_000 + number)
-    assert time.monotonic() - began < 5
+    assert since.seconds < 5
 
 
 def test_the_table_can_be_dropped_again(database):

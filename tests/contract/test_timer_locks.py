@@ -64,7 +64,7 @@ def test_a_firing_waits_for_a_change_of_its_work_and_obeys_it(database):
         lock(connection, "a")
         worker.start()
         if database.dialect == "postgresql":
-            assert asked.wait(10)
+            assert asked.wait(60)
             assert wait_until(lambda: _waits(database))
         TIMERS.set(connection, "a", Interval(5, "hours", START), START, misfire="skip")
     worker.join(20)

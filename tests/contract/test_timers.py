@@ -281,7 +281,7 @@ def test_the_task_fires_by_the_clock_of_the_machine(database):
     thread.start()
     wait_until(lambda: fired(database))
     stop.set()
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
 
 

@@ -147,7 +147,7 @@ def test_closing_does_not_wait_for_a_running_transaction(local):
     assert began.wait(20)
     closing = threading.Thread(target=local.close)
     closing.start()
-    closing.join(10)
+    closing.join(60)
     assert not closing.is_alive()
     go.set()
     thread.join(20)

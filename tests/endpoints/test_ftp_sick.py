@@ -26,6 +26,7 @@ from mft_common.endpoints.names import Patterns
 from mft_common.endpoints.targets import Target, Timeouts
 from tests.servers.lying_ftp import NO_FACTS, LyingFtp
 from tests.servers.pyftpd import PASSWORD, Pyftpd
+from tests.servers.stopwatch import Stopwatch
 from tests.servers.vsftpd import Vsftpd
 
 TOKEN = "0000000000000042"
@@ -525,10 +526,10 @@ def test_a_server_that_does_not_answer_is_given_up(pyftpd, command):
     """After the idle time the error heals (E37)."""
     server = pyftpd(hangs_at=command)
     (server.root / "f").write_bytes(b"x")
-    began = time.monotonic()
+    since = Stopwatch()
     with pytest.raises(Transient), open_ftp(server.target(timeouts=Timeouts(connect=1.0, idle=0.5))) as endpoint:
         endpoint.open(Entry("f"))
-    assert time.monotonic() - began < 5
+    assert since.seconds < 5
 
 
 def test_a_server_that_lies_about_sizes(pyftpd):
@@ -648,10 +649,10 @@ def test_sizes_of_thousands_of_digits_are_no_sizes():
 def test_a_line_of_any_length_is_read_in_time_that_grows_with_its_length(start, filler):
     """Expressions that try every cut would keep the process busy for minutes."""
     line = start + filler * 50_000 + b"\r\n"
-    began = time.monotonic()
+    began = time.thread_time()
     with LyingFtp(listing=line, answers={"FEAT": NO_FACTS}) as server, open_ftp(server.target()) as endpoint:
         assert len(list(endpoint.list(ALL))) <= 1
-    assert time.monotonic() - began < 5
+    assert time.thread_time() - began < 5
 
 
 @pytest.mark.parametrize(

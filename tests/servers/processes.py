@@ -48,7 +48,7 @@ def _worker() -> tuple[int, int]:
     return int(name.removeprefix("gw")), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
-def wait_until(condition: Callable[[], T], *, within: float = 20.0, every: float = 0.01, what: str = "") -> T:
+def wait_until(condition: Callable[[], T], *, within: float = 60.0, every: float = 0.01, what: str = "") -> T:
     """Call `condition` until its result is true, and return that; AssertionError after `within` seconds."""
     deadline = time.monotonic() + within
     pause = threading.Event()

@@ -100,7 +100,7 @@ def test_74_a_worker_that_is_stopped_hands_the_agent_over(hub, start):
     wait_for_beats(hub)
     name = agent_log(hub).get("name")
     first.stdin.close()
-    first.wait(10)
+    first.wait(60)
     wait_for_beats(hub)
     assert agent_log(hub).get("name") == name
     assert "agent.worker_lost" not in events(agent_log(hub))

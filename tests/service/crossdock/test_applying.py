@@ -48,7 +48,7 @@ def data(tmp_path):
     wait_until(lambda: lock.exists() and lock.read_text() == str(hub.pid), what="a hub")
     yield tmp_path
     hub.kill()
-    hub.wait(10)
+    hub.wait(60)
 
 
 def test_two_that_apply_at_once_are_both_answered(data):

@@ -4,12 +4,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from tests.servers.processes import wait_until
+from tests.servers.stopwatch import Stopwatch
 
 # Two processes that write what happens to them: `web` takes a while to end, `worker` ends at once.
 SUPERVISED = """
@@ -77,7 +77,7 @@ def supervised(tmp_path):
     yield start
     for process in started:
         process.kill()
-        process.wait(10)
+        process.wait(60)
 
 
 def test_the_worker_is_stopped_after_the_web_process_has_ended(supervised):
@@ -91,11 +91,11 @@ def test_the_worker_is_stopped_after_the_web_process_has_ended(supervised):
 def test_a_process_that_outlives_its_grace_is_killed_and_the_next_one_is_stopped(supervised):
     """The grace is each process's own."""
     process, lines = supervised(60, 0.3)
-    began = time.monotonic()
+    since = Stopwatch()
     process.send_signal(signal.SIGTERM)
     assert process.wait(20) == 0
     assert lines()[2:] == ["web stops", "worker stops", "worker ends"]
-    assert time.monotonic() - began < 15
+    assert since.seconds < 15
 
 
 def test_a_replaced_process_that_still_drains_is_waited_for(supervised):
@@ -155,6 +155,6 @@ sys.exit(supervisor.run(lambda: True))
 def test_a_process_that_is_stopped_right_after_its_fork_ends(tmp_path):
     """It has the supervisor's handler until it sets its own, and must not take the signal for the supervisor's."""
     for _ in range(5):
-        began = time.monotonic()
+        since = Stopwatch()
         assert subprocess.run([sys.executable, "-c", STOPPED_AT_ONCE], timeout=60, check=False).returncode == 0
-        assert time.monotonic() - began < 15
+        assert since.seconds < 15

@@ -182,7 +182,7 @@ class _Hub:
         root = self.call("transactionStatuses").root
         return next(one for one in root.iter("transactionStatus") if one.findtext("transactionName") == name)
 
-    def finished(self, name, timeout=20.0):
+    def finished(self, name, timeout=60.0):
         """Wait for the most recent job of a transaction and return its jobHistory."""
         deadline = time.monotonic() + timeout
         while time.monotonic() < deadline:
@@ -192,7 +192,7 @@ class _Hub:
             threading.Event().wait(0.01)
         raise AssertionError(f"{name} did not end")
 
-    def ready(self, timeout=20.0):
+    def ready(self, timeout=60.0):
         """Wait until the worker has recovered."""
         deadline = time.monotonic() + timeout
         while self.client.get("/readyz").status_code != 200:

@@ -12,7 +12,7 @@ def outside(tmp_path_factory):
     return tmp_path_factory.mktemp("outside")
 
 
-def _until(condition, timeout=20.0):
+def _until(condition, timeout=60.0):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline

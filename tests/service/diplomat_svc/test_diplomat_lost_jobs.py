@@ -4,7 +4,6 @@ import contextlib
 import os
 import signal
 import threading
-import time
 
 import pytest
 import sqlalchemy as sa
@@ -14,6 +13,7 @@ from diplomat_svc.store import job_statements, jobs
 from diplomat_svc.store.tables import WORKERS
 from mft_common.errors import MftError, Unavailable
 from tests.servers.processes import wait_until
+from tests.servers.stopwatch import Stopwatch
 
 
 @pytest.fixture
@@ -110,8 +110,8 @@ def test_a_job_whose_leftovers_cannot_be_removed_at_once_ends_and_they_are_remov
         begun(made)
         os.kill(wait_until(lambda: next((each.pid for each in list(runner._handles) if each.pid), 0)), signal.SIGSEGV)
         assert made.finished("slow").findtext("completionStatus") == "Failure"
-        wait_until(lambda: not list((made.data / "to").iterdir()), within=5)
-        wait_until(lambda: not made.rows("SELECT 1 FROM sweeps"), within=5)
+        wait_until(lambda: not list((made.data / "to").iterdir()))
+        wait_until(lambda: not made.rows("SELECT 1 FROM sweeps"))
 
 
 def test_a_worker_that_signs_out_ends_the_jobs_that_none_of_its_threads_runs_e2(make):
@@ -143,7 +143,7 @@ def test_a_job_of_an_owner_without_a_lease_is_recovered_e14(make):
         with made.service.database.write() as connection:
             connection.exec_driver_sql("UPDATE jobs SET owner = 'gone', lease = 7")
         assert made.finished("slow", timeout=5).findtext("completionStatus") == "Incomplete"
-        wait_until(lambda: not list((made.data / "to").iterdir()), within=5)
+        wait_until(lambda: not list((made.data / "to").iterdir()))
 
 
 @pytest.mark.parametrize(("status", "completion"), [("Cancelling", "Cancelled"), ("Terminating", "Terminated")])
@@ -154,11 +154,11 @@ def test_requests_are_obeyed_while_the_worker_stops_e7_e8_e11(make, status, comp
         made.run("slow")
         begun(made)
         work.stop.set()
-        began = time.monotonic()
+        since = Stopwatch()
         ask(made, status)
         assert made.finished("slow").findtext("completionStatus") == completion
-        work.thread.join(5)
-        assert time.monotonic() - began < 4
+        work.thread.join(60)
+        assert since.seconds < 4
 
 
 def test_a_worker_that_loses_its_lease_while_it_stops_kills_its_children_e13(make, runner):
@@ -169,12 +169,14 @@ def test_a_worker_that_loses_its_lease_while_it_stops_kills_its_children_e13(mak
     made.run("slow")
     begun(made)
     work.stop.set()
+    since = Stopwatch()
     with made.service.database.write() as connection:
         connection.exec_driver_sql("DELETE FROM leases")
-    work.thread.join(8)
+    work.thread.join(60)
     assert not work.thread.is_alive()
+    assert since.seconds < 8
     assert [type(error) for error in work.errors] == [MftError]
-    wait_until(lambda: not runner.running, within=5)
+    wait_until(lambda: not runner.running)
 
 
 def test_a_far_side_that_hangs_keeps_no_other_leftovers_and_stays_recorded_e14(hub, transaction, runner):
@@ -199,9 +201,9 @@ def test_a_far_side_that_hangs_keeps_no_other_leftovers_and_stays_recorded_e14(h
     thread = threading.Thread(target=dispatcher.run, args=(stop,))
     try:
         thread.start()
-        wait_until(lambda: not left.exists(), within=10)
+        wait_until(lambda: not left.exists())
         assert not made.rows("SELECT 1 FROM jobs WHERE status <> 'Complete'"), "no job waits for a removal"
-        wait_until(lambda: len(made.rows("SELECT 1 FROM sweeps")) == 10, within=5)
+        wait_until(lambda: len(made.rows("SELECT 1 FROM sweeps")) == 10)
         assert [row.sequence for row in made.rows("SELECT sequence FROM sweeps")] == list(range(1, 11))
     finally:
         over.set()

@@ -32,7 +32,7 @@ def test_any_name_goes_through_url_and_xml_and_back_14(hub, transaction, tmp_pat
     assert all(len(row.text.splitlines()) == 1 and row.text.endswith("]") for row in records)
 
 
-def _until(condition, timeout=20.0):
+def _until(condition, timeout=60.0):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline

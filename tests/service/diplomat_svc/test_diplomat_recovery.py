@@ -32,7 +32,7 @@ def dock(hub, transaction):
     return made
 
 
-def _until(condition, timeout=20.0):
+def _until(condition, timeout=60.0):
     deadline = time.monotonic() + timeout
     while not condition():
         assert time.monotonic() < deadline

@@ -213,7 +213,7 @@ class MeetingStream(io.BytesIO):
         block = super().read(min(size, 1 << 20))
         self.left -= len(block)
         if block and not self.left:
-            self.barrier.wait(10)
+            self.barrier.wait(60)
         return block
 
 

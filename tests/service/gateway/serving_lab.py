@@ -14,7 +14,7 @@ from gateway.serving.connection_manager import ConnectionManager
 from gateway.serving.exchange import ServerApplication
 from gateway.serving.limits import ServingLimits
 
-WAIT_S = 10.0
+WAIT_S = 60.0
 
 
 class Lab:

@@ -2,11 +2,11 @@
 
 import contextlib
 import threading
-import time
 
 import pytest
 
 from mft_common.http1 import UpstreamUnavailable, UrlUpstream
+from tests.servers.stopwatch import Stopwatch
 from tests.service.gateway.proxy_lab import GET, OK, pipeline_to
 from tests.service.gateway.serving_lab import (
     connect,
@@ -74,7 +74,7 @@ def test_an_early_answer_stops_an_upload_under_way():
         sender = threading.Thread(target=upload, args=(sock,))
         sender.start()
         head, _ = read_answer(sock)
-        sender.join(10)
+        sender.join(60)
     assert head.startswith(b"HTTP/1.1 413 ")
     assert sum(taken) < 100_000_000
 
@@ -151,7 +151,7 @@ def test_a_connection_that_the_service_closed_is_replaced():
     with raw_service(script) as port, pipeline_to(port) as lab, connect(lab.port) as sock:
         sock.sendall(GET)
         assert read_answer(sock)[1] == b"ok"
-        assert ends.wait(10)
+        assert ends.wait(60)
         sock.sendall(b"POST /2.0/x HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\nabc")
         assert read_answer(sock)[1] == b"ok"
 
@@ -187,7 +187,7 @@ def test_a_silent_service_is_given_up():
 
     with raw_service(script) as port:
         upstream = UrlUpstream(f"http://127.0.0.1:{port}", idle_timeout=0.2)  # keeps no connection that failed
-        began = time.monotonic()
+        since = Stopwatch()
         with pytest.raises(UpstreamUnavailable):
             upstream.call({"REQUEST_METHOD": "GET", "PATH_INFO": "/x", "QUERY_STRING": ""}, lambda *_: None)
-    assert time.monotonic() - began < 5
+    assert since.seconds < 5

@@ -2,10 +2,10 @@
 
 import contextlib
 import threading
-import time
 
 import pytest
 
+from tests.servers.stopwatch import Stopwatch
 from tests.service.gateway.serving_lab import connect, read_all, read_answer, serving, talk
 
 
@@ -22,10 +22,10 @@ def test_three_hundred_slow_clients_do_not_hold_up_the_others():
         slow = [stack.enter_context(connect(lab.port)) for _ in range(300)]
         for sock in slow:
             sock.sendall(b"GET /slow HTTP/1.1\r\nHost: h\r\nX-")
-        began = time.monotonic()
+        since = Stopwatch()
         for _ in range(20):
             assert b"200 OK" in talk(lab.port, b"GET / HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n")
-        assert time.monotonic() - began < 5
+        assert since.seconds < 5
         slow[7].sendall(b"A: b\r\n\r\n")
         assert b"200 OK" in read_answer(slow[7])[0]
 
@@ -78,7 +78,7 @@ def test_a_reader_that_stalls_is_cut():
 
     with serving(endless, idle=0.3) as lab, connect(lab.port) as sock:
         sock.sendall(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n")
-        assert ended.wait(10)
+        assert ended.wait(60)
 
 
 def test_a_full_server_closes_idle_connections():

@@ -5,7 +5,6 @@ import fcntl
 import os
 import signal
 import sqlite3
-import time
 from pathlib import Path
 
 import pytest
@@ -18,6 +17,7 @@ from mft_common.endpoints.targets import Target
 from mft_common.process.runner import Runner, child_environment
 from tests.servers.processes import wait_until
 from tests.servers.silent_peer import PARTS, WEB, Peer
+from tests.servers.stopwatch import Stopwatch
 
 WORK = "tests.servers.pieces_of_work"
 GRACE_S = 0.3
@@ -86,13 +86,13 @@ def test_a_child_that_hangs_is_over_within_two_seconds_e8(runner, tmp_path, how,
         handle = runner.run(f"{WORK}:hang", payload, lambda _kind, data: pids.extend([data["pid"], *data["programs"]]))
         wait_until(lambda: pids and reached())
         assert handle.wait(0.1) is None, "it hangs"
-        began = time.monotonic()
+        since = Stopwatch()
         if way == "stop":
             handle.stop()
             assert handle.wait(GRACE_S) is None
         handle.kill()
         end = handle.wait(20)
-        assert time.monotonic() - began < WITHIN_S + (GRACE_S if way == "stop" else 0)
+        assert since.seconds < WITHIN_S + (GRACE_S if way == "stop" else 0)
     assert (end.exit_code, end.killed) == (-signal.SIGKILL, True)
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
@@ -102,5 +102,5 @@ def test_a_file_endpoint_does_not_hang_in_a_fifo(runner, tmp_path):
     (tmp_path / "in").mkdir()
     os.mkfifo(tmp_path / "in" / "x.bin")
     payload = {"how": "endpoint", "endpoints": Endpoints(folders=LocalFolders(tmp_path)).to_json(), "url": "file:in"}
-    end = runner.run(f"{WORK}:hang", payload, lambda _kind, _data: None).wait(5)
+    end = runner.run(f"{WORK}:hang", payload, lambda _kind, _data: None).wait(60)
     assert (end.exit_code, end.error) == (1, "NotRegular")

@@ -10,7 +10,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -25,6 +24,7 @@ from mft_common.process.runner import (
     child_environment,
 )
 from tests.servers.processes import is_running, wait_until
+from tests.servers.stopwatch import Stopwatch
 
 WORK = "tests.servers.pieces_of_work"
 
@@ -114,10 +114,10 @@ def test_a_child_that_hangs_is_killed_with_its_programs_within_two_seconds_e8(ru
         handle = runner.run(f"{WORK}:hang", payload, heard)
         pids = heard.first("began")
         handle.stop()
-        began = time.monotonic()
+        since = Stopwatch()
         handle.kill()
         end = handle.wait(20)
-        assert time.monotonic() - began < 2
+        assert since.seconds < 2
     assert (end.exit_code, end.killed) == (-signal.SIGKILL, True)
     assert not any(is_running(pid) for pid in (pids["pid"], *pids["programs"])), (
         "also what left the group and its parent"
@@ -227,7 +227,7 @@ def test_a_fork_server_that_was_killed_takes_its_children_along_and_is_started_a
     pid = heard.first("began")["pid"]
     os.kill(parent_of(pid), signal.SIGKILL)
     assert handle.wait(20).exit_code is None
-    wait_until(lambda: not is_running(pid), within=2)
+    wait_until(lambda: not is_running(pid))
     later = Heard()
     started = []
     thread = threading.Thread(target=lambda: started.append(runner.run(f"{WORK}:until_stopped", None, later)))
@@ -241,18 +241,18 @@ def test_a_fork_server_that_was_killed_takes_its_children_along_and_is_started_a
 @pytest.mark.parametrize("stuck", ["before the fork", "before the end"])
 def test_a_fork_server_that_is_stuck_is_replaced(stuck):
     """A server that neither forks nor reports within the limit is ended with all its children; the next one works."""
-    with Runner("test", [WORK], answer_within=1.0) as runner:
+    with Runner("test", [WORK], answer_within=3.0) as runner:
         heard = Heard()
         first = runner.run(f"{WORK}:hang", {"how": "signals"}, heard)
         pids = heard.first("began")
         os.kill(parent_of(pids["pid"]), signal.SIGSTOP)
         if stuck == "before the end":
             first.kill()
-            end = first.wait(10)
+            end = first.wait(60)
         else:
-            end = runner.run(f"{WORK}:first_byte", 1, Heard()).wait(10)
+            end = runner.run(f"{WORK}:first_byte", 1, Heard()).wait(60)
         assert end.exit_code is None
-        assert first.wait(10).exit_code is None
+        assert first.wait(60).exit_code is None
         assert not any(is_running(pid) for pid in (pids["pid"], *pids["programs"]))
         assert runner.run(f"{WORK}:first_byte", 1, Heard()).wait(20).completed
 
@@ -321,7 +321,7 @@ def test_nothing_outlives_its_worker_server_guardian_or_child_e9(worker, victim)
                 os.kill(pid, signal.SIGKILL)
     if victim != "children":
         everything += [server, guardian]
-    wait_until(lambda: not any(is_running(pid) for pid in everything), within=2)
+    wait_until(lambda: not any(is_running(pid) for pid in everything))
 
 
 def test_a_lock_that_children_hold_lasts_until_the_last_of_them_has_ended(tmp_path):
@@ -338,7 +338,7 @@ def test_a_lock_that_children_hold_lasts_until_the_last_of_them_has_ended(tmp_pa
         handle.stop()
         assert handle.wait(20).completed
     with path.open("rb+") as asking:
-        wait_until(lambda: not file_locks.is_held(asking.fileno()), within=2)
+        wait_until(lambda: not file_locks.is_held(asking.fileno()))
 
 
 def test_children_keep_the_priority_of_the_time_before_the_worker_lowered_its_own(runner):

@@ -126,7 +126,7 @@ def whole(hub, id_):
     return found
 
 
-def ended(hub, id_, within=30):
+def ended(hub, id_, within=60):
     """Wait for the end of a transfer, and return all its attributes."""
     return wait_until(lambda: whole(hub, id_) if whole(hub, id_)["statistics"]["endTime"] else None, within=within)
 

@@ -72,7 +72,7 @@ def test_203_206_events_of_any_producer_reach_the_record_by_the_bus(make_hub, ru
     finally:
         stop.set()
         for thread in threads:
-            thread.join(10)
+            thread.join(60)
     assert hub.mft(f"/{transfer_id(1)}").json["transfer"][0]["status"]["state"] == "successful"
 
 

@@ -93,7 +93,7 @@ class Engine:
         """Return an execution, None where it is gone."""
         return self.read(lambda connection: executions.find(connection, id_))
 
-    def ended(self, execution, within=20):
+    def ended(self, execution, within=60):
         """Wait for the end of an execution, and return it."""
         wait_until(lambda: self.execution(execution.id).status == "over", within=within, what="the execution's end")
         return self.execution(execution.id)

@@ -61,6 +61,6 @@ def test_patterns_mean_what_fnmatch_means_without_brackets(pattern, name):
 
 def test_a_pattern_of_many_stars_is_no_trap():
     """A pattern made to explode in a backtracking matcher takes no noticeable time."""
-    began = time.monotonic()
+    began = time.thread_time()
     assert not Patterns(["*a" * 100 + "b"]).match("a" * 255)
-    assert time.monotonic() - began < 1
+    assert time.thread_time() - began < 1
