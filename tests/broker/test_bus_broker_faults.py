@@ -239,12 +239,12 @@ def test_a_message_whose_consumers_die_again_and_again_ends_among_the_dead_lette
 def test_a_handler_longer_than_the_heartbeat_keeps_its_connection(make_world, rabbitmq_server) -> None:
     """The connection has a thread of its own, which sends heartbeats while a handler is busy."""
     world = make_world("rabbit-sqlite")
-    bus = world.bus(heartbeat=1)
+    bus = world.bus(heartbeat=2)
     calls: list[str] = []
 
     def slow(path: str) -> None:
         calls.append(path)
-        threading.Event().wait(4)
+        threading.Event().wait(7)
 
     world.producer.commit(stored("/in/00000.csv"))
     with running(world.relay(world.bus()) + world.consume(bus, slow)):
@@ -279,7 +279,7 @@ def test_a_broker_that_is_away_is_unavailable(make_world) -> None:
 def test_readiness_asks_on_one_connection(make_world, way, through) -> None:
     """However often a worker is asked, the broker sees one more connection, and a lost one is replaced by one."""
     world = make_world("rabbit-sqlite")
-    bus = world.bus(through(world), **QUICK)
+    bus = world.bus(through(world))
     for _ in range(20):
         bus.check()
     assert way.connections == 1
@@ -294,7 +294,7 @@ def test_a_broker_that_answers_nothing_is_not_ready(make_world, way, through) ->
     """A connection that is open proves nothing: each probe waits for an answer of the broker."""
     world = make_world("rabbit-sqlite")
     bus = world.bus(through(world), connect_timeout=0.5)
-    bus.check()
+    wait_until(lambda: ready(bus), what="an answer")
     way.stall(to_client=True)
     with pytest.raises(Unavailable, match="RabbitMQ"):
         bus.check()

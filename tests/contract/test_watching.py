@@ -670,14 +670,14 @@ def test_of_two_workers_one_scans_and_the_other_goes_on_after_it(database, tmp_p
 
 def test_a_listing_that_takes_longer_than_the_lease_keeps_it(database, tmp_path):
     """The lease is renewed meanwhile: the listing is not made in vain, and no other worker begins a second one."""
-    first, second = Hub(database, tmp_path, owner="1", ttl=0.6), Hub(database, tmp_path, owner="2", ttl=0.6)
+    first, second = Hub(database, tmp_path, owner="1", ttl=2.0), Hub(database, tmp_path, owner="2", ttl=2.0)
     for one in (first, second):
         one.define("a", settle=0.0, looks=1)
     listing = local(tmp_path, "in")
     files = listing.files
 
     def slow(**more):
-        end = time.monotonic() + 1.5
+        end = time.monotonic() + 2.5
         wait_until(lambda: second.step() and time.monotonic() > end)
         yield from files(**more)
 
@@ -845,7 +845,7 @@ def test_the_task_takes_files_by_the_clock_of_the_machine(database, tmp_path):
     wait_until(hub.taken)
     stop.set()
     hub.watcher.wake("in")
-    thread.join(10)
+    thread.join(60)
     assert not thread.is_alive()
     hub.watcher.close()
     with database.write() as connection:

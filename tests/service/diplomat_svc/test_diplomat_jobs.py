@@ -4,7 +4,6 @@ import itertools
 import json
 import os
 import threading
-import time
 
 import pytest
 from structlog.testing import capture_logs
@@ -177,12 +176,11 @@ def test_sources_are_deleted_after_success_alone_e24_e25(dock, transaction):
 
 def test_a_source_that_cannot_be_deleted_is_a_warning_74(dock, transaction):
     """A delivered file whose source changed meanwhile stays where it is, and the job is a Warning."""
-    made = dock(transaction("one", delete_source=True, bandwidth="10B/s"), files={"a": b"1" * 6, "b": b"2" * 6})
+    made = dock(transaction("one", delete_source=True, bandwidth="10B/s"), files={"a": b"1" * 6, "b": b"2" * 30})
     with made.work():
         made.run("one")
-        deadline = time.monotonic() + 10
-        while not (made.data / "to" / "a").exists() and time.monotonic() < deadline:
-            threading.Event().wait(0.005)
+        # Sources are deleted after the last file, which takes three seconds more.
+        wait_until((made.data / "to" / "a").exists, what="the first file")
         (made.data / "from" / "a").write_bytes(b"changed")
         assert made.finished("one").findtext("completionStatus") == "Warning"
     assert (made.data / "from" / "a").read_bytes() == b"changed"
@@ -259,9 +257,7 @@ def test_a_stopped_worker_ends_its_job_incomplete_and_keeps_the_queue_e11(dock, 
     made = dock(one, files={"a": b"x" * 1000}, diplomat={"jobs": {"stop_grace": "0s"}})
     made.run("one")
     with made.work():
-        deadline = time.monotonic() + 10
-        while not list((made.data / "to").iterdir()) and time.monotonic() < deadline:
-            threading.Event().wait(0.005)
+        wait_until(lambda: list((made.data / "to").iterdir()), what="the first bytes")
         made.run("one")
     rows = made.rows("SELECT status, completion FROM jobs ORDER BY sequence")
     assert [tuple(row) for row in rows] == [("Complete", "Incomplete"), ("Queued", None)]

@@ -1,9 +1,10 @@
 """transactionStatuses: items 59 to 66 and readings A38 to A43, also under load and with a clock that steps back."""
 
 import threading
-import time
 
 import pytest
+
+from tests.servers.processes import wait_until
 
 
 def _since(made, number):
@@ -93,20 +94,17 @@ def test_the_cells_count_last_ends_a41(hub, transaction):
 
 def test_a_job_in_progress_has_no_end_a43(hub, transaction):
     """While a job runs there is no endTime and no completionStatus, and a file appears when it begins."""
-    made = hub(transaction("a", bandwidth="2000B/s"), diplomat={"jobs": {"stop_grace": "0s"}}).log_in()
+    made = hub(transaction("a", bandwidth="1000B/s"), diplomat={"jobs": {"stop_grace": "0s"}}).log_in()
     (made.data / "from" / "f").write_bytes(b"x" * 10_000)
     with made.work():
         made.run("a")
-        deadline = time.monotonic() + 10
-        while made.status("a").find("jobHistory/fileHistory") is None and time.monotonic() < deadline:
-            threading.Event().wait(0.01)
+        wait_until(lambda: made.status("a").find("jobHistory/fileHistory") is not None, what="the file")
         job = made.status("a").find("jobHistory")
         assert job.findtext("status") == "Running"
         for path in ("endTime", "completionStatus", "fileHistory/endTime", "fileHistory/completionStatus"):
             assert job.find(path) is None
-        while job.findtext("completion") == "0.0" and time.monotonic() < deadline:
-            threading.Event().wait(0.05)
-            job = made.status("a").find("jobHistory")
+        wait_until(lambda: made.status("a").findtext("jobHistory/completion") != "0.0", what="bytes")
+        job = made.status("a").find("jobHistory")
         assert 0 < float(job.findtext("completion")) < 1
 
 

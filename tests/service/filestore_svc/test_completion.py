@@ -123,7 +123,7 @@ def test_a_completion_whose_process_died_is_continued(labs):
     gate = Gate(lab)
     lab.service.resuming.completions.answer_within = 0.1
     assert patch(lab, where, offset, CONTENT[offset:]).status_code == 503
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     lab.service.processes.close()
     answer = patch(other, where, offset, CONTENT[offset:])
     assert (answer.status_code, answer.headers["Upload-Offset"]) == (204, str(len(CONTENT)))
@@ -142,7 +142,7 @@ def test_a_process_that_lost_a_completion_meets_no_file_of_its_own(tmp_path):
     gate.before, gate.after = lambda: None, gate.wait
     lab.service.resuming.completions.answer_within = 0.1
     assert patch(lab, where, offset, CONTENT[offset:]).status_code == 503
-    assert gate.reached.wait(10)
+    assert gate.reached.wait(60)
     lab.service.processes.close()
     fileset = patch(other, where, offset, CONTENT[offset:]).headers["Fileset"]
     gate.open.set()
@@ -278,6 +278,6 @@ def test_a_completion_that_fails_for_an_unknown_reason_is_continued_by_any_proce
 
     lab.service.uploads.blobs.whole = whole
     assert patch(lab, where, offset, CONTENT[offset:]).status_code == 500
-    other.service.resuming.completions.answer_within = 2.0
+    other.service.resuming.completions.answer_within = 60.0
     assert patch(other, where, offset, CONTENT[offset:]).status_code == 204
     assert other.get("/2.0/files/in/a.bin").data == CONTENT

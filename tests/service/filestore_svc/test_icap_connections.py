@@ -22,7 +22,7 @@ def test_a_scanner_that_says_nothing(icap, icap_client):
     """It is waited for as long as the configuration says since it last did something."""
     icap.script = lambda talk: (talk.body(), talk.connection.recv(1))
     with pytest.raises(ScannerSilent):
-        scan(icap_client(icap.url(), timeout=0.3), b"hello")
+        scan(icap_client(icap.url(), timeout=1.0), b"hello")
 
 
 def test_a_scanner_that_takes_nothing(icap, icap_client):
@@ -31,7 +31,7 @@ def test_a_scanner_that_takes_nothing(icap, icap_client):
     over = threading.Event()
     icap.script = lambda _talk: over.wait(60)
     with pytest.raises(ScannerAway, match="took nothing"):
-        scan(icap_client(icap.url(), timeout=0.3), LARGE + LARGE)
+        scan(icap_client(icap.url(), timeout=1.0), LARGE + LARGE)
     over.set()
 
 
@@ -41,11 +41,11 @@ def test_a_slow_scanner_is_no_silent_one(icap, icap_client):
     def slowly(talk):
         answer = given_back(talk.body())
         for start in range(0, len(answer), len(answer) // 8):
-            threading.Event().wait(0.1)
+            threading.Event().wait(0.3)
             talk.send(answer[start : start + len(answer) // 8])
 
     icap.script = slowly
-    scan(icap_client(icap.url(), timeout=0.5), b"x")
+    scan(icap_client(icap.url(), timeout=2.0), b"x")
 
 
 def test_a_port_without_a_scanner(icap_client):
@@ -102,7 +102,7 @@ def test_a_connection_that_is_to_be_closed(icap, scanner):
 def test_no_more_connections_than_the_scanner_wants(icap, icap_client):
     """Slow uploads leave half of the connections to those that wait for a verdict; these wait for a limited time."""
     icap.options["Max-Connections"] = "2"
-    scanner = icap_client(icap.url(), timeout=0.3)
+    scanner = icap_client(icap.url(), timeout=2.0)
     first = scanner.begin("/in/a", None, patient=False)
     assert scanner.begin("/in/b", None, patient=False) is None
     second = scanner.begin("/in/b", None, patient=True)

@@ -125,7 +125,7 @@ def test_one_process_serves_tls_on_one_port_and_plain_http_on_the_other(start, t
 def test_sigterm_turns_readiness_off_and_lets_requests_finish(start):
     """New requests are answered during the grace time, requests in progress finish, and then the process ends."""
     port = free_port()
-    process = start([port], grace=1.5, drain=20)
+    process = start([port], grace=4, drain=20)
     with connect(port) as held:
         held.sendall(b"POST /hold HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\n\r\n")
         process.send_signal(signal.SIGTERM)
