@@ -33,7 +33,7 @@ CALLER = Identity(
     grant={"role": "Administrator", "transactions": ["*"]},
 )
 
-# Of workers beside one another: a live one that stands still for a moment keeps its own.
+# A live worker that stands still for a moment keeps it.
 LEASE = "3s"
 
 
@@ -108,7 +108,7 @@ def test_three_workers_run_each_job_once_and_in_order_e12_a32(hub):
 
 def test_a_worker_whose_lease_ran_out_loses_its_job_to_nobody_e14_e16(hub):
     """A live worker ends the job of a dead one as Incomplete, and the queue goes on with it."""
-    service = hub(_transaction("one"), _transaction("two"), lease="1s")
+    service = hub(_transaction("one"), _transaction("two"), lease=LEASE)
     _run_now(service, "one")
     with service.database.write() as connection:
         dead = WORKERS.sign_in(connection, "dead", 60)

@@ -138,7 +138,7 @@ def test_the_pieces_of_a_dead_worker_are_recovered_by_those_that_live_e14(databa
     with database.write() as connection:
         WORKERS.sign_in(connection, "dead", 60.0)
         connection.execute(sa.update(PIECES).where(C.number == 1).values(state="running", owner="dead"))
-    one = worker(lease=0.6)
+    one = worker(lease=3.0)
     wait_until(lambda: states(database) == ["running", "done"])
     with database.write() as connection:
         connection.execute(sa.text("UPDATE leases SET until = 0 WHERE owner = 'dead'"))
@@ -163,7 +163,7 @@ def test_work_is_recovered_and_cleared_away_before_a_worker_signs_in_e15(databas
 def test_a_piece_whose_thread_failed_is_recovered_by_its_own_worker(database, worker):
     """A piece that is this worker's and that none of its threads runs is lost with the next renewal."""
     add(database, "no_such_function", "first_byte")
-    one = worker(lease=0.6)
+    one = worker(lease=3.0)
 
     def fail(*_arguments):
         raise OSError("the end could not be stored")
@@ -190,7 +190,7 @@ def test_a_database_that_is_away_for_a_moment_ends_nothing_e13(database, worker)
 def test_a_database_that_is_away_for_a_lease_ends_every_child_e13(database, worker, runner):
     """The pieces are another's by then."""
     add(database, "hang")
-    one = worker(lease=0.9)
+    one = worker(lease=3.0)
     assert one.work.begun.acquire(timeout=20)
 
     def away(_connection):

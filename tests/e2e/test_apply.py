@@ -115,7 +115,7 @@ def test_a_job_that_begins_after_apply_uses_the_folders_that_it_allows(start, tm
     (tmp_path / "before.yaml").write_text(yaml.safe_dump(before))
     (tmp_path / "after.yaml").write_text(yaml.safe_dump(after))
     hub = start("--config", str(tmp_path / "before.yaml"), demo=False)
-    worker = max(hub.program.children())
+    worker = hub.program.children()[-1]
     applied = crossdock("apply", "after.yaml", "--data", data, cwd=tmp_path)
     assert (applied.returncode, applied.stderr) == (0, "")
     client = Diplomat(hub.url, "admin", "s3cret")

@@ -1,12 +1,15 @@
 """Start mqmft-svc as many machines run it: gateways, web processes and workers side by side on real servers."""
 
 import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import psycopg
 import requests
 import yaml
 
+from mft_common.schedules.section import of_text, to_text
 from tests.servers.hub import BIN, answers, clean_environment
 from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, wait_until
@@ -123,6 +126,17 @@ class Replicas:
         """Read the database of the service."""
         with psycopg.connect(self._database_url, options="-c search_path=mqmft_svc") as connection:
             return connection.execute(statement).fetchall()
+
+    def let_next_time_come(self, id_: str) -> None:
+        """Move all times of a schedule so that the next one comes in a second, when each worker looks for it."""
+        key, at = f"schedule/{id_}", time.time_ns() // 1_000_000 + 1000
+        with psycopg.connect(self._database_url, options="-c search_path=mqmft_svc") as connection:
+            found = connection.execute("SELECT schedule, due_at FROM timer WHERE key = %s FOR UPDATE", (key,))
+            ((text, due_at),) = found.fetchall()
+            schedule = of_text(text)
+            moved = to_text(replace(schedule, anchor=schedule.anchor - due_at + at))
+            changes = "UPDATE timer SET schedule = %s, due_at = %s, wake_at = %s WHERE key = %s"
+            connection.execute(changes, (moved, at, at, key))
 
     def ends(self, id_: str) -> int:
         """Return how many events tell that a transfer has ended."""

@@ -63,7 +63,7 @@ class Program:
             self.send(signal.SIGTERM)
 
     def children(self) -> list[int]:
-        """Return the process ids of its first process's children."""
+        """Return the process ids of its first process's children, the oldest one first."""
         return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
 
     def kill_one(self, pid: int) -> None:

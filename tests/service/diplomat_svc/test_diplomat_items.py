@@ -222,7 +222,7 @@ def test_jobs_run_in_processes_of_their_own_one_in_each_e6(hub, transaction, run
 @pytest.mark.parametrize("change", ["changed", "gone"])
 def test_a_source_that_changes_is_read_again_and_one_that_vanishes_fails_e23_e25(hub, transaction, change):
     """The new content is delivered by a retry; a file that vanished before its turn is a Failure beside the others."""
-    made = hub(transaction("one", source={"files": ["a-big", "z-small"]}, bandwidth="512KiB/s")).log_in()
+    made = hub(transaction("one", source={"files": ["a-big", "z-small"]}, bandwidth="256KiB/s")).log_in()
     source, last = made.data / "from" / "a-big", made.data / "from" / "z-small"
     source.write_bytes(bytes(1 << 20))
     last.write_bytes(b"small")

@@ -141,8 +141,7 @@ def test_cancel_and_terminate_end_running_jobs_41_42(hub, transaction):
     with made.work():
         for name, kind, end in (("a", "cancel", "Cancelled"), ("b", "terminate", "Terminated")):
             made.run(name)
-            while made.status(name).findtext("jobHistory/status") != "Running":
-                pass
+            wait_until(lambda name=name: made.status(name).findtext("jobHistory/status") == "Running")
             since = Stopwatch()
             assert _stop(made, kind, name) == 200
             job = made.finished(name)
@@ -156,7 +155,8 @@ def test_cancel_and_terminate_end_running_jobs_41_42(hub, transaction):
 @pytest.mark.parametrize(("ask", "completion"), [("cancel", "Cancelled"), ("terminate", "Terminated")])
 def test_a_job_of_many_files_that_is_stopped_ends_as_it_was_asked_to_e7_e8(hub, transaction, ask, completion):
     """Its next file is refused before the worker looks for requests: that is the same stop."""
-    made = hub(transaction("many")).log_in()
+    # Twelve seconds, of which the request has no need.
+    made = hub(transaction("many", bandwidth="50B/s")).log_in()
     for number in range(600):
         (made.data / "from" / f"f{number}").write_bytes(b"x")
     with made.work():

@@ -85,19 +85,24 @@ def test_237_far_sides_that_are_silent_hold_up_nobody(make, tmp_path):
         # The first round learns that they are silent.
         wait_until(lambda: polls.watcher.step() and _failing(polls) == 12, within=60)
         polls.at += 100
-        polls.watcher.step()
+        at_once = []
+
+        def step():
+            polls.watcher.step()
+            at_once.append(sum("SILENT" in folder for folder in polls.watcher._running))
+
+        step()
         since = Stopwatch()
         create(hub, body("QUICK"))
         (tmp_path / "quay/in/x").write_bytes(b"x")
         polls.at += 1
 
         def taken():
-            polls.watcher.step()
+            step()
             return sources(hub) == [["in/x"]]
 
         wait_until(taken, within=60)
-        silent = [folder for folder in polls.watcher._running if "SILENT" in folder]
-        assert 1 <= len(silent) <= 4
+        assert 1 <= max(at_once) <= 4
         assert since.seconds < 20
         polls.finish()
         assert sources(hub) == [["in/x"]]

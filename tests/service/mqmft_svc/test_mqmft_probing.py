@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import pytest
 
@@ -17,6 +16,7 @@ from tests.servers.made_secrets import secret
 from tests.servers.processes import free_port, program, wait_until
 from tests.servers.s3 import KEY_ID, SECRET, S3Server
 from tests.servers.silent_peer import Peer
+from tests.servers.stopwatch import Stopwatch
 from tests.servers.unkillable import unkillable
 
 # A server that hangs is waited for longer than a test lasts, unless its probe is killed.
@@ -31,11 +31,12 @@ class Recorded:
         self._runner = runner
         self.begun = []
         self.handles = []
+        self.watch = Stopwatch()
 
     def run(self, target, payload, on_message):
         """See Runner."""
         assert target == PROBE
-        self.begun.append((payload["root"], time.monotonic()))
+        self.begun.append((payload["root"], self.watch.seconds))
         handle = self._runner.run(target, payload, on_message)
         self.handles.append((payload["root"], handle))
         return handle
@@ -204,7 +205,7 @@ def test_184_endpoints_that_hang_delay_no_other(make, probe, runner, tmp_path):
         wait_until(lambda: states(hub) == expected, within=60)
         assert "3 s" in details(hub)["HANGS0"]
         # All twelve are due again and again; the folder waits for none of them.
-        since = time.monotonic()
+        since = used.watch.seconds
 
         def probes():
             return [at for root, at in used.begun if root == "file:quay" and at > since]
@@ -223,7 +224,7 @@ def test_184_a_probe_whose_process_does_not_end_is_joined_by_no_other(make, prob
         hangs = {"url": f"ftp://user@127.0.0.1:{peer.port}/in", "password": {"env": "PASSWORD"}, "timeouts": PATIENT}
         hub = make({"HANGS": "endpoint:hangs", "QUAY": "file:quay"}, {"hangs": hangs}, environ={"PASSWORD": PASSWORD})
         used = Recorded(runner)
-        probe(hub, used, every=0.2, longest=1.0)
+        probe(hub, used, every=0.2, longest=3.0)
         (handle,) = wait_until(lambda: [one for root, one in used.handles if root == "endpoint:hangs" and one.pid])
         with unkillable(handle.pid):
             wait_until(lambda: states(hub) == {"HANGS": "unreachable", "QUAY": "ready"})
@@ -270,7 +271,7 @@ def test_184_a_worker_that_lost_its_lease_stores_nothing(make, probe, runner, tm
 
 def _rests(used):
     """Return whether the last probe began so long ago that the next one was due several times."""
-    return time.monotonic() - used.begun[-1][1] > 2.0
+    return used.watch.seconds - used.begun[-1][1] > 2.0
 
 
 def test_184_a_changed_agent_is_starting_until_it_is_probed(make, probe, tmp_path):
