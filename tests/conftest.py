@@ -1,6 +1,9 @@
 """The real servers that tests talk to: one of each for a test process, made when its first test asks for it."""
 
+import contextlib
 import logging
+import os
+import signal
 
 import pytest
 import structlog
@@ -26,7 +29,16 @@ def _place(parts):
 
 
 def pytest_configure(config):
-    """Keep the answers of Flask's test client and the output of commands for the search after each test."""
+    """Keep answers and output for the search after each test; be free of the caller's umask and ignored signals.
+
+    Programs that the tests start inherit both: where the caller ignores SIGINT, as a shell's jobs in the background do,
+    they could not be interrupted.
+    """
+    os.umask(0o022)
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        with contextlib.suppress(ValueError):
+            # A process of pytest-xdist may be configured in another thread than its first one.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
     secret_search.watch_answers()
 
 
