@@ -71,11 +71,11 @@ def at_half(one, proxy, *, recover=True, **half):
 
     The child waits for the answer until the event that is returned is set.
     """
-    told, answered, earlier = threading.Event(), threading.Event(), []
+    told, answered, stopped, earlier = threading.Event(), threading.Event(), threading.Event(), []
 
     def hold(data):
-        # On a busy machine a checkpoint may come before many bytes have.
-        if data["checkpoint"]["position"] <= 4 << 20:
+        # On a busy machine a checkpoint may come before half of the bytes have, and they would never come.
+        if not stopped.is_set() or data["checkpoint"]["position"] <= 4 << 20:
             earlier.append(time.monotonic())
             return
         told.set()
@@ -84,6 +84,8 @@ def at_half(one, proxy, *, recover=True, **half):
     one.before["checkpoint"] = hold
     proxy.stall_after(**half)
     one.start(recover=recover)
+    wait_until(lambda: proxy.stalled, what="half of the bytes")
+    stopped.set()
     stall_for(proxy, 0.6, earlier)
     assert told.wait(60)
     one.before.clear()
