@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 
+import hypothesis
 import pytest
 import structlog
 
@@ -32,7 +33,8 @@ def pytest_configure(config):
     """Keep answers and output for the search after each test; be free of the caller's umask and ignored signals.
 
     Programs that the tests start inherit both: where the caller ignores SIGINT, as a shell's jobs in the background do,
-    they could not be interrupted.
+    they could not be interrupted. An example of a property has no deadline, and may be made slowly: a busy machine
+    stands still for longer.
     """
     os.umask(0o022)
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -40,6 +42,10 @@ def pytest_configure(config):
             # A process of pytest-xdist may be configured in another thread than its first one.
             signal.signal(signal.SIGINT, signal.default_int_handler)
     secret_search.watch_answers()
+    hypothesis.settings.register_profile(
+        "busy machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("busy machine")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -17,7 +17,9 @@ NAMES = st.lists(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
 @given(NAMES, st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=40).filter(str.strip))
 def test_any_name_goes_through_url_and_xml_and_back_14(hub, transaction, tmp_path_factory, names, user_id):
     """Names and labels with markup, blanks and any script come back as they went in, but for what XML forbids."""

@@ -222,7 +222,7 @@ def test_54_a_name_that_is_not_utf_8_is_found_as_it_is(find, tmp_path):
 NAMES = st.lists(st.sampled_from(["a", "b.txt", ".c", "d", "e*", "caf\udce9"]), min_size=1, max_size=3)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=40)
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], max_examples=40)
 @given(st.lists(NAMES, max_size=6), st.booleans())
 def test_218_a_tree_is_found_whole_and_in_order(find, tmp_path, paths, recursive):
     """Item 218: each file once, at the same place below the destination."""
