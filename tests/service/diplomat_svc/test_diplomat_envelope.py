@@ -260,9 +260,7 @@ def test_a_closed_api_is_501_15_a6(hub, transaction):
     assert hub(transaction("one"), diplomat={"license": {"valid_until": tomorrow}}).connect().status == 200
 
 
-@settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     st.lists(st.tuples(st.sampled_from(["requestType", "transactionName", "since", "var", "x"]), st.text())),
     st.binary(),

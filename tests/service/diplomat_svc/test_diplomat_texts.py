@@ -21,9 +21,7 @@ PAIRS = st.lists(st.tuples(st.sampled_from(PARAMETERS), st.text(st.characters(ex
 LABELS = st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=40).filter(str.strip)
 # Parts of names: a value with a separator or a control character is refused (A31).
 VALUES = st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="/\\*?"), min_size=1, max_size=40)
-SETTINGS = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+SETTINGS = settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 FORBIDDEN = str.maketrans({"\ufffe": "\ufffd", "\uffff": "\ufffd"})
 
 

@@ -30,9 +30,7 @@ TRUE = [
     response_headers_conformance,
     response_schema_conformance,
 ]
-BOUNDED = settings(
-    max_examples=20, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+BOUNDED = settings(max_examples=20, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
 schemathesis.serializer.alias(tus.PIECE, "application/octet-stream")
 OPERATIONS = sorted(
     (operation["operationId"], method.upper(), path)

@@ -14,7 +14,7 @@ from tests.service.filestore_svc.filestore_lab import Lab
 from tests.service.filestore_svc.vendor_words import E_SYN, done, multipart, part, refused, with_metadata
 
 KINDLY = settings(
-    max_examples=80, deadline=None, derandomize=True, database=None,
+    max_examples=80, derandomize=True, database=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 FILTERED = ["a.txt", "b.txt", "a.b.c", "_", "__", "_.txt", "order_7.csv", "*", "[a]", "a*b", "ä", "%", "A.TXT", "x?y"]

@@ -58,7 +58,7 @@ def test_nothing_beside_the_file_may_be_larger(more, refusal):
         _taken(_full(b"X", 10, **more), b"X")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.integers(0, 3_000_000),
     st.integers(0, METADATA),

@@ -60,7 +60,7 @@ def test_95_the_second_reader_reads_what_the_first_writer_writes(suite, size):
     assert unseal(data, blocks=(1, FULL + 16, 7, 1 << 20)) == (Metadata("a.bin", size, 1_000_000, 2000), content)
 
 
-@settings(deadline=None, max_examples=200)
+@settings(max_examples=200)
 @given(
     content=st.binary(max_size=300),
     fill=st.integers(0, 3 * FULL),

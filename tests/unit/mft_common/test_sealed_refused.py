@@ -21,7 +21,7 @@ def is_refused(data):
     return False
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(data=st.data(), size=st.sampled_from([0, 5, FULL - 1, FULL, FULL + 7]))
 def test_96_any_single_change_fails(data, size):
     """A changed, removed or added byte anywhere is refused by both readers."""

@@ -7,7 +7,7 @@ import stat
 import threading
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from mft_common.endpoints.contract import Entry
@@ -365,7 +365,6 @@ def test_no_error_names_a_place_of_this_machine(folders):
 
 
 # A busy disk makes an fsync slow: no deadline.
-@settings(deadline=None)
 @given(st.binary(min_size=1, max_size=200).filter(lambda raw: b"/" not in raw and b"\0" not in raw))
 def test_any_name_that_a_folder_holds_is_moved_as_it_is(tmp_path_factory, raw):
     """Names that are not UTF-8, with line ends or wildcards, are delivered byte for byte."""

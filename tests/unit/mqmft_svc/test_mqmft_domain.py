@@ -68,7 +68,7 @@ def record(events):
     return shown, {place: item.leaves for place, item in sorted(items.items())}
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(stories(), st.data())
 def test_214_any_order_and_repetition_of_any_prefix_gives_the_same_record(story, data):
     """Item 214: events that come twice, late and in any order end in the record of the right order."""

@@ -45,7 +45,7 @@ def record(bodies):
     return shown, {place: one.leaves for place, one in sorted(items.items())}, ranks
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(stories(), st.data())
 def test_197_any_order_and_repetition_of_any_prefix_gives_the_same_record(story, data):
     """Items 197, 209 and 210: the record is that of the right order, and its state never moves back."""

@@ -55,7 +55,7 @@ def damaged(draw, documents):
     return body
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(damaged(MESSAGES))
 def test_193_a_damaged_message_is_read_or_refused(body):
     """Item 193: what is read of it makes a transfer whose numbers a database can hold."""
@@ -70,7 +70,7 @@ def test_193_a_damaged_message_is_read_or_refused(body):
         assert all(-1 <= number < 2**63 for number in numbers)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=600)
 @given(damaged(DEFINITIONS))
 def test_a_damaged_definition_is_read_or_refused(body):
     """Each part that is not carried over is noted in one line."""

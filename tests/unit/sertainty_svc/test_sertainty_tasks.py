@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sertainty_svc.domain.names import is_name
@@ -150,8 +150,6 @@ def definitions(draw):
     )
 
 
-# The first text of a process has the table of all characters made.
-@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(definitions(), max_size=4, unique_by=lambda one: one.name))
 def test_103_every_definition_that_the_table_allows_comes_back(expected):
     """Items 103 and 105: a document with every leaf written out is read as it was meant, and stored as JSON."""
