@@ -9,7 +9,6 @@ import subprocess
 import sys
 import textwrap
 import threading
-import time
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -23,6 +22,7 @@ from diplomat_svc.store import transactions
 from diplomat_svc.store.tables import WORKERS, jobs
 from mft_common.identity import Identity
 from mft_common.process.runner import Runner, child_environment
+from tests.servers.processes import wait_until
 
 CALLER = Identity(
     request_id="r1",
@@ -76,13 +76,6 @@ def _rows(service):
         return connection.execute(sa.select(jobs).order_by(jobs.c.sequence)).all()
 
 
-def _until(condition, timeout=60.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)
-
-
 def test_three_workers_run_each_job_once_and_in_order_e12_a32(hub):
     """Three workers and several schedulers at once: each job runs once, in order within its transaction."""
     names = [f"t{number}" for number in range(4)]
@@ -93,7 +86,7 @@ def test_three_workers_run_each_job_once_and_in_order_e12_a32(hub):
         thread.start()
     with ThreadPoolExecutor(4) as pool:
         times = list(pool.map(lambda n: _run_now(services[n % 3], names[n % 4]), range(40)))
-    _until(lambda: all(row.status == "Complete" for row in _rows(services[0])))
+    wait_until(lambda: all(row.status == "Complete" for row in _rows(services[0])))
     stop.set()
     for thread in threads:
         thread.join()
@@ -119,7 +112,7 @@ def test_a_worker_whose_lease_ran_out_loses_its_job_to_nobody_e14_e16(hub):
     stop = threading.Event()
     thread = threading.Thread(target=service.dispatcher().run, args=(stop,))
     thread.start()
-    _until(lambda: all(row.status == "Complete" for row in _rows(service)))
+    wait_until(lambda: all(row.status == "Complete" for row in _rows(service)))
     stop.set()
     thread.join()
     assert [row.completion for row in _rows(service)] == ["Incomplete", "Successful"]
@@ -188,7 +181,7 @@ def test_a_configuration_is_applied_while_a_job_is_taken_without_a_deadlock_e12(
                 with database.read() as connection:
                     return connection.execute(blocked).scalar_one() == 1
 
-            _until(is_blocked)
+            wait_until(is_blocked)
 
     found = [
         TransactionSchema().load(_transaction(name, **more))
@@ -230,7 +223,7 @@ def test_a_worker_that_freezes_past_its_lease_writes_nothing_when_it_wakes_e13_e
     frozen = subprocess.Popen(arguments, stderr=subprocess.DEVNULL)
     try:
         _run_now(service, "slow")
-        _until(lambda: list((tmp_path / "to" / "slow").glob(".f.*.part")))
+        wait_until(lambda: list((tmp_path / "to" / "slow").glob(".f.*.part")))
         frozen.send_signal(signal.SIGSTOP)
         for _ in range(4):
             _run_now(service, "quick")
@@ -239,11 +232,11 @@ def test_a_worker_that_freezes_past_its_lease_writes_nothing_when_it_wakes_e13_e
         threads = [threading.Thread(target=view.dispatcher().run, args=(stop,)) for view in views]
         for thread in threads:
             thread.start()
-        _until(lambda: {row.status for row in _rows(service)} == {"Complete"})
+        wait_until(lambda: {row.status for row in _rows(service)} == {"Complete"})
         before = _rows(service)
         frozen.send_signal(signal.SIGCONT)
         assert frozen.wait(30) == 1, "the worker ends, because its lease is lost"
-        _until(lambda: not list((tmp_path / "to" / "slow").iterdir()))
+        wait_until(lambda: not list((tmp_path / "to" / "slow").iterdir()))
         stop.set()
         for thread in threads:
             thread.join()
@@ -273,13 +266,13 @@ def test_one_of_two_workers_is_killed_at_seeded_moments_e9_e12_e14_e16(hub, post
     try:
         for _ in range(rounds):
             programs += [subprocess.Popen(arguments, stderr=subprocess.DEVNULL) for _ in range(2 - len(programs))]
-            _until(lambda: len(_alive(service)) == 2)
+            wait_until(lambda: len(_alive(service)) == 2)
             accepted += [_run_now(service, chance.choice(names)) for _ in range(8)]
             threading.Event().wait(chance.uniform(0.0, 0.6))
             victim = programs.pop(chance.randrange(2))
             victim.kill()
             victim.wait()
-            _until(lambda: {row.status for row in _rows(service)} == {"Complete"})
+            wait_until(lambda: {row.status for row in _rows(service)} == {"Complete"})
     finally:
         for one in programs:
             one.kill()
@@ -293,7 +286,7 @@ def test_one_of_two_workers_is_killed_at_seeded_moments_e9_e12_e14_e16(hub, post
             connection.execute(sa.text("SELECT subject FROM outbox WHERE type = 'transfer.ended.v1'")).scalars().all()
         )
     assert sorted(ends) == sorted(row.transfer_id for row in rows)
-    _until(lambda: not list((tmp_path / "to").rglob(".*.part")))
+    wait_until(lambda: not list((tmp_path / "to").rglob(".*.part")))
     assert {path.read_bytes() for path in (tmp_path / "to").rglob("f")} == {b"x" * 300}
     print(
         {completion: sum(row.completion == completion for row in rows) for completion in ("Successful", "Incomplete")}

@@ -34,7 +34,7 @@ def test_events_of_a_producer_arrive_while_others_cannot_be_read(world, producer
     with running(world.consume(bus)):
         for number in (1, 2):
             world.producer.commit(stored(f"/in/{number}"))
-            wait_until(lambda: world.consumer.count() == number)  # noqa: B023 -- called within the round
+            wait_until(lambda: world.consumer.count() == number, within=10)  # noqa: B023 -- called within the round
 
 
 def test_a_producer_whose_tables_come_later_is_read(world, tmp_path):
@@ -44,7 +44,7 @@ def test_a_producer_whose_tables_come_later_is_read(world, tmp_path):
     bus = LocalBus(databases, consumers=TOPOLOGY, retries=QUICK_RETRIES)
     with running(world.consume(bus)):
         world.producer.commit(stored("/in/1"))
-        wait_until(lambda: world.consumer.count() == 1)
+        wait_until(lambda: world.consumer.count() == 1, within=10)
         late.create()
         late.commit(stored("/in/2"))
         wait_until(lambda: world.consumer.seen() == {"/in/1": 1, "/in/2": 1}, within=20)

@@ -142,7 +142,7 @@ def test_a_claim_waits_for_a_write_that_holds_the_lease(database):
             order.append("committed")
 
     def steal():
-        taken = wait_until(lambda: claim(database, "k", "b"))
+        taken = wait_until(lambda: claim(database, "k", "b"), within=20)
         order.append(f"claimed {taken.fence}")
 
     writer, thief = threading.Thread(target=write), threading.Thread(target=steal)

@@ -407,7 +407,7 @@ def test_a_slow_receiver_holds_up_no_other_notification(database, delivery, chan
     thread = threading.Thread(target=delivery_task("notify", delivery, poll=0.1).run, args=(stop,))
     thread.start()
     try:
-        wait_until(lambda: len(listing(database, given_up=False)) == 2)
+        wait_until(lambda: len(listing(database, given_up=False)) == 2, within=10)
         assert len(hook.requests) == 5
         assert sorted(one.attempts for one in listing(database, given_up=False)) == [0, 1]
     finally:

@@ -33,7 +33,7 @@ def test_a_job_leaves_an_audit_record_and_a_webhook_45_e43(start, tmp_path):
             rows = connection.execute("SELECT source, completion FROM crossdock_audit_file").fetchall()
         connection.close()
         assert rows == [("a.txt", "Successful")]
-        wait_until(lambda: hook.requests, what="the webhook arrives")
+        wait_until(lambda: hook.requests, within=10, what="the webhook arrives")
         data = json.loads(hook.requests[0][2])["data"]
         assert (data["transactionName"], data["completionStatus"]) == ("one", "Successful")
     finally:

@@ -250,4 +250,4 @@ class Move:
 
 def wait_for_processes(worker: Worker, count: int) -> None:
     """Wait until the worker's session has no more than `count` processes."""
-    wait_until(lambda: len(worker.processes()) <= count, what=f"at most {count} processes")
+    wait_until(lambda: len(worker.processes()) <= count, within=5, what=f"at most {count} processes")

@@ -15,9 +15,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from tests.servers.stopwatch import Stopwatch
+
 T = TypeVar("T")
 _FIRST_PORT = 10_000
 _LAST_PORT = 32_000
+# Seconds: a wait that is longer than the first is looked at by a stopwatch, where its bound is shorter than the second.
+_UNWATCHED_S = 0.5
+_LONG_S = 60.0
 _random = random.SystemRandom()
 # Two servers that are about to start must not get the same port.
 _returned: set[int] = set()
@@ -48,12 +53,18 @@ def _worker() -> tuple[int, int]:
     return int(name.removeprefix("gw")), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
 
 
-def wait_until(condition: Callable[[], T], *, within: float = 60.0, every: float = 0.01, what: str = "") -> T:
-    """Call `condition` until its result is true, and return that; AssertionError after `within` seconds."""
-    deadline = time.monotonic() + within
+def wait_until(condition: Callable[[], T], *, within: float = _LONG_S, every: float = 0.01, what: str = "") -> T:
+    """Call `condition` until its result is true, and return that; AssertionError after `within` seconds.
+
+    Of a bound below a minute, the seconds for which a busy machine stood still do not count.
+    """
+    began, watch = time.monotonic(), None
     pause = threading.Event()
     while not (answer := condition()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if watch is None and waited > _UNWATCHED_S and within < _LONG_S:
+            watch = Stopwatch()
+        if waited > within and (watch is None or _UNWATCHED_S + watch.seconds > within):
             raise AssertionError(f"not within {within} s: {what or condition}; last answer: {answer!r}")
         pause.wait(every)
     return answer

@@ -4,7 +4,6 @@ import dataclasses
 import os
 import secrets
 import threading
-import time
 from urllib.parse import urlencode
 from xml.etree import ElementTree
 
@@ -21,6 +20,7 @@ from mft_common.process.runner import Runner, child_environment
 from mft_common.process.unix_server import UnixServer
 from tests.servers.diplomat_jobs import dock
 from tests.servers.made_secrets import secret
+from tests.servers.processes import wait_until
 
 PATH = "/diplomat/APIRequest"
 KEY = secret("key-of-diplomat")
@@ -182,22 +182,19 @@ class _Hub:
         root = self.call("transactionStatuses").root
         return next(one for one in root.iter("transactionStatus") if one.findtext("transactionName") == name)
 
-    def finished(self, name, timeout=60.0):
+    def finished(self, name, within=60.0):
         """Wait for the most recent job of a transaction and return its jobHistory."""
-        deadline = time.monotonic() + timeout
-        while time.monotonic() < deadline:
-            job = self.status(name).find("jobHistory")
-            if job is not None and job.findtext("status") == "Complete":
-                return job
-            threading.Event().wait(0.01)
-        raise AssertionError(f"{name} did not end")
 
-    def ready(self, timeout=60.0):
+        def ended():
+            job = self.status(name).find("jobHistory")
+            # An element without children counts as false.
+            return [job] if job is not None and job.findtext("status") == "Complete" else None
+
+        return wait_until(ended, within=within, what=f"the end of {name}")[0]
+
+    def ready(self, within=60.0):
         """Wait until the worker has recovered."""
-        deadline = time.monotonic() + timeout
-        while self.client.get("/readyz").status_code != 200:
-            assert time.monotonic() < deadline
-            threading.Event().wait(0.01)
+        wait_until(lambda: self.client.get("/readyz").status_code == 200, within=within, what="a worker that is ready")
 
     def work(self):
         """Return a block in which the worker runs."""

@@ -1,22 +1,14 @@
 """A configuration that is applied while a worker runs: it holds for each job that begins afterwards (section 6.4)."""
 
-import threading
-import time
-
 import pytest
+
+from tests.servers.processes import wait_until
 
 
 @pytest.fixture
 def outside(tmp_path_factory):
     """A folder that is not below the data folder: jobs reach it only where `allowed_folders` names it."""
     return tmp_path_factory.mktemp("outside")
-
-
-def _until(condition, timeout=60.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 def test_a_running_worker_reaches_a_folder_that_was_allowed_later(hub, transaction, outside):
@@ -40,9 +32,9 @@ def test_a_folder_that_is_withdrawn_stays_open_to_the_job_that_runs_and_to_no_la
     with first.work():
         first.run("slow")
         first.run("slow")
-        _until(lambda: list(outside.iterdir()))
+        wait_until(lambda: list(outside.iterdir()))
         hub(transaction("another"))
-        _until(lambda: not first.rows("SELECT sequence FROM jobs WHERE status <> 'Complete'"))
+        wait_until(lambda: not first.rows("SELECT sequence FROM jobs WHERE status <> 'Complete'"))
     ends = first.rows("SELECT completion FROM jobs ORDER BY sequence")
     assert [row.completion for row in ends] == ["Successful", "Failure"]
 
@@ -55,8 +47,8 @@ def test_a_running_worker_takes_the_new_number_of_jobs_at_once(hub, transaction)
     with first.work():
         first.run("a")
         first.run("b")
-        _until(lambda: first.status("a").findtext("jobHistory/status") == "Running")
+        wait_until(lambda: first.status("a").findtext("jobHistory/status") == "Running")
         assert first.status("b").findtext("jobHistory/status") == "Queued"
         hub(*jobs, diplomat={"jobs": {"at_once": 2, "lease": "6s", "stop_grace": "0s"}})
-        _until(lambda: first.status("b").findtext("jobHistory/status") == "Running")
+        wait_until(lambda: first.status("b").findtext("jobHistory/status") == "Running")
         assert first.status("a").findtext("jobHistory/status") == "Running"

@@ -94,7 +94,7 @@ def test_a_job_whose_child_dies_goes_on_and_after_its_last_attempt_leaves_nothin
                 assert part_of(made), "it stays for the next attempt"
         job = made.finished("move")
         assert (job.findtext("completionStatus"), job.findtext("execAttempt")) == ("Failure", "2")
-        wait_until(lambda: {path.name for path in (made.data / "to").iterdir()} == {"a"})
+        wait_until(lambda: {path.name for path in (made.data / "to").iterdir()} == {"a"}, within=5)
     assert (made.data / "from" / "large").exists()
 
 
@@ -113,7 +113,7 @@ def test_a_job_that_is_stopped_between_two_attempts_leaves_nothing_a34_e27(hub, 
         job = made.finished("move")
         assert job.findtext("completionStatus") == {"cancel": "Cancelled", "terminate": "Terminated"}[wait]
         assert job.findtext("fileHistory/status") == "Complete"
-        wait_until(lambda: not list((made.data / "to").iterdir()))
+        wait_until(lambda: not list((made.data / "to").iterdir()), within=5)
 
 
 def test_a_failed_job_keeps_its_place_while_it_waits_e3(hub, transaction):
@@ -150,7 +150,7 @@ def test_a_last_attempt_that_finds_no_source_removes_what_the_first_one_left_e27
         (made.data / "from").rename(made.data / "elsewhere")
         job = made.finished("move")
         assert (job.findtext("completionStatus"), job.findtext("execAttempt")) == ("Failure", "2")
-        wait_until(lambda: not list((made.data / "to").iterdir()))
+        wait_until(lambda: not list((made.data / "to").iterdir()), within=5)
 
 
 @pytest.fixture

@@ -75,7 +75,7 @@ def test_a_job_that_is_stopped_amid_its_parts_leaves_no_upload_b15(made, store, 
             with made.service.database.write() as connection:
                 connection.exec_driver_sql("UPDATE jobs SET status = ? WHERE status = 'Running'", (how,))
         assert made.finished("up").findtext("completionStatus") == completion
-        wait_until(lambda: nothing_left(made, store), what="an empty bucket")
+        wait_until(lambda: nothing_left(made, store), within=5, what="an empty bucket")
 
 
 def test_a_worker_removes_the_uploads_of_one_that_died_b15(made, store):

@@ -76,7 +76,7 @@ def test_a_child_that_dies_ends_its_job_as_a_failure_and_the_worker_goes_on_e10_
         assert slow.finished("slow").findtext("completionStatus") == "Failure"
         slow.run("quick")
         assert slow.finished("quick").findtext("completionStatus") == "Successful"
-    wait_until(lambda: untouched(slow))
+    wait_until(lambda: untouched(slow), within=5)
     (text,) = [row.text for row in slow.rows("SELECT text FROM job_log") if "ended: Failure" in row.text]
     assert text.endswith("The process of the job was killed by SIGSEGV.")
 
@@ -93,7 +93,7 @@ def test_a_running_job_is_stopped_within_two_seconds_without_a_trace_e7_e8_e27(s
         set_status(slow, status)
         assert slow.finished("slow").findtext("completionStatus") == completion
         assert since.seconds < 2
-        wait_until(lambda: untouched(slow) and not runner.running)
+        wait_until(lambda: untouched(slow) and not runner.running, within=5)
 
 
 def test_a_job_that_hangs_in_a_silent_peer_is_terminated_within_two_seconds_e8(silent, runner):
@@ -139,7 +139,7 @@ def test_a_stop_of_the_worker_ends_a_job_that_hangs_e11(silent, runner):
     rows = silent.rows("SELECT completion, status FROM jobs ORDER BY sequence")
     assert [tuple(row) for row in rows] == [("Incomplete", "Complete"), (None, "Queued")]
     assert silent.rows("SELECT 1 FROM leases WHERE owner <> ''") == [], "the worker signed out, so the queue is kept"
-    wait_until(lambda: not runner.running)
+    wait_until(lambda: not runner.running, within=5)
 
 
 def test_a_worker_that_cannot_renew_its_lease_kills_its_children_e13(slow, hub, transaction, runner):
@@ -174,12 +174,12 @@ def test_a_worker_that_cannot_renew_its_lease_kills_its_children_e13(slow, hub, 
     away.set()
     thread.join(20)
     assert not thread.is_alive()
-    wait_until(lambda: not os.path.exists(f"/proc/{pid}"))  # noqa: PTH110 -- a process, not a file
+    wait_until(lambda: not os.path.exists(f"/proc/{pid}"), within=2)  # noqa: PTH110 -- a process, not a file
     away.clear()
     assert made.finished("slow").findtext("completionStatus") == "Incomplete"
     assert len(errors) == 1
     with made.work():
-        wait_until(lambda: untouched(made))
+        wait_until(lambda: untouched(made), within=5)
 
 
 @pytest.mark.parametrize(("status", "completion"), [("Cancelling", "Cancelled"), ("Terminating", "Terminated")])
@@ -193,4 +193,4 @@ def test_a_child_that_dies_before_it_hears_of_a_request_ends_its_job_as_it_was_a
         set_status(slow, status)
         os.kill(child_of(runner), signal.SIGSEGV)
         assert slow.finished("slow").findtext("completionStatus") == completion
-    wait_until(lambda: untouched(slow))
+    wait_until(lambda: untouched(slow), within=5)

@@ -122,7 +122,7 @@ def test_a_job_that_hangs_in_any_endpoint_is_stopped_41_42_e7_e8_e27(hanging, ru
             assert made.finished(name).findtext("completionStatus") == "Cancelled"
             took[name] = watch.seconds - asked[name]
         # The removal of temporary files from a far side that hangs has processes of its own, with a deadline.
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), what="no process of a job")
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), within=5, what="no process of a job")
     print({name: round(seconds, 2) for name, seconds in took.items()})
     assert {name: seconds for name, seconds in took.items() if seconds > WITHIN_S[kind]} == {}
     assert list((made.data / "to").iterdir()) == []
@@ -144,8 +144,8 @@ def test_a_job_whose_disk_hangs_is_stopped_e7_e8_e27(hub, transaction, runner, k
         assert made.call(kind, ("transactionName", "slow")).status == 200
         assert made.finished("slow").findtext("completionStatus") == ENDS[kind]
         assert since.seconds < WITHIN_S[kind]
-        wait_until(lambda: not runner.running, what="no process of the job")
-    wait_until(lambda: [path.name for path in (made.data / "to").iterdir()] == ["big"])
+        wait_until(lambda: not runner.running, within=5, what="no process of the job")
+    wait_until(lambda: [path.name for path in (made.data / "to").iterdir()] == ["big"], within=5)
     assert (made.data / "to" / "big").read_bytes() == b"the former file"
     assert (made.data / "from" / "big").stat().st_size == 1 << 20
 

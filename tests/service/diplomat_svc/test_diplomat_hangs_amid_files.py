@@ -171,7 +171,7 @@ def test_a_job_that_hangs_in_the_middle_of_a_file_is_stopped_41_42_e7_e8_e27(
             assert made.call(request_kind, ("transactionName", "one")).status == 200
             assert made.finished("one").findtext("completionStatus") == ENDS[request_kind]
             took = since.seconds
-            wait_until(lambda: not os.path.exists(f"/proc/{pid}"))  # noqa: PTH110 -- a process, not a file
+            wait_until(lambda: not os.path.exists(f"/proc/{pid}"), within=5)  # noqa: PTH110 -- a process, not a file
             server.go_on()
             wait_until(lambda: not server.left(), within=60, what="no unfinished file at the far side")
             wait_until(lambda: not any((made.data / "to").iterdir()), within=60, what="no unfinished file at our side")

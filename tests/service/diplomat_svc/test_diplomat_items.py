@@ -216,7 +216,7 @@ def test_jobs_run_in_processes_of_their_own_one_in_each_e6(hub, transaction, run
         for name in ("a", "b"):
             assert made.call("terminate", ("transactionName", name)).status == 200
             made.finished(name)
-        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids))
+        wait_until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in pids), within=5)
 
 
 @pytest.mark.parametrize("change", ["changed", "gone"])

@@ -81,7 +81,7 @@ def test_a_job_whose_taking_got_no_answer_ends_and_the_next_one_runs_e2(make):
     made.run("quick")
     lost = lose_answer(made, "SELECT 1 FROM jobs WHERE status = 'Running'")
     with made.work():
-        assert made.finished("quick", timeout=5).findtext("completionStatus") == "Incomplete"
+        assert made.finished("quick", within=5).findtext("completionStatus") == "Incomplete"
         made.run("quick")
         assert made.finished("quick").findtext("completionStatus") == "Successful"
     assert lost
@@ -110,8 +110,8 @@ def test_a_job_whose_leftovers_cannot_be_removed_at_once_ends_and_they_are_remov
         begun(made)
         os.kill(wait_until(lambda: next((each.pid for each in list(runner._handles) if each.pid), 0)), signal.SIGSEGV)
         assert made.finished("slow").findtext("completionStatus") == "Failure"
-        wait_until(lambda: not list((made.data / "to").iterdir()))
-        wait_until(lambda: not made.rows("SELECT 1 FROM sweeps"))
+        wait_until(lambda: not list((made.data / "to").iterdir()), within=5)
+        wait_until(lambda: not made.rows("SELECT 1 FROM sweeps"), within=5)
 
 
 def test_a_worker_that_signs_out_ends_the_jobs_that_none_of_its_threads_runs_e2(make):
@@ -142,8 +142,8 @@ def test_a_job_of_an_owner_without_a_lease_is_recovered_e14(make):
         begun(made)
         with made.service.database.write() as connection:
             connection.exec_driver_sql("UPDATE jobs SET owner = 'gone', lease = 7")
-        assert made.finished("slow", timeout=5).findtext("completionStatus") == "Incomplete"
-        wait_until(lambda: not list((made.data / "to").iterdir()))
+        assert made.finished("slow", within=5).findtext("completionStatus") == "Incomplete"
+        wait_until(lambda: not list((made.data / "to").iterdir()), within=5)
 
 
 @pytest.mark.parametrize(("status", "completion"), [("Cancelling", "Cancelled"), ("Terminating", "Terminated")])
@@ -176,7 +176,7 @@ def test_a_worker_that_loses_its_lease_while_it_stops_kills_its_children_e13(mak
     assert not work.thread.is_alive()
     assert since.seconds < 8
     assert [type(error) for error in work.errors] == [MftError]
-    wait_until(lambda: not runner.running)
+    wait_until(lambda: not runner.running, within=5)
 
 
 def test_a_far_side_that_hangs_keeps_no_other_leftovers_and_stays_recorded_e14(hub, transaction, runner):
@@ -201,9 +201,9 @@ def test_a_far_side_that_hangs_keeps_no_other_leftovers_and_stays_recorded_e14(h
     thread = threading.Thread(target=dispatcher.run, args=(stop,))
     try:
         thread.start()
-        wait_until(lambda: not left.exists())
+        wait_until(lambda: not left.exists(), within=10)
         assert not made.rows("SELECT 1 FROM jobs WHERE status <> 'Complete'"), "no job waits for a removal"
-        wait_until(lambda: len(made.rows("SELECT 1 FROM sweeps")) == 10)
+        wait_until(lambda: len(made.rows("SELECT 1 FROM sweeps")) == 10, within=5)
         assert [row.sequence for row in made.rows("SELECT sequence FROM sweeps")] == list(range(1, 11))
     finally:
         over.set()

@@ -2,12 +2,12 @@
 
 import itertools
 import json
-import threading
-import time
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.servers.processes import wait_until
 
 NAMES = st.lists(
     st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=40).filter(str.strip),
@@ -17,9 +17,7 @@ NAMES = st.lists(
 )
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(NAMES, st.text(st.characters(exclude_categories=("Cc", "Cs")), min_size=1, max_size=40).filter(str.strip))
 def test_any_name_goes_through_url_and_xml_and_back_14(hub, transaction, tmp_path_factory, names, user_id):
     """Names and labels with markup, blanks and any script come back as they went in, but for what XML forbids."""
@@ -32,13 +30,6 @@ def test_any_name_goes_through_url_and_xml_and_back_14(hub, transaction, tmp_pat
     assert shown == [name.replace("\ufffe", "\ufffd").replace("\uffff", "\ufffd") for name in names]
     records = made.rows("SELECT text FROM job_log")
     assert all(len(row.text.splitlines()) == 1 and row.text.endswith("]") for row in records)
-
-
-def _until(condition, timeout=60.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
 
 
 def test_progress_is_published_once_a_second_with_growing_bytes_e5(hub, transaction):
@@ -61,12 +52,12 @@ def test_a_worker_that_lost_its_job_delivers_nothing_e13(hub, transaction):
     (made.data / "from" / "f").write_bytes(bytes(300))
     with made.work():
         made.run("slow")
-        _until(lambda: list((made.data / "to").iterdir()))
+        wait_until(lambda: list((made.data / "to").iterdir()))
         with made.service.database.write() as connection:
             connection.exec_driver_sql("UPDATE jobs SET status = 'Complete', completion = 'Incomplete', owner = NULL")
             # As a recovery does.
             connection.exec_driver_sql("INSERT INTO sweeps (sequence, tries, due_at) VALUES (1, 0, 0)")
-        _until(lambda: not list((made.data / "to").iterdir()))
+        wait_until(lambda: not list((made.data / "to").iterdir()))
     assert list((made.data / "to").iterdir()) == []
     assert (made.data / "from" / "f").exists()
     assert made.rows("SELECT count(*) AS n FROM outbox WHERE type = 'transfer.ended.v1'")[0].n == 0

@@ -5,13 +5,12 @@ import contextlib
 import os
 import random
 import signal
-import threading
 import time
 
 import pytest
 
 from mft_common.process.descendants import with_descendants
-from tests.servers.processes import is_running
+from tests.servers.processes import is_running, wait_until
 from tests.service.diplomat_svc.worker_program import kill, start_worker
 
 SEED = 80
@@ -32,19 +31,12 @@ def dock(hub, transaction):
     return made
 
 
-def _until(condition, timeout=60.0):
-    deadline = time.monotonic() + timeout
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.01)
-
-
 def test_after_kill_9_running_jobs_are_incomplete_and_queued_ones_missed_or_incomplete_e15(dock):
     """Running ends Incomplete (78), queued Missed (79) or Incomplete; leftovers go, and `since` shows all of it."""
     child = start_worker(dock)
     dock.run("slow")
     dock.run("strict")
-    _until(lambda: len(list((dock.data / "to").glob(".slow.bin.*.part"))) == 2)
+    wait_until(lambda: len(list((dock.data / "to").glob(".slow.bin.*.part"))) == 2)
     dock.run("strict")
     dock.run("slow")
     before = int(dock.call("transactionStatuses").text("monitorTime"))
@@ -97,14 +89,14 @@ def test_many_kills_at_seeded_instants_end_every_job_once_e9_e18_e19_e27(dock, r
             dock.run("quick")
             accepted += 1
         deadline = time.monotonic() + chance.uniform(0.0, 0.3)
-        _until(lambda at=deadline: time.monotonic() >= at)
+        wait_until(lambda at=deadline: time.monotonic() >= at)
         tree = _strike(victim, child, chance)
         if victim == "child":
             # The worker goes on, and ends the others as if nothing had happened.
-            _until(lambda: not dock.rows("SELECT 1 FROM jobs WHERE status <> 'Complete'"))
+            wait_until(lambda: not dock.rows("SELECT 1 FROM jobs WHERE status <> 'Complete'"))
             tree = with_descendants([child.pid])
         kill(child)
-        _until(lambda pids=tree: not any(is_running(pid) for pid in pids), timeout=5)
+        wait_until(lambda pids=tree: not any(is_running(pid) for pid in pids), within=5)
         same = dock.data / "to" / "qsame"
         assert not same.exists() or same.read_bytes() in replaced
     with dock.work():

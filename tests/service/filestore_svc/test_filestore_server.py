@@ -12,7 +12,6 @@ import requests
 from mft_common.events import FileRead, FileStored
 from tests.servers.outboxes import ROWS, read_events
 from tests.servers.processes import wait_until
-from tests.servers.stopwatch import Stopwatch
 from tests.service.filestore_svc.filestore_lab import Server, form
 
 
@@ -92,9 +91,7 @@ def test_a_failed_upload_is_a_failed_transfer(server):
     count = "SELECT count(*) FROM outbox WHERE type = 'transfer.ended.v1' AND data LIKE '%/in/vanished%'"
     body = form(b"x" * 1000)
     _send(server, _head(server, "/in/vanished", f"Content-Length: {len(body)}") + body[:200])
-    since = Stopwatch()
-    wait_until(lambda: _rows(server, count)[0][0] == 1)
-    assert since.seconds < 5
+    wait_until(lambda: _rows(server, count)[0][0] == 1, within=5)
     state = _rows(server, count.replace("count(*)", "data"))[0][0]
     assert json.loads(state)["state"] == "failed"
 
@@ -109,11 +106,11 @@ def test_sendfile_reports_the_bytes_sent(server):
         events = [envelope.data for envelope in read_events("filestore-svc", _rows(server, ROWS))]
         return [event for event in events if isinstance(event, FileRead) and event.path == "/in/large"]
 
-    wait_until(lambda: len(reads()) == 1)
+    wait_until(lambda: len(reads()) == 1, within=5)
     with requests.get(f"{server.url}/2.0/files/in/large", headers=server.headers(), stream=True, timeout=30) as answer:
         answer.raw.read(1000)
     failed = "SELECT count(*) FROM outbox WHERE type = 'transfer.ended.v1' AND data LIKE '%did not take all bytes%'"
-    wait_until(lambda: _rows(server, failed)[0][0] == 1)
+    wait_until(lambda: _rows(server, failed)[0][0] == 1, within=10)
     assert len(reads()) == 1
 
 

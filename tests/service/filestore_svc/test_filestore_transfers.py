@@ -135,7 +135,7 @@ def test_a_long_upload_is_announced_after_a_second(lab, body, state):
     seen = []
 
     def wait():
-        seen.extend(wait_until(lambda: _open_rows(lab)))
+        seen.extend(wait_until(lambda: _open_rows(lab), within=10))
         assert _types(lab) == ["transfer.started.v1"]
 
     environ = {"wsgi.input": _Slow(body, wait), "CONTENT_TYPE": TYPE["Content-Type"], "wsgi.input_terminated": True}
@@ -181,7 +181,7 @@ def test_a_transfer_that_another_process_ended_is_not_ended_again(lab):
     """A process that slept beyond its lease commits its file and no second end of its transfer."""
 
     def wait():
-        row = wait_until(lambda: _open_rows(lab))[0]
+        row = wait_until(lambda: _open_rows(lab), within=10)[0]
         lab.service.uploads.commits.run(lambda connection: transfers.end(connection, row.transfer_id))
 
     environ = {

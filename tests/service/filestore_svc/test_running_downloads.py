@@ -66,7 +66,7 @@ def test_a_download_from_a_bucket_ends_with_its_first_bytes(make, way, change):
     lab = make()
     worker = make()
     running, blocks, first = _download(lab)
-    wait_until(lambda: _held(lab), what="a download that holds its object")
+    wait_until(lambda: _held(lab), within=10, what="a download that holds its object")
     if change == "replace":
         lab.put("/2.0/files/in/a", b"new")
     else:
@@ -75,7 +75,7 @@ def test_a_download_from_a_bucket_ends_with_its_first_bytes(make, way, change):
     way.cut()
     assert b"".join([first, *blocks]) == CONTENT
     running.close()
-    wait_until(lambda: not _held(lab), what="a download that has let go")
+    wait_until(lambda: not _held(lab), within=10, what="a download that has let go")
     assert worker.service.sweeping.delete_blobs(-1) == 1
 
 
@@ -84,7 +84,7 @@ def test_what_a_dead_process_read_is_deleted(make):
     lab = make()
     worker = make()
     running, _, _ = _download(lab)
-    wait_until(lambda: _held(lab), what="a download that holds its object")
+    wait_until(lambda: _held(lab), within=10, what="a download that holds its object")
     lab.put("/2.0/files/in/a", b"new")
     lab.service.processes.close()
     assert worker.service.reads.release_dead() == 1

@@ -107,14 +107,14 @@ def kill_at_random(folder, rounds):
         threading.Event().wait(chance.uniform(0.0, 0.1))
         victim = chance.choice(VICTIMS)
         ending = worker.kill(victim, chance)
-        wait_until(lambda worker=worker, ending=ending: not running(ending, worker), what=victim)
+        wait_until(lambda worker=worker, ending=ending: not running(ending, worker), within=5, what=victim)
         if victim in ("worker", "group"):
-            wait_until(lambda worker=worker: not worker.processes(), what=victim)
+            wait_until(lambda worker=worker: not worker.processes(), within=5, what=victim)
             worker.wait()
             worker = Worker(folder)
     worker.go_on()
     worker.kill("worker", chance)
-    wait_until(lambda: not worker.processes())
+    wait_until(lambda: not worker.processes(), within=5)
     worker.wait()
 
 

@@ -227,7 +227,7 @@ def test_a_fork_server_that_was_killed_takes_its_children_along_and_is_started_a
     pid = heard.first("began")["pid"]
     os.kill(parent_of(pid), signal.SIGKILL)
     assert handle.wait(20).exit_code is None
-    wait_until(lambda: not is_running(pid))
+    wait_until(lambda: not is_running(pid), within=2)
     later = Heard()
     started = []
     thread = threading.Thread(target=lambda: started.append(runner.run(f"{WORK}:until_stopped", None, later)))
@@ -321,7 +321,7 @@ def test_nothing_outlives_its_worker_server_guardian_or_child_e9(worker, victim)
                 os.kill(pid, signal.SIGKILL)
     if victim != "children":
         everything += [server, guardian]
-    wait_until(lambda: not any(is_running(pid) for pid in everything))
+    wait_until(lambda: not any(is_running(pid) for pid in everything), within=2)
 
 
 def test_a_lock_that_children_hold_lasts_until_the_last_of_them_has_ended(tmp_path):
@@ -338,7 +338,7 @@ def test_a_lock_that_children_hold_lasts_until_the_last_of_them_has_ended(tmp_pa
         handle.stop()
         assert handle.wait(20).completed
     with path.open("rb+") as asking:
-        wait_until(lambda: not file_locks.is_held(asking.fileno()))
+        wait_until(lambda: not file_locks.is_held(asking.fileno()), within=2)
 
 
 def test_children_keep_the_priority_of_the_time_before_the_worker_lowered_its_own(runner):

@@ -82,4 +82,4 @@ def test_a_program_dies_with_a_child_that_is_killed(script_runner, tmp_path):
     wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text())
     handle.kill()
     assert handle.wait(20).killed
-    wait_until(lambda: not is_running(int((tmp_path / "pid").read_text())))
+    wait_until(lambda: not is_running(int((tmp_path / "pid").read_text())), within=5)

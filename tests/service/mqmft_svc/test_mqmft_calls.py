@@ -336,7 +336,7 @@ def test_191_a_receiver_that_is_silent_holds_up_no_other(hub, server):
         waiting = [submit(hub, silent, call={"timeout": 600}) for _ in range(20)]
         with worker(hub):
             wait_until(lambda: len(silent.requests) == 4)
-            assert ended(hub, submit(hub, server))["status"]["state"] == "successful"
+            assert ended(hub, submit(hub, server), within=10)["status"]["state"] == "successful"
             assert len(silent.requests) == 4
             silent.gate.set()
             assert {ended(hub, id_)["status"]["state"] for id_ in waiting} == {"successful"}

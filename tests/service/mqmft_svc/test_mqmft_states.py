@@ -93,7 +93,7 @@ def moves(hub, id_):
 
 def in_state(hub, id_, state):
     """Return a transfer once it is in a state; the worker tells of it within a second."""
-    return wait_until(lambda: whole(hub, id_) if whole(hub, id_)["status"]["state"] == state else None)
+    return wait_until(lambda: whole(hub, id_) if whole(hub, id_)["status"]["state"] == state else None, within=5)
 
 
 def events_of(hub, id_):

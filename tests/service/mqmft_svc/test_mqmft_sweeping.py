@@ -83,7 +83,7 @@ def test_180_what_was_left_at_an_agent_that_hangs_holds_up_no_other_agent(hub, t
     for id_ in ids:
         leaves(hub, id_)
     with worker(hub):
-        wait_until(lambda: sorted(left(hub)) == sorted(ids[:2]))
+        wait_until(lambda: sorted(left(hub)) == sorted(ids[:2]), within=10)
     assert not part.exists()
 
 

@@ -17,7 +17,6 @@ from mqmft_svc.store.tables import TRANSFER_CALL_WORKERS, managed
 from tests.servers.dripping import Dripping
 from tests.servers.made_secrets import secret
 from tests.servers.processes import end, free_port, wait_until
-from tests.servers.stopwatch import Stopwatch
 from tests.service.mqmft_svc.managed_hub import CSRF, ended, files, row, running, stop, submit, whole, worker
 
 ROOT = Path(__file__).parents[3]
@@ -197,7 +196,7 @@ def test_232_an_answer_that_drips_has_failed_when_its_time_is_over(hub):
             hub, ("a", "a"), preSourceCall={"type": "http", "url": f"http://127.0.0.1:{slow.port}/", "timeout": 1}
         )
         with worker(hub):
-            assert "the answer took too long" in ended(hub, id_)["status"]["description"]
+            assert "the answer took too long" in ended(hub, id_, within=10)["status"]["description"]
     finally:
         slow.close()
 
@@ -208,10 +207,8 @@ def test_180_a_cancel_during_a_call_ends_the_transfer_within_5_s(hub, server, tm
     id_ = submit(hub, ("a", "a"), preSourceCall=call(server, timeout=600), postSourceCall=call(server))
     with worker(hub):
         wait_until(lambda: server.requests)
-        since = Stopwatch()
         stop(hub, id_)
-        assert ended(hub, id_)["status"]["state"] == "cancelled"
-        assert since.seconds < 5
+        assert ended(hub, id_, within=5)["status"]["state"] == "cancelled"
         server.gate.set()
         wait_until(lambda: row(hub, id_).status == "over")
     assert files(tmp_path / "yard") == {"there": b""}
@@ -224,10 +221,8 @@ def test_180_a_cancel_between_two_tries_ends_the_transfer_at_once(hub, server):
     id_ = submit(hub, ("a", "a"), preSourceCall=call(server, retryCount=1, retryWait=3600))
     with worker(hub):
         wait_until(lambda: json.loads(row(hub, id_).calls))
-        since = Stopwatch()
         stop(hub, id_)
-        assert ended(hub, id_)["status"]["state"] == "cancelled"
-        assert since.seconds < 5
+        assert ended(hub, id_, within=5)["status"]["state"] == "cancelled"
 
 
 def test_234_calls_that_are_over_are_not_made_again_by_the_next_worker(hub, server):
