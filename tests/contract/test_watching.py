@@ -32,7 +32,7 @@ from mft_common.watching import (
     drop_tables,
     watcher_task,
 )
-from tests.servers.databases import Op, with_tables
+from tests.servers.databases import Op, stop_between_writes, with_tables
 from tests.servers.processes import wait_until
 
 METADATA = sa.MetaData()
@@ -872,9 +872,15 @@ def test_three_workers_one_frozen_and_one_killed_take_each_file_once(database, d
 
         put(0, 100)
         wait_until(lambda: len(hub.taken()) == 100)
-        frozen = workers[int(hub.owner()[1])]
-        put(100, 100)
-        frozen.send_signal(signal.SIGSTOP)
+        put(100, 99)
+
+        def stopped():
+            scanning = workers[int(hub.owner()[1])]
+            return scanning if stop_between_writes(database, scanning.pid) else None
+
+        frozen = wait_until(stopped, what="a worker that is stopped")
+        # The others may have taken all of them by now.
+        put(199, 1)
         wait_until(lambda: len(hub.taken()) == 200)
         killed = workers[int(hub.owner()[1])]
         assert killed is not frozen

@@ -1,8 +1,12 @@
 """Open a database in the tests of what works on both kinds, with tables as their migrations make them."""
 
 import contextlib
+import os
+import signal
+import sqlite3
 from collections.abc import Callable, Iterator
 from importlib import resources
+from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
@@ -11,6 +15,9 @@ from alembic.operations import Operations
 from alembic.script import ScriptDirectory
 
 from mft_common.database import Database
+from mft_common.database.turns import Turns
+from mft_common.errors import Unavailable
+from tests.servers.processes import wait_until
 
 SERVICE = "things-svc"
 _SCHEMA = "things_svc"
@@ -74,3 +81,26 @@ def waits_for_a_lock(database: Database) -> bool:
     waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     with database.read() as connection:
         return connection.execute(sa.text(waiting)).first() is not None
+
+
+def stop_between_writes(database: Database, pid: int) -> bool:
+    """Stop a process by SIGSTOP; where that was amid a write to SQLite, let it go on again and return False.
+
+    SQLite has one lock for all writers: one that is stopped with it would stop every other one.
+    """
+    os.kill(pid, signal.SIGSTOP)
+    wait_until(lambda: Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T", what="a stop")
+    if database.dialect == "postgresql" or _can_be_written(str(database.url.database)):
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return False
+
+
+def _can_be_written(path: str) -> bool:
+    """Return whether a writer of a SQLite database gets its turn and the lock within a second each."""
+    try:
+        with Turns(path, 1.0).turn(), contextlib.closing(sqlite3.connect(path, timeout=1.0)) as connection:
+            connection.execute("BEGIN IMMEDIATE")
+    except (Unavailable, sqlite3.OperationalError):
+        return False
+    return True

@@ -12,6 +12,7 @@ import pytest
 
 from sertainty_svc.store import agent as store
 from tests.servers import processes
+from tests.servers.databases import stop_between_writes
 from tests.servers.processes import wait_until
 from tests.service.sertainty_svc.protector import Hub, agent_log, events
 
@@ -70,7 +71,10 @@ def test_68_74_a_dead_worker_is_replaced_before_the_agent_is_offline(hub, start,
     first, _second = start(), start()
     wait_for_beats(hub)
     name = agent_log(hub).get("name")
-    os.kill(first.pid, how)
+    if how is signal.SIGSTOP:
+        wait_until(lambda: stop_between_writes(hub.service.database, first.pid), what="a worker that is stopped")
+    else:
+        os.kill(first.pid, how)
     wait_until(lambda: has_lost_worker(hub), every=0.05)
     assert agent_log(hub).get("name") == name
     if how is signal.SIGSTOP:

@@ -18,6 +18,7 @@ SEED = 20261121
 OLD, NEW = b"old" * 100_000, b"new" * 700_000
 PROGRAM = textwrap.dedent("""
     import os, sys
+    from pathlib import Path
     from mft_common.endpoints.files import FileEndpoint
     from mft_common.endpoints.folders import Folder
     from mft_common.endpoints.names import Patterns
@@ -29,9 +30,10 @@ PROGRAM = textwrap.dedent("""
     sys.stdin.readline()
     while True:
         for entry in source.list(Patterns(["*"])):
-            Mover(token=sys.argv[3], if_exists=sys.argv[4]).move(source, entry, target, "x.bin")
             if sys.argv[4] == "fail":
-                os.unlink(os.path.join(sys.argv[2], "x.bin"))
+                # Also that of a process that was killed before it could remove it.
+                Path(sys.argv[2], "x.bin").unlink(missing_ok=True)
+            Mover(token=sys.argv[3], if_exists=sys.argv[4]).move(source, entry, target, "x.bin")
 """)
 
 
